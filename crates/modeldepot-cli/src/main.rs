@@ -1,0 +1,2 @@
+//! The `modeldepot` command.
+fn main() {}

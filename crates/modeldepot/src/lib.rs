@@ -1,0 +1,1 @@
+//! Publishes, verifies and fetches trained models on any S3 bucket.
