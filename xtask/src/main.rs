@@ -1,2 +1,130 @@
-//! The project chores.
-fn main() {}
+//! The project's own chores: `cargo xtask VERB`.
+//!
+//! | verb       | does                                                                     |
+//! |------------|--------------------------------------------------------------------------|
+//! | `test`     | sets up servers and outside clients under `target/`, runs every test     |
+//! | `ci`       | everything that a change must pass, `test` included                      |
+//! | `generate` | rewrites the committed files that are derived from code                  |
+//! | `servers`  | runs MinIO and SeaweedFS for work by hand, until Ctrl-C                  |
+//!
+//! It depends on nothing but the standard library, so that the first `cargo xtask` of a fresh checkout
+//! starts in seconds. It needs a Unix (`sh`, process groups), and installs nothing outside `target/`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command that talks to a terminal")]
+
+mod ci;
+mod generate;
+mod report;
+mod servers;
+mod test;
+mod tools;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use report::Report;
+use tools::Tools;
+
+const HELP: &str = "\
+The project's own chores
+
+usage: cargo xtask VERB
+
+  test [FILTER]   run all tests, also those that need a server or an outside client
+                  (with FILTER: those whose name contains it)
+  ci              everything that a change must pass; `test` is its last step
+  generate        rewrite the committed files that are derived from code
+  servers [--minio-port PORT] [--seaweedfs-port PORT]
+                  run MinIO and SeaweedFS until Ctrl-C
+
+With CI=true in the environment, a skipped step or test is a failure.";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args[..] {
+        ["test"] => reported(|report| test::run(report, &Tools::new(), None)),
+        ["test", filter] if !filter.starts_with('-') => {
+            reported(|report| test::run(report, &Tools::new(), Some(filter)))
+        }
+        ["ci"] => reported(|report| ci::run(report, &Tools::new())),
+        ["generate"] => reported(generate::run),
+        ["servers", ref options @ ..] => match servers::run(&Tools::new(), options) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => {
+                eprintln!("error: {why}");
+                ExitCode::FAILURE
+            }
+        },
+        [] | ["help" | "--help" | "-h", ..] | [_, "--help" | "-h"] => {
+            println!("{HELP}");
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprintln!("error: `{}` is no chore of this project\n\n{HELP}", args.join(" "));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn reported(run: impl FnOnce(&mut Report)) -> ExitCode {
+    let mut report = Report::new();
+    run(&mut report);
+    if report.print() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Returns the root of the workspace.
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_path_buf()
+}
+
+/// Returns a `cargo` command at the root, as if it were typed in a shell.
+fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
+    let mut cargo = Command::new("cargo");
+    // What `cargo run` adds to our environment would reach build scripts: one that watches CARGO_MANIFEST_DIR
+    // (ring's does) would be rebuilt at each change between `cargo xtask test` and a plain `cargo test`.
+    for (name, _) in std::env::vars_os() {
+        let added = name.to_str().is_some_and(|name| {
+            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name == "LD_LIBRARY_PATH"
+        });
+        if added {
+            cargo.env_remove(name);
+        }
+    }
+    cargo.args(args).current_dir(root());
+    cargo
+}
+
+/// Runs a command with its output on ours, after saying which.
+fn run(command: &mut Command) -> Result<(), String> {
+    announce(command);
+    let status = command.status().map_err(|error| format!("cannot start {}: {error}", spelled(command)))?;
+    if status.success() { Ok(()) } else { Err(format!("{} ended with {status}", spelled(command))) }
+}
+
+/// Runs a command in silence and returns what it printed; a failure carries its last line on stderr.
+fn quietly(command: &mut Command) -> Result<String, String> {
+    let output = command.output().map_err(|error| format!("cannot start {}: {error}", spelled(command)))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
+    Err(format!("{} ended with {}: {}", spelled(command), output.status, last.trim()))
+}
+
+fn announce(command: &Command) {
+    eprintln!("\n$ {}", spelled(command));
+}
+
+fn spelled(command: &Command) -> String {
+    let root = root();
+    std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(|word| {
+            let word = Path::new(word);
+            word.strip_prefix(&root).unwrap_or(word).to_string_lossy().into_owned()
+        })
+        .collect::<Vec<_>>()
+        .join(" ")
+}

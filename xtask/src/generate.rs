@@ -1,0 +1,69 @@
+//! `cargo xtask generate`: rewrites the committed files that are derived from code.
+//!
+//! Each has a test with `generated_` in its name that compares it with what the code says, and rewrites it
+//! when `UPDATE_GENERATED` is set.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::report::{Outcome, Report, Tally};
+use crate::test::tallied;
+use crate::{cargo, root, run as run_command};
+
+/// The verb `generate`.
+pub(crate) fn run(report: &mut Report) {
+    report.step("generate", || match changed_by_generating() {
+        Ok(changed) => {
+            for path in &changed {
+                println!("rewritten: {path}");
+            }
+            if changed.is_empty() {
+                println!("nothing to rewrite");
+            }
+            Outcome::Ok
+        }
+        Err(outcome) => outcome,
+    });
+}
+
+/// The same, as a check: no committed file may change by it.
+pub(crate) fn check() -> Outcome {
+    match changed_by_generating() {
+        Ok(changed) if changed.is_empty() => Outcome::Ok,
+        Ok(changed) => Outcome::Failed(format!("{} changed by `cargo xtask generate`: commit it", changed.join(", "))),
+        Err(outcome) => outcome,
+    }
+}
+
+/// Generates all, and returns the paths of what is no longer as it was.
+fn changed_by_generating() -> Result<Vec<String>, Outcome> {
+    // Built before the first look: an edit made during a long build is not ours.
+    run_command(&mut cargo(["test", "--workspace", "--locked", "--tests", "--no-run"])).map_err(Outcome::Failed)?;
+    let before = snapshot().map_err(Outcome::Failed)?;
+    let mut tally = Tally::default();
+    let mut command = cargo(["test", "--quiet", "--workspace", "--locked", "--tests", "generated_"]);
+    tallied(command.env("UPDATE_GENERATED", "1"), &mut tally).map_err(Outcome::Failed)?;
+    if tally.passed == 0 {
+        return Err(Outcome::Skipped("no test has `generated_` in its name".to_owned()));
+    }
+    let after = snapshot().map_err(Outcome::Failed)?;
+    let changed = after.iter().filter(|(path, bytes)| before.get(*path) != Some(*bytes));
+    Ok(changed.map(|(path, _)| path.clone()).collect())
+}
+
+/// Reads every file of the work tree that git does not ignore. So no list of generated files has to be kept,
+/// and a tree with changes of its own can be checked.
+fn snapshot() -> Result<BTreeMap<String, Vec<u8>>, String> {
+    let root: PathBuf = root();
+    let listed = Command::new("git")
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        .current_dir(&root)
+        .output()
+        .map_err(|error| format!("needs git ({error})"))?;
+    if !listed.status.success() {
+        return Err("`git ls-files` failed: is this a checkout?".to_owned());
+    }
+    let paths = String::from_utf8_lossy(&listed.stdout).into_owned();
+    Ok(paths.split('\0').filter_map(|path| Some((path.to_owned(), std::fs::read(root.join(path)).ok()?))).collect())
+}

@@ -1,0 +1,80 @@
+//! `cargo xtask test`: every test, those that need a server or an outside client included.
+//!
+//! Such a test is `#[ignore]`d, so that a plain `cargo test` needs nothing. It has `minio`, `seaweedfs` or
+//! `outside_CLIENT` in its name, and reads where to find it from the environment set here.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use crate::report::{Outcome, Report, Tally};
+use crate::servers::{self, Server};
+use crate::tools::{BOTO3, MC, RCLONE, S5CMD, Tools};
+use crate::{announce, cargo, spelled};
+
+pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>) {
+    let mut skips = Vec::new();
+    for (client, tool) in [("boto3", BOTO3), ("rclone", RCLONE), ("s5cmd", S5CMD), ("mc", MC)] {
+        if report.step_with(client, || tools.get(&tool).map_err(Outcome::Skipped)).is_none() {
+            skips.push(format!("outside_{client}"));
+        }
+    }
+
+    let mut plain = Tally::default();
+    // Without --no-fail-fast, one failing test would hide those of all crates after it.
+    let mut command = cargo(["test", "--workspace", "--locked", "--no-fail-fast"]);
+    command.args(filter);
+    report.step("cargo test", || tallied(&mut command, &mut plain));
+
+    let minio = start(report, "minio", &mut skips, || servers::minio(tools, None));
+    let seaweedfs = start(report, "seaweedfs", &mut skips, || servers::seaweedfs(tools, None));
+
+    let mut ignored = Tally::default();
+    // --tests: the same binaries once more, without the documentation's examples.
+    let mut command = cargo(["test", "--workspace", "--locked", "--no-fail-fast", "--tests"]);
+    command.args(filter).args(["--", "--ignored"]);
+    for skip in &skips {
+        command.args(["--skip", skip]);
+    }
+    command.env("MODELDEPOT_TOOLS", tools.dir());
+    for (name, server) in [("MODELDEPOT_TEST_MINIO", &minio), ("MODELDEPOT_TEST_SEAWEEDFS", &seaweedfs)] {
+        match server {
+            Some(server) => command.env(name, &server.endpoint),
+            None => command.env_remove(name),
+        };
+    }
+    report.step("cargo test, with servers and clients", || tallied(&mut command, &mut ignored));
+
+    let run = ignored.passed + ignored.failed;
+    report.count(plain.passed + ignored.passed, plain.failed + ignored.failed, plain.ignored.saturating_sub(run));
+}
+
+fn start(
+    report: &mut Report,
+    name: &str,
+    skips: &mut Vec<String>,
+    start: impl FnOnce() -> Result<Server, String>,
+) -> Option<Server> {
+    let server = report.step_with(name, || start().map_err(Outcome::Skipped));
+    if server.is_none() {
+        skips.push(name.to_owned());
+    }
+    server
+}
+
+/// Runs a `cargo test`, its output passed on line by line, and counts what it says.
+pub(crate) fn tallied(command: &mut Command, tally: &mut Tally) -> Result<(), String> {
+    announce(command);
+    let child = command.stdout(Stdio::piped()).spawn();
+    let mut child = child.map_err(|error| format!("cannot start {}: {error}", spelled(command)))?;
+    if let Some(stdout) = child.stdout.take() {
+        // Bytes, not text: a failing test may print anything.
+        for line in BufReader::new(stdout).split(b'\n') {
+            let line = line.map_err(|error| format!("cannot read what cargo says: {error}"))?;
+            let line = String::from_utf8_lossy(&line);
+            println!("{line}");
+            tally.add_line(&line);
+        }
+    }
+    let status = child.wait().map_err(|error| format!("cannot wait for cargo: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("cargo ended with {status}")) }
+}
