@@ -1,0 +1,244 @@
+//! One pass over bytes: MD5, BLAKE3 and CRC64NVME.
+//!
+//! BLAKE3 is a tree and CRC64NVME folds, so both are computed per part, by different threads and in any order,
+//! and merged to the digests of the whole file. MD5 is serial: it is fed in file order.
+
+use blake3::hazmat::{self, HasherExt as _, Mode};
+use md5::Digest as _;
+use serde::{Deserialize, Serialize};
+
+/// A BLAKE3 digest of a whole file: what `b3sum` prints, 64 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "String", regex(pattern = r"^[0-9a-f]{64}$")))]
+pub struct Blake3([u8; 32]);
+
+/// An MD5 checksum of a whole file: what `md5sum` prints, 32 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "String", regex(pattern = r"^[0-9a-f]{32}$")))]
+pub struct Md5([u8; 16]);
+
+/// A CRC64NVME of a whole file, in base64 as S3 writes it in `x-amz-checksum-crc64nvme`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "String", regex(pattern = r"^[A-Za-z0-9+/]{11}=$")))]
+pub struct Crc64(u64);
+
+/// A text that is not the digest it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a digest of {bytes} bytes in {encoding}")]
+pub struct DigestError {
+    text: String,
+    bytes: usize,
+    encoding: &'static str,
+}
+
+macro_rules! digest_type {
+    ($type:ident, $bytes:literal, $encoding:literal, $encode:expr, $decode:expr) => {
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&$encode(self))
+            }
+        }
+
+        impl std::fmt::Debug for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, concat!(stringify!($type), "({})"), self)
+            }
+        }
+
+        impl std::str::FromStr for $type {
+            type Err = DigestError;
+
+            fn from_str(text: &str) -> Result<Self, DigestError> {
+                let refused = || DigestError { text: text.to_owned(), bytes: $bytes, encoding: $encoding };
+                let bytes: Vec<u8> = $decode(text).map_err(|_| refused())?;
+                <[u8; $bytes]>::try_from(bytes).map(Self::from_bytes).map_err(|_| refused())
+            }
+        }
+
+        impl TryFrom<String> for $type {
+            type Error = DigestError;
+
+            fn try_from(text: String) -> Result<Self, DigestError> {
+                text.parse()
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(digest: $type) -> String {
+                digest.to_string()
+            }
+        }
+    };
+}
+
+impl Blake3 {
+    fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl Md5 {
+    fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl Crc64 {
+    fn from_bytes(bytes: [u8; 8]) -> Self {
+        Self(u64::from_be_bytes(bytes))
+    }
+}
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+digest_type!(Blake3, 32, "hexadecimal", |d: &Blake3| hex::encode(d.0), hex::decode);
+digest_type!(Md5, 16, "hexadecimal", |d: &Md5| hex::encode(d.0), hex::decode);
+digest_type!(Crc64, 8, "base64", |d: &Crc64| BASE64.encode(d.0.to_be_bytes()), |text| BASE64.decode(text));
+
+/// Computes a file's MD5, fed in file order.
+#[derive(Clone, Default)]
+pub(crate) struct Md5Stream(md5::Md5);
+
+impl Md5Stream {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub(crate) fn finish(self) -> Md5 {
+        Md5(self.0.finalize().into())
+    }
+}
+
+/// Hashes one part of a file, wherever it lies.
+///
+/// Parts must be cut at multiples of one length, a power of two of at least 1 KiB: only such ranges are whole
+/// subtrees of BLAKE3's tree.
+pub(crate) struct PartHasher {
+    blake3: blake3::Hasher,
+    crc64: crc_fast::Digest,
+    offset: u64,
+    len: u64,
+}
+
+/// What is left of a part once it was hashed: enough to merge it with its neighbours.
+#[derive(Clone)]
+pub(crate) struct PartDigest {
+    /// The part as a node inside the tree. An empty part, which only an empty file has, is none.
+    inner: Option<hazmat::ChainingValue>,
+    /// The first part as the whole tree: a file's only part is its root, which finishes otherwise.
+    root: Option<blake3::Hash>,
+    crc64: u64,
+    len: u64,
+}
+
+impl PartHasher {
+    /// Starts the part that begins at `offset` bytes into the file.
+    pub(crate) fn new(offset: u64) -> Self {
+        let mut blake3 = blake3::Hasher::new();
+        blake3.set_input_offset(offset);
+        Self { blake3, crc64: crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme), offset, len: 0 }
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.blake3.update(bytes);
+        self.crc64.update(bytes);
+        self.len += bytes.len() as u64;
+    }
+
+    pub(crate) fn finish(self) -> PartDigest {
+        PartDigest {
+            inner: (self.len > 0).then(|| self.blake3.finalize_non_root()),
+            root: (self.offset == 0).then(|| self.blake3.finalize()),
+            crc64: self.crc64.finalize(),
+            len: self.len,
+        }
+    }
+}
+
+impl PartDigest {
+    /// Returns the digest of one part in one go.
+    pub(crate) fn of(offset: u64, bytes: &[u8]) -> Self {
+        let mut hasher = PartHasher::new(offset);
+        hasher.update(bytes);
+        hasher.finish()
+    }
+
+    pub(crate) fn crc64(&self) -> Crc64 {
+        Crc64(self.crc64)
+    }
+}
+
+/// Merges the digests of all parts of a file, in file order, to those of the file.
+///
+/// The parts begin at the file's first byte and lie edge to edge; an empty file has one empty part.
+pub(crate) fn merge(parts: &[PartDigest]) -> (Blake3, Crc64) {
+    let blake3 = match parts {
+        [PartDigest { root: Some(root), .. }] => *root,
+        _ => {
+            let values: Vec<_> = parts.iter().filter_map(|part| part.inner).collect();
+            let (left, right) = values.split_at(left_subtree(values.len()));
+            hazmat::merge_subtrees_root(&subtree(left), &subtree(right), Mode::Hash)
+        }
+    };
+    let crc64 = parts.iter().fold((0, 0), |(crc, len), part| {
+        (crc_fast::checksum_combine(crc_fast::CrcAlgorithm::Crc64Nvme, crc, part.crc64, part.len), len + part.len)
+    });
+    (Blake3(*blake3.as_bytes()), Crc64(crc64.0))
+}
+
+fn subtree(values: &[hazmat::ChainingValue]) -> hazmat::ChainingValue {
+    match values {
+        [only] => *only,
+        _ => {
+            let (left, right) = values.split_at(left_subtree(values.len()));
+            hazmat::merge_subtrees_non_root(&subtree(left), &subtree(right), Mode::Hash)
+        }
+    }
+}
+
+/// Returns how many of `parts` lie left of the node above them: the largest power of two that leaves one.
+fn left_subtree(parts: usize) -> usize {
+    1 << (parts - 1).ilog2()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn parts_merge_to_the_whole(bytes in proptest::collection::vec(any::<u8>(), 0..20_000), power in 10u32..13) {
+            let part = 1usize << power;
+            let mut parts: Vec<_> = bytes.chunks(part).enumerate().map(|(i, b)| PartDigest::of((i * part) as u64, b)).collect();
+            if parts.is_empty() {
+                parts.push(PartDigest::of(0, &[]));
+            }
+            let (blake3, crc64) = merge(&parts);
+            prop_assert_eq!(blake3.to_string(), blake3::hash(&bytes).to_string());
+            prop_assert_eq!(crc64.0, crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, &bytes));
+        }
+    }
+
+    #[test]
+    fn digests_are_spelled_as_their_tools_do() {
+        let (blake3, crc64) = merge(&[PartDigest::of(0, b"123456789")]);
+        // `printf 123456789 | b3sum`, and the check value of CRC-64/NVME in the catalogue of CRC algorithms.
+        assert_eq!(blake3.to_string(), "b7d65b48420d1033cb2595293263b6f72eabee20d55e699d0df1973b3c9deed1");
+        assert_eq!(crc64.0, 0xae8b_1486_0a79_9888);
+        let mut md5 = Md5Stream::default();
+        md5.update(b"123456789");
+        assert_eq!(md5.finish().to_string(), "25f9e794323b453885f5181f1b624d0b");
+    }
+
+    #[test]
+    fn digests_parse_back() {
+        let (blake3, crc64) = merge(&[PartDigest::of(0, b"x")]);
+        assert_eq!(blake3.to_string().parse(), Ok(blake3));
+        assert_eq!(crc64.to_string().parse(), Ok(crc64));
+        assert!("xyz".parse::<Blake3>().is_err());
+        assert!("00".parse::<Md5>().is_err());
+    }
+}

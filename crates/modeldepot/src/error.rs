@@ -1,0 +1,373 @@
+//! What can go wrong, in few kinds, each an instruction to the caller.
+
+use std::path::PathBuf;
+
+use crate::history::HistoryError;
+use crate::manifest::ManifestError;
+use crate::name::{ArtifactPath, BucketName, ModelName, NameError, Version};
+use crate::settings::SettingsError;
+
+/// A result of this library.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// What the caller should do about an [`Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// Fix the input.
+    Invalid,
+    /// Check the name.
+    NotFound,
+    /// Choose another version.
+    Conflict,
+    /// Fix the credentials or the policy.
+    Denied,
+    /// Try again.
+    Unavailable,
+    /// Do not use it; publish again.
+    Corrupt,
+    /// Fix the disk.
+    Io,
+    /// Report it.
+    Internal,
+}
+
+/// Why an operation failed. [`Error::kind`] says what to do about it.
+///
+/// Messages are lowercase and name the thing; a cause is in `source`, never repeated in the message.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A name breaks its rule.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A setting cannot be used.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// What was to be pushed cannot be.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// A training history has no shape that is known.
+    #[error("cannot read the training history `{}`", path.display())]
+    History {
+        /// The file.
+        path: PathBuf,
+        /// What was found and what was expected.
+        source: HistoryError,
+    },
+    /// A presigned URL was asked for with a lifetime that S3 does not allow.
+    #[error("a presigned URL cannot live for {seconds} seconds")]
+    Expiry {
+        /// The lifetime that was asked for.
+        seconds: u64,
+    },
+
+    /// The model has no version.
+    #[error("model `{model}` does not exist")]
+    ModelNotFound {
+        /// The model.
+        model: ModelName,
+        /// Models of similar names.
+        similar: Vec<ModelName>,
+    },
+    /// The model exists, the version does not.
+    #[error("version `{version}` of `{model}` does not exist")]
+    VersionNotFound {
+        /// The model.
+        model: ModelName,
+        /// The version.
+        version: Version,
+        /// Versions of similar names, or else the latest one.
+        similar: Vec<Version>,
+    },
+    /// The version has no such file.
+    #[error("`{model}@{version}` has no file `{path}`")]
+    FileNotFound {
+        /// The model.
+        model: ModelName,
+        /// The version.
+        version: Version,
+        /// The file.
+        path: ArtifactPath,
+        /// The files that it has.
+        files: Vec<ArtifactPath>,
+    },
+    /// The bucket does not exist.
+    #[error("bucket `{bucket}` does not exist at `{endpoint}`")]
+    BucketNotFound {
+        /// The bucket.
+        bucket: BucketName,
+        /// The endpoint.
+        endpoint: String,
+    },
+    /// The object does not exist.
+    #[error("object `{key}` does not exist in bucket `{bucket}`")]
+    ObjectNotFound {
+        /// The bucket.
+        bucket: BucketName,
+        /// The key.
+        key: String,
+    },
+
+    /// The version was published before, with other content.
+    #[error("version `{version}` of `{model}` already exists with other content")]
+    VersionExists {
+        /// The model.
+        model: ModelName,
+        /// The version.
+        version: Version,
+    },
+    /// The version was published and deleted; its name is spent.
+    #[error("version `{version}` of `{model}` was deleted, and the name of a published version is never used again")]
+    VersionSpent {
+        /// The model.
+        model: ModelName,
+        /// The version.
+        version: Version,
+    },
+    /// Somebody else wrote to the version while it was being pushed.
+    #[error("somebody else is pushing `{model}@{version}`: `{path}` is not what this push left there")]
+    PushedByAnother {
+        /// The model.
+        model: ModelName,
+        /// The version.
+        version: Version,
+        /// The file that another pusher wrote or removed.
+        path: ArtifactPath,
+    },
+    /// The bucket's name belongs to somebody else.
+    #[error("bucket `{bucket}` belongs to another account")]
+    BucketTaken {
+        /// The bucket.
+        bucket: BucketName,
+    },
+
+    /// The server knows the caller not, or does not let it.
+    #[error("`{endpoint}` refused to {action}: {code}")]
+    Denied {
+        /// What was tried, as words.
+        action: String,
+        /// The endpoint.
+        endpoint: String,
+        /// S3's error code: `AccessDenied`, `InvalidAccessKeyId`, `SignatureDoesNotMatch`, …
+        code: String,
+    },
+    /// The server is in another region than the requests are signed for.
+    #[error("`{endpoint}` is not in region `{region}`")]
+    WrongRegion {
+        /// The endpoint.
+        endpoint: String,
+        /// The region that was asked.
+        region: String,
+        /// The region that the server named, if any.
+        expected: Option<String>,
+    },
+    /// No credentials were found.
+    #[error("no credentials for `{endpoint}`")]
+    NoCredentials {
+        /// The endpoint.
+        endpoint: String,
+        /// What the chain of providers said.
+        source: Cause,
+    },
+
+    /// No server answers at the endpoint.
+    #[error("cannot reach the S3 endpoint `{endpoint}`")]
+    Unreachable {
+        /// The endpoint.
+        endpoint: String,
+        /// What the network said.
+        source: Cause,
+    },
+    /// The server answers that it cannot now, or stopped in the middle.
+    #[error("`{endpoint}` failed to {action}")]
+    Unavailable {
+        /// What was tried, as words.
+        action: String,
+        /// The endpoint.
+        endpoint: String,
+        /// What came back.
+        source: Cause,
+    },
+
+    /// A version's manifest cannot be used.
+    #[error("the manifest `{key}` cannot be used")]
+    Manifest {
+        /// Its key.
+        key: String,
+        /// Why.
+        source: ManifestError,
+    },
+    /// A file of a version is missing from the bucket.
+    #[error("`{path}` of `{model}@{version}` is missing from the bucket")]
+    FileMissing {
+        /// The model.
+        model: ModelName,
+        /// The version.
+        version: Version,
+        /// The file.
+        path: ArtifactPath,
+    },
+    /// A file in the bucket has another size than was published.
+    #[error("`{path}` is damaged: the bucket holds {found} bytes where {expected} were published")]
+    WrongSize {
+        /// The file.
+        path: String,
+        /// The published size.
+        expected: u64,
+        /// The size found.
+        found: u64,
+    },
+    /// A file in the bucket has other bytes than were published.
+    #[error("`{path}` is damaged: its {algorithm} is {found} where {expected} was published")]
+    WrongDigest {
+        /// The file.
+        path: String,
+        /// `BLAKE3` or `MD5`.
+        algorithm: &'static str,
+        /// The published digest.
+        expected: String,
+        /// The digest found.
+        found: String,
+    },
+
+    /// A file or folder on this machine cannot be used.
+    #[error("cannot {action} `{}`", path.display())]
+    Io {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+
+    /// The server answered what nobody expected.
+    #[error("`{endpoint}` refused to {action}: {code}")]
+    Service {
+        /// What was tried, as words.
+        action: String,
+        /// The endpoint.
+        endpoint: String,
+        /// S3's error code, or the HTTP status.
+        code: String,
+        /// What came back.
+        source: Cause,
+    },
+}
+
+impl Error {
+    /// Returns what the caller should do.
+    pub fn kind(&self) -> ErrorKind {
+        use Error::*;
+        match self {
+            Name(_) | Settings(_) | History { .. } | Expiry { .. } => ErrorKind::Invalid,
+            Source(SourceError::Unreadable { .. }) => ErrorKind::Io,
+            Source(_) => ErrorKind::Invalid,
+            ModelNotFound { .. } | VersionNotFound { .. } | FileNotFound { .. } => ErrorKind::NotFound,
+            BucketNotFound { .. } | ObjectNotFound { .. } => ErrorKind::NotFound,
+            VersionExists { .. } | VersionSpent { .. } | PushedByAnother { .. } => ErrorKind::Conflict,
+            BucketTaken { .. } => ErrorKind::Conflict,
+            Denied { .. } | WrongRegion { .. } | NoCredentials { .. } => ErrorKind::Denied,
+            Unreachable { .. } | Unavailable { .. } => ErrorKind::Unavailable,
+            // A newer layout is not damage: a newer program reads it.
+            Manifest { source: ManifestError::TooNew(_), .. } => ErrorKind::Invalid,
+            Manifest { .. } | FileMissing { .. } | WrongSize { .. } | WrongDigest { .. } => ErrorKind::Corrupt,
+            Io { .. } => ErrorKind::Io,
+            Service { .. } => ErrorKind::Internal,
+        }
+    }
+
+    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Error {
+        let path = path.into();
+        move |source| Error::Io { action, path, source }
+    }
+}
+
+/// Says why what was to be pushed cannot be.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// There is nothing at the path.
+    #[error("`{}` does not exist", path.display())]
+    Missing {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A file was expected and a folder is there.
+    #[error("`{}` is a folder where a file is needed", path.display())]
+    Folder {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A pipe, socket or device, which cannot be read twice.
+    #[error("`{}` is not a regular file", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The folder holds no file.
+    #[error("`{}` holds no file to push", path.display())]
+    Empty {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The file cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file's name cannot be a path in a version.
+    #[error("`{}` cannot be pushed under its name", path.display())]
+    Name {
+        /// The file.
+        path: PathBuf,
+        /// The rule.
+        source: NameError,
+    },
+    /// The file's name is not UTF-8.
+    #[error("`{}` cannot be pushed: its name is not UTF-8", path.display())]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Two files would lie at one path.
+    #[error("two files would be `{path}`: `{}` and `{}`", first.display(), second.display())]
+    Twice {
+        /// The path in the version.
+        path: ArtifactPath,
+        /// One file.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// A symbolic link leads out of the folder.
+    #[error("`{}` is a symbolic link that leaves the folder", path.display())]
+    LeavesTheTree {
+        /// The link.
+        path: PathBuf,
+    },
+    /// The file named as main is not among those to push.
+    #[error("`{main}` is not among the files to push")]
+    NoSuchMain {
+        /// The name given.
+        main: String,
+    },
+    /// A pattern of files to leave out is malformed.
+    #[error("`{pattern}` is not a pattern: {reason}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The file was written to while it was read.
+    #[error("`{}` changed while it was read", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+}

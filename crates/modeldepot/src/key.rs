@@ -1,0 +1,114 @@
+//! The only place that spells the keys of the models bucket, both ways.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::name::{ArtifactPath, ModelName, NameError, Version};
+
+/// The prefix of modeldepot's own records. No model can have it: a model name starts with a letter or digit.
+pub const RECORDS: &str = ".depot/";
+
+/// Names an object of the models bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ObjectKey {
+    /// The record that makes a version exist: `<model>/v<version>/manifest.json`.
+    Manifest(ModelName, Version),
+    /// A file of a version: `<model>/v<version>/<path>`.
+    Artifact(ModelName, Version, ArtifactPath),
+    /// The tombstone of a version that was published and deleted: `.depot/spent/<model>/<version>.json`.
+    Spent(ModelName, Version),
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ObjectKey::Manifest(model, version) => write!(f, "{model}/v{version}/manifest.json"),
+            ObjectKey::Artifact(model, version, path) => write!(f, "{model}/v{version}/{path}"),
+            ObjectKey::Spent(model, version) => write!(f, "{RECORDS}spent/{model}/{version}.json"),
+        }
+    }
+}
+
+impl FromStr for ObjectKey {
+    type Err = NameError;
+
+    fn from_str(key: &str) -> Result<Self, NameError> {
+        let foreign = || NameError { what: "modeldepot key", text: key.to_owned(), rule: "no such layout" };
+        if let Some(record) = key.strip_prefix(RECORDS) {
+            let spent = record.strip_prefix("spent/").and_then(|rest| rest.strip_suffix(".json")).ok_or_else(foreign)?;
+            let (model, version) = spent.split_once('/').ok_or_else(foreign)?;
+            return Ok(ObjectKey::Spent(model.parse()?, stored_version(version)?));
+        }
+        let (model, rest) = key.split_once('/').ok_or_else(foreign)?;
+        let (version, file) = rest.split_once('/').ok_or_else(foreign)?;
+        let model = model.parse()?;
+        let version = stored_version(version.strip_prefix('v').ok_or_else(foreign)?)?;
+        Ok(match file {
+            "manifest.json" => ObjectKey::Manifest(model, version),
+            path => ObjectKey::Artifact(model, version, path.parse()?),
+        })
+    }
+}
+
+/// Parses a version as it stands in a key, where nothing is dropped: `vv1/` is no version's folder.
+fn stored_version(text: &str) -> Result<Version, NameError> {
+    let version: Version = text.parse()?;
+    if version.as_str() == text {
+        Ok(version)
+    } else {
+        Err(NameError { what: "stored version", text: text.to_owned(), rule: "a stored version has no leading `v`" })
+    }
+}
+
+/// Returns the prefix of all versions of a model, with its final `/`: a bare `plant` would match `plants` too.
+pub fn model_prefix(model: &ModelName) -> String {
+    format!("{model}/")
+}
+
+/// Returns the prefix of all objects of a version, with its final `/`.
+pub fn version_prefix(model: &ModelName, version: &Version) -> String {
+    format!("{model}/v{version}/")
+}
+
+/// Returns the prefix of a model's tombstones.
+pub fn spent_prefix(model: &ModelName) -> String {
+    format!("{RECORDS}spent/{model}/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_key() -> impl Strategy<Value = ObjectKey> {
+        let model = "[A-Za-z0-9][A-Za-z0-9._-]{0,12}".prop_map(|s| s.parse::<ModelName>().unwrap());
+        let version = "[A-Za-z0-9][A-Za-z0-9._+-]{0,12}".prop_map(|s| s.parse::<Version>().unwrap());
+        let path = "[a-zé _.]{1,8}(/[a-z0-9.]{1,8}){0,3}".prop_filter_map("not a path", |s| s.parse::<ArtifactPath>().ok());
+        prop_oneof![
+            (model.clone(), version.clone()).prop_map(|(m, v)| ObjectKey::Manifest(m, v)),
+            (model.clone(), version.clone()).prop_map(|(m, v)| ObjectKey::Spent(m, v)),
+            (model, version, path).prop_map(|(m, v, p)| ObjectKey::Artifact(m, v, p)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn round_trips(key in any_key()) {
+            prop_assert_eq!(key.to_string().parse(), Ok(key));
+        }
+
+        #[test]
+        fn what_parses_is_spelled_the_same(text in "(\\.depot/spent/)?[a-z.]{1,4}/v{0,2}[0-9a-z]{1,3}(/|\\.)[a-z./]{1,14}") {
+            if let Ok(key) = text.parse::<ObjectKey>() {
+                prop_assert_eq!(key.to_string(), text);
+            }
+        }
+    }
+
+    #[test]
+    fn foreign_keys_are_refused() {
+        for key in ["", "x", "m/v1", "m/1/f", "m/vv1/f", "m/v1/", "m/v1/../x", ".depot/x/y", ".depot/claims/m/1", "/m/v1/f"] {
+            assert!(key.parse::<ObjectKey>().is_err(), "{key}");
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! `manifest.json`, the record that makes a version exist.
+//!
+//! The first seven fields and their meaning are the Python original's, so that either side reads what the other
+//! wrote. Readers ignore fields that they do not know. `docs/format.md` describes it in full, and
+//! `docs/manifest.schema.json` is generated from the types here.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+
+use crate::digest::{Blake3, Crc64, Md5};
+use crate::key::{ObjectKey, version_prefix};
+use crate::name::{ArtifactPath, ModelName, Version};
+
+/// The layout that this library writes. A manifest with a higher number is refused.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// Describes one published version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Manifest {
+    /// The model.
+    pub model_name: ModelName,
+    /// The version.
+    pub version: Version,
+    /// The key of the model file: `<model>/v<version>/<path>`.
+    pub model_file: String,
+    /// The address of the model file at the endpoint that it was pushed to. For people; nothing here reads it.
+    #[serde(default)]
+    pub model_url: String,
+    /// The MD5 of the model file. Missing when the pusher asked for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<Md5>,
+    /// What the user says about the version: architecture, metrics, hyper-parameters.
+    #[serde(default)]
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, Value>"))]
+    pub metadata: Map<String, Value>,
+    /// When the version was published, UTC.
+    #[serde(with = "created", default = "created::unknown")]
+    #[cfg_attr(test, schemars(with = "String", extend("format" = "date-time")))]
+    pub created_at: OffsetDateTime,
+    /// The version of this layout. Missing in what the Python original wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format_version: Option<u32>,
+    /// Every file of the version. Missing in what the Python original wrote: there, all objects beside the
+    /// manifest are the files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Vec<FileEntry>>,
+    /// Names the push that wrote this manifest, so that a pusher whose reply was lost knows its own work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write_id: Option<String>,
+    /// The program that wrote the manifest, with its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+}
+
+/// Describes one file of a version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct FileEntry {
+    /// Where the file lies, relative to the version's folder.
+    pub path: ArtifactPath,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its MD5, as `md5sum` prints it. Missing when the pusher asked for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub md5: Option<Md5>,
+    /// Its BLAKE3, as `b3sum` prints it.
+    pub blake3: Blake3,
+    /// Its CRC64NVME, in base64 as S3 writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crc64nvme: Option<Crc64>,
+}
+
+/// Says why the bytes of a manifest cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// The bytes are no JSON, or fields are missing or of another type.
+    #[error("it is not a manifest")]
+    Syntax(#[from] serde_json::Error),
+    /// The manifest contradicts itself or its key.
+    #[error("{0}")]
+    Inconsistent(String),
+    /// The manifest was written by a newer layout than this library knows.
+    #[error("it is written in format {0}, newer than the {FORMAT_VERSION} that this program knows")]
+    TooNew(u32),
+}
+
+impl Manifest {
+    /// Reads the manifest found at the key of `model` and `version`.
+    ///
+    /// # Errors
+    /// [`ManifestError`] when the bytes are no manifest, or one that must not be acted on: another model's or
+    /// version's, a path outside the version's folder, one path twice or inside another.
+    pub fn parse(model: &ModelName, version: &Version, bytes: &[u8]) -> Result<Manifest, ManifestError> {
+        let manifest: Manifest = serde_json::from_slice(bytes)?;
+        let wrong = |what: String| Err(ManifestError::Inconsistent(what));
+        if let Some(format) = manifest.format_version.filter(|format| *format > FORMAT_VERSION) {
+            return Err(ManifestError::TooNew(format));
+        }
+        if manifest.model_name != *model || manifest.version != *version {
+            return wrong(format!("it says it is of `{}@{}`", manifest.model_name, manifest.version));
+        }
+        let main = manifest.main()?;
+        let Some(files) = &manifest.files else { return Ok(manifest) };
+        let mut seen = BTreeSet::new();
+        for file in files {
+            if !seen.insert(file.path.as_str()) {
+                return wrong(format!("it lists `{}` twice", file.path));
+            }
+        }
+        for path in &seen {
+            let inside = |(cut, _): &(usize, &str)| seen.contains(&path[..*cut]);
+            if let Some((cut, _)) = path.match_indices('/').find(inside) {
+                return wrong(format!("it lists `{}` both as a file and as a folder", &path[..cut]));
+            }
+        }
+        match files.iter().find(|file| file.path == main) {
+            None => wrong(format!("its model file `{main}` is not among its files")),
+            Some(entry) if manifest.checksum.is_some() && entry.md5.is_some() && manifest.checksum != entry.md5 => {
+                wrong(format!("it gives two MD5 checksums for `{main}`"))
+            }
+            Some(_) => Ok(manifest),
+        }
+    }
+
+    /// Returns the path of the model file within the version's folder.
+    ///
+    /// # Errors
+    /// [`ManifestError::Inconsistent`] when `model_file` lies outside the version's folder.
+    pub fn main(&self) -> Result<ArtifactPath, ManifestError> {
+        let outside = || ManifestError::Inconsistent(format!("its model file `{}` is outside the version", self.model_file.escape_debug()));
+        let path = self.model_file.strip_prefix(&version_prefix(&self.model_name, &self.version)).ok_or_else(outside)?;
+        path.parse().map_err(|_| outside())
+    }
+
+    /// Returns the key of the manifest.
+    pub fn key(&self) -> ObjectKey {
+        ObjectKey::Manifest(self.model_name.clone(), self.version.clone())
+    }
+
+    /// Returns the total size of the files in bytes, where the manifest lists them.
+    pub fn size(&self) -> Option<u64> {
+        self.files.as_ref().map(|files| files.iter().map(|file| file.size).sum())
+    }
+
+    /// Returns the bytes to store.
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut json = serde_json::to_vec_pretty(self).unwrap_or_default();
+        json.push(b'\n');
+        json
+    }
+
+    /// Returns true when both publish the same files under the same metadata, whoever pushed them and when.
+    pub fn same_content(&self, other: &Manifest) -> bool {
+        let files = |m: &Manifest| -> Option<BTreeSet<(ArtifactPath, u64, String)>> {
+            Some(m.files.as_ref()?.iter().map(|f| (f.path.clone(), f.size, f.blake3.to_string())).collect())
+        };
+        self.model_file == other.model_file && self.metadata == other.metadata && match (files(self), files(other)) {
+            (Some(a), Some(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+/// Reads both forms of `created_at`, the original's without a zone and RFC 3339, and writes RFC 3339 with `Z`.
+mod created {
+    use serde::{Deserialize as _, Deserializer, Serializer, de};
+    use time::format_description::well_known::{Iso8601, Rfc3339};
+    use time::{OffsetDateTime, PrimitiveDateTime, UtcOffset};
+
+    pub(super) fn unknown() -> OffsetDateTime {
+        OffsetDateTime::UNIX_EPOCH
+    }
+
+    pub(super) fn serialize<S: Serializer>(time: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = time.to_offset(UtcOffset::UTC).format(&Rfc3339).map_err(serde::ser::Error::custom)?;
+        serializer.serialize_str(&text)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OffsetDateTime, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        OffsetDateTime::parse(&text, &Rfc3339)
+            .or_else(|_| PrimitiveDateTime::parse(&text, &Iso8601::DEFAULT).map(PrimitiveDateTime::assume_utc))
+            .map(|time| time.to_offset(UtcOffset::UTC))
+            .map_err(|_| de::Error::custom(format!("`{text}` is not a time")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the Python original writes, from its own documentation.
+    const ORIGINAL: &str = r#"{
+      "model_name": "plant_classifier",
+      "version": "20251028_181858",
+      "model_file": "plant_classifier/v20251028_181858/best_model.pth",
+      "model_url": "http://localhost:9000/models/...",
+      "checksum": "61be1039f61babf7311ee09b3d735920",
+      "metadata": {"architecture": "resnet18", "num_classes": 2, "best_epoch": 7, "val_accuracy": 0.9500},
+      "created_at": "2025-10-28T18:19:00.455545"
+    }"#;
+
+    fn parse(json: &str) -> Result<Manifest, ManifestError> {
+        Manifest::parse(&"plant_classifier".parse().unwrap(), &"20251028_181858".parse().unwrap(), json.as_bytes())
+    }
+
+    fn with_files(files: &str) -> String {
+        ORIGINAL.replace("\"created_at\"", &format!("\"format_version\": 1, \"files\": [{files}], \"created_at\""))
+    }
+
+    fn file(path: &str) -> String {
+        format!(r#"{{"path": "{path}", "size": 3, "blake3": "{}"}}"#, "ab".repeat(32))
+    }
+
+    #[test]
+    fn the_originals_manifest_reads() {
+        let manifest = parse(ORIGINAL).unwrap();
+        assert_eq!(manifest.main().unwrap().as_str(), "best_model.pth");
+        assert_eq!(manifest.created_at, time::macros::datetime!(2025-10-28 18:19:00.455545 UTC));
+        assert_eq!(manifest.checksum.unwrap().to_string(), "61be1039f61babf7311ee09b3d735920");
+        assert!(manifest.files.is_none());
+    }
+
+    #[test]
+    fn what_is_written_reads_back_with_the_originals_fields_first() {
+        let manifest = parse(&with_files(&file("best_model.pth"))).unwrap();
+        let json = manifest.to_json();
+        let fields: Map<String, Value> = serde_json::from_slice(&json).unwrap();
+        let names: Vec<_> = fields.keys().map(String::as_str).collect();
+        let first = ["model_name", "version", "model_file", "model_url", "checksum", "metadata", "created_at"];
+        assert_eq!(&names[..7], first);
+        assert_eq!(fields["created_at"], "2025-10-28T18:19:00.455545Z");
+        assert_eq!(parse(std::str::from_utf8(&json).unwrap()).unwrap(), manifest);
+    }
+
+    #[test]
+    fn unknown_fields_are_ignored() {
+        assert!(parse(&ORIGINAL.replace("\"metadata\"", "\"future\": [1], \"metadata\"")).is_ok());
+    }
+
+    #[test]
+    fn hostile_manifests_are_refused() {
+        let main = file("best_model.pth");
+        let refusals: Vec<String> = [
+            "not json".to_owned(),
+            "{}".to_owned(),
+            ORIGINAL.replace("20251028_181858\"", "20251028_181859\""),
+            ORIGINAL.replace("v20251028_181858/best_model.pth", "v20251028_181858/../../../etc/passwd"),
+            ORIGINAL.replace("plant_classifier/v20251028_181858/best_model.pth", "other/v1/best_model.pth"),
+            ORIGINAL.replace("2025-10-28T18:19:00.455545", "yesterday"),
+            ORIGINAL.replace("61be", "nope"),
+            with_files(&file("best_model.pth")).replace("\"format_version\": 1", "\"format_version\": 2"),
+            with_files(&file("other.bin")),
+            with_files(&format!("{main}, {main}")),
+            with_files(&format!("{main}, {}, {}", file("a"), file("a/b"))),
+            with_files(&format!("{main}, {}", file("../evil"))),
+            with_files(&format!("{main}, {}", file("/etc/evil"))),
+            with_files(&format!("{main}, {}", file("manifest.json"))),
+        ]
+        .iter()
+        .map(|json| {
+            let error = parse(json).unwrap_err();
+            match std::error::Error::source(&error) {
+                Some(source) => format!("{error}: {source}"),
+                None => error.to_string(),
+            }
+        })
+        .collect();
+        insta::assert_snapshot!(refusals.join("\n"), @"");
+    }
+
+    #[test]
+    fn generated_schema_is_current() {
+        let schema = schemars::schema_for!(Manifest);
+        let json = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/manifest.schema.json");
+        if std::env::var_os("UPDATE_GENERATED").is_some() {
+            std::fs::write(path, &json).unwrap();
+        }
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(committed == json, "docs/manifest.schema.json is out of date: run `cargo xtask generate`");
+    }
+}

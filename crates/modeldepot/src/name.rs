@@ -1,0 +1,366 @@
+//! The names people type and the bucket stores, each parsed once, at the edge.
+//!
+//! Every type has a private field and one way in, [`FromStr`], which serde uses as well: a value of the
+//! type is proof that its rule holds. The rules are those of `docs/format.md`.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Says which name was refused and which rule it breaks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` is not a valid {what}: {rule}", shown(text))]
+pub struct NameError {
+    /// What was being named: `model name`, `version`, `artifact path`, …
+    pub what: &'static str,
+    /// The text as it was given.
+    pub text: String,
+    /// The rule that it breaks, as a sentence without a full stop.
+    pub rule: &'static str,
+}
+
+/// Returns `text` fit for one line of a terminal: control characters escaped, the middle of a long one cut.
+fn shown(text: &str) -> String {
+    let clean: String = text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect();
+    match clean.char_indices().nth(80) {
+        Some((cut, _)) => format!("{}…", &clean[..cut]),
+        None => clean,
+    }
+}
+
+/// Gives a name type its `FromStr`, `Display`, serde and access through one checking function.
+macro_rules! name_type {
+    ($type:ident, $what:literal, $check:expr) => {
+        impl $type {
+            /// Returns the name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = NameError;
+
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                let check: fn(&str) -> Result<Cow<'_, str>, &'static str> = $check;
+                match check(text) {
+                    Ok(name) => Ok(Self(name.into_owned())),
+                    Err(rule) => Err(NameError { what: $what, text: text.to_owned(), rule }),
+                }
+            }
+        }
+
+        impl TryFrom<String> for $type {
+            type Error = NameError;
+
+            fn try_from(text: String) -> Result<Self, NameError> {
+                text.parse()
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(name: $type) -> String {
+                name.0
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+/// Names a model, a line of versions.
+///
+/// - 1 to 128 characters of `A-Z a-z 0-9 . _ -`
+/// - the first one a letter or a digit
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(transparent, regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")))]
+pub struct ModelName(String);
+
+name_type!(ModelName, "model name", |text| {
+    plain(text, |c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
+        .ok_or("use 1 to 128 letters, digits, `.`, `_` and `-`, the first one a letter or digit")
+});
+
+/// Names one immutable publication of a model.
+///
+/// - 1 to 128 characters of `A-Z a-z 0-9 . _ + -`, the first one a letter or a digit
+/// - a leading `v` before a digit is accepted on input and dropped: `v1.2` is `1.2`
+///
+/// Versions are ordered in natural order of their text (digit runs compare as numbers); two that are both
+/// semantic versions compare as such, so `1.0.0-rc.1` comes before `1.0.0`. The order is total: a semantic
+/// version takes the place of its `major.minor.patch` among all others.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(transparent, regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$")))]
+pub struct Version(String);
+
+name_type!(Version, "version", |text| {
+    let text = match text.strip_prefix('v') {
+        Some(rest) if rest.starts_with(|c: char| c.is_ascii_digit()) => rest,
+        _ => text,
+    };
+    plain(text, |c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-'))
+        .ok_or("use 1 to 128 letters, digits, `.`, `_`, `+` and `-`, the first one a letter or digit")
+});
+
+impl Version {
+    /// Returns the version that a publication at `time` gets by itself: the UTC second as `YYYYMMDD_HHMMSS`.
+    pub fn at(time: time::OffsetDateTime) -> Version {
+        let t = time.to_offset(time::UtcOffset::UTC);
+        Version(format!(
+            "{:04}{:02}{:02}_{:02}{:02}{:02}",
+            t.year(),
+            u8::from(t.month()),
+            t.day(),
+            t.hour(),
+            t.minute(),
+            t.second()
+        ))
+    }
+
+    fn semantic(&self) -> Option<semver::Version> {
+        semver::Version::parse(&self.0).ok()
+    }
+}
+
+impl Ord for Version {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        // A semantic version sorts by its core first; only then does its pre-release matter. Comparing each pair
+        // by whichever rule fits both would not be transitive.
+        let (a, b) = (self.semantic(), other.semantic());
+        let core = |version: &Version, semantic: &Option<semver::Version>| match semantic {
+            Some(s) => format!("{}.{}.{}", s.major, s.minor, s.patch),
+            None => version.0.clone(),
+        };
+        natural(&core(self, &a), &core(other, &b))
+            .then_with(|| a.is_none().cmp(&b.is_none()))
+            .then_with(|| a.cmp(&b))
+            .then_with(|| self.0.cmp(&other.0))
+    }
+}
+
+impl PartialOrd for Version {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Compares two texts with runs of digits as numbers of any length.
+fn natural(a: &str, b: &str) -> std::cmp::Ordering {
+    let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
+    let digits = |s: &[u8]| s.iter().take_while(|c| c.is_ascii_digit()).count();
+    while let (Some(x), Some(y)) = (a.first(), b.first()) {
+        let (n, m) = (digits(a), digits(b));
+        let order = if n > 0 && m > 0 {
+            let zeros = |s: &[u8]| s.iter().take_while(|c| **c == b'0').count();
+            let (x, y) = (&a[zeros(&a[..n])..n], &b[zeros(&b[..m])..m]);
+            let order = x.len().cmp(&y.len()).then_with(|| x.cmp(y));
+            (a, b) = (&a[n..], &b[m..]);
+            order
+        } else {
+            let order = x.cmp(y);
+            (a, b) = (&a[1..], &b[1..]);
+            order
+        };
+        if order.is_ne() {
+            return order;
+        }
+    }
+    a.len().cmp(&b.len())
+}
+
+/// Names a file of a version, relative to the version's folder.
+///
+/// - `/`-separated, relative, at most 512 bytes
+/// - no empty, `.` or `..` segment, no control character, no backslash
+/// - not `manifest.json`, which is the version's own record
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(transparent, length(min = 1, max = 512)))]
+pub struct ArtifactPath(String);
+
+name_type!(ArtifactPath, "artifact path", |text| {
+    if text.is_empty() || text.len() > 512 {
+        Err("use 1 to 512 bytes")
+    } else if text.starts_with('/') {
+        Err("it must be relative")
+    } else if text.contains(|c: char| c.is_control() || c == '\\') {
+        Err("control characters and backslashes are not allowed")
+    } else if text.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
+        Err("empty, `.` and `..` segments are not allowed")
+    } else if text == "manifest.json" {
+        Err("`manifest.json` is the version's own record; rename the file")
+    } else {
+        Ok(Cow::Borrowed(text))
+    }
+});
+
+impl ArtifactPath {
+    /// Returns the last segment.
+    pub fn file_name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or(&self.0)
+    }
+
+    /// Returns the segments from the outermost folder to the file name.
+    pub fn segments(&self) -> impl Iterator<Item = &str> {
+        self.0.split('/')
+    }
+}
+
+/// Names a bucket: 3 to 63 characters of `a-z 0-9 . -`, first and last a letter or digit, no `..`.
+///
+/// The rule is S3's own for general purpose buckets.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct BucketName(String);
+
+name_type!(BucketName, "bucket name", |text| {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-');
+    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let good = (3..=63).contains(&text.len())
+        && text.chars().all(inner)
+        && edge(text.chars().next())
+        && edge(text.chars().last())
+        && !text.contains("..");
+    if good { Ok(Cow::Borrowed(text)) } else { Err("use 3 to 63 lowercase letters, digits, `.` and `-`") }
+});
+
+/// What a user types to name a version: `plant_classifier`, `plant_classifier@20251028_181858`,
+/// `plant_classifier@latest`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selector {
+    /// The model.
+    pub model: ModelName,
+    /// The exact version, or none for the latest.
+    pub version: Option<Version>,
+}
+
+impl FromStr for Selector {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let (model, version) = match text.split_once('@') {
+            Some((model, version)) => (model, Some(version)),
+            None => (text, None),
+        };
+        let version = match version {
+            None | Some("latest") => None,
+            Some(version) => Some(version.parse()?),
+        };
+        Ok(Selector { model: model.parse()?, version })
+    }
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.version {
+            Some(version) => write!(f, "{}@{version}", self.model),
+            None => write!(f, "{}", self.model),
+        }
+    }
+}
+
+fn plain(text: &str, allowed: impl Fn(char) -> bool) -> Option<Cow<'_, str>> {
+    let good = (1..=128).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().all(allowed);
+    good.then_some(Cow::Borrowed(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn version(text: &str) -> Version {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn model_names() {
+        for good in ["plant_classifier", "a", "0.1-x", &"m".repeat(128)] {
+            assert!(good.parse::<ModelName>().is_ok(), "{good}");
+        }
+        for bad in ["", ".depot", "_x", "a/b", "é", "a b", "a\n", "..", &"m".repeat(129)] {
+            assert!(bad.parse::<ModelName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_leading_v_before_a_digit_is_dropped() {
+        assert_eq!(version("v20251028_181858").as_str(), "20251028_181858");
+        assert_eq!(version("vision").as_str(), "vision");
+        assert!("v".parse::<Version>().is_ok());
+        assert!("1/2".parse::<Version>().is_err());
+    }
+
+    #[test]
+    fn automatic_versions_are_utc_seconds() {
+        let noon = time::macros::datetime!(2025-10-28 20:18:58.9 +2);
+        assert_eq!(Version::at(noon).as_str(), "20251028_181858");
+    }
+
+    #[test]
+    fn versions_sort_as_people_expect() {
+        let sorted = ["1.0.0-rc.1", "1.0.0-rc.2", "1.0.0-rc.10", "1.0.0", "1.0.0-", "1.2", "1.9.0", "1.10.0", "9", "10", "20251028_181858", "20251028_181900", "final"];
+        let mut shuffled: Vec<Version> = sorted.iter().rev().map(|v| version(v)).collect();
+        shuffled.sort();
+        assert_eq!(shuffled.iter().map(Version::as_str).collect::<Vec<_>>(), sorted);
+    }
+
+    #[test]
+    fn artifact_paths() {
+        for good in ["best_model.pth", "a/b/c", "weights/manifest.json", "modèle ü.bin", "...", "-", "a b"] {
+            assert!(good.parse::<ArtifactPath>().is_ok(), "{good}");
+        }
+        for bad in ["", "/etc/passwd", "../x", "a/../b", "a//b", "a/", "./a", "a\\b", "a\0b", "manifest.json", &"x".repeat(513)] {
+            assert!(bad.parse::<ArtifactPath>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn selectors() {
+        assert_eq!("m@v1".parse::<Selector>().unwrap().to_string(), "m@1");
+        assert_eq!("m@latest".parse::<Selector>().unwrap().to_string(), "m");
+        assert!("m@".parse::<Selector>().is_err());
+        assert!("@1".parse::<Selector>().is_err());
+    }
+
+    #[test]
+    fn refusals_are_one_clean_line() {
+        insta::assert_snapshot!("a\u{1b}[31m/b".parse::<ModelName>().unwrap_err(), @r"`a\u{1b}[31m/b` is not a valid model name: use 1 to 128 letters, digits, `.`, `_` and `-`, the first one a letter or digit");
+    }
+
+    fn any_version() -> impl Strategy<Value = Version> {
+        prop_oneof!["[0-9]\\.[0-9]\\.[0-9](-[a-z0-9.]{1,4}|[-+.][0-9a-z]{0,3})?", "[A-Za-z0-9][A-Za-z0-9._+-]{0,6}", "0{0,3}[0-9]{1,3}"]
+            .prop_map(|text| version(&text))
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_versions_is_total(a in any_version(), b in any_version(), c in any_version()) {
+            prop_assert_eq!(a.cmp(&b), b.cmp(&a).reverse());
+            prop_assert_eq!(a == b, a.cmp(&b).is_eq());
+            if a <= b && b <= c {
+                prop_assert!(a <= c, "{} {} {}", a, b, c);
+            }
+        }
+
+        #[test]
+        fn parsing_is_idempotent(text in "\\PC{0,20}") {
+            if let Ok(version) = text.parse::<Version>() {
+                prop_assert!(!version.as_str().is_empty());
+            }
+            if let Ok(path) = text.parse::<ArtifactPath>() {
+                prop_assert_eq!(path.to_string().parse::<ArtifactPath>(), Ok(path));
+            }
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! The one way to put a file on disk: staged beside its place, synced, renamed.
+//!
+//! A file appears under its name only when it is complete. What is staged and not persisted goes with its value.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tempfile::{NamedTempFile, TempPath};
+
+use crate::error::{Error, Result};
+use crate::name::ArtifactPath;
+
+/// A file with its full length reserved, not yet under its name.
+pub(crate) struct Staged {
+    file: Arc<File>,
+    temp: TempPath,
+    target: PathBuf,
+}
+
+/// Reserves `size` bytes for the file `path`, whose folder must exist.
+pub(crate) async fn stage_file(path: &Path, size: u64) -> Result<Staged> {
+    let target = path.to_owned();
+    blocking(move || {
+        let folder = match target.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        if target.is_dir() {
+            let found = io::Error::from(io::ErrorKind::IsADirectory);
+            return Err(Error::io("write", &target)(found));
+        }
+        stage(&folder, target, size)
+    })
+    .await
+}
+
+fn stage(folder: &Path, target: PathBuf, size: u64) -> Result<Staged> {
+    let temp = new_temp(folder).map_err(Error::io("write a file in", folder))?;
+    reserve(temp.as_file(), size).map_err(Error::io("reserve the space for", &target))?;
+    let (file, temp) = temp.into_parts();
+    Ok(Staged { file: Arc::new(file), temp, target })
+}
+
+fn new_temp(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".modeldepot-").suffix(".part");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // A pulled file is an ordinary file: the process's umask decides, not the privacy of a temporary one.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
+}
+
+/// Takes the space now: a full disk should be known before the first byte is fetched, not after the last.
+#[cfg(target_os = "linux")]
+fn reserve(file: &File, size: u64) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::io::Errno;
+
+    if size == 0 {
+        return Ok(());
+    }
+    match fallocate(file, FallocateFlags::empty(), 0, size) {
+        // Not every file system can reserve.
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => file.set_len(size),
+        result => Ok(result?),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn reserve(file: &File, size: u64) -> io::Result<()> {
+    file.set_len(size)
+}
+
+/// Writes `bytes` at `offset`, wherever others write at the same time.
+pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileExt::write_all_at(file, bytes, offset);
+    #[cfg(windows)]
+    {
+        let (mut bytes, mut offset) = (bytes, offset);
+        while !bytes.is_empty() {
+            let n = std::os::windows::fs::FileExt::seek_write(file, bytes, offset)?;
+            (bytes, offset) = (&bytes[n..], offset + n as u64);
+        }
+        Ok(())
+    }
+}
+
+impl Staged {
+    /// Returns the open file, to write at offsets.
+    pub(crate) fn file(&self) -> Arc<File> {
+        Arc::clone(&self.file)
+    }
+
+    /// Returns where the bytes are while the file is staged.
+    pub(crate) fn path(&self) -> &Path {
+        &self.temp
+    }
+
+    /// Makes the bytes durable, gives them their name, and makes that durable too.
+    pub(crate) async fn persist(self) -> Result<()> {
+        blocking(move || {
+            self.file.sync_all().map_err(Error::io("sync", &self.target))?;
+            rename(self.temp, &self.target)?;
+            sync_folder(self.target.parent())
+        })
+        .await
+    }
+}
+
+fn rename(temp: TempPath, target: &Path) -> Result<()> {
+    temp.persist(target).map_err(|refused| Error::io("write", target)(refused.error))
+}
+
+/// A folder that a version is put into. Nothing outside it is ever written, whatever a manifest or a symbolic link
+/// inside it says.
+pub(crate) struct Folder {
+    root: PathBuf,
+    created: bool,
+}
+
+impl Folder {
+    /// Opens the folder, or makes it.
+    pub(crate) async fn open(root: &Path) -> Result<Folder> {
+        let root = root.to_owned();
+        blocking(move || {
+            let created = !root.exists();
+            fs::create_dir_all(&root).map_err(Error::io("make the folder", &root))?;
+            Ok(Folder { root, created })
+        })
+        .await
+    }
+
+    /// Reserves `size` bytes for the file at `path`.
+    pub(crate) async fn stage(&self, path: &ArtifactPath, size: u64) -> Result<Staged> {
+        let (root, target) = (self.root.clone(), self.root.join(path.as_str()));
+        blocking(move || stage(&root, target, size)).await
+    }
+
+    /// Gives all files their names, then writes the manifest.
+    ///
+    /// Each file is synced first, so the time in which old and new files stand side by side is that of a few
+    /// renames; and in it there is no manifest.
+    pub(crate) async fn persist(self, files: Vec<(ArtifactPath, Staged)>, manifest: &[u8]) -> Result<()> {
+        let manifest = manifest.to_owned();
+        blocking(move || {
+            for (_, staged) in &files {
+                staged.file.sync_all().map_err(Error::io("sync", &staged.target))?;
+            }
+            let record = self.root.join("manifest.json");
+            let mut temp = new_temp(&self.root).map_err(Error::io("write a file in", &self.root))?;
+            io::Write::write_all(&mut temp, &manifest).map_err(Error::io("write", &record))?;
+            temp.as_file().sync_all().map_err(Error::io("sync", &record))?;
+            match fs::remove_file(&record) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(Error::io("replace", &record)(error));
+                }
+                _ => {}
+            }
+            for (path, staged) in files {
+                let folder = make_parents(&self.root, &path)?;
+                rename(staged.temp, &staged.target)?;
+                sync_folder(Some(&folder))?;
+            }
+            rename(temp.into_temp_path(), &record)?;
+            sync_folder(Some(&self.root))
+        })
+        .await
+    }
+
+    /// Takes the folder away again, if it was made for this pull and nothing is in it.
+    pub(crate) async fn abandon(self) {
+        if self.created {
+            let _ = blocking(move || Ok(fs::remove_dir(&self.root))).await;
+        }
+    }
+}
+
+/// Makes the folders between `root` and the file at `path`, one by one, and follows no symbolic link on the way.
+fn make_parents(root: &Path, path: &ArtifactPath) -> Result<PathBuf> {
+    let mut folder = root.to_owned();
+    let segments: Vec<&str> = path.segments().collect();
+    for segment in &segments[..segments.len() - 1] {
+        folder.push(segment);
+        match fs::symlink_metadata(&folder) {
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => {
+                let found = io::Error::new(io::ErrorKind::NotADirectory, "it is a link or a file, not a folder");
+                return Err(Error::io("use the folder", &folder)(found));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir(&folder).map_err(Error::io("make the folder", &folder))?;
+            }
+            Err(error) => return Err(Error::io("look at", &folder)(error)),
+        }
+    }
+    Ok(folder)
+}
+
+/// Makes renames in a folder durable. Windows has no such call, and needs none.
+fn sync_folder(folder: Option<&Path>) -> Result<()> {
+    let folder = folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if cfg!(unix) {
+        File::open(folder).and_then(|opened| opened.sync_all()).map_err(Error::io("sync", folder))?;
+    }
+    Ok(())
+}
+
+/// Runs file work where it may block.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> ArtifactPath {
+        text.parse().unwrap()
+    }
+
+    async fn staged(folder: &Folder, at: &ArtifactPath, bytes: &[u8]) -> (ArtifactPath, Staged) {
+        let staged = folder.stage(at, bytes.len() as u64).await.unwrap();
+        write_at(&staged.file(), bytes, 0).unwrap();
+        (at.clone(), staged)
+    }
+
+    #[tokio::test]
+    async fn files_appear_when_persisted_and_vanish_when_dropped() {
+        let temp = tempfile::tempdir().unwrap();
+        let root = temp.path().join("new");
+        let folder = Folder::open(&root).await.unwrap();
+        let (a, dropped) = (path("sub/a"), path("b"));
+        let file = staged(&folder, &a, b"abc").await;
+        drop(staged(&folder, &dropped, b"x").await);
+        assert!(!root.join("sub/a").exists());
+        folder.persist(vec![file], b"{}").await.unwrap();
+        assert_eq!(fs::read(root.join("sub/a")).unwrap(), b"abc");
+        let mut names: Vec<_> = fs::read_dir(&root).unwrap().map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["manifest.json", "sub"]);
+    }
+
+    #[tokio::test]
+    async fn an_abandoned_folder_goes_only_if_it_was_made() {
+        let temp = tempfile::tempdir().unwrap();
+        let made = temp.path().join("made");
+        Folder::open(&made).await.unwrap().abandon().await;
+        assert!(!made.exists());
+        Folder::open(temp.path()).await.unwrap().abandon().await;
+        assert!(temp.path().exists());
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn links_inside_the_folder_lead_nowhere() {
+        let temp = tempfile::tempdir().unwrap();
+        let (outside, inside) = (temp.path().join("outside"), temp.path().join("inside"));
+        fs::create_dir(&outside).unwrap();
+        fs::create_dir(&inside).unwrap();
+        std::os::unix::fs::symlink(&outside, inside.join("sub")).unwrap();
+        std::os::unix::fs::symlink(outside.join("f"), inside.join("g")).unwrap();
+        let folder = Folder::open(&inside).await.unwrap();
+        let (through, over) = (path("sub/f"), path("g"));
+        let file = staged(&folder, &through, b"x").await;
+        assert!(folder.persist(vec![file], b"{}").await.is_err());
+        let folder = Folder::open(&inside).await.unwrap();
+        let file = staged(&folder, &over, b"x").await;
+        folder.persist(vec![file], b"{}").await.unwrap();
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 0, "nothing was written outside");
+        assert!(fs::symlink_metadata(inside.join("g")).unwrap().is_file(), "the link was replaced, not followed");
+    }
+}

@@ -1,0 +1,466 @@
+//! [`S3Client`]: the document's nine verbs, and what publishing needs beside them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::presigning::PresigningConfig;
+use aws_sdk_s3::primitives::{ByteStream, DateTime};
+use aws_sdk_s3::types::{
+    BucketLocationConstraint, ChecksumMode, CreateBucketConfiguration, Delete, ObjectIdentifier,
+};
+use aws_smithy_types::retry::RetryConfig;
+use bytes::Bytes;
+use time::OffsetDateTime;
+use url::Url;
+
+use super::answer::{About, code, status};
+use super::download::Sink;
+use super::parts::Limits;
+use super::{connect, upload};
+use crate::error::{Error, Result};
+use crate::name::BucketName;
+use crate::place;
+use crate::settings::{Addressing, Settings};
+
+/// The longest life of a presigned URL: AWS's own limit for signature version 4.
+const LONGEST_EXPIRY: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// An S3 service, at one endpoint with one login. Cheap to clone.
+#[derive(Clone)]
+pub struct S3Client {
+    pub(super) sdk: Client,
+    pub(super) limits: Limits,
+    /// False once the server refused our checksum header; then parts go without.
+    pub(super) checksums: Arc<AtomicBool>,
+    place: Arc<Place>,
+}
+
+/// Where the service is, for messages and URLs.
+struct Place {
+    endpoint: String,
+    region: String,
+    virtual_host: bool,
+}
+
+impl std::fmt::Debug for S3Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "S3Client({})", self.endpoint())
+    }
+}
+
+/// An object as a listing shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedObject {
+    /// The key.
+    pub key: String,
+    /// The size in bytes.
+    pub size: u64,
+    /// The ETag, with its quotes taken off. Empty where the server sends none.
+    pub etag: String,
+    /// When it was last written, by the server's clock.
+    pub modified: Option<OffsetDateTime>,
+}
+
+/// What the server keeps about one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectMetadata {
+    /// The size in bytes.
+    pub size: u64,
+    /// The ETag, with its quotes taken off.
+    pub etag: String,
+    /// When it was last written, by the server's clock.
+    pub modified: Option<OffsetDateTime>,
+    /// The media type.
+    pub content_type: Option<String>,
+    /// The user's metadata.
+    pub metadata: BTreeMap<String, String>,
+    /// The CRC64NVME of the whole object in base64, where the server keeps one.
+    pub crc64nvme: Option<String>,
+}
+
+/// How to store a file.
+#[derive(Debug, Clone, Default)]
+pub struct UploadOptions {
+    /// The media type; none guesses it from the key's ending.
+    pub content_type: Option<String>,
+    /// The user's metadata: printable ASCII.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// What became of a create-if-absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Created {
+    /// The object is there, and it is ours.
+    Now,
+    /// The server said that an object is there, or that somebody else was faster. Read it back to know.
+    Refused,
+}
+
+/// What a presigned URL allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PresignedMethod {
+    /// Fetch the object.
+    Get,
+    /// Store the object.
+    Put,
+}
+
+impl S3Client {
+    /// Prepares a client for the settings' endpoint. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] when the file of certificate authorities cannot be used.
+    pub async fn connect(settings: &Settings) -> Result<S3Client> {
+        let endpoint = match &settings.endpoint {
+            Some(endpoint) => endpoint.to_string(),
+            None => format!("https://s3.{}.amazonaws.com", settings.region),
+        };
+        let virtual_host = match settings.addressing {
+            Addressing::Auto => settings.endpoint.is_none(),
+            Addressing::Path => false,
+            Addressing::VirtualHost => true,
+        };
+        Ok(S3Client {
+            sdk: connect::connect(settings).await?,
+            limits: Limits::new(),
+            checksums: Arc::new(AtomicBool::new(true)),
+            place: Arc::new(Place { endpoint, region: settings.region.clone(), virtual_host }),
+        })
+    }
+
+    /// Returns the endpoint's address.
+    pub fn endpoint(&self) -> &str {
+        &self.place.endpoint
+    }
+
+    pub(super) fn region(&self) -> &str {
+        &self.place.region
+    }
+
+    /// Returns the address of an object, unsigned.
+    pub fn object_url(&self, bucket: &BucketName, key: &str) -> String {
+        let Ok(mut url) = Url::parse(&self.place.endpoint) else { return String::new() };
+        let mut segments: Vec<&str> = key.split('/').collect();
+        if self.place.virtual_host {
+            let host = format!("{bucket}.{}", url.host_str().unwrap_or_default());
+            if url.set_host(Some(&host)).is_err() {
+                return String::new();
+            }
+        } else {
+            segments.insert(0, bucket.as_str());
+        }
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.clear().extend(segments);
+        }
+        url.to_string()
+    }
+
+    /// Makes a bucket. Returns false when it was there already and is the caller's own.
+    pub async fn create_bucket(&self, bucket: &BucketName) -> Result<bool> {
+        let about = About::bucket("create", bucket);
+        // AWS answers 200 for one's own bucket in us-east-1, other servers a conflict: ask first, to tell the same.
+        if self.bucket_exists(bucket).await? {
+            return Ok(false);
+        }
+        // us-east-1 is the one region that must not be named.
+        let place = (self.region() != "us-east-1").then(|| {
+            CreateBucketConfiguration::builder()
+                .location_constraint(BucketLocationConstraint::from(self.region()))
+                .build()
+        });
+        let sent = self.sdk.create_bucket().bucket(bucket.as_str()).set_create_bucket_configuration(place).send().await;
+        match sent {
+            Ok(_) => Ok(true),
+            Err(error) if code(&error) == Some("BucketAlreadyOwnedByYou") => Ok(false),
+            // Some servers say this of one's own bucket as well.
+            Err(error) if code(&error) == Some("BucketAlreadyExists") => match self.bucket_exists(bucket).await {
+                Ok(true) => Ok(false),
+                _ => Err(self.failed(about, error)),
+            },
+            Err(error) => Err(self.failed(about, error)),
+        }
+    }
+
+    /// Returns true when the bucket exists and the caller may see it.
+    pub async fn bucket_exists(&self, bucket: &BucketName) -> Result<bool> {
+        match self.sdk.head_bucket().bucket(bucket.as_str()).send().await {
+            Ok(_) => Ok(true),
+            Err(error) if status(&error) == Some(404) => Ok(false),
+            Err(error) => Err(self.failed(About::bucket("look at", bucket), error)),
+        }
+    }
+
+    /// Stores a file under a key, in parts when it is large, each with its checksum.
+    ///
+    /// # Errors
+    /// [`Error::Source`] when the file cannot be read or changes meanwhile, else what the server said.
+    pub async fn upload_file(
+        &self,
+        path: &Path,
+        bucket: &BucketName,
+        key: &str,
+        options: &UploadOptions,
+        on_bytes: impl Fn(u64) + Send + Sync,
+    ) -> Result<ObjectMetadata> {
+        let sent = upload::send_file(self, path, bucket, key, options, &on_bytes).await?;
+        let mut stored = self.get_object_metadata(bucket, key).await?;
+        stored.crc64nvme.get_or_insert_with(|| sent.crc64.to_string());
+        Ok(stored)
+    }
+
+    /// Fetches an object into a file, which appears under its name only when it is complete. Where the server keeps
+    /// a checksum of the whole object, the bytes are held against it. Returns their number.
+    pub async fn download_file(
+        &self,
+        bucket: &BucketName,
+        key: &str,
+        path: &Path,
+        on_bytes: impl Fn(u64) + Send + Sync,
+    ) -> Result<u64> {
+        let stored = self.get_object_metadata(bucket, key).await?;
+        let staged = place::stage_file(path, stored.size).await?;
+        let (_, crc64) = self
+            .fetch(bucket, key, stored.size, Some(&stored.etag), &Sink::File(staged.file()), &on_bytes)
+            .await?;
+        if let Some(expected) = stored.crc64nvme.filter(|expected| *expected != crc64.to_string()) {
+            return Err(Error::WrongDigest {
+                path: key.to_owned(),
+                algorithm: "CRC64NVME",
+                expected,
+                found: crc64.to_string(),
+            });
+        }
+        staged.persist().await?;
+        Ok(stored.size)
+    }
+
+    /// Returns every object whose key begins with `prefix`, in the order of their keys, however many pages it takes.
+    pub async fn list_objects(&self, bucket: &BucketName, prefix: &str) -> Result<Vec<ListedObject>> {
+        let mut objects = Vec::new();
+        let mut next = None;
+        loop {
+            let page = self
+                .sdk
+                .list_objects_v2()
+                .bucket(bucket.as_str())
+                .prefix(prefix)
+                .set_continuation_token(next.take())
+                .send()
+                .await
+                .map_err(|error| self.failed(About::bucket("list", bucket), error))?;
+            for object in page.contents() {
+                objects.push(ListedObject {
+                    key: object.key().unwrap_or_default().to_owned(),
+                    size: object.size().unwrap_or_default().try_into().unwrap_or_default(),
+                    etag: bare(object.e_tag()),
+                    modified: object.last_modified().and_then(moment),
+                });
+            }
+            match page.next_continuation_token() {
+                Some(token) if page.is_truncated() == Some(true) => next = Some(token.to_owned()),
+                _ => return Ok(objects),
+            }
+        }
+    }
+
+    /// Returns true when any key begins with `prefix`.
+    pub(crate) async fn any_object(&self, bucket: &BucketName, prefix: &str) -> Result<bool> {
+        let page = self
+            .sdk
+            .list_objects_v2()
+            .bucket(bucket.as_str())
+            .prefix(prefix)
+            .max_keys(1)
+            .send()
+            .await
+            .map_err(|error| self.failed(About::bucket("list", bucket), error))?;
+        Ok(!page.contents().is_empty())
+    }
+
+    /// Deletes an object. One that does not exist counts as deleted, as S3 has it.
+    pub async fn delete_object(&self, bucket: &BucketName, key: &str) -> Result<()> {
+        let sent = self.sdk.delete_object().bucket(bucket.as_str()).key(key).send().await;
+        sent.map(drop).map_err(|error| self.failed(About::object("delete", bucket, key), error))
+    }
+
+    /// Deletes objects, a thousand in a request.
+    ///
+    /// # Errors
+    /// What the server said of the first object that it did not delete.
+    pub async fn delete_objects(&self, bucket: &BucketName, keys: &[String]) -> Result<()> {
+        for page in keys.chunks(1000) {
+            let about = About::bucket("delete objects in", bucket);
+            let mut delete = Delete::builder().quiet(true);
+            for key in page {
+                let object = ObjectIdentifier::builder().key(key).build();
+                delete = delete.objects(object.map_err(|error| self.failed_locally(about, &error))?);
+            }
+            let delete = delete.build().map_err(|error| self.failed_locally(about, &error))?;
+            let sent = self.sdk.delete_objects().bucket(bucket.as_str()).delete(delete).send().await;
+            let answer = sent.map_err(|error| self.failed(about, error))?;
+            if let Some(refused) = answer.errors().iter().find(|e| e.code() != Some("NoSuchKey")) {
+                let (code, key) = (refused.code().unwrap_or("unknown"), refused.key().unwrap_or_default());
+                return Err(match code {
+                    "AccessDenied" => Error::Denied {
+                        action: format!("delete `{key}` in bucket `{bucket}`"),
+                        endpoint: self.endpoint().to_owned(),
+                        code: code.to_owned(),
+                    },
+                    _ => Error::Service {
+                        action: format!("delete `{key}` in bucket `{bucket}`"),
+                        endpoint: self.endpoint().to_owned(),
+                        code: code.to_owned(),
+                        source: refused.message().unwrap_or("the server gave no reason").into(),
+                    },
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns what the server keeps about an object.
+    ///
+    /// # Errors
+    /// [`Error::ObjectNotFound`] when there is none, or no such bucket: a HEAD does not tell the two apart.
+    pub async fn get_object_metadata(&self, bucket: &BucketName, key: &str) -> Result<ObjectMetadata> {
+        let about = About::object("look at", bucket, key);
+        let head = self
+            .sdk
+            .head_object()
+            .bucket(bucket.as_str())
+            .key(key)
+            .checksum_mode(ChecksumMode::Enabled)
+            .send()
+            .await
+            .map_err(|error| self.failed(about, error))?;
+        Ok(ObjectMetadata {
+            size: head.content_length().unwrap_or_default().try_into().unwrap_or_default(),
+            etag: bare(head.e_tag()),
+            modified: head.last_modified().and_then(moment),
+            content_type: head.content_type().map(str::to_owned),
+            metadata: head.metadata().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect(),
+            // A composite checksum, `…-3`, is of the parts' checksums and says nothing about the whole.
+            crc64nvme: head.checksum_crc64_nvme().filter(|crc| !crc.contains('-')).map(str::to_owned),
+        })
+    }
+
+    /// Returns true when the object exists.
+    pub async fn object_exists(&self, bucket: &BucketName, key: &str) -> Result<bool> {
+        match self.get_object_metadata(bucket, key).await {
+            Ok(_) => Ok(true),
+            Err(Error::ObjectNotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns a URL that lets whoever holds it fetch or store one object, for 1 second to 7 days. Whole seconds
+    /// count. Nothing is sent, and nothing says that the object exists.
+    ///
+    /// # Errors
+    /// [`Error::Expiry`] for any other lifetime.
+    pub async fn get_presigned_url(
+        &self,
+        bucket: &BucketName,
+        key: &str,
+        method: PresignedMethod,
+        expires: Duration,
+    ) -> Result<String> {
+        let seconds = expires.as_secs();
+        if seconds == 0 || expires > LONGEST_EXPIRY {
+            return Err(Error::Expiry { seconds });
+        }
+        let about = About::object("sign a URL for", bucket, key);
+        let config = PresigningConfig::expires_in(Duration::from_secs(seconds));
+        let config = config.map_err(|error| self.failed_locally(about, &error))?;
+        let url = match method {
+            PresignedMethod::Get => {
+                let sent = self.sdk.get_object().bucket(bucket.as_str()).key(key).presigned(config).await;
+                sent.map_err(|error| self.failed(about, error))?.uri().to_owned()
+            }
+            PresignedMethod::Put => {
+                let sent = self.sdk.put_object().bucket(bucket.as_str()).key(key).presigned(config).await;
+                sent.map_err(|error| self.failed(about, error))?.uri().to_owned()
+            }
+        };
+        Ok(url)
+    }
+
+    /// Stores a small object if none is there, decided by the server.
+    ///
+    /// Sent once: a repeated create cannot tell its own first success from somebody else's.
+    ///
+    /// # Errors
+    /// An error does not say that nothing was stored: the reply may have been lost. Read back to know.
+    pub async fn put_if_absent(
+        &self,
+        bucket: &BucketName,
+        key: &str,
+        body: Bytes,
+        content_type: &str,
+    ) -> Result<Created> {
+        let sent = self
+            .sdk
+            .put_object()
+            .bucket(bucket.as_str())
+            .key(key)
+            .content_type(content_type)
+            .if_none_match("*")
+            .body(ByteStream::from(body))
+            .customize()
+            .config_override(aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled()))
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(Created::Now),
+            Err(error) if matches!(status(&error), Some(409 | 412)) => Ok(Created::Refused),
+            Err(error) => Err(self.failed(About::object("create", bucket, key), error)),
+        }
+    }
+
+    /// Returns the bytes of a small object, or none when it does not exist.
+    ///
+    /// # Errors
+    /// [`Error::WrongSize`] when it is larger than `limit`, which guards the memory against a hostile bucket.
+    pub async fn get_small(&self, bucket: &BucketName, key: &str, limit: u64) -> Result<Option<Bytes>> {
+        let about = About::object("read", bucket, key);
+        let answer = match self.sdk.get_object().bucket(bucket.as_str()).key(key).send().await {
+            Ok(answer) => answer,
+            Err(SdkError::ServiceError(refusal)) if refusal.err().is_no_such_key() => return Ok(None),
+            Err(error) => {
+                return match self.failed(about, error) {
+                    Error::ObjectNotFound { .. } => Ok(None),
+                    error => Err(error),
+                };
+            }
+        };
+        let size = answer.content_length().unwrap_or_default().try_into().unwrap_or_default();
+        if size > limit {
+            return Err(Error::WrongSize { path: key.to_owned(), expected: limit, found: size });
+        }
+        let body = answer.body.collect().await.map_err(|error| self.broke_off(about, &error))?;
+        Ok(Some(body.into_bytes()))
+    }
+
+    pub(super) fn sends_checksums(&self) -> bool {
+        self.checksums.load(Ordering::Relaxed)
+    }
+
+    /// Translates a request that the SDK would not even build.
+    pub(super) fn failed_locally(&self, about: About<'_>, error: &(dyn std::error::Error + 'static)) -> Error {
+        self.broke_off(about, error)
+    }
+}
+
+/// Returns an ETag without its quotes.
+pub(super) fn bare(etag: Option<&str>) -> String {
+    etag.unwrap_or_default().trim_matches('"').to_owned()
+}
+
+pub(super) fn moment(time: &DateTime) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp_nanos(time.as_nanos()).ok()
+}
