@@ -1,1 +1,72 @@
 //! An S3 server in one process and one folder.
+//!
+//! It serves the S3 protocol over HTTP/1.1 from a folder on disk. Bytes are files under opaque ids, everything
+//! else (names, metadata, multipart uploads, listing order) lives in one transactional index. It knows nothing of
+//! models: any S3 client may use it.
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), modeldepot_embedded::Error> {
+//! use modeldepot_embedded::{Config, Server};
+//!
+//! let server = Server::start(Config {
+//!     data: "objects".into(),
+//!     listen: ([127, 0, 0, 1], 0).into(),
+//!     access_key: "minioadmin".into(),
+//!     secret_key: "minioadmin".into(),
+//!     buckets: vec!["models".into()],
+//!     ignore_conditions: false,
+//! })
+//! .await?;
+//! assert!(server.endpoint().starts_with("http://127.0.0.1:"));
+//! server.stop().await
+//! # }
+//! ```
+//!
+//! # What it promises
+//!
+//! - **Whole or absent.** A write is verified (length, `Content-MD5`, checksums in headers and trailers), made durable
+//!   and only then made visible, in one transaction. A crash at any moment leaves every acknowledged object whole and
+//!   no other one visible.
+//! - **Conditions decide inside that transaction**, so of any number of racing `If-None-Match: *` creates exactly one
+//!   succeeds.
+//! - **Completing a multipart upload moves no bytes**: an object is a list of the parts' files.
+//! - **A read ends with the bytes it began with**, whatever happens to the object meanwhile.
+//! - **Memory does not grow with the object.**
+//!
+//! # What it is not
+//!
+//! No versions, no object lock, no encryption, no tags, no policies, one pair of credentials, one machine.
+//! A request for one of these is refused, never silently ignored.
+//!
+//! # The modules
+//!
+//! | module | holds |
+//! |---|---|
+//! | `server` | [`Config`], [`Server`]: the socket, start and stop |
+//! | `access` | which requests are let in at all |
+//! | `gateway` | the S3 operations: request in, answer out |
+//! | `receive`, `send` | a body on its way to and from a file |
+//! | `disk` | the data folder and its blob files |
+//! | `index` | the tables and transactions |
+//! | `multipart`, `listing` | transactions on uploads; pages of keys |
+//! | `record` | what the index stores |
+//! | `refusal` | errors that more than one operation answers |
+//! | `checksum`, `conditions` | digests and preconditions |
+
+mod access;
+mod checksum;
+mod conditions;
+mod disk;
+mod error;
+mod gateway;
+mod index;
+mod listing;
+mod multipart;
+mod receive;
+mod record;
+mod refusal;
+mod send;
+mod server;
+
+pub use error::Error;
+pub use server::{Config, Server};

@@ -1,0 +1,353 @@
+//! The data folder: its marks, its lock, and the files that hold bytes.
+//!
+//! ```text
+//! lock        held while a process serves the folder
+//! format      one line, names the layout
+//! index.redb  everything but bytes
+//! blobs/3f/3f0c…   bytes, one file per id, 256 folders by the first byte
+//! ```
+//!
+//! A blob is written under its final name. Nothing refers to it until a transaction does, so there is nothing to
+//! rename, and whatever no transaction refers to is removed when the folder is opened.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::error::Error;
+use crate::record::BlobId;
+
+const FORMAT: &str = "modeldepot-embedded 1";
+
+/// An open, locked data folder.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    folder: PathBuf,
+    /// Holds the lock until it is dropped.
+    _lock: File,
+    pins: Mutex<Pins>,
+}
+
+/// Files that are being read. A file that is removed meanwhile goes when its last reader does.
+#[derive(Debug, Default)]
+struct Pins {
+    readers: HashMap<BlobId, usize>,
+    doomed: HashSet<BlobId>,
+}
+
+impl Disk {
+    /// Opens a data folder, or makes one of a missing or empty folder.
+    pub(crate) fn open(folder: &Path) -> Result<Self, Error> {
+        fs::create_dir_all(folder).map_err(Error::io("create folder", folder))?;
+        let mut others = false;
+        let mut marked = false;
+        for entry in fs::read_dir(folder).map_err(Error::io("read folder", folder))? {
+            let entry = entry.map_err(Error::io("read folder", folder))?;
+            match entry.file_name().to_str() {
+                Some("format") => marked = true,
+                // What a crash while the folder was made leaves, and what a fresh file system has.
+                Some("lock" | "format.new" | "lost+found") => {}
+                _ => others = true,
+            }
+        }
+        if others && !marked {
+            return Err(Error::NotADataFolder { folder: folder.to_owned() });
+        }
+        let lock = lock(folder)?;
+        let format = folder.join("format");
+        if marked {
+            let found = fs::read_to_string(&format).map_err(Error::io("read", &format))?;
+            if found.trim_end() != FORMAT {
+                let found = found.lines().next().unwrap_or_default().chars().take(80).collect();
+                return Err(Error::Format { folder: folder.to_owned(), found, supported: FORMAT });
+            }
+        }
+        let disk = Self { folder: folder.to_owned(), _lock: lock, pins: Mutex::default() };
+        for first in 0..=u8::MAX {
+            let fan = disk.blobs().join(format!("{first:02x}"));
+            fs::create_dir_all(&fan).map_err(Error::io("create folder", &fan))?;
+        }
+        if !marked {
+            let fresh = folder.join("format.new");
+            fs::write(&fresh, format!("{FORMAT}\n")).map_err(Error::io("write", &fresh))?;
+            sync(&fresh)?;
+            sync(&disk.blobs())?;
+            fs::rename(&fresh, &format).map_err(Error::io("rename", &fresh))?;
+            sync(folder)?;
+            if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+                sync(parent)?;
+            }
+        }
+        Ok(disk)
+    }
+
+    pub(crate) fn index(&self) -> PathBuf {
+        self.folder.join("index.redb")
+    }
+
+    fn blobs(&self) -> PathBuf {
+        self.folder.join("blobs")
+    }
+
+    fn fan(&self, id: BlobId) -> PathBuf {
+        self.blobs().join(format!("{:02x}", (id.0 >> 120) as u8))
+    }
+
+    pub(crate) fn path(&self, id: BlobId) -> PathBuf {
+        self.fan(id).join(id.to_string())
+    }
+
+    /// Creates a new file. It is removed again unless it is kept.
+    pub(crate) fn create(self: &Arc<Self>) -> io::Result<(Staged, File)> {
+        let id = BlobId::random();
+        let file = OpenOptions::new().write(true).create_new(true).open(self.path(id))?;
+        Ok((Staged { disk: Arc::clone(self), id, kept: false }, file))
+    }
+
+    /// Looks something up and keeps the files it names from being removed until the pin is dropped.
+    ///
+    /// Lookup and pinning are one step as seen by [`Disk::remove`]: a file is removed only after the transaction that
+    /// drops it, so a lookup either still pins it or no longer finds it.
+    pub(crate) fn pinned<T, E>(
+        self: &Arc<Self>,
+        lookup: impl FnOnce() -> Result<(T, Vec<BlobId>), E>,
+    ) -> Result<(T, Pin), E> {
+        let mut pins = self.pins();
+        let (found, blobs) = lookup()?;
+        for blob in &blobs {
+            *pins.readers.entry(*blob).or_default() += 1;
+        }
+        drop(pins);
+        Ok((found, Pin { disk: Arc::clone(self), blobs }))
+    }
+
+    /// Removes files that no transaction refers to any more. Failures are left to the next start.
+    pub(crate) fn remove(&self, ids: &[BlobId]) {
+        let free: Vec<_> = {
+            let mut pins = self.pins();
+            let Pins { readers, doomed } = &mut *pins;
+            let (read, free): (Vec<BlobId>, Vec<BlobId>) = ids.iter().partition(|id| readers.contains_key(*id));
+            doomed.extend(read);
+            free
+        };
+        free.into_iter().for_each(|id| self.unlink(id));
+    }
+
+    fn unpin(&self, ids: &[BlobId]) {
+        let free: Vec<_> = {
+            let mut pins = self.pins();
+            let Pins { readers, doomed } = &mut *pins;
+            ids.iter()
+                .copied()
+                .filter(|id| {
+                    let Some(count) = readers.get_mut(id) else { return false };
+                    *count -= 1;
+                    *count == 0 && {
+                        readers.remove(id);
+                        doomed.remove(id)
+                    }
+                })
+                .collect()
+        };
+        free.into_iter().for_each(|id| self.unlink(id));
+    }
+
+    fn unlink(&self, id: BlobId) {
+        if let Err(error) = fs::remove_file(self.path(id)) {
+            tracing::warn!(blob = %id, %error, "cannot remove a file that is no longer needed");
+        }
+    }
+
+    fn pins(&self) -> MutexGuard<'_, Pins> {
+        // Nothing in between the changes to the two sets can panic, so a poisoned lock guards sound data.
+        self.pins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Removes every file that the index does not know. Returns how many were removed, and which files are there.
+    pub(crate) fn sweep(&self, known: &HashSet<BlobId>) -> Result<Swept, Error> {
+        let mut swept = Swept::default();
+        for first in 0..=u8::MAX {
+            let fan = self.blobs().join(format!("{first:02x}"));
+            for entry in fs::read_dir(&fan).map_err(Error::io("read folder", &fan))? {
+                let path = entry.map_err(Error::io("read folder", &fan))?.path();
+                let id = path.file_name().and_then(|name| name.to_str()).and_then(BlobId::parse);
+                match id {
+                    // Not ours to remove, whoever put it there.
+                    None => tracing::warn!(path = %path.display(), "unknown file in the data folder"),
+                    Some(id) if known.contains(&id) => swept.present += 1,
+                    Some(_) => {
+                        fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+                        swept.removed += 1;
+                    }
+                }
+            }
+        }
+        Ok(swept)
+    }
+}
+
+/// What a sweep found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Swept {
+    pub(crate) removed: usize,
+    pub(crate) present: usize,
+}
+
+fn lock(folder: &Path) -> Result<File, Error> {
+    let path = folder.join("lock");
+    let file =
+        OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(Error::io("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::InUse { folder: folder.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(Error::io("lock", &path)(error)),
+    }
+}
+
+fn sync(path: &Path) -> Result<(), Error> {
+    File::open(path).and_then(|file| file.sync_all()).map_err(Error::io("sync", path))
+}
+
+/// A file on its way to being referred to.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    disk: Arc<Disk>,
+    id: BlobId,
+    kept: bool,
+}
+
+impl Staged {
+    pub(crate) fn id(&self) -> BlobId {
+        self.id
+    }
+
+    /// Makes the bytes and the file's name survive a power cut.
+    pub(crate) fn sync(&self, file: &File) -> io::Result<()> {
+        file.sync_data()?;
+        File::open(self.disk.fan(self.id))?.sync_all()
+    }
+
+    /// Leaves the file in place: a transaction refers to it, or may.
+    pub(crate) fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.disk.unlink(self.id);
+        }
+    }
+}
+
+/// Keeps files from being removed.
+#[derive(Debug)]
+pub(crate) struct Pin {
+    disk: Arc<Disk>,
+    blobs: Vec<BlobId>,
+}
+
+impl Pin {
+    pub(crate) fn open(&self, id: BlobId) -> io::Result<File> {
+        File::open(self.disk.path(id))
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        self.disk.unpin(&self.blobs);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::io::Write;
+
+    use super::*;
+
+    fn disk() -> (tempfile::TempDir, Arc<Disk>) {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Arc::new(Disk::open(folder.path()).unwrap());
+        (folder, disk)
+    }
+
+    fn blob(disk: &Arc<Disk>) -> BlobId {
+        let (staged, mut file) = disk.create().unwrap();
+        file.write_all(b"bytes").unwrap();
+        staged.sync(&file).unwrap();
+        let id = staged.id();
+        staged.keep();
+        id
+    }
+
+    #[test]
+    fn one_process_per_folder() {
+        let (folder, disk) = disk();
+        let error = Disk::open(folder.path()).unwrap_err();
+        assert!(matches!(&error, Error::InUse { folder: named } if named == folder.path()), "{error}");
+        drop(disk);
+        Disk::open(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn foreign_folders_and_other_formats_are_refused_untouched() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("thesis.txt"), "precious").unwrap();
+        assert!(matches!(Disk::open(folder.path()), Err(Error::NotADataFolder { .. })));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+
+        let folder = tempfile::tempdir().unwrap();
+        drop(Disk::open(folder.path()).unwrap());
+        fs::write(folder.path().join("format"), "modeldepot-embedded 2\n").unwrap();
+        let error = Disk::open(folder.path()).unwrap_err();
+        assert!(error.to_string().contains("`modeldepot-embedded 2`"), "{error}");
+    }
+
+    #[test]
+    fn a_half_made_folder_is_finished() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("lock"), "").unwrap();
+        fs::write(folder.path().join("format.new"), "model").unwrap();
+        drop(Disk::open(folder.path()).unwrap());
+        Disk::open(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn an_unkept_file_goes() {
+        let (_folder, disk) = disk();
+        let (staged, _file) = disk.create().unwrap();
+        let path = disk.path(staged.id());
+        assert!(path.exists());
+        drop(staged);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_removed_file_stays_while_it_is_read() {
+        let (_folder, disk) = disk();
+        let id = blob(&disk);
+        let pin = || disk.pinned(|| Ok::<_, ()>(((), vec![id]))).unwrap().1;
+        let (first, second) = (pin(), pin());
+        disk.remove(&[id]);
+        drop(first);
+        assert!(second.open(id).is_ok());
+        drop(second);
+        assert!(!disk.path(id).exists());
+    }
+
+    #[test]
+    fn the_sweep_removes_what_the_index_does_not_know() {
+        let (_folder, disk) = disk();
+        let (known, left) = (blob(&disk), blob(&disk));
+        let foreign = disk.blobs().join("00").join("notes.txt");
+        fs::write(&foreign, "").unwrap();
+        let swept = disk.sweep(&HashSet::from([known])).unwrap();
+        assert_eq!(swept, Swept { removed: 1, present: 1 });
+        assert!(disk.path(known).exists() && !disk.path(left).exists() && foreign.exists());
+    }
+}

@@ -1,0 +1,204 @@
+//! The S3 operations. This file is the list of them; how each works is in the files below it.
+
+mod buckets;
+mod copies;
+mod lists;
+mod objects;
+mod reads;
+mod uploads;
+
+use std::sync::Arc;
+
+use s3s::dto::*;
+use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
+
+use crate::conditions::{Tags, WriteConditions};
+use crate::disk::{Disk, Staged};
+use crate::index::Index;
+use crate::record::{BlobId, Description};
+use crate::refusal::internal;
+
+/// An open data folder.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) disk: Arc<Disk>,
+    pub(crate) index: Index,
+}
+
+impl Store {
+    /// Ends the life of a new file as its transaction ended, and removes the files that nothing needs any more.
+    fn settle<T>(&self, staged: Option<Staged>, result: S3Result<(T, Vec<BlobId>)>) -> S3Result<T> {
+        match result {
+            Ok((value, freed)) => {
+                staged.map(Staged::keep);
+                self.disk.remove(&freed);
+                Ok(value)
+            }
+            Err(error) => {
+                // A commit that failed may have reached the disk. The next start knows, and sweeps.
+                if *error.code() == s3s::S3ErrorCode::InternalError {
+                    staged.map(Staged::keep);
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Serves S3 from a [`Store`].
+#[derive(Clone, Debug)]
+pub(crate) struct Gateway {
+    store: Arc<Store>,
+    ignore_conditions: bool,
+}
+
+impl Gateway {
+    pub(crate) fn new(store: Arc<Store>, ignore_conditions: bool) -> Self {
+        Self { store, ignore_conditions }
+    }
+
+    /// Runs work that may wait for the disk on a thread that may wait.
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce(&Store) -> S3Result<T> + Send + 'static) -> S3Result<T> {
+        let store = Arc::clone(&self.store);
+        tokio::task::spawn_blocking(move || work(&store)).await.map_err(internal)?
+    }
+
+    fn write_conditions(&self, if_match: Option<Tags>, if_none_match: Option<Tags>) -> WriteConditions {
+        if self.ignore_conditions { WriteConditions::default() } else { WriteConditions { if_match, if_none_match } }
+    }
+}
+
+/// Refuses what would otherwise be silently ignored.
+fn refuse_unsupported<const N: usize>(features: [(bool, &str); N]) -> S3Result<()> {
+    match features.iter().find(|(asked, _)| *asked) {
+        Some((_, feature)) => Err(s3_error!(
+            NotImplemented,
+            "A header you provided implies functionality that is not implemented: {}",
+            feature
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Fields that put, copy and create-multipart-upload have in common and that are not served.
+macro_rules! refuse_write_features {
+    ($input:expr) => {
+        $crate::gateway::refuse_unsupported([
+            ($input.sse_customer_algorithm.is_some() || $input.sse_customer_key.is_some(), "encryption with your key"),
+            ($input.server_side_encryption.is_some() || $input.ssekms_key_id.is_some(), "server-side encryption"),
+            ($input.object_lock_mode.is_some() || $input.object_lock_legal_hold_status.is_some(), "object lock"),
+            ($input.tagging.as_ref().is_some_and(|tags| !tags.is_empty()), "tags"),
+        ])
+    };
+}
+use refuse_write_features;
+
+/// Takes the descriptive headers out of an input.
+macro_rules! describe {
+    ($input:expr) => {
+        $crate::gateway::checked($crate::record::Description {
+            content_type: $input.content_type.take(),
+            cache_control: $input.cache_control.take(),
+            content_disposition: $input.content_disposition.take(),
+            content_encoding: $crate::gateway::without_framing($input.content_encoding.take()),
+            content_language: $input.content_language.take(),
+            expires: $input.expires.as_ref().map($crate::conditions::seconds),
+            website_redirect_location: $input.website_redirect_location.take(),
+            metadata: $input.metadata.take().unwrap_or_default().into_iter().collect(),
+        })
+    };
+}
+use describe;
+
+/// The most user metadata S3 keeps, names and values together.
+const MAX_METADATA: usize = 2 << 10;
+
+fn checked(description: Description) -> S3Result<Description> {
+    let size: usize = description.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if size > MAX_METADATA {
+        return Err(s3_error!(MetadataTooLarge, "Your metadata headers exceed the maximum allowed metadata size"));
+    }
+    Ok(description)
+}
+
+/// Removes `aws-chunked`, which says how the body travelled and not what it is.
+fn without_framing(encoding: Option<String>) -> Option<String> {
+    let left: Vec<_> = encoding?
+        .split(',')
+        .map(str::trim)
+        .filter(|one| !one.is_empty() && !one.eq_ignore_ascii_case("aws-chunked"))
+        .map(str::to_owned)
+        .collect();
+    (!left.is_empty()).then(|| left.join(","))
+}
+
+/// Refuses versions: there is only the current one, which S3 calls `null`.
+fn refuse_version(version: Option<&str>) -> S3Result<()> {
+    match version {
+        None | Some("null" | "") => Ok(()),
+        Some(_) => Err(s3_error!(NoSuchVersion, "The specified version does not exist.")),
+    }
+}
+
+fn etag(value: &str) -> ETag {
+    ETag::Strong(value.to_owned())
+}
+
+fn timestamp(seconds: i64) -> Timestamp {
+    time::OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(time::OffsetDateTime::UNIX_EPOCH).into()
+}
+
+fn size(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+/// The only owner there is.
+fn owner() -> Owner {
+    Owner { display_name: Some("owner".into()), id: Some("owner".into()) }
+}
+
+/// Hands each operation of the protocol to the method that serves it.
+macro_rules! operations {
+    ($($operation:ident($input:ident) -> $output:ident;)*) => {
+        #[async_trait::async_trait]
+        impl S3 for Gateway {
+            $(
+                async fn $operation(&self, req: S3Request<$input>) -> S3Result<S3Response<$output>> {
+                    Self::$operation(self, req).await
+                }
+            )*
+
+            // By default the protocol layer turns a form into a put. Forms do not get this far; should one, it ends here.
+            async fn post_object(&self, _: S3Request<PostObjectInput>) -> S3Result<S3Response<PostObjectOutput>> {
+                Err(s3_error!(NotImplemented, "Uploads by form are not implemented"))
+            }
+        }
+    };
+}
+
+operations! {
+    list_buckets(ListBucketsInput) -> ListBucketsOutput;
+    create_bucket(CreateBucketInput) -> CreateBucketOutput;
+    head_bucket(HeadBucketInput) -> HeadBucketOutput;
+    delete_bucket(DeleteBucketInput) -> DeleteBucketOutput;
+    get_bucket_location(GetBucketLocationInput) -> GetBucketLocationOutput;
+    get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput;
+
+    list_objects(ListObjectsInput) -> ListObjectsOutput;
+    list_objects_v2(ListObjectsV2Input) -> ListObjectsV2Output;
+
+    head_object(HeadObjectInput) -> HeadObjectOutput;
+    get_object(GetObjectInput) -> GetObjectOutput;
+    put_object(PutObjectInput) -> PutObjectOutput;
+    copy_object(CopyObjectInput) -> CopyObjectOutput;
+    delete_object(DeleteObjectInput) -> DeleteObjectOutput;
+    delete_objects(DeleteObjectsInput) -> DeleteObjectsOutput;
+
+    create_multipart_upload(CreateMultipartUploadInput) -> CreateMultipartUploadOutput;
+    upload_part(UploadPartInput) -> UploadPartOutput;
+    upload_part_copy(UploadPartCopyInput) -> UploadPartCopyOutput;
+    list_parts(ListPartsInput) -> ListPartsOutput;
+    list_multipart_uploads(ListMultipartUploadsInput) -> ListMultipartUploadsOutput;
+    abort_multipart_upload(AbortMultipartUploadInput) -> AbortMultipartUploadOutput;
+    complete_multipart_upload(CompleteMultipartUploadInput) -> CompleteMultipartUploadOutput;
+}

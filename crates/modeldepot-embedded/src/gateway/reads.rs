@@ -1,0 +1,201 @@
+//! Head and get.
+
+use std::ops;
+
+use hyper::{HeaderMap, StatusCode};
+use s3s::dto::*;
+use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
+
+use super::{Gateway, etag, refuse_unsupported, refuse_version, size, timestamp};
+use crate::checksum::put_sums;
+use crate::conditions::{ReadConditions, Tags, Unmet};
+use crate::record::{self, Segment};
+use crate::refusal::{custom, internal, precondition_failed};
+use crate::send::{Outgoing, Reader};
+
+/// The part of an object that is asked for.
+struct Wanted {
+    range: ops::Range<u64>,
+    /// The value of `Content-Range`, for less than the whole.
+    content_range: Option<String>,
+}
+
+impl Wanted {
+    fn is_whole(&self) -> bool {
+        self.content_range.is_none()
+    }
+
+    fn len(&self) -> u64 {
+        self.range.end - self.range.start
+    }
+}
+
+fn wanted(object: &record::Object, segments: &[Segment], range: Option<&Range>, part: Option<i32>) -> S3Result<Wanted> {
+    let whole = 0..object.size;
+    let range = match (range, part) {
+        (Some(_), Some(_)) => {
+            return Err(s3_error!(InvalidRequest, "Cannot specify both Range header and partNumber query parameter"));
+        }
+        (None, None) => return Ok(Wanted { range: whole, content_range: None }),
+        (Some(range), None) => {
+            range.check(object.size).ok().filter(|range| !range.is_empty()).ok_or_else(|| unsatisfiable(object.size))?
+        }
+        (None, Some(part)) => match part_range(object, segments, part)? {
+            // An empty part, or an empty object: nothing that a Content-Range could say.
+            range if range.is_empty() => return Ok(Wanted { range, content_range: None }),
+            range => range,
+        },
+    };
+    let content_range = format!("bytes {}-{}/{}", range.start, range.end - 1, object.size);
+    Ok(Wanted { range, content_range: Some(content_range) })
+}
+
+fn unsatisfiable(size: u64) -> S3Error {
+    let mut error = s3_error!(InvalidRange, "The requested range is not satisfiable");
+    let mut headers = HeaderMap::new();
+    if let Ok(value) = format!("bytes */{size}").parse() {
+        headers.insert(hyper::header::CONTENT_RANGE, value);
+    }
+    error.set_headers(headers);
+    error
+}
+
+fn part_range(object: &record::Object, segments: &[Segment], part: i32) -> S3Result<ops::Range<u64>> {
+    let invalid = || {
+        let message = "The requested partnumber is not satisfiable";
+        custom("InvalidPartNumber", StatusCode::RANGE_NOT_SATISFIABLE, message.into())
+    };
+    if object.parts.is_none() {
+        return if part == 1 { Ok(0..object.size) } else { Err(invalid()) };
+    }
+    let mut start = 0;
+    for segment in segments {
+        if i32::from(segment.part) == part {
+            return Ok(start..start + segment.len);
+        }
+        start += segment.len;
+    }
+    Err(invalid())
+}
+
+/// Answers a condition that does not hold. `304` carries the headers that a cache needs.
+fn unmet(unmet: Unmet, object: &record::Object) -> S3Error {
+    match unmet {
+        Unmet::PreconditionFailed => precondition_failed(),
+        Unmet::NotModified => {
+            let mut error = S3Error::new(S3ErrorCode::NotModified);
+            error.set_status_code(StatusCode::NOT_MODIFIED);
+            let mut headers = HeaderMap::new();
+            if let Ok(value) = format!("\"{}\"", object.etag).parse() {
+                headers.insert(hyper::header::ETAG, value);
+            }
+            error.set_headers(headers);
+            error
+        }
+    }
+}
+
+/// Sets what head and get answer alike.
+macro_rules! fill {
+    ($output:expr, $object:expr, $wanted:expr, $checksums:expr, $by_part:expr) => {{
+        let object: record::Object = $object;
+        let wanted: &Wanted = $wanted;
+        $output.accept_ranges = Some("bytes".into());
+        $output.content_length = Some(size(wanted.len()));
+        $output.content_range = wanted.content_range.clone();
+        $output.e_tag = Some(etag(&object.etag));
+        $output.last_modified = Some(timestamp(object.modified));
+        // The checksum is one of the whole: with a part of it, clients would compare the wrong bytes.
+        if $checksums && wanted.is_whole() {
+            put_sums!($output, &object.checksums.sums);
+            $output.checksum_type = object.checksums.kind();
+        }
+        if $by_part {
+            $output.parts_count = object.parts.map(|parts| parts as i32);
+        }
+        let description = object.description;
+        $output.content_type = Some(description.content_type.unwrap_or_else(|| "binary/octet-stream".into()));
+        $output.cache_control = description.cache_control;
+        $output.content_disposition = description.content_disposition;
+        $output.content_encoding = description.content_encoding;
+        $output.content_language = description.content_language;
+        $output.expires = description.expires.map(timestamp);
+        $output.website_redirect_location = description.website_redirect_location;
+        $output.metadata = (!description.metadata.is_empty()).then(|| description.metadata.into_iter().collect());
+    }};
+}
+
+macro_rules! read_conditions {
+    ($input:expr) => {
+        ReadConditions {
+            if_match: $input.if_match.take().map(Tags::from),
+            if_none_match: $input.if_none_match.take().map(Tags::from),
+            if_modified_since: $input.if_modified_since.take(),
+            if_unmodified_since: $input.if_unmodified_since.take(),
+        }
+    };
+}
+
+fn wants_checksums(mode: Option<&ChecksumMode>) -> bool {
+    mode.is_some_and(|mode| mode.as_str() == ChecksumMode::ENABLED)
+}
+
+impl Gateway {
+    pub(super) async fn head_object(&self, req: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+        let mut input = req.input;
+        refuse_version(input.version_id.as_deref())?;
+        refuse_unsupported([(input.sse_customer_key.is_some(), "encryption with your key")])?;
+        let conditions = read_conditions!(input);
+        let (bucket, key, by_part) = (input.bucket, input.key, input.part_number.is_some());
+        let (object, segments) = self
+            .run(move |store| {
+                if by_part {
+                    store.index.find(&bucket, &key)
+                } else {
+                    store.index.head(&bucket, &key).map(|object| (object, Vec::new()))
+                }
+            })
+            .await?;
+        conditions.check(&object).map_err(|reason| unmet(reason, &object))?;
+        let wanted = wanted(&object, &segments, input.range.as_ref(), input.part_number)?;
+        let mut output = HeadObjectOutput::default();
+        fill!(output, object, &wanted, wants_checksums(input.checksum_mode.as_ref()), by_part);
+        output.content_type = input.response_content_type.or(output.content_type);
+        output.cache_control = input.response_cache_control.or(output.cache_control);
+        output.content_disposition = input.response_content_disposition.or(output.content_disposition);
+        output.content_encoding = input.response_content_encoding.or(output.content_encoding);
+        output.content_language = input.response_content_language.or(output.content_language);
+        output.expires = input.response_expires.or(output.expires);
+        let mut response = S3Response::new(output);
+        if !wanted.is_whole() {
+            response.status = Some(StatusCode::PARTIAL_CONTENT);
+        }
+        Ok(response)
+    }
+
+    pub(super) async fn get_object(&self, req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
+        let mut input = req.input;
+        refuse_version(input.version_id.as_deref())?;
+        refuse_unsupported([(input.sse_customer_key.is_some(), "encryption with your key")])?;
+        let conditions = read_conditions!(input);
+        let (bucket, key, range, part) = (input.bucket, input.key, input.range, input.part_number);
+        let (object, wanted, reader) = self
+            .run(move |store| {
+                let ((object, segments), pin) = store.disk.pinned(|| {
+                    let (object, segments) = store.index.find(&bucket, &key)?;
+                    let blobs = segments.iter().map(|segment| segment.blob).collect();
+                    Ok::<_, S3Error>(((object, segments), blobs))
+                })?;
+                conditions.check(&object).map_err(|reason| unmet(reason, &object))?;
+                let wanted = wanted(&object, &segments, range.as_ref(), part)?;
+                let reader = Reader::open(pin, &segments, wanted.range.clone()).map_err(internal)?;
+                Ok((object, wanted, reader))
+            })
+            .await?;
+        let mut output =
+            GetObjectOutput { body: Some(StreamingBlob::new(Outgoing::new(reader))), ..Default::default() };
+        // The protocol layer applies the response-content-* overrides itself.
+        fill!(output, object, &wanted, wants_checksums(input.checksum_mode.as_ref()), part.is_some());
+        Ok(S3Response::new(output))
+    }
+}

@@ -1,0 +1,259 @@
+//! A body on its way into a file.
+//!
+//! Frames are gathered to about a mebibyte; each batch is hashed and written in one hop to a blocking thread while
+//! the next one arrives. Two batches are the most that is held, whatever the size of the object, and no thread waits
+//! for a slow client.
+
+use std::fs::File;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use hyper::StatusCode;
+use s3s::dto::StreamingBlob;
+use s3s::{S3Error, S3ErrorCode, S3Result, StdError, TrailingHeaders, s3_error};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::checksum::{Claims, Digests, Hashes, check_form};
+use crate::disk::{Disk, Staged};
+use crate::refusal::{custom, internal};
+
+const BATCH: usize = 1 << 20;
+
+/// The most S3 takes in one request.
+pub(crate) const MAX_BODY: u64 = 5 << 30;
+
+/// How long a client may pause in the middle of a body.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A body to be received.
+pub(crate) struct Incoming {
+    pub(crate) body: Option<StreamingBlob>,
+    /// What the client announced, without the framing of `aws-chunked`.
+    pub(crate) len: Option<u64>,
+    pub(crate) claims: Claims,
+    pub(crate) trailers: Option<TrailingHeaders>,
+}
+
+/// A body that arrived whole, was verified and is durable.
+pub(crate) struct Received {
+    /// `None` if there were no bytes: an empty object needs no file.
+    pub(crate) staged: Option<Staged>,
+    pub(crate) len: u64,
+    pub(crate) digests: Digests,
+}
+
+/// Receives a body into a new file. On any error the file is gone.
+pub(crate) async fn receive(disk: &Arc<Disk>, incoming: Incoming) -> S3Result<Received> {
+    let Incoming { body, len, mut claims, trailers } = incoming;
+    claims.check_form()?;
+    if len.is_some_and(|len| len > MAX_BODY) {
+        return Err(S3ErrorCode::EntityTooLarge.into());
+    }
+    let mut writer = Writing::Idle(Writer { disk: Arc::clone(disk), target: None, hashes: claims.hashes(), len: 0 });
+    let mut batch = Vec::new();
+    let mut batched = 0;
+    let mut total = 0u64;
+    if let Some(mut body) = body {
+        while let Some(frame) = next_frame(&mut body).await? {
+            total += frame.len() as u64;
+            if total > len.unwrap_or(MAX_BODY) {
+                return Err(match len {
+                    Some(_) => s3_error!(IncompleteBody, "The body is longer than its Content-Length"),
+                    None => S3ErrorCode::EntityTooLarge.into(),
+                });
+            }
+            batched += frame.len();
+            batch.push(frame);
+            if batched >= BATCH {
+                let writing = writer.ready().await?;
+                writer = Writing::Busy(writing.write(std::mem::take(&mut batch)));
+                batched = 0;
+            }
+        }
+    }
+    if len.is_some_and(|len| len != total) {
+        return Err(S3ErrorCode::IncompleteBody.into());
+    }
+    take_trailers(&mut claims, trailers)?;
+    let writer = writer.ready().await?;
+    tokio::task::spawn_blocking(move || {
+        let mut writer = writer;
+        writer.append(&batch)?;
+        writer.finish(&claims)
+    })
+    .await
+    .map_err(internal)?
+}
+
+async fn next_frame(body: &mut StreamingBlob) -> S3Result<Option<Bytes>> {
+    match timeout(PATIENCE, body.next()).await {
+        Err(_) => Err(s3_error!(RequestTimeout, "Your socket connection to the server was not written to in time")),
+        Ok(None) => Ok(None),
+        Ok(Some(Ok(frame))) => Ok(Some(frame)),
+        Ok(Some(Err(error))) => Err(body_error(error)),
+    }
+}
+
+/// The protocol layer keeps the types of its body errors to itself, so they are told apart by their names.
+fn body_error(error: StdError) -> S3Error {
+    let text = error.to_string();
+    let code = if text.contains("SignatureMismatch") {
+        S3ErrorCode::SignatureDoesNotMatch
+    } else if text.contains("Sha256Mismatch") {
+        return custom(
+            "XAmzContentSHA256Mismatch",
+            StatusCode::BAD_REQUEST,
+            "The provided 'x-amz-content-sha256' header does not match what was computed.".into(),
+        );
+    } else if text.contains("FormatError") || text.contains("TooLarge") || text.contains("TooMany") {
+        S3ErrorCode::InvalidRequest
+    } else {
+        S3ErrorCode::IncompleteBody
+    };
+    S3Error::with_source(code, error)
+}
+
+/// Adds the checksums that followed the body to what the client claims.
+fn take_trailers(claims: &mut Claims, trailers: Option<TrailingHeaders>) -> S3Result<()> {
+    if claims.trailers.is_empty() {
+        return Ok(());
+    }
+    let map = trailers.and_then(|trailers| trailers.take()).unwrap_or_default();
+    for algorithm in &claims.trailers {
+        let value = map.get(algorithm.header()).and_then(|value| value.to_str().ok()).ok_or_else(|| {
+            let message = format!("The trailer {} is missing", algorithm.header());
+            custom("MalformedTrailerError", StatusCode::BAD_REQUEST, message)
+        })?;
+        check_form(*algorithm, value)?;
+        claims.sums.set(*algorithm, value.to_owned());
+    }
+    Ok(())
+}
+
+/// Reads a body that is refused anyway, so that the client gets to read the answer.
+///
+/// A server that answers and closes while the client still sends makes many clients report a broken connection
+/// instead of the answer. Clients that wait for `100 Continue` have sent nothing yet.
+pub(crate) async fn discard(body: Option<StreamingBlob>, waits_for_continue: bool) {
+    let Some(mut body) = body else { return };
+    if waits_for_continue {
+        return;
+    }
+    let mut read = 0;
+    while let Ok(Some(frame)) = next_frame(&mut body).await {
+        read += frame.len() as u64;
+        if read > MAX_BODY {
+            return;
+        }
+    }
+}
+
+/// Hashes bytes and writes them to a file, which is created with the first of them.
+struct Writer {
+    disk: Arc<Disk>,
+    target: Option<(Staged, File)>,
+    hashes: Hashes,
+    len: u64,
+}
+
+enum Writing {
+    Idle(Writer),
+    Busy(JoinHandle<S3Result<Writer>>),
+}
+
+impl Writing {
+    async fn ready(self) -> S3Result<Writer> {
+        match self {
+            Self::Idle(writer) => Ok(writer),
+            Self::Busy(task) => task.await.map_err(internal)?,
+        }
+    }
+}
+
+impl Writer {
+    fn write(mut self, batch: Vec<Bytes>) -> JoinHandle<S3Result<Self>> {
+        tokio::task::spawn_blocking(move || {
+            self.append(&batch)?;
+            Ok(self)
+        })
+    }
+
+    fn append(&mut self, batch: &[Bytes]) -> S3Result<()> {
+        for bytes in batch.iter().filter(|bytes| !bytes.is_empty()) {
+            let (_, file) = match &mut self.target {
+                Some(target) => target,
+                none => none.insert(self.disk.create().map_err(internal)?),
+            };
+            self.hashes.update(bytes);
+            file.write_all(bytes).map_err(internal)?;
+            self.len += bytes.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn finish(self, claims: &Claims) -> S3Result<Received> {
+        let digests = self.hashes.finish();
+        claims.verify(&digests)?;
+        let staged = match self.target {
+            Some((staged, file)) => {
+                staged.sync(&file).map_err(internal)?;
+                Some(staged)
+            }
+            None => None,
+        };
+        Ok(Received { staged, len: self.len, digests })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use crate::checksum::Algorithm;
+
+    fn incoming(frames: &[&'static [u8]], len: u64) -> Incoming {
+        let frames: Vec<_> = frames.iter().map(|frame| Ok::<_, std::io::Error>(Bytes::from_static(frame))).collect();
+        Incoming {
+            body: Some(StreamingBlob::wrap(futures_util::stream::iter(frames))),
+            len: Some(len),
+            claims: Claims::default(),
+            trailers: None,
+        }
+    }
+
+    fn files(folder: &std::path::Path) -> usize {
+        (0..=255).map(|n| folder.join(format!("blobs/{n:02x}")).read_dir().unwrap().count()).sum()
+    }
+
+    #[tokio::test]
+    async fn a_whole_body_is_kept_and_anything_else_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Arc::new(Disk::open(folder.path()).unwrap());
+
+        let received = receive(&disk, incoming(&[b"hel", b"", b"lo"], 5)).await.unwrap();
+        assert_eq!((received.len, hex::encode(received.digests.md5)), (5, "5d41402abc4b2a76b9719d911017c592".into()));
+        assert!(received.digests.sums.get(Algorithm::Crc64Nvme).is_some());
+        assert_eq!(files(folder.path()), 1);
+        drop(received);
+        assert_eq!(files(folder.path()), 0);
+
+        let empty = receive(&disk, incoming(&[], 0)).await.unwrap();
+        assert!(empty.staged.is_none());
+
+        let code = |result: S3Result<Received>| result.err().unwrap().code().as_str().to_owned();
+        assert_eq!(code(receive(&disk, incoming(&[b"hel"], 5)).await), "IncompleteBody");
+        assert_eq!(code(receive(&disk, incoming(&[b"hello", b"!"], 5)).await), "IncompleteBody");
+        let mut wrong = incoming(&[b"hello"], 5);
+        wrong.claims.md5 = Some("AAAAAAAAAAAAAAAAAAAAAA==".into());
+        assert_eq!(code(receive(&disk, wrong).await), "BadDigest");
+        let mut missing = incoming(&[b"hello"], 5);
+        missing.claims.trailers = vec![Algorithm::Crc32];
+        assert_eq!(code(receive(&disk, missing).await), "MalformedTrailerError");
+        assert_eq!(files(folder.path()), 0);
+    }
+}

@@ -1,0 +1,291 @@
+//! The server: configuration, start, stop, and the loop that accepts connections.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use s3s::config::{S3Config, StaticConfigProvider};
+use s3s::service::{S3Service, S3ServiceBuilder};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{sleep, timeout};
+
+use crate::access::{Gate, Keys};
+use crate::disk::Disk;
+use crate::error::Error;
+use crate::gateway::{Gateway, Store};
+use crate::index::Index;
+
+/// What every S3 server of this kind starts with, and everybody knows.
+const DEFAULT_KEY: &str = "minioadmin";
+
+/// How long a connection may take to send the head of a request.
+const HEAD_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long running requests may take to finish once the server is stopped.
+const STOP_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How a server is started.
+#[derive(Clone)]
+pub struct Config {
+    /// The data folder. A missing or empty one becomes a new data folder.
+    pub data: PathBuf,
+    /// The address to listen on. Port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// The access key that clients sign with.
+    pub access_key: String,
+    /// The secret key that clients sign with.
+    pub secret_key: String,
+    /// Buckets that are created if they are missing.
+    pub buckets: Vec<String>,
+    /// Makes the server behave like those that accept `If-Match` and `If-None-Match` on writes and ignore them. For
+    /// tests of clients that must notice.
+    pub ignore_conditions: bool,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("data", &self.data)
+            .field("listen", &self.listen)
+            .field("access_key", &self.access_key)
+            .field("secret_key", &"(hidden)")
+            .field("buckets", &self.buckets)
+            .field("ignore_conditions", &self.ignore_conditions)
+            .finish()
+    }
+}
+
+impl Config {
+    fn check(&self) -> Result<(), Error> {
+        for (which, value) in [("access key", &self.access_key), ("secret key", &self.secret_key)] {
+            if value.is_empty() {
+                return Err(Error::EmptyCredentials { which });
+            }
+        }
+        if !self.listen.ip().is_loopback() && self.access_key == DEFAULT_KEY && self.secret_key == DEFAULT_KEY {
+            return Err(Error::DefaultCredentials { address: self.listen });
+        }
+        match self.buckets.iter().find(|name| !s3s::path::check_bucket_name(name)) {
+            Some(name) => Err(Error::BucketName { name: name.clone() }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A running server. Dropping it ends it at once; [`Server::stop`] lets running requests finish.
+pub struct Server {
+    address: SocketAddr,
+    store: Arc<Store>,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// Opens and locks the data folder, removes what an earlier crash left, and serves in the background.
+    pub async fn start(config: Config) -> Result<Self, Error> {
+        config.check()?;
+        let listener =
+            TcpListener::bind(config.listen).await.map_err(|source| Error::Bind { address: config.listen, source })?;
+        let address = listener.local_addr().map_err(|source| Error::Bind { address: config.listen, source })?;
+        let Config { data, buckets, access_key, secret_key, ignore_conditions, .. } = config;
+        let store = blocking(move || open(&data, &buckets)).await?;
+        let store = Arc::new(store);
+        let service = service(
+            Gateway::new(Arc::clone(&store), ignore_conditions),
+            Keys { access_key, secret_key: secret_key.into() },
+        );
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(accept(listener, service, stopped));
+        tracing::info!(%address, "serving");
+        Ok(Self { address, store, stop: Some(stop), task })
+    }
+
+    /// Returns the address it listens on, with the port that the system chose.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns the URL that clients on this machine connect to, without a slash at the end.
+    pub fn endpoint(&self) -> String {
+        let mut address = self.address;
+        if address.ip().is_unspecified() {
+            address.set_ip(match address {
+                SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+                SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+            });
+        }
+        format!("http://{address}")
+    }
+
+    /// Returns the files that hold an object's bytes, in order. An empty object has none.
+    ///
+    /// For people who look after the data folder, and for tests.
+    pub fn stored_files(&self, bucket: &str, key: &str) -> Result<Vec<PathBuf>, Error> {
+        match self.store.index.find(bucket, key) {
+            Ok((_, segments)) => Ok(segments.iter().map(|segment| self.store.disk.path(segment.blob)).collect()),
+            Err(error) if matches!(error.code().as_str(), "NoSuchKey" | "NoSuchBucket") => {
+                Err(Error::NoSuchObject { bucket: bucket.to_owned(), key: key.to_owned() })
+            }
+            Err(error) => Err(Error::Index { path: self.store.disk.index(), source: error.into() }),
+        }
+    }
+
+    /// Stops accepting, lets running requests finish for a while, and closes the data folder.
+    ///
+    /// When it returns, another server may open the folder.
+    pub async fn stop(mut self) -> Result<(), Error> {
+        if let Some(stop) = self.stop.take() {
+            // A failure means that the loop is gone already.
+            let _ = stop.send(());
+        }
+        let _ = (&mut self.task).await;
+        // Work on blocking threads cannot be interrupted, only awaited.
+        let patience = async {
+            while Arc::strong_count(&self.store) > 1 {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let _ = timeout(STOP_PATIENCE, patience).await;
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn open(folder: &std::path::Path, buckets: &[String]) -> Result<Store, Error> {
+    let disk = Disk::open(folder)?;
+    let path = disk.index();
+    let index = Index::open(&path, buckets)?;
+    let known = index.blobs().map_err(|error| Error::Index { path, source: error.into() })?;
+    let swept = disk.sweep(&known)?;
+    if swept.removed > 0 {
+        tracing::info!(files = swept.removed, "removed what unfinished writes left");
+    }
+    if swept.present < known.len() {
+        tracing::error!(files = known.len() - swept.present, "files that objects need are missing");
+    }
+    Ok(Store { disk: Arc::new(disk), index })
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    }
+}
+
+fn service(gateway: Gateway, keys: Keys) -> S3Service {
+    let mut builder = S3ServiceBuilder::new(gateway);
+    builder.set_auth(keys);
+    builder.set_access(Gate);
+    let mut config = S3Config::default();
+    // A request that deletes 1,000 keys of 1,024 bytes, every one of them escaped, or that completes 10,000 parts.
+    config.xml_max_body_size = 8 << 20;
+    // Uploads by HTML form are refused before the protocol layer, which would gather them in memory, sees them.
+    config.post_object_max_file_size = 0;
+    config.form_max_fields_size = 64 << 10;
+    builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
+    builder.build()
+}
+
+async fn accept(listener: TcpListener, service: S3Service, mut stopped: oneshot::Receiver<()>) {
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            _ = &mut stopped => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    let service = service.clone();
+                    let connection = http1::Builder::new()
+                        .timer(TokioTimer::new())
+                        .header_read_timeout(HEAD_PATIENCE)
+                        .serve_connection(socket(stream), service_fn(move |request| answer(service.clone(), request)));
+                    let connection = graceful.watch(connection);
+                    connections.spawn(async move {
+                        if let Err(error) = connection.await {
+                            tracing::debug!(%error, "connection ended");
+                        }
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    // Out of file descriptors, most likely: trying again at once would only burn time.
+                    if !is_of_one_connection(&error) {
+                        sleep(Duration::from_millis(100)).await;
+                    }
+                }
+            },
+        }
+    }
+    drop(listener);
+    // Connections that do not end in time end with the set.
+    let _ = timeout(STOP_PATIENCE, graceful.shutdown()).await;
+    connections.shutdown().await;
+}
+
+fn socket(stream: TcpStream) -> TokioIo<TcpStream> {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+    TokioIo::new(stream)
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    )
+}
+
+async fn answer(service: S3Service, request: Request<Incoming>) -> Result<Response<s3s::Body>, Infallible> {
+    let is_form = request.method() == Method::POST
+        && request.headers().get_all(hyper::header::CONTENT_TYPE).iter().any(|value| {
+            value.as_bytes().get(..19).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart/form-data"))
+        });
+    if is_form {
+        return Ok(plain_error(StatusCode::NOT_IMPLEMENTED, "NotImplemented", "Uploads by form are not implemented"));
+    }
+    match service.call(request.map(s3s::Body::from)).await {
+        Ok(response) => Ok(response),
+        Err(error) => {
+            tracing::error!(?error, "the protocol layer failed");
+            Ok(plain_error(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "Please try again"))
+        }
+    }
+}
+
+fn plain_error(status: StatusCode, code: &str, message: &str) -> Response<s3s::Body> {
+    let body = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    );
+    let mut response = Response::new(s3s::Body::from(body));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(hyper::header::CONTENT_TYPE, hyper::header::HeaderValue::from_static("application/xml"));
+    response
+}
