@@ -1,0 +1,113 @@
+//! JSON as Python writes it: `json.dump` puts bare `NaN` and `Infinity` where a training diverged.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::{HistoryError, MAX_VALUES};
+
+/// Reads a document, with `NaN`, `Infinity` and `-Infinity` as `null`.
+pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Value, HistoryError> {
+    let Scan { document, values } = scan(bytes);
+    if values > MAX_VALUES {
+        return Err(HistoryError::TooMany { file: file.to_owned() });
+    }
+    serde_json::from_slice(&document).map_err(|source| HistoryError::Json { file: file.to_owned(), source })
+}
+
+struct Scan<'a> {
+    /// The document without non-finite tokens.
+    document: Cow<'a, [u8]>,
+    /// The most values that it can have: one for each comma and opening bracket.
+    values: usize,
+}
+
+/// Looks at what is outside strings. Whatever is wrong with the document is left for the parser.
+fn scan(bytes: &[u8]) -> Scan<'_> {
+    const TOKENS: [&[u8]; 3] = [b"NaN", b"-Infinity", b"Infinity"];
+    let mut values = 0;
+    let mut out = Vec::new();
+    let mut copied = 0;
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let token = TOKENS.into_iter().find(|token| bytes[at..].starts_with(token));
+        match token {
+            Some(token) if stands_alone(bytes, at, at + token.len()) => {
+                out.extend_from_slice(&bytes[copied..at]);
+                out.extend_from_slice(b"null");
+                at += token.len();
+                copied = at;
+            }
+            _ if byte == b'"' => at = string_end(bytes, at + 1),
+            _ => {
+                values += usize::from(matches!(byte, b',' | b'[' | b'{'));
+                at += 1;
+            }
+        }
+    }
+    let document = if copied == 0 {
+        Cow::Borrowed(bytes)
+    } else {
+        out.extend_from_slice(&bytes[copied..]);
+        Cow::Owned(out)
+    };
+    Scan { document, values }
+}
+
+/// Returns the position after the string's closing quote, given the one after its opening quote.
+fn string_end(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    bytes.len()
+}
+
+fn stands_alone(bytes: &[u8], start: usize, end: usize) -> bool {
+    let part_of_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'+' | b'.');
+    let before = start.checked_sub(1).and_then(|at| bytes.get(at));
+    !before.is_some_and(part_of_word) && !bytes.get(end).is_some_and(part_of_word)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn non_finite_tokens_are_null() {
+        let document = br#"{"a": [NaN, -Infinity,Infinity], "NaN": "NaN \" Infinity\\", "b":NaN}"#;
+        let expected = json!({"a": [null, null, null], "NaN": "NaN \" Infinity\\", "b": null});
+        assert_eq!(read("h.json", document).unwrap(), expected);
+    }
+
+    #[test]
+    fn look_alikes_are_errors() {
+        for document in ["[NaNs]", "[xNaN]", "[--Infinity]", "[nan]", "[+Infinity]", "[1NaN]", "\"NaN"] {
+            assert!(read("h.json", document.as_bytes()).is_err(), "{document}");
+        }
+    }
+
+    #[test]
+    fn finite_documents_are_not_copied() {
+        assert!(matches!(scan(b"{\"loss\": [1, 2]}").document, Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn values_are_bounded() {
+        let many = |values: usize| format!("[{}0]", "0,".repeat(values - 1));
+        assert!(read("h.json", many(MAX_VALUES).as_bytes()).is_ok());
+        assert!(matches!(read("h.json", many(MAX_VALUES + 1).as_bytes()), Err(HistoryError::TooMany { .. })));
+        assert_eq!(scan(br#"{"a,[{": [",", {}], "b": 1}"#).values, 5);
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let deep = "[".repeat(MAX_VALUES);
+        assert!(read("h.json", deep.as_bytes()).is_err());
+    }
+}
