@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::report::{Outcome, Report};
-use crate::tools::{CARGO_DENY, COMPOSE_SPEC, Tools};
+use crate::tools::{CARGO_DENY, COMPOSE_CHECK, Tools};
 use crate::{cargo, generate, quietly, root, run as run_command, test};
 
 pub(crate) fn run(report: &mut Report, tools: &Tools) {
@@ -72,7 +72,10 @@ fn deny(report: &mut Report, tools: &Tools) {
         report.step("advisories", || Outcome::Skipped(why.clone()));
         return;
     }
-    report.step("licences, bans, sources", || run_command(&mut deny(&["check", "licenses", "bans", "sources"])));
+    // Without the graphs, which would be a thousand lines for the duplicates: `cargo tree --invert NAME` has them.
+    report.step("licences, bans, sources", || {
+        run_command(&mut deny(&["check", "--hide-inclusion-graph", "licenses", "bans", "sources"]))
+    });
     report.step("advisories", || match quietly(&mut deny(&["fetch", "db"])) {
         Ok(_) => run_command(&mut deny(&["check", "--disable-fetch", "advisories"])).into(),
         Err(why) => Outcome::OutOfReach(format!("no advisory database: {why}")),
@@ -87,7 +90,7 @@ fn compose(report: &mut Report, tools: &Tools) {
         report.step("docker-compose.yml, by docker compose", || run_command(&mut docker));
         return;
     }
-    report.step("docker-compose.yml, by compose-spec", || match tools.get(&COMPOSE_SPEC) {
+    report.step("docker-compose.yml, by the loader of docker compose", || match tools.get(&COMPOSE_CHECK) {
         Ok(program) => quietly(Command::new(program).arg("docker-compose.yml").current_dir(root())).map(drop).into(),
         Err(why) => Outcome::Skipped(why),
     });

