@@ -1,0 +1,3 @@
+//! A model to try things with, when there is none at hand.
+
+mod checkpoint;
