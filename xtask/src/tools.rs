@@ -139,7 +139,7 @@ impl Tools {
             fs::create_dir_all(self.dir.join("stamps"))
                 .map_err(|error| format!("cannot make target/tools/stamps: {error}"))?;
             let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv).output();
-            let made = made.map_err(|error| format!("needs python3 ({error})"))?;
+            let made = made.map_err(|_| "needs python3".to_owned())?;
             if !made.status.success() {
                 return Err("needs python3 with `venv` (on Debian: apt-get install python3-venv)".to_owned());
             }
@@ -157,5 +157,5 @@ impl Tools {
 }
 
 fn needs_go() -> Result<(), String> {
-    quietly(Command::new("go").arg("version")).map(drop).map_err(|why| format!("needs go ({why})"))
+    quietly(Command::new("go").arg("version")).map(drop).map_err(|_| "needs go".to_owned())
 }
