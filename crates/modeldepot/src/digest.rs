@@ -10,19 +10,19 @@ use serde::{Deserialize, Serialize};
 /// A BLAKE3 digest of a whole file: what `b3sum` prints, 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "String", regex(pattern = r"^[0-9a-f]{64}$")))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(extend("pattern" = r"^[0-9a-f]{64}$")))]
 pub struct Blake3([u8; 32]);
 
 /// An MD5 checksum of a whole file: what `md5sum` prints, 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "String", regex(pattern = r"^[0-9a-f]{32}$")))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(extend("pattern" = r"^[0-9a-f]{32}$")))]
 pub struct Md5([u8; 16]);
 
 /// A CRC64NVME of a whole file, in base64 as S3 writes it in `x-amz-checksum-crc64nvme`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "String", regex(pattern = r"^[A-Za-z0-9+/]{11}=$")))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(extend("pattern" = r"^[A-Za-z0-9+/]{11}=$")))]
 pub struct Crc64(u64);
 
 /// A text that is not the digest it should be.

@@ -62,6 +62,9 @@ pub enum Error {
         /// The lifetime that was asked for.
         seconds: u64,
     },
+    /// A presigned PUT was asked for without naming the version and the file that it would write.
+    #[error("a presigned PUT needs a version and a file")]
+    PutNeedsAName,
 
     /// The model has no version.
     #[error("model `{model}` does not exist")]
@@ -262,7 +265,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         use Error::*;
         match self {
-            Name(_) | Settings(_) | History { .. } | Expiry { .. } => ErrorKind::Invalid,
+            Name(_) | Settings(_) | History { .. } | Expiry { .. } | PutNeedsAName => ErrorKind::Invalid,
             Source(SourceError::Unreadable { .. }) => ErrorKind::Io,
             Source(_) => ErrorKind::Invalid,
             ModelNotFound { .. } | VersionNotFound { .. } | FileNotFound { .. } => ErrorKind::NotFound,

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::name::{ArtifactPath, ModelName, NameError, Version};
 
 /// The prefix of modeldepot's own records. No model can have it: a model name starts with a letter or digit.
-pub const RECORDS: &str = ".depot/";
+pub(crate) const RECORDS: &str = ".depot/";
 
 /// Names an object of the models bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -35,7 +35,8 @@ impl FromStr for ObjectKey {
     fn from_str(key: &str) -> Result<Self, NameError> {
         let foreign = || NameError { what: "modeldepot key", text: key.to_owned(), rule: "no such layout" };
         if let Some(record) = key.strip_prefix(RECORDS) {
-            let spent = record.strip_prefix("spent/").and_then(|rest| rest.strip_suffix(".json")).ok_or_else(foreign)?;
+            let spent =
+                record.strip_prefix("spent/").and_then(|rest| rest.strip_suffix(".json")).ok_or_else(foreign)?;
             let (model, version) = spent.split_once('/').ok_or_else(foreign)?;
             return Ok(ObjectKey::Spent(model.parse()?, stored_version(version)?));
         }
@@ -61,17 +62,17 @@ fn stored_version(text: &str) -> Result<Version, NameError> {
 }
 
 /// Returns the prefix of all versions of a model, with its final `/`: a bare `plant` would match `plants` too.
-pub fn model_prefix(model: &ModelName) -> String {
+pub(crate) fn model_prefix(model: &ModelName) -> String {
     format!("{model}/")
 }
 
 /// Returns the prefix of all objects of a version, with its final `/`.
-pub fn version_prefix(model: &ModelName, version: &Version) -> String {
+pub(crate) fn version_prefix(model: &ModelName, version: &Version) -> String {
     format!("{model}/v{version}/")
 }
 
 /// Returns the prefix of a model's tombstones.
-pub fn spent_prefix(model: &ModelName) -> String {
+pub(crate) fn spent_prefix(model: &ModelName) -> String {
     format!("{RECORDS}spent/{model}/")
 }
 
@@ -83,7 +84,8 @@ mod tests {
     fn any_key() -> impl Strategy<Value = ObjectKey> {
         let model = "[A-Za-z0-9][A-Za-z0-9._-]{0,12}".prop_map(|s| s.parse::<ModelName>().unwrap());
         let version = "[A-Za-z0-9][A-Za-z0-9._+-]{0,12}".prop_map(|s| s.parse::<Version>().unwrap());
-        let path = "[a-zé _.]{1,8}(/[a-z0-9.]{1,8}){0,3}".prop_filter_map("not a path", |s| s.parse::<ArtifactPath>().ok());
+        let path =
+            "[a-zé _.]{1,8}(/[a-z0-9.]{1,8}){0,3}".prop_filter_map("not a path", |s| s.parse::<ArtifactPath>().ok());
         prop_oneof![
             (model.clone(), version.clone()).prop_map(|(m, v)| ObjectKey::Manifest(m, v)),
             (model.clone(), version.clone()).prop_map(|(m, v)| ObjectKey::Spent(m, v)),
@@ -107,7 +109,9 @@ mod tests {
 
     #[test]
     fn foreign_keys_are_refused() {
-        for key in ["", "x", "m/v1", "m/1/f", "m/vv1/f", "m/v1/", "m/v1/../x", ".depot/x/y", ".depot/claims/m/1", "/m/v1/f"] {
+        for key in
+            ["", "x", "m/v1", "m/1/f", "m/vv1/f", "m/v1/", "m/v1/../x", ".depot/x/y", ".depot/claims/m/1", "/m/v1/f"]
+        {
             assert!(key.parse::<ObjectKey>().is_err(), "{key}");
         }
     }

@@ -1,4 +1,50 @@
 //! Publishes, verifies and fetches trained models on any S3 bucket.
+//!
+//! A team trains a model. [`ModelStorage::upload_model`] publishes it under a new version, with its metadata and
+//! checksums; [`ModelStorage::download_model`], on any machine, fetches the latest or a named version, proves that
+//! every byte is the one that was published, and puts it in place. There is no database: every fact is an object in
+//! the bucket, in a layout that a person can read with any S3 browser (`docs/format.md`).
+//!
+//! ```no_run
+//! use modeldepot::{ModelStorage, Progress, Push, Scan, Settings, Source};
+//!
+//! # async fn tour() -> modeldepot::Result<()> {
+//! let settings = Settings::from_variables(|name| std::env::var(name).ok())?;
+//! let storage = ModelStorage::open(&settings).await?;
+//!
+//! let source = Source::scan(&Scan { path: "best_model.pth".into(), ..Scan::default() })?;
+//! let published = storage
+//!     .upload_model(
+//!         Push {
+//!             model: "plant_classifier".parse()?,
+//!             version: None, // the UTC second, as 20251028_181858
+//!             source,
+//!             metadata: Default::default(),
+//!             created: std::time::SystemTime::now().into(),
+//!             tool: "my trainer 1.0".to_owned(),
+//!         },
+//!         &Progress::none(),
+//!     )
+//!     .await?;
+//!
+//! let selector = "plant_classifier@latest".parse()?;
+//! let fetched = storage.download_model(&selector, "models/downloaded".as_ref(), &Progress::none()).await?;
+//! assert_eq!(fetched.manifest.version, published.manifest.version);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Map
+//! - [`ModelStorage`]: the verbs on models. [`Push`], [`Source`], [`Description`] and their like are what goes in
+//!   and comes out.
+//! - [`s3::S3Client`]: the verbs on buckets and objects, under it.
+//! - [`Settings`]: where the models lie. Plain data: the library reads no environment, no home folder, no clock.
+//! - [`ModelName`], [`Version`], [`ArtifactPath`], [`Selector`]: names, each parsed once.
+//! - [`Manifest`], [`ObjectKey`]: what lies in the bucket.
+//! - [`history`]: a training history becomes metadata.
+//! - [`Error`] and [`ErrorKind`]: what to do when it fails. [`Progress`]: how far it has come.
+//!
+//! It is not a server, keeps no cache and runs nothing in the background.
 
 mod digest;
 mod error;
@@ -10,3 +56,17 @@ mod place;
 mod progress;
 pub mod s3;
 mod settings;
+mod storage;
+
+pub use digest::{Blake3, Crc64, DigestError, Md5};
+pub use error::{Error, ErrorKind, Result, SourceError};
+pub use key::ObjectKey;
+pub use manifest::{FORMAT_VERSION, FileEntry, Manifest, ManifestError};
+pub use name::{ArtifactPath, BucketName, ModelName, NameError, Selector, Version};
+pub use progress::{Event, Progress};
+pub use s3::S3Client;
+pub use settings::{Addressing, Buckets, Credentials, Endpoint, LOOPBACK_LOGIN, Secret, Settings, SettingsError};
+pub use storage::{
+    Deleted, Description, Fetched, ModelStorage, ModelSummary, Published, Push, Scan, Source, SourceFile, StoredFile,
+    Verified, VersionSummary,
+};

@@ -131,8 +131,14 @@ impl Manifest {
     /// # Errors
     /// [`ManifestError::Inconsistent`] when `model_file` lies outside the version's folder.
     pub fn main(&self) -> Result<ArtifactPath, ManifestError> {
-        let outside = || ManifestError::Inconsistent(format!("its model file `{}` is outside the version", self.model_file.escape_debug()));
-        let path = self.model_file.strip_prefix(&version_prefix(&self.model_name, &self.version)).ok_or_else(outside)?;
+        let outside = || {
+            ManifestError::Inconsistent(format!(
+                "its model file `{}` is outside the version",
+                self.model_file.escape_debug()
+            ))
+        };
+        let path =
+            self.model_file.strip_prefix(&version_prefix(&self.model_name, &self.version)).ok_or_else(outside)?;
         path.parse().map_err(|_| outside())
     }
 
@@ -158,10 +164,12 @@ impl Manifest {
         let files = |m: &Manifest| -> Option<BTreeSet<(ArtifactPath, u64, String)>> {
             Some(m.files.as_ref()?.iter().map(|f| (f.path.clone(), f.size, f.blake3.to_string())).collect())
         };
-        self.model_file == other.model_file && self.metadata == other.metadata && match (files(self), files(other)) {
-            (Some(a), Some(b)) => a == b,
-            _ => false,
-        }
+        self.model_file == other.model_file
+            && self.metadata == other.metadata
+            && match (files(self), files(other)) {
+                (Some(a), Some(b)) => a == b,
+                _ => false,
+            }
     }
 }
 
@@ -270,7 +278,22 @@ mod tests {
             }
         })
         .collect();
-        insta::assert_snapshot!(refusals.join("\n"), @"");
+        insta::assert_snapshot!(refusals.join("\n"), @"
+        it is not a manifest: expected ident at line 1 column 2
+        it is not a manifest: missing field `model_name` at line 1 column 2
+        it says it is of `plant_classifier@20251028_181859`
+        its model file `plant_classifier/v20251028_181858/../../../etc/passwd` is outside the version
+        its model file `other/v1/best_model.pth` is outside the version
+        it is not a manifest: `yesterday` is not a time at line 9 column 5
+        it is not a manifest: `nope1039f61babf7311ee09b3d735920` is not a digest of 16 bytes in hexadecimal at line 6 column 52
+        it is written in format 2, newer than the 1 that this program knows
+        its model file `best_model.pth` is not among its files
+        it lists `best_model.pth` twice
+        it lists `a` both as a file and as a folder
+        it is not a manifest: `../evil` is not a valid artifact path: empty, `.` and `..` segments are not allowed at line 8 column 172
+        it is not a manifest: `/etc/evil` is not a valid artifact path: it must be relative at line 8 column 174
+        it is not a manifest: `manifest.json` is not a valid artifact path: `manifest.json` is the version's own record; rename the file at line 8 column 178
+        ");
     }
 
     #[test]

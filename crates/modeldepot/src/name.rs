@@ -23,7 +23,8 @@ pub struct NameError {
 
 /// Returns `text` fit for one line of a terminal: control characters escaped, the middle of a long one cut.
 fn shown(text: &str) -> String {
-    let clean: String = text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect();
+    let clean: String =
+        text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect();
     match clean.char_indices().nth(80) {
         Some((cut, _)) => format!("{}…", &clean[..cut]),
         None => clean,
@@ -80,7 +81,11 @@ macro_rules! name_type {
 /// - the first one a letter or a digit
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(transparent, regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")))]
+#[cfg_attr(
+    test,
+    derive(schemars::JsonSchema),
+    schemars(extend("pattern" = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"))
+)]
 pub struct ModelName(String);
 
 name_type!(ModelName, "model name", |text| {
@@ -98,7 +103,11 @@ name_type!(ModelName, "model name", |text| {
 /// version takes the place of its `major.minor.patch` among all others.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(transparent, regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$")))]
+#[cfg_attr(
+    test,
+    derive(schemars::JsonSchema),
+    schemars(extend("pattern" = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$"))
+)]
 pub struct Version(String);
 
 name_type!(Version, "version", |text| {
@@ -183,7 +192,7 @@ fn natural(a: &str, b: &str) -> std::cmp::Ordering {
 /// - not `manifest.json`, which is the version's own record
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(transparent, length(min = 1, max = 512)))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(extend("minLength" = 1, "maxLength" = 512)))]
 pub struct ArtifactPath(String);
 
 name_type!(ArtifactPath, "artifact path", |text| {
@@ -309,7 +318,21 @@ mod tests {
 
     #[test]
     fn versions_sort_as_people_expect() {
-        let sorted = ["1.0.0-rc.1", "1.0.0-rc.2", "1.0.0-rc.10", "1.0.0", "1.0.0-", "1.2", "1.9.0", "1.10.0", "9", "10", "20251028_181858", "20251028_181900", "final"];
+        let sorted = [
+            "1.0.0-rc.1",
+            "1.0.0-rc.2",
+            "1.0.0-rc.10",
+            "1.0.0",
+            "1.0.0-",
+            "1.2",
+            "1.9.0",
+            "1.10.0",
+            "9",
+            "10",
+            "20251028_181858",
+            "20251028_181900",
+            "final",
+        ];
         let mut shuffled: Vec<Version> = sorted.iter().rev().map(|v| version(v)).collect();
         shuffled.sort();
         assert_eq!(shuffled.iter().map(Version::as_str).collect::<Vec<_>>(), sorted);
@@ -320,7 +343,19 @@ mod tests {
         for good in ["best_model.pth", "a/b/c", "weights/manifest.json", "modèle ü.bin", "...", "-", "a b"] {
             assert!(good.parse::<ArtifactPath>().is_ok(), "{good}");
         }
-        for bad in ["", "/etc/passwd", "../x", "a/../b", "a//b", "a/", "./a", "a\\b", "a\0b", "manifest.json", &"x".repeat(513)] {
+        for bad in [
+            "",
+            "/etc/passwd",
+            "../x",
+            "a/../b",
+            "a//b",
+            "a/",
+            "./a",
+            "a\\b",
+            "a\0b",
+            "manifest.json",
+            &"x".repeat(513),
+        ] {
             assert!(bad.parse::<ArtifactPath>().is_err(), "{bad}");
         }
     }
@@ -339,8 +374,12 @@ mod tests {
     }
 
     fn any_version() -> impl Strategy<Value = Version> {
-        prop_oneof!["[0-9]\\.[0-9]\\.[0-9](-[a-z0-9.]{1,4}|[-+.][0-9a-z]{0,3})?", "[A-Za-z0-9][A-Za-z0-9._+-]{0,6}", "0{0,3}[0-9]{1,3}"]
-            .prop_map(|text| version(&text))
+        prop_oneof![
+            "[0-9]\\.[0-9]\\.[0-9](-[a-z0-9.]{1,4}|[-+.][0-9a-z]{0,3})?",
+            "[A-Za-z0-9][A-Za-z0-9._+-]{0,6}",
+            "0{0,3}[0-9]{1,3}"
+        ]
+        .prop_map(|text| version(&text))
     }
 
     proptest! {

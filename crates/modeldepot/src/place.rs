@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tempfile::{NamedTempFile, TempPath};
 
 use crate::error::{Error, Result};
@@ -146,8 +147,7 @@ impl Folder {
     ///
     /// Each file is synced first, so the time in which old and new files stand side by side is that of a few
     /// renames; and in it there is no manifest.
-    pub(crate) async fn persist(self, files: Vec<(ArtifactPath, Staged)>, manifest: &[u8]) -> Result<()> {
-        let manifest = manifest.to_owned();
+    pub(crate) async fn persist(self, files: Vec<(ArtifactPath, Staged)>, manifest: Bytes) -> Result<()> {
         blocking(move || {
             for (_, staged) in &files {
                 staged.file.sync_all().map_err(Error::io("sync", &staged.target))?;
@@ -242,7 +242,7 @@ mod tests {
         let file = staged(&folder, &a, b"abc").await;
         drop(staged(&folder, &dropped, b"x").await);
         assert!(!root.join("sub/a").exists());
-        folder.persist(vec![file], b"{}").await.unwrap();
+        folder.persist(vec![file], Bytes::from_static(b"{}")).await.unwrap();
         assert_eq!(fs::read(root.join("sub/a")).unwrap(), b"abc");
         let mut names: Vec<_> = fs::read_dir(&root).unwrap().map(|e| e.unwrap().file_name()).collect();
         names.sort();
@@ -271,10 +271,10 @@ mod tests {
         let folder = Folder::open(&inside).await.unwrap();
         let (through, over) = (path("sub/f"), path("g"));
         let file = staged(&folder, &through, b"x").await;
-        assert!(folder.persist(vec![file], b"{}").await.is_err());
+        assert!(folder.persist(vec![file], Bytes::from_static(b"{}")).await.is_err());
         let folder = Folder::open(&inside).await.unwrap();
         let file = staged(&folder, &over, b"x").await;
-        folder.persist(vec![file], b"{}").await.unwrap();
+        folder.persist(vec![file], Bytes::from_static(b"{}")).await.unwrap();
         assert_eq!(fs::read_dir(&outside).unwrap().count(), 0, "nothing was written outside");
         assert!(fs::symlink_metadata(inside.join("g")).unwrap().is_file(), "the link was replaced, not followed");
     }

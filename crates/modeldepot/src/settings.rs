@@ -334,6 +334,15 @@ mod tests {
         .map(|r| r.unwrap_err().to_string())
         .collect();
         assert!(!errors.join("").contains("hush"));
-        insta::assert_snapshot!(errors.join("\n"), @"");
+        insta::assert_snapshot!(errors.join("\n"), @"
+        `localhost:9000` is not an endpoint: it must begin with `http://` or `https://`
+        `http://…@host:9000` is not an endpoint: credentials do not belong in it
+        `…@host` is not an endpoint: it must begin with `http://` or `https://`
+        `http://host:9000/models` is not an endpoint: it must end after the host and port; the bucket is a setting of its own
+        `ftp://host` is not an endpoint: it must begin with `http://` or `https://`
+        `S3_BUCKET_DATA` cannot be used
+        `S3_ACCESS_KEY` is set but `S3_SECRET_KEY` is not
+        `AWS_SECRET_ACCESS_KEY` is set but `AWS_ACCESS_KEY_ID` is not
+        ");
     }
 }

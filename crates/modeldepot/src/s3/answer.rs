@@ -60,9 +60,7 @@ impl S3Client {
                     None => code.clone(),
                 });
                 match (code.as_str(), status, about.bucket, about.key) {
-                    ("NoSuchBucket", _, Some(bucket), _) => {
-                        Error::BucketNotFound { bucket: bucket.clone(), endpoint }
-                    }
+                    ("NoSuchBucket", _, Some(bucket), _) => Error::BucketNotFound { bucket: bucket.clone(), endpoint },
                     ("NoSuchUpload", ..) => Error::Service { action, endpoint, code, source: Box::new(said) },
                     (_, 404, Some(bucket), Some(key)) => {
                         Error::ObjectNotFound { bucket: bucket.clone(), key: key.to_owned() }
@@ -70,7 +68,9 @@ impl S3Client {
                     (_, 404, Some(bucket), None) => Error::BucketNotFound { bucket: bucket.clone(), endpoint },
                     ("BucketAlreadyExists", _, Some(bucket), _) => Error::BucketTaken { bucket: bucket.clone() },
                     (
-                        "AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException"
+                        "AuthorizationHeaderMalformed"
+                        | "PermanentRedirect"
+                        | "IllegalLocationConstraintException"
                         | "AuthorizationQueryParametersError",
                         ..,
                     )
@@ -98,9 +98,7 @@ impl S3Client {
             SdkError::TimeoutError(_) => {
                 Error::Unavailable { action, endpoint, source: Box::new(Said("no answer in time".to_owned())) }
             }
-            SdkError::ResponseError(_) => {
-                Error::Unavailable { action, endpoint, source: Box::new(Said(root(&error))) }
-            }
+            SdkError::ResponseError(_) => Error::Unavailable { action, endpoint, source: Box::new(Said(root(&error))) },
             _ => match no_credentials(&error) {
                 Some(said) => Error::NoCredentials { endpoint, source: Box::new(Said(said)) },
                 None => Error::Service {

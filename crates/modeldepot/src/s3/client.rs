@@ -10,18 +10,16 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
-use aws_sdk_s3::types::{
-    BucketLocationConstraint, ChecksumMode, CreateBucketConfiguration, Delete, ObjectIdentifier,
-};
+use aws_sdk_s3::types::{BucketLocationConstraint, ChecksumMode, CreateBucketConfiguration, Delete, ObjectIdentifier};
 use aws_smithy_types::retry::RetryConfig;
 use bytes::Bytes;
 use time::OffsetDateTime;
 use url::Url;
 
 use super::answer::{About, code, status};
+use super::connect;
 use super::download::Sink;
 use super::parts::Limits;
-use super::{connect, upload};
 use crate::error::{Error, Result};
 use crate::name::BucketName;
 use crate::place;
@@ -207,7 +205,7 @@ impl S3Client {
         options: &UploadOptions,
         on_bytes: impl Fn(u64) + Send + Sync,
     ) -> Result<ObjectMetadata> {
-        let sent = upload::send_file(self, path, bucket, key, options, &on_bytes).await?;
+        let sent = self.send_file(path, bucket, key, options, &on_bytes).await?;
         let mut stored = self.get_object_metadata(bucket, key).await?;
         stored.crc64nvme.get_or_insert_with(|| sent.crc64.to_string());
         Ok(stored)
@@ -224,9 +222,8 @@ impl S3Client {
     ) -> Result<u64> {
         let stored = self.get_object_metadata(bucket, key).await?;
         let staged = place::stage_file(path, stored.size).await?;
-        let (_, crc64) = self
-            .fetch(bucket, key, stored.size, Some(&stored.etag), &Sink::File(staged.file()), &on_bytes)
-            .await?;
+        let (_, crc64) =
+            self.fetch(bucket, key, stored.size, Some(&stored.etag), &Sink::File(staged.file()), &on_bytes).await?;
         if let Some(expected) = stored.crc64nvme.filter(|expected| *expected != crc64.to_string()) {
             return Err(Error::WrongDigest {
                 path: key.to_owned(),

@@ -9,6 +9,7 @@ mod parts;
 mod upload;
 
 pub use client::{Created, ListedObject, ObjectMetadata, PresignedMethod, S3Client, UploadOptions};
-pub use multipart::UnfinishedUpload;
 pub(crate) use download::Sink;
-pub(crate) use upload::Sent;
+pub use multipart::UnfinishedUpload;
+pub(crate) use parts::FILES as FILES_AT_ONCE;
+pub(crate) use upload::{Sent, digest_file};

@@ -52,8 +52,7 @@ impl S3Client {
 
     /// Aborts an unfinished upload and frees its parts. One that is gone counts as aborted.
     pub async fn abort_multipart_upload(&self, bucket: &BucketName, key: &str, upload_id: &str) -> Result<()> {
-        let sent =
-            self.sdk.abort_multipart_upload().bucket(bucket.as_str()).key(key).upload_id(upload_id).send().await;
+        let sent = self.sdk.abort_multipart_upload().bucket(bucket.as_str()).key(key).upload_id(upload_id).send().await;
         match sent {
             Ok(_) => Ok(()),
             Err(error) if code(&error) == Some("NoSuchUpload") => Ok(()),

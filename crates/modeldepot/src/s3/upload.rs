@@ -47,31 +47,34 @@ impl From<Error> for Failure {
     }
 }
 
-/// Stores the file at `path` under `key`.
-pub(super) async fn send_file(
-    client: &S3Client,
-    path: &Path,
-    bucket: &BucketName,
-    key: &str,
-    options: &UploadOptions,
-    on_bytes: &(impl Fn(u64) + Sync),
-) -> Result<Sent> {
-    let job = Job { client, path, bucket, key, options };
-    match job.attempt(on_bytes).await {
-        Ok(sent) => Ok(sent),
-        Err(Failure::Final(error)) => Err(error),
-        // Once for each client: from here on no request carries the header.
-        Err(Failure::Checksums(_)) if client.checksums.swap(false, Ordering::Relaxed) => {
-            tracing::warn!(endpoint = client.endpoint(), "the server refuses CRC64NVME checksums; sending without");
-            match job.attempt(on_bytes).await {
-                Ok(sent) => Ok(sent),
-                Err(Failure::Final(error) | Failure::Checksums(error)) => {
-                    client.checksums.store(true, Ordering::Relaxed);
-                    Err(error)
+impl S3Client {
+    /// Stores the file at `path` under `key`.
+    pub(crate) async fn send_file(
+        &self,
+        path: &Path,
+        bucket: &BucketName,
+        key: &str,
+        options: &UploadOptions,
+        on_bytes: &(impl Fn(u64) + Sync),
+    ) -> Result<Sent> {
+        let job = Job { client: self, path, bucket, key, options };
+        match job.attempt(on_bytes).await {
+            Ok(sent) => Ok(sent),
+            Err(Failure::Final(error)) => Err(error),
+            // Once for each client: from here on no request carries the header.
+            Err(Failure::Checksums(_)) if self.checksums.swap(false, Ordering::Relaxed) => {
+                tracing::warn!(endpoint = self.endpoint(), "the server refuses CRC64NVME checksums; sending without");
+                match job.attempt(on_bytes).await {
+                    Ok(sent) => Ok(sent),
+                    Err(Failure::Final(error) | Failure::Checksums(error)) => {
+                        // It was something else.
+                        self.checksums.store(true, Ordering::Relaxed);
+                        Err(error)
+                    }
                 }
             }
+            Err(Failure::Checksums(error)) => Err(error),
         }
-        Err(Failure::Checksums(error)) => Err(error),
     }
 }
 

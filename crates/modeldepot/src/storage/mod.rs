@@ -1,0 +1,119 @@
+//! Models on a bucket: the verbs that every front end shares.
+
+mod catalog;
+mod delete;
+mod fetch;
+mod publish;
+mod source;
+mod verify;
+
+use bytes::Bytes;
+
+use crate::error::Result;
+use crate::key::ObjectKey;
+use crate::name::{ArtifactPath, BucketName, ModelName, Selector, Version};
+use crate::s3::{PresignedMethod, S3Client};
+use crate::settings::Settings;
+use crate::{Error, Manifest};
+
+pub use catalog::{Description, ModelSummary, StoredFile, VersionSummary};
+pub use delete::Deleted;
+pub use fetch::Fetched;
+pub use publish::{Published, Push};
+pub use source::{Scan, Source, SourceFile};
+pub use verify::Verified;
+
+/// The models of one bucket. Cheap to clone, and holds no state: the bucket is the truth.
+#[derive(Clone, Debug)]
+pub struct ModelStorage {
+    client: S3Client,
+    bucket: BucketName,
+}
+
+impl ModelStorage {
+    /// Prepares the storage in the settings' models bucket. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// As [`S3Client::connect`].
+    pub async fn open(settings: &Settings) -> Result<ModelStorage> {
+        let client = S3Client::connect(settings).await?;
+        Ok(ModelStorage { client, bucket: settings.buckets.models.clone() })
+    }
+
+    /// Returns the client under it.
+    pub fn client(&self) -> &S3Client {
+        &self.client
+    }
+
+    /// Returns the bucket of the models.
+    pub fn bucket(&self) -> &BucketName {
+        &self.bucket
+    }
+
+    /// Returns a URL that lets whoever holds it fetch a file of a version, or store one of a version that is still
+    /// to be published, for 1 second to 7 days. Without `file` it is the model file.
+    ///
+    /// # Errors
+    /// [`Error::FileNotFound`] when the version has no such file. For [`PresignedMethod::Put`],
+    /// [`Error::VersionExists`] when the version is published: its files never change.
+    pub async fn get_presigned_url(
+        &self,
+        selector: &Selector,
+        file: Option<&ArtifactPath>,
+        method: PresignedMethod,
+        expires: std::time::Duration,
+    ) -> Result<String> {
+        let (model, version, path) = match (method, &selector.version, file) {
+            (PresignedMethod::Get, ..) => {
+                let found = self.describe(selector).await?;
+                let (model, version) = (found.manifest.model_name.clone(), found.manifest.version.clone());
+                let path = match file {
+                    None => found.main()?,
+                    Some(path) if found.files.iter().any(|f| f.path == *path) => path.clone(),
+                    Some(path) => {
+                        let files = found.files.into_iter().map(|f| f.path).collect();
+                        return Err(Error::FileNotFound { model, version, path: path.clone(), files });
+                    }
+                };
+                (model, version, path)
+            }
+            (PresignedMethod::Put, Some(version), Some(path)) => {
+                let (model, version) = (selector.model.clone(), version.clone());
+                self.refuse_published(&model, &version).await?;
+                (model, version, path.clone())
+            }
+            (PresignedMethod::Put, ..) => return Err(Error::PutNeedsAName),
+        };
+        let key = ObjectKey::Artifact(model, version, path).to_string();
+        self.client.get_presigned_url(&self.bucket, &key, method, expires).await
+    }
+
+    async fn refuse_published(&self, model: &ModelName, version: &Version) -> Result<()> {
+        let (manifest, spent) = tokio::try_join!(self.read_manifest(model, version), self.is_spent(model, version))?;
+        let (model, version) = (model.clone(), version.clone());
+        match (manifest, spent) {
+            (_, true) => Err(Error::VersionSpent { model, version }),
+            (Some(_), false) => Err(Error::VersionExists { model, version }),
+            (None, false) => Ok(()),
+        }
+    }
+
+    /// Returns the manifest of a version and the bytes that it was read from, or none when the version does not
+    /// exist.
+    async fn read_manifest(&self, model: &ModelName, version: &Version) -> Result<Option<(Manifest, Bytes)>> {
+        /// Two hundred thousand files. A manifest is read into memory, and the bucket may be hostile.
+        const LARGEST: u64 = 64 * 1024 * 1024;
+        let key = ObjectKey::Manifest(model.clone(), version.clone()).to_string();
+        let Some(bytes) = self.client.get_small(&self.bucket, &key, LARGEST).await? else { return Ok(None) };
+        match Manifest::parse(model, version, &bytes) {
+            Ok(manifest) => Ok(Some((manifest, bytes))),
+            Err(source) => Err(Error::Manifest { key, source }),
+        }
+    }
+
+    /// Returns true when the version was published and deleted.
+    async fn is_spent(&self, model: &ModelName, version: &Version) -> Result<bool> {
+        let key = ObjectKey::Spent(model.clone(), version.clone()).to_string();
+        self.client.object_exists(&self.bucket, &key).await
+    }
+}

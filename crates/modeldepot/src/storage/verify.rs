@@ -1,0 +1,100 @@
+//! Re-reading a version in the bucket against its manifest, without writing a file.
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::ModelStorage;
+use super::catalog::StoredFile;
+use crate::error::{Error, Result};
+use crate::key::ObjectKey;
+use crate::manifest::Manifest;
+use crate::name::Selector;
+use crate::progress::{Event, Progress};
+use crate::s3::{FILES_AT_ONCE, Sink};
+
+/// What was proven.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verified {
+    /// The version's manifest.
+    pub manifest: Manifest,
+    /// Files read.
+    pub files: usize,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Files that no digest was published for, so that only their presence could be shown. None but in versions
+    /// that the Python original wrote.
+    pub unproven: usize,
+}
+
+impl ModelStorage {
+    /// Reads every file of a version from the bucket and holds it against the manifest.
+    ///
+    /// # Errors
+    /// [`Error::FileMissing`], [`Error::WrongSize`], [`Error::WrongDigest`] for the first file that is not what was
+    /// published; [`Error::Manifest`] when the manifest cannot be used.
+    pub async fn verify(&self, selector: &Selector, progress: &Progress) -> Result<Verified> {
+        let found = self.describe(selector).await?;
+        progress.send(Event::Planned { files: found.files.len(), bytes: found.size() });
+        stream::iter(&found.files)
+            .map(|file| self.read_checked(&found.manifest, file, &Sink::Nothing, progress))
+            .buffer_unordered(FILES_AT_ONCE)
+            .try_collect::<()>()
+            .await?;
+        let unproven = found.files.iter().filter(|file| file.blake3.is_none() && file.md5.is_none()).count();
+        Ok(Verified { files: found.files.len(), bytes: found.size(), unproven, manifest: found.manifest })
+    }
+
+    /// Reads a file of a version to `sink` and compares its size and its best digest with what was published.
+    pub(super) async fn read_checked(
+        &self,
+        manifest: &Manifest,
+        file: &StoredFile,
+        sink: &Sink,
+        progress: &Progress,
+    ) -> Result<()> {
+        let (model, version) = (&manifest.model_name, &manifest.version);
+        let key = ObjectKey::Artifact(model.clone(), version.clone(), file.path.clone()).to_string();
+        let moved = |bytes| progress.send(Event::Moved { path: file.path.clone(), bytes });
+        let result = async {
+            match (file.blake3, file.md5) {
+                (Some(expected), _) => {
+                    let (found, _) = self.client.fetch(&self.bucket, &key, file.size, None, sink, &moved).await?;
+                    same("BLAKE3", &file.path, expected, found)
+                }
+                // MD5 is serial. A file that is fetched for keeps is hashed where it lies, once it is there.
+                (None, Some(expected)) if matches!(sink, Sink::Nothing) => {
+                    let found = self.client.fetch_md5(&self.bucket, &key, file.size, &moved).await?;
+                    same("MD5", &file.path, expected, found)
+                }
+                (None, _) => {
+                    self.client.fetch(&self.bucket, &key, file.size, None, sink, &moved).await?;
+                    Ok(())
+                }
+            }
+        };
+        result.await.map_err(|error| match error {
+            Error::ObjectNotFound { .. } => {
+                Error::FileMissing { model: model.clone(), version: version.clone(), path: file.path.clone() }
+            }
+            Error::WrongSize { expected, found, .. } => {
+                Error::WrongSize { path: file.path.to_string(), expected, found }
+            }
+            error => error,
+        })?;
+        progress.send(Event::Finished { path: file.path.clone() });
+        Ok(())
+    }
+}
+
+/// Compares a digest with the published one.
+pub(super) fn same<D: PartialEq + std::fmt::Display>(
+    algorithm: &'static str,
+    path: &crate::ArtifactPath,
+    expected: D,
+    found: D,
+) -> Result<()> {
+    if expected == found {
+        return Ok(());
+    }
+    let (expected, found) = (expected.to_string(), found.to_string());
+    Err(Error::WrongDigest { path: path.to_string(), algorithm, expected, found })
+}

@@ -1,0 +1,114 @@
+//! A server to test against, and buckets of one's own on it.
+
+use std::path::{Path, PathBuf};
+
+use modeldepot::{BucketName, ModelStorage, Push, S3Client, Scan, Settings, Source};
+use modeldepot_embedded::{Config, Server};
+use tempfile::TempDir;
+
+/// A server with three fresh buckets, and a folder for the test's files.
+pub(crate) struct Backend {
+    pub(crate) settings: Settings,
+    pub(crate) storage: ModelStorage,
+    folder: TempDir,
+    /// Keeps the embedded server running as long as the test.
+    pub(crate) server: Option<Server>,
+}
+
+impl Backend {
+    pub(crate) async fn embedded() -> Backend {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(Config {
+            data: folder.path().join("data"),
+            listen: "127.0.0.1:0".parse().unwrap(),
+            access_key: "minioadmin".to_owned(),
+            secret_key: "minioadmin".to_owned(),
+            buckets: Vec::new(),
+            ignore_conditions: false,
+        })
+        .await
+        .unwrap();
+        Self::at(server.endpoint(), folder, Some(server)).await
+    }
+
+    /// A server that `cargo xtask test` started and named in the environment.
+    pub(crate) async fn named(variable: &str) -> Backend {
+        let endpoint = std::env::var(variable).unwrap_or_else(|_| panic!("{variable} names no endpoint"));
+        Self::at(endpoint, tempfile::tempdir().unwrap(), None).await
+    }
+
+    async fn at(endpoint: String, folder: TempDir, server: Option<Server>) -> Backend {
+        let unique = uuid::Uuid::new_v4().simple().to_string();
+        let settings = Settings::from_variables(|name| match name {
+            "S3_ENDPOINT" => Some(endpoint.clone()),
+            "S3_BUCKET_MODELS" => Some(format!("models-{unique}")),
+            "S3_BUCKET_IMAGES" => Some(format!("images-{unique}")),
+            "S3_BUCKET_DATA" => Some(format!("data-{unique}")),
+            _ => None,
+        })
+        .unwrap();
+        let storage = ModelStorage::open(&settings).await.unwrap();
+        storage.client().create_bucket(storage.bucket()).await.unwrap();
+        Backend { settings, storage, folder, server }
+    }
+
+    pub(crate) fn client(&self) -> &S3Client {
+        self.storage.client()
+    }
+
+    pub(crate) fn bucket(&self) -> &BucketName {
+        self.storage.bucket()
+    }
+
+    /// A path in the test's folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join("files").join(name)
+    }
+
+    /// Writes a file into the test's folder.
+    pub(crate) fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// Stores bytes under a key, whatever is there.
+    pub(crate) async fn put(&self, key: &str, bytes: &[u8]) {
+        let path = self.file(&format!("put-{}", uuid::Uuid::new_v4()), bytes);
+        self.client().upload_file(&path, self.bucket(), key, &Default::default(), |_| {}).await.unwrap();
+    }
+
+    pub(crate) async fn get(&self, key: &str) -> Vec<u8> {
+        self.client().get_small(self.bucket(), key, 1 << 30).await.unwrap().unwrap().to_vec()
+    }
+
+    pub(crate) async fn keys(&self) -> Vec<String> {
+        self.client().list_objects(self.bucket(), "").await.unwrap().into_iter().map(|o| o.key).collect()
+    }
+}
+
+/// A push of a path, at a fixed time.
+pub(crate) fn push(model: &str, version: Option<&str>, path: &Path, with: &[PathBuf]) -> Push {
+    let scan = Scan { path: path.to_owned(), with: with.to_vec(), ..Scan::default() };
+    Push {
+        model: model.parse().unwrap(),
+        version: version.map(|v| v.parse().unwrap()),
+        source: Source::scan(&scan).unwrap(),
+        metadata: serde_json::from_str(r#"{"architecture": "resnet18", "val_accuracy": 0.95}"#).unwrap(),
+        created: time::macros::datetime!(2025-10-28 18:18:58 UTC),
+        tool: "test".to_owned(),
+    }
+}
+
+/// Bytes that no two offsets or lengths share, so that a misplaced or missing part shows.
+pub(crate) fn bytes(len: usize, seed: u64) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(len + 8);
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    while bytes.len() < len {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        bytes.extend_from_slice(&(state ^ (state >> 29)).to_le_bytes());
+    }
+    bytes.truncate(len);
+    bytes
+}

@@ -1,0 +1,59 @@
+//! One suite, every server: what the library needs of S3, and what it promises on it.
+
+use crate::backend::Backend;
+use crate::{client, models, original};
+
+/// Runs each check on each server.
+macro_rules! contract {
+    ($($module:ident :: $check:ident),* $(,)?) => {
+        mod embedded {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $check() {
+                super::$module::$check(super::Backend::embedded().await).await;
+            })*
+        }
+
+        mod minio {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[ignore = "needs MinIO: run by `cargo xtask test`"]
+            async fn $check() {
+                super::$module::$check(super::Backend::named("MODELDEPOT_TEST_MINIO").await).await;
+            })*
+        }
+
+        mod seaweedfs {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[ignore = "needs SeaweedFS: run by `cargo xtask test`"]
+            async fn $check() {
+                super::$module::$check(super::Backend::named("MODELDEPOT_TEST_SEAWEEDFS").await).await;
+            })*
+        }
+    };
+}
+
+contract![
+    client::a_bucket_is_made_once,
+    client::a_missing_bucket_is_named,
+    client::files_of_every_size_round_trip,
+    client::metadata_and_media_type_are_kept,
+    client::listings_go_past_a_thousand_keys,
+    client::presigned_urls_work_for_whoever_holds_them,
+    client::racing_creates_have_one_winner,
+    client::unfinished_uploads_are_found_and_aborted,
+    client::a_wrong_key_is_denied,
+    client::a_missing_object_is_named,
+    models::a_folder_round_trips,
+    models::automatic_versions_take_the_next_free_second,
+    models::the_same_content_again_is_success,
+    models::other_content_is_a_conflict_and_changes_nothing,
+    models::metadata_is_content_too,
+    models::the_latest_version_is_the_highest,
+    models::a_deleted_version_is_gone_and_its_name_spent,
+    models::every_damage_is_found_and_nothing_is_written,
+    models::hostile_manifests_write_nothing,
+    models::unknown_names_come_with_guesses,
+    models::a_version_without_a_manifest_does_not_exist,
+    models::shared_links_fetch_and_never_overwrite,
+    models::a_file_that_changes_is_refused,
+    original::its_versions_are_read_and_verified,
+];

@@ -1,0 +1,299 @@
+//! Checks of [`ModelStorage`]'s verbs.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use modeldepot::s3::PresignedMethod;
+use modeldepot::{Error, ErrorKind, ModelName, Progress, Selector, SourceError};
+
+use crate::backend::{Backend, bytes, push};
+
+fn selector(text: &str) -> Selector {
+    text.parse().unwrap()
+}
+
+fn model(text: &str) -> ModelName {
+    text.parse().unwrap()
+}
+
+/// All files below a folder with their bytes, the manifest left out.
+fn content(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(&next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path != folder.join("manifest.json") {
+                files.push((path.strip_prefix(folder).unwrap().to_owned(), fs::read(&path).unwrap()));
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+pub(crate) async fn a_folder_round_trips(b: Backend) {
+    b.file("m/model.safetensors", &bytes(17 << 20, 1));
+    b.file("m/sub/deeper/weights ü.bin", &bytes(100_000, 2));
+    b.file("m/empty", b"");
+    b.file("m/文件/manifest.json", b"not ours");
+    let history = b.file("training_history.json", br#"{"val_loss": [1, 2]}"#);
+    let published = b.storage.upload_model(push("m", None, &b.path("m"), &[history]), &Progress::none()).await.unwrap();
+    let manifest = &published.manifest;
+    assert!(!published.already);
+    assert_eq!(manifest.version.as_str(), "20251028_181858");
+    assert_eq!(manifest.model_file, "m/v20251028_181858/model.safetensors");
+    assert!(manifest.model_url.ends_with("/m/v20251028_181858/model.safetensors"), "{}", manifest.model_url);
+    assert_eq!(
+        manifest.checksum,
+        manifest.files.as_ref().unwrap().iter().find(|f| f.path.as_str() == "model.safetensors").unwrap().md5
+    );
+
+    let fetched = b.storage.download_model(&selector("m"), &b.path("out"), &Progress::none()).await.unwrap();
+    assert_eq!((fetched.files, fetched.manifest), (5, published.manifest.clone()));
+    assert_eq!(fetched.model_path, b.path("out/model.safetensors"));
+    b.file("m/training_history.json", br#"{"val_loss": [1, 2]}"#);
+    assert!(content(&b.path("out")) == content(&b.path("m")), "the folder came back otherwise");
+    assert_eq!(fs::read(b.path("out/manifest.json")).unwrap(), b.get("m/v20251028_181858/manifest.json").await);
+
+    let verified = b.storage.verify(&selector("m@v20251028_181858"), &Progress::none()).await.unwrap();
+    assert_eq!((verified.files, verified.unproven, verified.bytes), (5, 0, fetched.bytes));
+    let models = b.storage.list_models().await.unwrap();
+    assert_eq!((models.len(), models[0].versions, models[0].size), (1, 1, fetched.bytes));
+}
+
+pub(crate) async fn automatic_versions_take_the_next_free_second(b: Backend) {
+    let file = b.file("m.bin", b"1");
+    b.put("m/v20251028_181859/leftover", b"of a push that died").await;
+    let mut versions = Vec::new();
+    for n in 0..3u8 {
+        fs::write(&file, [n]).unwrap();
+        let published = b.storage.upload_model(push("m", None, &file, &[]), &Progress::none()).await.unwrap();
+        versions.push(published.manifest.version.to_string());
+    }
+    assert_eq!(versions, ["20251028_181858", "20251028_181900", "20251028_181901"]);
+    assert_eq!(b.storage.get_latest_version(&model("m")).await.unwrap().as_str(), "20251028_181901");
+}
+
+pub(crate) async fn the_same_content_again_is_success(b: Backend) {
+    let file = b.file("m.bin", &bytes(9 << 20, 1));
+    let first = b.storage.upload_model(push("m", Some("1.0"), &file, &[]), &Progress::none()).await.unwrap();
+    let mut again = push("m", Some("v1.0"), &file, &[]);
+    again.created += Duration::from_secs(60);
+    let second = b.storage.upload_model(again, &Progress::none()).await.unwrap();
+    assert!(second.already && !first.already);
+    assert_eq!(second.manifest, first.manifest, "the first publication stands");
+}
+
+pub(crate) async fn other_content_is_a_conflict_and_changes_nothing(b: Backend) {
+    let file = b.file("m.bin", b"first");
+    b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
+    let before = (b.keys().await, b.get("m/v1/manifest.json").await);
+    for (content, with) in [(&b"other"[..], vec![]), (b"first", vec![b.file("extra", b"x")])] {
+        fs::write(&file, content).unwrap();
+        let error = b.storage.upload_model(push("m", Some("1"), &file, &with), &Progress::none()).await.unwrap_err();
+        assert!(matches!(error, Error::VersionExists { .. }) && error.kind() == ErrorKind::Conflict, "{error:?}");
+    }
+    assert_eq!((b.keys().await, b.get("m/v1/manifest.json").await), before);
+    assert_eq!(b.get("m/v1/m.bin").await, b"first");
+}
+
+pub(crate) async fn metadata_is_content_too(b: Backend) {
+    let file = b.file("m.bin", b"x");
+    b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
+    let mut other = push("m", Some("1"), &file, &[]);
+    other.metadata.insert("val_accuracy".to_owned(), 0.5.into());
+    let error = b.storage.upload_model(other, &Progress::none()).await.unwrap_err();
+    assert!(matches!(error, Error::VersionExists { .. }), "metadata must not be dropped in silence: {error:?}");
+}
+
+pub(crate) async fn the_latest_version_is_the_highest(b: Backend) {
+    let file = b.file("m.bin", b"x");
+    for version in ["1.10.0", "1.9.0", "2.0.0-rc.1", "2.0.0", "1.2.3"] {
+        b.storage.upload_model(push("m", Some(version), &file, &[]), &Progress::none()).await.unwrap();
+    }
+    // A neighbour whose name begins alike is another model.
+    b.storage.upload_model(push("m2", Some("9"), &file, &[]), &Progress::none()).await.unwrap();
+    let versions = b.storage.list_model_versions(&model("m")).await.unwrap();
+    let names: Vec<_> = versions.iter().map(|v| v.version.as_str()).collect();
+    assert_eq!(names, ["1.2.3", "1.9.0", "1.10.0", "2.0.0-rc.1", "2.0.0"]);
+    assert!(versions.iter().all(|v| v.files == 1 && v.size == 1 && v.published.is_some()));
+    let models = b.storage.list_models().await.unwrap();
+    let names: Vec<_> = models.iter().map(|m| (m.model.as_str(), m.latest.as_str(), m.versions)).collect();
+    assert_eq!(names, [("m", "2.0.0", 5), ("m2", "9", 1)]);
+}
+
+pub(crate) async fn a_deleted_version_is_gone_and_its_name_spent(b: Backend) {
+    let file = b.file("m.bin", b"x");
+    for version in ["1", "2"] {
+        b.storage.upload_model(push("m", Some(version), &file, &[]), &Progress::none()).await.unwrap();
+    }
+    let (name, version) = (model("m"), "2".parse().unwrap());
+    let deleted = b.storage.delete_model_version(&name, &version).await.unwrap();
+    assert_eq!((deleted.files, deleted.bytes), (1, 1));
+    assert_eq!(b.keys().await, [".depot/spent/m/2.json", "m/v1/m.bin", "m/v1/manifest.json"]);
+    assert_eq!(b.storage.get_latest_version(&name).await.unwrap().as_str(), "1");
+    for content in [b"x", b"y"] {
+        fs::write(&file, content).unwrap();
+        let error = b.storage.upload_model(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap_err();
+        assert!(matches!(error, Error::VersionSpent { .. }), "{error:?}");
+    }
+    // A late writer's manifest for a spent version is no version.
+    b.put("m/v2/manifest.json", &b.get("m/v1/manifest.json").await).await;
+    assert!(matches!(
+        b.storage.describe(&selector("m@2")).await,
+        Err(Error::VersionNotFound { .. } | Error::Manifest { .. })
+    ));
+    assert_eq!(b.storage.list_model_versions(&name).await.unwrap().len(), 1);
+    // A delete that was cut off is finished by the next one.
+    b.storage.delete_model_version(&name, &version).await.unwrap();
+    assert_eq!(b.keys().await.len(), 3);
+    let unknown = b.storage.delete_model_version(&name, &"7".parse().unwrap()).await.unwrap_err();
+    assert!(matches!(unknown, Error::VersionNotFound { .. }), "{unknown:?}");
+    assert_eq!(b.keys().await.len(), 3, "no tombstone for what never was");
+}
+
+pub(crate) async fn every_damage_is_found_and_nothing_is_written(b: Backend) {
+    let whole = bytes(9 << 20, 1);
+    let file = b.file("m.bin", &whole);
+    let history = b.file("h.json", b"{\"loss\": [1]}");
+    b.storage.upload_model(push("m", Some("1"), &file, &[history]), &Progress::none()).await.unwrap();
+    let flipped = |at: usize| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x40;
+        bytes
+    };
+    let longer = [whole.clone(), vec![0]].concat();
+    let damages: Vec<(&str, Option<Vec<u8>>)> = vec![
+        ("m.bin", Some(flipped(0))),
+        ("m.bin", Some(flipped((8 << 20) + 1))),
+        ("m.bin", Some(flipped(whole.len() - 1))),
+        ("m.bin", Some(whole[..whole.len() - 1].to_vec())),
+        ("m.bin", Some(whole[..5].to_vec())),
+        ("m.bin", Some(longer)),
+        ("m.bin", Some(Vec::new())),
+        ("m.bin", None),
+        ("h.json", Some(b"{\"loss\": [2]}".to_vec())),
+        ("h.json", None),
+    ];
+    for (name, damage) in damages {
+        let key = format!("m/v1/{name}");
+        let before = b.get(&key).await;
+        match &damage {
+            Some(bytes) => b.put(&key, bytes).await,
+            None => b.client().delete_object(b.bucket(), &key).await.unwrap(),
+        }
+        for error in [
+            b.storage.verify(&selector("m"), &Progress::none()).await.unwrap_err(),
+            b.storage.download_model(&selector("m"), &b.path("out"), &Progress::none()).await.unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
+            assert!(error.to_string().contains(name), "{error}");
+        }
+        assert!(!b.path("out").exists(), "something was left behind");
+        b.put(&key, &before).await;
+    }
+    b.storage.verify(&selector("m"), &Progress::none()).await.unwrap();
+    // An older pull stays whole when the next one fails.
+    b.storage.download_model(&selector("m"), &b.path("out"), &Progress::none()).await.unwrap();
+    let old = content(&b.path("out"));
+    b.put("m/v1/m.bin", &flipped(77)).await;
+    b.storage.download_model(&selector("m"), &b.path("out"), &Progress::none()).await.unwrap_err();
+    assert!(content(&b.path("out")) == old && b.path("out/manifest.json").exists());
+}
+
+pub(crate) async fn hostile_manifests_write_nothing(b: Backend) {
+    let file = b.file("m.bin", b"x");
+    b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
+    let good = String::from_utf8(b.get("m/v1/manifest.json").await).unwrap();
+    let hostile = [
+        "no json".to_owned(),
+        good.replace("\"checksum\": \"", "\"checksum\": \"zz"),
+        good.replace("\"path\": \"m.bin\"", "\"path\": \"../m.bin\""),
+        good.replace("\"path\": \"m.bin\"", "\"path\": \"/tmp/m.bin\""),
+        good.replace("m/v1/m.bin", "m/v1/../../m.bin"),
+        good.replace("\"version\": \"1\"", "\"version\": \"2\""),
+        good.replace("\"model_name\": \"m\"", "\"model_name\": \"other\""),
+        good.replace("\"model_file\"", "\"model_fail\""),
+    ];
+    for manifest in hostile {
+        assert_ne!(manifest, good);
+        b.put("m/v1/manifest.json", manifest.as_bytes()).await;
+        let error = b.storage.download_model(&selector("m"), &b.path("out"), &Progress::none()).await.unwrap_err();
+        assert!(matches!(&error, Error::Manifest { key, .. } if key == "m/v1/manifest.json"), "{error:?}");
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        assert!(!b.path("out").exists());
+    }
+    b.put("m/v1/manifest.json", good.replace("\"format_version\": 1", "\"format_version\": 99").as_bytes()).await;
+    let error = b.storage.describe(&selector("m")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid, "a newer layout is not damage: {error:?}");
+}
+
+pub(crate) async fn unknown_names_come_with_guesses(b: Backend) {
+    let file = b.file("m.bin", b"x");
+    for version in ["20251028_181858", "20251029_090000"] {
+        b.storage.upload_model(push("plant_classifier", Some(version), &file, &[]), &Progress::none()).await.unwrap();
+    }
+    match b.storage.describe(&selector("plant_clasifier")).await.unwrap_err() {
+        Error::ModelNotFound { similar, .. } => assert_eq!(similar, [model("plant_classifier")]),
+        other => panic!("{other:?}"),
+    }
+    match b.storage.describe(&selector("plant_classifier@20251028_181859")).await.unwrap_err() {
+        Error::VersionNotFound { similar, .. } => assert_eq!(similar[0].as_str(), "20251028_181858"),
+        other => panic!("{other:?}"),
+    }
+    match b.storage.describe(&selector("plant_classifier@3.1")).await.unwrap_err() {
+        Error::VersionNotFound { similar, .. } => assert_eq!(similar[0].as_str(), "20251029_090000", "the latest"),
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) async fn a_version_without_a_manifest_does_not_exist(b: Backend) {
+    let file = b.file("m.bin", b"whole");
+    b.put("m/v1/m.bin", b"half of it").await;
+    assert_eq!(b.storage.list_models().await.unwrap(), []);
+    assert!(matches!(b.storage.describe(&selector("m@1")).await, Err(Error::ModelNotFound { .. })));
+    // What a dead push left behind does not stand in the way of the next one.
+    b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
+    b.storage.verify(&selector("m@1"), &Progress::none()).await.unwrap();
+}
+
+pub(crate) async fn shared_links_fetch_and_never_overwrite(b: Backend) {
+    let file = b.file("m.bin", b"x");
+    b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
+    let hour = Duration::from_secs(3600);
+    let sign = async |selector: &str, file: Option<&str>, method| {
+        let file = file.map(|f| f.parse().unwrap());
+        b.storage.get_presigned_url(&selector.parse().unwrap(), file.as_ref(), method, hour).await
+    };
+    assert!(sign("m", None, PresignedMethod::Get).await.unwrap().contains("/m/v1/m.bin?"));
+    assert!(matches!(sign("m", Some("no.bin"), PresignedMethod::Get).await, Err(Error::FileNotFound { .. })));
+    assert!(matches!(sign("m@1", Some("m.bin"), PresignedMethod::Put).await, Err(Error::VersionExists { .. })));
+    assert!(matches!(sign("m@2", None, PresignedMethod::Put).await, Err(Error::PutNeedsAName)));
+    assert!(sign("m@2", Some("m.bin"), PresignedMethod::Put).await.is_ok());
+}
+
+pub(crate) async fn a_file_that_changes_is_refused(b: Backend) {
+    let path = b.file("m.bin", &bytes(48 << 20, 1));
+    let appended = path.clone();
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let stopped = std::sync::Arc::clone(&stop);
+    let request = push("m", Some("1"), &path, &[]);
+    let writer = std::thread::spawn(move || {
+        let mut file = fs::OpenOptions::new().append(true).open(appended).unwrap();
+        while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
+            file.write_all(b"more").unwrap();
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
+    let error = b.storage.upload_model(request, &Progress::none()).await.unwrap_err();
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    writer.join().unwrap();
+    assert!(matches!(error, Error::Source(SourceError::Changed { .. })), "{error:?}");
+    assert_eq!(b.storage.list_models().await.unwrap(), []);
+    assert_eq!(b.client().list_multipart_uploads(b.bucket(), "m/v1/m.bin").await.unwrap(), [], "the parts are freed");
+}
