@@ -153,8 +153,11 @@ pub(crate) fn run(tools: &Tools, options: &[&str]) -> Result<(), String> {
 
 impl Server {
     fn spawn(mut command: Command, name: &str, port: u16) -> Result<Self, String> {
+        let log = log_file(name);
+        // The words of the last one are not ours.
+        let _ = fs::remove_file(&log);
         let watchdog = command.spawn().map_err(|error| format!("cannot start {name}: {error}"))?;
-        Ok(Self { endpoint: format!("http://127.0.0.1:{port}"), watchdog, log: log_file(name) })
+        Ok(Self { endpoint: format!("http://127.0.0.1:{port}"), watchdog, log })
     }
 
     fn wait_for(&mut self, port: u16, path: &str, status: u16) -> Result<(), String> {
