@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
+use hyper::header::HeaderValue;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -20,6 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
+use uuid::Uuid;
 
 use crate::access::{Gate, Keys};
 use crate::disk::Disk;
@@ -262,20 +264,32 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 async fn answer(service: S3Service, request: Request<Incoming>) -> Result<Response<s3s::Body>, Infallible> {
+    let is_head = request.method() == Method::HEAD;
+    let mut response = serve(service, request).await;
+    let headers = response.headers_mut();
+    headers.insert(hyper::header::SERVER, HeaderValue::from_static("modeldepot-embedded"));
+    if let Ok(id) = HeaderValue::try_from(Uuid::new_v4().simple().to_string()) {
+        headers.insert("x-amz-request-id", id);
+    }
+    // The protocol layer answers a ranged GET with 206 but a ranged HEAD with 200, whatever it is told.
+    if is_head && headers.contains_key(hyper::header::CONTENT_RANGE) && response.status() == StatusCode::OK {
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    }
+    Ok(response)
+}
+
+async fn serve(service: S3Service, request: Request<Incoming>) -> Response<s3s::Body> {
     let is_form = request.method() == Method::POST
         && request.headers().get_all(hyper::header::CONTENT_TYPE).iter().any(|value| {
             value.as_bytes().get(..19).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart/form-data"))
         });
     if is_form {
-        return Ok(plain_error(StatusCode::NOT_IMPLEMENTED, "NotImplemented", "Uploads by form are not implemented"));
+        return plain_error(StatusCode::NOT_IMPLEMENTED, "NotImplemented", "Uploads by form are not implemented");
     }
-    match service.call(request.map(s3s::Body::from)).await {
-        Ok(response) => Ok(response),
-        Err(error) => {
-            tracing::error!(?error, "the protocol layer failed");
-            Ok(plain_error(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "Please try again"))
-        }
-    }
+    service.call(request.map(s3s::Body::from)).await.unwrap_or_else(|error| {
+        tracing::error!(?error, "the protocol layer failed");
+        plain_error(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "Please try again")
+    })
 }
 
 fn plain_error(status: StatusCode, code: &str, message: &str) -> Response<s3s::Body> {
@@ -284,8 +298,6 @@ fn plain_error(status: StatusCode, code: &str, message: &str) -> Response<s3s::B
     );
     let mut response = Response::new(s3s::Body::from(body));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(hyper::header::CONTENT_TYPE, hyper::header::HeaderValue::from_static("application/xml"));
+    response.headers_mut().insert(hyper::header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     response
 }

@@ -166,11 +166,7 @@ impl Gateway {
         output.content_encoding = input.response_content_encoding.or(output.content_encoding);
         output.content_language = input.response_content_language.or(output.content_language);
         output.expires = input.response_expires.or(output.expires);
-        let mut response = S3Response::new(output);
-        if !wanted.is_whole() {
-            response.status = Some(StatusCode::PARTIAL_CONTENT);
-        }
-        Ok(response)
+        Ok(S3Response::new(output))
     }
 
     pub(super) async fn get_object(&self, req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {

@@ -1,0 +1,14 @@
+//! The server over its socket.
+//!
+//! Tests that are not ignored need nothing but this crate: they speak through the small client in `client.rs`. The
+//! others drive real S3 clients (`outside.rs`).
+
+mod client;
+mod conditions;
+mod crash;
+mod hostile;
+mod lifecycle;
+mod objects;
+mod outside;
+mod serve;
+mod uploads;

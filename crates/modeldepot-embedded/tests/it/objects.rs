@@ -1,0 +1,135 @@
+//! Objects: whole or absent, and read as they were when the reading began.
+
+use std::io::{Read, Write};
+
+use crate::client::read;
+use crate::serve::{blocking, files, running};
+
+#[tokio::test]
+async fn keys_are_names_and_never_paths() {
+    let r = running().await;
+    let client = r.client;
+    let folder = r.folder.path().to_owned();
+    blocking(move || {
+        let long = format!("/models/{}", "k".repeat(1024));
+        let keys =
+            ["/models/a", "/models/a/b", "/models/a/b/", "/models/../../escaped", "/models/..", "/models/%00", &long];
+        for (n, key) in keys.iter().enumerate() {
+            assert_eq!(client.put(key, &[n as u8]).status, 200, "{key}");
+        }
+        for (n, key) in keys.iter().enumerate() {
+            assert_eq!(client.get(key).body, [n as u8], "{key}");
+        }
+        assert_eq!(client.put(&format!("{long}k"), b"").code(), "KeyTooLongError");
+        assert!(!folder.join("escaped").exists() && !folder.parent().unwrap().join("escaped").exists());
+        assert_eq!(files(&folder), keys.len());
+
+        assert_eq!(client.put("/models/empty", b"").status, 200);
+        let empty = client.get("/models/empty");
+        assert_eq!((empty.status, empty.header("content-length"), empty.body.len()), (200, Some("0"), 0));
+        assert_eq!(files(&folder), keys.len(), "no file for no bytes");
+
+        assert_eq!(client.put("/nowhere/k", b"x").code(), "NoSuchBucket");
+        assert_eq!(client.get("/nowhere/k").code(), "NoSuchBucket");
+        assert_eq!(client.get("/models/none").code(), "NoSuchKey");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_body_that_fails_leaves_the_old_object() {
+    let r = running().await;
+    let client = r.client;
+    let folder = r.folder.path().to_owned();
+    blocking(move || {
+        assert_eq!(client.put("/models/k", b"old").status, 200);
+        let old = files(&folder);
+        for (name, value) in [
+            ("content-md5", "AAAAAAAAAAAAAAAAAAAAAA=="),
+            ("x-amz-checksum-crc32", "AAAAAA=="),
+            ("x-amz-checksum-crc32c", "AAAAAA=="),
+            ("x-amz-checksum-crc64nvme", "AAAAAAAAAAA="),
+            ("x-amz-checksum-sha1", "AAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+            ("x-amz-checksum-sha256", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+        ] {
+            let answer = client.send("PUT", "/models/k", &[(name, value)], b"new");
+            assert_eq!((answer.status, answer.code()), (400, "BadDigest".into()), "{name}");
+        }
+        let answer = client.send("PUT", "/models/k", &[("x-amz-checksum-crc32", "AAAA")], b"new");
+        assert_eq!(answer.code(), "InvalidRequest");
+
+        // The client goes away in the middle of the body.
+        let mut stream = client.connect().unwrap();
+        stream.write_all(client.head("PUT", "/models/k", &[], 3_000_000).as_bytes()).unwrap();
+        stream.write_all(&vec![7; 2_500_000]).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let answer = read(stream);
+        assert!(answer.as_ref().map_or(true, |answer| answer.status == 400), "{answer:?}");
+
+        assert_eq!(client.get("/models/k").body, b"old");
+        assert_eq!(files(&folder), old, "nothing is left of what failed");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_read_ends_with_the_bytes_it_began_with() {
+    let r = running().await;
+    let client = r.client;
+    let folder = r.folder.path().to_owned();
+    blocking(move || {
+        let old: Vec<u8> = (0..40_000_000u32).map(|n| (n / 7) as u8).collect();
+        for change in ["PUT", "DELETE"] {
+            assert_eq!(client.put("/models/k", &old).status, 200);
+            let mut stream = client.connect().unwrap();
+            stream.write_all(client.head("GET", "/models/k", &[], 0).as_bytes()).unwrap();
+            let mut first = [0; 1];
+            stream.read_exact(&mut first).unwrap();
+            assert!(client.send(change, "/models/k", &[], b"new").status < 300);
+            let mut rest = Vec::new();
+            stream.read_to_end(&mut rest).unwrap();
+            assert!(rest.ends_with(&old), "after {change}");
+        }
+        // The file of the last reader goes a moment after its last byte.
+        for _ in 0..200 {
+            if files(&folder) == 0 {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        panic!("files of removed objects are left");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn ranges() {
+    let r = running().await;
+    let client = r.client;
+    blocking(move || {
+        client.put("/models/k", b"0123456789");
+        client.put("/models/empty", b"");
+        let get = |key: &str, range: &str| {
+            let answer = client.send("GET", key, &[("range", range)], b"");
+            (answer.status, answer.header("content-range").unwrap_or_default().to_owned(), answer.text())
+        };
+        let part = |range: &str, text: &str| (206, format!("bytes {range}/10"), text.to_owned());
+        assert_eq!(get("/models/k", "bytes=2-4"), part("2-4", "234"));
+        assert_eq!(get("/models/k", "bytes=7-99"), part("7-9", "789"));
+        assert_eq!(get("/models/k", "bytes=9-"), part("9-9", "9"));
+        assert_eq!(get("/models/k", "bytes=-3"), part("7-9", "789"));
+        assert_eq!(get("/models/k", "bytes=-99"), part("0-9", "0123456789"));
+        for (key, range) in [
+            ("/models/k", "bytes=10-"),
+            ("/models/k", "bytes=-0"),
+            ("/models/empty", "bytes=0-0"),
+            ("/models/empty", "bytes=-5"),
+        ] {
+            let answer = client.send("GET", key, &[("range", range)], b"");
+            assert_eq!((answer.status, answer.code()), (416, "InvalidRange".into()), "{key} {range}");
+        }
+        let head = client.send("HEAD", "/models/k", &[("range", "bytes=2-4")], b"");
+        assert_eq!((head.status, head.header("content-length")), (206, Some("3")));
+    })
+    .await;
+}

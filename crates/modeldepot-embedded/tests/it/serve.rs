@@ -1,0 +1,95 @@
+//! Servers for the tests: one in this process, or one in a process of its own that may be killed.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use modeldepot_embedded::{Config, Server};
+
+use crate::client::Client;
+
+pub(crate) fn config(data: impl Into<PathBuf>) -> Config {
+    Config {
+        data: data.into(),
+        listen: ([127, 0, 0, 1], 0).into(),
+        access_key: "minioadmin".into(),
+        secret_key: "minioadmin".into(),
+        buckets: vec!["models".into()],
+        ignore_conditions: false,
+    }
+}
+
+/// A server, its folder and a client for it.
+pub(crate) struct Running {
+    pub(crate) server: Server,
+    pub(crate) client: Client,
+    pub(crate) folder: tempfile::TempDir,
+}
+
+pub(crate) async fn running() -> Running {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(config(folder.path())).await.unwrap();
+    let client = Client::new(server.local_addr());
+    Running { server, client, folder }
+}
+
+/// Runs blocking client code while the server's runtime goes on.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap()
+}
+
+/// The number of files that hold bytes.
+pub(crate) fn files(folder: &Path) -> usize {
+    (0..=255).map(|n| folder.join(format!("blobs/{n:02x}")).read_dir().unwrap().count()).sum()
+}
+
+/// A server in a process of its own. Dropping it kills it, without warning.
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Process {
+    /// Starts this test binary again, as a server.
+    pub(crate) fn start(folder: &Path) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "serve::as_a_process", "--nocapture"])
+            .env("MODELDEPOT_TEST_SERVE", folder)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        // The test harness may have written in the same line before.
+        let address = lines.find_map(|line| line.split_once("listening on ")?.1.parse().ok()).unwrap();
+        Self { child, address }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::new(self.address)
+    }
+
+    /// The most memory that the process ever held, in bytes. Only Linux tells.
+    pub(crate) fn peak_memory(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Not a test: the body of [`Process`]. Does nothing unless it is started as one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::print_stdout, reason = "the parent reads the address from here")]
+async fn as_a_process() {
+    let Some(folder) = std::env::var_os("MODELDEPOT_TEST_SERVE") else { return };
+    let server = Server::start(config(folder)).await.unwrap();
+    println!("listening on {}", server.local_addr());
+    std::future::pending::<()>().await;
+}
