@@ -47,9 +47,15 @@ impl Backend {
             _ => None,
         })
         .unwrap();
+        let backend = Backend { server, ..Self::with(settings, folder).await };
+        backend.client().create_bucket(backend.bucket()).await.unwrap();
+        backend
+    }
+
+    /// A server that the test started itself, with no bucket yet.
+    pub(crate) async fn with(settings: Settings, folder: TempDir) -> Backend {
         let storage = ModelStorage::open(&settings).await.unwrap();
-        storage.client().create_bucket(storage.bucket()).await.unwrap();
-        Backend { settings, storage, folder, server }
+        Backend { settings, storage, folder, server: None }
     }
 
     pub(crate) fn client(&self) -> &S3Client {

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use modeldepot::s3::{Created, PresignedMethod, S3Client, UploadOptions};
-use modeldepot::{Credentials, Error, ErrorKind, Secret};
+use modeldepot::{Credentials, Error, ErrorKind, ModelStorage, Progress, Secret};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::backend::{Backend, bytes};
+use crate::backend::{Backend, bytes, push};
 
 pub(crate) async fn a_bucket_is_made_once(b: Backend) {
     let bucket = &b.settings.buckets.images;
@@ -21,9 +21,16 @@ pub(crate) async fn a_bucket_is_made_once(b: Backend) {
 pub(crate) async fn a_missing_bucket_is_named(b: Backend) {
     let error = b.client().list_objects(&b.settings.buckets.data, "").await.unwrap_err();
     assert!(matches!(&error, Error::BucketNotFound { bucket, .. } if *bucket == b.settings.buckets.data), "{error:?}");
-    let file = b.file("f", b"x");
-    let sent = b.client().upload_file(&file, &b.settings.buckets.data, "k", &UploadOptions::default(), |_| {}).await;
-    assert_eq!(sent.unwrap_err().kind(), ErrorKind::NotFound);
+    // SeaweedFS makes a bucket for whoever writes to it, so a push must not write before it has looked.
+    let mut settings = b.settings.clone();
+    settings.buckets.models = b.settings.buckets.data.clone();
+    let storage = ModelStorage::open(&settings).await.unwrap();
+    for version in [None, Some("1")] {
+        let request = push("m", version, &b.file("f", b"x"), &[]);
+        let error = storage.upload_model(request, &Progress::none()).await.unwrap_err();
+        assert!(matches!(error, Error::BucketNotFound { .. }), "{error:?}");
+    }
+    assert!(!b.client().bucket_exists(storage.bucket()).await.unwrap());
 }
 
 pub(crate) async fn files_of_every_size_round_trip(b: Backend) {
@@ -32,7 +39,7 @@ pub(crate) async fn files_of_every_size_round_trip(b: Backend) {
         let content = bytes(size, size as u64);
         let path = b.file("up", &content);
         let (up, down) = (AtomicU64::new(0), AtomicU64::new(0));
-        let count = |sum: &AtomicU64, n| drop(sum.fetch_add(n, Ordering::Relaxed));
+        let count = |sum: &AtomicU64, n| _ = sum.fetch_add(n, Ordering::Relaxed);
         let key = format!("dir/ü {size}");
         let plain = UploadOptions::default();
         let stored = b.client().upload_file(&path, b.bucket(), &key, &plain, |n| count(&up, n)).await.unwrap();
@@ -143,7 +150,7 @@ pub(crate) async fn unfinished_uploads_are_found_and_aborted(b: Backend) {
     let (client, bucket) = (b.client().clone(), b.bucket().clone());
     let (first, mut moved) = tokio::sync::mpsc::unbounded_channel();
     let upload = tokio::spawn(async move {
-        client.upload_file(&path, &bucket, "cut/off", &UploadOptions::default(), |n| drop(first.send(n))).await
+        client.upload_file(&path, &bucket, "cut/off", &UploadOptions::default(), |n| _ = first.send(n)).await
     });
     moved.recv().await.unwrap();
     upload.abort();

@@ -2,8 +2,10 @@
 //! `cargo xtask test` starts them.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod address;
 mod backend;
 mod client;
 mod contract;
+mod https;
 mod models;
 mod original;

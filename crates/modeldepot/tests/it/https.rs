@@ -1,0 +1,92 @@
+//! HTTPS with a certificate authority of one's own, as inside a company.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use modeldepot::{Error, ErrorKind, Progress, S3Client, Settings, SettingsError};
+
+use crate::backend::{Backend, bytes, push};
+
+struct Minio(Child);
+
+impl Drop for Minio {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs MinIO: run by `cargo xtask test`"]
+async fn minio_over_https_with_an_authority_of_its_own() {
+    let temp = tempfile::tempdir().unwrap();
+    let authority_key = rcgen::KeyPair::generate().unwrap();
+    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let pem = authority.self_signed(&authority_key).unwrap().pem();
+    let issuer = rcgen::Issuer::new(authority, authority_key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let certificate = rcgen::CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
+    let certs = temp.path().join("certs");
+    std::fs::create_dir(&certs).unwrap();
+    std::fs::write(certs.join("public.crt"), certificate.pem()).unwrap();
+    std::fs::write(certs.join("private.key"), key.serialize_pem()).unwrap();
+    let bundle = temp.path().join("ca.pem");
+    std::fs::write(&bundle, pem).unwrap();
+
+    let tools = PathBuf::from(std::env::var_os("MODELDEPOT_TOOLS").expect("MODELDEPOT_TOOLS names no folder"));
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let _minio = Minio(
+        Command::new(tools.join("bin/minio"))
+            .args(["server", "--quiet", "--address", &format!("127.0.0.1:{port}"), "--certs-dir"])
+            .args([certs.as_path(), &temp.path().join("drive")])
+            .env("MINIO_BROWSER", "off")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap(),
+    );
+    let settings = |bundle: Option<PathBuf>| {
+        let mut settings = Settings::from_variables(|name| match name {
+            "S3_ENDPOINT" => Some(format!("https://localhost:{port}")),
+            _ => None,
+        })
+        .unwrap();
+        settings.ca_bundle = bundle;
+        settings
+    };
+    let b = Backend::with(settings(Some(bundle.clone())), temp).await;
+    while b.client().bucket_exists(b.bucket()).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    b.client().create_bucket(b.bucket()).await.unwrap();
+    let file = b.file("m.bin", &bytes(20 << 20, 1));
+    b.storage.upload_model(push("m", None, &file, &[]), &Progress::none()).await.unwrap();
+    let selector = "m".parse().unwrap();
+    let fetched = b.storage.download_model(&selector, &b.path("out"), &Progress::none()).await.unwrap();
+    assert!(std::fs::read(fetched.model_path).unwrap() == bytes(20 << 20, 1));
+
+    // Without the authority nobody is trusted, and the cause says that it is the certificate.
+    let stranger = S3Client::connect(&settings(None)).await.unwrap();
+    let error = stranger.list_objects(b.bucket(), "").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains("certificate"), "{cause}");
+}
+
+#[tokio::test]
+async fn a_bundle_that_holds_no_certificate_is_refused_at_once() {
+    let temp = tempfile::tempdir().unwrap();
+    let bundle = temp.path().join("ca.pem");
+    let mut settings = Settings::from_variables(|_| None).unwrap();
+    for content in [None, Some("not a certificate")] {
+        if let Some(content) = content {
+            std::fs::write(&bundle, content).unwrap();
+        }
+        settings.ca_bundle = Some(bundle.clone());
+        let error = S3Client::connect(&settings).await.unwrap_err();
+        assert!(matches!(error, Error::Settings(SettingsError::CaBundle { .. })), "{error:?}");
+    }
+}
