@@ -84,9 +84,8 @@ fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
     // What `cargo run` adds to our environment would reach build scripts: one that watches CARGO_MANIFEST_DIR
     // (ring's does) would be rebuilt at each change between `cargo xtask test` and a plain `cargo test`.
     for (name, _) in std::env::vars_os() {
-        let added = name.to_str().is_some_and(|name| {
-            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name == "LD_LIBRARY_PATH"
-        });
+        let added =
+            name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"));
         if added {
             cargo.env_remove(name);
         }
