@@ -42,9 +42,9 @@ impl S3Access for Gate {
 }
 
 fn check_signing(authorization: Option<&[u8]>, query: &str) -> S3Result<()> {
-    let parameter = |wanted: &str| {
-        query.split('&').find_map(|pair| pair.split_once('=').filter(|(name, _)| *name == wanted).map(|(_, v)| v))
-    };
+    // Names may be spelled with percent signs, and the protocol layer reads them decoded.
+    let parameters: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
+    let parameter = |wanted: &str| parameters.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
     if authorization.is_some_and(|value| value.starts_with(b"AWS ")) || parameter("AWSAccessKeyId").is_some() {
         return Err(s3_error!(
             InvalidRequest,
@@ -78,6 +78,8 @@ mod tests {
         assert_eq!(code(Some(b"AWS key:signature"), "").as_deref(), Some("InvalidRequest"));
         assert_eq!(code(None, "AWSAccessKeyId=k&Signature=s&Expires=9").as_deref(), Some("InvalidRequest"));
         assert_eq!(code(None, "X-Amz-Expires=604800&X-Amz-Signature=s"), None);
-        assert_eq!(code(None, "X-Amz-Expires=604801").as_deref(), Some("AuthorizationQueryParametersError"));
+        for query in ["X-Amz-Expires=604801", "a=b&X-Amz-%45xpires=6048%30%30%30"] {
+            assert_eq!(code(None, query).as_deref(), Some("AuthorizationQueryParametersError"), "{query}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use hyper::StatusCode;
+use hyper::{HeaderMap, StatusCode};
 use s3s::dto::StreamingBlob;
 use s3s::{S3Error, S3ErrorCode, S3Result, StdError, TrailingHeaders, s3_error};
 use tokio::task::JoinHandle;
@@ -132,6 +132,11 @@ fn take_trailers(claims: &mut Claims, trailers: Option<TrailingHeaders>) -> S3Re
         claims.sums.set(*algorithm, value.to_owned());
     }
     Ok(())
+}
+
+/// Returns whether the client sends its body only once it is told to.
+pub(crate) fn waits_for_continue(headers: &HeaderMap) -> bool {
+    headers.get(hyper::header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
 /// Reads a body that is refused anyway, so that the client gets to read the answer.

@@ -28,6 +28,7 @@ use crate::disk::Disk;
 use crate::error::Error;
 use crate::gateway::{Gateway, Store};
 use crate::index::Index;
+use crate::receive::waits_for_continue;
 
 /// What every S3 server of this kind starts with, and everybody knows.
 const DEFAULT_KEY: &str = "minioadmin";
@@ -265,14 +266,20 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 
 async fn answer(service: S3Service, request: Request<Incoming>) -> Result<Response<s3s::Body>, Infallible> {
     let is_head = request.method() == Method::HEAD;
+    let waits = waits_for_continue(request.headers());
     let mut response = serve(service, request).await;
     let headers = response.headers_mut();
     headers.insert(hyper::header::SERVER, HeaderValue::from_static("modeldepot-embedded"));
     if let Ok(id) = HeaderValue::try_from(Uuid::new_v4().simple().to_string()) {
         headers.insert("x-amz-request-id", id);
     }
+    // A client that was refused before it sent its body does not send it. Then the connection cannot be used again,
+    // and the client should hear so instead of finding it closed under its next request.
+    if waits && response.status().is_client_error() {
+        response.headers_mut().insert(hyper::header::CONNECTION, HeaderValue::from_static("close"));
+    }
     // The protocol layer answers a ranged GET with 206 but a ranged HEAD with 200, whatever it is told.
-    if is_head && headers.contains_key(hyper::header::CONTENT_RANGE) && response.status() == StatusCode::OK {
+    if is_head && response.headers().contains_key(hyper::header::CONTENT_RANGE) && response.status() == StatusCode::OK {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
     Ok(response)

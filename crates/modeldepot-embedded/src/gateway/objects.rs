@@ -7,7 +7,7 @@ use s3s::{S3Request, S3Response, S3Result, s3_error};
 use super::{Gateway, describe, etag, refuse_version, refuse_write_features, size};
 use crate::checksum::{Algorithm, Checksums, Claims, put_sums, sums_of};
 use crate::conditions::{Tags, WriteConditions, seconds};
-use crate::receive::{Incoming, Received, discard, receive};
+use crate::receive::{Incoming, Received, discard, receive, waits_for_continue};
 use crate::record::{self, Segment};
 use crate::refusal::precondition_failed;
 
@@ -180,8 +180,4 @@ pub(super) fn announced(headers: &HeaderMap) -> Vec<Algorithm> {
         .flat_map(|names| names.split(','))
         .filter_map(|name| Algorithm::of_header(name.trim()))
         .collect()
-}
-
-pub(super) fn waits_for_continue(headers: &HeaderMap) -> bool {
-    headers.get(hyper::header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }

@@ -8,14 +8,14 @@ use uuid::Uuid;
 
 use super::copies::{check_source, source, source_conditions};
 use super::lists::{encoder, query};
-use super::objects::{announced, waits_for_continue};
+use super::objects::announced;
 use super::{Gateway, Store, describe, etag, owner, refuse_write_features, size, timestamp};
 use crate::checksum::{Algorithm, Claims, Digests, Hashes, checksum_type, put_sums, sums_of};
 use crate::conditions::Tags;
 use crate::disk::Staged;
 use crate::listing::{Entry, Start};
 use crate::multipart::{Completion, MAX_PARTS, Target, is_composite};
-use crate::receive::{Incoming, MAX_BODY, Received, discard, receive};
+use crate::receive::{Incoming, MAX_BODY, Received, discard, receive, waits_for_continue};
 use crate::record::{self, Upload};
 use crate::refusal::internal;
 use crate::send::Reader;

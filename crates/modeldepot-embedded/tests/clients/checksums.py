@@ -21,9 +21,8 @@ RIGHT = {
 }
 
 
-def computed_by_the_client_in_a_trailer():
+def computed_by_the_client():
     for algorithm, value in RIGHT.items():
-        # A body without a known digest makes botocore send the checksum behind it.
         put = s3.put_object(Bucket=BUCKET, Key="k", Body=io.BytesIO(DATA), ChecksumAlgorithm=algorithm)
         sent = put["ResponseMetadata"]["HTTPHeaders"]
         assert sent[f"x-amz-checksum-{algorithm.lower()}"] == value, sent
@@ -55,16 +54,13 @@ def damaged_on_the_way():
         spoiled[len(spoiled) // 2] ^= 1
         request.body = bytes(spoiled)
 
+    # Without TLS botocore signs every body; checksums in trailers are tested without it.
     s3.put_object(Bucket=BUCKET, Key="k", Body=b"old")
-    for algorithm, code in [("CRC32", "BadDigest"), ("SHA1", "BadDigest"), ("SHA256", "BadDigest")]:
-        spoiler = client()
+    for config in [{}, {"request_checksum_calculation": "when_required"}]:
+        spoiler = client(**config)
         spoiler.meta.events.register("before-send.s3.PutObject", damage)
-        refused(400, code, spoiler.put_object, Bucket=BUCKET, Key="k", Body=io.BytesIO(DATA), ChecksumAlgorithm=algorithm)
+        refused(400, "XAmzContentSHA256Mismatch", spoiler.put_object, Bucket=BUCKET, Key="k", Body=io.BytesIO(DATA))
         assert body("k") == b"old"
-    spoiler = client(request_checksum_calculation="when_required")
-    spoiler.meta.events.register("before-send.s3.PutObject", damage)
-    refused(400, "XAmzContentSHA256Mismatch", spoiler.put_object, Bucket=BUCKET, Key="k", Body=DATA)
-    assert body("k") == b"old"
 
 
 def none_at_all():
@@ -75,4 +71,4 @@ def none_at_all():
     assert head["ChecksumCRC64NVME"] == check and head["ChecksumType"] == "FULL_OBJECT", head
 
 
-run(computed_by_the_client_in_a_trailer, given_in_a_header, damaged_on_the_way, none_at_all)
+run(computed_by_the_client, given_in_a_header, damaged_on_the_way, none_at_all)

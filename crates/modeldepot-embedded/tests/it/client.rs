@@ -57,14 +57,26 @@ impl Client {
 
     /// Returns the head of a signed request. `target` is a path, encoded, with a sorted query whose every name has `=`.
     pub(crate) fn head(&self, method: &str, target: &str, headers: &[(&str, &str)], len: usize) -> String {
+        self.head_of(method, target, "UNSIGNED-PAYLOAD", headers, len)
+    }
+
+    /// As [`Client::head`], for a body of another kind.
+    pub(crate) fn head_of(
+        &self,
+        method: &str,
+        target: &str,
+        payload: &str,
+        headers: &[(&str, &str)],
+        len: usize,
+    ) -> String {
         let now = OffsetDateTime::now_utc();
         let stamp = now.format(format_description!("[year][month][day]T[hour][minute][second]Z")).unwrap();
         let day = &stamp[..8];
         let host = self.address.to_string();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let canonical = format!(
-            "{method}\n{path}\n{query}\nhost:{host}\nx-amz-content-sha256:UNSIGNED-PAYLOAD\nx-amz-date:{stamp}\n\n\
-             host;x-amz-content-sha256;x-amz-date\nUNSIGNED-PAYLOAD"
+            "{method}\n{path}\n{query}\nhost:{host}\nx-amz-content-sha256:{payload}\nx-amz-date:{stamp}\n\n\
+             host;x-amz-content-sha256;x-amz-date\n{payload}"
         );
         let scope = format!("{day}/us-east-1/s3/aws4_request");
         let to_sign =
@@ -75,7 +87,7 @@ impl Client {
         let signature = hex::encode(hmac(&key, to_sign.as_bytes()));
         let mut head = format!(
             "{method} {target} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {len}\r\n\
-             x-amz-date: {stamp}\r\nx-amz-content-sha256: UNSIGNED-PAYLOAD\r\n\
+             x-amz-date: {stamp}\r\nx-amz-content-sha256: {payload}\r\n\
              authorization: AWS4-HMAC-SHA256 Credential=minioadmin/{scope}, \
              SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature={signature}\r\n"
         );

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use crate::client::read;
+use crate::client::{Answer, Client, read};
 use crate::serve::{blocking, files, running};
 
 #[tokio::test]
@@ -68,6 +68,62 @@ async fn a_body_that_fails_leaves_the_old_object() {
 
         assert_eq!(client.get("/models/k").body, b"old");
         assert_eq!(files(&folder), old, "nothing is left of what failed");
+    })
+    .await;
+}
+
+/// Puts `hello world` in two chunks, with a trailer behind it.
+fn put_with_trailer(client: &Client, announced: &str, trailer: &str, end: &str) -> Answer {
+    let body = format!("6\r\nhello \r\n5\r\nworld\r\n{end}{trailer}\r\n");
+    let headers = [
+        ("content-encoding", "aws-chunked,zstd"),
+        ("x-amz-decoded-content-length", "11"),
+        ("x-amz-trailer", announced),
+    ];
+    let head = client.head_of("PUT", "/models/k", "STREAMING-UNSIGNED-PAYLOAD-TRAILER", &headers, body.len());
+    let mut stream = client.connect().unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(body.as_bytes()).unwrap();
+    read(stream).unwrap()
+}
+
+#[tokio::test]
+async fn checksums_in_trailers_decide() {
+    let r = running().await;
+    let client = r.client;
+    let folder = r.folder.path().to_owned();
+    blocking(move || {
+        client.put("/models/k", b"old");
+        let sums = [
+            ("x-amz-checksum-crc32", "DUoRhQ=="),
+            ("x-amz-checksum-crc32c", "yZRlqg=="),
+            ("x-amz-checksum-crc64nvme", "jSnVw/bqjr4="),
+            ("x-amz-checksum-sha1", "Kq5sNclPz7QV2+lfQIuc6R7oRu0="),
+            ("x-amz-checksum-sha256", "uU0nuZNNPgilLlLX2n2r+sSE7+N6U4DukIj3rOLvzek="),
+        ];
+        for (name, sum) in sums {
+            let wrong = format!("{}{}", if sum.starts_with('A') { "B" } else { "A" }, &sum[1..]);
+            for (trailer, end, code) in [
+                (format!("{name}:{wrong}\r\n"), "0\r\n", "BadDigest"),
+                (format!("{name}:AAAA\r\n"), "0\r\n", "InvalidRequest"),
+                ("x-amz-checksum-other:AAAA\r\n".to_owned(), "0\r\n", "MalformedTrailerError"),
+                (String::new(), "0\r\n", "MalformedTrailerError"),
+                (String::new(), "", "InvalidRequest"),
+                (format!("{name}:{sum}\r\n"), "1\r\n!\r\n0\r\n", "IncompleteBody"),
+                (format!("{name}:{sum}\r\n"), "zz\r\n", "InvalidRequest"),
+            ] {
+                let answer = put_with_trailer(&client, name, &trailer, end);
+                assert_eq!((answer.status, answer.code().as_str()), (400, code), "{name} {trailer:?} {end:?}");
+                assert_eq!(client.get("/models/k").body, b"old", "{name} {trailer:?}");
+            }
+            let answer = put_with_trailer(&client, name, &format!("{name}:{sum}\r\n"), "0\r\n");
+            assert_eq!((answer.status, answer.header(name)), (200, Some(sum)), "{}", answer.text());
+            let stored = client.send("GET", "/models/k", &[("x-amz-checksum-mode", "ENABLED")], b"");
+            assert_eq!((stored.text().as_str(), stored.header(name)), ("hello world", Some(sum)));
+            assert_eq!(stored.header("content-encoding"), Some("zstd"), "how it travelled is not what it is");
+            assert_eq!(client.put("/models/k", b"old").status, 200);
+        }
+        assert_eq!(files(&folder), 1);
     })
     .await;
 }
