@@ -1,2 +1,101 @@
-//! The `modeldepot` command.
-fn main() {}
+//! The `modeldepot` command: what was typed, resolved, done by the library, and told.
+
+mod args;
+mod commands;
+mod config;
+mod demo;
+mod error;
+mod hint;
+mod http;
+mod interrupt;
+#[cfg(test)]
+mod reference;
+mod ui;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser as _;
+use clap::error::ErrorKind as Refusal;
+use modeldepot::Settings;
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{Args, Globals};
+use crate::error::Error;
+use crate::ui::Ui;
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(refusal) => return refused(&refusal),
+    };
+    let ui = Ui::new(&args.globals);
+    let (settings, done) = run(args, &ui);
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            ui.failure(&error, settings.as_ref());
+            ExitCode::from(error.exit())
+        }
+    }
+}
+
+/// Runs the command, and returns the settings it ran with: hints are made of them.
+fn run(args: Args, ui: &Ui) -> (Option<Settings>, Result<(), Error>) {
+    let Args { globals, command } = args;
+    let command = match commands::run_offline(command, ui) {
+        Ok(command) => command,
+        Err(done) => return (None, done),
+    };
+    log(&globals);
+    let settings = match config::settings(&globals) {
+        Ok(settings) => settings,
+        Err(error) => return (None, Err(error)),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2)))
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(source) => return (Some(settings), Err(Error::Runtime { source })),
+    };
+    let done = runtime.block_on(commands::run(command, &settings, ui));
+    // Threads that write a staged file end soon; one that waits for the keyboard never does.
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    (Some(settings), done)
+}
+
+/// Answers to `--help`, `--version` and what cannot be parsed.
+fn refused(refusal: &clap::Error) -> ExitCode {
+    let asked_for = matches!(refusal.kind(), Refusal::DisplayHelp | Refusal::DisplayVersion);
+    // What could not be parsed has no flags yet, but a program that reads JSON should still get it.
+    if !asked_for && std::env::args().any(|arg| arg == "--json") {
+        let ui = Ui::new(&Globals { json: true, ..Globals::default() });
+        let text = refusal.to_string();
+        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let error = Error::Usage { message, hint: "--help shows what can be given" };
+        ui.failure(&error, None);
+        return ExitCode::from(error.exit());
+    }
+    // A closed pipe is no reason to complain.
+    let _ = refusal.print();
+    ExitCode::from(u8::try_from(refusal.exit_code()).unwrap_or(2))
+}
+
+/// Sends the log to stderr: our own with -v, the requests too with -vv. Never the SDK's traces, which show headers.
+fn log(globals: &Globals) {
+    let filter = match globals.verbose {
+        0 => return,
+        1 => "modeldepot=debug,modeldepot_embedded=info",
+        _ => "modeldepot=trace,modeldepot_embedded=debug,aws_smithy_runtime=debug,aws_sdk_s3=debug,aws_config=info",
+    };
+    let stderr = || anstream::AutoStream::new(std::io::stderr(), anstream::ColorChoice::global());
+    let colours = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_ansi(colours)
+        .without_time()
+        .with_writer(stderr)
+        .init();
+}

@@ -1,0 +1,163 @@
+//! Values with a syntax of their own, each parsed where it is typed.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use modeldepot::{BucketName, ModelName, Selector, Version};
+use serde_json::Value;
+
+/// A version named exactly: `MODEL@VERSION`.
+#[derive(Debug, Clone)]
+pub(crate) struct Exact {
+    pub(crate) model: ModelName,
+    pub(crate) version: Version,
+}
+
+impl FromStr for Exact {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Selector { model, version } = text.parse::<Selector>().map_err(|error| error.to_string())?;
+        match version {
+            Some(version) => Ok(Exact { model, version }),
+            None => Err(format!("name the version exactly, as in `{model}@20251028_181858`")),
+        }
+    }
+}
+
+/// One entry of metadata: `KEY=VALUE`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Meta {
+    pub(crate) key: String,
+    pub(crate) value: Value,
+}
+
+impl FromStr for Meta {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
+        if key.trim().is_empty() {
+            return Err("the key before `=` is missing".to_owned());
+        }
+        // What is no JSON is the text that it is: `optimizer=AdamW` needs no quotes.
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+        Ok(Meta { key: key.to_owned(), value })
+    }
+}
+
+/// How long a presigned URL lives: `90s`, `15m`, `1h`, `7d`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lifetime(pub(crate) Duration);
+
+impl FromStr for Lifetime {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let rule = || "write a whole number and a unit: `90s`, `15m`, `1h` or `7d`".to_owned();
+        let unit = text.char_indices().next_back().ok_or_else(rule)?;
+        let seconds: u64 = match unit.1 {
+            's' => 1,
+            'm' => 60,
+            'h' => 3600,
+            'd' => 24 * 3600,
+            _ => return Err(rule()),
+        };
+        let number = &text[..unit.0];
+        if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(rule());
+        }
+        let number: u64 = number.parse().map_err(|_| rule())?;
+        // Whether so long a life is allowed is S3's rule, and the library's.
+        Ok(Lifetime(Duration::from_secs(number.saturating_mul(seconds))))
+    }
+}
+
+/// A bucket, or an object or prefix in it: `s3://bucket`, `s3://bucket/key`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct S3Address {
+    pub(crate) bucket: BucketName,
+    /// Empty when only the bucket is named.
+    pub(crate) key: String,
+}
+
+impl S3Address {
+    /// Returns true for a text that means to be such an address.
+    pub(crate) fn is_meant(text: &str) -> bool {
+        text.starts_with("s3://")
+    }
+
+    /// Returns the key, or the rule that is broken without one.
+    pub(crate) fn with_key(text: &str) -> Result<Self, String> {
+        let address: S3Address = text.parse()?;
+        if address.key.is_empty() {
+            return Err(format!("name the object too: `s3://{}/KEY`", address.bucket));
+        }
+        Ok(address)
+    }
+}
+
+impl FromStr for S3Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let rest = text.strip_prefix("s3://").ok_or("write it as `s3://bucket/key`")?;
+        let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+        let bucket = bucket.parse().map_err(|error: modeldepot::NameError| error.to_string())?;
+        Ok(S3Address { bucket, key: key.to_owned() })
+    }
+}
+
+impl std::fmt::Display for S3Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "s3://{}", self.bucket)?;
+        if self.key.is_empty() { Ok(()) } else { write!(f, "/{}", self.key) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn metadata_is_json_where_it_can_be() {
+        let value = |text: &str| text.parse::<Meta>().map(|meta| meta.value);
+        assert_eq!(value("a=0.95"), Ok(json!(0.95)));
+        assert_eq!(value("a=true"), Ok(json!(true)));
+        assert_eq!(value("a=null"), Ok(json!(null)));
+        assert_eq!(value("a=[1,2]"), Ok(json!([1, 2])));
+        assert_eq!(value("a={\"b\":1}"), Ok(json!({"b": 1})));
+        assert_eq!(value("a=AdamW"), Ok(json!("AdamW")));
+        assert_eq!(value("a=1e-3x"), Ok(json!("1e-3x")));
+        assert_eq!(value("a=x=y"), Ok(json!("x=y")));
+        assert_eq!(value("a="), Ok(json!("")));
+        assert_eq!(value("a=\"42\""), Ok(json!("42")), "quotes make a text of a number");
+        assert!(value("a").is_err());
+        assert!(value("=a").is_err());
+    }
+
+    #[test]
+    fn lifetimes() {
+        let seconds = |text: &str| text.parse::<Lifetime>().ok().map(|life| life.0.as_secs());
+        assert_eq!(seconds("90s"), Some(90));
+        assert_eq!(seconds("15m"), Some(900));
+        assert_eq!(seconds("1h"), Some(3600));
+        assert_eq!(seconds("7d"), Some(604_800));
+        for bad in ["", "h", "1", "1w", "-1h", "+1h", "1.5h", "1 h", "1ü", "99999999999999999999d"] {
+            assert_eq!(seconds(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn addresses() {
+        let address = |text: &str| text.parse::<S3Address>().map(|address| address.to_string());
+        assert_eq!(address("s3://models").as_deref(), Ok("s3://models"));
+        assert_eq!(address("s3://models/").as_deref(), Ok("s3://models"));
+        assert_eq!(address("s3://models/a/b c").as_deref(), Ok("s3://models/a/b c"));
+        for bad in ["models", "s3:/models", "s3://", "s3:///key", "s3://Models/x"] {
+            assert!(address(bad).is_err(), "{bad}");
+        }
+        assert!(S3Address::with_key("s3://models").is_err());
+    }
+}

@@ -1,0 +1,234 @@
+//! The arguments of each verb.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueHint};
+use modeldepot::{ArtifactPath, ModelName, Selector, Version};
+
+use super::value::{Exact, Lifetime, Meta, S3Address};
+
+/// Start the embedded S3 server
+///
+/// Serves S3 from one folder, with the three buckets made. The login is the configured key pair, else `minioadmin`,
+/// which is let in from this machine only. Ctrl-C stops it when running requests are done.
+#[derive(Debug, Args)]
+pub(crate) struct UpArgs {
+    /// Keep the objects in this folder
+    #[arg(long, value_name = "DIR", default_value = "./modeldepot-data", value_hint = ValueHint::DirPath)]
+    pub(crate) data: PathBuf,
+    /// Listen on this address; port 0 lets the system choose
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9000")]
+    pub(crate) listen: SocketAddr,
+}
+
+/// Publish a model file or folder as a new version
+///
+/// Prints `MODEL@VERSION`. A version appears when all its files are stored, or not at all, and never changes after
+/// that. Pushing the same content under the same version again is a success and says so, so a retry is safe.
+#[derive(Debug, Args)]
+pub(crate) struct PushArgs {
+    /// Name the model
+    pub(crate) model: ModelName,
+    /// Push this file, or every file of this folder
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub(crate) path: PathBuf,
+    /// Publish under this version instead of the current second, UTC
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) version: Option<Version>,
+    /// Put a file beside the model: a config, a log (repeatable)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) with: Vec<PathBuf>,
+    /// Put the training history beside the model, and its best epoch and metrics into the metadata
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) history: Option<PathBuf>,
+    /// Add to the metadata (repeatable); VALUE is JSON where it reads as JSON, else text
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) meta: Vec<Meta>,
+    /// Add the JSON object in this file to the metadata; it wins over --history, and --meta over it
+    #[arg(long, value_name = "JSON", value_hint = ValueHint::FilePath)]
+    pub(crate) meta_file: Option<PathBuf>,
+    /// Call this file of the folder the model file, instead of the largest
+    #[arg(long, value_name = "FILE")]
+    pub(crate) main: Option<String>,
+    /// Leave out files of the folder that match (repeatable)
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+}
+
+/// Fetch a version and prove that every byte is the one that was published
+///
+/// Prints the path of the model file. A file appears under its name only when its digest matched. Without a version,
+/// the latest is fetched.
+#[derive(Debug, Args)]
+pub(crate) struct PullArgs {
+    /// Name the model, or one version of it
+    #[arg(value_name = "MODEL[@VERSION]")]
+    pub(crate) selector: Selector,
+    /// Put the files into this folder [default: ./MODEL]
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) folder: Option<PathBuf>,
+}
+
+/// List the versions of a model, the latest last
+#[derive(Debug, Args)]
+pub(crate) struct VersionsArgs {
+    /// Name the model
+    pub(crate) model: ModelName,
+}
+
+/// Show a version: its files with their digests, and its metadata
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// Name the model, or one version of it
+    #[arg(value_name = "MODEL[@VERSION]")]
+    pub(crate) selector: Selector,
+}
+
+/// Read a version's files in the bucket and compare them with their digests
+///
+/// Nothing is written. Exits with 7 when a file is missing or damaged.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// Name the model, or one version of it
+    #[arg(value_name = "MODEL[@VERSION]")]
+    pub(crate) selector: Selector,
+}
+
+/// Delete a version
+///
+/// Its name is spent: it cannot be published again. On a terminal it asks first; anywhere else it needs --yes, so
+/// that a script neither waits nor deletes by accident.
+#[derive(Debug, Args)]
+pub(crate) struct RmArgs {
+    /// Name the version exactly
+    #[arg(value_name = "MODEL@VERSION")]
+    pub(crate) exact: Exact,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+/// Print a presigned URL of a file
+///
+/// Whoever holds the URL can fetch the file until it expires, with `curl` or a browser, and needs no credentials.
+#[derive(Debug, Args)]
+pub(crate) struct UrlArgs {
+    /// Name the model, or one version of it
+    #[arg(value_name = "MODEL[@VERSION]")]
+    pub(crate) selector: Selector,
+    /// Take this file of the version instead of the model file
+    #[arg(long, value_name = "PATH")]
+    pub(crate) file: Option<ArtifactPath>,
+    /// Let the URL live this long: 90s, 15m, 1h, at most 7d
+    #[arg(long, value_name = "TIME", default_value = "1h")]
+    pub(crate) expires: Lifetime,
+    /// Allow storing the file instead; only for a version that is not published yet
+    #[arg(long, requires = "file")]
+    pub(crate) put: bool,
+}
+
+/// Check the store from end to end, in seven steps
+///
+/// Lists the versions, finds the latest, downloads it, looks at the files and the manifest, tries the S3 methods and
+/// lists the objects. Without a model, a small one is published for it and removed again without a trace.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Check this model, or one version of it
+    #[arg(value_name = "MODEL[@VERSION]")]
+    pub(crate) selector: Option<Selector>,
+}
+
+/// Work on plain buckets and objects
+#[derive(Debug, Subcommand)]
+pub(crate) enum S3Command {
+    /// Make a bucket; one that exists is fine
+    Mb {
+        /// Name the bucket
+        #[arg(value_name = "s3://BUCKET")]
+        bucket: S3Address,
+    },
+    /// List objects; without an address, the three buckets of the project
+    Ls {
+        /// List this bucket, or what begins with this prefix
+        #[arg(value_name = "s3://BUCKET[/PREFIX]")]
+        address: Option<S3Address>,
+    },
+    /// Copy a file to an object, or an object to a file
+    Cp(CpArgs),
+    /// Show what the server keeps about an object or bucket
+    Stat {
+        /// Name the object or bucket
+        #[arg(value_name = "s3://BUCKET[/KEY]")]
+        address: S3Address,
+    },
+    /// Delete an object; one that does not exist is fine
+    Rm {
+        /// Name the object
+        #[arg(value_name = "s3://BUCKET/KEY", value_parser = S3Address::with_key)]
+        address: S3Address,
+    },
+    /// Print a presigned URL of an object
+    Url {
+        /// Name the object
+        #[arg(value_name = "s3://BUCKET/KEY", value_parser = S3Address::with_key)]
+        address: S3Address,
+        /// Let the URL live this long: 90s, 15m, 1h, at most 7d
+        #[arg(long, value_name = "TIME", default_value = "1h")]
+        expires: Lifetime,
+        /// Allow storing the object instead of fetching it
+        #[arg(long)]
+        put: bool,
+    },
+    /// Print `true` or `false`; exit with 3 when the object or bucket does not exist
+    Exists {
+        /// Name the object or bucket
+        #[arg(value_name = "s3://BUCKET[/KEY]")]
+        address: S3Address,
+    },
+}
+
+/// Copy a file to an object, or an object to a file
+///
+/// One side is a file, the other `s3://bucket/key`. A key that ends with `/`, or a folder, takes the name of what is
+/// copied.
+#[derive(Debug, Args)]
+pub(crate) struct CpArgs {
+    /// Copy this
+    #[arg(value_name = "FROM", value_hint = ValueHint::AnyPath)]
+    pub(crate) from: String,
+    /// To here
+    #[arg(value_name = "TO", value_hint = ValueHint::AnyPath)]
+    pub(crate) to: String,
+    /// Store the object with this media type instead of the one its name suggests
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) content_type: Option<String>,
+    /// Store the object with this S3 metadata (repeatable)
+    #[arg(long, value_name = "KEY=TEXT", value_parser = key_and_text)]
+    pub(crate) meta: Vec<(String, String)>,
+}
+
+fn key_and_text(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write it as KEY=TEXT".to_owned()),
+    }
+}
+
+/// See all of it work, in seconds, with nothing but this program
+///
+/// Starts the embedded server in a temporary folder, publishes a 132 MB checkpoint with its training history, fetches
+/// and compares it, checks the store, then damages one byte and shows that it is noticed. Nothing is left behind.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Use this model file instead of random weights
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// Print a completion script for a shell
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// Name the shell
+    pub(crate) shell: clap_complete::Shell,
+}

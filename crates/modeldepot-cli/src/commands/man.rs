@@ -1,0 +1,25 @@
+//! `modeldepot man`.
+
+use clap::CommandFactory as _;
+
+use crate::args::Args;
+use crate::error::Error;
+use crate::ui::Ui;
+
+pub(crate) fn run(ui: &Ui) -> Result<(), Error> {
+    let mut command = Args::command();
+    // Gives each verb its full name, `modeldepot push`.
+    command.build();
+    let mut page = Vec::new();
+    pages(&command, &mut page)?;
+    ui.answer_bytes(&page)
+}
+
+/// Writes the page of a command, then those of its verbs.
+fn pages(command: &clap::Command, page: &mut Vec<u8>) -> Result<(), Error> {
+    clap_mangen::Man::new(command.clone()).render(page)?;
+    for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
+        pages(verb, page)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! The verbs, one file each: they ask the library and tell the user.
+
+mod check;
+mod completions;
+mod init;
+mod man;
+mod models;
+mod pull;
+mod push;
+mod rm;
+mod s3;
+mod show;
+mod up;
+mod url;
+mod verify;
+mod versions;
+
+pub(crate) use self::check::checks;
+pub(crate) use self::push::read_history;
+pub(crate) use self::show::lines as show_lines;
+
+use modeldepot::{ModelStorage, Settings};
+use time::OffsetDateTime;
+
+use crate::args::Command;
+use crate::demo;
+use crate::error::Error;
+use crate::interrupt::unless_interrupted;
+use crate::ui::Ui;
+
+/// What a verb works with.
+pub(crate) struct Context<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) ui: &'a Ui,
+}
+
+impl Context<'_> {
+    /// Opens the storage. Nothing is sent yet.
+    async fn storage(&self) -> Result<ModelStorage, Error> {
+        Ok(ModelStorage::open(self.settings).await?)
+    }
+}
+
+/// Runs the verbs that need neither settings nor a runtime; gives back what is none of them.
+pub(crate) fn run_offline(command: Command, ui: &Ui) -> Result<Command, Result<(), Error>> {
+    match command {
+        Command::Completions(args) => Err(completions::run(&args, ui)),
+        Command::Man => Err(man::run(ui)),
+        command => Ok(command),
+    }
+}
+
+/// Runs a verb, unless a signal comes first.
+pub(crate) async fn run(command: Command, settings: &Settings, ui: &Ui) -> Result<(), Error> {
+    let cx = Context { settings, ui };
+    match command {
+        // These tidy up after themselves, so they handle signals themselves.
+        Command::Up(args) => up::run(args, &cx).await,
+        Command::Check(args) => check::run(args, &cx).await,
+        Command::Demo(args) => demo::run(args, ui).await,
+        command => unless_interrupted(verb(command, &cx)).await.map_err(Error::Signal)?,
+    }
+}
+
+async fn verb(command: Command, cx: &Context<'_>) -> Result<(), Error> {
+    match command {
+        Command::Init => init::run(cx).await,
+        Command::Push(args) => push::run(*args, cx).await,
+        Command::Pull(args) => pull::run(args, cx).await,
+        Command::Models => models::run(cx).await,
+        Command::Versions(args) => versions::run(args, cx).await,
+        Command::Show(args) => show::run(args, cx).await,
+        Command::Verify(args) => verify::run(args, cx).await,
+        Command::Rm(args) => rm::run(args, cx).await,
+        Command::Url(args) => url::run(args, cx).await,
+        Command::S3(command) => s3::run(command, cx).await,
+        Command::Up(_) | Command::Check(_) | Command::Demo(_) | Command::Completions(_) | Command::Man => Ok(()),
+    }
+}
+
+/// Returns a moment for JSON.
+fn rfc3339(time: Option<OffsetDateTime>) -> Option<String> {
+    // The library reads a missing time as the epoch.
+    let time = time.filter(|time| *time != OffsetDateTime::UNIX_EPOCH)?;
+    time.to_offset(time::UtcOffset::UTC).format(&time::format_description::well_known::Rfc3339).ok()
+}

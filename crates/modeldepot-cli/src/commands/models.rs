@@ -1,0 +1,45 @@
+//! `modeldepot models`.
+
+use serde_json::json;
+
+use super::Context;
+use crate::error::Error;
+use crate::ui::{Table, date, size};
+
+pub(crate) async fn run(cx: &Context<'_>) -> Result<(), Error> {
+    let storage = cx.storage().await?;
+    let models = storage.list_models().await?;
+    if cx.ui.json {
+        let models: Vec<_> = models
+            .iter()
+            .map(|model| {
+                json!({
+                    "model": model.model,
+                    "latest": model.latest,
+                    "versions": model.versions,
+                    "size": model.size,
+                    "published": super::rfc3339(model.published),
+                })
+            })
+            .collect();
+        return cx.ui.answer_json(&models);
+    }
+    if models.is_empty() {
+        cx.ui.note(format_args!(
+            "no models in bucket `{}`: `modeldepot push MODEL PATH` publishes one",
+            storage.bucket()
+        ));
+        return Ok(());
+    }
+    let mut table = Table::new(&["MODEL", "LATEST", "VERSIONS>", "SIZE>", "PUBLISHED"]);
+    for model in models {
+        table.row([
+            model.model.to_string(),
+            model.latest.to_string(),
+            model.versions.to_string(),
+            size(model.size),
+            date(model.published),
+        ]);
+    }
+    table.lines().iter().try_for_each(|line| cx.ui.answer(line))
+}

@@ -1,0 +1,40 @@
+//! `modeldepot pull`.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::Context;
+use crate::args::PullArgs;
+use crate::error::Error;
+use crate::ui::{GOOD, plural, size, styled};
+
+pub(crate) async fn run(args: PullArgs, cx: &Context<'_>) -> Result<(), Error> {
+    let folder = args.folder.unwrap_or_else(|| PathBuf::from(args.selector.model.as_str()));
+    let storage = cx.storage().await?;
+    let bar = cx.ui.bar("pulling");
+    let fetched = storage.download_model(&args.selector, &folder, &bar.progress()).await?;
+    let pace = bar.pace(fetched.bytes);
+    drop(bar);
+
+    let manifest = &fetched.manifest;
+    cx.ui.note(format_args!(
+        "{} {}@{}: {}, {} in {pace}",
+        styled(GOOD, "fetched and verified"),
+        manifest.model_name,
+        manifest.version,
+        plural(fetched.files, "file"),
+        size(fetched.bytes),
+    ));
+    if cx.ui.json {
+        return cx.ui.answer_json(&json!({
+            "model": manifest.model_name,
+            "version": manifest.version,
+            "folder": fetched.folder,
+            "model_path": fetched.model_path,
+            "files": fetched.files,
+            "bytes": fetched.bytes,
+        }));
+    }
+    cx.ui.answer(fetched.model_path.display())
+}

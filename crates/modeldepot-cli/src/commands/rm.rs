@@ -1,0 +1,47 @@
+//! `modeldepot rm`.
+
+use modeldepot::Selector;
+use serde_json::json;
+
+use super::Context;
+use crate::args::{Exact, RmArgs};
+use crate::error::Error;
+use crate::ui::{plural, size};
+
+pub(crate) async fn run(args: RmArgs, cx: &Context<'_>) -> Result<(), Error> {
+    let Exact { model, version } = args.exact;
+    let storage = cx.storage().await?;
+    if !args.yes {
+        confirm(&storage, &Selector { model: model.clone(), version: Some(version.clone()) }, cx).await?;
+    }
+    let deleted = storage.delete_model_version(&model, &version).await?;
+    if cx.ui.json {
+        return cx.ui.answer_json(&json!({
+            "model": model, "version": version, "files": deleted.files, "bytes": deleted.bytes,
+        }));
+    }
+    let what = format!("{}, {}", plural(deleted.files, "file"), size(deleted.bytes));
+    cx.ui.answer(format_args!("deleted {model}@{version}: {what}"))
+}
+
+/// Asks whether to delete. What cannot be asked is not done: a pipeline says --yes.
+async fn confirm(storage: &modeldepot::ModelStorage, selector: &Selector, cx: &Context<'_>) -> Result<(), Error> {
+    let name = selector.to_string();
+    // A damaged version can be deleted as well, only not described.
+    let what = match storage.describe(selector).await {
+        Ok(found) => {
+            let bytes = found.files.iter().map(|file| file.size).sum();
+            format!(" ({}, {})", plural(found.files.len(), "file"), size(bytes))
+        }
+        Err(modeldepot::Error::Manifest { .. }) => " (its manifest is damaged)".to_owned(),
+        Err(error) => return Err(error.into()),
+    };
+    let question = format!("delete {name}{what}? its name cannot be used again");
+    let ui = cx.ui.clone();
+    let asked = tokio::task::spawn_blocking(move || ui.confirm(&question)).await;
+    match asked.unwrap_or(Some(false)) {
+        Some(true) => Ok(()),
+        Some(false) => Err(Error::Declined),
+        None => Err(Error::Unconfirmed { name }),
+    }
+}

@@ -1,0 +1,208 @@
+//! `modeldepot s3`: the document's nine S3 methods, on any bucket.
+
+use std::path::{Path, PathBuf};
+
+use modeldepot::s3::{PresignedMethod, UploadOptions};
+use modeldepot::{S3Client, SourceError};
+use serde_json::json;
+
+use super::{Context, rfc3339};
+use crate::args::{CpArgs, S3Address, S3Command};
+use crate::error::Error;
+use crate::ui::{DIM, Table, date, plural, size, styled};
+
+pub(crate) async fn run(command: S3Command, cx: &Context<'_>) -> Result<(), Error> {
+    let client = S3Client::connect(cx.settings).await?;
+    match command {
+        S3Command::Mb { bucket } => make(&client, &bucket, cx).await,
+        S3Command::Ls { address: None } => buckets(&client, cx).await,
+        S3Command::Ls { address: Some(address) } => list(&client, &address, cx).await,
+        S3Command::Cp(args) => copy(&client, args, cx).await,
+        S3Command::Stat { address } => stat(&client, &address, cx).await,
+        S3Command::Rm { address } => {
+            client.delete_object(&address.bucket, &address.key).await?;
+            if cx.ui.json {
+                return cx.ui.answer_json(&json!({"deleted": address.to_string()}));
+            }
+            cx.ui.answer(format_args!("deleted {address}"))
+        }
+        S3Command::Url { address, expires, put } => {
+            let method = if put { PresignedMethod::Put } else { PresignedMethod::Get };
+            let url = client.get_presigned_url(&address.bucket, &address.key, method, expires.0).await?;
+            if cx.ui.json {
+                let method = if put { "PUT" } else { "GET" };
+                return cx.ui.answer_json(&json!({"url": url, "method": method, "expires_in": expires.0.as_secs()}));
+            }
+            cx.ui.answer(url)
+        }
+        S3Command::Exists { address } => {
+            let exists = if address.key.is_empty() {
+                client.bucket_exists(&address.bucket).await?
+            } else {
+                client.object_exists(&address.bucket, &address.key).await?
+            };
+            if cx.ui.json {
+                cx.ui.answer_json(&json!({"exists": exists}))?;
+            } else {
+                cx.ui.answer(exists)?;
+            }
+            if exists { Ok(()) } else { Err(Error::Absent) }
+        }
+    }
+}
+
+async fn make(client: &S3Client, address: &S3Address, cx: &Context<'_>) -> Result<(), Error> {
+    if !address.key.is_empty() {
+        let message = format!("`{address}` is not a bucket alone");
+        return Err(Error::Usage { message, hint: "a bucket has no folders to make: a key may simply have `/` in it" });
+    }
+    let made = client.create_bucket(&address.bucket).await?;
+    if cx.ui.json {
+        return cx.ui.answer_json(&json!({"bucket": address.bucket, "created": made}));
+    }
+    cx.ui.answer(format_args!("{address} {}", if made { "made" } else { "exists" }))
+}
+
+/// Lists the project's buckets: which others an account has is nobody's business here.
+async fn buckets(client: &S3Client, cx: &Context<'_>) -> Result<(), Error> {
+    let mut answer = Vec::new();
+    for bucket in cx.settings.buckets.all() {
+        let exists = client.bucket_exists(bucket).await?;
+        if cx.ui.json {
+            answer.push(json!({"bucket": bucket, "exists": exists}));
+        } else {
+            let missing = if exists { String::new() } else { styled(DIM, "  (missing: `modeldepot init` makes it)") };
+            cx.ui.answer(format_args!("s3://{bucket}{missing}"))?;
+        }
+    }
+    if cx.ui.json { cx.ui.answer_json(&answer) } else { Ok(()) }
+}
+
+async fn list(client: &S3Client, address: &S3Address, cx: &Context<'_>) -> Result<(), Error> {
+    let objects = client.list_objects(&address.bucket, &address.key).await?;
+    if cx.ui.json {
+        let objects: Vec<_> = objects
+            .iter()
+            .map(|object| {
+                let modified = rfc3339(object.modified);
+                json!({"key": object.key, "size": object.size, "etag": object.etag, "modified": modified})
+            })
+            .collect();
+        return cx.ui.answer_json(&objects);
+    }
+    if objects.is_empty() {
+        cx.ui.note(format_args!("nothing under {address}"));
+        return Ok(());
+    }
+    let mut table = Table::new(&["MODIFIED", "SIZE>", "KEY"]);
+    let total = objects.iter().map(|object| object.size).sum();
+    let count = objects.len();
+    for object in objects {
+        // A key may hold anything; a terminal must not obey it.
+        table.row([date(object.modified), size(object.size), object.key.escape_debug().to_string()]);
+    }
+    table.lines().iter().try_for_each(|line| cx.ui.answer(line))?;
+    cx.ui.note(styled(DIM, format_args!("{}, {}", plural(count, "object"), size(total))));
+    Ok(())
+}
+
+async fn copy(client: &S3Client, args: CpArgs, cx: &Context<'_>) -> Result<(), Error> {
+    let refused = |message: String| Error::Usage { message, hint: "addresses are written `s3://bucket/key`" };
+    let address = |text: &str| text.parse::<S3Address>().map_err(|rule| refused(format!("`{text}`: {rule}")));
+    match (S3Address::is_meant(&args.from), S3Address::is_meant(&args.to)) {
+        (false, true) => {
+            let to = address(&args.to)?;
+            upload(client, Path::new(&args.from), to, args.content_type, args.meta, cx).await
+        }
+        (true, false) => {
+            if args.content_type.is_some() || !args.meta.is_empty() {
+                return Err(refused("--content-type and --meta are for objects; this copies to a file".to_owned()));
+            }
+            let from = S3Address::with_key(&args.from).map_err(|rule| refused(format!("`{}`: {rule}", args.from)))?;
+            download(client, &from, PathBuf::from(&args.to), cx).await
+        }
+        (true, true) => Err(refused("both sides are objects: copy through a file".to_owned())),
+        (false, false) => Err(refused("neither side is an object".to_owned())),
+    }
+}
+
+async fn upload(
+    client: &S3Client,
+    from: &Path,
+    mut to: S3Address,
+    content_type: Option<String>,
+    meta: Vec<(String, String)>,
+    cx: &Context<'_>,
+) -> Result<(), Error> {
+    if to.key.is_empty() || to.key.ends_with('/') {
+        let name = from.file_name().and_then(|name| name.to_str());
+        to.key.push_str(name.ok_or_else(|| SourceError::NotUtf8 { path: from.to_owned() })?);
+    }
+    let options = UploadOptions { content_type, metadata: meta.into_iter().collect() };
+    let bar = cx.ui.bar("copying");
+    // Whatever is wrong with the file is the upload's to say.
+    let total = from.metadata().map_or(0, |found| found.len());
+    let stored = client.upload_file(from, &to.bucket, &to.key, &options, bar.bytes(total)).await?;
+    let pace = bar.pace(stored.size);
+    drop(bar);
+    if cx.ui.json {
+        return cx.ui.answer_json(&json!({"to": to.to_string(), "size": stored.size, "etag": stored.etag}));
+    }
+    cx.ui.answer(format_args!("{} -> {to} ({} in {pace})", from.display(), size(stored.size)))
+}
+
+async fn download(client: &S3Client, from: &S3Address, mut to: PathBuf, cx: &Context<'_>) -> Result<(), Error> {
+    if to.is_dir() {
+        to.push(from.key.rsplit('/').find(|segment| !segment.is_empty()).unwrap_or_default());
+    }
+    let bar = cx.ui.bar("copying");
+    let total = client.get_object_metadata(&from.bucket, &from.key).await?.size;
+    let bytes = client.download_file(&from.bucket, &from.key, &to, bar.bytes(total)).await?;
+    let pace = bar.pace(bytes);
+    drop(bar);
+    if cx.ui.json {
+        return cx.ui.answer_json(&json!({"from": from.to_string(), "to": to, "size": bytes}));
+    }
+    cx.ui.answer(format_args!("{from} -> {} ({} in {pace})", to.display(), size(bytes)))
+}
+
+async fn stat(client: &S3Client, address: &S3Address, cx: &Context<'_>) -> Result<(), Error> {
+    if address.key.is_empty() {
+        if !client.bucket_exists(&address.bucket).await? {
+            let (bucket, endpoint) = (address.bucket.clone(), client.endpoint().to_owned());
+            return Err(modeldepot::Error::BucketNotFound { bucket, endpoint }.into());
+        }
+        if cx.ui.json {
+            return cx.ui.answer_json(&json!({"bucket": address.bucket}));
+        }
+        return cx.ui.answer(format_args!("{address} exists"));
+    }
+    let found = client.get_object_metadata(&address.bucket, &address.key).await?;
+    if cx.ui.json {
+        return cx.ui.answer_json(&json!({
+            "bucket": address.bucket,
+            "key": address.key,
+            "size": found.size,
+            "etag": found.etag,
+            "modified": rfc3339(found.modified),
+            "content_type": found.content_type,
+            "metadata": found.metadata,
+            "crc64nvme": found.crc64nvme,
+        }));
+    }
+    let field = |name: &str, value: &str| {
+        cx.ui.answer(format_args!("{} {}", styled(DIM, format_args!("{name:<13}")), value.escape_debug()))
+    };
+    field("address", &address.to_string())?;
+    field("size", &format!("{} ({} bytes)", size(found.size), found.size))?;
+    field("modified", &date(found.modified))?;
+    field("content type", found.content_type.as_deref().unwrap_or("-"))?;
+    field("etag", &found.etag)?;
+    if let Some(crc64nvme) = &found.crc64nvme {
+        field("crc64nvme", crc64nvme)?;
+    }
+    for (key, value) in &found.metadata {
+        field(key, value)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! `modeldepot show`.
+
+use modeldepot::Description;
+use serde_json::{Value, json};
+
+use super::Context;
+use crate::args::ShowArgs;
+use crate::config;
+use crate::error::Error;
+use crate::ui::{BOLD, DIM, ago, date, plural, size, styled};
+
+pub(crate) async fn run(args: ShowArgs, cx: &Context<'_>) -> Result<(), Error> {
+    let found = cx.storage().await?.describe(&args.selector).await?;
+    if cx.ui.json {
+        let files: Vec<_> = found
+            .files
+            .iter()
+            .map(|file| json!({"path": file.path, "size": file.size, "md5": file.md5, "blake3": file.blake3}))
+            .collect();
+        return cx.ui.answer_json(&json!({"manifest": found.manifest, "files": files}));
+    }
+    lines(&found).iter().try_for_each(|line| cx.ui.answer(line))
+}
+
+/// Returns the description of a version as people read it.
+pub(crate) fn lines(found: &Description) -> Vec<String> {
+    let manifest = &found.manifest;
+    let field = |name: &str, value: String| format!("{} {value}", styled(DIM, format_args!("{name:<10}")));
+    let total: u64 = found.files.iter().map(|file| file.size).sum();
+    let mut lines = vec![styled(BOLD, format_args!("{}@{}", manifest.model_name, manifest.version))];
+    let published = date(Some(manifest.created_at));
+    let since =
+        if published == "-" { String::new() } else { format!(" ({})", ago(manifest.created_at, config::now())) };
+    lines.push(field("published", published + &since));
+    if let Some(tool) = &manifest.tool {
+        lines.push(field("by", tool.clone()));
+    }
+    lines.push(field("size", format!("{} in {}", size(total), plural(found.files.len(), "file"))));
+    if !manifest.model_url.is_empty() {
+        lines.push(field("url", manifest.model_url.clone()));
+    }
+    if let Some(checksum) = &manifest.checksum {
+        lines.push(field("checksum", format!("{checksum} (MD5 of the model file)")));
+    }
+
+    lines.push(String::new());
+    lines.push(styled(BOLD, "files"));
+    let main = manifest.main().ok();
+    let width = found.files.iter().map(|file| size(file.size).len()).max().unwrap_or(0);
+    for file in &found.files {
+        let mark = if main.as_ref() == Some(&file.path) { styled(DIM, "  (model file)") } else { String::new() };
+        lines.push(format!("  {:>width$}  {}{mark}", size(file.size), file.path));
+        let mut digest = |name: &str, digest: Option<String>| {
+            if let Some(digest) = digest {
+                lines.push(format!("  {:width$}  {}", "", styled(DIM, format_args!("{name} {digest}"))));
+            }
+        };
+        digest("blake3", file.blake3.map(|digest| digest.to_string()));
+        digest("md5   ", file.md5.map(|digest| digest.to_string()));
+    }
+
+    if !manifest.metadata.is_empty() {
+        lines.push(String::new());
+        lines.push(styled(BOLD, "metadata"));
+        let width = manifest.metadata.keys().map(|key| key.chars().count()).max().unwrap_or(0);
+        for (key, value) in &manifest.metadata {
+            let value = match value {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            // Whoever published the version wrote this: it must not steer the reader's terminal.
+            let (key, value) = (clean(key), clean(&value));
+            lines.push(format!("  {} {value}", styled(DIM, format_args!("{key:<width$}"))));
+        }
+    }
+    lines
+}
+
+fn clean(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+}

@@ -1,0 +1,73 @@
+//! `modeldepot up`.
+
+use std::net::SocketAddr;
+
+use modeldepot::{Credentials, LOOPBACK_LOGIN, Settings};
+use modeldepot_embedded::{Config, Server};
+use serde_json::json;
+
+use super::Context;
+use crate::args::UpArgs;
+use crate::error::Error;
+use crate::interrupt::Signals;
+use crate::ui::{BOLD, DIM, styled};
+
+pub(crate) async fn run(args: UpArgs, cx: &Context<'_>) -> Result<(), Error> {
+    let (access_key, secret_key) = login(cx.settings);
+    let known = access_key == LOOPBACK_LOGIN && secret_key == LOOPBACK_LOGIN;
+    let buckets: Vec<String> = cx.settings.buckets.all().iter().map(|bucket| bucket.to_string()).collect();
+    let config = Config {
+        data: args.data.clone(),
+        listen: args.listen,
+        access_key,
+        secret_key,
+        buckets: buckets.clone(),
+        ignore_conditions: false,
+    };
+    let mut signals = Signals::listen();
+    let server = Server::start(config).await?;
+    let endpoint = server.endpoint();
+
+    if cx.ui.json {
+        cx.ui.answer_json(&json!({"endpoint": endpoint, "data": args.data, "buckets": buckets}))?;
+    } else {
+        // A configured secret is never shown, nor the key that goes with it.
+        let login = if known { "minioadmin / minioadmin" } else { "S3_ACCESS_KEY and S3_SECRET_KEY, as configured" };
+        let field = |name: &str| styled(DIM, format_args!("{name:<9}"));
+        cx.ui.answer(styled(BOLD, "modeldepot is up"))?;
+        cx.ui.answer(format_args!("  {} {endpoint}", field("endpoint")))?;
+        cx.ui.answer(format_args!("  {} {login}", field("login")))?;
+        cx.ui.answer(format_args!("  {} {}", field("data"), args.data.display()))?;
+        cx.ui.answer(format_args!("  {} {}", field("buckets"), buckets.join(", ")))?;
+        cx.ui.answer("")?;
+        cx.ui.answer("Try, in another terminal:")?;
+        if !reaches(cx.settings, server.local_addr()) {
+            cx.ui.answer(format_args!("  export S3_ENDPOINT={endpoint}"))?;
+        }
+        cx.ui.answer("  modeldepot push plant_classifier best_model.pth --history training_history.json")?;
+        cx.ui.answer("  modeldepot models")?;
+        cx.ui.answer("  modeldepot pull plant_classifier")?;
+        cx.ui.answer("")?;
+        cx.ui.answer(styled(DIM, "Ctrl-C stops it."))?;
+    }
+
+    signals.next().await;
+    cx.ui.note("stopping");
+    server.stop().await?;
+    Ok(())
+}
+
+/// Returns the configured key pair, else the login that everybody knows.
+fn login(settings: &Settings) -> (String, String) {
+    match &settings.credentials {
+        Credentials::Key { access, secret, .. } => (access.clone(), secret.reveal().to_owned()),
+        Credentials::Chain => (LOOPBACK_LOGIN.to_owned(), LOOPBACK_LOGIN.to_owned()),
+    }
+}
+
+/// Returns true when a client with these settings finds the server.
+fn reaches(settings: &Settings, address: SocketAddr) -> bool {
+    let Some(endpoint) = &settings.endpoint else { return false };
+    let port = endpoint.url().port_or_known_default();
+    endpoint.url().scheme() == "http" && endpoint.is_loopback() && port == Some(address.port())
+}

@@ -1,0 +1,209 @@
+//! The only place that reads the environment, the `.env` file, the current folder and the clock.
+//!
+//! Flags win over the environment, which wins over the first `.env` found from the current folder upwards. The
+//! process's own environment is never changed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use modeldepot::{Addressing, Settings, SettingsError};
+use time::OffsetDateTime;
+
+use crate::args::{AddressingArg, Globals};
+use crate::error::Error;
+
+/// Where the value of a setting was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Flag(&'static str),
+    Environment(String),
+    File(String, PathBuf),
+    Default,
+}
+
+/// Returns the settings that hold for this call.
+pub(crate) fn settings(globals: &Globals) -> Result<Settings, Error> {
+    let folder = std::env::current_dir().map_err(|source| Error::CurrentFolder { source })?;
+    let layers =
+        Layers { flags: flags(globals), environment: |name: &str| std::env::var(name).ok(), file: dotenv(&folder)? };
+    layers.resolve(globals.addressing)
+}
+
+/// Returns the time of this call.
+pub(crate) fn now() -> OffsetDateTime {
+    OffsetDateTime::now_utc()
+}
+
+/// The settings that flags give, by the names of their variables.
+fn flags(globals: &Globals) -> Vec<(&'static str, &'static str, String)> {
+    let mut flags = Vec::new();
+    let mut add = |name, flag, value: &Option<String>| {
+        if let Some(value) = value {
+            flags.push((name, flag, value.clone()));
+        }
+    };
+    add("S3_ENDPOINT", "--endpoint", &globals.endpoint);
+    add("S3_REGION", "--region", &globals.region);
+    add("S3_BUCKET_MODELS", "--bucket", &globals.bucket);
+    add("AWS_CA_BUNDLE", "--ca-bundle", &globals.ca_bundle.as_ref().map(|path| path.display().to_string()));
+    flags
+}
+
+/// A `.env` file, read.
+#[derive(Debug, Default)]
+struct DotEnv {
+    path: PathBuf,
+    variables: BTreeMap<String, String>,
+}
+
+struct Layers<E> {
+    flags: Vec<(&'static str, &'static str, String)>,
+    environment: E,
+    file: Option<DotEnv>,
+}
+
+impl<E: Fn(&str) -> Option<String>> Layers<E> {
+    fn find(&self, name: &str) -> (Option<String>, Origin) {
+        if let Some((_, flag, value)) = self.flags.iter().find(|(variable, ..)| *variable == name) {
+            return (Some(value.clone()), Origin::Flag(flag));
+        }
+        if let Some(value) = (self.environment)(name) {
+            return (Some(value), Origin::Environment(name.to_owned()));
+        }
+        match &self.file {
+            Some(DotEnv { path, variables }) if variables.contains_key(name) => {
+                (variables.get(name).cloned(), Origin::File(name.to_owned(), path.clone()))
+            }
+            _ => (None, Origin::Default),
+        }
+    }
+
+    fn resolve(&self, addressing: Option<AddressingArg>) -> Result<Settings, Error> {
+        let resolved = Settings::from_variables(|name| self.find(name).0);
+        let mut settings = resolved.map_err(|source| {
+            let origin = self.find(variable(&source)).1;
+            Error::Settings { source, origin }
+        })?;
+        settings.addressing = match addressing {
+            Some(AddressingArg::Auto) => Addressing::Auto,
+            Some(AddressingArg::Path) => Addressing::Path,
+            Some(AddressingArg::Virtual) => Addressing::VirtualHost,
+            None => {
+                let (value, origin) = self.find("S3_ADDRESSING");
+                match value.as_deref() {
+                    None | Some("" | "auto") => Addressing::Auto,
+                    Some("path") => Addressing::Path,
+                    Some("virtual") => Addressing::VirtualHost,
+                    Some(other) => return Err(Error::Addressing { text: other.to_owned(), origin }),
+                }
+            }
+        };
+        Ok(settings)
+    }
+}
+
+/// Returns the variable that an error is about.
+fn variable(error: &SettingsError) -> &'static str {
+    match error {
+        SettingsError::Endpoint { .. } => "S3_ENDPOINT",
+        SettingsError::Bucket { setting, .. } => setting,
+        SettingsError::HalfAKey { set, .. } => set,
+        SettingsError::CaBundle { .. } => "AWS_CA_BUNDLE",
+    }
+}
+
+/// Reads the first `.env` file from `folder` upwards. A folder of that name is somebody's virtual environment.
+fn dotenv(folder: &Path) -> Result<Option<DotEnv>, Error> {
+    let Some(path) = folder.ancestors().map(|folder| folder.join(".env")).find(|path| path.is_file()) else {
+        return Ok(None);
+    };
+    let text = fs::read_to_string(&path).map_err(|source| Error::DotEnvRead { path: path.clone(), source })?;
+    match parse(&text) {
+        Ok(variables) => Ok(Some(DotEnv { path, variables })),
+        Err(line) => Err(Error::DotEnv { path, line }),
+    }
+}
+
+/// Returns the variables, or the number of the first line that is none. The line itself may hold a secret, so it goes
+/// no further.
+fn parse(text: &str) -> Result<BTreeMap<String, String>, usize> {
+    let mut variables = BTreeMap::new();
+    for pair in dotenvy::from_read_iter(io::Cursor::new(text)) {
+        match pair {
+            Ok((name, value)) => {
+                variables.insert(name, value);
+            }
+            Err(dotenvy::Error::LineParse(line, _)) => {
+                // The first line of a broken one that spans several.
+                let first = line.lines().next().unwrap_or_default();
+                let number = text.lines().position(|candidate| candidate.trim_end() == first.trim_end());
+                return Err(number.map_or(1, |index| index + 1));
+            }
+            Err(_) => return Err(1),
+        }
+    }
+    Ok(variables)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> Option<DotEnv> {
+        Some(DotEnv { path: "/p/.env".into(), variables: parse(text).unwrap() })
+    }
+
+    fn resolve(
+        flags: &[(&'static str, &str)],
+        environment: &[(&str, &str)],
+        env_file: &str,
+    ) -> Result<Settings, Error> {
+        let environment = |name: &str| environment.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+        let flags = flags.iter().map(|(name, value)| (*name, "--flag", (*value).to_owned())).collect();
+        Layers { flags, environment, file: file(env_file) }.resolve(None)
+    }
+
+    #[test]
+    fn flags_win_over_the_environment_which_wins_over_the_file() {
+        let env_file = "S3_REGION=file\nS3_BUCKET_MODELS=file-bucket\nS3_BUCKET_DATA=file-data\n";
+        let environment = [("S3_REGION", "environment"), ("S3_BUCKET_MODELS", "environment-bucket")];
+        let settings = resolve(&[("S3_REGION", "flag")], &environment, env_file).unwrap();
+        assert_eq!(settings.region, "flag");
+        assert_eq!(settings.buckets.models.as_str(), "environment-bucket");
+        assert_eq!(settings.buckets.data.as_str(), "file-data");
+    }
+
+    #[test]
+    fn an_error_knows_where_its_value_was_found() {
+        let origin = |result: Result<Settings, Error>| match result {
+            Err(Error::Settings { origin, .. } | Error::Addressing { origin, .. }) => origin,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(origin(resolve(&[("S3_ENDPOINT", "x")], &[], "")), Origin::Flag("--flag"));
+        assert_eq!(
+            origin(resolve(&[], &[("S3_BUCKET_DATA", "X")], "")),
+            Origin::Environment("S3_BUCKET_DATA".to_owned())
+        );
+        let file = Origin::File("S3_ACCESS_KEY".to_owned(), "/p/.env".into());
+        assert_eq!(origin(resolve(&[], &[], "S3_ACCESS_KEY=x")), file);
+        let file = Origin::File("S3_ADDRESSING".to_owned(), "/p/.env".into());
+        assert_eq!(origin(resolve(&[], &[], "S3_ADDRESSING=sideways")), file);
+    }
+
+    #[test]
+    fn env_files_as_people_write_them() {
+        let text = "# S3/Minio Configuration\n\nexport S3_REGION = eu-west-1\nS3_SECRET_KEY='pa$$ #word'\r\nEMPTY=\n";
+        let variables = parse(text).unwrap();
+        assert_eq!(variables["S3_REGION"], "eu-west-1");
+        assert_eq!(variables["S3_SECRET_KEY"], "pa$$ #word");
+        assert_eq!(variables["EMPTY"], "");
+    }
+
+    #[test]
+    fn a_malformed_line_is_named_by_its_number() {
+        assert_eq!(parse("A=1\n\nnot a variable\n"), Err(3));
+        assert_eq!(parse("A=1\nB='unclosed\nC=2\n"), Err(2));
+    }
+}

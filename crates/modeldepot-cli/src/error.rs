@@ -1,0 +1,185 @@
+//! Every way in which a command ends badly: its message, its causes, its hint and its exit status.
+
+use std::error::Error as StdError;
+use std::io;
+use std::path::PathBuf;
+
+use modeldepot::{ErrorKind, SettingsError, SourceError};
+use serde_json::json;
+
+use crate::config::Origin;
+use crate::interrupt::Signal;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(transparent)]
+    Depot(#[from] modeldepot::Error),
+    #[error(transparent)]
+    Embedded(#[from] modeldepot_embedded::Error),
+    #[error("{source}")]
+    Settings { source: SettingsError, origin: Origin },
+    #[error("`{text}` is not a way to name buckets: use `auto`, `path` or `virtual`")]
+    Addressing { text: String, origin: Origin },
+    #[error("cannot find the current folder")]
+    CurrentFolder { source: io::Error },
+    #[error("cannot start the threads that do the work")]
+    Runtime { source: io::Error },
+    #[error("cannot read `{}`", path.display())]
+    DotEnvRead { path: PathBuf, source: io::Error },
+    /// Holds no text of the line: it may be a secret.
+    #[error("line {line} of `{}` is not `NAME=value`", path.display())]
+    DotEnv { path: PathBuf, line: usize },
+    #[error("cannot read the metadata `{}`", path.display())]
+    MetaFileRead { path: PathBuf, source: io::Error },
+    #[error("the metadata `{}` is not a JSON object", path.display())]
+    MetaFile { path: PathBuf, source: Option<serde_json::Error> },
+    #[error("refused to delete `{name}` without being asked to on a terminal")]
+    Unconfirmed { name: String },
+    #[error("nothing was deleted")]
+    Declined,
+    #[error("{message}")]
+    Usage { message: String, hint: &'static str },
+    #[error("{failed} of {all} checks failed")]
+    Checks { failed: usize, all: usize, kind: ErrorKind },
+    #[error("{0}")]
+    Untrue(String),
+    #[error("cannot {action} `{}`", path.display())]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("{url} answered {answer}")]
+    Fetch { url: String, answer: String },
+    #[error("there is no such bucket or object")]
+    Absent,
+    #[error("cannot write the answer")]
+    Answer(#[from] io::Error),
+    #[error("{}", .0.word())]
+    Signal(Signal),
+}
+
+impl From<SourceError> for Error {
+    fn from(error: SourceError) -> Self {
+        Error::Depot(error.into())
+    }
+}
+
+impl Error {
+    /// Takes up a failure of the file system.
+    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
+        let path = path.into();
+        move |source| Error::Io { action, path, source }
+    }
+
+    /// Returns what the user should do about it.
+    pub(crate) fn kind(&self) -> ErrorKind {
+        use modeldepot_embedded::Error as Embedded;
+        match self {
+            Error::Depot(error) => error.kind(),
+            Error::Embedded(error) => match error {
+                Embedded::InUse { .. } => ErrorKind::Unavailable,
+                Embedded::NoSuchObject { .. } => ErrorKind::NotFound,
+                Embedded::Index { .. } => ErrorKind::Corrupt,
+                Embedded::Io { .. } => ErrorKind::Io,
+                Embedded::Bind { .. }
+                | Embedded::DefaultCredentials { .. }
+                | Embedded::EmptyCredentials { .. }
+                | Embedded::NotADataFolder { .. }
+                | Embedded::Format { .. }
+                | Embedded::BucketName { .. } => ErrorKind::Invalid,
+                _ => ErrorKind::Internal,
+            },
+            Error::Settings { .. } | Error::Addressing { .. } | Error::DotEnv { .. } => ErrorKind::Invalid,
+            Error::MetaFile { .. } | Error::Unconfirmed { .. } | Error::Declined => ErrorKind::Invalid,
+            Error::Usage { .. } => ErrorKind::Invalid,
+            Error::MetaFileRead { source, .. } if source.kind() == io::ErrorKind::NotFound => ErrorKind::Invalid,
+            Error::MetaFileRead { .. } | Error::DotEnvRead { .. } | Error::CurrentFolder { .. } => ErrorKind::Io,
+            Error::Io { .. } | Error::Answer(_) => ErrorKind::Io,
+            Error::Checks { kind, .. } => *kind,
+            Error::Fetch { .. } => ErrorKind::Unavailable,
+            Error::Absent => ErrorKind::NotFound,
+            Error::Untrue(_) | Error::Runtime { .. } | Error::Signal(_) => ErrorKind::Internal,
+        }
+    }
+
+    /// Returns the exit status.
+    pub(crate) fn exit(&self) -> u8 {
+        match self {
+            // Whoever read the answer had enough of it.
+            Error::Answer(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+            Error::Signal(signal) => signal.exit(),
+            _ => exit(self.kind()),
+        }
+    }
+
+    /// Returns true when there is nothing to say: the answer was enough, or nobody listens.
+    pub(crate) fn is_silent(&self) -> bool {
+        match self {
+            Error::Answer(error) => error.kind() == io::ErrorKind::BrokenPipe,
+            Error::Absent => true,
+            _ => false,
+        }
+    }
+
+    /// Returns the messages of the causes, the nearest first, each once.
+    pub(crate) fn causes(&self) -> Vec<String> {
+        causes(self)
+    }
+
+    /// Returns the error as one JSON object.
+    pub(crate) fn to_json(&self, hint: Option<&str>) -> serde_json::Value {
+        let kind = match self {
+            Error::Signal(signal) => signal.word(),
+            _ => word(self.kind()),
+        };
+        json!({"error": {
+            "kind": kind,
+            "message": self.to_string(),
+            "causes": self.causes(),
+            "hint": hint,
+            "exit": self.exit(),
+        }})
+    }
+}
+
+/// Returns the messages of an error's causes, the nearest first. What a message already said is not said again.
+pub(crate) fn causes(error: &(dyn StdError + 'static)) -> Vec<String> {
+    let mut causes: Vec<String> = Vec::new();
+    let mut said = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let message = cause.to_string();
+        if !said.contains(&message) {
+            causes.push(message.clone());
+            said = message;
+        }
+        next = cause.source();
+    }
+    causes
+}
+
+/// Returns the exit status of each kind.
+pub(crate) fn exit(kind: ErrorKind) -> u8 {
+    match kind {
+        ErrorKind::Invalid => 2,
+        ErrorKind::NotFound => 3,
+        ErrorKind::Conflict => 4,
+        ErrorKind::Denied => 5,
+        ErrorKind::Unavailable => 6,
+        ErrorKind::Corrupt => 7,
+        ErrorKind::Io => 8,
+        ErrorKind::Internal => 70,
+    }
+}
+
+/// Returns the word for each kind in JSON.
+pub(crate) fn word(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Invalid => "invalid",
+        ErrorKind::NotFound => "not_found",
+        ErrorKind::Conflict => "conflict",
+        ErrorKind::Denied => "denied",
+        ErrorKind::Unavailable => "unavailable",
+        ErrorKind::Corrupt => "corrupt",
+        ErrorKind::Io => "io",
+        ErrorKind::Internal => "internal",
+    }
+}

@@ -1,0 +1,43 @@
+//! One plain GET, to try a presigned URL as `curl` would: without credentials and without the S3 client.
+
+use std::io;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use url::Url;
+
+use crate::error::Error;
+
+/// The most that is read of an answer.
+const LARGEST: u64 = 1024 * 1024;
+
+/// Fetches the first byte that `http://` URL stands for, and returns the status. Other schemes: none.
+pub(crate) async fn first_byte(url: &str) -> Result<Option<u16>, Error> {
+    let Ok(parsed) = Url::parse(url) else { return Ok(None) };
+    let (Some(host), Some(port)) = (parsed.host_str(), parsed.port_or_known_default()) else { return Ok(None) };
+    if parsed.scheme() != "http" {
+        return Ok(None);
+    }
+    // Without its query: that is the signature, which lets whoever reads it in.
+    let shown = parsed[..url::Position::AfterPath].to_owned();
+    let failed = |error: io::Error| Error::Fetch { url: shown.clone(), answer: error.to_string() };
+    let mut stream = TcpStream::connect((host.trim_matches(['[', ']']), port)).await.map_err(failed)?;
+    let target = &parsed[url::Position::BeforePath..url::Position::AfterQuery];
+    let authority = match parsed.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    };
+    let request =
+        format!("GET {target} HTTP/1.1\r\nHost: {authority}\r\nRange: bytes=0-0\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.map_err(failed)?;
+    let mut answer = Vec::new();
+    stream.take(LARGEST).read_to_end(&mut answer).await.map_err(failed)?;
+    let head = String::from_utf8_lossy(&answer);
+    // `HTTP/1.1 206 Partial Content`
+    let status = head.split_whitespace().nth(1).and_then(|status| status.parse().ok());
+    match status {
+        Some(status @ 200..300) => Ok(Some(status)),
+        Some(status) => Err(Error::Fetch { url: shown, answer: format!("HTTP {status}") }),
+        None => Err(Error::Fetch { url: shown, answer: "what is not HTTP".to_owned() }),
+    }
+}

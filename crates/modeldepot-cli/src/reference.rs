@@ -1,0 +1,42 @@
+//! `docs/cli.md`: the long help of every verb, generated from the arguments.
+
+use std::fmt::Write as _;
+
+use clap::{Command, CommandFactory as _};
+
+use crate::args::Args;
+
+#[test]
+fn generated_cli_reference() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cli.md");
+    let current = reference();
+    if std::env::var_os("UPDATE_GENERATED").is_some() {
+        std::fs::write(path, &current).unwrap();
+    }
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(committed == current, "docs/cli.md is out of date: run `cargo xtask generate`");
+}
+
+#[test]
+fn arguments_are_consistent() {
+    Args::command().debug_assert();
+}
+
+fn reference() -> String {
+    let mut text = String::from(
+        "# The command line\n\n\
+         Generated from the help texts by `cargo xtask generate`. The flags of `modeldepot` itself go with every verb.\n",
+    );
+    let root = Args::command().term_width(100);
+    section(&root, "modeldepot", 2, &mut text);
+    text
+}
+
+fn section(command: &Command, name: &str, level: usize, text: &mut String) {
+    let help = command.clone().bin_name(name).term_width(100).render_long_help().to_string();
+    let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
+    let _ = write!(text, "\n{} {name}\n\n```text\n{}\n```\n", "#".repeat(level), lines.join("\n").trim_end());
+    for verb in command.get_subcommands() {
+        section(verb, &format!("{name} {}", verb.get_name()), level + usize::from(level == 2), text);
+    }
+}

@@ -1,0 +1,129 @@
+//! The terminal: the only place that writes to stdout and stderr.
+
+mod bar;
+mod table;
+mod units;
+
+use std::fmt::Display;
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+
+use anstyle::{AnsiColor, Style};
+use modeldepot::Settings;
+use serde::Serialize;
+
+pub(crate) use self::bar::Bar;
+pub(crate) use self::table::Table;
+pub(crate) use self::units::{ago, date, duration, plural, size, throughput};
+
+use crate::args::{ColorArg, Globals};
+use crate::error::Error;
+use crate::hint;
+
+/// For what matters most on a line.
+pub(crate) const BOLD: Style = Style::new().bold();
+/// For what matters least.
+pub(crate) const DIM: Style = Style::new().dimmed();
+/// For what is well. Never the only sign of it.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
+/// For what is not.
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+/// For what to do next.
+pub(crate) const HINT: Style = AnsiColor::Cyan.on_default();
+
+/// How to speak to the user.
+#[derive(Debug, Clone)]
+pub(crate) struct Ui {
+    pub(crate) json: bool,
+    quiet: bool,
+    verbose: bool,
+}
+
+/// Wraps a text in a style.
+pub(crate) fn styled(style: Style, text: impl Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+impl Ui {
+    /// Takes the user's wishes, and settles for the process whether colours are used.
+    pub(crate) fn new(globals: &Globals) -> Ui {
+        match globals.color {
+            ColorArg::Auto => {}
+            ColorArg::Always => anstream::ColorChoice::Always.write_global(),
+            ColorArg::Never => anstream::ColorChoice::Never.write_global(),
+        }
+        Ui { json: globals.json, quiet: globals.quiet, verbose: globals.verbose > 0 }
+    }
+
+    /// Prints a line of the answer.
+    pub(crate) fn answer(&self, line: impl Display) -> Result<(), Error> {
+        // Flushed at once: whoever reads a pipe sees each line when it is true.
+        let mut stdout = anstream::stdout().lock();
+        writeln!(stdout, "{line}")?;
+        Ok(stdout.flush()?)
+    }
+
+    /// Prints the answer as JSON.
+    pub(crate) fn answer_json(&self, value: &impl Serialize) -> Result<(), Error> {
+        let json = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
+        self.answer(json)
+    }
+
+    /// Prints bytes of the answer as they are.
+    pub(crate) fn answer_bytes(&self, bytes: &[u8]) -> Result<(), Error> {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(bytes)?;
+        Ok(stdout.flush()?)
+    }
+
+    /// Says what happened.
+    pub(crate) fn note(&self, line: impl Display) {
+        if !self.quiet {
+            to_stderr(line);
+        }
+    }
+
+    /// Starts a bar that follows a transfer: drawn on a terminal, silent elsewhere.
+    pub(crate) fn bar(&self, verb: &'static str) -> Bar {
+        Bar::new(verb, !self.quiet && !self.verbose && io::stderr().is_terminal())
+    }
+
+    /// Asks a question that is answered with yes or no. Without a terminal, nobody is there to answer: none.
+    pub(crate) fn confirm(&self, question: &str) -> Option<bool> {
+        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            return None;
+        }
+        let mut stderr = anstream::stderr().lock();
+        let _ = write!(stderr, "{question} [y/N] ");
+        let _ = stderr.flush();
+        drop(stderr);
+        let mut answer = String::new();
+        let _ = io::stdin().lock().read_line(&mut answer);
+        Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    }
+
+    /// Says why the command failed, and what to do.
+    pub(crate) fn failure(&self, error: &Error, settings: Option<&Settings>) {
+        if error.is_silent() {
+            return;
+        }
+        let hint = hint::hint(error, settings);
+        if self.json {
+            return to_stderr(error.to_json(hint.as_deref()));
+        }
+        if let Error::Signal(signal) = error {
+            return to_stderr(signal.word());
+        }
+        to_stderr(format_args!("{} {error}", styled(BAD, "error:")));
+        for cause in error.causes() {
+            to_stderr(format_args!("{} {cause}", styled(BOLD, "caused by:")));
+        }
+        if let Some(hint) = hint {
+            to_stderr(format_args!("{} {hint}", styled(HINT, "hint:")));
+        }
+    }
+}
+
+fn to_stderr(line: impl Display) {
+    // When nobody reads stderr, there is nobody to tell.
+    let _ = writeln!(anstream::stderr().lock(), "{line}");
+}
