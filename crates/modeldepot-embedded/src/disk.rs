@@ -87,6 +87,22 @@ impl Disk {
         self.folder.join("index.redb")
     }
 
+    /// Makes the names of the files in the folder itself survive a power cut.
+    pub(crate) fn sync_folder(&self) -> Result<(), Error> {
+        sync(&self.folder)
+    }
+
+    /// Returns whether any file holds bytes.
+    pub(crate) fn has_blobs(&self) -> Result<bool, Error> {
+        for first in 0..=u8::MAX {
+            let fan = self.blobs().join(format!("{first:02x}"));
+            if fs::read_dir(&fan).map_err(Error::io("read folder", &fan))?.next().is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn blobs(&self) -> PathBuf {
         self.folder.join("blobs")
     }
@@ -264,8 +280,6 @@ impl Drop for Pin {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use std::io::Write;
 
     use super::*;

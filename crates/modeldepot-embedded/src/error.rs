@@ -67,6 +67,13 @@ pub enum Error {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 
+    /// The folder holds objects, but what they are called is lost.
+    #[error("index `{}` is missing or empty, though the folder holds objects", path.display())]
+    IndexMissing {
+        /// Where the index should be.
+        path: PathBuf,
+    },
+
     /// A bucket in the configuration has a name that S3 does not allow.
     #[error("`{name}` is not a bucket name")]
     BucketName {

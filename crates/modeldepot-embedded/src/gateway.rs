@@ -30,14 +30,18 @@ impl Store {
     fn settle<T>(&self, staged: Option<Staged>, result: S3Result<(T, Vec<BlobId>)>) -> S3Result<T> {
         match result {
             Ok((value, freed)) => {
-                staged.map(Staged::keep);
+                if let Some(staged) = staged {
+                    staged.keep();
+                }
                 self.disk.remove(&freed);
                 Ok(value)
             }
             Err(error) => {
                 // A commit that failed may have reached the disk. The next start knows, and sweeps.
-                if *error.code() == s3s::S3ErrorCode::InternalError {
-                    staged.map(Staged::keep);
+                if let Some(staged) = staged
+                    && *error.code() == s3s::S3ErrorCode::InternalError
+                {
+                    staged.keep();
                 }
                 Err(error)
             }

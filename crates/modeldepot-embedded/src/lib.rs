@@ -45,6 +45,7 @@
 //! | `server` | [`Config`], [`Server`]: the socket, start and stop |
 //! | `access` | which requests are let in at all |
 //! | `gateway` | the S3 operations: request in, answer out |
+//! | `reframe` | what a body passes before the protocol layer |
 //! | `receive`, `send` | a body on its way to and from a file |
 //! | `disk` | the data folder and its blob files |
 //! | `index` | the tables and transactions |
@@ -64,6 +65,7 @@ mod listing;
 mod multipart;
 mod receive;
 mod record;
+mod reframe;
 mod refusal;
 mod send;
 mod server;

@@ -140,8 +140,6 @@ impl Index {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use std::collections::BTreeSet;
 
     use proptest::prelude::*;

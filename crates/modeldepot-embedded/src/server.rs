@@ -16,6 +16,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use s3s::config::{S3Config, StaticConfigProvider};
+use s3s::dto::StreamingBlob;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -29,6 +30,7 @@ use crate::error::Error;
 use crate::gateway::{Gateway, Store};
 use crate::index::Index;
 use crate::receive::waits_for_continue;
+use crate::reframe::{Frames, Reframe};
 
 /// What every S3 server of this kind starts with, and everybody knows.
 const DEFAULT_KEY: &str = "minioadmin";
@@ -180,7 +182,15 @@ impl Drop for Server {
 fn open(folder: &std::path::Path, buckets: &[String]) -> Result<Store, Error> {
     let disk = Disk::open(folder)?;
     let path = disk.index();
+    // Without its index, every file in the folder would look like a leftover.
+    let fresh = path.metadata().map_or(true, |found| found.len() == 0);
+    if fresh && disk.has_blobs()? {
+        return Err(Error::IndexMissing { path });
+    }
     let index = Index::open(&path, buckets)?;
+    if fresh {
+        disk.sync_folder()?;
+    }
     let known = index.blobs().map_err(|error| Error::Index { path, source: error.into() })?;
     let swept = disk.sweep(&known)?;
     if swept.removed > 0 {
@@ -293,7 +303,12 @@ async fn serve(service: S3Service, request: Request<Incoming>) -> Response<s3s::
     if is_form {
         return plain_error(StatusCode::NOT_IMPLEMENTED, "NotImplemented", "Uploads by form are not implemented");
     }
-    service.call(request.map(s3s::Body::from)).await.unwrap_or_else(|error| {
+    let is_chunked =
+        request.headers().get("x-amz-content-sha256").is_some_and(|kind| kind.as_bytes().starts_with(b"STREAMING-"));
+    let request = request.map(|body| {
+        if is_chunked { StreamingBlob::wrap(Reframe::new(Frames(body))).into() } else { s3s::Body::from(body) }
+    });
+    service.call(request).await.unwrap_or_else(|error| {
         tracing::error!(?error, "the protocol layer failed");
         plain_error(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "Please try again")
     })

@@ -159,8 +159,6 @@ fn read_token(token: &str) -> S3Result<Start> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use super::*;
 
     #[test]

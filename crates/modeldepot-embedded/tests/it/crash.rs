@@ -139,7 +139,7 @@ async fn killed_at_any_moment_it_keeps_what_it_acknowledged() {
     let client = Client::new(server.local_addr());
     let known = Arc::clone(&ledger);
     blocking(move || check(&client, &known)).await;
-    let ledger = ledger.lock().unwrap();
+    let ledger = ledger.lock().unwrap().clone();
     let acknowledged: Vec<_> = ledger.iter().filter(|(_, known)| known.acknowledged.is_some()).collect();
     assert!(acknowledged.len() > ROUNDS as usize, "too little was written to mean anything: {}", acknowledged.len());
     let needed: usize = acknowledged.iter().map(|(key, _)| server.stored_files("models", key).unwrap().len()).sum();

@@ -1,5 +1,7 @@
 //! Start, stop, lock, refuse.
 
+use std::path::Path;
+
 use modeldepot_embedded::{Error, Server};
 
 use crate::serve::{blocking, config, running};
@@ -78,6 +80,22 @@ async fn a_folder_of_something_else_and_a_damaged_index_are_refused() {
     std::fs::write(r.folder.path().join("index.redb"), vec![7; 70_000]).unwrap();
     let error = Server::start(config(r.folder.path())).await.unwrap_err();
     assert!(matches!(&error, Error::Index { path, .. } if path.ends_with("index.redb")), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_lost_index_does_not_cost_the_bytes() {
+    let r = running().await;
+    let client = r.client;
+    blocking(move || assert_eq!(client.put("/models/k", b"bytes").status, 200)).await;
+    let kept = r.server.stored_files("models", "k").unwrap();
+    r.server.stop().await.unwrap();
+    let index = r.folder.path().join("index.redb");
+    for lose in [|path: &Path| std::fs::write(path, ""), |path: &Path| std::fs::remove_file(path)] {
+        lose(&index).unwrap();
+        let error = Server::start(config(r.folder.path())).await.unwrap_err();
+        assert!(matches!(&error, Error::IndexMissing { path } if *path == index), "{error:?}");
+        assert!(kept[0].exists());
+    }
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! Tests that are not ignored need nothing but this crate: they speak through the small client in `client.rs`. The
 //! others drive real S3 clients (`outside.rs`).
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, helpers included")]
+
 mod client;
 mod conditions;
 mod crash;

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 
 use crate::client::{Answer, Client, read};
-use crate::serve::{blocking, files, running};
+use crate::serve::{Process, blocking, files, running};
 
 #[tokio::test]
 async fn keys_are_names_and_never_paths() {
@@ -156,6 +156,66 @@ async fn a_read_ends_with_the_bytes_it_began_with() {
         panic!("files of removed objects are left");
     })
     .await;
+}
+
+#[tokio::test]
+async fn damaged_files_are_errors_and_never_answers() {
+    let r = running().await;
+    let client = r.client;
+    let client = blocking(move || {
+        assert_eq!(client.put("/models/k", &vec![7; 3_000_000]).status, 200);
+        client
+    })
+    .await;
+    let file = r.server.stored_files("models", "k").unwrap().remove(0);
+    std::fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(2_999_999).unwrap();
+    let client = blocking(move || {
+        assert_eq!((client.get("/models/k").status, client.get("/models/k").code()), (500, "InternalError".into()));
+        client
+    })
+    .await;
+    std::fs::remove_file(&file).unwrap();
+    blocking(move || {
+        let answer = client.get("/models/k");
+        assert_eq!(answer.status, 500);
+        assert!(!answer.text().contains("blobs"), "no paths to clients: {}", answer.text());
+        assert_eq!(client.put("/models/k", b"healed").status, 200);
+        assert_eq!(client.get("/models/k").body, b"healed");
+    })
+    .await;
+}
+
+/// The client sends all of a large body as one chunk: the memory promise must not depend on its manners.
+#[test]
+fn one_chunk_of_any_size_takes_no_memory() {
+    const LEN: usize = 600_000_000;
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(folder.path());
+    let client = server.client();
+    let len = LEN.to_string();
+    let head = format!("{LEN:x}\r\n");
+    let tail = "\r\n0\r\n\r\n";
+    let headers = [
+        ("content-encoding", "aws-chunked"),
+        ("x-amz-decoded-content-length", len.as_str()),
+        ("x-amz-trailer", "x-amz-none"),
+    ];
+    let total = head.len() + LEN + tail.len();
+    let mut stream = client.connect().unwrap();
+    let request = client.head_of("PUT", "/models/k", "STREAMING-UNSIGNED-PAYLOAD-TRAILER", &headers, total);
+    stream.write_all(request.as_bytes()).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    for _ in 0..LEN / 1_000_000 {
+        stream.write_all(&[7; 1_000_000]).unwrap();
+    }
+    stream.write_all(tail.as_bytes()).unwrap();
+    let answer = read(stream).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let stored = client.send("HEAD", "/models/k", &[], b"");
+    assert_eq!(stored.header("content-length"), Some(len.as_str()));
+    if let Some(peak) = server.peak_memory() {
+        assert!(peak < 200 << 20, "the server held {} MiB", peak >> 20);
+    }
 }
 
 #[tokio::test]

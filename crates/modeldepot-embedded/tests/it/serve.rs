@@ -86,7 +86,6 @@ impl Drop for Process {
 
 /// Not a test: the body of [`Process`]. Does nothing unless it is started as one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[expect(clippy::print_stdout, reason = "the parent reads the address from here")]
 async fn as_a_process() {
     let Some(folder) = std::env::var_os("MODELDEPOT_TEST_SERVE") else { return };
     let server = Server::start(config(folder)).await.unwrap();

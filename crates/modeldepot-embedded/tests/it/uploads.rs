@@ -1,5 +1,7 @@
 //! Multipart uploads: what is assembled, what is refused, what is left.
 
+use std::slice::from_ref;
+
 use crate::client::{Answer, Client};
 use crate::serve::{blocking, files, running};
 
@@ -45,8 +47,8 @@ async fn completing_moves_no_bytes() {
         assert_eq!((before.len(), files(&folder)), (256, 3));
 
         let other = begin(&client, "other", &[]);
-        assert_eq!(complete(&client, "other", &id, &[one.clone()], &[]).code(), "NoSuchUpload", "bound to its key");
-        assert_eq!(complete(&client, "k", &other, &[one.clone()], &[]).code(), "NoSuchUpload");
+        assert_eq!(complete(&client, "other", &id, from_ref(&one), &[]).code(), "NoSuchUpload", "bound to its key");
+        assert_eq!(complete(&client, "k", &other, from_ref(&one), &[]).code(), "NoSuchUpload");
         assert_eq!(complete(&client, "k", &id, &[], &[]).status, 400);
         let swapped = [two.clone(), one.clone()];
         assert_eq!(complete(&client, "k", &id, &swapped, &[]).code(), "InvalidPartOrder");

@@ -1,0 +1,242 @@
+//! Keeps `aws-chunked` bodies from filling the memory.
+//!
+//! The protocol layer gathers each chunk of such a body before it passes it on, and the client chooses how large a
+//! chunk is: some send the whole object as one. So large unsigned chunks are cut into small ones on their way to the
+//! protocol layer. A signed chunk cannot be cut, its signature is over all of it; there the size is limited.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_util::Stream;
+use hyper::body::{Body as _, Incoming};
+
+/// Chunks up to this size pass as they are.
+const SMALL: u64 = 1 << 20;
+
+/// The largest signed chunk. Clients use at most a few mebibytes.
+const MAX_SIGNED: u64 = 16 << 20;
+
+/// The longest line before a chunk.
+const MAX_HEAD: usize = 1024;
+
+/// Why a body cannot be passed on. What clients are answered follows from the first word.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReframeError {
+    #[error("FormatError: a chunk does not end where it should")]
+    End,
+    #[error("TooLarge: the head of a chunk")]
+    Head,
+    #[error("TooLarge: a signed chunk of {0} bytes")]
+    Signed(u64),
+    #[error("{0}")]
+    Body(String),
+}
+
+#[derive(Debug)]
+enum State {
+    /// In the line before a chunk, of which this was read.
+    Head(Vec<u8>),
+    /// In a chunk, or what follows one, that passes as it is.
+    Pass(u64),
+    /// In a chunk that is cut.
+    Cut(u64),
+    /// In the line end after a chunk that is cut; so much of it was read.
+    End(usize),
+    /// Behind the last chunk, or in something that the protocol layer will refuse.
+    Rest,
+}
+
+/// Cuts the large chunks of a body.
+pub(crate) struct Reframe<S> {
+    inner: S,
+    state: State,
+    ready: VecDeque<Bytes>,
+}
+
+impl<S> Reframe<S> {
+    pub(crate) fn new(inner: S) -> Self {
+        Self { inner, state: State::Head(Vec::new()), ready: VecDeque::new() }
+    }
+
+    fn take(&mut self, mut input: Bytes) -> Result<(), ReframeError> {
+        while !input.is_empty() {
+            match &mut self.state {
+                State::Head(head) => {
+                    let end = input.iter().position(|byte| *byte == b'\n').map_or(input.len(), |at| at + 1);
+                    head.extend_from_slice(&input.split_to(end));
+                    if head.len() > MAX_HEAD {
+                        return Err(ReframeError::Head);
+                    }
+                    if head.last() == Some(&b'\n') {
+                        let head = std::mem::take(head);
+                        self.begin(head)?;
+                    }
+                }
+                State::Pass(left) => {
+                    let passed = input.split_to(input.len().min(usize::try_from(*left).unwrap_or(usize::MAX)));
+                    *left -= passed.len() as u64;
+                    self.ready.push_back(passed);
+                    if *left == 0 {
+                        self.state = State::Head(Vec::new());
+                    }
+                }
+                State::Cut(left) => {
+                    let piece = input.split_to(input.len().min(usize::try_from(*left).unwrap_or(usize::MAX)));
+                    *left -= piece.len() as u64;
+                    if *left == 0 {
+                        self.state = State::End(0);
+                    }
+                    self.ready.push_back(format!("{:x}\r\n", piece.len()).into());
+                    self.ready.push_back(piece);
+                    self.ready.push_back(Bytes::from_static(b"\r\n"));
+                }
+                State::End(read) => {
+                    if b"\r\n".get(*read) != input.split_to(1).first() {
+                        return Err(ReframeError::End);
+                    }
+                    *read += 1;
+                    if *read == 2 {
+                        self.state = State::Head(Vec::new());
+                    }
+                }
+                State::Rest => self.ready.push_back(std::mem::take(&mut input)),
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, head: Vec<u8>) -> Result<(), ReframeError> {
+        let digits = head.iter().position(|byte| !byte.is_ascii_hexdigit()).unwrap_or(head.len());
+        let size = std::str::from_utf8(&head[..digits]).ok().and_then(|digits| u64::from_str_radix(digits, 16).ok());
+        let signed = head.get(digits) == Some(&b';');
+        self.state = match size {
+            None | Some(0) => State::Rest,
+            Some(size) if size > MAX_SIGNED && signed => return Err(ReframeError::Signed(size)),
+            Some(size) if size > SMALL && !signed => {
+                self.state = State::Cut(size);
+                return Ok(());
+            }
+            // The chunk and the line end after it.
+            Some(size) => State::Pass(size + 2),
+        };
+        self.ready.push_back(head.into());
+        Ok(())
+    }
+}
+
+impl<S, E> Stream for Reframe<S>
+where
+    S: Stream<Item = Result<Bytes, E>> + Unpin,
+    E: std::fmt::Display,
+{
+    type Item = Result<Bytes, ReframeError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            if let Some(ready) = self.ready.pop_front() {
+                return Poll::Ready(Some(Ok(ready)));
+            }
+            match ready!(Pin::new(&mut self.inner).poll_next(cx)) {
+                // A head that was cut short: the protocol layer notices that the body is.
+                None => return Poll::Ready(None),
+                Some(Err(error)) => return Poll::Ready(Some(Err(ReframeError::Body(error.to_string())))),
+                Some(Ok(input)) => {
+                    if let Err(error) = self.take(input) {
+                        return Poll::Ready(Some(Err(error)));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The data of a body as hyper receives it.
+pub(crate) struct Frames(pub(crate) Incoming);
+
+impl Stream for Frames {
+    type Item = Result<Bytes, hyper::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            match ready!(Pin::new(&mut self.0).poll_frame(cx)) {
+                None => return Poll::Ready(None),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Poll::Ready(Some(Ok(data)));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{StreamExt, stream};
+
+    use super::*;
+
+    /// Reframes a body that arrives in pieces of this size.
+    async fn reframed(body: &[u8], piece: usize) -> Result<Vec<u8>, ReframeError> {
+        let pieces: Vec<_> =
+            body.chunks(piece).map(|piece| Ok::<_, std::io::Error>(Bytes::copy_from_slice(piece))).collect();
+        let mut reframe = Reframe::new(stream::iter(pieces));
+        let mut out = Vec::new();
+        while let Some(bytes) = reframe.next().await {
+            out.extend_from_slice(&bytes?);
+        }
+        Ok(out)
+    }
+
+    /// Takes the chunks apart. Returns the data, the size of the largest chunk, and what follows.
+    fn parse(mut body: &[u8]) -> (Vec<u8>, usize, Vec<u8>) {
+        let (mut data, mut largest) = (Vec::new(), 0);
+        loop {
+            let end = body.windows(2).position(|two| two == b"\r\n").unwrap();
+            let head = std::str::from_utf8(&body[..end]).unwrap();
+            let size = usize::from_str_radix(head.split(';').next().unwrap(), 16).unwrap();
+            body = &body[end + 2..];
+            if size == 0 {
+                return (data, largest, body.to_vec());
+            }
+            data.extend_from_slice(&body[..size]);
+            largest = largest.max(size);
+            assert_eq!(&body[size..size + 2], b"\r\n");
+            body = &body[size + 2..];
+        }
+    }
+
+    #[tokio::test]
+    async fn large_chunks_are_cut_and_all_else_passes() {
+        let large: Vec<u8> = (0..(SMALL as usize + 70_000)).map(|n| (n * 7) as u8).collect();
+        let body = [
+            b"5\r\nhello\r\n",
+            format!("{:X}\r\n", large.len()).as_bytes(),
+            &large,
+            b"\r\n3;chunk-signature=abc\r\nend\r\n0\r\nx-amz-checksum-crc32:AAAA\r\n\r\n",
+        ]
+        .concat();
+        for piece in [1, 7, 65_536, body.len()] {
+            let (data, largest, rest) = parse(&reframed(&body, piece).await.unwrap());
+            assert!(data == [b"hello", &large[..], b"end"].concat(), "pieces of {piece}");
+            assert!(largest <= piece.max(5), "a chunk of {largest} from pieces of {piece}");
+            assert_eq!(rest, b"x-amz-checksum-crc32:AAAA\r\n\r\n");
+        }
+        for body in ["", "zz\r\nwhat", "0\r\n\r\n", "5\r\nhel", "5"] {
+            let passed = reframed(body.as_bytes(), 2).await.unwrap();
+            assert!(body.as_bytes().starts_with(&passed), "{body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_would_fill_the_memory_is_refused() {
+        let head = format!("{:x};chunk-signature=abc\r\n", MAX_SIGNED + 1);
+        assert!(matches!(reframed(head.as_bytes(), 9).await, Err(ReframeError::Signed(_))));
+        assert!(matches!(reframed(&[b'1'; 2000], 100).await, Err(ReframeError::Head)));
+        let body = [format!("{:x}\r\n", SMALL + 1).as_bytes(), &vec![0; SMALL as usize + 1], b"xx"].concat();
+        assert!(matches!(reframed(&body, 1000).await, Err(ReframeError::End)));
+    }
+}
