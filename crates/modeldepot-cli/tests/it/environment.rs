@@ -1,0 +1,247 @@
+//! A place of its own for each test: folders, an S3 server on a free port, and no environment but what is given.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::future::Future;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+
+use modeldepot::s3::UploadOptions;
+use modeldepot::{BucketName, S3Client, Settings};
+use modeldepot_embedded::{Config, Server};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::normalised::normalised;
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+
+pub(crate) fn wait<T>(work: impl Future<Output = T>) -> T {
+    RUNTIME.block_on(work)
+}
+
+pub(crate) struct TestEnv {
+    temp: TempDir,
+    server: Option<Server>,
+    pub(crate) endpoint: String,
+}
+
+/// What a run printed and how it ended, with times and places taken out.
+#[must_use = "compare the output with a snapshot, or say that it succeeds"]
+pub(crate) struct Output {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) code: Option<i32>,
+    shown: String,
+}
+
+impl TestEnv {
+    /// Starts a server that has the three buckets.
+    pub(crate) fn new() -> TestEnv {
+        TestEnv::with_buckets(&["models", "plants-images", "data"])
+    }
+
+    pub(crate) fn with_buckets(buckets: &[&str]) -> TestEnv {
+        let mut env = TestEnv::without_server("");
+        let config = Config {
+            data: env.temp.path().join("server"),
+            listen: ([127, 0, 0, 1], 0).into(),
+            access_key: "minioadmin".to_owned(),
+            secret_key: "minioadmin".to_owned(),
+            buckets: buckets.iter().map(|bucket| (*bucket).to_owned()).collect(),
+            ignore_conditions: false,
+        };
+        let server = wait(Server::start(config)).unwrap();
+        env.endpoint = server.endpoint();
+        env.server = Some(server);
+        env
+    }
+
+    pub(crate) fn without_server(endpoint: &str) -> TestEnv {
+        let temp = tempfile::tempdir().unwrap();
+        for folder in ["home", "work", "tmp"] {
+            fs::create_dir(temp.path().join(folder)).unwrap();
+        }
+        TestEnv { temp, server: None, endpoint: endpoint.to_owned() }
+    }
+
+    /// Returns the current folder of every run.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.temp.path().join("work")
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder().join(name)
+    }
+
+    /// Returns where runs put temporary files.
+    pub(crate) fn tmp(&self) -> PathBuf {
+        self.temp.path().join("tmp")
+    }
+
+    /// Returns where the server keeps its data.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.temp.path().join("server")
+    }
+
+    pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap()
+    }
+
+    pub(crate) fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_modeldepot"));
+        command
+            .args(args)
+            .env_clear()
+            .env("HOME", self.temp.path().join("home"))
+            .env("TMPDIR", self.tmp())
+            .env("S3_ENDPOINT", &self.endpoint)
+            .current_dir(self.folder())
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Output {
+        self.run_with(args, &[])
+    }
+
+    /// Runs with more of an environment.
+    pub(crate) fn run_with<S: AsRef<OsStr>>(
+        &self,
+        args: impl IntoIterator<Item = S>,
+        variables: &[(&str, &str)],
+    ) -> Output {
+        let mut command = self.command(args);
+        command.envs(variables.iter().copied());
+        self.output(command)
+    }
+
+    pub(crate) fn output(&self, mut command: Command) -> Output {
+        self.taken(&command.output().unwrap())
+    }
+
+    /// Waits for a run that was started with pipes.
+    pub(crate) fn finish(&self, child: Child) -> Output {
+        self.taken(&child.wait_with_output().unwrap())
+    }
+
+    pub(crate) fn start<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Child {
+        self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    fn taken(&self, output: &std::process::Output) -> Output {
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        let mut shown = String::new();
+        for (name, text) in [("stdout", &stdout), ("stderr", &stderr)] {
+            if !text.is_empty() {
+                shown.push_str(&format!("------- {name} -------\n{text}"));
+                if !text.ends_with('\n') {
+                    shown.push('\n');
+                }
+            }
+        }
+        match output.status.code() {
+            Some(code) => shown.push_str(&format!("[exit status: {code}]")),
+            None => shown.push_str(&format!("[{}]", output.status)),
+        }
+        let real = fs::canonicalize(self.temp.path()).unwrap();
+        let places = [
+            (self.endpoint.as_str(), "$ENDPOINT"),
+            (self.temp.path().to_str().unwrap(), "$TEMP"),
+            (real.to_str().unwrap(), "$TEMP"),
+        ];
+        Output { stdout, stderr, code: output.status.code(), shown: normalised(&shown, &places) }
+    }
+
+    pub(crate) fn client(&self) -> S3Client {
+        let endpoint = self.endpoint.clone();
+        let settings = Settings::from_variables(|name| (name == "S3_ENDPOINT").then(|| endpoint.clone())).unwrap();
+        wait(S3Client::connect(&settings)).unwrap()
+    }
+
+    /// Writes an object of the models bucket, past all rules.
+    pub(crate) fn put(&self, key: &str, bytes: impl AsRef<[u8]>) {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes.as_ref()).unwrap();
+        wait(self.client().upload_file(file.path(), &models(), key, &UploadOptions::default(), |_| {})).unwrap();
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Vec<u8> {
+        wait(self.client().get_small(&models(), key, 1 << 20)).unwrap().unwrap().to_vec()
+    }
+
+    pub(crate) fn delete(&self, key: &str) {
+        wait(self.client().delete_object(&models(), key)).unwrap();
+    }
+
+    /// Returns the keys of all objects of the models bucket.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        wait(self.client().list_objects(&models(), "")).unwrap().into_iter().map(|object| object.key).collect()
+    }
+
+    /// Changes one byte in the middle of an object, on the server's disk.
+    pub(crate) fn damage(&self, key: &str) {
+        let blobs = self.server.as_ref().unwrap().stored_files("models", key).unwrap();
+        let blob = &blobs[blobs.len() / 2];
+        let mut bytes = fs::read(blob).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(blob, bytes).unwrap();
+    }
+}
+
+impl Output {
+    /// Returns stdout of a run that must have succeeded.
+    #[track_caller]
+    pub(crate) fn success(self) -> String {
+        assert_eq!(self.code, Some(0), "{self}");
+        self.stdout
+    }
+
+    /// Returns stdout of a run that must have succeeded, as JSON.
+    #[track_caller]
+    pub(crate) fn json(self) -> serde_json::Value {
+        serde_json::from_str(&self.success()).unwrap()
+    }
+}
+
+impl std::fmt::Display for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+pub(crate) fn models() -> BucketName {
+    "models".parse().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Returns the files under a folder, with their paths from there.
+pub(crate) fn tree(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.push(path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    found.sort();
+    found
+}

@@ -1,0 +1,81 @@
+//! Ctrl-C: quick, quiet, and nothing half-done is ever visible.
+#![cfg(unix)]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use crate::environment::{TestEnv, tree};
+
+fn send(child: &Child, signal: &str) {
+    let kill = format!("kill -{signal} {}", child.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+}
+
+#[track_caller]
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{what} did not happen");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn bytes_under(folder: &Path) -> u64 {
+    tree(folder).iter().map(|file| fs::metadata(folder.join(file)).map_or(0, |found| found.len())).sum()
+}
+
+fn large_file(env: &TestEnv, bytes: u64) {
+    fs::File::create(env.path("large.bin")).unwrap().set_len(bytes).unwrap();
+}
+
+#[test]
+fn a_push() {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let env = TestEnv::new();
+        large_file(&env, 1 << 30);
+        let before = bytes_under(&env.data());
+        let push = env.start(["push", "m", "large.bin", "--version", "1"]);
+        wait_until("the transfer", || bytes_under(&env.data()) > before + (8 << 20));
+        send(&push, signal);
+        let ended = env.finish(push);
+        assert_eq!(ended.code, Some(code), "{ended}");
+        if signal == "INT" {
+            insta::assert_snapshot!(ended, @"");
+        }
+        assert_eq!(env.keys(), [""; 0]);
+        assert_eq!(env.run(["models"]).success(), "");
+        // The version was never published, so its name is free.
+        env.write("small.bin", "weights");
+        env.run(["push", "m", "small.bin", "--version", "1"]).success();
+    }
+}
+
+#[test]
+fn a_pull() {
+    let env = TestEnv::new();
+    large_file(&env, 192 << 20);
+    env.run(["push", "m", "large.bin"]).success();
+    let pull = env.start(["pull", "m"]);
+    let folder = env.path("m");
+    wait_until("the transfer", || tree(&folder).iter().any(|file| file.ends_with(".part")));
+    send(&pull, "INT");
+    let ended = env.finish(pull);
+    insta::assert_snapshot!(ended, @"");
+    assert_eq!(tree(&folder), [""; 0]);
+}
+
+#[test]
+fn the_demo() {
+    let env = TestEnv::without_server("");
+    let mut demo = env.start(["demo"]);
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("up ")), "the server did not start");
+    send(&demo, "INT");
+    let ended = env.finish(demo);
+    assert_eq!(ended.code, Some(130), "{ended}");
+    assert_eq!(ended.stderr, "interrupted\n");
+    assert_eq!(fs::read_dir(env.tmp()).unwrap().count(), 0, "{:?}", tree(&env.tmp()));
+}

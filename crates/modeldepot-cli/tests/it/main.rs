@@ -1,0 +1,30 @@
+//! The command as its users meet it: the built binary, a real S3 server, and every word that it prints.
+
+mod check;
+mod damage;
+mod environment;
+mod full_disk;
+mod input;
+mod interrupt;
+mod json;
+mod normalised;
+mod offline;
+mod roundtrip;
+mod s3;
+mod secrets;
+mod server;
+mod settings;
+mod versions;
+
+#[test]
+fn no_test_file_is_forgotten() {
+    let declared: Vec<String> = include_str!("main.rs")
+        .lines()
+        .filter_map(|line| Some(format!("{}.rs", line.strip_prefix("mod ")?.strip_suffix(';')?)))
+        .collect();
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let is_source = name.ends_with(".rs") && name != "main.rs";
+        assert!(!is_source || declared.contains(&name), "{name} is not declared in main.rs");
+    }
+}

@@ -1,0 +1,87 @@
+//! `up`: the embedded server as a command.
+#![cfg(unix)]
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use crate::environment::{Output, TestEnv};
+
+struct Up {
+    child: Child,
+    endpoint: String,
+}
+
+impl Up {
+    fn start(env: &TestEnv, variables: &[(&str, &str)]) -> Up {
+        let mut command = env.command(["up", "--listen", "127.0.0.1:0", "--data", "store", "--json"]);
+        let mut child =
+            command.envs(variables.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut text = String::new();
+        for line in BufReader::new(child.stdout.as_mut().unwrap()).lines() {
+            text += &line.unwrap();
+            if let Ok(told) = serde_json::from_str::<serde_json::Value>(&text) {
+                return Up { child, endpoint: told["endpoint"].as_str().unwrap().to_owned() };
+            }
+        }
+        panic!("{}", env.finish(child));
+    }
+
+    fn stop(self, env: &TestEnv) -> Output {
+        assert!(Command::new("sh").args(["-c", &format!("kill -INT {}", self.child.id())]).status().unwrap().success());
+        env.finish(self.child)
+    }
+}
+
+#[test]
+fn what_is_published_outlives_the_server() {
+    let mut env = TestEnv::without_server("");
+    env.write("m.bin", "weights");
+    let up = Up::start(&env, &[]);
+    env.endpoint = up.endpoint.clone();
+    env.run(["push", "m", "m.bin", "--version", "1"]).success();
+    insta::assert_snapshot!(up.stop(&env), @"");
+    let up = Up::start(&env, &[]);
+    env.endpoint = up.endpoint.clone();
+    env.run(["verify", "m@1"]).success();
+    insta::assert_snapshot!(env.run(["up", "--listen", "127.0.0.1:0", "--data", "store"]), @"");
+    let address = up.endpoint.trim_start_matches("http://").to_owned();
+    let taken = env.run(["up", "--listen", &address, "--data", "other"]);
+    assert_eq!(taken.code, Some(2), "{taken}");
+    assert!(taken.stderr.contains("hint: another program listens there"), "{taken}");
+    up.stop(&env).success();
+}
+
+#[test]
+fn a_configured_login_is_asked_for_and_never_shown() {
+    let mut env = TestEnv::without_server("");
+    let login = [("S3_ACCESS_KEY", "our-own-key"), ("S3_SECRET_KEY", "our-own-secret")];
+    let mut command = env.command(["up", "--listen", "127.0.0.1:0", "--data", "store"]);
+    let mut child = command.envs(login).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut shown = String::new();
+    for line in BufReader::new(child.stdout.as_mut().unwrap()).lines() {
+        let line = line.unwrap();
+        if let Some(endpoint) = line.trim().strip_prefix("endpoint") {
+            env.endpoint = endpoint.trim().to_owned();
+        }
+        shown += &line;
+        shown.push('\n');
+        if line.contains("Ctrl-C") {
+            break;
+        }
+    }
+    assert_eq!(env.run(["models"]).code, Some(5), "the default login is not let in");
+    env.run_with(["models"], &login).success();
+    let ended = Up { child, endpoint: String::new() }.stop(&env);
+    assert_eq!(ended.code, Some(0), "{ended}");
+    let shown = shown.replace(&env.endpoint, "$ENDPOINT");
+    insta::assert_snapshot!(shown, @"");
+}
+
+#[test]
+fn refusals() {
+    let env = TestEnv::without_server("");
+    env.write("full/of/things.txt", "x");
+    insta::assert_snapshot!(env.run(["up", "--listen", "127.0.0.1:0", "--data", "full"]), @"");
+    insta::assert_snapshot!(env.run(["up", "--listen", "0.0.0.0:0", "--data", "store"]), @"");
+    insta::assert_snapshot!(env.run(["up", "--listen", "localhost:9000"]), @"");
+}
