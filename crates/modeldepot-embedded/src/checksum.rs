@@ -110,8 +110,10 @@ impl Sums {
         self.0.is_empty()
     }
 
-    pub(crate) fn only(&self, algorithm: Algorithm) -> Self {
-        Self(self.0.iter().filter(|(a, _)| **a == algorithm).map(|(a, v)| (*a, v.clone())).collect())
+    /// Returns those of these algorithms.
+    pub(crate) fn only(&self, algorithms: &[Algorithm]) -> Self {
+        let kept = self.0.iter().filter(|(algorithm, _)| algorithms.contains(algorithm));
+        Self(kept.map(|(algorithm, value)| (*algorithm, value.clone())).collect())
     }
 }
 

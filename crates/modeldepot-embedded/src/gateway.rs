@@ -10,12 +10,12 @@ mod uploads;
 use std::sync::Arc;
 
 use s3s::dto::*;
-use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
+use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 
 use crate::conditions::{Tags, WriteConditions};
-use crate::disk::{Disk, Staged};
+use crate::disk::{Disk, Pin, Staged};
 use crate::index::Index;
-use crate::record::{BlobId, Description};
+use crate::record::{BlobId, Description, Object, Segment};
 use crate::refusal::internal;
 
 /// An open data folder.
@@ -26,6 +26,16 @@ pub(crate) struct Store {
 }
 
 impl Store {
+    /// Finds an object, and keeps its files from being removed until the pin is dropped.
+    fn hold(&self, bucket: &str, key: &str) -> S3Result<(Object, Vec<Segment>, Pin)> {
+        let ((object, segments), pin) = self.disk.pinned(|| {
+            let (object, segments) = self.index.find(bucket, key)?;
+            let blobs = segments.iter().map(|segment| segment.blob).collect();
+            Ok::<_, S3Error>(((object, segments), blobs))
+        })?;
+        Ok((object, segments, pin))
+    }
+
     /// Ends the life of a new file as its transaction ended, and removes the files that nothing needs any more.
     fn settle<T>(&self, staged: Option<Staged>, result: S3Result<(T, Vec<BlobId>)>) -> S3Result<T> {
         match result {

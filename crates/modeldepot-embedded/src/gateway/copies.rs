@@ -41,11 +41,7 @@ pub(super) fn check_source(conditions: &ReadConditions, object: &record::Object)
 
 /// Computes a checksum over all bytes of an object, which must still have this entity tag.
 fn checksum(store: &Store, bucket: &str, key: &str, algorithm: Algorithm) -> S3Result<(String, Checksums)> {
-    let ((object, segments), pin) = store.disk.pinned(|| {
-        let (object, segments) = store.index.find(bucket, key)?;
-        let blobs = segments.iter().map(|segment| segment.blob).collect();
-        Ok::<_, s3s::S3Error>(((object, segments), blobs))
-    })?;
+    let (object, segments, pin) = store.hold(bucket, key)?;
     let mut reader = Reader::open(pin, &segments, 0..object.size).map_err(internal)?;
     let mut hashes = Hashes::new(&[algorithm]);
     while let Some(piece) = reader.read().map_err(internal)? {

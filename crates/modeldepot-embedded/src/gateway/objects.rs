@@ -41,7 +41,6 @@ impl Gateway {
         };
         let mut output = PutObjectOutput {
             e_tag: Some(etag(&object.etag)),
-            size: Some(size(len)),
             checksum_type: object.checksums.kind(),
             ..Default::default()
         };
@@ -52,8 +51,6 @@ impl Gateway {
             store.settle(staged, put.map(|freed| ((), freed)))
         })
         .await?;
-        // S3 answers the size only to appends; clients take it for something else.
-        output.size = None;
         Ok(S3Response::new(output))
     }
 

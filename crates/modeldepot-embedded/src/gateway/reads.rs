@@ -177,11 +177,7 @@ impl Gateway {
         let (bucket, key, range, part) = (input.bucket, input.key, input.range, input.part_number);
         let (object, wanted, reader) = self
             .run(move |store| {
-                let ((object, segments), pin) = store.disk.pinned(|| {
-                    let (object, segments) = store.index.find(&bucket, &key)?;
-                    let blobs = segments.iter().map(|segment| segment.blob).collect();
-                    Ok::<_, S3Error>(((object, segments), blobs))
-                })?;
+                let (object, segments, pin) = store.hold(&bucket, &key)?;
                 conditions.check(&object).map_err(|reason| unmet(reason, &object))?;
                 let wanted = wanted(&object, &segments, range.as_ref(), part)?;
                 let reader = Reader::open(pin, &segments, wanted.range.clone()).map_err(internal)?;

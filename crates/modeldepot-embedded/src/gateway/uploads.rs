@@ -85,23 +85,16 @@ impl Gateway {
             // Whatever the client sends with the part, the upload's own kind is needed to complete it.
             wanted: Some(upload.algorithm.unwrap_or(Algorithm::Crc64Nvme)),
         };
-        let said: Vec<_> = claims.sums.iter().map(|(algorithm, _)| algorithm).chain(claims.trailers.clone()).collect();
+        let mut asked: Vec<_> = claims.sums.iter().map(|(algorithm, _)| algorithm).collect();
+        asked.extend(&claims.trailers);
+        asked.extend(upload.algorithm);
         let len = input.content_length.and_then(|len| u64::try_from(len).ok());
         let incoming = Incoming { body, len, claims, trailers: req.trailing_headers };
         let Received { staged, len, digests } = receive(&self.store.disk, incoming).await?;
         let part = self.add_part(target, number, staged, len, digests).await?;
         let mut output = UploadPartOutput { e_tag: Some(etag(&part.etag)), ..Default::default() };
         // Only what the client asked for: an unasked checksum would surprise those that compare all they are given.
-        let answered = upload.algorithm.into_iter().chain(said).fold(
-            record::Part { sums: Default::default(), ..part.clone() },
-            |mut kept, algorithm| {
-                if let Some(value) = part.sums.get(algorithm) {
-                    kept.sums.set(algorithm, value.to_owned());
-                }
-                kept
-            },
-        );
-        put_sums!(output, &answered.sums);
+        put_sums!(output, &part.sums.only(&asked));
         Ok(S3Response::new(output))
     }
 
@@ -154,11 +147,7 @@ impl Gateway {
             .run(move |store| {
                 let upload = store.index.upload(&asked)?;
                 let algorithm = upload.algorithm.unwrap_or(Algorithm::Crc64Nvme);
-                let ((object, segments), pin) = store.disk.pinned(|| {
-                    let (object, segments) = store.index.find(&from.0, &from.1)?;
-                    let blobs = segments.iter().map(|segment| segment.blob).collect();
-                    Ok::<_, S3Error>(((object, segments), blobs))
-                })?;
+                let (object, segments, pin) = store.hold(&from.0, &from.1)?;
                 check_source(&conditions, &object)?;
                 let range = copy_range(range.as_deref(), object.size)?;
                 let reader = Reader::open(pin, &segments, range).map_err(internal)?;
@@ -202,7 +191,7 @@ impl Gateway {
                     ..Default::default()
                 };
                 if let Some(algorithm) = upload.algorithm {
-                    put_sums!(listed, &part.sums.only(algorithm));
+                    put_sums!(listed, &part.sums.only(&[algorithm]));
                 }
                 listed
             })
