@@ -3,6 +3,9 @@
 //! Every change a client asks for is one write transaction, and every condition it sets is decided inside. Write
 //! transactions run one after another, so what one of them reads holds until it commits.
 
+#[cfg(test)]
+mod laws;
+
 use std::collections::HashSet;
 use std::path::Path;
 

@@ -285,7 +285,7 @@ async fn answer(service: S3Service, request: Request<Incoming>) -> Result<Respon
     }
     // A client that was refused before it sent its body does not send it. Then the connection cannot be used again,
     // and the client should hear so instead of finding it closed under its next request.
-    if waits && response.status().is_client_error() {
+    if waits && response.status().as_u16() >= 400 {
         response.headers_mut().insert(hyper::header::CONNECTION, HeaderValue::from_static("close"));
     }
     // The protocol layer answers a ranged GET with 206 but a ranged HEAD with 200, whatever it is told.

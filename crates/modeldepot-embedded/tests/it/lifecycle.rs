@@ -1,6 +1,8 @@
 //! Start, stop, lock, refuse.
 
+use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use modeldepot_embedded::{Error, Server};
 
@@ -26,6 +28,32 @@ async fn stop_and_start_keep_everything_and_free_the_folder() {
         assert_eq!(client.send("HEAD", "/other", &[], b"").status, 200);
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_lets_running_requests_finish() {
+    let r = running().await;
+    let client = r.client;
+    let body = vec![7; 4_000_000];
+    let mut stream = client.connect().unwrap();
+    stream.write_all(client.head("PUT", "/models/k", &[], body.len()).as_bytes()).unwrap();
+    stream.write_all(&body[..2_000_000]).unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let stopping = tokio::spawn(r.server.stop());
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!stopping.is_finished());
+    assert!(client.connect().is_err(), "new connections are not accepted");
+    let status = blocking(move || {
+        stream.write_all(&body[2_000_000..]).unwrap();
+        crate::client::read(stream).unwrap().status
+    })
+    .await;
+    assert_eq!(status, 200);
+    stopping.await.unwrap().unwrap();
+
+    let server = Server::start(config(r.folder.path())).await.unwrap();
+    let client = crate::client::Client::new(server.local_addr());
+    assert_eq!(blocking(move || client.get("/models/k").body.len()).await, 4_000_000);
 }
 
 #[tokio::test]

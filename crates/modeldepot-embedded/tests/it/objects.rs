@@ -158,6 +158,41 @@ async fn a_read_ends_with_the_bytes_it_began_with() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_among_writers_see_whole_objects() {
+    let r = running().await;
+    let address = r.server.local_addr();
+    let folder = r.folder.path().to_owned();
+    blocking(move || {
+        let content = |n: u32| n.to_le_bytes().repeat(50_000 + n as usize % 7 * 100_000);
+        assert_eq!(Client::new(address).put("/models/k", &content(0)).status, 200);
+        let writers = (1..=4).map(|writer| {
+            std::thread::spawn(move || {
+                for n in 0..15 {
+                    assert_eq!(Client::new(address).put("/models/k", &content(writer * 1000 + n)).status, 200);
+                }
+            })
+        });
+        let readers = (0..4).map(|_| {
+            std::thread::spawn(move || {
+                for _ in 0..40 {
+                    let body = Client::new(address).get("/models/k").body;
+                    let n = u32::from_le_bytes(body[..4].try_into().unwrap());
+                    assert!(body == content(n), "a mixture that begins as {n}");
+                }
+            })
+        });
+        let threads: Vec<_> = writers.chain(readers).collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        let settled = (0..200).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            files(&folder) == 1
+        });
+        assert!(settled, "{} files are left", files(&folder));
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn damaged_files_are_errors_and_never_answers() {
     let r = running().await;
