@@ -63,6 +63,8 @@ pub(crate) fn minio(tools: &Tools, port: Option<u16>) -> Result<Server, String> 
         .arg(data.join("drive"))
         .env("MINIO_ROOT_USER", ACCESS_KEY)
         .env("MINIO_ROOT_PASSWORD", SECRET_KEY)
+        // Without a region of its own it takes requests for any; with one it refuses a wrong one, as AWS does.
+        .env("MINIO_SITE_REGION", "us-east-1")
         .env("MINIO_BROWSER", "off")
         .env("MINIO_UPDATE", "off");
     let mut server = Server::spawn(command, "minio", port)?;
