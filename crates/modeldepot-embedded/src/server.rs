@@ -155,7 +155,8 @@ impl Server {
 
     /// Stops accepting, lets running requests finish for a while, and closes the data folder.
     ///
-    /// When it returns, another server may open the folder.
+    /// Requests that do not end in time are cut off. Work on the disk cannot be: it is awaited for a while more, and
+    /// once it is done another server may open the folder.
     pub async fn stop(mut self) -> Result<(), Error> {
         if let Some(stop) = self.stop.take() {
             // A failure means that the loop is gone already.

@@ -7,7 +7,7 @@ use super::{Gateway, Store, describe, etag, refuse_version, refuse_write_feature
 use crate::checksum::{Algorithm, Checksums, Hashes, put_sums};
 use crate::conditions::{ReadConditions, Tags};
 use crate::record;
-use crate::refusal::{internal, no_such_key, precondition_failed};
+use crate::refusal::{internal, precondition_failed};
 use crate::send::Reader;
 
 /// Returns the bucket and key that a copy is made from.
@@ -93,9 +93,11 @@ impl Gateway {
                         copy.description = description;
                     }
                     if let Some((etag, checksums)) = computed {
-                        // Replaced while it was read. Rare, and a client that asks again is served.
                         if etag != found.etag {
-                            return Err(no_such_key());
+                            return Err(s3_error!(
+                                OperationAborted,
+                                "The source was replaced while it was read. Try again."
+                            ));
                         }
                         copy.checksums = checksums;
                     }
