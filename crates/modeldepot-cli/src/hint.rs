@@ -1,6 +1,7 @@
 //! What to do next, computed from the fields of an error.
 
 use std::io;
+use std::path::{Path, PathBuf};
 
 use modeldepot::{Endpoint, Error as Depot, ManifestError, Settings, SettingsError, SourceError};
 use modeldepot_embedded::Error as Embedded;
@@ -34,13 +35,15 @@ fn depot(error: &Depot, settings: Option<&Settings>) -> Option<String> {
             Some(similar) => format!("did you mean `{similar}`?"),
             None => "`modeldepot models` lists the models of this bucket".to_owned(),
         },
-        Depot::VersionNotFound { model, similar, .. } => match similar.first() {
-            Some(similar) => format!("did you mean `{model}@{similar}`? `modeldepot versions {model}` lists all"),
+        Depot::VersionNotFound { model, version, similar } => match similar.first() {
+            Some(similar) if is_near(similar.as_str(), version.as_str()) => {
+                format!("did you mean `{model}@{similar}`? `modeldepot versions {model}` lists all")
+            }
+            Some(latest) => format!("there is `{model}@{latest}`; `modeldepot versions {model}` lists all"),
             None => format!("`modeldepot versions {model}` lists the versions"),
         },
         Depot::FileNotFound { path, files, .. } => {
-            let near = |file: &&modeldepot::ArtifactPath| strsim::jaro_winkler(file.as_str(), path.as_str()) > 0.7;
-            match files.iter().find(near) {
+            match files.iter().find(|file| is_near(file.as_str(), path.as_str())) {
                 Some(file) => format!("did you mean `{file}`?"),
                 None => {
                     let names: Vec<String> = files.iter().take(5).map(|file| format!("`{file}`")).collect();
@@ -96,6 +99,23 @@ fn depot(error: &Depot, settings: Option<&Settings>) -> Option<String> {
     })
 }
 
+/// Returns true for names that one may be typed for the other.
+fn is_near(a: &str, b: &str) -> bool {
+    strsim::jaro_winkler(a, b) > 0.85
+}
+
+/// Returns what lies beside a path that does not exist, under nearly the same name.
+fn neighbour(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let entries = std::fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let nearest = entries.max_by(|a, b| {
+        let [a, b] = [a, b].map(|candidate| strsim::jaro_winkler(candidate, name));
+        a.total_cmp(&b)
+    });
+    nearest.filter(|nearest| is_near(nearest, name)).map(|nearest| path.with_file_name(nearest))
+}
+
 fn denied(code: &str) -> &'static str {
     match code {
         "InvalidAccessKeyId" => "the server does not know the access key: check S3_ACCESS_KEY",
@@ -123,7 +143,8 @@ fn source(error: &SourceError) -> Option<String> {
         }
         SourceError::Pattern { .. } => "a pattern is written like `*.log` or `checkpoints/**`".to_owned(),
         SourceError::Changed { .. } => "let its writer finish, then push again; nothing was published".to_owned(),
-        SourceError::Missing { .. } | SourceError::Unreadable { .. } => return None,
+        SourceError::Missing { path } => format!("did you mean `{}`?", neighbour(path)?.display()),
+        SourceError::Unreadable { .. } => return None,
     })
 }
 
@@ -146,8 +167,8 @@ fn setting(error: &SettingsError, origin: &Origin) -> Option<String> {
 /// Says where a value was found, when that is not in plain sight.
 fn found(origin: &Origin) -> Option<String> {
     match origin {
-        Origin::Environment(name) => Some(format!("it is set in the environment, as `{name}`")),
-        Origin::File(name, path) => Some(format!("it is set in `{}`, as `{name}`", path.display())),
+        Origin::Environment(name) => Some(format!("it comes from `{name}` in the environment")),
+        Origin::File(name, path) => Some(format!("it comes from `{name}` in `{}`", path.display())),
         Origin::Flag(_) | Origin::Default => None,
     }
 }
@@ -170,6 +191,9 @@ fn disk(error: &io::Error) -> Option<String> {
     match error.kind() {
         io::ErrorKind::StorageFull => Some("free some space, or use another disk".to_owned()),
         io::ErrorKind::QuotaExceeded => Some("free some of your quota, or use another disk".to_owned()),
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            Some("something else is in the way: move it, or use another folder".to_owned())
+        }
         io::ErrorKind::ReadOnlyFilesystem => Some("use a folder that can be written to".to_owned()),
         io::ErrorKind::PermissionDenied => {
             Some("use a folder that you may write to, or change its permissions".to_owned())

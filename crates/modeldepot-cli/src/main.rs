@@ -60,10 +60,27 @@ fn run(args: Args, ui: &Ui) -> (Option<Settings>, Result<(), Error>) {
         Ok(runtime) => runtime,
         Err(source) => return (Some(settings), Err(Error::Runtime { source })),
     };
-    let done = runtime.block_on(commands::run(command, &settings, ui));
+    let done = runtime.block_on(async {
+        let done = commands::run(command, &settings, ui).await;
+        settled().await;
+        done
+    });
     // Threads that write a staged file end soon; one that waits for the keyboard never does.
     runtime.shutdown_timeout(Duration::from_secs(2));
     (Some(settings), done)
+}
+
+/// Waits a moment for the tasks of dropped work to be gone: one that is cut off by the end of the runtime instead may
+/// find the threads it needs missing, and panic.
+async fn settled() {
+    let tasks = tokio::runtime::Handle::current().metrics();
+    for _ in 0..100 {
+        if tasks.num_alive_tasks() == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    tracing::debug!(tasks = tasks.num_alive_tasks(), "ending while tasks are running");
 }
 
 /// Answers to `--help`, `--version` and what cannot be parsed.

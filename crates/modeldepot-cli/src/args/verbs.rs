@@ -18,7 +18,7 @@ pub(crate) struct UpArgs {
     #[arg(long, value_name = "DIR", default_value = "./modeldepot-data", value_hint = ValueHint::DirPath)]
     pub(crate) data: PathBuf,
     /// Listen on this address; port 0 lets the system choose
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9000")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9000", value_parser = listen)]
     pub(crate) listen: SocketAddr,
 }
 
@@ -146,7 +146,7 @@ pub(crate) enum S3Command {
     Mb {
         /// Name the bucket
         #[arg(value_name = "s3://BUCKET")]
-        bucket: S3Address,
+        address: S3Address,
     },
     /// List objects; without an address, the three buckets of the project
     Ls {
@@ -206,6 +206,12 @@ pub(crate) struct CpArgs {
     /// Store the object with this S3 metadata (repeatable)
     #[arg(long, value_name = "KEY=TEXT", value_parser = key_and_text)]
     pub(crate) meta: Vec<(String, String)>,
+}
+
+/// Parses where to listen. Names are not looked up, but everybody knows one.
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    let numeric = text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
+    numeric.parse().map_err(|_| "write it as address and port, `127.0.0.1:9000`".to_owned())
 }
 
 fn key_and_text(text: &str) -> Result<(String, String), String> {

@@ -261,8 +261,7 @@ async fn objects(storage: &ModelStorage, found: &Description) -> Result<String, 
             return Err(Error::Untrue(format!("`{key}` is not listed")));
         }
     }
-    let total = listed.iter().map(|object| object.size).sum();
-    Ok(format!("{}, {}", plural(listed.len(), "object"), size(total)))
+    Ok(format!("{}, every file and the manifest among them", plural(listed.len(), "object")))
 }
 
 impl Outcome {

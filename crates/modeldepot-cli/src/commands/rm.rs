@@ -20,6 +20,9 @@ pub(crate) async fn run(args: RmArgs, cx: &Context<'_>) -> Result<(), Error> {
             "model": model, "version": version, "files": deleted.files, "bytes": deleted.bytes,
         }));
     }
+    if deleted.files == 0 {
+        return cx.ui.answer(format_args!("{model}@{version} was deleted before"));
+    }
     let what = format!("{}, {}", plural(deleted.files, "file"), size(deleted.bytes));
     cx.ui.answer(format_args!("deleted {model}@{version}: {what}"))
 }

@@ -14,7 +14,7 @@ use crate::ui::{DIM, Table, date, plural, size, styled};
 pub(crate) async fn run(command: S3Command, cx: &Context<'_>) -> Result<(), Error> {
     let client = S3Client::connect(cx.settings).await?;
     match command {
-        S3Command::Mb { bucket } => make(&client, &bucket, cx).await,
+        S3Command::Mb { address } => make(&client, &address, cx).await,
         S3Command::Ls { address: None } => buckets(&client, cx).await,
         S3Command::Ls { address: Some(address) } => list(&client, &address, cx).await,
         S3Command::Cp(args) => copy(&client, args, cx).await,

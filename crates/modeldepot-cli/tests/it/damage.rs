@@ -19,30 +19,65 @@ fn nothing_is_in_place(env: &TestEnv) {
 fn other_bytes() {
     let env = published();
     env.damage("m/v1/m.bin");
-    insta::assert_snapshot!(env.run(["pull", "m"]), @"");
+    insta::assert_snapshot!(env.run(["pull", "m"]), @r"
+    ------- stderr -------
+    error: `m.bin` is damaged: its BLAKE3 is 4843438ad84d4967c85729b35b130456951f26225cceabb90a67887fc40b9bdd where d5e554664a052cc7652ad6890ae56a4135f9c703af34559fe5e24a971ef7d890 was published
+    hint: do not use this version; publish the model again under a new one
+    [exit status: 7]
+    ");
     nothing_is_in_place(&env);
-    insta::assert_snapshot!(env.run(["verify", "m"]), @"");
+    insta::assert_snapshot!(env.run(["verify", "m"]), @r"
+    ------- stderr -------
+    error: `m.bin` is damaged: its BLAKE3 is 4843438ad84d4967c85729b35b130456951f26225cceabb90a67887fc40b9bdd where d5e554664a052cc7652ad6890ae56a4135f9c703af34559fe5e24a971ef7d890 was published
+    hint: do not use this version; publish the model again under a new one
+    [exit status: 7]
+    ");
 }
 
 #[test]
 fn other_sizes() {
     let env = published();
     env.put("m/v1/m.bin", "the weights");
-    insta::assert_snapshot!(env.run(["pull", "m"]), @"");
+    insta::assert_snapshot!(env.run(["pull", "m"]), @r"
+    ------- stderr -------
+    error: `m.bin` is damaged: the bucket holds 11 bytes where 35 were published
+    hint: do not use this version; publish the model again under a new one
+    [exit status: 7]
+    ");
     nothing_is_in_place(&env);
     env.put("m/v1/m.bin", "the weights, as they were published, and more");
-    insta::assert_snapshot!(env.run(["pull", "m"]), @"");
+    insta::assert_snapshot!(env.run(["pull", "m"]), @r"
+    ------- stderr -------
+    error: `m.bin` is damaged: the bucket holds 45 bytes where 35 were published
+    hint: do not use this version; publish the model again under a new one
+    [exit status: 7]
+    ");
     nothing_is_in_place(&env);
-    insta::assert_snapshot!(env.run(["verify", "m"]), @"");
+    insta::assert_snapshot!(env.run(["verify", "m"]), @r"
+    ------- stderr -------
+    error: `m.bin` is damaged: the bucket holds 45 bytes where 35 were published
+    hint: do not use this version; publish the model again under a new one
+    [exit status: 7]
+    ");
 }
 
 #[test]
 fn a_file_that_is_gone() {
     let env = published();
     env.delete("m/v1/config.json");
-    insta::assert_snapshot!(env.run(["pull", "m"]), @"");
+    insta::assert_snapshot!(env.run(["pull", "m"]), @r"
+    ------- stderr -------
+    error: `config.json` of `m@1` is missing from the bucket
+    hint: do not use this version; publish the model again under a new one
+    [exit status: 7]
+    ");
     nothing_is_in_place(&env);
-    insta::assert_snapshot!(env.run(["verify", "m"]), @"");
+    insta::assert_snapshot!(env.run(["verify", "m"]), @r"
+    ------- stderr -------
+    error: `config.json` of `m@1` is missing from the bucket
+    hint: do not use this version; publish the model again under a new one
+    [exit status: 7]
+    ");
 }
 
 #[test]
@@ -67,15 +102,67 @@ fn manifests_that_are_none() {
         refused
     };
     env.put("m/v1/manifest.json", "<html>");
-    insta::assert_snapshot!(env.run(["pull", "m"]), @"");
+    insta::assert_snapshot!(env.run(["pull", "m"]), @r"
+    ------- stderr -------
+    error: the manifest `m/v1/manifest.json` cannot be used
+    caused by: it is not a manifest
+    caused by: expected value at line 1 column 1
+    hint: do not use this version; publish the model again under a new one
+    [exit status: 7]
+    ");
     env.put("m/v1/manifest.json", "{}");
-    insta::assert_snapshot!(env.run(["pull", "m"]), @"");
-    insta::assert_snapshot!(with("\"path\": \"config.json\"", "\"path\": \"../config.json\""), @"");
-    insta::assert_snapshot!(with("\"path\": \"config.json\"", "\"path\": \"/etc/cron.d/evil\""), @"");
-    insta::assert_snapshot!(with("\"path\": \"config.json\"", "\"path\": \"m.bin\""), @"");
-    insta::assert_snapshot!(with("\"version\": \"1\"", "\"version\": \"2\""), @"");
-    insta::assert_snapshot!(with("\"m/v1/m.bin\"", "\"other/v1/m.bin\""), @"");
-    insta::assert_snapshot!(with("\"format_version\": 1", "\"format_version\": 99"), @"");
+    insta::assert_snapshot!(env.run(["pull", "m"]), @r"
+    ------- stderr -------
+    error: the manifest `m/v1/manifest.json` cannot be used
+    caused by: it is not a manifest
+    caused by: missing field `model_name` at line 1 column 2
+    hint: do not use this version; publish the model again under a new one
+    [exit status: 7]
+    ");
+    insta::assert_snapshot!(with("\"path\": \"config.json\"", "\"path\": \"../config.json\""), @r"
+    ------- stderr -------
+    error: the manifest `m/v1/manifest.json` cannot be used
+    caused by: it is not a manifest
+    caused by: `../config.json` is not a valid artifact path: empty, `.` and `..` segments are not allowed at line 12 column 30
+    hint: do not use this version; publish the model again under a new one
+    [exit status: 7]
+    ");
+    insta::assert_snapshot!(with("\"path\": \"config.json\"", "\"path\": \"/etc/cron.d/evil\""), @r"
+    ------- stderr -------
+    error: the manifest `m/v1/manifest.json` cannot be used
+    caused by: it is not a manifest
+    caused by: `/etc/cron.d/evil` is not a valid artifact path: it must be relative at line 12 column 32
+    hint: do not use this version; publish the model again under a new one
+    [exit status: 7]
+    ");
+    insta::assert_snapshot!(with("\"path\": \"config.json\"", "\"path\": \"m.bin\""), @r"
+    ------- stderr -------
+    error: the manifest `m/v1/manifest.json` cannot be used
+    caused by: it lists `m.bin` twice
+    hint: do not use this version; publish the model again under a new one
+    [exit status: 7]
+    ");
+    insta::assert_snapshot!(with("\"version\": \"1\"", "\"version\": \"2\""), @r"
+    ------- stderr -------
+    error: the manifest `m/v1/manifest.json` cannot be used
+    caused by: it says it is of `m@2`
+    hint: do not use this version; publish the model again under a new one
+    [exit status: 7]
+    ");
+    insta::assert_snapshot!(with("\"m/v1/m.bin\"", "\"other/v1/m.bin\""), @r"
+    ------- stderr -------
+    error: the manifest `m/v1/manifest.json` cannot be used
+    caused by: its model file `other/v1/m.bin` is outside the version
+    hint: do not use this version; publish the model again under a new one
+    [exit status: 7]
+    ");
+    insta::assert_snapshot!(with("\"format_version\": 1", "\"format_version\": 99"), @r"
+    ------- stderr -------
+    error: the manifest `m/v1/manifest.json` cannot be used
+    caused by: it is written in format 99, newer than the 1 that this program knows
+    hint: a newer modeldepot wrote it: update this one
+    [exit status: 2]
+    ");
     assert!(!env.path("config.json").with_file_name("../config.json").exists());
 }
 
@@ -88,7 +175,13 @@ fn a_link_in_the_folder_leads_nowhere() {
     std::fs::create_dir_all(env.path("elsewhere")).unwrap();
     std::fs::create_dir_all(env.path("m")).unwrap();
     std::os::unix::fs::symlink(env.path("elsewhere"), env.path("m/sub")).unwrap();
-    insta::assert_snapshot!(env.run(["pull", "m"]), @"");
+    insta::assert_snapshot!(env.run(["pull", "m"]), @r"
+    ------- stderr -------
+    error: cannot use the folder `m/sub`
+    caused by: it is a link or a file, not a folder
+    hint: something else is in the way: move it, or use another folder
+    [exit status: 8]
+    ");
     assert_eq!(tree(&env.path("elsewhere")), [""; 0]);
 }
 
@@ -96,5 +189,11 @@ fn a_link_in_the_folder_leads_nowhere() {
 fn a_file_where_the_folder_should_be() {
     let env = published();
     env.write("m", "a file");
-    insta::assert_snapshot!(env.run(["pull", "m"]), @"");
+    insta::assert_snapshot!(env.run(["pull", "m"]), @r"
+    ------- stderr -------
+    error: cannot make the folder `m`
+    caused by: File exists (os error 17)
+    hint: something else is in the way: move it, or use another folder
+    [exit status: 8]
+    ");
 }

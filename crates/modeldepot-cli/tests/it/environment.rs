@@ -44,12 +44,16 @@ impl TestEnv {
     }
 
     pub(crate) fn with_buckets(buckets: &[&str]) -> TestEnv {
+        TestEnv::with_login(buckets, "minioadmin", "minioadmin")
+    }
+
+    pub(crate) fn with_login(buckets: &[&str], access_key: &str, secret_key: &str) -> TestEnv {
         let mut env = TestEnv::without_server("");
         let config = Config {
             data: env.temp.path().join("server"),
             listen: ([127, 0, 0, 1], 0).into(),
-            access_key: "minioadmin".to_owned(),
-            secret_key: "minioadmin".to_owned(),
+            access_key: access_key.to_owned(),
+            secret_key: secret_key.to_owned(),
             buckets: buckets.iter().map(|bucket| (*bucket).to_owned()).collect(),
             ignore_conditions: false,
         };

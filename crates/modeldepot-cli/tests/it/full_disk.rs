@@ -27,5 +27,11 @@ fn a_pull_onto_a_full_disk() {
     command.args([isolation, "sh", "-c", script]).arg(plain.get_program()).current_dir(env.folder());
     command.env_remove("S3_ACCESS_KEY").env_remove("AWS_ACCESS_KEY_ID").env_remove("NO_COLOR");
     command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    insta::assert_snapshot!(env.output(command), @"");
+    insta::assert_snapshot!(env.output(command), @r"
+    ------- stderr -------
+    error: cannot reserve the space for `small/m.bin`
+    caused by: No space left on device (os error 28)
+    hint: free some space, or use another disk
+    [exit status: 8]
+    ");
 }

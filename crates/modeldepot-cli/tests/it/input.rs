@@ -17,13 +17,53 @@ fn paths_that_are_not_there_or_not_files() {
     let env = TestEnv::new();
     env.write("m.bin", "weights");
     fs::create_dir(env.path("empty")).unwrap();
-    insta::assert_snapshot!(env.run(["push", "m", "best_modle.pth"]), @"");
-    insta::assert_snapshot!(env.run(["push", "m", "empty"]), @"");
-    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--with", "empty"]), @"");
-    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--with", "nope.json"]), @"");
-    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--main", "other.bin"]), @"");
-    insta::assert_snapshot!(env.run(["push", "m", ".", "--exclude", "["]), @"");
-    insta::assert_snapshot!(env.run(["push", "m", ".", "--exclude", "*"]), @"");
+    env.write("best_model.pth", "weights");
+    insta::assert_snapshot!(env.run(["push", "m", "best_modle.pth"]), @r"
+    ------- stderr -------
+    error: `best_modle.pth` does not exist
+    hint: did you mean `best_model.pth`?
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["push", "m", "elsewhere/x.bin"]), @r"
+    ------- stderr -------
+    error: `elsewhere/x.bin` does not exist
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["push", "m", "empty"]), @r"
+    ------- stderr -------
+    error: `empty` holds no file to push
+    hint: is --exclude too wide, or the training not done?
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--with", "empty"]), @r"
+    ------- stderr -------
+    error: `empty` is a folder where a file is needed
+    hint: to push a whole folder, give it as PATH
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--with", "nope.json"]), @r"
+    ------- stderr -------
+    error: `nope.json` does not exist
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--main", "other.bin"]), @r"
+    ------- stderr -------
+    error: `other.bin` is not among the files to push
+    hint: --main takes a path inside the folder, such as `weights/model.bin`
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["push", "m", ".", "--exclude", "["]), @r"
+    ------- stderr -------
+    error: `[` is not a pattern: unclosed character class; missing ']'
+    hint: a pattern is written like `*.log` or `checkpoints/**`
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["push", "m", ".", "--exclude", "*"]), @r"
+    ------- stderr -------
+    error: `.` holds no file to push
+    hint: is --exclude too wide, or the training not done?
+    [exit status: 2]
+    ");
     nothing_is_stored(&env);
 }
 
@@ -33,10 +73,25 @@ fn files_that_cannot_be_read() {
     let env = TestEnv::new();
     fs::create_dir(env.path("loop")).unwrap();
     std::os::unix::fs::symlink(".", env.path("loop/again")).unwrap();
-    insta::assert_snapshot!(env.run(["push", "m", "loop"]), @"");
+    insta::assert_snapshot!(env.run(["push", "m", "loop"]), @r"
+    ------- stderr -------
+    error: cannot read `loop/again`
+    caused by: it links back to `loop`
+    [exit status: 8]
+    ");
     // Whoever runs the tests may read every file of theirs, but nobody the first byte of their memory.
-    insta::assert_snapshot!(env.run(["push", "m", "/proc/self/mem"]), @"");
-    insta::assert_snapshot!(env.run(["push", "m", "/dev/null"]), @"");
+    insta::assert_snapshot!(env.run(["push", "m", "/proc/self/mem"]), @r"
+    ------- stderr -------
+    error: cannot read `/proc/self/mem`
+    caused by: Input/output error (os error 5)
+    [exit status: 8]
+    ");
+    insta::assert_snapshot!(env.run(["push", "m", "/dev/null"]), @r"
+    ------- stderr -------
+    error: `/dev/null` is not a regular file
+    hint: write it to a file first
+    [exit status: 2]
+    ");
     nothing_is_stored(&env);
 }
 
@@ -47,9 +102,19 @@ fn links_that_leave_the_folder() {
     env.write("secret.txt", "not for publication");
     env.write("run/m.bin", "weights");
     std::os::unix::fs::symlink("../secret.txt", env.path("run/config.json")).unwrap();
-    insta::assert_snapshot!(env.run(["push", "m", "run"]), @"");
+    insta::assert_snapshot!(env.run(["push", "m", "run"]), @r"
+    ------- stderr -------
+    error: `run/config.json` is a symbolic link that leaves the folder
+    hint: copy the file into the folder, or leave the link out with --exclude
+    [exit status: 2]
+    ");
     std::os::unix::fs::symlink("gone", env.path("run/dangling")).unwrap();
-    insta::assert_snapshot!(env.run(["push", "m", "run", "--exclude", "config.json"]), @"");
+    insta::assert_snapshot!(env.run(["push", "m", "run", "--exclude", "config.json"]), @r"
+    ------- stderr -------
+    error: cannot read `run/dangling`
+    caused by: No such file or directory (os error 2)
+    [exit status: 8]
+    ");
     nothing_is_stored(&env);
 }
 
@@ -60,13 +125,54 @@ fn names_that_cannot_be() {
     env.write("manifest.json", "{}");
     env.write("a/config.json", "1");
     env.write("b/config.json", "2");
-    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--with", "a/config.json", "--with", "b/config.json"]), @"");
-    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--with", "manifest.json"]), @"");
-    insta::assert_snapshot!(env.run(["push", "m", "manifest.json"]), @"");
-    insta::assert_snapshot!(env.run(["push", "plant classifier", "m.bin"]), @"");
-    insta::assert_snapshot!(env.run(["push", "../m", "m.bin"]), @"");
-    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--version", "1/2"]), @"");
-    insta::assert_snapshot!(env.run(["pull", "m@"]), @"");
+    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--with", "a/config.json", "--with", "b/config.json"]), @r"
+    ------- stderr -------
+    error: two files would be `config.json`: `a/config.json` and `b/config.json`
+    hint: rename one of them, or leave it out
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--with", "manifest.json"]), @r"
+    ------- stderr -------
+    error: `manifest.json` cannot be pushed under its name
+    caused by: `manifest.json` is not a valid artifact path: `manifest.json` is the version's own record; rename the file
+    hint: rename the file, or leave it out with --exclude
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["push", "m", "manifest.json"]), @r"
+    ------- stderr -------
+    error: `manifest.json` cannot be pushed under its name
+    caused by: `manifest.json` is not a valid artifact path: `manifest.json` is the version's own record; rename the file
+    hint: rename the file, or leave it out with --exclude
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["push", "plant classifier", "m.bin"]), @r"
+    ------- stderr -------
+    error: invalid value 'plant classifier' for '<MODEL>': `plant classifier` is not a valid model name: use 1 to 128 letters, digits, `.`, `_` and `-`, the first one a letter or digit
+
+    For more information, try '--help'.
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["push", "../m", "m.bin"]), @r"
+    ------- stderr -------
+    error: invalid value '../m' for '<MODEL>': `../m` is not a valid model name: use 1 to 128 letters, digits, `.`, `_` and `-`, the first one a letter or digit
+
+    For more information, try '--help'.
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--version", "1/2"]), @r"
+    ------- stderr -------
+    error: invalid value '1/2' for '--version <VERSION>': `1/2` is not a valid version: use 1 to 128 letters, digits, `.`, `_`, `+` and `-`, the first one a letter or digit
+
+    For more information, try '--help'.
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["pull", "m@"]), @r"
+    ------- stderr -------
+    error: invalid value 'm@' for '<MODEL[@VERSION]>': `` is not a valid version: use 1 to 128 letters, digits, `.`, `_`, `+` and `-`, the first one a letter or digit
+
+    For more information, try '--help'.
+    [exit status: 2]
+    ");
     nothing_is_stored(&env);
 }
 
@@ -76,11 +182,39 @@ fn metadata_that_cannot_be() {
     env.write("m.bin", "weights");
     env.write("list.json", "[1]");
     env.write("broken.json", "{\"a\": ");
-    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--meta", "lr"]), @"");
-    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--meta", "=1"]), @"");
-    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--meta-file", "list.json"]), @"");
-    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--meta-file", "broken.json"]), @"");
-    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--meta-file", "nope.json"]), @"");
+    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--meta", "lr"]), @r"
+    ------- stderr -------
+    error: invalid value 'lr' for '--meta <KEY=VALUE>': write it as KEY=VALUE
+
+    For more information, try '--help'.
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--meta", "=1"]), @r"
+    ------- stderr -------
+    error: invalid value '=1' for '--meta <KEY=VALUE>': the key before `=` is missing
+
+    For more information, try '--help'.
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--meta-file", "list.json"]), @r#"
+    ------- stderr -------
+    error: the metadata `list.json` is not a JSON object
+    hint: write it as one object: `{"architecture": "resnet18", …}`
+    [exit status: 2]
+    "#);
+    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--meta-file", "broken.json"]), @r#"
+    ------- stderr -------
+    error: the metadata `broken.json` is not a JSON object
+    caused by: EOF while parsing a value at line 1 column 6
+    hint: write it as one object: `{"architecture": "resnet18", …}`
+    [exit status: 2]
+    "#);
+    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--meta-file", "nope.json"]), @r"
+    ------- stderr -------
+    error: cannot read the metadata `nope.json`
+    caused by: No such file or directory (os error 2)
+    [exit status: 2]
+    ");
     nothing_is_stored(&env);
 }
 
@@ -91,10 +225,33 @@ fn histories_of_no_known_shape() {
     env.write("words.json", r#"{"notes": "it went well"}"#);
     env.write("text.json", "epoch 1: fine");
     env.write("uneven.json", r#"{"train_loss": [1, 2, 3], "val_loss": [1]}"#);
-    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--history", "words.json"]), @"");
-    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--history", "text.json"]), @"");
-    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--history", "uneven.json"]), @"");
-    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--history", "nope.json"]), @"");
+    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--history", "words.json"]), @r#"
+    ------- stderr -------
+    error: cannot read the training history `words.json`
+    caused by: `words.json` is not a training history: found an object without lists of numbers, expected one of `{"loss": […], "val_loss": […]}` (one list for each metric), `[{"epoch": 1, "train_loss": …}, …]` (one object for each epoch), `{"log_history": […]}` (a trainer state), or CSV with a header (`epoch,train_loss,val_loss`)
+    hint: --with takes any file; --history only a training history
+    [exit status: 2]
+    "#);
+    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--history", "text.json"]), @r"
+    ------- stderr -------
+    error: cannot read the training history `text.json`
+    caused by: `text.json` is not JSON
+    caused by: expected value at line 1 column 1
+    hint: --with takes any file; --history only a training history
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--history", "uneven.json"]), @r"
+    ------- stderr -------
+    error: cannot read the training history `uneven.json`
+    caused by: `uneven.json` has lists of different lengths: 3 in `train_loss`, 1 in `val_loss`
+    hint: --with takes any file; --history only a training history
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--history", "nope.json"]), @r"
+    ------- stderr -------
+    error: `nope.json` does not exist
+    [exit status: 2]
+    ");
     nothing_is_stored(&env);
 }
 
@@ -116,7 +273,12 @@ fn a_file_that_is_written_to_while_it_is_read() {
     let refused = env.run(["push", "m", "growing.bin", "--version", "1"]);
     done.store(true, Ordering::Relaxed);
     writer.join().unwrap();
-    insta::assert_snapshot!(refused, @"");
+    insta::assert_snapshot!(refused, @r"
+    ------- stderr -------
+    error: `growing.bin` changed while it was read
+    hint: let its writer finish, then push again; nothing was published
+    [exit status: 2]
+    ");
     assert_eq!(env.run(["models"]).success(), "");
     assert!(!env.keys().iter().any(|key| key.ends_with("manifest.json")));
 }

@@ -43,7 +43,11 @@ fn a_push() {
         let ended = env.finish(push);
         assert_eq!(ended.code, Some(code), "{ended}");
         if signal == "INT" {
-            insta::assert_snapshot!(ended, @"");
+            insta::assert_snapshot!(ended, @r"
+            ------- stderr -------
+            interrupted
+            [exit status: 130]
+            ");
         }
         assert_eq!(env.keys(), [""; 0]);
         assert_eq!(env.run(["models"]).success(), "");
@@ -63,7 +67,11 @@ fn a_pull() {
     wait_until("the transfer", || tree(&folder).iter().any(|file| file.ends_with(".part")));
     send(&pull, "INT");
     let ended = env.finish(pull);
-    insta::assert_snapshot!(ended, @"");
+    insta::assert_snapshot!(ended, @r"
+    ------- stderr -------
+    interrupted
+    [exit status: 130]
+    ");
     assert_eq!(tree(&folder), [""; 0]);
 }
 

@@ -35,9 +35,21 @@ fn answers() {
 #[test]
 fn errors() {
     let env = TestEnv::new();
-    insta::assert_snapshot!(env.run(["pull", "ghost", "--json"]), @"");
-    insta::assert_snapshot!(env.run(["pull", "no good", "--json"]), @"");
-    insta::assert_snapshot!(env.run(["models", "--json", "--ca-bundle", "nope.pem"]), @"");
+    insta::assert_snapshot!(env.run(["pull", "ghost", "--json"]), @r#"
+    ------- stderr -------
+    {"error":{"kind":"not_found","message":"model `ghost` does not exist","causes":[],"hint":"`modeldepot models` lists the models of this bucket","exit":3}}
+    [exit status: 3]
+    "#);
+    insta::assert_snapshot!(env.run(["pull", "no good", "--json"]), @r#"
+    ------- stderr -------
+    {"error":{"kind":"invalid","message":"invalid value 'no good' for '<MODEL[@VERSION]>': `no good` is not a valid model name: use 1 to 128 letters, digits, `.`, `_` and `-`, the first one a letter or digit","causes":[],"hint":"--help shows what can be given","exit":2}}
+    [exit status: 2]
+    "#);
+    insta::assert_snapshot!(env.run(["models", "--json", "--ca-bundle", "nope.pem"]), @r#"
+    ------- stderr -------
+    {"error":{"kind":"invalid","message":"`nope.pem` is not a file of certificate authorities: No such file or directory (os error 2)","causes":[],"hint":null,"exit":2}}
+    [exit status: 2]
+    "#);
     let absent = env.run(["s3", "exists", "s3://models/x", "--json"]);
     assert_eq!((absent.code, absent.stderr.as_str()), (Some(3), ""));
 }

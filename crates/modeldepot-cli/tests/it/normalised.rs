@@ -7,6 +7,7 @@ pub(crate) fn normalised(text: &str, places: &[(&str, &str)]) -> String {
     }
     text = masked(&text, "####-##-## ##:##:##", "[DATE]");
     text = masked(&text, "########_######", "[VERSION]");
+    text = masked(&text, "127.0.0.1:#####", "127.0.0.1:[PORT]");
     for unit in ["B/s", "kB/s", "MB/s", "GB/s"] {
         text = amounts(&text, unit, "[RATE]");
     }

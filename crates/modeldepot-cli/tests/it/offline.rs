@@ -8,8 +8,60 @@ use crate::environment::TestEnv;
 fn version_and_help() {
     let env = TestEnv::without_server("not even looked at");
     assert_eq!(env.run(["--version"]).success(), concat!("modeldepot ", env!("CARGO_PKG_VERSION"), "\n"));
-    insta::assert_snapshot!(env.run(["-h"]), @"");
-    insta::assert_snapshot!(env.run(["psuh"]), @"");
+    insta::assert_snapshot!(env.run(["-h"]), @r"
+    ------- stdout -------
+    Publish, verify and fetch trained models on any S3 bucket
+
+    Usage: modeldepot [OPTIONS] <COMMAND>
+
+    Commands:
+      up           Start the embedded S3 server
+      init         Make the three buckets at the endpoint
+      push         Publish a model file or folder as a new version
+      pull         Fetch a version and prove that every byte is the one that was published
+      models       List the models with their latest versions
+      versions     List the versions of a model, the latest last
+      show         Show a version: its files with their digests, and its metadata
+      verify       Read a version's files in the bucket and compare them with their digests
+      rm           Delete a version
+      url          Print a presigned URL of a file
+      check        Check the store from end to end, in seven steps
+      s3           Work on plain buckets and objects
+      demo         See all of it work, in seconds, with nothing but this program
+      completions  Print a completion script for a shell
+      man          Print the manual page, in roff, of all verbs
+      help         Print this message or the help of the given subcommand(s)
+
+    Options:
+      -h, --help     Print help (see more with '--help')
+      -V, --version  Print version
+
+    Connection:
+          --endpoint <URL>      Use the S3 service at this address [S3_ENDPOINT]
+          --region <NAME>       Sign requests for this region [S3_REGION]
+          --bucket <NAME>       Keep the models in this bucket [S3_BUCKET_MODELS]
+          --addressing <STYLE>  Name the bucket in the path or in the host of requests [S3_ADDRESSING]
+                                [possible values: auto, path, virtual]
+          --ca-bundle <FILE>    Trust the certificate authorities in this PEM file too [AWS_CA_BUNDLE]
+
+    Output:
+          --json          Answer in JSON on stdout, and print errors as JSON on stderr
+      -q, --quiet         Print answers and errors only
+      -v, --verbose...    Log to stderr what is done; twice for the requests too
+          --color <WHEN>  Use colours [default: auto] [possible values: auto, always, never]
+    [exit status: 0]
+    ");
+    insta::assert_snapshot!(env.run(["psuh"]), @r"
+    ------- stderr -------
+    error: unrecognized subcommand 'psuh'
+
+      tip: a similar subcommand exists: 'push'
+
+    Usage: modeldepot [OPTIONS] <COMMAND>
+
+    For more information, try '--help'.
+    [exit status: 2]
+    ");
     assert_eq!(env.run([""; 0]).code, Some(2));
 }
 

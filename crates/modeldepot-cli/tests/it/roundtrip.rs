@@ -19,22 +19,82 @@ fn a_model_with_its_history() {
     insta::assert_snapshot!(env.run([
         "push", "plant_classifier", "best_model.pth", "--history", "training_history.json", "--version", "20251028_181858",
         "--meta-file", "meta.json", "--meta", "num_classes=3", "--meta", "optimizer=AdamW",
-    ]), @"");
-    insta::assert_snapshot!(env.run(["show", "plant_classifier"]), @"");
-    insta::assert_snapshot!(env.run(["pull", "plant_classifier"]), @"");
+    ]), @r"
+    ------- stdout -------
+    plant_classifier@[VERSION]
+    ------- stderr -------
+    published 2 files, 20.0 MB in [TIME] ([RATE])
+    [exit status: 0]
+    ");
+    insta::assert_snapshot!(env.run(["show", "plant_classifier"]), @r"
+    ------- stdout -------
+    plant_classifier@[VERSION]
+    published  [DATE] UTC (just now)
+    by         modeldepot 0.1.0
+    size       20.0 MB in 2 files
+    url        $ENDPOINT/models/plant_classifier/v[VERSION]/best_model.pth
+    checksum   466748a53d6e30b9322f1270acc17e1e (MD5 of the model file)
+
+    files
+      20.0 MB  best_model.pth  (model file)
+               blake3 403417fc1c30d05370eeb85049c6bf538723dec6adfe44e83b0575f6f1804167
+               md5    466748a53d6e30b9322f1270acc17e1e
+        140 B  training_history.json
+               blake3 548afaae76dbc1e449b56da5d4eff296d86d6698e08daecadafaf5c536626c80
+               md5    5cf3e098336ecc26590efda2fd5791df
+
+    metadata
+      best_epoch     33
+      train_accuracy 0.9571
+      val_accuracy   0.95
+      train_loss     0.1324
+      val_loss       0.4722
+      total_epochs   3
+      architecture   resnet18
+      num_classes    3
+      optimizer      AdamW
+    [exit status: 0]
+    ");
+    insta::assert_snapshot!(env.run(["pull", "plant_classifier"]), @r"
+    ------- stdout -------
+    plant_classifier/best_model.pth
+    ------- stderr -------
+    fetched and verified plant_classifier@[VERSION]: 2 files, 20.0 MB in [TIME] ([RATE])
+    [exit status: 0]
+    ");
     assert!(env.read("plant_classifier/best_model.pth") == weights);
     assert_eq!(env.read("plant_classifier/training_history.json"), HISTORY.as_bytes());
     assert_eq!(tree(&env.path("plant_classifier")), ["best_model.pth", "manifest.json", "training_history.json"]);
-    insta::assert_snapshot!(env.run(["verify", "plant_classifier@20251028_181858"]), @"");
+    insta::assert_snapshot!(env.run(["verify", "plant_classifier@20251028_181858"]), @r"
+    ------- stdout -------
+    intact plant_classifier@[VERSION]: 2 files, 20.0 MB in [TIME] ([RATE])
+    [exit status: 0]
+    ");
 }
 
 #[test]
 fn an_automatic_version_and_a_folder_of_choice() {
     let env = TestEnv::new();
     env.write("m.bin", "weights");
-    insta::assert_snapshot!(env.run(["push", "m", "m.bin"]), @"");
-    insta::assert_snapshot!(env.run(["pull", "m", "deep/er"]), @"");
-    insta::assert_snapshot!(env.run(["-q", "pull", "m@latest", "deep/er"]), @"");
+    insta::assert_snapshot!(env.run(["push", "m", "m.bin"]), @r"
+    ------- stdout -------
+    m@[VERSION]
+    ------- stderr -------
+    published 1 file, 7 B in [TIME] ([RATE])
+    [exit status: 0]
+    ");
+    insta::assert_snapshot!(env.run(["pull", "m", "deep/er"]), @r"
+    ------- stdout -------
+    deep/er/m.bin
+    ------- stderr -------
+    fetched and verified m@[VERSION]: 1 file, 7 B in [TIME] ([RATE])
+    [exit status: 0]
+    ");
+    insta::assert_snapshot!(env.run(["-q", "pull", "m@latest", "deep/er"]), @r"
+    ------- stdout -------
+    deep/er/m.bin
+    [exit status: 0]
+    ");
 }
 
 #[test]
@@ -72,7 +132,39 @@ fn a_folder_as_hugging_face_lays_it_out() {
             "tokenizer_config.json",
         ]
     );
-    insta::assert_snapshot!(env.run(["show", "bert-base"]), @"");
+    insta::assert_snapshot!(env.run(["show", "bert-base"]), @r"
+    ------- stdout -------
+    bert-base@1.0.0
+    published  [DATE] UTC (just now)
+    by         modeldepot 0.1.0
+    size       141 B in 7 files
+    url        $ENDPOINT/models/bert-base/v1.0.0/model.safetensors
+    checksum   94b1ce8b63c96bf2fcf6f02c986da0f8 (MD5 of the model file)
+
+    files
+      24 B  .gitattributes
+            blake3 f84d5b86de2f5fc5bed76ba525ad2b64767bac709f385dcd84fed04909832843
+            md5    50532e9bfbe8ed401bc6ceeab4c1ba7d
+       2 B  1_Pooling/config.json
+            blake3 6e46dd10defc9b56c29a6ec56b508c21f54c08192194e4df25bf36f0c9c3c279
+            md5    99914b932bd37a50b983c5e7c90ae93b
+      32 B  config.json
+            blake3 11d1d97cb83b63d51902f4b636db11a4643171830673778663205e57b790b9a0
+            md5    408a742df2b7fcefbe03263dc16776cb
+      67 B  model.safetensors  (model file)
+            blake3 a202899bec4c39e1f0ee91102b093d7ebbccfc8ced34f52ca1482c0904245af0
+            md5    94b1ce8b63c96bf2fcf6f02c986da0f8
+      12 B  onnx/model.onnx
+            blake3 e4b0a543ca220a4a4456e5393b05e52b33b6a562a623c8ab0b080da44bcff325
+            md5    e892b0992a588f1b03bd0d7c11340ded
+       2 B  tokenizer.json
+            blake3 6e46dd10defc9b56c29a6ec56b508c21f54c08192194e4df25bf36f0c9c3c279
+            md5    99914b932bd37a50b983c5e7c90ae93b
+       2 B  tokenizer_config.json
+            blake3 6e46dd10defc9b56c29a6ec56b508c21f54c08192194e4df25bf36f0c9c3c279
+            md5    99914b932bd37a50b983c5e7c90ae93b
+    [exit status: 0]
+    ");
 }
 
 #[test]

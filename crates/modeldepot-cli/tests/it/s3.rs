@@ -6,26 +6,89 @@ use crate::environment::TestEnv;
 fn the_nine_methods() {
     let env = TestEnv::new();
     env.write("leaf.jpg", "a picture");
-    insta::assert_snapshot!(env.run(["s3", "mb", "s3://leaves"]), @"");
-    insta::assert_snapshot!(env.run(["s3", "mb", "s3://leaves"]), @"");
-    insta::assert_snapshot!(env.run(["s3", "exists", "s3://leaves"]), @"");
-    insta::assert_snapshot!(env.run(["s3", "cp", "leaf.jpg", "s3://leaves/train/", "--meta", "label=healthy"]), @"");
-    insta::assert_snapshot!(env.run(["s3", "exists", "s3://leaves/train/leaf.jpg"]), @"");
-    insta::assert_snapshot!(env.run(["s3", "stat", "s3://leaves/train/leaf.jpg"]), @"");
-    insta::assert_snapshot!(env.run(["s3", "ls", "s3://leaves/tr"]), @"");
-    insta::assert_snapshot!(env.run(["s3", "cp", "s3://leaves/train/leaf.jpg", "."]), @"");
-    insta::assert_snapshot!(env.run(["s3", "cp", "s3://leaves/train/leaf.jpg", "copy.jpg"]), @"");
+    insta::assert_snapshot!(env.run(["s3", "mb", "s3://leaves"]), @r"
+    ------- stdout -------
+    s3://leaves made
+    [exit status: 0]
+    ");
+    insta::assert_snapshot!(env.run(["s3", "mb", "s3://leaves"]), @r"
+    ------- stdout -------
+    s3://leaves exists
+    [exit status: 0]
+    ");
+    insta::assert_snapshot!(env.run(["s3", "exists", "s3://leaves"]), @r"
+    ------- stdout -------
+    true
+    [exit status: 0]
+    ");
+    insta::assert_snapshot!(env.run(["s3", "cp", "leaf.jpg", "s3://leaves/train/", "--meta", "label=healthy"]), @r"
+    ------- stdout -------
+    leaf.jpg -> s3://leaves/train/leaf.jpg (9 B in [TIME] ([RATE]))
+    [exit status: 0]
+    ");
+    insta::assert_snapshot!(env.run(["s3", "exists", "s3://leaves/train/leaf.jpg"]), @r"
+    ------- stdout -------
+    true
+    [exit status: 0]
+    ");
+    insta::assert_snapshot!(env.run(["s3", "stat", "s3://leaves/train/leaf.jpg"]), @r"
+    ------- stdout -------
+    address       s3://leaves/train/leaf.jpg
+    size          9 B (9 bytes)
+    modified      [DATE] UTC
+    content type  image/jpeg
+    etag          101a0e3e2f58188b3e2ffc1057316c13
+    crc64nvme     frlcbvrmZtk=
+    label         healthy
+    [exit status: 0]
+    ");
+    insta::assert_snapshot!(env.run(["s3", "ls", "s3://leaves/tr"]), @r"
+    ------- stdout -------
+    MODIFIED                 SIZE  KEY
+    [DATE] UTC   9 B  train/leaf.jpg
+    ------- stderr -------
+    1 object, 9 B
+    [exit status: 0]
+    ");
+    insta::assert_snapshot!(env.run(["s3", "cp", "s3://leaves/train/leaf.jpg", "."]), @r"
+    ------- stdout -------
+    s3://leaves/train/leaf.jpg -> ./leaf.jpg (9 B in [TIME] ([RATE]))
+    [exit status: 0]
+    ");
+    insta::assert_snapshot!(env.run(["s3", "cp", "s3://leaves/train/leaf.jpg", "copy.jpg"]), @r"
+    ------- stdout -------
+    s3://leaves/train/leaf.jpg -> copy.jpg (9 B in [TIME] ([RATE]))
+    [exit status: 0]
+    ");
     assert_eq!(env.read("copy.jpg"), b"a picture");
     let url = env.run(["s3", "url", "s3://leaves/train/leaf.jpg", "--expires", "7d"]).success();
     assert!(url.contains("/leaves/train/leaf.jpg?") && url.contains("X-Amz-Expires=604800"), "{url}");
-    insta::assert_snapshot!(env.run(["s3", "rm", "s3://leaves/train/leaf.jpg"]), @"");
-    insta::assert_snapshot!(env.run(["s3", "exists", "s3://leaves/train/leaf.jpg"]), @"");
-    insta::assert_snapshot!(env.run(["s3", "ls", "s3://leaves"]), @"");
+    insta::assert_snapshot!(env.run(["s3", "rm", "s3://leaves/train/leaf.jpg"]), @r"
+    ------- stdout -------
+    deleted s3://leaves/train/leaf.jpg
+    [exit status: 0]
+    ");
+    insta::assert_snapshot!(env.run(["s3", "exists", "s3://leaves/train/leaf.jpg"]), @r"
+    ------- stdout -------
+    false
+    [exit status: 3]
+    ");
+    insta::assert_snapshot!(env.run(["s3", "ls", "s3://leaves"]), @r"
+    ------- stderr -------
+    nothing under s3://leaves
+    [exit status: 0]
+    ");
 }
 
 #[test]
 fn the_projects_buckets() {
-    insta::assert_snapshot!(TestEnv::with_buckets(&["models", "data"]).run(["s3", "ls"]), @"");
+    insta::assert_snapshot!(TestEnv::with_buckets(&["models", "data"]).run(["s3", "ls"]), @r"
+    ------- stdout -------
+    s3://models
+    s3://plants-images  (missing: `modeldepot init` makes it)
+    s3://data
+    [exit status: 0]
+    ");
 }
 
 #[test]
@@ -41,16 +104,77 @@ fn a_type_of_ones_own() {
 fn refusals() {
     let env = TestEnv::new();
     env.write("x.bin", "x");
-    insta::assert_snapshot!(env.run(["s3", "cp", "x.bin", "y.bin"]), @"");
-    insta::assert_snapshot!(env.run(["s3", "cp", "s3://data/x", "s3://data/y"]), @"");
-    insta::assert_snapshot!(env.run(["s3", "cp", "nope.bin", "s3://data/x"]), @"");
-    insta::assert_snapshot!(env.run(["s3", "cp", "s3://data/nope", "x"]), @"");
-    insta::assert_snapshot!(env.run(["s3", "cp", "s3://data", "x"]), @"");
-    insta::assert_snapshot!(env.run(["s3", "cp", "x.bin", "s3://Data/x"]), @"");
-    insta::assert_snapshot!(env.run(["s3", "stat", "s3://data/nope"]), @"");
-    insta::assert_snapshot!(env.run(["s3", "stat", "s3://nowhere"]), @"");
-    insta::assert_snapshot!(env.run(["s3", "rm", "s3://data"]), @"");
-    insta::assert_snapshot!(env.run(["s3", "ls", "data"]), @"");
-    insta::assert_snapshot!(env.run(["s3", "mb", "s3://data/folder"]), @"");
-    insta::assert_snapshot!(env.run(["s3", "cp", "x.bin", "s3://nowhere/x"]), @"");
+    insta::assert_snapshot!(env.run(["s3", "cp", "x.bin", "y.bin"]), @r"
+    ------- stderr -------
+    error: neither side is an object
+    hint: addresses are written `s3://bucket/key`
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["s3", "cp", "s3://data/x", "s3://data/y"]), @r"
+    ------- stderr -------
+    error: both sides are objects: copy through a file
+    hint: addresses are written `s3://bucket/key`
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["s3", "cp", "nope.bin", "s3://data/x"]), @r"
+    ------- stderr -------
+    error: `nope.bin` does not exist
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["s3", "cp", "s3://data/nope", "x"]), @r"
+    ------- stderr -------
+    error: object `nope` does not exist in bucket `data`
+    hint: `modeldepot s3 ls s3://data` lists what is there
+    [exit status: 3]
+    ");
+    insta::assert_snapshot!(env.run(["s3", "cp", "s3://data", "x"]), @r"
+    ------- stderr -------
+    error: `s3://data`: name the object too: `s3://data/KEY`
+    hint: addresses are written `s3://bucket/key`
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["s3", "cp", "x.bin", "s3://Data/x"]), @r"
+    ------- stderr -------
+    error: `s3://Data/x`: `Data` is not a valid bucket name: use 3 to 63 lowercase letters, digits, `.` and `-`
+    hint: addresses are written `s3://bucket/key`
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["s3", "stat", "s3://data/nope"]), @r"
+    ------- stderr -------
+    error: object `nope` does not exist in bucket `data`
+    hint: `modeldepot s3 ls s3://data` lists what is there
+    [exit status: 3]
+    ");
+    insta::assert_snapshot!(env.run(["s3", "stat", "s3://nowhere"]), @r"
+    ------- stderr -------
+    error: bucket `nowhere` does not exist at `$ENDPOINT`
+    hint: `modeldepot s3 mb s3://nowhere` makes it
+    [exit status: 3]
+    ");
+    insta::assert_snapshot!(env.run(["s3", "rm", "s3://data"]), @r"
+    ------- stderr -------
+    error: invalid value 's3://data' for '<s3://BUCKET/KEY>': name the object too: `s3://data/KEY`
+
+    For more information, try '--help'.
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["s3", "ls", "data"]), @r"
+    ------- stderr -------
+    error: invalid value 'data' for '[s3://BUCKET[/PREFIX]]': write it as `s3://bucket/key`
+
+    For more information, try '--help'.
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["s3", "mb", "s3://data/folder"]), @r"
+    ------- stderr -------
+    error: `s3://data/folder` is not a bucket alone
+    hint: a bucket has no folders to make: a key may simply have `/` in it
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["s3", "cp", "x.bin", "s3://nowhere/x"]), @r"
+    ------- stderr -------
+    error: bucket `nowhere` does not exist at `$ENDPOINT`
+    hint: `modeldepot s3 mb s3://nowhere` makes it
+    [exit status: 3]
+    ");
 }

@@ -39,11 +39,20 @@ fn what_is_published_outlives_the_server() {
     let up = Up::start(&env, &[]);
     env.endpoint = up.endpoint.clone();
     env.run(["push", "m", "m.bin", "--version", "1"]).success();
-    insta::assert_snapshot!(up.stop(&env), @"");
+    insta::assert_snapshot!(up.stop(&env), @r"
+    ------- stderr -------
+    stopping
+    [exit status: 0]
+    ");
     let up = Up::start(&env, &[]);
     env.endpoint = up.endpoint.clone();
     env.run(["verify", "m@1"]).success();
-    insta::assert_snapshot!(env.run(["up", "--listen", "127.0.0.1:0", "--data", "store"]), @"");
+    insta::assert_snapshot!(env.run(["up", "--listen", "127.0.0.1:0", "--data", "store"]), @r"
+    ------- stderr -------
+    error: data folder `store` is in use by another process
+    hint: another `modeldepot up` serves it; give this one another --data
+    [exit status: 6]
+    ");
     let address = up.endpoint.trim_start_matches("http://").to_owned();
     let taken = env.run(["up", "--listen", &address, "--data", "other"]);
     assert_eq!(taken.code, Some(2), "{taken}");
@@ -74,14 +83,44 @@ fn a_configured_login_is_asked_for_and_never_shown() {
     let ended = Up { child, endpoint: String::new() }.stop(&env);
     assert_eq!(ended.code, Some(0), "{ended}");
     let shown = shown.replace(&env.endpoint, "$ENDPOINT");
-    insta::assert_snapshot!(shown, @"");
+    insta::assert_snapshot!(shown, @r"
+    modeldepot is up
+      endpoint  $ENDPOINT
+      login     S3_ACCESS_KEY and S3_SECRET_KEY, as configured
+      data      store
+      buckets   models, plants-images, data
+
+    Try, in another terminal:
+      export S3_ENDPOINT=$ENDPOINT
+      modeldepot push plant_classifier best_model.pth --history training_history.json
+      modeldepot models
+      modeldepot pull plant_classifier
+
+    Ctrl-C stops it.
+    ");
 }
 
 #[test]
 fn refusals() {
     let env = TestEnv::without_server("");
     env.write("full/of/things.txt", "x");
-    insta::assert_snapshot!(env.run(["up", "--listen", "127.0.0.1:0", "--data", "full"]), @"");
-    insta::assert_snapshot!(env.run(["up", "--listen", "0.0.0.0:0", "--data", "store"]), @"");
-    insta::assert_snapshot!(env.run(["up", "--listen", "localhost:9000"]), @"");
+    insta::assert_snapshot!(env.run(["up", "--listen", "127.0.0.1:0", "--data", "full"]), @r"
+    ------- stderr -------
+    error: `full` is neither empty nor a data folder of this server
+    hint: give an empty or new folder with --data
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["up", "--listen", "0.0.0.0:0", "--data", "store"]), @r"
+    ------- stderr -------
+    error: refused to listen on `0.0.0.0:0`: the default credentials are for loopback addresses only
+    hint: set S3_ACCESS_KEY and S3_SECRET_KEY first
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["up", "--listen", "everywhere:9000"]), @r"
+    ------- stderr -------
+    error: invalid value 'everywhere:9000' for '--listen <ADDRESS:PORT>': write it as address and port, `127.0.0.1:9000`
+
+    For more information, try '--help'.
+    [exit status: 2]
+    ");
 }

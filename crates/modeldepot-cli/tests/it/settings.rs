@@ -8,7 +8,11 @@ fn a_malformed_env_file_is_named_without_its_secrets() {
     env.write(".env", "S3_ACCESS_KEY=me\nS3_SECRET_KEY 'hush hush'\n");
     let refused = env.run(["models"]);
     assert!(!refused.stderr.contains("hush"), "{refused}");
-    insta::assert_snapshot!(refused, @"");
+    insta::assert_snapshot!(refused, @r"
+    ------- stderr -------
+    error: line 2 of `$TEMP/work/.env` is not `NAME=value`
+    [exit status: 2]
+    ");
 }
 
 #[test]
@@ -20,7 +24,12 @@ fn the_nearest_env_file_wins_and_the_environment_over_it() {
     let mut command = env.command(["models"]);
     command.current_dir(env.path("project/src"));
     let refused = env.output(command);
-    insta::assert_snapshot!(refused, @"");
+    insta::assert_snapshot!(refused, @r"
+    ------- stderr -------
+    error: bucket `inner-bucket` does not exist at `$ENDPOINT`
+    hint: `modeldepot init` makes the buckets
+    [exit status: 3]
+    ");
     let mut command = env.command(["models"]);
     command.current_dir(env.path("project")).env("S3_BUCKET_MODELS", "plants-images");
     env.output(command).success();
@@ -33,25 +42,84 @@ fn the_nearest_env_file_wins_and_the_environment_over_it() {
 fn settings_that_cannot_be() {
     let env = TestEnv::new();
     env.write("not.pem", "hello");
-    insta::assert_snapshot!(env.run_with(["models"], &[("S3_ACCESS_KEY", "me")]), @"");
-    insta::assert_snapshot!(env.run_with(["models"], &[("S3_ENDPOINT", "localhost:9000")]), @"");
-    insta::assert_snapshot!(env.run(["models", "--endpoint", "192.168.1.7:9000"]), @"");
-    insta::assert_snapshot!(env.run(["models", "--endpoint", "http://me:hush@localhost:9000"]), @"");
-    insta::assert_snapshot!(env.run(["models", "--endpoint", "http://localhost:9000/models"]), @"");
-    insta::assert_snapshot!(env.run_with(["models"], &[("S3_BUCKET_DATA", "My_Data")]), @"");
-    insta::assert_snapshot!(env.run(["models", "--ca-bundle", "not.pem"]), @"");
-    insta::assert_snapshot!(env.run(["models", "--ca-bundle", "nope.pem"]), @"");
-    insta::assert_snapshot!(env.run_with(["models"], &[("S3_ADDRESSING", "sideways")]), @"");
+    insta::assert_snapshot!(env.run_with(["models"], &[("S3_ACCESS_KEY", "me")]), @r"
+    ------- stderr -------
+    error: `S3_ACCESS_KEY` is set but `S3_SECRET_KEY` is not
+    hint: set `S3_SECRET_KEY` too, or neither
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run_with(["models"], &[("S3_ENDPOINT", "localhost:9000")]), @r"
+    ------- stderr -------
+    error: `localhost:9000` is not an endpoint: it must begin with `http://` or `https://`
+    hint: did you mean `http://localhost:9000`?
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["models", "--endpoint", "192.168.1.7:9000"]), @r"
+    ------- stderr -------
+    error: `192.168.1.7:9000` is not an endpoint: it is no URL
+    hint: did you mean `http://192.168.1.7:9000`?
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["models", "--endpoint", "http://me:hush@localhost:9000"]), @r"
+    ------- stderr -------
+    error: `http://…@localhost:9000` is not an endpoint: credentials do not belong in it
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["models", "--endpoint", "http://localhost:9000/models"]), @r"
+    ------- stderr -------
+    error: `http://localhost:9000/models` is not an endpoint: it must end after the host and port; the bucket is a setting of its own
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run_with(["models"], &[("S3_BUCKET_DATA", "My_Data")]), @r"
+    ------- stderr -------
+    error: `S3_BUCKET_DATA` cannot be used
+    caused by: `My_Data` is not a valid bucket name: use 3 to 63 lowercase letters, digits, `.` and `-`
+    hint: it comes from `S3_BUCKET_DATA` in the environment
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["models", "--ca-bundle", "not.pem"]), @r"
+    ------- stderr -------
+    error: `not.pem` is not a file of certificate authorities: it holds no PEM certificate
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["models", "--ca-bundle", "nope.pem"]), @r"
+    ------- stderr -------
+    error: `nope.pem` is not a file of certificate authorities: No such file or directory (os error 2)
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run_with(["models"], &[("S3_ADDRESSING", "sideways")]), @r"
+    ------- stderr -------
+    error: `sideways` is not a way to name buckets: use `auto`, `path` or `virtual`
+    hint: it comes from `S3_ADDRESSING` in the environment
+    [exit status: 2]
+    ");
     env.write(".env", "S3_SECRET_KEY=hush\n");
-    insta::assert_snapshot!(env.run(["models"]), @"");
+    insta::assert_snapshot!(env.run(["models"]), @r"
+    ------- stderr -------
+    error: `S3_SECRET_KEY` is set but `S3_ACCESS_KEY` is not
+    hint: set `S3_ACCESS_KEY` too in `$TEMP/work/.env`, or neither
+    [exit status: 2]
+    ");
 }
 
 #[test]
 fn nobody_answers() {
     let env = TestEnv::without_server("http://127.0.0.1:1");
-    insta::assert_snapshot!(env.run(["models"]), @"");
+    insta::assert_snapshot!(env.run(["models"]), @r"
+    ------- stderr -------
+    error: cannot reach the S3 endpoint `$ENDPOINT`
+    caused by: Connection refused (os error 111)
+    hint: is the server running? `modeldepot up` starts one
+    [exit status: 6]
+    ");
     env.write("m.bin", "weights");
-    insta::assert_snapshot!(env.run(["push", "m", "m.bin"]), @"");
+    insta::assert_snapshot!(env.run(["push", "m", "m.bin"]), @r"
+    ------- stderr -------
+    error: cannot reach the S3 endpoint `$ENDPOINT`
+    caused by: Connection refused (os error 111)
+    hint: is the server running? `modeldepot up` starts one
+    [exit status: 6]
+    ");
 }
 
 #[test]
@@ -67,10 +135,21 @@ fn a_host_that_does_not_exist() {
 fn a_login_that_the_server_does_not_know() {
     let env = TestEnv::new();
     let unknown = [("S3_ACCESS_KEY", "stranger"), ("S3_SECRET_KEY", "minioadmin")];
-    insta::assert_snapshot!(env.run_with(["models"], &unknown), @"");
+    insta::assert_snapshot!(env.run_with(["models"], &unknown), @r"
+    ------- stderr -------
+    error: `$ENDPOINT` refused to list bucket `models`: InvalidAccessKeyId
+    hint: the server does not know the access key: check S3_ACCESS_KEY
+    [exit status: 5]
+    ");
     let wrong = [("S3_ACCESS_KEY", "minioadmin"), ("S3_SECRET_KEY", "minioadmim")];
-    insta::assert_snapshot!(env.run_with(["models"], &wrong), @"");
-    insta::assert_snapshot!(env.run_with(["pull", "m@1"], &wrong), @"");
+    insta::assert_snapshot!(env.run_with(["models"], &wrong), @r"
+    ------- stderr -------
+    error: `$ENDPOINT` refused to list bucket `models`: SignatureDoesNotMatch
+    hint: the secret key does not fit the access key: check S3_SECRET_KEY
+    [exit status: 5]
+    ");
+    // Two requests are on their way at once, and either may be the one that is refused first.
+    assert_eq!(env.run_with(["pull", "m@1"], &wrong).code, Some(5));
 }
 
 #[test]
@@ -78,18 +157,56 @@ fn no_login_at_all() {
     let env = TestEnv::without_server("http://s3.invalid:9000");
     // Without a metadata service to ask, the chain ends at once.
     let refused = env.run_with(["models"], &[("AWS_EC2_METADATA_DISABLED", "true")]);
-    insta::assert_snapshot!(refused, @"");
+    insta::assert_snapshot!(refused, @r"
+    ------- stderr -------
+    error: no credentials for `$ENDPOINT`
+    caused by: no credentials found in chain. Attempted:
+      Environment: the credential provider was not enabled: environment variable not set
+      Profile: the credential provider was not enabled
+      WebIdentityToken: the credential provider was not enabled: $AWS_WEB_IDENTITY_TOKEN_FILE was not set
+      EcsContainer: the credential provider was not enabled: ECS provider not configured
+      Ec2InstanceMetadata: the credential provider was not enabled: IMDS disabled by AWS_EC2_METADATA_DISABLED env var set to `true`
+    hint: set S3_ACCESS_KEY and S3_SECRET_KEY, or log in as for any AWS tool (AWS_PROFILE, `aws sso login`)
+    [exit status: 5]
+    ");
 }
 
 #[test]
 fn buckets_that_do_not_exist() {
     let env = TestEnv::with_buckets(&[]);
     env.write("m.bin", "weights");
-    insta::assert_snapshot!(env.run(["models"]), @"");
-    insta::assert_snapshot!(env.run(["push", "m", "m.bin"]), @"");
-    insta::assert_snapshot!(env.run(["s3", "ls", "s3://elsewhere"]), @"");
-    insta::assert_snapshot!(env.run(["init"]), @"");
-    insta::assert_snapshot!(env.run(["init"]), @"");
+    insta::assert_snapshot!(env.run(["models"]), @r"
+    ------- stderr -------
+    error: bucket `models` does not exist at `$ENDPOINT`
+    hint: `modeldepot init` makes the buckets
+    [exit status: 3]
+    ");
+    insta::assert_snapshot!(env.run(["push", "m", "m.bin"]), @r"
+    ------- stderr -------
+    error: bucket `models` does not exist at `$ENDPOINT`
+    hint: `modeldepot init` makes the buckets
+    [exit status: 3]
+    ");
+    insta::assert_snapshot!(env.run(["s3", "ls", "s3://elsewhere"]), @r"
+    ------- stderr -------
+    error: bucket `elsewhere` does not exist at `$ENDPOINT`
+    hint: `modeldepot s3 mb s3://elsewhere` makes it
+    [exit status: 3]
+    ");
+    insta::assert_snapshot!(env.run(["init"]), @r"
+    ------- stdout -------
+    made   models
+    made   plants-images
+    made   data
+    [exit status: 0]
+    ");
+    insta::assert_snapshot!(env.run(["init"]), @r"
+    ------- stdout -------
+    exists models
+    exists plants-images
+    exists data
+    [exit status: 0]
+    ");
     env.run(["push", "m", "m.bin"]).success();
 }
 

@@ -15,25 +15,77 @@ fn with_versions() -> TestEnv {
 fn lists() {
     let env = with_versions();
     env.run(["push", "iris", "m.bin", "--version", "1"]).success();
-    insta::assert_snapshot!(env.run(["models"]), @"");
-    insta::assert_snapshot!(env.run(["versions", "plant_classifier"]), @"");
+    insta::assert_snapshot!(env.run(["models"]), @r"
+    ------- stdout -------
+    MODEL             LATEST  VERSIONS  SIZE  PUBLISHED
+    iris              1              1   9 B  [DATE] UTC
+    plant_classifier  1.10.0         3  18 B  [DATE] UTC
+    [exit status: 0]
+    ");
+    insta::assert_snapshot!(env.run(["versions", "plant_classifier"]), @r"
+    ------- stdout -------
+    VERSION      FILES  SIZE  PUBLISHED
+    1.9.0            1   4 B  [DATE] UTC
+    1.10.0-rc.1      1   9 B  [DATE] UTC
+    1.10.0           1   5 B  [DATE] UTC  latest
+    [exit status: 0]
+    ");
 }
 
 #[test]
 fn an_empty_store_says_how_to_begin() {
-    insta::assert_snapshot!(TestEnv::new().run(["models"]), @"");
+    insta::assert_snapshot!(TestEnv::new().run(["models"]), @r"
+    ------- stderr -------
+    no models in bucket `models`: `modeldepot push MODEL PATH` publishes one
+    [exit status: 0]
+    ");
 }
 
 #[test]
 fn names_that_do_not_exist() {
     let env = with_versions();
-    insta::assert_snapshot!(env.run(["pull", "plant_clasifier"]), @"");
-    insta::assert_snapshot!(env.run(["versions", "zebra"]), @"");
-    insta::assert_snapshot!(env.run(["show", "plant_classifier@1.9.1"]), @"");
-    insta::assert_snapshot!(env.run(["verify", "plant_classifier@nightly"]), @"");
-    insta::assert_snapshot!(env.run(["rm", "plant_classifier@2", "--yes"]), @"");
-    insta::assert_snapshot!(env.run(["url", "plant_classifier", "--file", "m.bim"]), @"");
-    insta::assert_snapshot!(env.run(["url", "plant_classifier", "--file", "zzz"]), @"");
+    insta::assert_snapshot!(env.run(["pull", "plant_clasifier"]), @r"
+    ------- stderr -------
+    error: model `plant_clasifier` does not exist
+    hint: did you mean `plant_classifier`?
+    [exit status: 3]
+    ");
+    insta::assert_snapshot!(env.run(["versions", "zebra"]), @r"
+    ------- stderr -------
+    error: model `zebra` does not exist
+    hint: `modeldepot models` lists the models of this bucket
+    [exit status: 3]
+    ");
+    insta::assert_snapshot!(env.run(["show", "plant_classifier@1.9.1"]), @r"
+    ------- stderr -------
+    error: version `1.9.1` of `plant_classifier` does not exist
+    hint: did you mean `plant_classifier@1.9.0`? `modeldepot versions plant_classifier` lists all
+    [exit status: 3]
+    ");
+    insta::assert_snapshot!(env.run(["verify", "plant_classifier@nightly"]), @r"
+    ------- stderr -------
+    error: version `nightly` of `plant_classifier` does not exist
+    hint: there is `plant_classifier@1.10.0`; `modeldepot versions plant_classifier` lists all
+    [exit status: 3]
+    ");
+    insta::assert_snapshot!(env.run(["rm", "plant_classifier@2", "--yes"]), @r"
+    ------- stderr -------
+    error: version `2` of `plant_classifier` does not exist
+    hint: there is `plant_classifier@1.10.0`; `modeldepot versions plant_classifier` lists all
+    [exit status: 3]
+    ");
+    insta::assert_snapshot!(env.run(["url", "plant_classifier", "--file", "m.bim"]), @r"
+    ------- stderr -------
+    error: `plant_classifier@1.10.0` has no file `m.bim`
+    hint: did you mean `m.bin`?
+    [exit status: 3]
+    ");
+    insta::assert_snapshot!(env.run(["url", "plant_classifier", "--file", "zzz"]), @r"
+    ------- stderr -------
+    error: `plant_classifier@1.10.0` has no file `zzz`
+    hint: its files are `m.bin`
+    [exit status: 3]
+    ");
     assert!(!env.path("plant_classifier").exists(), "a pull of nothing leaves no folder");
 }
 
@@ -42,7 +94,13 @@ fn pushing_the_same_again_is_success() {
     let env = TestEnv::new();
     env.write("m.bin", "weights");
     env.run(["push", "m", "m.bin", "--version", "1", "--meta", "lr=0.1"]).success();
-    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--version", "1", "--meta", "lr=0.1"]), @"");
+    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--version", "1", "--meta", "lr=0.1"]), @r"
+    ------- stdout -------
+    m@1
+    ------- stderr -------
+    already published with this content: 1 file, 7 B; nothing was changed
+    [exit status: 0]
+    ");
 }
 
 #[test]
@@ -52,7 +110,12 @@ fn pushing_other_content_is_a_conflict_and_changes_nothing() {
     env.run(["push", "m", "m.bin", "--version", "1"]).success();
     let before = (env.keys(), env.get("m/v1/m.bin"), env.get("m/v1/manifest.json"));
     env.write("m.bin", "WEIGHTS");
-    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--version", "1"]), @"");
+    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--version", "1"]), @r"
+    ------- stderr -------
+    error: version `1` of `m` already exists with other content
+    hint: a published version never changes: choose another --version, or leave it out
+    [exit status: 4]
+    ");
     assert_eq!((env.keys(), env.get("m/v1/m.bin"), env.get("m/v1/manifest.json")), before);
     env.write("m.bin", "weights");
     let other_metadata = env.run(["push", "m", "m.bin", "--version", "1", "--meta", "a=1"]);
@@ -67,12 +130,36 @@ fn pushing_other_content_is_a_conflict_and_changes_nothing() {
 fn deleting_asks_nobody_who_is_not_there() {
     let env = with_versions();
     let before = env.keys();
-    insta::assert_snapshot!(env.run(["rm", "plant_classifier@1.9.0"]), @"");
+    insta::assert_snapshot!(env.run(["rm", "plant_classifier@1.9.0"]), @r"
+    ------- stderr -------
+    error: refused to delete `plant_classifier@1.9.0` without being asked to on a terminal
+    hint: pass --yes to delete without being asked
+    [exit status: 2]
+    ");
     assert_eq!(env.keys(), before);
-    insta::assert_snapshot!(env.run(["rm", "plant_classifier"]), @"");
-    insta::assert_snapshot!(env.run(["rm", "plant_classifier@1.9.0", "--yes"]), @"");
-    insta::assert_snapshot!(env.run(["rm", "plant_classifier@1.9.0", "--yes"]), @"");
-    insta::assert_snapshot!(env.run(["push", "plant_classifier", "m.bin", "--version", "1.9.0"]), @"");
+    insta::assert_snapshot!(env.run(["rm", "plant_classifier"]), @r"
+    ------- stderr -------
+    error: invalid value 'plant_classifier' for '<MODEL@VERSION>': name the version exactly, as in `plant_classifier@[VERSION]`
+
+    For more information, try '--help'.
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["rm", "plant_classifier@1.9.0", "--yes"]), @r"
+    ------- stdout -------
+    deleted plant_classifier@1.9.0: 1 file, 4 B
+    [exit status: 0]
+    ");
+    insta::assert_snapshot!(env.run(["rm", "plant_classifier@1.9.0", "--yes"]), @r"
+    ------- stdout -------
+    plant_classifier@1.9.0 was deleted before
+    [exit status: 0]
+    ");
+    insta::assert_snapshot!(env.run(["push", "plant_classifier", "m.bin", "--version", "1.9.0"]), @r"
+    ------- stderr -------
+    error: version `1.9.0` of `plant_classifier` was deleted, and the name of a published version is never used again
+    hint: choose another --version, or leave it out
+    [exit status: 4]
+    ");
     assert!(!env.run(["versions", "plant_classifier"]).success().contains("1.9.0"));
 }
 
@@ -85,9 +172,38 @@ fn presigned_urls() {
     assert_eq!(url.lines().count(), 1);
     let put = env.run(["url", "plant_classifier@2", "--file", "m.bin", "--put"]).success();
     assert!(put.contains("/models/plant_classifier/v2/m.bin?"), "{put}");
-    insta::assert_snapshot!(env.run(["url", "plant_classifier@1.9.0", "--file", "m.bin", "--put"]), @"");
-    insta::assert_snapshot!(env.run(["url", "plant_classifier", "--file", "m.bin", "--put"]), @"");
-    insta::assert_snapshot!(env.run(["url", "plant_classifier@2", "--put"]), @"");
-    insta::assert_snapshot!(env.run(["url", "plant_classifier", "--expires", "8d"]), @"");
-    insta::assert_snapshot!(env.run(["url", "plant_classifier", "--expires", "1w"]), @"");
+    insta::assert_snapshot!(env.run(["url", "plant_classifier@1.9.0", "--file", "m.bin", "--put"]), @r"
+    ------- stderr -------
+    error: version `1.9.0` of `plant_classifier` already exists with other content
+    hint: a published version never changes: choose another --version, or leave it out
+    [exit status: 4]
+    ");
+    insta::assert_snapshot!(env.run(["url", "plant_classifier", "--file", "m.bin", "--put"]), @r"
+    ------- stderr -------
+    error: a presigned PUT needs a version and a file
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["url", "plant_classifier@2", "--put"]), @r"
+    ------- stderr -------
+    error: the following required arguments were not provided:
+      --file <PATH>
+
+    Usage: modeldepot url --file <PATH> --put <MODEL[@VERSION]>
+
+    For more information, try '--help'.
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["url", "plant_classifier", "--expires", "8d"]), @r"
+    ------- stderr -------
+    error: a presigned URL cannot live for 691200 seconds
+    hint: --expires takes 1s to 7d
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["url", "plant_classifier", "--expires", "1w"]), @r"
+    ------- stderr -------
+    error: invalid value '1w' for '--expires <TIME>': write a whole number and a unit: `90s`, `15m`, `1h` or `7d`
+
+    For more information, try '--help'.
+    [exit status: 2]
+    ");
 }
