@@ -6,7 +6,7 @@ use std::sync::{Arc, Barrier};
 use modeldepot_embedded::Server;
 
 use crate::client::Client;
-use crate::serve::{blocking, config, files, running};
+use crate::serve::{blocking, config, running, settle_at};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_64_racing_creates_one_wins() {
@@ -40,7 +40,7 @@ async fn of_64_racing_creates_one_wins() {
             let stored = Client::new(address).get(&format!("/models/race{round}"));
             assert_eq!(stored.text(), winners[0].2);
         }
-        assert_eq!(files(&folder), 3);
+        settle_at(3, &folder);
     })
     .await;
 }

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 
 use crate::client::{Answer, Client, read};
-use crate::serve::{Process, blocking, files, running};
+use crate::serve::{Process, blocking, files, running, settle_at};
 
 #[tokio::test]
 async fn keys_are_names_and_never_paths() {
@@ -67,7 +67,7 @@ async fn a_body_that_fails_leaves_the_old_object() {
         assert!(answer.as_ref().map_or(true, |answer| answer.status == 400), "{answer:?}");
 
         assert_eq!(client.get("/models/k").body, b"old");
-        assert_eq!(files(&folder), old, "nothing is left of what failed");
+        settle_at(old, &folder);
     })
     .await;
 }
@@ -123,7 +123,7 @@ async fn checksums_in_trailers_decide() {
             assert_eq!(stored.header("content-encoding"), Some("zstd"), "how it travelled is not what it is");
             assert_eq!(client.put("/models/k", b"old").status, 200);
         }
-        assert_eq!(files(&folder), 1);
+        settle_at(1, &folder);
     })
     .await;
 }
@@ -146,14 +146,7 @@ async fn a_read_ends_with_the_bytes_it_began_with() {
             stream.read_to_end(&mut rest).unwrap();
             assert!(rest.ends_with(&old), "after {change}");
         }
-        // The file of the last reader goes a moment after its last byte.
-        for _ in 0..200 {
-            if files(&folder) == 0 {
-                return;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(10));
-        }
-        panic!("files of removed objects are left");
+        settle_at(0, &folder);
     })
     .await;
 }
@@ -184,11 +177,7 @@ async fn readers_among_writers_see_whole_objects() {
         });
         let threads: Vec<_> = writers.chain(readers).collect();
         threads.into_iter().for_each(|thread| thread.join().unwrap());
-        let settled = (0..200).any(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(10));
-            files(&folder) == 1
-        });
-        assert!(settled, "{} files are left", files(&folder));
+        settle_at(1, &folder);
     })
     .await;
 }

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use modeldepot_embedded::{Config, Server};
 
@@ -42,6 +43,17 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
 /// The number of files that hold bytes.
 pub(crate) fn files(folder: &Path) -> usize {
     (0..=255).map(|n| folder.join(format!("blobs/{n:02x}")).read_dir().unwrap().count()).sum()
+}
+
+/// Waits until so many files hold bytes: those that are let go go a moment after the answer.
+pub(crate) fn settle_at(count: usize, folder: &Path) {
+    for _ in 0..500 {
+        if files(folder) == count {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("{} files instead of {count}", files(folder));
 }
 
 /// A server in a process of its own. Dropping it kills it, without warning.
