@@ -129,6 +129,46 @@ pub enum Error {
         /// The version.
         version: Version,
     },
+    /// The version is being pushed right now.
+    #[error("version `{version}` of `{model}` is being pushed by {by} since {since}")]
+    VersionBusy {
+        /// The model.
+        model: ModelName,
+        /// The version.
+        version: Version,
+        /// Who pushes, in its own words.
+        by: String,
+        /// Since when, by the server's clock.
+        since: String,
+        /// How many contenders come before this one.
+        rank: u32,
+    },
+    /// A push that was cut off left another file under the version.
+    #[error("an unfinished push of `{model}@{version}` left another `{path}` behind")]
+    Remains {
+        /// The model.
+        model: ModelName,
+        /// The version.
+        version: Version,
+        /// The file.
+        path: ArtifactPath,
+    },
+    /// The version's remains are being removed.
+    #[error("the remains of an unfinished push of `{model}@{version}` are being removed")]
+    Condemned {
+        /// The model.
+        model: ModelName,
+        /// The version.
+        version: Version,
+    },
+    /// Something is stored where nothing was to be.
+    #[error("another object `{key}` exists in bucket `{bucket}`")]
+    ObjectExists {
+        /// The bucket.
+        bucket: BucketName,
+        /// The key.
+        key: String,
+    },
     /// Somebody else wrote to the version while it was being pushed.
     #[error("somebody else is pushing `{model}@{version}`: `{path}` is not what this push left there")]
     PushedByAnother {
@@ -271,7 +311,8 @@ impl Error {
             ModelNotFound { .. } | VersionNotFound { .. } | FileNotFound { .. } => ErrorKind::NotFound,
             BucketNotFound { .. } | ObjectNotFound { .. } => ErrorKind::NotFound,
             VersionExists { .. } | VersionSpent { .. } | PushedByAnother { .. } => ErrorKind::Conflict,
-            BucketTaken { .. } => ErrorKind::Conflict,
+            VersionBusy { .. } | Remains { .. } | Condemned { .. } => ErrorKind::Conflict,
+            BucketTaken { .. } | ObjectExists { .. } => ErrorKind::Conflict,
             Denied { .. } | WrongRegion { .. } | NoCredentials { .. } => ErrorKind::Denied,
             Unreachable { .. } | Unavailable { .. } => ErrorKind::Unavailable,
             // A newer layout is not damage: a newer program reads it.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use uuid::Uuid;
+
 use crate::name::{ArtifactPath, ModelName, NameError, Version};
 
 /// The prefix of modeldepot's own records. No model can have it: a model name starts with a letter or digit.
@@ -15,8 +17,14 @@ pub enum ObjectKey {
     Manifest(ModelName, Version),
     /// A file of a version: `<model>/v<version>/<path>`.
     Artifact(ModelName, Version, ArtifactPath),
-    /// The tombstone of a version that was published and deleted: `.depot/spent/<model>/<version>.json`.
+    /// The tombstone of a version whose name is never used again: `.depot/spent/<model>/<version>.json`.
     Spent(ModelName, Version),
+    /// A push in progress: `.depot/claims/<model>/<version>/<write_id>.json`.
+    Claim(ModelName, Version, Uuid),
+    /// The mark of a version whose remains are about to be removed: `.depot/condemned/<model>/<version>.json`.
+    Condemned(ModelName, Version),
+    /// What was found out about the server: `.depot/probe.json`.
+    Probe,
 }
 
 impl fmt::Display for ObjectKey {
@@ -25,6 +33,9 @@ impl fmt::Display for ObjectKey {
             ObjectKey::Manifest(model, version) => write!(f, "{model}/v{version}/manifest.json"),
             ObjectKey::Artifact(model, version, path) => write!(f, "{model}/v{version}/{path}"),
             ObjectKey::Spent(model, version) => write!(f, "{RECORDS}spent/{model}/{version}.json"),
+            ObjectKey::Claim(model, version, id) => write!(f, "{RECORDS}claims/{model}/{version}/{id}.json"),
+            ObjectKey::Condemned(model, version) => write!(f, "{RECORDS}condemned/{model}/{version}.json"),
+            ObjectKey::Probe => write!(f, "{RECORDS}probe.json"),
         }
     }
 }
@@ -35,10 +46,17 @@ impl FromStr for ObjectKey {
     fn from_str(key: &str) -> Result<Self, NameError> {
         let foreign = || NameError { what: "modeldepot key", text: key.to_owned(), rule: "no such layout" };
         if let Some(record) = key.strip_prefix(RECORDS) {
-            let spent =
-                record.strip_prefix("spent/").and_then(|rest| rest.strip_suffix(".json")).ok_or_else(foreign)?;
-            let (model, version) = spent.split_once('/').ok_or_else(foreign)?;
-            return Ok(ObjectKey::Spent(model.parse()?, stored_version(version)?));
+            let parts: Vec<&str> = record.strip_suffix(".json").ok_or_else(foreign)?.split('/').collect();
+            return match parts[..] {
+                ["spent", model, version] => Ok(ObjectKey::Spent(model.parse()?, stored_version(version)?)),
+                ["condemned", model, version] => Ok(ObjectKey::Condemned(model.parse()?, stored_version(version)?)),
+                ["claims", model, version, id] => {
+                    let id = Uuid::try_parse(id).ok().filter(|uuid| uuid.to_string() == *id).ok_or_else(foreign)?;
+                    Ok(ObjectKey::Claim(model.parse()?, stored_version(version)?, id))
+                }
+                ["probe"] => Ok(ObjectKey::Probe),
+                _ => Err(foreign()),
+            };
         }
         let (model, rest) = key.split_once('/').ok_or_else(foreign)?;
         let (version, file) = rest.split_once('/').ok_or_else(foreign)?;
@@ -71,6 +89,11 @@ pub(crate) fn version_prefix(model: &ModelName, version: &Version) -> String {
     format!("{model}/v{version}/")
 }
 
+/// Returns the prefix of the claims on a version.
+pub(crate) fn claims_prefix(model: &ModelName, version: &Version) -> String {
+    format!("{RECORDS}claims/{model}/{version}/")
+}
+
 /// Returns the prefix of a model's tombstones.
 pub(crate) fn spent_prefix(model: &ModelName) -> String {
     format!("{RECORDS}spent/{model}/")
@@ -89,6 +112,13 @@ mod tests {
         prop_oneof![
             (model.clone(), version.clone()).prop_map(|(m, v)| ObjectKey::Manifest(m, v)),
             (model.clone(), version.clone()).prop_map(|(m, v)| ObjectKey::Spent(m, v)),
+            (model.clone(), version.clone()).prop_map(|(m, v)| ObjectKey::Condemned(m, v)),
+            (model.clone(), version.clone(), any::<u128>()).prop_map(|(m, v, id)| ObjectKey::Claim(
+                m,
+                v,
+                Uuid::from_u128(id)
+            )),
+            Just(ObjectKey::Probe),
             (model, version, path).prop_map(|(m, v, p)| ObjectKey::Artifact(m, v, p)),
         ]
     }
@@ -100,7 +130,7 @@ mod tests {
         }
 
         #[test]
-        fn what_parses_is_spelled_the_same(text in "(\\.depot/spent/)?[a-z.]{1,4}/v{0,2}[0-9a-z]{1,3}(/|\\.)[a-z./]{1,14}") {
+        fn what_parses_is_spelled_the_same(text in "(\\.depot/(spent|condemned|claims)/)?[a-z.]{1,4}/v{0,2}[0-9a-z]{1,3}(/|\\.)[a-z./]{1,14}") {
             if let Ok(key) = text.parse::<ObjectKey>() {
                 prop_assert_eq!(key.to_string(), text);
             }

@@ -22,6 +22,7 @@
 //!             metadata: Default::default(),
 //!             created: std::time::SystemTime::now().into(),
 //!             tool: "my trainer 1.0".to_owned(),
+//!             journal: None,
 //!         },
 //!         &Progress::none(),
 //!     )
@@ -67,6 +68,6 @@ pub use progress::{Event, Progress};
 pub use s3::S3Client;
 pub use settings::{Addressing, Buckets, Credentials, Endpoint, LOOPBACK_LOGIN, Secret, Settings, SettingsError};
 pub use storage::{
-    Deleted, Description, Fetched, ModelStorage, ModelSummary, Published, Push, Scan, Source, SourceFile, StoredFile,
-    Verified, VersionSummary,
+    Deleted, Description, Fetched, ModelStorage, ModelSummary, Probed, Published, Push, Scan, Source, SourceFile,
+    StoredFile, Verified, VersionSummary,
 };

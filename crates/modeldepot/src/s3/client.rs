@@ -88,6 +88,11 @@ pub struct UploadOptions {
     pub content_type: Option<String>,
     /// The user's metadata: printable ASCII.
     pub metadata: BTreeMap<String, String>,
+    /// Store it only if nothing is there. The same bytes being there already is success.
+    pub if_absent: bool,
+    /// Go on with an upload of the same key that was cut off. A part is not sent again when the server's checksum
+    /// of it is that of the bytes that would be sent.
+    pub resume: bool,
 }
 
 /// What became of a create-if-absent.
@@ -417,6 +422,13 @@ impl S3Client {
             Err(error) if matches!(status(&error), Some(409 | 412)) => Ok(Created::Refused),
             Err(error) => Err(self.failed(About::object("create", bucket, key), error)),
         }
+    }
+
+    /// Stores a small object, whatever is there.
+    pub async fn put_small(&self, bucket: &BucketName, key: &str, body: Bytes, content_type: &str) -> Result<()> {
+        let put = self.sdk.put_object().bucket(bucket.as_str()).key(key).content_type(content_type);
+        let sent = put.body(ByteStream::from(body)).send().await;
+        sent.map(drop).map_err(|error| self.failed(About::object("store", bucket, key), error))
     }
 
     /// Returns the bytes of a small object, or none when it does not exist.

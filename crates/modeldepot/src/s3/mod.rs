@@ -2,14 +2,17 @@
 
 mod answer;
 mod client;
+mod clock;
 mod connect;
 mod download;
 mod multipart;
 mod parts;
+mod probe;
 mod upload;
 
 pub use client::{Created, ListedObject, ObjectMetadata, PresignedMethod, S3Client, UploadOptions};
 pub(crate) use download::Sink;
 pub use multipart::UnfinishedUpload;
 pub(crate) use parts::FILES as FILES_AT_ONCE;
-pub(crate) use upload::{Sent, digest_file};
+pub use probe::{Capabilities, ChecksumSupport};
+pub(crate) use upload::{Pending, Sent, digest_file};

@@ -1,9 +1,13 @@
 //! Unfinished multipart uploads: bytes that nobody sees and everybody pays for.
 
+use std::collections::BTreeMap;
+
+use aws_sdk_s3::types::ChecksumAlgorithm;
 use time::OffsetDateTime;
 
 use super::answer::{About, code};
-use super::client::{S3Client, moment};
+use super::client::{S3Client, bare, moment};
+use crate::digest::{Md5Stream, PartDigest};
 use crate::error::Result;
 use crate::name::BucketName;
 
@@ -18,7 +22,71 @@ pub struct UnfinishedUpload {
     pub begun: Option<OffsetDateTime>,
 }
 
+/// An upload that was cut off, with what the server has of it.
+pub(super) struct CutOff {
+    pub(super) upload_id: String,
+    /// Whether its parts carry CRC64NVME checksums.
+    pub(super) checksums: bool,
+    pub(super) parts: BTreeMap<i32, StoredPart>,
+}
+
+/// A part that the server has.
+pub(super) struct StoredPart {
+    pub(super) etag: String,
+    size: u64,
+    crc64: Option<String>,
+}
+
+impl StoredPart {
+    /// Returns true when the part holds just these bytes, by a checksum that the server took of it.
+    pub(super) fn holds(&self, bytes: &[u8], digest: &PartDigest) -> bool {
+        self.size == bytes.len() as u64
+            && match &self.crc64 {
+                Some(crc64) => *crc64 == digest.crc64().to_string(),
+                None => {
+                    let mut md5 = Md5Stream::default();
+                    md5.update(bytes);
+                    md5.finish().to_string() == self.etag
+                }
+            }
+    }
+}
+
 impl S3Client {
+    /// Returns the newest unfinished upload of a key, and aborts all others: nobody will finish them.
+    pub(super) async fn cut_off(&self, bucket: &BucketName, key: &str) -> Result<Option<CutOff>> {
+        let mut uploads = self.list_multipart_uploads(bucket, key).await?;
+        uploads.retain(|upload| upload.key == key);
+        uploads.sort_by_key(|upload| upload.begun);
+        let Some(newest) = uploads.pop() else { return Ok(None) };
+        for older in uploads {
+            self.abort_multipart_upload(bucket, key, &older.upload_id).await?;
+        }
+        let mut found = CutOff { upload_id: newest.upload_id, checksums: false, parts: BTreeMap::new() };
+        let mut next = None;
+        loop {
+            let sent = self.sdk.list_parts().bucket(bucket.as_str()).key(key).upload_id(&found.upload_id);
+            let page = match sent.set_part_number_marker(next.take()).send().await {
+                Ok(page) => page,
+                Err(error) if code(&error) == Some("NoSuchUpload") => return Ok(None),
+                Err(error) => return Err(self.failed(About::object("list the parts of", bucket, key), error)),
+            };
+            found.checksums |= page.checksum_algorithm() == Some(&ChecksumAlgorithm::Crc64Nvme);
+            for part in page.parts() {
+                let stored = StoredPart {
+                    etag: bare(part.e_tag()),
+                    size: part.size().unwrap_or_default().try_into().unwrap_or_default(),
+                    crc64: part.checksum_crc64_nvme().map(str::to_owned),
+                };
+                found.parts.insert(part.part_number().unwrap_or_default(), stored);
+            }
+            match page.next_part_number_marker() {
+                Some(marker) if page.is_truncated() == Some(true) => next = Some(marker.to_owned()),
+                _ => return Ok(Some(found)),
+            }
+        }
+    }
+
     /// Returns the unfinished uploads under a prefix, all pages.
     pub async fn list_multipart_uploads(&self, bucket: &BucketName, prefix: &str) -> Result<Vec<UnfinishedUpload>> {
         let mut uploads = Vec::new();

@@ -105,7 +105,10 @@ fn survey(objects: Vec<ListedObject>) -> BTreeMap<ModelName, BTreeMap<Version, S
         let Ok(key) = object.key.parse::<ObjectKey>() else { continue };
         let (ObjectKey::Manifest(model, version)
         | ObjectKey::Artifact(model, version, _)
-        | ObjectKey::Spent(model, version)) = &key;
+        | ObjectKey::Spent(model, version)) = &key
+        else {
+            continue;
+        };
         let seen = models.entry(model.clone()).or_default().entry(version.clone()).or_default();
         match key {
             ObjectKey::Manifest(..) => seen.published = Some(object.modified),
@@ -114,6 +117,7 @@ fn survey(objects: Vec<ListedObject>) -> BTreeMap<ModelName, BTreeMap<Version, S
                 seen.files += 1;
                 seen.size += object.size;
             }
+            ObjectKey::Claim(..) | ObjectKey::Condemned(..) | ObjectKey::Probe => {}
         }
     }
     models

@@ -1,13 +1,19 @@
 //! Models on a bucket: the verbs that every front end shares.
 
+mod capability;
 mod catalog;
+mod claim;
 mod delete;
 mod fetch;
+mod journal;
 mod publish;
 mod source;
 mod verify;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use tokio::sync::OnceCell;
 
 use crate::error::Result;
 use crate::key::ObjectKey;
@@ -16,6 +22,7 @@ use crate::s3::{PresignedMethod, S3Client};
 use crate::settings::Settings;
 use crate::{Error, Manifest};
 
+pub use capability::Probed;
 pub use catalog::{Description, ModelSummary, StoredFile, VersionSummary};
 pub use delete::Deleted;
 pub use fetch::Fetched;
@@ -23,11 +30,13 @@ pub use publish::{Published, Push};
 pub use source::{Scan, Source, SourceFile};
 pub use verify::Verified;
 
-/// The models of one bucket. Cheap to clone, and holds no state: the bucket is the truth.
+/// The models of one bucket. Cheap to clone. The bucket is the truth: nothing is kept but what the server can do.
 #[derive(Clone, Debug)]
 pub struct ModelStorage {
     client: S3Client,
     bucket: BucketName,
+    /// What this process knows of the server.
+    probed: Arc<OnceCell<Probed>>,
 }
 
 impl ModelStorage {
@@ -37,7 +46,7 @@ impl ModelStorage {
     /// As [`S3Client::connect`].
     pub async fn open(settings: &Settings) -> Result<ModelStorage> {
         let client = S3Client::connect(settings).await?;
-        Ok(ModelStorage { client, bucket: settings.buckets.models.clone() })
+        Ok(ModelStorage { client, bucket: settings.buckets.models.clone(), probed: Arc::default() })
     }
 
     /// Returns the client under it.

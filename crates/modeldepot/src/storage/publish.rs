@@ -1,8 +1,15 @@
-//! Publishing a version: every file durable first, the manifest last.
+//! Publishing a version: a claim, every file durable, then the manifest.
 //!
-//! The order is held by types: [`Uploaded`] is made only by a finished upload, and only it can be published.
+//! The order is held by types: [`Uploaded`] is made only by a finished upload under a claim, and only it can be
+//! published.
+//!
+//! Where the server can be trusted with create-if-absent, nothing under a version is ever overwritten, and nothing is
+//! deleted before the version's name is spent. So whoever stalls, at whatever step, and wakes after others have moved
+//! on, can change nothing: his writes are refused, or they are of what is there. `docs/format.md` has the argument
+//! and what remains on servers without conditions.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Map, Value};
@@ -10,13 +17,19 @@ use time::{Duration, OffsetDateTime};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use super::ModelStorage;
+use super::claim::{Claim, Claimed};
+use super::journal::{Entry, Journal};
 use super::source::{Source, SourceFile};
 use crate::error::{Error, Result};
 use crate::key::{ObjectKey, version_prefix};
 use crate::manifest::{FORMAT_VERSION, FileEntry, Manifest};
-use crate::name::{ModelName, Version};
+use crate::name::{ArtifactPath, ModelName, Version};
+use crate::place::blocking;
 use crate::progress::{Event, Progress};
-use crate::s3::{Created, FILES_AT_ONCE, Sent, UploadOptions, digest_file};
+use crate::s3::{Created, FILES_AT_ONCE, ListedObject, Pending, Sent, UploadOptions, digest_file};
+
+/// How long a publication waits for a cleaner to make up its mind about the version.
+const CLEANING: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// A version to publish.
 #[derive(Debug, Clone)]
@@ -33,6 +46,9 @@ pub struct Push {
     pub created: OffsetDateTime,
     /// The program that publishes, with its version, for the manifest.
     pub tool: String,
+    /// A folder of this machine in which to remember the push while it runs. A push that was cut off, by whatever,
+    /// then goes on when it is repeated: same version, and only what is missing is sent.
+    pub journal: Option<PathBuf>,
 }
 
 /// What was published.
@@ -42,12 +58,28 @@ pub struct Published {
     pub manifest: Manifest,
     /// True when the same content was there before, so that nothing was done.
     pub already: bool,
+    /// Bytes that the server had already, from a push of the same files that was cut off.
+    pub kept: u64,
 }
 
 /// A push whose files are all in the bucket. Nothing of it is visible as a version yet.
 struct Uploaded {
     manifest: Manifest,
-    automatic: bool,
+    kept: u64,
+}
+
+/// A push under a version that it has claimed.
+struct Job<'a> {
+    storage: &'a ModelStorage,
+    push: &'a Push,
+    version: Version,
+    id: Uuid,
+    /// Whether this goes on with a push that was cut off.
+    resumed: bool,
+    claim: &'a Claim,
+    progress: &'a Progress,
+    /// Whether the server decides create-if-absent.
+    conditions: bool,
 }
 
 impl ModelStorage {
@@ -55,31 +87,96 @@ impl ModelStorage {
     ///
     /// # Errors
     /// [`Error::Source`] when a file cannot be read or changes meanwhile; [`Error::VersionExists`],
-    /// [`Error::VersionSpent`] or [`Error::PushedByAnother`] when the version is not free. Nothing is visible
-    /// after an error.
+    /// [`Error::VersionSpent`], [`Error::VersionBusy`] or [`Error::Remains`] when the version is not free. After an
+    /// error no version is visible that was not before, unless the error is of a reply that was lost.
     pub async fn upload_model(&self, push: Push, progress: &Progress) -> Result<Published> {
+        let conditions = self.capabilities().await?.create_if_absent;
+        let (mut journal, mut cut_off) = self.journal(&push).await?;
         let mut not_before = push.created;
         loop {
-            let version = match &push.version {
-                Some(version) => version.clone(),
-                None => self.free_second(&push.model, &mut not_before).await?,
-            };
-            if push.version.is_some()
-                && let Some(theirs) = self.standing(&push.model, &version).await?
-            {
-                return self.compare(&push, theirs).await;
-            }
-            let uploaded = self.upload(&push, version, progress).await?;
-            match self.publish(uploaded).await {
-                // Somebody else took the same second. The next one may be free.
-                Err(Error::VersionExists { .. } | Error::VersionSpent { .. } | Error::PushedByAnother { .. })
-                    if push.version.is_none() =>
-                {
-                    not_before += Duration::SECOND;
+            let begun = cut_off.take();
+            let resumed = begun.is_some();
+            let Entry { version, id } = match (begun, &push.version) {
+                (Some(entry), _) => entry,
+                (None, Some(version)) => Entry { version: version.clone(), id: Uuid::new_v7(moment(push.created)) },
+                (None, None) => {
+                    let version = self.free_second(&push.model, &mut not_before).await?;
+                    Entry { version, id: Uuid::new_v7(moment(push.created)) }
                 }
-                result => return result,
+            };
+            if let Some(journal) = &mut journal {
+                journal.write(&Entry { version: version.clone(), id })?;
+            }
+            let result = self.attempt(&push, version, id, resumed, conditions, progress).await;
+            match result {
+                // The second is another's. A later one may be free; contenders spread over the next ones by rank.
+                Err(error) if push.version.is_none() && is_taken(&error) => {
+                    let rank = if let Error::VersionBusy { rank, .. } = &error { *rank } else { 1 };
+                    if !resumed {
+                        not_before += Duration::SECOND * rank;
+                    }
+                }
+                result => {
+                    // After a failure that may pass, the next attempt goes on from here.
+                    if !matches!(&result, Err(Error::Unavailable { .. } | Error::Unreachable { .. }))
+                        && let Some(journal) = journal
+                    {
+                        journal.finish();
+                    }
+                    return result;
+                }
             }
         }
+    }
+
+    /// Opens the journal of a push, with what it says of one that was cut off.
+    async fn journal(&self, push: &Push) -> Result<(Option<Journal>, Option<Entry>)> {
+        let Some(folder) = push.journal.clone() else { return Ok((None, None)) };
+        let what = match (&push.version, push.source.files.iter().find(|file| file.path == push.source.main)) {
+            (Some(version), _) => format!("version {version}"),
+            (None, Some(main)) => {
+                let local = std::fs::canonicalize(&main.local).unwrap_or_else(|_| main.local.clone());
+                format!("file {}", local.display())
+            }
+            (None, None) => return Ok((None, None)),
+        };
+        let subject = format!("{}\n{}\n{}\n{what}", self.client.endpoint(), self.bucket, push.model);
+        let opened = blocking(move || Journal::open(&folder, &subject)).await?;
+        Ok(opened.map_or((None, None), |(journal, entry)| (Some(journal), entry)))
+    }
+
+    /// Pushes to one version.
+    async fn attempt(
+        &self,
+        push: &Push,
+        version: Version,
+        id: Uuid,
+        resumed: bool,
+        conditions: bool,
+        progress: &Progress,
+    ) -> Result<Published> {
+        let model = &push.model;
+        if (push.version.is_some() || resumed)
+            && let Some(theirs) = self.standing(model, &version).await?
+        {
+            return self.compare(push, id, theirs).await;
+        }
+        let claim = match self.claim(model, &version, id, (&push.tool, push.created)).await? {
+            Claimed::Alone(claim) => claim,
+            Claimed::Busy { by, since, rank } => {
+                // The other may have been faster than our look at its claim.
+                if push.version.is_some()
+                    && let Some(theirs) = self.standing(model, &version).await?
+                {
+                    return self.compare(push, id, theirs).await;
+                }
+                return Err(Error::VersionBusy { model: model.clone(), version, by, since, rank });
+            }
+        };
+        let job = Job { storage: self, push, version, id, resumed, claim: &claim, progress, conditions };
+        let result = job.run().await;
+        self.withdraw(claim).await;
+        result
     }
 
     /// Returns the first second from `from` on under which nothing lies in the bucket.
@@ -106,61 +203,23 @@ impl ModelStorage {
     }
 
     /// Holds a push against what was published under its version before. Reads the files, sends nothing.
-    async fn compare(&self, push: &Push, theirs: Manifest) -> Result<Published> {
+    async fn compare(&self, push: &Push, id: Uuid, theirs: Manifest) -> Result<Published> {
         let entries = stream::iter(&push.source.files).map(async |file| {
             let (size, md5, blake3, crc64) = digest_file(&file.local).await?;
-            Ok::<_, Error>(entry(file, &Sent { size, etag: String::new(), md5, blake3, crc64 }))
+            Ok::<_, Error>(entry(file, &Sent { size, kept: 0, etag: String::new(), md5, blake3, crc64 }))
         });
         let files = entries.buffered(1).try_collect().await?;
-        let ours = self.manifest(push, theirs.version.clone(), files);
-        if ours.same_content(&theirs) {
-            return Ok(Published { manifest: theirs, already: true });
+        let ours = self.manifest_of(push, theirs.version.clone(), id, files);
+        if !ours.same_content(&theirs) {
+            return Err(Error::VersionExists { model: push.model.clone(), version: theirs.version });
         }
-        Err(Error::VersionExists { model: push.model.clone(), version: theirs.version })
+        self.not_being_removed(&theirs.model_name, &theirs.version).await?;
+        Ok(Published { kept: theirs.size().unwrap_or_default(), manifest: theirs, already: true })
     }
 
-    async fn upload(&self, push: &Push, version: Version, progress: &Progress) -> Result<Uploaded> {
-        progress.send(Event::Planned { files: push.source.files.len(), bytes: push.source.size() });
-        let sent: Vec<(&SourceFile, Sent)> = stream::iter(&push.source.files)
-            .map(async |file| {
-                let key = ObjectKey::Artifact(push.model.clone(), version.clone(), file.path.clone()).to_string();
-                let moved = |bytes| progress.send(Event::Moved { path: file.path.clone(), bytes });
-                let options = UploadOptions::default();
-                let sent = self.client.send_file(&file.local, &self.bucket, &key, &options, &moved).await?;
-                progress.send(Event::Finished { path: file.path.clone() });
-                Ok::<_, Error>((file, sent))
-            })
-            .buffered(FILES_AT_ONCE)
-            .try_collect()
-            .await?;
-        self.still_ours(push, &version, &sent).await?;
-        let files = sent.iter().map(|(file, sent)| entry(file, sent)).collect();
-        Ok(Uploaded { manifest: self.manifest(push, version, files), automatic: push.version.is_none() })
-    }
-
-    /// Looks at every object again: size and ETag must be as this push left them, else somebody else writes here.
-    async fn still_ours(&self, push: &Push, version: &Version, sent: &[(&SourceFile, Sent)]) -> Result<()> {
-        let prefix = version_prefix(&push.model, version);
-        let listed = self.client.list_objects(&self.bucket, &prefix).await?;
-        let found: BTreeMap<&str, _> = listed.iter().map(|o| (&o.key[prefix.len()..], o)).collect();
-        for (file, sent) in sent {
-            let same = found.get(file.path.as_str()).is_some_and(|object| {
-                // A server that lists no ETag leaves the size to compare.
-                object.size == sent.size && (object.etag.is_empty() || object.etag == sent.etag)
-            });
-            if !same {
-                let (model, version) = (push.model.clone(), version.clone());
-                return Err(Error::PushedByAnother { model, version, path: file.path.clone() });
-            }
-        }
-        Ok(())
-    }
-
-    fn manifest(&self, push: &Push, version: Version, files: Vec<FileEntry>) -> Manifest {
+    fn manifest_of(&self, push: &Push, version: Version, id: Uuid, files: Vec<FileEntry>) -> Manifest {
         let main = &push.source.main;
         let key = ObjectKey::Artifact(push.model.clone(), version.clone(), main.clone()).to_string();
-        let seconds = u64::try_from(push.created.unix_timestamp()).unwrap_or_default();
-        let moment = Timestamp::from_unix(NoContext, seconds, push.created.nanosecond());
         Manifest {
             model_url: self.client.object_url(&self.bucket, &key),
             model_file: key,
@@ -171,18 +230,199 @@ impl ModelStorage {
             created_at: push.created,
             format_version: Some(FORMAT_VERSION),
             files: Some(files),
-            write_id: Some(Uuid::new_v7(moment).to_string()),
+            write_id: Some(id.to_string()),
             tool: Some(push.tool.clone()),
         }
     }
 
+    /// Makes sure that a version whose manifest was just seen is there to stay, before anybody is told that it is.
+    ///
+    /// A cleaner marks a version before it looks for a manifest, and spends the name only when there is none. So when
+    /// there is a manifest and, after that, no mark, every later cleaner will find the manifest.
+    async fn not_being_removed(&self, model: &ModelName, version: &Version) -> Result<()> {
+        let condemned = ObjectKey::Condemned(model.clone(), version.clone()).to_string();
+        let began = std::time::Instant::now();
+        loop {
+            let (condemned, spent) =
+                tokio::try_join!(self.client.object_exists(&self.bucket, &condemned), self.is_spent(model, version))?;
+            match (condemned, spent) {
+                (_, true) => return Err(Error::VersionSpent { model: model.clone(), version: version.clone() }),
+                (false, false) => return Ok(()),
+                (true, false) if began.elapsed() > CLEANING => {
+                    return Err(Error::Condemned { model: model.clone(), version: version.clone() });
+                }
+                (true, false) => tokio::time::sleep(std::time::Duration::from_millis(200)).await,
+            }
+        }
+    }
+}
+
+/// Returns true for errors that say that a version is not free, whatever one would push.
+fn is_taken(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::VersionExists { .. }
+            | Error::VersionSpent { .. }
+            | Error::VersionBusy { .. }
+            | Error::PushedByAnother { .. }
+            | Error::Remains { .. }
+            | Error::Condemned { .. }
+    )
+}
+
+impl Job<'_> {
+    async fn run(&self) -> Result<Published> {
+        let (storage, push, version) = (self.storage, self.push, &self.version);
+        let prefix = version_prefix(&push.model, version);
+        let mark = ObjectKey::Condemned(push.model.clone(), version.clone()).to_string();
+        // Looked at again now that nobody else may push: what was seen before the claim may be old.
+        let (standing, there, condemned) = tokio::try_join!(
+            storage.standing(&push.model, version),
+            storage.client.list_objects(&storage.bucket, &prefix),
+            storage.client.object_exists(&storage.bucket, &mark),
+        )?;
+        if let Some(theirs) = standing {
+            return storage.compare(push, self.id, theirs).await;
+        }
+        if condemned {
+            return Err(Error::Condemned { model: push.model.clone(), version: version.clone() });
+        }
+        if push.version.is_none() && !self.resumed && !there.is_empty() {
+            return Err(self.taken());
+        }
+        let uploaded = self.upload(&there, &prefix).await?;
+        self.publish(uploaded).await
+    }
+
+    fn taken(&self) -> Error {
+        Error::VersionExists { model: self.push.model.clone(), version: self.version.clone() }
+    }
+
+    /// Stores every file. The parts of the large ones go first, and nobody sees them; objects appear only at the end.
+    /// So a push that is cut off mostly leaves nothing in the way of the next one.
+    async fn upload(&self, there: &[ListedObject], prefix: &str) -> Result<Uploaded> {
+        let (storage, push) = (self.storage, self.push);
+        self.progress.send(Event::Planned { files: push.source.files.len(), bytes: push.source.size() });
+        let there: BTreeMap<&str, &ListedObject> = there.iter().map(|o| (&o.key[prefix.len()..], o)).collect();
+        let begun: Vec<(&SourceFile, Begun)> = stream::iter(&push.source.files)
+            .map(async |file| {
+                let begun = match there.get(file.path.as_str()) {
+                    Some(_) if self.conditions => Begun::Done(self.reuse(file).await?),
+                    _ => Begun::Pending(self.begin(file).await?),
+                };
+                Ok::<_, Error>((file, begun))
+            })
+            .buffered(FILES_AT_ONCE)
+            .try_collect()
+            .await?;
+        let sent: Vec<(&SourceFile, Sent)> = stream::iter(begun)
+            .map(async |(file, begun)| {
+                let sent = match begun {
+                    Begun::Done(sent) => sent,
+                    Begun::Pending(pending) => {
+                        let moved = |bytes| self.moved(&file.path, bytes);
+                        let sent = storage.client.finish_file(pending, &moved).await;
+                        sent.map_err(|error| self.name_the_other(error, &file.path))?
+                    }
+                };
+                self.progress.send(Event::Finished { path: file.path.clone() });
+                Ok::<_, Error>((file, sent))
+            })
+            .buffered(FILES_AT_ONCE)
+            .try_collect()
+            .await?;
+        self.still_ours(prefix, &sent).await?;
+        let files = sent.iter().map(|(file, sent)| entry(file, sent)).collect();
+        let manifest = storage.manifest_of(push, self.version.clone(), self.id, files);
+        Ok(Uploaded { manifest, kept: sent.iter().map(|(_, sent)| sent.kept).sum() })
+    }
+
+    fn moved(&self, path: &ArtifactPath, bytes: u64) {
+        self.progress.send(Event::Moved { path: path.clone(), bytes });
+    }
+
+    fn key(&self, path: &ArtifactPath) -> String {
+        ObjectKey::Artifact(self.push.model.clone(), self.version.clone(), path.clone()).to_string()
+    }
+
+    async fn begin(&self, file: &SourceFile) -> Result<Pending> {
+        let options = UploadOptions {
+            if_absent: self.conditions,
+            resume: self.push.journal.is_some(),
+            ..UploadOptions::default()
+        };
+        let (client, key) = (&self.storage.client, self.key(&file.path));
+        let moved = |bytes| self.moved(&file.path, bytes);
+        client.begin_file(&file.local, &self.storage.bucket, &key, &options, &moved).await
+    }
+
+    /// Takes an object that a push left which was cut off, if it is what would be sent.
+    async fn reuse(&self, file: &SourceFile) -> Result<Sent> {
+        let (size, md5, blake3, crc64) = digest_file(&file.local).await?;
+        let (client, key) = (&self.storage.client, self.key(&file.path));
+        let same = client.same_object(&self.storage.bucket, &key, (size, md5, blake3, crc64)).await?;
+        let Some(etag) = same else {
+            return Err(self.remains(&file.path));
+        };
+        self.moved(&file.path, size);
+        Ok(Sent { size, kept: size, etag, md5, blake3, crc64 })
+    }
+
+    fn remains(&self, path: &ArtifactPath) -> Error {
+        Error::Remains { model: self.push.model.clone(), version: self.version.clone(), path: path.clone() }
+    }
+
+    fn name_the_other(&self, error: Error, path: &ArtifactPath) -> Error {
+        match error {
+            Error::ObjectExists { .. } => self.pushed_by_another(path),
+            error => error,
+        }
+    }
+
+    fn pushed_by_another(&self, path: &ArtifactPath) -> Error {
+        Error::PushedByAnother { model: self.push.model.clone(), version: self.version.clone(), path: path.clone() }
+    }
+
+    /// Looks at every object and at the claim again: size and ETag must be as this push left them.
+    async fn still_ours(&self, prefix: &str, sent: &[(&SourceFile, Sent)]) -> Result<()> {
+        let (storage, push) = (self.storage, self.push);
+        let (listed, alone) = tokio::try_join!(
+            storage.client.list_objects(&storage.bucket, prefix),
+            storage.still_alone(self.claim, &push.model, &self.version),
+        )?;
+        if !alone {
+            return Err(self.pushed_by_another(&push.source.main));
+        }
+        let found: BTreeMap<&str, _> = listed.iter().map(|o| (&o.key[prefix.len()..], o)).collect();
+        for (file, sent) in sent {
+            let same = found.get(file.path.as_str()).is_some_and(|object| {
+                // A server that lists no ETag leaves the size to compare.
+                object.size == sent.size && (object.etag.is_empty() || object.etag == sent.etag)
+            });
+            if !same {
+                return Err(self.pushed_by_another(&file.path));
+            }
+        }
+        Ok(())
+    }
+
     /// Creates the manifest if there is none: the one visible effect of a push.
     async fn publish(&self, uploaded: Uploaded) -> Result<Published> {
-        let Uploaded { manifest, automatic } = uploaded;
-        let (model, version) = (manifest.model_name.clone(), manifest.version.clone());
-        let key = manifest.key().to_string();
-        let body = manifest.to_json().into();
-        let outcome = self.client.put_if_absent(&self.bucket, &key, body, "application/json").await;
+        let Uploaded { manifest, kept } = uploaded;
+        let (storage, model, version) = (self.storage, &self.push.model, &self.version);
+        let (key, body) = (manifest.key().to_string(), manifest.to_json().into());
+        let outcome = if self.conditions {
+            storage.client.put_if_absent(&storage.bucket, &key, body, "application/json").await
+        } else {
+            match storage.read_manifest(model, version).await? {
+                Some(_) => Ok(Created::Refused),
+                None => {
+                    let put = storage.client.put_small(&storage.bucket, &key, body, "application/json").await;
+                    // Read back whatever the answer: only the bucket knows who wrote last.
+                    put.map(|()| Created::Refused)
+                }
+            }
+        };
         let lost = match outcome {
             Ok(Created::Now) => None,
             Ok(Created::Refused) => Some(None),
@@ -191,27 +431,33 @@ impl ModelStorage {
             Err(error) => return Err(error),
         };
         if let Some(error) = lost {
-            let standing = self.read_manifest(&model, &version).await?.map(|(manifest, _)| manifest);
+            let standing = storage.read_manifest(model, version).await?.map(|(manifest, _)| manifest);
             match (standing, error) {
                 (Some(theirs), _) if theirs.write_id == manifest.write_id => {}
-                (Some(theirs), _) if !automatic && theirs.same_content(&manifest) => {
-                    return Ok(Published { manifest: theirs, already: true });
+                (Some(theirs), _) if self.push.version.is_some() && theirs.same_content(&manifest) => {
+                    storage.not_being_removed(model, version).await?;
+                    return Ok(Published { manifest: theirs, already: true, kept });
                 }
-                (Some(_), _) => return Err(Error::VersionExists { model, version }),
+                (Some(_), _) => return Err(self.taken()),
                 (None, Some(error)) => return Err(error),
                 // Refused, and nothing there: somebody else is between two steps of his own.
-                (None, None) => {
-                    let path = manifest.main().map_err(|source| Error::Manifest { key, source })?;
-                    return Err(Error::PushedByAnother { model, version, path });
-                }
+                (None, None) => return Err(self.pushed_by_another(&self.push.source.main)),
             }
         }
-        // A delete of an earlier publication may have come in between, and spent wins.
-        if self.is_spent(&model, &version).await? {
-            return Err(Error::VersionSpent { model, version });
-        }
-        Ok(Published { manifest, already: false })
+        storage.not_being_removed(model, version).await?;
+        Ok(Published { manifest, already: false, kept })
     }
+}
+
+/// A file of a push: there already, or on its way.
+enum Begun {
+    Done(Sent),
+    Pending(Pending),
+}
+
+fn moment(time: OffsetDateTime) -> Timestamp {
+    let seconds = u64::try_from(time.unix_timestamp()).unwrap_or_default();
+    Timestamp::from_unix(NoContext, seconds, time.nanosecond())
 }
 
 fn entry(file: &SourceFile, sent: &Sent) -> FileEntry {

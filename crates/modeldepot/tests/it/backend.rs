@@ -89,8 +89,10 @@ impl Backend {
         self.client().get_small(self.bucket(), key, 1 << 30).await.unwrap().unwrap().to_vec()
     }
 
+    /// All keys but that of what was found out about the server.
     pub(crate) async fn keys(&self) -> Vec<String> {
-        self.client().list_objects(self.bucket(), "").await.unwrap().into_iter().map(|o| o.key).collect()
+        let keys = self.client().list_objects(self.bucket(), "").await.unwrap().into_iter().map(|o| o.key);
+        keys.filter(|key| key != ".depot/probe.json").collect()
     }
 }
 
@@ -104,6 +106,7 @@ pub(crate) fn push(model: &str, version: Option<&str>, path: &Path, with: &[Path
         metadata: serde_json::from_str(r#"{"architecture": "resnet18", "val_accuracy": 0.95}"#).unwrap(),
         created: time::macros::datetime!(2025-10-28 18:18:58 UTC),
         tool: "test".to_owned(),
+        journal: None,
     }
 }
 

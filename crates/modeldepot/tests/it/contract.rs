@@ -1,7 +1,7 @@
 //! One suite, every server: what the library needs of S3, and what it promises on it.
 
 use crate::backend::Backend;
-use crate::{client, models, original};
+use crate::{client, models, original, publish};
 
 /// Runs each check on each server.
 macro_rules! contract {
@@ -55,5 +55,10 @@ contract![
     models::a_version_without_a_manifest_does_not_exist,
     models::shared_links_fetch_and_never_overwrite,
     models::a_file_that_changes_is_refused,
+    publish::racing_pushers_of_one_version_have_one_winner,
+    publish::racing_automatic_pushers_get_a_version_each,
+    publish::a_push_that_was_cut_off_goes_on,
+    publish::an_automatic_push_that_was_cut_off_goes_on_as_the_same_version,
+    publish::a_living_pusher_is_not_disturbed,
     original::its_versions_are_read_and_verified,
 ];

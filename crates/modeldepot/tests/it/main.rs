@@ -9,3 +9,4 @@ mod contract;
 mod https;
 mod models;
 mod original;
+mod publish;

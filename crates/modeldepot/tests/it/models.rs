@@ -257,9 +257,13 @@ pub(crate) async fn a_version_without_a_manifest_does_not_exist(b: Backend) {
     b.put("m/v1/m.bin", b"half of it").await;
     assert_eq!(b.storage.list_models().await.unwrap(), []);
     assert!(matches!(b.storage.describe(&selector("m@1")).await, Err(Error::ModelNotFound { .. })));
-    // What a dead push left behind does not stand in the way of the next one.
-    b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
-    b.storage.verify(&selector("m@1"), &Progress::none()).await.unwrap();
+    // What a dead push left is never overwritten, since its pusher may come back; the same bytes are taken as they are.
+    let error = b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap_err();
+    assert!(matches!(error, Error::Remains { .. }), "{error:?}");
+    b.put("m/v2/m.bin", b"whole").await;
+    let published = b.storage.upload_model(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap();
+    assert_eq!(published.kept, 5);
+    b.storage.verify(&selector("m@2"), &Progress::none()).await.unwrap();
 }
 
 pub(crate) async fn shared_links_fetch_and_never_overwrite(b: Backend) {

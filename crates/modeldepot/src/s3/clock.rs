@@ -1,0 +1,74 @@
+//! The server's clock: the only one by which anything is called old.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_sdk_s3::config::Intercept;
+use aws_sdk_s3::primitives::DateTime;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextRef;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::date_time::Format;
+use time::OffsetDateTime;
+
+use super::answer::{About, status};
+use super::client::{S3Client, moment};
+use crate::error::{Error, Result};
+use crate::name::BucketName;
+
+/// What the head of an answer says about the server.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Head {
+    pub(crate) date: Option<OffsetDateTime>,
+    pub(crate) server: Option<String>,
+}
+
+/// Reads the head of the answer, which the SDK keeps to itself.
+#[derive(Debug, Clone, Default)]
+struct ReadHead(Arc<Mutex<Head>>);
+
+impl Intercept for ReadHead {
+    fn name(&self) -> &'static str {
+        "ReadHead"
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let headers = context.response().headers();
+        let mut head = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        head.date = headers
+            .get("date")
+            .and_then(|text| DateTime::from_str(text, Format::HttpDate).ok())
+            .as_ref()
+            .and_then(moment);
+        head.server = headers.get("server").map(str::to_owned);
+        Ok(())
+    }
+}
+
+impl S3Client {
+    /// Returns the server's time, to the second.
+    pub(crate) async fn server_time(&self, bucket: &BucketName) -> Result<OffsetDateTime> {
+        let head = self.head(bucket).await?;
+        head.date.ok_or_else(|| Error::Unavailable {
+            action: "say what time it is".to_owned(),
+            endpoint: self.endpoint().to_owned(),
+            source: "the answer has no `Date`".into(),
+        })
+    }
+
+    /// Returns what the server says about itself and the time.
+    pub(crate) async fn head(&self, bucket: &BucketName) -> Result<Head> {
+        let read = ReadHead::default();
+        let sent = self.sdk.head_bucket().bucket(bucket.as_str()).customize().interceptor(read.clone()).send().await;
+        match sent {
+            Err(error) if status(&error).is_none() => Err(self.failed(About::bucket("look at", bucket), error)),
+            // A refusal has a head as well.
+            _ => Ok(read.0.lock().unwrap_or_else(PoisonError::into_inner).clone()),
+        }
+    }
+}

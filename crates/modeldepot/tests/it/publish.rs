@@ -1,0 +1,131 @@
+//! Checks of publishing when several push, and when a push is cut off.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use modeldepot::{Error, ErrorKind, Event, ModelStorage, Progress, Published, Result, Selector};
+
+use crate::backend::{Backend, bytes, push};
+
+const RACERS: u64 = 12;
+
+/// Pushes different bytes under one model from many storages at once, as many processes would.
+async fn race(b: &Backend, version: Option<&'static str>) -> Vec<Result<Published>> {
+    // Known before the race, so that it is a race of pushers and not of probes.
+    b.storage.probe().await.unwrap();
+    let racers = (0..RACERS).map(|n| {
+        let file = b.file(&format!("racer-{n}/m.bin"), &bytes(100_000, n + 1));
+        let settings = b.settings.clone();
+        tokio::spawn(async move {
+            let storage = ModelStorage::open(&settings).await.unwrap();
+            storage.upload_model(push("m", version, &file, &[]), &Progress::none()).await
+        })
+    });
+    futures_util::future::join_all(racers.collect::<Vec<_>>()).await.into_iter().map(|r| r.unwrap()).collect()
+}
+
+pub(crate) async fn racing_pushers_of_one_version_have_one_winner(b: Backend) {
+    let outcomes = race(&b, Some("1")).await;
+    let winners: Vec<_> = outcomes.iter().enumerate().filter(|(_, o)| o.is_ok()).map(|(n, _)| n as u64).collect();
+    assert_eq!(winners.len(), 1, "{outcomes:?}");
+    for error in outcomes.iter().filter_map(|o| o.as_ref().err()) {
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{error:?}");
+    }
+    let selector: Selector = "m@1".parse().unwrap();
+    let fetched = b.storage.download_model(&selector, &b.path("out"), &Progress::none()).await.unwrap();
+    assert!(std::fs::read(fetched.model_path).unwrap() == bytes(100_000, winners[0] + 1), "not the winner's bytes");
+    assert_eq!(b.keys().await, ["m/v1/m.bin", "m/v1/manifest.json"], "nobody's claim is left");
+}
+
+pub(crate) async fn racing_automatic_pushers_get_a_version_each(b: Backend) {
+    let outcomes = race(&b, None).await;
+    let versions: BTreeSet<_> = outcomes.iter().map(|o| o.as_ref().unwrap().manifest.version.to_string()).collect();
+    assert_eq!(versions.len(), RACERS as usize, "{versions:?}");
+    for version in versions {
+        b.storage.verify(&format!("m@{version}").parse().unwrap(), &Progress::none()).await.unwrap();
+    }
+    assert!(b.keys().await.iter().all(|key| key.starts_with("m/")), "nobody's claim is left");
+}
+
+/// Pushes and cuts the push off, as kill -9 does, once `enough` bytes are acknowledged.
+async fn cut_off(b: &Backend, request: modeldepot::Push, enough: u64) {
+    let storage = ModelStorage::open(&b.settings).await.unwrap();
+    let (reached, mut wait) = tokio::sync::mpsc::unbounded_channel();
+    let sum = AtomicU64::new(0);
+    let progress = Progress::new(move |event| {
+        if let Event::Moved { bytes, .. } = event
+            && sum.fetch_add(bytes, Ordering::Relaxed) + bytes >= enough
+        {
+            let _ = reached.send(());
+        }
+    });
+    let pushing = tokio::spawn(async move { storage.upload_model(request, &progress).await });
+    wait.recv().await.unwrap();
+    pushing.abort();
+    assert!(pushing.await.is_err(), "the push was to be cut off");
+}
+
+pub(crate) async fn a_push_that_was_cut_off_goes_on(b: Backend) {
+    let (size, part) = (40 << 20, 8 << 20);
+    let file = b.file("m.bin", &bytes(size, 1));
+    let history = b.file("h.json", b"{}");
+    let request =
+        || modeldepot::Push { journal: Some(b.path("journal")), ..push("m", Some("1"), &file, &[history.clone()]) };
+    cut_off(&b, request(), 2 * part).await;
+    assert_eq!(b.storage.list_models().await.unwrap(), []);
+    // Somebody else, who knows nothing of the journal, must think that the push may still be alive.
+    let other = b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap_err();
+    assert!(matches!(other, Error::VersionBusy { .. }), "{other:?}");
+    let published = b.storage.upload_model(request(), &Progress::none()).await.unwrap();
+    assert!(published.kept >= 2 * part && published.kept < size as u64, "{} bytes were kept", published.kept);
+    b.storage.verify(&"m@1".parse().unwrap(), &Progress::none()).await.unwrap();
+    assert_eq!(b.keys().await, ["m/v1/h.json", "m/v1/m.bin", "m/v1/manifest.json"]);
+    assert_eq!(b.client().list_multipart_uploads(b.bucket(), "m/v1/m.bin").await.unwrap(), []);
+    assert_eq!(std::fs::read_dir(b.path("journal")).unwrap().count(), 0, "the journal is closed");
+    // Other bytes under the same name are another push, whatever parts lie there.
+    let request = || modeldepot::Push { journal: Some(b.path("journal")), ..push("m", Some("2"), &file, &[]) };
+    cut_off(&b, request(), 2 * part).await;
+    b.file("m.bin", &bytes(size, 2));
+    let published = b.storage.upload_model(request(), &Progress::none()).await.unwrap();
+    assert_eq!(published.kept, 0);
+    b.storage.verify(&"m@2".parse().unwrap(), &Progress::none()).await.unwrap();
+}
+
+pub(crate) async fn an_automatic_push_that_was_cut_off_goes_on_as_the_same_version(b: Backend) {
+    let part = 8 << 20;
+    let file = b.file("m.bin", &bytes(40 << 20, 1));
+    let request = |seconds: u64| {
+        let mut push = push("m", None, &file, &[]);
+        push.created += std::time::Duration::from_secs(seconds);
+        push.journal = Some(b.path("journal"));
+        push
+    };
+    cut_off(&b, request(0), 2 * part).await;
+    let published = b.storage.upload_model(request(60), &Progress::none()).await.unwrap();
+    assert!(published.kept >= 2 * part, "{} bytes were kept", published.kept);
+    assert_eq!(published.manifest.version.as_str(), "20251028_181858");
+    let next = b.storage.upload_model(request(120), &Progress::none()).await.unwrap();
+    assert_eq!(next.manifest.version.as_str(), "20251028_182058", "what is finished is not gone on with");
+}
+
+pub(crate) async fn a_living_pusher_is_not_disturbed(b: Backend) {
+    let file = b.file("large/m.bin", &bytes(40 << 20, 1));
+    let other = b.file("other/m.bin", b"other");
+    let rival = ModelStorage::open(&b.settings).await.unwrap();
+    rival.probe().await.unwrap();
+    let outcome = Arc::new(Mutex::new(None));
+    let (kept, runtime) = (Arc::clone(&outcome), tokio::runtime::Handle::current());
+    // In the middle of the push another one comes along, explicit as well.
+    let progress = Progress::new(move |event| {
+        let mut outcome = kept.lock().unwrap();
+        if outcome.is_none() && matches!(event, Event::Moved { .. }) {
+            let (rival, push) = (rival.clone(), push("m", Some("1"), &other, &[]));
+            *outcome = Some(runtime.spawn(async move { rival.upload_model(push, &Progress::none()).await }));
+        }
+    });
+    b.storage.upload_model(push("m", Some("1"), &file, &[]), &progress).await.unwrap();
+    let rival = outcome.lock().unwrap().take().unwrap();
+    assert_eq!(rival.await.unwrap().unwrap_err().kind(), ErrorKind::Conflict);
+    b.storage.verify(&"m@1".parse().unwrap(), &Progress::none()).await.unwrap();
+}
