@@ -27,9 +27,11 @@ pub struct Probed {
 impl ModelStorage {
     /// Returns what the server does: from this process's memory, from the bucket, or by probing.
     pub(super) async fn capabilities(&self) -> Result<&Capabilities> {
-        let probed = self.probed.get_or_try_init(async || match self.known().await? {
-            (Some(known), _, _) => Ok(known),
-            (None, server, now) => self.probe_at(server, now).await,
+        let probed = self.probed.get_or_try_init(|| async move {
+            match self.known().await? {
+                (Some(known), _, _) => Ok(known),
+                (None, server, now) => self.probe_at(server, now).await,
+            }
         });
         Ok(&probed.await?.capabilities)
     }

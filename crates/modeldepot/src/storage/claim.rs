@@ -158,12 +158,29 @@ impl ModelStorage {
         Claim { key, lost, renewing }
     }
 
-    /// Returns true when the claim is still there and the only one.
-    pub(super) async fn still_alone(&self, claim: &Claim, model: &ModelName, version: &Version) -> Result<bool> {
-        if claim.lost.load(Ordering::Relaxed) {
-            return Ok(false);
+    /// Returns true when the claim is still there and nobody else can think the version his.
+    ///
+    /// Where the server decides creates, others may claim as they like: nothing of ours can be overwritten. Elsewhere
+    /// the claim must be the only one. A contender who has just come sees ours and withdraws, so he is waited for.
+    pub(super) async fn still_alone(
+        &self,
+        claim: &Claim,
+        model: &ModelName,
+        version: &Version,
+        conditions: bool,
+    ) -> Result<bool> {
+        let began = Instant::now();
+        loop {
+            if claim.lost.load(Ordering::Relaxed) {
+                return Ok(false);
+            }
+            match self.living_claims(model, version, &claim.key).await? {
+                None => return Ok(false),
+                Some(others) if others.is_empty() || conditions => return Ok(true),
+                Some(_) if began.elapsed() > 2 * PATIENCE => return Ok(false),
+                Some(_) => tokio::time::sleep(std::time::Duration::from_millis(fastrand::u64(50..150))).await,
+            }
         }
-        Ok(self.living_claims(model, version, &claim.key).await?.is_some_and(|others| others.is_empty()))
     }
 
     /// Withdraws a claim. If that fails it goes stale, and the next pusher or `gc` removes it.

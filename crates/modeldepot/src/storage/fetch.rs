@@ -65,22 +65,29 @@ impl ModelStorage {
         progress: &Progress,
     ) -> Result<Vec<(ArtifactPath, Staged)>> {
         progress.send(Event::Planned { files: found.files.len(), bytes: found.size() });
-        stream::iter(&found.files)
-            .map(async |file| {
-                let staged = target.stage(&file.path, file.size).await?;
-                match self.fetch_file(&found.manifest, file, &staged, progress).await {
-                    // What was damaged on its way is whole the second time; what is damaged in the bucket is not.
-                    Err(Error::WrongDigest { .. }) => {
-                        tracing::warn!(path = %file.path, "wrong digest; fetching once more");
-                        self.fetch_file(&found.manifest, file, &staged, &Progress::none()).await?;
-                    }
-                    result => result?,
-                }
-                Ok((file.path.clone(), staged))
-            })
-            .buffer_unordered(FILES_AT_ONCE)
-            .try_collect()
-            .await
+        // Collected first: a stream over a borrowing closure would make the whole future one that stays on its thread.
+        let fetch: Vec<_> =
+            found.files.iter().map(|file| self.fetch_staged(&found.manifest, file, target, progress)).collect();
+        stream::iter(fetch).buffer_unordered(FILES_AT_ONCE).try_collect().await
+    }
+
+    async fn fetch_staged(
+        &self,
+        manifest: &Manifest,
+        file: &StoredFile,
+        target: &Folder,
+        progress: &Progress,
+    ) -> Result<(ArtifactPath, Staged)> {
+        let staged = target.stage(&file.path, file.size).await?;
+        match self.fetch_file(manifest, file, &staged, progress).await {
+            // What was damaged on its way is whole the second time; what is damaged in the bucket is not.
+            Err(Error::WrongDigest { .. }) => {
+                tracing::warn!(path = %file.path, "wrong digest; fetching once more");
+                self.fetch_file(manifest, file, &staged, &Progress::none()).await?;
+            }
+            result => result?,
+        }
+        Ok((file.path.clone(), staged))
     }
 
     async fn fetch_file(

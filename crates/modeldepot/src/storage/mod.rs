@@ -126,3 +126,21 @@ impl ModelStorage {
         self.client.object_exists(&self.bucket, &key).await
     }
 }
+
+/// Front ends run these on other threads.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Progress;
+
+    fn sent<T: Send>(_: T) {}
+
+    #[allow(dead_code, reason = "it need only compile")]
+    fn futures_are_send(storage: &ModelStorage, push: Push, selector: &Selector, folder: &std::path::Path) {
+        sent(storage.upload_model(push, &Progress::none()));
+        sent(storage.download_model(selector, folder, &Progress::none()));
+        sent(storage.verify(selector, &Progress::none()));
+        sent(storage.describe(selector));
+        sent(storage.list_models());
+    }
+}

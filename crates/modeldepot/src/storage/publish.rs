@@ -204,11 +204,11 @@ impl ModelStorage {
 
     /// Holds a push against what was published under its version before. Reads the files, sends nothing.
     async fn compare(&self, push: &Push, id: Uuid, theirs: Manifest) -> Result<Published> {
-        let entries = stream::iter(&push.source.files).map(async |file| {
+        let mut files = Vec::new();
+        for file in &push.source.files {
             let (size, md5, blake3, crc64) = digest_file(&file.local).await?;
-            Ok::<_, Error>(entry(file, &Sent { size, kept: 0, etag: String::new(), md5, blake3, crc64 }))
-        });
-        let files = entries.buffered(1).try_collect().await?;
+            files.push(entry(file, &Sent { size, kept: 0, etag: String::new(), md5, blake3, crc64 }));
+        }
         let ours = self.manifest_of(push, theirs.version.clone(), id, files);
         if !ours.same_content(&theirs) {
             return Err(Error::VersionExists { model: push.model.clone(), version: theirs.version });
@@ -304,33 +304,12 @@ impl Job<'_> {
         let (storage, push) = (self.storage, self.push);
         self.progress.send(Event::Planned { files: push.source.files.len(), bytes: push.source.size() });
         let there: BTreeMap<&str, &ListedObject> = there.iter().map(|o| (&o.key[prefix.len()..], o)).collect();
-        let begun: Vec<(&SourceFile, Begun)> = stream::iter(&push.source.files)
-            .map(async |file| {
-                let begun = match there.get(file.path.as_str()) {
-                    Some(_) if self.conditions => Begun::Done(self.reuse(file).await?),
-                    _ => Begun::Pending(self.begin(file).await?),
-                };
-                Ok::<_, Error>((file, begun))
-            })
-            .buffered(FILES_AT_ONCE)
-            .try_collect()
-            .await?;
-        let sent: Vec<(&SourceFile, Sent)> = stream::iter(begun)
-            .map(async |(file, begun)| {
-                let sent = match begun {
-                    Begun::Done(sent) => sent,
-                    Begun::Pending(pending) => {
-                        let moved = |bytes| self.moved(&file.path, bytes);
-                        let sent = storage.client.finish_file(pending, &moved).await;
-                        sent.map_err(|error| self.name_the_other(error, &file.path))?
-                    }
-                };
-                self.progress.send(Event::Finished { path: file.path.clone() });
-                Ok::<_, Error>((file, sent))
-            })
-            .buffered(FILES_AT_ONCE)
-            .try_collect()
-            .await?;
+        // Collected first: a stream over a borrowing closure would make the whole future one that stays on its thread.
+        let begin: Vec<_> =
+            push.source.files.iter().map(|file| self.begin(file, there.contains_key(file.path.as_str()))).collect();
+        let begun: Vec<(&SourceFile, Begun)> = stream::iter(begin).buffered(FILES_AT_ONCE).try_collect().await?;
+        let finish: Vec<_> = begun.into_iter().map(|(file, begun)| self.finish(file, begun)).collect();
+        let sent: Vec<(&SourceFile, Sent)> = stream::iter(finish).buffered(FILES_AT_ONCE).try_collect().await?;
         self.still_ours(prefix, &sent).await?;
         let files = sent.iter().map(|(file, sent)| entry(file, sent)).collect();
         let manifest = storage.manifest_of(push, self.version.clone(), self.id, files);
@@ -345,15 +324,30 @@ impl Job<'_> {
         ObjectKey::Artifact(self.push.model.clone(), self.version.clone(), path.clone()).to_string()
     }
 
-    async fn begin(&self, file: &SourceFile) -> Result<Pending> {
-        let options = UploadOptions {
-            if_absent: self.conditions,
-            resume: self.push.journal.is_some(),
-            ..UploadOptions::default()
-        };
+    /// Sends what nobody sees of a file, or takes what is there.
+    async fn begin<'f>(&self, file: &'f SourceFile, there: bool) -> Result<(&'f SourceFile, Begun)> {
+        if there && self.conditions {
+            return Ok((file, Begun::Done(self.reuse(file).await?)));
+        }
+        let resume = self.push.journal.is_some();
+        let options = UploadOptions { if_absent: self.conditions, resume, ..UploadOptions::default() };
         let (client, key) = (&self.storage.client, self.key(&file.path));
         let moved = |bytes| self.moved(&file.path, bytes);
-        client.begin_file(&file.local, &self.storage.bucket, &key, &options, &moved).await
+        let begun = client.begin_file(&file.local, &self.storage.bucket, &key, &options, &moved).await?;
+        Ok((file, Begun::Pending(begun)))
+    }
+
+    async fn finish<'f>(&self, file: &'f SourceFile, begun: Begun) -> Result<(&'f SourceFile, Sent)> {
+        let sent = match begun {
+            Begun::Done(sent) => sent,
+            Begun::Pending(pending) => {
+                let moved = |bytes| self.moved(&file.path, bytes);
+                let sent = self.storage.client.finish_file(pending, &moved).await;
+                sent.map_err(|error| self.name_the_other(error, &file.path))?
+            }
+        };
+        self.progress.send(Event::Finished { path: file.path.clone() });
+        Ok((file, sent))
     }
 
     /// Takes an object that a push left which was cut off, if it is what would be sent.
@@ -388,7 +382,7 @@ impl Job<'_> {
         let (storage, push) = (self.storage, self.push);
         let (listed, alone) = tokio::try_join!(
             storage.client.list_objects(&storage.bucket, prefix),
-            storage.still_alone(self.claim, &push.model, &self.version),
+            storage.still_alone(self.claim, &push.model, &self.version, self.conditions),
         )?;
         if !alone {
             return Err(self.pushed_by_another(&push.source.main));

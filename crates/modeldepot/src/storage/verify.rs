@@ -34,11 +34,10 @@ impl ModelStorage {
     pub async fn verify(&self, selector: &Selector, progress: &Progress) -> Result<Verified> {
         let found = self.describe(selector).await?;
         progress.send(Event::Planned { files: found.files.len(), bytes: found.size() });
-        stream::iter(&found.files)
-            .map(|file| self.read_checked(&found.manifest, file, &Sink::Nothing, progress))
-            .buffer_unordered(FILES_AT_ONCE)
-            .try_collect::<()>()
-            .await?;
+        // Collected first: a stream over a borrowing closure would make the whole future one that stays on its thread.
+        let read: Vec<_> =
+            found.files.iter().map(|file| self.read_checked(&found.manifest, file, &Sink::Nothing, progress)).collect();
+        stream::iter(read).buffer_unordered(FILES_AT_ONCE).try_collect::<()>().await?;
         let unproven = found.files.iter().filter(|file| file.blake3.is_none() && file.md5.is_none()).count();
         Ok(Verified { files: found.files.len(), bytes: found.size(), unproven, manifest: found.manifest })
     }

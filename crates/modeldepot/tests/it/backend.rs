@@ -17,6 +17,15 @@ pub(crate) struct Backend {
 
 impl Backend {
     pub(crate) async fn embedded() -> Backend {
+        Self::start(false).await
+    }
+
+    /// The embedded server in the mode in which it accepts conditions and ignores them.
+    pub(crate) async fn unconditional() -> Backend {
+        Self::start(true).await
+    }
+
+    async fn start(ignore_conditions: bool) -> Backend {
         let folder = tempfile::tempdir().unwrap();
         let server = Server::start(Config {
             data: folder.path().join("data"),
@@ -24,7 +33,7 @@ impl Backend {
             access_key: "minioadmin".to_owned(),
             secret_key: "minioadmin".to_owned(),
             buckets: Vec::new(),
-            ignore_conditions: false,
+            ignore_conditions,
         })
         .await
         .unwrap();

@@ -55,10 +55,37 @@ contract![
     models::a_version_without_a_manifest_does_not_exist,
     models::shared_links_fetch_and_never_overwrite,
     models::a_file_that_changes_is_refused,
+    publish::the_probe_finds_what_this_server_does,
     publish::racing_pushers_of_one_version_have_one_winner,
     publish::racing_automatic_pushers_get_a_version_each,
     publish::a_push_that_was_cut_off_goes_on,
     publish::an_automatic_push_that_was_cut_off_goes_on_as_the_same_version,
     publish::a_living_pusher_is_not_disturbed,
     original::its_versions_are_read_and_verified,
+];
+
+/// What holds on a server that accepts conditions and ignores them, as Garage and `rclone serve s3` do.
+macro_rules! without_conditions {
+    ($($module:ident :: $check:ident),* $(,)?) => {
+        mod unconditional {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $check() {
+                super::$module::$check(super::Backend::unconditional().await).await;
+            })*
+        }
+    };
+}
+
+without_conditions![
+    models::a_folder_round_trips,
+    models::automatic_versions_take_the_next_free_second,
+    models::the_same_content_again_is_success,
+    models::other_content_is_a_conflict_and_changes_nothing,
+    models::a_deleted_version_is_gone_and_its_name_spent,
+    models::every_damage_is_found_and_nothing_is_written,
+    publish::racing_pushers_of_one_version_have_one_winner,
+    publish::racing_automatic_pushers_get_a_version_each,
+    publish::a_push_that_was_cut_off_goes_on,
+    publish::a_living_pusher_is_not_disturbed,
+    publish::the_probe_sees_that_conditions_are_ignored,
 ];
