@@ -36,6 +36,13 @@ pub(crate) fn now() -> OffsetDateTime {
     OffsetDateTime::now_utc()
 }
 
+/// Returns where this machine remembers pushes that are running: the XDG state folder, or none where there is no home.
+pub(crate) fn state_folder() -> Option<PathBuf> {
+    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = state.or_else(|| std::env::home_dir().map(|home| home.join(".local").join("state")))?;
+    Some(state.join("modeldepot"))
+}
+
 /// The settings that flags give, by the names of their variables.
 fn flags(globals: &Globals) -> Vec<(&'static str, &'static str, String)> {
     let mut flags = Vec::new();

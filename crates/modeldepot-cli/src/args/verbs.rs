@@ -54,6 +54,9 @@ pub(crate) struct PushArgs {
     /// Leave out files of the folder that match (repeatable)
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
+    /// Begin anew instead of going on with a push of the same that was cut off
+    #[arg(long)]
+    pub(crate) no_resume: bool,
 }
 
 /// Fetch a version and prove that every byte is the one that was published

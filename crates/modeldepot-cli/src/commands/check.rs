@@ -78,6 +78,7 @@ async fn publish(storage: &ModelStorage, model: &ModelName, folder: &Path) -> Re
         metadata: Map::from_iter([("purpose".to_owned(), Value::from("modeldepot check"))]),
         created: config::now(),
         tool: concat!("modeldepot ", env!("CARGO_PKG_VERSION")).to_owned(),
+        journal: None,
     };
     storage.upload_model(push, &Progress::none()).await?;
     Ok(())

@@ -27,6 +27,7 @@ pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
         metadata,
         created: config::now(),
         tool: concat!("modeldepot ", env!("CARGO_PKG_VERSION")).to_owned(),
+        journal: if args.no_resume { None } else { config::state_folder() },
     };
     let storage = cx.storage().await?;
     let bar = cx.ui.bar("pushing");
@@ -41,6 +42,9 @@ pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
         cx.ui.note(format_args!("already published with this content: {what}; nothing was changed"));
     } else {
         cx.ui.note(format_args!("{} {what} in {pace}", styled(GOOD, "published")));
+        if published.kept > 0 {
+            cx.ui.note(format_args!("{} were there already, from a push that was cut off", size(published.kept)));
+        }
     }
     if cx.ui.json {
         return cx.ui.answer_json(&json!({
@@ -49,6 +53,7 @@ pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
             "already": published.already,
             "files": files,
             "bytes": bytes,
+            "kept_bytes": published.kept,
             "manifest": manifest,
         }));
     }

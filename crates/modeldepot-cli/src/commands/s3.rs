@@ -138,7 +138,7 @@ async fn upload(
         let name = from.file_name().and_then(|name| name.to_str());
         to.key.push_str(name.ok_or_else(|| SourceError::NotUtf8 { path: from.to_owned() })?);
     }
-    let options = UploadOptions { content_type, metadata: meta.into_iter().collect() };
+    let options = UploadOptions { content_type, metadata: meta.into_iter().collect(), ..UploadOptions::default() };
     let bar = cx.ui.bar("copying");
     // Whatever is wrong with the file is the upload's to say.
     let total = from.metadata().map_or(0, |found| found.len());

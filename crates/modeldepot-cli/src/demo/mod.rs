@@ -146,7 +146,8 @@ async fn push(
     let bar = steps.begin_transfer("push");
     let (files, bytes) = (source.files.len(), source.size());
     let tool = concat!("modeldepot ", env!("CARGO_PKG_VERSION")).to_owned();
-    let push = Push { model: model.clone(), version: None, source, metadata, created: config::now(), tool };
+    let created = config::now();
+    let push = Push { model: model.clone(), version: None, source, metadata, created, tool, journal: None };
     let published = storage.upload_model(push, &bar.progress()).await?;
     drop(bar);
     let version = published.manifest.version;
