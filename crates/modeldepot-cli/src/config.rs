@@ -31,6 +31,11 @@ pub(crate) fn settings(globals: &Globals) -> Result<Settings, Error> {
     layers.resolve(globals.addressing)
 }
 
+/// Returns the settings of whoever has set nothing.
+pub(crate) fn defaults() -> Result<Settings, Error> {
+    Settings::from_variables(|_| None).map_err(|source| Error::Settings { source, origin: Origin::Default })
+}
+
 /// Returns the time of this call.
 pub(crate) fn now() -> OffsetDateTime {
     OffsetDateTime::now_utc()
@@ -40,7 +45,15 @@ pub(crate) fn now() -> OffsetDateTime {
 pub(crate) fn state_folder() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let state = state.or_else(|| std::env::home_dir().map(|home| home.join(".local").join("state")))?;
-    Some(state.join("modeldepot"))
+    let folder = state.join("modeldepot");
+    match fs::create_dir_all(&folder) {
+        Ok(()) => Some(folder),
+        // A container's home may not be writable: then a push works, and only cannot be gone on with.
+        Err(error) => {
+            tracing::debug!(%error, folder = %folder.display(), "pushes cannot be remembered");
+            None
+        }
+    }
 }
 
 /// The settings that flags give, by the names of their variables.

@@ -64,6 +64,13 @@ fn depot(error: &Depot, settings: Option<&Settings>) -> Option<String> {
             "a published version never changes: choose another --version, or leave it out".to_owned()
         }
         Depot::VersionSpent { .. } => "choose another --version, or leave it out".to_owned(),
+        Depot::VersionBusy { .. } => {
+            "wait until it is published, or choose another --version; a push that died is forgotten after 10 minutes"
+                .to_owned()
+        }
+        Depot::Remains { .. } => "push the same files again to finish it, or choose another --version".to_owned(),
+        Depot::Condemned { .. } => "try again in a minute, or choose another --version".to_owned(),
+        Depot::ObjectExists { bucket, key } => format!("`modeldepot s3 stat s3://{bucket}/{key}` shows it"),
         Depot::PushedByAnother { .. } => {
             "choose another --version, or leave it out; or push again when they are done".to_owned()
         }

@@ -20,7 +20,7 @@ use clap::error::ErrorKind as Refusal;
 use modeldepot::Settings;
 use tracing_subscriber::EnvFilter;
 
-use crate::args::{Args, Globals};
+use crate::args::{Args, Command, Globals};
 use crate::error::Error;
 use crate::ui::Ui;
 
@@ -48,7 +48,12 @@ fn run(args: Args, ui: &Ui) -> (Option<Settings>, Result<(), Error>) {
         Err(done) => return (None, done),
     };
     log(&globals);
-    let settings = match config::settings(&globals) {
+    // The demo stands on its own: a broken `.env` is no reason not to see it.
+    let settings = match &command {
+        Command::Demo(_) => config::defaults(),
+        _ => config::settings(&globals),
+    };
+    let settings = match settings {
         Ok(settings) => settings,
         Err(error) => return (None, Err(error)),
     };

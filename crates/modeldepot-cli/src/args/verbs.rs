@@ -134,7 +134,7 @@ pub(crate) struct UrlArgs {
 /// Check the store from end to end, in seven steps
 ///
 /// Lists the versions, finds the latest, downloads it, looks at the files and the manifest, tries the S3 methods and
-/// lists the objects. Without a model, a small one is published for it and removed again without a trace.
+/// lists the objects. Without a model, a small one is published for it and removed again.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
     /// Check this model, or one version of it

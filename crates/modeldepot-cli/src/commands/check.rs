@@ -84,16 +84,18 @@ async fn publish(storage: &ModelStorage, model: &ModelName, folder: &Path) -> Re
     Ok(())
 }
 
-/// Deletes all objects of a model that nobody else knows of, its tombstones too.
+/// Deletes all objects of a model that nobody else knows of, and what the store has noted about it.
 async fn remove(storage: &ModelStorage, model: &ModelName) -> Result<(), Error> {
     let (client, bucket) = (storage.client(), storage.bucket());
     for version in storage.list_model_versions(model).await.unwrap_or_default() {
         storage.delete_model_version(model, &version.version).await?;
     }
-    for prefix in [format!("{model}/"), format!(".depot/spent/{model}/")] {
-        for object in client.list_objects(bucket, &prefix).await? {
-            client.delete_object(bucket, &object.key).await?;
-        }
+    let files = client.list_objects(bucket, &format!("{model}/")).await?;
+    let records = client.list_objects(bucket, ".depot/").await?;
+    let folder = format!("/{model}/");
+    let ours = records.into_iter().filter(|record| record.key.contains(&folder));
+    for object in files.into_iter().chain(ours) {
+        client.delete_object(bucket, &object.key).await?;
     }
     Ok(())
 }

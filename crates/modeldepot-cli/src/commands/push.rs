@@ -7,6 +7,7 @@ use std::path::Path;
 use modeldepot::history::{History, MAX_BYTES};
 use modeldepot::{Error as Depot, Push, Scan, Source, SourceError};
 use serde_json::{Map, Value, json};
+use tokio::task::spawn_blocking;
 
 use super::Context;
 use crate::args::{Meta, PushArgs};
@@ -17,8 +18,12 @@ use crate::ui::{GOOD, plural, size, styled};
 pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
     let with = args.with.into_iter().chain(args.history.clone()).collect();
     let scan = Scan { path: args.path, main: args.main, exclude: args.exclude, with };
-    let source = Source::scan(&scan)?;
-    let metadata = metadata(args.history.as_deref(), args.meta_file.as_deref(), args.meta)?;
+    // On a thread of its own: a large folder on a slow disk must not keep Ctrl-C waiting.
+    let read = spawn_blocking(move || -> Result<_, Error> {
+        let source = Source::scan(&scan)?;
+        Ok((source, metadata(args.history.as_deref(), args.meta_file.as_deref(), args.meta)?))
+    });
+    let (source, metadata) = read.await.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))?;
     let (files, bytes) = (source.files.len(), source.size());
     let push = Push {
         model: args.model,

@@ -53,8 +53,12 @@ pub(crate) async fn run(args: UpArgs, cx: &Context<'_>) -> Result<(), Error> {
 
     signals.next().await;
     cx.ui.note("stopping");
-    server.stop().await?;
-    Ok(())
+    // Running requests may finish, unless the user has no patience with them.
+    tokio::select! {
+        biased;
+        signal = signals.next() => Err(Error::Signal(signal)),
+        stopped = server.stop() => Ok(stopped?),
+    }
 }
 
 /// Returns the configured key pair, else the login that everybody knows.

@@ -61,13 +61,14 @@ impl Drop for Bar {
 
 /// Shows how much there will be. An attempt that begins anew counts anew.
 fn plan(bar: &ProgressBar, files: usize, bytes: u64) {
-    bar.set_style(style(
-        "{prefix} {msg}  {bar:24}  {decimal_bytes} / {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta}",
-    ));
-    bar.set_message(plural(files, "file"));
+    // The look comes last: each of these may draw.
     bar.set_length(bytes);
     bar.set_position(0);
     bar.reset_eta();
+    bar.set_message(plural(files, "file"));
+    bar.set_style(style(
+        "{prefix} {msg}  {bar:24}  {decimal_bytes} / {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta}",
+    ));
 }
 
 fn style(template: &str) -> ProgressStyle {

@@ -187,8 +187,12 @@ impl TestEnv {
         wait(self.client().delete_object(&models(), key)).unwrap();
     }
 
-    /// Returns the keys of all objects of the models bucket.
+    /// Returns the keys of all objects of the models bucket but the store's own records.
     pub(crate) fn keys(&self) -> Vec<String> {
+        self.all_keys().into_iter().filter(|key| !key.starts_with(".depot/")).collect()
+    }
+
+    pub(crate) fn all_keys(&self) -> Vec<String> {
         wait(self.client().list_objects(&models(), "")).unwrap().into_iter().map(|object| object.key).collect()
     }
 

@@ -215,5 +215,10 @@ fn buckets_that_do_not_exist() {
 fn minio_wrong_region() {
     let endpoint = std::env::var("MODELDEPOT_TEST_MINIO").unwrap();
     let env = TestEnv::without_server(&endpoint);
-    insta::assert_snapshot!(env.run(["models", "--region", "eu-west-9"]), @"");
+    insta::assert_snapshot!(env.run(["models", "--region", "eu-west-9"]), @r"
+    ------- stderr -------
+    error: `$ENDPOINT` is not in region `eu-west-9`
+    hint: pass --region us-east-1, or set S3_REGION=us-east-1
+    [exit status: 5]
+    ");
 }
