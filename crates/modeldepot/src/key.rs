@@ -21,8 +21,9 @@ pub enum ObjectKey {
     Spent(ModelName, Version),
     /// A push in progress: `.depot/claims/<model>/<version>/<write_id>.json`.
     Claim(ModelName, Version, Uuid),
-    /// The mark of a version whose remains are about to be removed: `.depot/condemned/<model>/<version>.json`.
-    Condemned(ModelName, Version),
+    /// A cleaner's mark of a version whose remains it is about to remove:
+    /// `.depot/condemned/<model>/<version>/<id>.json`. Each has one of its own, so that none takes another's away.
+    Condemned(ModelName, Version, Uuid),
     /// What was found out about the server: `.depot/probe.json`.
     Probe,
 }
@@ -34,7 +35,7 @@ impl fmt::Display for ObjectKey {
             ObjectKey::Artifact(model, version, path) => write!(f, "{model}/v{version}/{path}"),
             ObjectKey::Spent(model, version) => write!(f, "{RECORDS}spent/{model}/{version}.json"),
             ObjectKey::Claim(model, version, id) => write!(f, "{RECORDS}claims/{model}/{version}/{id}.json"),
-            ObjectKey::Condemned(model, version) => write!(f, "{RECORDS}condemned/{model}/{version}.json"),
+            ObjectKey::Condemned(model, version, id) => write!(f, "{RECORDS}condemned/{model}/{version}/{id}.json"),
             ObjectKey::Probe => write!(f, "{RECORDS}probe.json"),
         }
     }
@@ -49,10 +50,13 @@ impl FromStr for ObjectKey {
             let parts: Vec<&str> = record.strip_suffix(".json").ok_or_else(foreign)?.split('/').collect();
             return match parts[..] {
                 ["spent", model, version] => Ok(ObjectKey::Spent(model.parse()?, stored_version(version)?)),
-                ["condemned", model, version] => Ok(ObjectKey::Condemned(model.parse()?, stored_version(version)?)),
-                ["claims", model, version, id] => {
+                [kind @ ("claims" | "condemned"), model, version, id] => {
                     let id = Uuid::try_parse(id).ok().filter(|uuid| uuid.to_string() == *id).ok_or_else(foreign)?;
-                    Ok(ObjectKey::Claim(model.parse()?, stored_version(version)?, id))
+                    let (model, version) = (model.parse()?, stored_version(version)?);
+                    Ok(match kind {
+                        "claims" => ObjectKey::Claim(model, version, id),
+                        _ => ObjectKey::Condemned(model, version, id),
+                    })
                 }
                 ["probe"] => Ok(ObjectKey::Probe),
                 _ => Err(foreign()),
@@ -94,6 +98,11 @@ pub(crate) fn claims_prefix(model: &ModelName, version: &Version) -> String {
     format!("{RECORDS}claims/{model}/{version}/")
 }
 
+/// Returns the prefix of the cleaners' marks on a version.
+pub(crate) fn condemned_prefix(model: &ModelName, version: &Version) -> String {
+    format!("{RECORDS}condemned/{model}/{version}/")
+}
+
 /// Returns the prefix of a model's tombstones.
 pub(crate) fn spent_prefix(model: &ModelName) -> String {
     format!("{RECORDS}spent/{model}/")
@@ -112,7 +121,11 @@ mod tests {
         prop_oneof![
             (model.clone(), version.clone()).prop_map(|(m, v)| ObjectKey::Manifest(m, v)),
             (model.clone(), version.clone()).prop_map(|(m, v)| ObjectKey::Spent(m, v)),
-            (model.clone(), version.clone()).prop_map(|(m, v)| ObjectKey::Condemned(m, v)),
+            (model.clone(), version.clone(), any::<u128>()).prop_map(|(m, v, id)| ObjectKey::Condemned(
+                m,
+                v,
+                Uuid::from_u128(id)
+            )),
             (model.clone(), version.clone(), any::<u128>()).prop_map(|(m, v, id)| ObjectKey::Claim(
                 m,
                 v,

@@ -68,6 +68,6 @@ pub use progress::{Event, Progress};
 pub use s3::S3Client;
 pub use settings::{Addressing, Buckets, Credentials, Endpoint, LOOPBACK_LOGIN, Secret, Settings, SettingsError};
 pub use storage::{
-    Deleted, Description, Fetched, ModelStorage, ModelSummary, Probed, Published, Push, Scan, Source, SourceFile,
-    StoredFile, Verified, VersionSummary,
+    Collected, Deleted, Description, Fault, Fetched, FsckReport, GcPlan, ModelStorage, ModelSummary, Probed, Published,
+    Push, Remains, Scan, Source, SourceFile, StoredFile, Verified, VersionSummary,
 };

@@ -21,7 +21,7 @@ use super::claim::{Claim, Claimed};
 use super::journal::{Entry, Journal};
 use super::source::{Source, SourceFile};
 use crate::error::{Error, Result};
-use crate::key::{ObjectKey, version_prefix};
+use crate::key::{ObjectKey, condemned_prefix, version_prefix};
 use crate::manifest::{FORMAT_VERSION, FileEntry, Manifest};
 use crate::name::{ArtifactPath, ModelName, Version};
 use crate::place::blocking;
@@ -240,11 +240,11 @@ impl ModelStorage {
     /// A cleaner marks a version before it looks for a manifest, and spends the name only when there is none. So when
     /// there is a manifest and, after that, no mark, every later cleaner will find the manifest.
     async fn not_being_removed(&self, model: &ModelName, version: &Version) -> Result<()> {
-        let condemned = ObjectKey::Condemned(model.clone(), version.clone()).to_string();
+        let marks = condemned_prefix(model, version);
         let began = std::time::Instant::now();
         loop {
             let (condemned, spent) =
-                tokio::try_join!(self.client.object_exists(&self.bucket, &condemned), self.is_spent(model, version))?;
+                tokio::try_join!(self.client.any_object(&self.bucket, &marks), self.is_spent(model, version))?;
             match (condemned, spent) {
                 (_, true) => return Err(Error::VersionSpent { model: model.clone(), version: version.clone() }),
                 (false, false) => return Ok(()),
@@ -274,12 +274,12 @@ impl Job<'_> {
     async fn run(&self) -> Result<Published> {
         let (storage, push, version) = (self.storage, self.push, &self.version);
         let prefix = version_prefix(&push.model, version);
-        let mark = ObjectKey::Condemned(push.model.clone(), version.clone()).to_string();
+        let marks = condemned_prefix(&push.model, version);
         // Looked at again now that nobody else may push: what was seen before the claim may be old.
         let (standing, there, condemned) = tokio::try_join!(
             storage.standing(&push.model, version),
             storage.client.list_objects(&storage.bucket, &prefix),
-            storage.client.object_exists(&storage.bucket, &mark),
+            storage.client.any_object(&storage.bucket, &marks),
         )?;
         if let Some(theirs) = standing {
             return storage.compare(push, self.id, theirs).await;

@@ -1,7 +1,7 @@
 //! One suite, every server: what the library needs of S3, and what it promises on it.
 
 use crate::backend::Backend;
-use crate::{client, models, original, publish};
+use crate::{client, models, original, publish, upkeep};
 
 /// Runs each check on each server.
 macro_rules! contract {
@@ -61,6 +61,10 @@ contract![
     publish::a_push_that_was_cut_off_goes_on,
     publish::an_automatic_push_that_was_cut_off_goes_on_as_the_same_version,
     publish::a_living_pusher_is_not_disturbed,
+    upkeep::what_a_dead_push_left_is_found_and_removed,
+    upkeep::what_is_alive_or_published_or_unknown_is_spared,
+    upkeep::a_delete_that_was_cut_off_is_finished,
+    upkeep::fsck_tells_what_is_wrong_with_every_version,
     original::its_versions_are_read_and_verified,
 ];
 

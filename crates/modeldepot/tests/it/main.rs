@@ -10,3 +10,4 @@ mod https;
 mod models;
 mod original;
 mod publish;
+mod upkeep;

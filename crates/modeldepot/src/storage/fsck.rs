@@ -1,0 +1,158 @@
+//! Walking every version of a bucket or a model, and telling what is wrong with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::ModelStorage;
+use crate::error::{Error, ErrorKind, Result};
+use crate::key::{ObjectKey, RECORDS, model_prefix, spent_prefix};
+use crate::manifest::Manifest;
+use crate::name::{ArtifactPath, ModelName, Selector, Version};
+use crate::progress::Progress;
+use crate::s3::ListedObject;
+
+/// Versions that are read at once.
+const AT_ONCE: usize = 8;
+
+/// What a walk found.
+#[derive(Debug, Default)]
+pub struct FsckReport {
+    /// Versions looked at.
+    pub versions: usize,
+    /// Files looked at.
+    pub files: usize,
+    /// Bytes read; none unless the walk was deep.
+    pub bytes: u64,
+    /// What is wrong, by model and version.
+    pub faults: Vec<Fault>,
+}
+
+/// Something wrong with a version.
+#[derive(Debug)]
+pub struct Fault {
+    /// The model.
+    pub model: ModelName,
+    /// The version.
+    pub version: Version,
+    /// What is wrong. Its kind is [`ErrorKind::Corrupt`] for damage.
+    pub error: Error,
+}
+
+type Objects = BTreeMap<ArtifactPath, ListedObject>;
+
+/// One version, as the listing shows it.
+#[derive(Default)]
+struct Listed {
+    manifest: bool,
+    spent: bool,
+    objects: Objects,
+}
+
+impl ModelStorage {
+    /// Looks at every version, of one model or of all: its manifest can be used, its files exist and have their
+    /// sizes. A deep walk reads every file and compares its digest as well.
+    pub async fn fsck(&self, model: Option<&ModelName>, deep: bool) -> Result<FsckReport> {
+        let mut objects = match model {
+            Some(model) => {
+                let (prefix, spent) = (model_prefix(model), spent_prefix(model));
+                let (mut objects, spent) = tokio::try_join!(
+                    self.client.list_objects(&self.bucket, &prefix),
+                    self.client.list_objects(&self.bucket, &spent),
+                )?;
+                objects.extend(spent);
+                objects
+            }
+            None => self.client.list_objects(&self.bucket, "").await?,
+        };
+        objects.retain(|object| !object.key.starts_with(RECORDS) || object.key.contains("/spent/"));
+        let mut versions: BTreeMap<(ModelName, Version), Listed> = BTreeMap::new();
+        for object in objects {
+            match object.key.parse() {
+                Ok(ObjectKey::Manifest(model, version)) => {
+                    versions.entry((model, version)).or_default().manifest = true
+                }
+                Ok(ObjectKey::Spent(model, version)) => versions.entry((model, version)).or_default().spent = true,
+                Ok(ObjectKey::Artifact(model, version, path)) => {
+                    versions.entry((model, version)).or_default().objects.insert(path, object);
+                }
+                _ => {}
+            }
+        }
+        versions.retain(|_, listed| listed.manifest && !listed.spent);
+        let walks: Vec<_> =
+            versions.into_iter().map(|((model, version), listed)| self.walk(model, version, listed, deep)).collect();
+        let walked: Vec<FsckReport> = stream::iter(walks).buffered(AT_ONCE).try_collect().await?;
+        Ok(walked.into_iter().fold(FsckReport::default(), |mut all, one| {
+            all.versions += one.versions;
+            all.files += one.files;
+            all.bytes += one.bytes;
+            all.faults.extend(one.faults);
+            all
+        }))
+    }
+
+    async fn walk(&self, model: ModelName, version: Version, listed: Listed, deep: bool) -> Result<FsckReport> {
+        let mut report = FsckReport { versions: 1, ..FsckReport::default() };
+        let manifest = match self.read_manifest(&model, &version).await {
+            Ok(Some((manifest, _))) => manifest,
+            // Deleted since it was listed.
+            Ok(None) => return Ok(FsckReport::default()),
+            Err(error @ Error::Manifest { .. }) => {
+                report.faults.push(Fault { model, version, error });
+                return Ok(report);
+            }
+            Err(error) => return Err(error),
+        };
+        let wrong = compare(&manifest, &listed.objects, &mut report.files);
+        let whole = wrong.is_empty();
+        report.faults.extend(wrong.into_iter().map(|error| Fault {
+            model: model.clone(),
+            version: version.clone(),
+            error,
+        }));
+        if deep && whole {
+            let selector = Selector { model: model.clone(), version: Some(version.clone()) };
+            match self.verify(&selector, &Progress::none()).await {
+                Ok(verified) => report.bytes += verified.bytes,
+                Err(error) if error.kind() == ErrorKind::Corrupt => {
+                    report.faults.push(Fault { model, version, error });
+                }
+                // Deleted since it was listed.
+                Err(Error::VersionNotFound { .. } | Error::ModelNotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(report)
+    }
+}
+
+/// Holds a manifest against the listing of its version.
+fn compare(manifest: &Manifest, objects: &Objects, files: &mut usize) -> Vec<Error> {
+    let missing = |path: &ArtifactPath| Error::FileMissing {
+        model: manifest.model_name.clone(),
+        version: manifest.version.clone(),
+        path: path.clone(),
+    };
+    let Some(entries) = &manifest.files else {
+        // The Python original's: all objects are files, and the model file must be one of them.
+        *files += objects.len();
+        let main = manifest.main().ok();
+        return main.filter(|main| !objects.contains_key(main)).iter().map(missing).collect();
+    };
+    *files += entries.len();
+    let known: BTreeSet<&ArtifactPath> = entries.iter().map(|entry| &entry.path).collect();
+    for path in objects.keys().filter(|path| !known.contains(path)) {
+        tracing::debug!(%path, model = %manifest.model_name, version = %manifest.version, "an object beside the version's files");
+    }
+    entries
+        .iter()
+        .filter_map(|entry| match objects.get(&entry.path) {
+            None => Some(missing(&entry.path)),
+            Some(object) if object.size != entry.size => {
+                Some(Error::WrongSize { path: entry.path.to_string(), expected: entry.size, found: object.size })
+            }
+            Some(_) => None,
+        })
+        .collect()
+}
