@@ -52,8 +52,15 @@ pub(crate) enum Error {
     Absent,
     #[error("cannot write the answer")]
     Answer(#[from] io::Error),
-    #[error("{}", .0.word())]
-    Signal(Signal),
+    /// The work was dropped; with `goes_on`, the same command takes it up again.
+    #[error("{}", signal.word())]
+    Signal { signal: Signal, goes_on: bool },
+}
+
+impl From<Signal> for Error {
+    fn from(signal: Signal) -> Self {
+        Error::Signal { signal, goes_on: false }
+    }
 }
 
 impl From<SourceError> for Error {
@@ -96,7 +103,7 @@ impl Error {
             Error::Checks { kind, .. } => *kind,
             Error::Fetch { .. } => ErrorKind::Unavailable,
             Error::Absent => ErrorKind::NotFound,
-            Error::Untrue(_) | Error::Runtime { .. } | Error::Signal(_) => ErrorKind::Internal,
+            Error::Untrue(_) | Error::Runtime { .. } | Error::Signal { .. } => ErrorKind::Internal,
         }
     }
 
@@ -105,7 +112,7 @@ impl Error {
         match self {
             // Whoever read the answer had enough of it.
             Error::Answer(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
-            Error::Signal(signal) => signal.exit(),
+            Error::Signal { signal, .. } => signal.exit(),
             _ => exit(self.kind()),
         }
     }
@@ -127,7 +134,7 @@ impl Error {
     /// Returns the error as one JSON object.
     pub(crate) fn to_json(&self, hint: Option<&str>) -> serde_json::Value {
         let kind = match self {
-            Error::Signal(signal) => signal.word(),
+            Error::Signal { signal, .. } => signal.word(),
             _ => word(self.kind()),
         };
         json!({"error": {

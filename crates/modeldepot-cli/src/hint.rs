@@ -20,6 +20,7 @@ pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String>
         Error::MetaFile { .. } => Some("write it as one object: `{\"architecture\": \"resnet18\", …}`".to_owned()),
         Error::Unconfirmed { .. } => Some("pass --yes to delete without being asked".to_owned()),
         Error::Io { source, .. } => disk(source),
+        Error::Signal { goes_on: true, .. } => Some("push the same again to go on from here".to_owned()),
         _ => None,
     }
 }
@@ -31,6 +32,7 @@ fn depot(error: &Depot, settings: Option<&Settings>) -> Option<String> {
         Depot::Settings(error) => return setting(error, &Origin::Default),
         Depot::History { .. } => "--with takes any file; --history only a training history".to_owned(),
         Depot::Expiry { .. } => "--expires takes 1s to 7d".to_owned(),
+        Depot::PutNeedsAName => "write it as `modeldepot url MODEL@VERSION --file PATH --put`".to_owned(),
         Depot::ModelNotFound { similar, .. } => match similar.first() {
             Some(similar) => format!("did you mean `{similar}`?"),
             None => "`modeldepot models` lists the models of this bucket".to_owned(),
@@ -126,7 +128,9 @@ fn neighbour(path: &Path) -> Option<PathBuf> {
 fn denied(code: &str) -> &'static str {
     match code {
         "InvalidAccessKeyId" => "the server does not know the access key: check S3_ACCESS_KEY",
-        "SignatureDoesNotMatch" => "the secret key does not fit the access key: check S3_SECRET_KEY",
+        "SignatureDoesNotMatch" => {
+            "the secret key does not fit the access key: check S3_SECRET_KEY (in `.env`, one with `$` or `#` needs '…')"
+        }
         "RequestTimeTooSkewed" => "this machine's clock is wrong: set it",
         "ExpiredToken" | "TokenRefreshRequired" => "the login has expired: log in again",
         _ => "ask for a policy that allows it, or check S3_ACCESS_KEY and S3_SECRET_KEY",

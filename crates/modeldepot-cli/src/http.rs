@@ -1,9 +1,11 @@
 //! One plain GET, to try a presigned URL as `curl` would: without credentials and without the S3 client.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use url::Url;
 
 use crate::error::Error;
@@ -11,7 +13,10 @@ use crate::error::Error;
 /// The most that is read of an answer.
 const LARGEST: u64 = 1024 * 1024;
 
-/// Fetches the first byte that `http://` URL stands for, and returns the status. Other schemes: none.
+/// How long all of it may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Fetches the first byte that an `http://` URL stands for, and returns the status. Other schemes: none.
 pub(crate) async fn first_byte(url: &str) -> Result<Option<u16>, Error> {
     let Ok(parsed) = Url::parse(url) else { return Ok(None) };
     let (Some(host), Some(port)) = (parsed.host_str(), parsed.port_or_known_default()) else { return Ok(None) };
@@ -21,7 +26,6 @@ pub(crate) async fn first_byte(url: &str) -> Result<Option<u16>, Error> {
     // Without its query: that is the signature, which lets whoever reads it in.
     let shown = parsed[..url::Position::AfterPath].to_owned();
     let failed = |error: io::Error| Error::Fetch { url: shown.clone(), answer: error.to_string() };
-    let mut stream = TcpStream::connect((host.trim_matches(['[', ']']), port)).await.map_err(failed)?;
     let target = &parsed[url::Position::BeforePath..url::Position::AfterQuery];
     let authority = match parsed.port() {
         Some(port) => format!("{host}:{port}"),
@@ -29,9 +33,15 @@ pub(crate) async fn first_byte(url: &str) -> Result<Option<u16>, Error> {
     };
     let request =
         format!("GET {target} HTTP/1.1\r\nHost: {authority}\r\nRange: bytes=0-0\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.map_err(failed)?;
-    let mut answer = Vec::new();
-    stream.take(LARGEST).read_to_end(&mut answer).await.map_err(failed)?;
+    let asked = async {
+        let mut stream = TcpStream::connect((host.trim_matches(['[', ']']), port)).await?;
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.take(LARGEST).read_to_end(&mut answer).await?;
+        Ok(answer)
+    };
+    let late = |_| Err(io::Error::from(io::ErrorKind::TimedOut));
+    let answer = timeout(PATIENCE, asked).await.unwrap_or_else(late).map_err(failed)?;
     let head = String::from_utf8_lossy(&answer);
     // `HTTP/1.1 206 Partial Content`
     let status = head.split_whitespace().nth(1).and_then(|status| status.parse().ok());

@@ -110,10 +110,10 @@ impl Ui {
         if self.json {
             return to_stderr(error.to_json(hint.as_deref()));
         }
-        if let Error::Signal(signal) = error {
-            return to_stderr(signal.word());
+        match error {
+            Error::Signal { signal, .. } => to_stderr(signal.word()),
+            _ => to_stderr(format_args!("{} {error}", styled(BAD, "error:"))),
         }
-        to_stderr(format_args!("{} {error}", styled(BAD, "error:")));
         for cause in error.causes() {
             to_stderr(format_args!("{} {cause}", styled(BOLD, "caused by:")));
         }

@@ -226,7 +226,7 @@ fn key_and_text(text: &str) -> Result<(String, String), String> {
 
 /// See all of it work, in seconds, with nothing but this program
 ///
-/// Starts the embedded server in a temporary folder, publishes a 132 MB checkpoint with its training history, fetches
+/// Starts the embedded server in a temporary folder, publishes a 134 MB checkpoint with its training history, fetches
 /// and compares it, checks the store, then damages one byte and shows that it is noticed. Nothing is left behind.
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {

@@ -30,7 +30,7 @@ pub(crate) async fn run(args: CheckArgs, cx: &Context<'_>) -> Result<(), Error> 
     let outcomes = match args.selector {
         Some(selector) => {
             let work = told(&storage, &selector.model, selector.version.as_ref(), cx);
-            unless_interrupted(work).await.map_err(Error::Signal)??
+            unless_interrupted(work).await??
         }
         None => on_a_throw_away_model(&storage, cx).await?,
     };
@@ -60,7 +60,7 @@ async fn on_a_throw_away_model(storage: &ModelStorage, cx: &Context<'_>) -> Resu
     };
     let done = unless_interrupted(work).await;
     let removed = remove(storage, &model).await;
-    let outcomes = done.map_err(Error::Signal)??;
+    let outcomes = done??;
     removed?;
     Ok(outcomes)
 }

@@ -58,7 +58,11 @@ pub(crate) async fn run(command: Command, settings: &Settings, ui: &Ui) -> Resul
         Command::Up(args) => up::run(args, &cx).await,
         Command::Check(args) => check::run(args, &cx).await,
         Command::Demo(args) => demo::run(args, ui).await,
-        command => unless_interrupted(verb(command, &cx)).await.map_err(Error::Signal)?,
+        command => {
+            let goes_on = matches!(&command, Command::Push(push) if !push.no_resume);
+            let done = unless_interrupted(verb(command, &cx)).await;
+            done.map_err(|signal| Error::Signal { signal, goes_on })?
+        }
     }
 }
 

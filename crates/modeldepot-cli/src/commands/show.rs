@@ -33,11 +33,11 @@ pub(crate) fn lines(found: &Description) -> Vec<String> {
         if published == "-" { String::new() } else { format!(" ({})", ago(manifest.created_at, config::now())) };
     lines.push(field("published", published + &since));
     if let Some(tool) = &manifest.tool {
-        lines.push(field("by", tool.clone()));
+        lines.push(field("by", clean(tool)));
     }
     lines.push(field("size", format!("{} in {}", size(total), plural(found.files.len(), "file"))));
     if !manifest.model_url.is_empty() {
-        lines.push(field("url", manifest.model_url.clone()));
+        lines.push(field("url", clean(&manifest.model_url)));
     }
     if let Some(checksum) = &manifest.checksum {
         lines.push(field("checksum", format!("{checksum} (MD5 of the model file)")));

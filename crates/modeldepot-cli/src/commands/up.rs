@@ -23,6 +23,7 @@ pub(crate) async fn run(args: UpArgs, cx: &Context<'_>) -> Result<(), Error> {
         secret_key,
         buckets: buckets.clone(),
         ignore_conditions: false,
+        faults: None,
     };
     let mut signals = Signals::listen();
     let server = Server::start(config).await?;
@@ -56,7 +57,7 @@ pub(crate) async fn run(args: UpArgs, cx: &Context<'_>) -> Result<(), Error> {
     // Running requests may finish, unless the user has no patience with them.
     tokio::select! {
         biased;
-        signal = signals.next() => Err(Error::Signal(signal)),
+        signal = signals.next() => Err(signal.into()),
         stopped = server.stop() => Ok(stopped?),
     }
 }

@@ -46,7 +46,7 @@ pub(crate) async fn run(args: DemoArgs, ui: &Ui) -> Result<(), Error> {
     }
     let path = folder.path().to_owned();
     let removed = folder.close().map_err(Error::io("remove", path));
-    done.map_err(Error::Signal)??;
+    done??;
     removed?;
     steps.end()
 }
@@ -118,6 +118,7 @@ async fn start(folder: &Path, steps: &mut Steps<'_>) -> Result<Server, Error> {
         secret_key: LOOPBACK_LOGIN.to_owned(),
         buckets: ["models", "plants-images", "data"].map(str::to_owned).into(),
         ignore_conditions: false,
+        faults: None,
     };
     let server = Server::start(config).await?;
     steps.done(&format!("S3 server on {}, three buckets", server.endpoint()), None)?;

@@ -56,6 +56,7 @@ impl TestEnv {
             secret_key: secret_key.to_owned(),
             buckets: buckets.iter().map(|bucket| (*bucket).to_owned()).collect(),
             ignore_conditions: false,
+            faults: None,
         };
         let server = wait(Server::start(config)).unwrap();
         env.endpoint = server.endpoint();

@@ -145,7 +145,7 @@ fn a_login_that_the_server_does_not_know() {
     insta::assert_snapshot!(env.run_with(["models"], &wrong), @r"
     ------- stderr -------
     error: `$ENDPOINT` refused to list bucket `models`: SignatureDoesNotMatch
-    hint: the secret key does not fit the access key: check S3_SECRET_KEY
+    hint: the secret key does not fit the access key: check S3_SECRET_KEY (in `.env`, one with `$` or `#` needs '…')
     [exit status: 5]
     ");
     // Two requests are on their way at once, and either may be the one that is refused first.

@@ -181,6 +181,7 @@ fn presigned_urls() {
     insta::assert_snapshot!(env.run(["url", "plant_classifier", "--file", "m.bin", "--put"]), @r"
     ------- stderr -------
     error: a presigned PUT needs a version and a file
+    hint: write it as `modeldepot url MODEL@VERSION --file PATH --put`
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["url", "plant_classifier@2", "--put"]), @r"
