@@ -58,6 +58,7 @@ mod progress;
 pub mod s3;
 mod settings;
 mod storage;
+mod task;
 
 pub use digest::{Blake3, Crc64, DigestError, Md5};
 pub use error::{Error, ErrorKind, Result, SourceError};

@@ -12,6 +12,7 @@ use tempfile::{NamedTempFile, TempPath};
 
 use crate::error::{Error, Result};
 use crate::name::ArtifactPath;
+use crate::task::blocking;
 
 /// A file with its full length reserved, not yet under its name.
 pub(crate) struct Staged {
@@ -209,14 +210,6 @@ fn sync_folder(folder: Option<&Path>) -> Result<()> {
         File::open(folder).and_then(|opened| opened.sync_all()).map_err(Error::io("sync", folder))?;
     }
     Ok(())
-}
-
-/// Runs file work where it may block.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-    }
 }
 
 #[cfg(test)]

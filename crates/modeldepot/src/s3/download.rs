@@ -14,7 +14,8 @@ use super::parts::parts;
 use crate::digest::{Blake3, Crc64, Md5, Md5Stream, PartDigest, PartHasher, merge};
 use crate::error::{Error, Result};
 use crate::name::BucketName;
-use crate::place::{blocking, write_at};
+use crate::place::write_at;
+use crate::task::{blocking, joined};
 
 /// Bytes that are gathered before they are hashed and written on a thread that may block.
 const BATCH: usize = 1024 * 1024;
@@ -123,7 +124,7 @@ fn keep(
     digests: &mut [Option<PartDigest>],
     on_bytes: &impl Fn(u64),
 ) -> Result<()> {
-    let (index, len, digest) = done.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()));
+    let (index, len, digest) = joined(done);
     digests[index] = Some(digest?);
     on_bytes(len);
     Ok(())
@@ -234,7 +235,7 @@ impl Range {
                 continue;
             }
             if let Some(before) = landing.take() {
-                hasher = before.await.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))?;
+                hasher = joined(before.await)?;
             }
             let offset = self.offset + arrived;
             arrived += gathered as u64;

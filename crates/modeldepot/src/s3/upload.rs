@@ -23,7 +23,7 @@ use super::parts::{Limits, part_size, parts};
 use crate::digest::{Blake3, Crc64, Md5, Md5Stream, PartDigest, merge};
 use crate::error::{Error, Result, SourceError};
 use crate::name::BucketName;
-use crate::place::blocking;
+use crate::task::{blocking, joined};
 
 /// How often a part that arrived damaged is sent.
 const DAMAGED_ATTEMPTS: usize = 3;
@@ -374,7 +374,7 @@ impl Pending {
                     sending.spawn(async move { let sent = call.await; drop(next.memory); sent });
                 }
                 Some(sent) = sending.join_next() => {
-                    let sent = sent.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()));
+                    let sent = joined(sent);
                     let part = sent.map_err(|error| self.refused(client, sums, error))?;
                     on_bytes(part.len);
                     kept += if part.kept { part.len } else { 0 };
@@ -383,7 +383,7 @@ impl Pending {
                 else => break,
             }
         }
-        let read = reader.await.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()));
+        let read = joined(reader.await);
         let (size, md5) = read?;
         done.sort_by_key(|(_, part)| part.part_number());
         let (digests, parts): (Vec<_>, Vec<_>) = done.into_iter().unzip();
@@ -470,7 +470,7 @@ impl Part {
                 (digest, kept)
             });
             let hashed = hashed.await;
-            let (digest, kept) = hashed.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()));
+            let (digest, kept) = joined(hashed);
             let crc64 = self.sums.then(|| digest.crc64().to_string());
             let len = self.bytes.len() as u64;
             let completed = |etag| {

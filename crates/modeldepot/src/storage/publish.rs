@@ -24,9 +24,9 @@ use crate::error::{Error, Result};
 use crate::key::{ObjectKey, condemned_prefix, version_prefix};
 use crate::manifest::{FORMAT_VERSION, FileEntry, Manifest};
 use crate::name::{ArtifactPath, ModelName, Version};
-use crate::place::blocking;
 use crate::progress::{Event, Progress};
 use crate::s3::{Created, FILES_AT_ONCE, ListedObject, Pending, Sent, UploadOptions, digest_file};
+use crate::task::blocking;
 
 /// How long a publication waits for a cleaner to make up its mind about the version.
 const CLEANING: std::time::Duration = std::time::Duration::from_secs(10);

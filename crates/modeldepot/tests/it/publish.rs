@@ -71,8 +71,10 @@ pub(crate) async fn a_push_that_was_cut_off_goes_on(b: Backend) {
     let (size, part) = (40 << 20, 8 << 20);
     let file = b.file("m.bin", &bytes(size, 1));
     let history = b.file("h.json", b"{}");
-    let request =
-        || modeldepot::Push { journal: Some(b.path("journal")), ..push("m", Some("1"), &file, &[history.clone()]) };
+    let request = || modeldepot::Push {
+        journal: Some(b.path("journal")),
+        ..push("m", Some("1"), &file, std::slice::from_ref(&history))
+    };
     cut_off(&b, request(), 2 * part).await;
     assert_eq!(b.storage.list_models().await.unwrap(), []);
     // Somebody else, who knows nothing of the journal, must think that the push may still be alive.
