@@ -20,6 +20,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         secret_key: "minioadmin".into(),
         buckets: vec!["models".into()],
         ignore_conditions: args.next().as_deref() == Some("ignore-conditions"),
+        faults: None,
     })
     .await?;
     writeln!(std::io::stdout(), "{}", server.endpoint())?;

@@ -15,6 +15,7 @@
 //!     secret_key: "minioadmin".into(),
 //!     buckets: vec!["models".into()],
 //!     ignore_conditions: false,
+//!     faults: None,
 //! })
 //! .await?;
 //! assert!(server.endpoint().starts_with("http://127.0.0.1:"));
@@ -52,6 +53,7 @@
 //! | `multipart`, `listing` | transactions on uploads; pages of keys |
 //! | `record` | what the index stores |
 //! | `refusal` | errors that more than one operation answers |
+//! | `fault` | [`Faults`]: failing by plan, for tests of clients |
 //! | `checksum`, `conditions` | digests and preconditions |
 
 mod access;
@@ -59,6 +61,7 @@ mod checksum;
 mod conditions;
 mod disk;
 mod error;
+mod fault;
 mod gateway;
 mod index;
 mod listing;
@@ -71,4 +74,5 @@ mod send;
 mod server;
 
 pub use error::Error;
+pub use fault::{Fault, FaultHit, Faults};
 pub use server::{Config, Server};

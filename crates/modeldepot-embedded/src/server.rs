@@ -1,6 +1,5 @@
 //! The server: configuration, start, stop, and the loop that accepts connections.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -27,6 +26,7 @@ use uuid::Uuid;
 use crate::access::{Gate, Keys};
 use crate::disk::Disk;
 use crate::error::Error;
+use crate::fault::{Dropped, FaultHit, Faults, Injector};
 use crate::gateway::{Gateway, Store};
 use crate::index::Index;
 use crate::receive::waits_for_continue;
@@ -57,6 +57,8 @@ pub struct Config {
     /// Makes the server behave like those that accept `If-Match` and `If-None-Match` on writes and ignore them. For
     /// tests of clients that must notice.
     pub ignore_conditions: bool,
+    /// Makes requests fail by a plan. For tests of clients that must cope.
+    pub faults: Option<Faults>,
 }
 
 impl fmt::Debug for Config {
@@ -68,6 +70,7 @@ impl fmt::Debug for Config {
             .field("secret_key", &"(hidden)")
             .field("buckets", &self.buckets)
             .field("ignore_conditions", &self.ignore_conditions)
+            .field("faults", &self.faults)
             .finish()
     }
 }
@@ -93,6 +96,7 @@ impl Config {
 pub struct Server {
     address: SocketAddr,
     store: Arc<Store>,
+    faults: Option<Arc<Injector>>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
@@ -110,7 +114,8 @@ impl Server {
         let listener =
             TcpListener::bind(config.listen).await.map_err(|source| Error::Bind { address: config.listen, source })?;
         let address = listener.local_addr().map_err(|source| Error::Bind { address: config.listen, source })?;
-        let Config { data, buckets, access_key, secret_key, ignore_conditions, .. } = config;
+        let Config { data, buckets, access_key, secret_key, ignore_conditions, faults, .. } = config;
+        let faults = faults.map(|plan| Arc::new(Injector::new(plan)));
         let store = blocking(move || open(&data, &buckets)).await?;
         let store = Arc::new(store);
         let service = service(
@@ -118,9 +123,9 @@ impl Server {
             Keys { access_key, secret_key: secret_key.into() },
         );
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(accept(listener, service, stopped));
+        let task = tokio::spawn(accept(listener, service, faults.clone(), stopped));
         tracing::info!(%address, "serving");
-        Ok(Self { address, store, stop: Some(stop), task })
+        Ok(Self { address, store, faults, stop: Some(stop), task })
     }
 
     /// Returns the address it listens on, with the port that the system chose.
@@ -162,15 +167,41 @@ impl Server {
             // A failure means that the loop is gone already.
             let _ = stop.send(());
         }
+        self.closed().await;
+        Ok(())
+    }
+
+    /// Ends at once: to clients it looks as if the process had been killed. No request is finished, no answer sent.
+    ///
+    /// What a thread is writing to the disk at this moment is awaited, for nothing can interrupt it; whether it is
+    /// acknowledged is another matter. Then another server may open the folder. For tests of clients.
+    pub async fn kill(mut self) {
+        self.task.abort();
+        self.closed().await;
+    }
+
+    /// Lets all requests from now on succeed, whatever the plan of faults says.
+    pub fn heal(&self) {
+        if let Some(faults) = &self.faults {
+            faults.heal();
+        }
+    }
+
+    /// Returns the faults that happened, in order.
+    pub fn faults_hit(&self) -> Vec<FaultHit> {
+        self.faults.as_ref().map(|faults| faults.hits()).unwrap_or_default()
+    }
+
+    /// Waits until nothing uses the data folder any more.
+    async fn closed(&mut self) {
         let _ = (&mut self.task).await;
-        // Work on blocking threads cannot be interrupted, only awaited.
+        // Work on blocking threads cannot be interrupted, only awaited. Readers hold the disk without the index.
         let patience = async {
-            while Arc::strong_count(&self.store) > 1 {
+            while Arc::strong_count(&self.store) > 1 || Arc::strong_count(&self.store.disk) > 1 {
                 sleep(Duration::from_millis(5)).await;
             }
         };
         let _ = timeout(STOP_PATIENCE, patience).await;
-        Ok(())
     }
 }
 
@@ -224,7 +255,12 @@ fn service(gateway: Gateway, keys: Keys) -> S3Service {
     builder.build()
 }
 
-async fn accept(listener: TcpListener, service: S3Service, mut stopped: oneshot::Receiver<()>) {
+async fn accept(
+    listener: TcpListener,
+    service: S3Service,
+    faults: Option<Arc<Injector>>,
+    mut stopped: oneshot::Receiver<()>,
+) {
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     loop {
@@ -233,11 +269,12 @@ async fn accept(listener: TcpListener, service: S3Service, mut stopped: oneshot:
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    let service = service.clone();
+                    let (service, faults) = (service.clone(), faults.clone());
+                    let serve = service_fn(move |request| answer(service.clone(), faults.clone(), request));
                     let connection = http1::Builder::new()
                         .timer(TokioTimer::new())
                         .header_read_timeout(HEAD_PATIENCE)
-                        .serve_connection(socket(stream), service_fn(move |request| answer(service.clone(), request)));
+                        .serve_connection(socket(stream), serve);
                     let connection = graceful.watch(connection);
                     connections.spawn(async move {
                         if let Err(error) = connection.await {
@@ -275,10 +312,18 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-async fn answer(service: S3Service, request: Request<Incoming>) -> Result<Response<s3s::Body>, Infallible> {
+/// Answers a request. An error ends the connection without an answer.
+async fn answer(
+    service: S3Service,
+    faults: Option<Arc<Injector>>,
+    request: Request<Incoming>,
+) -> Result<Response<s3s::Body>, Dropped> {
     let is_head = request.method() == Method::HEAD;
     let waits = waits_for_continue(request.headers());
-    let mut response = serve(service, request).await;
+    let mut response = match faults {
+        None => serve(service, request).await,
+        Some(faults) => faults.answer(request, |request| serve(service, request)).await?,
+    };
     let headers = response.headers_mut();
     headers.insert(hyper::header::SERVER, HeaderValue::from_static("modeldepot-embedded"));
     if let Ok(id) = HeaderValue::try_from(Uuid::new_v4().simple().to_string()) {
@@ -315,7 +360,7 @@ async fn serve(service: S3Service, request: Request<Incoming>) -> Response<s3s::
     })
 }
 
-fn plain_error(status: StatusCode, code: &str, message: &str) -> Response<s3s::Body> {
+pub(crate) fn plain_error(status: StatusCode, code: &str, message: &str) -> Response<s3s::Body> {
     let body = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>"
     );

@@ -8,6 +8,7 @@
 mod client;
 mod conditions;
 mod crash;
+mod faults;
 mod hostile;
 mod lifecycle;
 mod objects;

@@ -18,6 +18,7 @@ pub(crate) fn config(data: impl Into<PathBuf>) -> Config {
         secret_key: "minioadmin".into(),
         buckets: vec!["models".into()],
         ignore_conditions: false,
+        faults: None,
     }
 }
 

@@ -34,6 +34,7 @@ impl Backend {
             secret_key: "minioadmin".to_owned(),
             buckets: Vec::new(),
             ignore_conditions,
+            faults: None,
         })
         .await
         .unwrap();
