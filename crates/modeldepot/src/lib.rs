@@ -6,7 +6,7 @@
 //! the bucket, in a layout that a person can read with any S3 browser (`docs/format.md`).
 //!
 //! ```no_run
-//! use modeldepot::{ModelStorage, Progress, Push, Scan, Settings, Source};
+//! use modeldepot::{ModelStorage, Progress, Pull, Push, Scan, Settings, Source};
 //!
 //! # async fn tour() -> modeldepot::Result<()> {
 //! let settings = Settings::from_variables(|name| std::env::var(name).ok())?;
@@ -29,7 +29,8 @@
 //!     .await?;
 //!
 //! let selector = "plant_classifier@latest".parse()?;
-//! let fetched = storage.download_model(&selector, "models/downloaded".as_ref(), &Progress::none()).await?;
+//! let pull = Pull { selector, folder: "models/downloaded".into(), resume: true };
+//! let fetched = storage.download_model(&pull, &Progress::none()).await?;
 //! assert_eq!(fetched.manifest.version, published.manifest.version);
 //! # Ok(())
 //! # }
@@ -70,5 +71,5 @@ pub use s3::S3Client;
 pub use settings::{Addressing, Buckets, Credentials, Endpoint, LOOPBACK_LOGIN, Secret, Settings, SettingsError};
 pub use storage::{
     Collected, Deleted, Description, Fault, Fetched, FsckReport, GcPlan, ModelStorage, ModelSummary, Probed, Published,
-    Push, Remains, Scan, Source, SourceFile, StoredFile, Verified, VersionSummary,
+    Pull, Push, Remains, Scan, Source, SourceFile, StoredFile, Verified, VersionSummary,
 };

@@ -6,19 +6,35 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use tempfile::{NamedTempFile, TempPath};
 
 use crate::error::{Error, Result};
 use crate::name::ArtifactPath;
+use crate::s3::Ranges;
 use crate::task::blocking;
 
 /// A file with its full length reserved, not yet under its name.
 pub(crate) struct Staged {
     file: Arc<File>,
-    temp: TempPath,
+    /// None once it has its name.
+    temp: Option<TempPath>,
     target: PathBuf,
+    /// What has landed, where a fetch may be gone on with; and whether it is worth keeping if it is not finished.
+    ranges: Option<(Arc<Ranges>, Arc<AtomicBool>)>,
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        let (Some((ranges, keep)), Some(temp)) = (&self.ranges, &mut self.temp) else { return };
+        if ranges.any() && keep.load(Ordering::Relaxed) {
+            temp.disable_cleanup(true);
+        } else {
+            ranges.remove();
+        }
+    }
 }
 
 /// Reserves `size` bytes for the file `path`, whose folder must exist.
@@ -42,7 +58,50 @@ fn stage(folder: &Path, target: PathBuf, size: u64) -> Result<Staged> {
     let temp = new_temp(folder).map_err(Error::io("write a file in", folder))?;
     reserve(temp.as_file(), size).map_err(Error::io("reserve the space for", &target))?;
     let (file, temp) = temp.into_parts();
-    Ok(Staged { file: Arc::new(file), temp, target })
+    Ok(Staged { file: Arc::new(file), temp: Some(temp), target, ranges: None })
+}
+
+/// Stages a file under a name that a repeated fetch finds again; none while another process does the same.
+fn stage_again(folder: &Path, target: &Path, size: u64, name: &str, keep: &Arc<AtomicBool>) -> Result<Option<Staged>> {
+    let place = |ending: &str| folder.join(format!(".modeldepot-{name}.{ending}"));
+    let (list, part) = (place("ranges"), place("part"));
+    let opened = Ranges::open(&list).map_err(Error::io("write", &list))?;
+    let Some(ranges) = opened else { return Ok(None) };
+    let file = open_own(&part).map_err(Error::io("write", &part))?;
+    reserve(&file, size).map_err(Error::io("reserve the space for", target))?;
+    let temp = TempPath::try_from_path(&part).map_err(Error::io("write", &part))?;
+    let ranges = Some((Arc::new(ranges), Arc::clone(keep)));
+    Ok(Some(Staged { file: Arc::new(file), temp: Some(temp), target: target.to_owned(), ranges }))
+}
+
+/// Opens a file of our own in a folder of somebody else's, where a link of that name may lie in wait.
+pub(crate) fn open_own(path: &Path) -> io::Result<File> {
+    let mut options = fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32);
+    }
+    let file = options.open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
+}
+
+/// Reads exactly `bytes` from `offset`, wherever others write at the same time.
+pub(crate) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset);
+    #[cfg(windows)]
+    {
+        let (mut bytes, mut offset) = (bytes, offset);
+        while !bytes.is_empty() {
+            match std::os::windows::fs::FileExt::seek_read(file, bytes, offset)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                n => (bytes, offset) = (&mut bytes[n..], offset + n as u64),
+            }
+        }
+        Ok(())
+    }
 }
 
 fn new_temp(folder: &Path) -> io::Result<NamedTempFile> {
@@ -101,22 +160,40 @@ impl Staged {
 
     /// Returns where the bytes are while the file is staged.
     pub(crate) fn path(&self) -> &Path {
-        &self.temp
+        self.temp.as_deref().unwrap_or(&self.target)
+    }
+
+    /// Returns the list of what has landed, where the fetch may be gone on with.
+    pub(crate) fn ranges(&self) -> Option<Arc<Ranges>> {
+        self.ranges.as_ref().map(|(ranges, _)| Arc::clone(ranges))
+    }
+
+    /// Stops believing in what has landed.
+    pub(crate) fn forget_ranges(&mut self) {
+        if let Some((ranges, _)) = self.ranges.take() {
+            ranges.remove();
+        }
+    }
+
+    fn rename(&mut self) -> Result<()> {
+        if let Some(temp) = self.temp.take() {
+            temp.persist(&self.target).map_err(|refused| Error::io("write", &self.target)(refused.error))?;
+        }
+        if let Some((ranges, _)) = self.ranges.take() {
+            ranges.remove();
+        }
+        Ok(())
     }
 
     /// Makes the bytes durable, gives them their name, and makes that durable too.
-    pub(crate) async fn persist(self) -> Result<()> {
+    pub(crate) async fn persist(mut self) -> Result<()> {
         blocking(move || {
             self.file.sync_all().map_err(Error::io("sync", &self.target))?;
-            rename(self.temp, &self.target)?;
+            self.rename()?;
             sync_folder(self.target.parent())
         })
         .await
     }
-}
-
-fn rename(temp: TempPath, target: &Path) -> Result<()> {
-    temp.persist(target).map_err(|refused| Error::io("write", target)(refused.error))
 }
 
 /// A folder that a version is put into. Nothing outside it is ever written, whatever a manifest or a symbolic link
@@ -124,6 +201,7 @@ fn rename(temp: TempPath, target: &Path) -> Result<()> {
 pub(crate) struct Folder {
     root: PathBuf,
     created: bool,
+    keep: Arc<AtomicBool>,
 }
 
 impl Folder {
@@ -133,15 +211,28 @@ impl Folder {
         blocking(move || {
             let created = !root.exists();
             fs::create_dir_all(&root).map_err(Error::io("make the folder", &root))?;
-            Ok(Folder { root, created })
+            Ok(Folder { root, created, keep: Arc::new(AtomicBool::new(true)) })
         })
         .await
     }
 
-    /// Reserves `size` bytes for the file at `path`.
-    pub(crate) async fn stage(&self, path: &ArtifactPath, size: u64) -> Result<Staged> {
-        let (root, target) = (self.root.clone(), self.root.join(path.as_str()));
-        blocking(move || stage(&root, target, size)).await
+    /// Reserves `size` bytes for the file at `path`. With a `name` for its content, what an earlier fetch of the
+    /// same brought is found again.
+    pub(crate) async fn stage(&self, path: &ArtifactPath, size: u64, name: Option<String>) -> Result<Staged> {
+        let (root, target, keep) = (self.root.clone(), self.root.join(path.as_str()), Arc::clone(&self.keep));
+        blocking(move || {
+            let again = match name {
+                Some(name) => stage_again(&root, &target, size, &name, &keep)?,
+                None => None,
+            };
+            again.map_or_else(|| stage(&root, target, size), Ok)
+        })
+        .await
+    }
+
+    /// Lets nothing stay of files that are not finished: what they were to be is damaged.
+    pub(crate) fn keep_nothing(&self) {
+        self.keep.store(false, Ordering::Relaxed);
     }
 
     /// Gives all files their names, then writes the manifest.
@@ -163,12 +254,12 @@ impl Folder {
                 }
                 _ => {}
             }
-            for (path, staged) in files {
+            for (path, mut staged) in files {
                 let folder = make_parents(&self.root, &path)?;
-                rename(staged.temp, &staged.target)?;
+                staged.rename()?;
                 sync_folder(Some(&folder))?;
             }
-            rename(temp.into_temp_path(), &record)?;
+            temp.persist(&record).map_err(|refused| Error::io("write", &record)(refused.error))?;
             sync_folder(Some(&self.root))
         })
         .await
@@ -221,7 +312,7 @@ mod tests {
     }
 
     async fn staged(folder: &Folder, at: &ArtifactPath, bytes: &[u8]) -> (ArtifactPath, Staged) {
-        let staged = folder.stage(at, bytes.len() as u64).await.unwrap();
+        let staged = folder.stage(at, bytes.len() as u64, None).await.unwrap();
         write_at(&staged.file(), bytes, 0).unwrap();
         (at.clone(), staged)
     }

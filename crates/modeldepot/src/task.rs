@@ -9,10 +9,12 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T>
     joined(tokio::task::spawn_blocking(work).await)
 }
 
-/// Returns what a task returned, or goes on with its panic. Tasks are never cancelled but with their owner.
+/// Returns what a task returned, or goes on with its panic. A task is cancelled only when the runtime ends; whoever
+/// waits for it then ends with it, without a word.
 pub(crate) fn joined<T>(result: Result<T, JoinError>) -> T {
-    match result {
+    match result.map_err(JoinError::try_into_panic) {
         Ok(value) => value,
-        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        Err(Err(cancelled)) => std::panic::resume_unwind(Box::new(cancelled.to_string())),
     }
 }

@@ -227,8 +227,9 @@ impl S3Client {
     ) -> Result<u64> {
         let stored = self.get_object_metadata(bucket, key).await?;
         let staged = place::stage_file(path, stored.size).await?;
-        let (_, crc64) =
-            self.fetch(bucket, key, stored.size, Some(&stored.etag), &Sink::File(staged.file()), &on_bytes).await?;
+        let (_, crc64) = self
+            .fetch(bucket, key, stored.size, Some(&stored.etag), &Sink::File(staged.file(), None), &on_bytes)
+            .await?;
         if let Some(expected) = stored.crc64nvme.filter(|expected| *expected != crc64.to_string()) {
             return Err(Error::WrongDigest {
                 path: key.to_owned(),

@@ -11,10 +11,11 @@ use tokio::task::JoinSet;
 use super::answer::{About, status};
 use super::client::S3Client;
 use super::parts::parts;
+use super::ranges::Ranges;
 use crate::digest::{Blake3, Crc64, Md5, Md5Stream, PartDigest, PartHasher, merge};
 use crate::error::{Error, Result};
 use crate::name::BucketName;
-use crate::place::write_at;
+use crate::place::{read_at, write_at};
 use crate::task::{blocking, joined};
 
 /// Bytes that are gathered before they are hashed and written on a thread that may block.
@@ -26,8 +27,8 @@ const ATTEMPTS: u32 = 5;
 /// Where fetched bytes go.
 #[derive(Clone)]
 pub(crate) enum Sink {
-    /// To their offset in a file.
-    File(Arc<File>),
+    /// To their offset in a file, with a list of what has landed if the fetch may be gone on with.
+    File(Arc<File>, Option<Arc<Ranges>>),
     /// Nowhere: they are only hashed.
     Nothing,
 }
@@ -144,13 +145,47 @@ struct Range {
 impl Range {
     /// Fetches the range to its place, again from its start when the body breaks off.
     async fn fetch(&self, sink: &Sink) -> Result<PartDigest> {
+        if let Some(landed) = self.landed_before(sink).await? {
+            return Ok(landed);
+        }
         let mut attempt = 1;
         loop {
             match self.land(self.ask().await?, sink).await {
                 Err(error) => self.wait_after(error, &mut attempt).await?,
-                done => return done,
+                Ok(digest) => {
+                    if let Sink::File(_, Some(ranges)) = sink {
+                        ranges.landed(self.offset, self.len, &digest);
+                    }
+                    return Ok(digest);
+                }
             }
         }
+    }
+
+    /// Returns the digest of the range if an earlier fetch has brought it and it is still on the disk.
+    async fn landed_before(&self, sink: &Sink) -> Result<Option<PartDigest>> {
+        let Sink::File(file, Some(ranges)) = sink else { return Ok(None) };
+        let (offset, len) = (self.offset, self.len);
+        if !ranges.lists(offset, len) {
+            return Ok(None);
+        }
+        let (file, ranges) = (Arc::clone(file), Arc::clone(ranges));
+        blocking(move || {
+            let mut hasher = PartHasher::new(offset);
+            let mut buffer = vec![0; BATCH.min(len as usize)];
+            let mut done = 0;
+            while done < len {
+                let piece = &mut buffer[..(len - done).min(BATCH as u64) as usize];
+                if read_at(&file, piece, offset + done).is_err() {
+                    return Ok(None);
+                }
+                hasher.update(piece);
+                done += piece.len() as u64;
+            }
+            let digest = hasher.finish();
+            Ok(ranges.holds(offset, len, &digest).then_some(digest))
+        })
+        .await
     }
 
     /// Fetches the range into memory.
@@ -260,7 +295,7 @@ impl Range {
 fn place_frames(mut hasher: PartHasher, frames: &[Bytes], sink: &Sink, mut offset: u64) -> Result<PartHasher> {
     for frame in frames {
         hasher.update(frame);
-        if let Sink::File(file) = sink {
+        if let Sink::File(file, _) = sink {
             write_at(file, frame, offset).map_err(Error::io("write", "the file being fetched"))?;
         }
         offset += frame.len() as u64;

@@ -8,6 +8,7 @@ mod download;
 mod multipart;
 mod parts;
 mod probe;
+mod ranges;
 mod upload;
 
 pub use client::{Created, ListedObject, ObjectMetadata, PresignedMethod, S3Client, UploadOptions};
@@ -15,4 +16,5 @@ pub(crate) use download::Sink;
 pub use multipart::UnfinishedUpload;
 pub(crate) use parts::FILES as FILES_AT_ONCE;
 pub use probe::{Capabilities, ChecksumSupport};
+pub(crate) use ranges::Ranges;
 pub(crate) use upload::{Pending, Sent, digest_file};

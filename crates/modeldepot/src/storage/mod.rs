@@ -27,7 +27,7 @@ use crate::{Error, Manifest};
 pub use capability::Probed;
 pub use catalog::{Description, ModelSummary, StoredFile, VersionSummary};
 pub use delete::Deleted;
-pub use fetch::Fetched;
+pub use fetch::{Fetched, Pull};
 pub use fsck::{Fault, FsckReport};
 pub use gc::{Collected, GcPlan, Remains};
 pub use publish::{Published, Push};
@@ -140,9 +140,9 @@ mod tests {
     fn sent<T: Send>(_: T) {}
 
     #[allow(dead_code, reason = "it need only compile")]
-    fn futures_are_send(storage: &ModelStorage, push: Push, selector: &Selector, folder: &std::path::Path) {
+    fn futures_are_send(storage: &ModelStorage, push: Push, selector: &Selector, pull: &Pull) {
         sent(storage.upload_model(push, &Progress::none()));
-        sent(storage.download_model(selector, folder, &Progress::none()));
+        sent(storage.download_model(pull, &Progress::none()));
         sent(storage.verify(selector, &Progress::none()));
         sent(storage.describe(selector));
         sent(storage.list_models());

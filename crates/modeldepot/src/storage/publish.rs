@@ -91,7 +91,7 @@ impl ModelStorage {
     /// error no version is visible that was not before, unless the error is of a reply that was lost.
     pub async fn upload_model(&self, push: Push, progress: &Progress) -> Result<Published> {
         let conditions = self.capabilities().await?.create_if_absent;
-        let (mut journal, mut cut_off) = self.journal(&push).await?;
+        let (mut journal, mut cut_off) = self.journal(&push).await;
         let mut not_before = push.created;
         loop {
             let begun = cut_off.take();
@@ -105,7 +105,10 @@ impl ModelStorage {
                 }
             };
             if let Some(journal) = &mut journal {
-                journal.write(&Entry { version: version.clone(), id })?;
+                let entry = Entry { version: version.clone(), id };
+                if let Err(error) = journal.write(&entry) {
+                    tracing::warn!(%error, "cannot write the journal; if this push is cut off it will begin anew");
+                }
             }
             let result = self.attempt(&push, version, id, resumed, conditions, progress).await;
             match result {
@@ -130,19 +133,26 @@ impl ModelStorage {
     }
 
     /// Opens the journal of a push, with what it says of one that was cut off.
-    async fn journal(&self, push: &Push) -> Result<(Option<Journal>, Option<Entry>)> {
-        let Some(folder) = push.journal.clone() else { return Ok((None, None)) };
+    async fn journal(&self, push: &Push) -> (Option<Journal>, Option<Entry>) {
+        let Some(folder) = push.journal.clone() else { return (None, None) };
         let what = match (&push.version, push.source.files.iter().find(|file| file.path == push.source.main)) {
             (Some(version), _) => format!("version {version}"),
             (None, Some(main)) => {
                 let local = std::fs::canonicalize(&main.local).unwrap_or_else(|_| main.local.clone());
                 format!("file {}", local.display())
             }
-            (None, None) => return Ok((None, None)),
+            (None, None) => return (None, None),
         };
         let subject = format!("{}\n{}\n{}\n{what}", self.client.endpoint(), self.bucket, push.model);
-        let opened = blocking(move || Journal::open(&folder, &subject)).await?;
-        Ok(opened.map_or((None, None), |(journal, entry)| (Some(journal), entry)))
+        match blocking(move || Journal::open(&folder, &subject)).await {
+            Ok(Some((journal, entry))) => (Some(journal), entry),
+            Ok(None) => (None, None),
+            // It is a convenience. A push must not fail because nothing can be remembered of it.
+            Err(error) => {
+                tracing::warn!(%error, "cannot keep a journal; if this push is cut off it will begin anew");
+                (None, None)
+            }
+        }
     }
 
     /// Pushes to one version.

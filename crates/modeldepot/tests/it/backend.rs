@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use modeldepot::{BucketName, ModelStorage, Push, S3Client, Scan, Settings, Source};
+use modeldepot::{BucketName, Fetched, ModelStorage, Progress, Pull, Push, S3Client, Scan, Settings, Source};
 use modeldepot_embedded::{Config, Server};
 use tempfile::TempDir;
 
@@ -87,6 +87,12 @@ impl Backend {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, bytes).unwrap();
         path
+    }
+
+    /// Pulls a version into a folder of the test's folder.
+    pub(crate) async fn pull(&self, selector: &str, folder: &str) -> modeldepot::Result<Fetched> {
+        let pull = Pull { selector: selector.parse()?, folder: self.path(folder), resume: true };
+        self.storage.download_model(&pull, &Progress::none()).await
     }
 
     /// Stores bytes under a key, whatever is there.

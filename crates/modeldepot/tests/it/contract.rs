@@ -60,6 +60,7 @@ contract![
     publish::racing_automatic_pushers_get_a_version_each,
     publish::a_push_that_was_cut_off_goes_on,
     publish::an_automatic_push_that_was_cut_off_goes_on_as_the_same_version,
+    publish::a_pull_that_was_cut_off_goes_on,
     publish::a_living_pusher_is_not_disturbed,
     upkeep::what_a_dead_push_left_is_found_and_removed,
     upkeep::what_is_alive_or_published_or_unknown_is_spared,

@@ -64,8 +64,7 @@ async fn minio_over_https_with_an_authority_of_its_own() {
     b.client().create_bucket(b.bucket()).await.unwrap();
     let file = b.file("m.bin", &bytes(20 << 20, 1));
     b.storage.upload_model(push("m", None, &file, &[]), &Progress::none()).await.unwrap();
-    let selector = "m".parse().unwrap();
-    let fetched = b.storage.download_model(&selector, &b.path("out"), &Progress::none()).await.unwrap();
+    let fetched = b.pull("m", "out").await.unwrap();
     assert!(std::fs::read(fetched.model_path).unwrap() == bytes(20 << 20, 1));
 
     // Without the authority nobody is trusted, and the cause says that it is the certificate.

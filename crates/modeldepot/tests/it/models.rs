@@ -53,7 +53,7 @@ pub(crate) async fn a_folder_round_trips(b: Backend) {
         manifest.files.as_ref().unwrap().iter().find(|f| f.path.as_str() == "model.safetensors").unwrap().md5
     );
 
-    let fetched = b.storage.download_model(&selector("m"), &b.path("out"), &Progress::none()).await.unwrap();
+    let fetched = b.pull("m", "out").await.unwrap();
     assert_eq!((fetched.files, fetched.manifest), (5, published.manifest.clone()));
     assert_eq!(fetched.model_path, b.path("out/model.safetensors"));
     b.file("m/training_history.json", br#"{"val_loss": [1, 2]}"#);
@@ -189,7 +189,7 @@ pub(crate) async fn every_damage_is_found_and_nothing_is_written(b: Backend) {
         }
         for error in [
             b.storage.verify(&selector("m"), &Progress::none()).await.unwrap_err(),
-            b.storage.download_model(&selector("m"), &b.path("out"), &Progress::none()).await.unwrap_err(),
+            b.pull("m", "out").await.unwrap_err(),
         ] {
             assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
             assert!(error.to_string().contains(name), "{error}");
@@ -199,10 +199,10 @@ pub(crate) async fn every_damage_is_found_and_nothing_is_written(b: Backend) {
     }
     b.storage.verify(&selector("m"), &Progress::none()).await.unwrap();
     // An older pull stays whole when the next one fails.
-    b.storage.download_model(&selector("m"), &b.path("out"), &Progress::none()).await.unwrap();
+    b.pull("m", "out").await.unwrap();
     let old = content(&b.path("out"));
     b.put("m/v1/m.bin", &flipped(77)).await;
-    b.storage.download_model(&selector("m"), &b.path("out"), &Progress::none()).await.unwrap_err();
+    b.pull("m", "out").await.unwrap_err();
     assert!(content(&b.path("out")) == old && b.path("out/manifest.json").exists());
 }
 
@@ -223,7 +223,7 @@ pub(crate) async fn hostile_manifests_write_nothing(b: Backend) {
     for manifest in hostile {
         assert_ne!(manifest, good);
         b.put("m/v1/manifest.json", manifest.as_bytes()).await;
-        let error = b.storage.download_model(&selector("m"), &b.path("out"), &Progress::none()).await.unwrap_err();
+        let error = b.pull("m", "out").await.unwrap_err();
         assert!(matches!(&error, Error::Manifest { key, .. } if key == "m/v1/manifest.json"), "{error:?}");
         assert_eq!(error.kind(), ErrorKind::Corrupt);
         assert!(!b.path("out").exists());

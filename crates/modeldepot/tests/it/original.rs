@@ -27,7 +27,7 @@ pub(crate) async fn its_versions_are_read_and_verified(b: Backend) {
 
     let verified = b.storage.verify(&selector, &Progress::none()).await.unwrap();
     assert_eq!((verified.files, verified.unproven, verified.bytes), (2, 1, 5));
-    let fetched = b.storage.download_model(&selector, &b.path("out"), &Progress::none()).await.unwrap();
+    let fetched = b.pull(&selector.to_string(), "out").await.unwrap();
     assert_eq!(std::fs::read(&fetched.model_path).unwrap(), b"abc");
     assert_eq!(std::fs::read(b.path("out/training_history.json")).unwrap(), b"{}");
     assert_eq!(std::fs::read(b.path("out/manifest.json")).unwrap(), MANIFEST.as_bytes(), "byte for byte");
@@ -35,7 +35,7 @@ pub(crate) async fn its_versions_are_read_and_verified(b: Backend) {
     b.put(&format!("{prefix}/best_model.pth"), b"abd").await;
     for error in [
         b.storage.verify(&selector, &Progress::none()).await.unwrap_err(),
-        b.storage.download_model(&selector, &b.path("other"), &Progress::none()).await.unwrap_err(),
+        b.pull(&selector.to_string(), "other").await.unwrap_err(),
     ] {
         assert!(matches!(error, Error::WrongDigest { algorithm: "MD5", .. }), "{error:?}");
     }
@@ -76,7 +76,7 @@ async fn outside_boto3_reads_what_we_wrote_and_we_read_what_it_wrote() {
     let run = python(&b, &["push", model.to_str().unwrap(), "plant", "20251028_181858"]);
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     let latest: Selector = "plant".parse().unwrap();
-    let fetched = b.storage.download_model(&latest, &b.path("rust"), &Progress::none()).await.unwrap();
+    let fetched = b.pull(&latest.to_string(), "rust").await.unwrap();
     assert_eq!(fetched.manifest.version.as_str(), "20251028_181858");
     assert!(std::fs::read(fetched.model_path).unwrap() == theirs);
     assert_eq!(b.storage.list_model_versions(&"plant".parse().unwrap()).await.unwrap().len(), 2);
