@@ -68,10 +68,12 @@ fn stage_again(folder: &Path, target: &Path, size: u64, name: &str, keep: &Arc<A
     let opened = Ranges::open(&list).map_err(Error::io("write", &list))?;
     let Some(ranges) = opened else { return Ok(None) };
     let file = open_own(&part).map_err(Error::io("write", &part))?;
-    reserve(&file, size).map_err(Error::io("reserve the space for", target))?;
     let temp = TempPath::try_from_path(&part).map_err(Error::io("write", &part))?;
     let ranges = Some((Arc::new(ranges), Arc::clone(keep)));
-    Ok(Some(Staged { file: Arc::new(file), temp: Some(temp), target: target.to_owned(), ranges }))
+    // Whole before the space is reserved, so that both files go again if there is none.
+    let staged = Staged { file: Arc::new(file), temp: Some(temp), target: target.to_owned(), ranges };
+    reserve(&staged.file, size).map_err(Error::io("reserve the space for", target))?;
+    Ok(Some(staged))
 }
 
 /// Opens a file of our own in a folder of somebody else's, where a link of that name may lie in wait.

@@ -71,6 +71,9 @@ pub(crate) struct PullArgs {
     /// Put the files into this folder [default: ./MODEL]
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) folder: Option<PathBuf>,
+    /// Begin anew instead of going on with a pull of the same that was cut off
+    #[arg(long)]
+    pub(crate) no_resume: bool,
 }
 
 /// List the versions of a model, the latest last

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use modeldepot::s3::PresignedMethod;
 use modeldepot::{
-    Description, Fetched, ModelName, ModelStorage, ObjectKey, Progress, Push, Scan, Selector, Source, Version,
+    Description, Fetched, ModelName, ModelStorage, ObjectKey, Progress, Pull, Push, Scan, Selector, Source, Version,
 };
 use serde_json::{Map, Value, json};
 
@@ -153,7 +153,8 @@ pub(crate) async fn checks(
     let (folder, fetched) = match tempfile::tempdir() {
         Ok(folder) => {
             let target = folder.path().join(model.as_str());
-            let fetched = storage.download_model(&selector, &target, &Progress::none()).await;
+            let pull = Pull { selector: selector.clone(), folder: target, resume: false };
+            let fetched = storage.download_model(&pull, &Progress::none()).await;
             (Some(folder), fetched.map_err(Error::from))
         }
         Err(error) => (None, Err(Error::io("make a folder in", std::env::temp_dir())(error))),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use modeldepot::Pull;
 use serde_json::json;
 
 use super::Context;
@@ -13,7 +14,8 @@ pub(crate) async fn run(args: PullArgs, cx: &Context<'_>) -> Result<(), Error> {
     let folder = args.folder.unwrap_or_else(|| PathBuf::from(args.selector.model.as_str()));
     let storage = cx.storage().await?;
     let bar = cx.ui.bar("pulling");
-    let fetched = storage.download_model(&args.selector, &folder, &bar.progress()).await?;
+    let pull = Pull { selector: args.selector, folder, resume: !args.no_resume };
+    let fetched = storage.download_model(&pull, &bar.progress()).await?;
     let pace = bar.pace(fetched.bytes);
     drop(bar);
 
@@ -26,6 +28,9 @@ pub(crate) async fn run(args: PullArgs, cx: &Context<'_>) -> Result<(), Error> {
         plural(fetched.files, "file"),
         size(fetched.bytes),
     ));
+    if fetched.kept > 0 {
+        cx.ui.note(format_args!("{} were there already, from a pull that was cut off", size(fetched.kept)));
+    }
     if cx.ui.json {
         return cx.ui.answer_json(&json!({
             "model": manifest.model_name,
@@ -34,6 +39,7 @@ pub(crate) async fn run(args: PullArgs, cx: &Context<'_>) -> Result<(), Error> {
             "model_path": fetched.model_path,
             "files": fetched.files,
             "bytes": fetched.bytes,
+            "kept_bytes": fetched.kept,
         }));
     }
     cx.ui.answer(fetched.model_path.display())

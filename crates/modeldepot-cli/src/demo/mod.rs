@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use modeldepot::{
-    Error as Depot, LOOPBACK_LOGIN, ModelName, ModelStorage, Push, Scan, Selector, Settings, Source, Version,
+    Error as Depot, LOOPBACK_LOGIN, ModelName, ModelStorage, Pull, Push, Scan, Selector, Settings, Source, Version,
 };
 use modeldepot_embedded::{Config, Server};
 use serde_json::Map;
@@ -170,9 +170,14 @@ async fn show(storage: &ModelStorage, selector: &Selector, steps: &mut Steps<'_>
     steps.quote(&show_lines(&found))
 }
 
+/// A pull that keeps nothing for a next one.
+fn whole(selector: &Selector, folder: &Path) -> Pull {
+    Pull { selector: selector.clone(), folder: folder.to_owned(), resume: false }
+}
+
 async fn pull(storage: &ModelStorage, selector: &Selector, folder: &Path, steps: &mut Steps<'_>) -> Result<(), Error> {
     let bar = steps.begin_transfer("pull");
-    let fetched = storage.download_model(selector, folder, &bar.progress()).await?;
+    let fetched = storage.download_model(&whole(selector, folder), &bar.progress()).await?;
     drop(bar);
     let what = format!("{}, {}, every BLAKE3 as published", plural(fetched.files, "file"), size(fetched.bytes));
     steps.done(&what, Some(fetched.bytes))
@@ -240,7 +245,7 @@ async fn refuse(
     steps: &mut Steps<'_>,
 ) -> Result<(), Error> {
     let bar = steps.begin_transfer("pull");
-    let refused = storage.download_model(selector, folder, &bar.progress()).await;
+    let refused = storage.download_model(&whole(selector, folder), &bar.progress()).await;
     drop(bar);
     match refused {
         Err(Depot::WrongDigest { path, algorithm, expected, found }) if path.ends_with(&damage.name) => {
