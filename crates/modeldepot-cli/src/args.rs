@@ -2,6 +2,7 @@
 //!
 //! The doc comments are the help texts.
 
+mod care;
 mod value;
 mod verbs;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 
+pub(crate) use self::care::*;
 pub(crate) use self::value::{Exact, Meta, S3Address};
 pub(crate) use self::verbs::*;
 
@@ -115,6 +117,9 @@ pub(crate) enum Command {
     Rm(RmArgs),
     Url(UrlArgs),
     Check(CheckArgs),
+    Doctor(DoctorArgs),
+    Fsck(FsckArgs),
+    Gc(GcArgs),
     #[command(subcommand)]
     S3(S3Command),
     Demo(DemoArgs),

@@ -3,6 +3,8 @@
 //! Flags win over the environment, which wins over the first `.env` found from the current folder upwards. The
 //! process's own environment is never changed.
 
+mod origins;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -13,6 +15,8 @@ use time::OffsetDateTime;
 
 use crate::args::{AddressingArg, Globals};
 use crate::error::Error;
+
+pub(crate) use self::origins::{InUse, origins, proxies};
 
 /// Where the value of a setting was found.
 #[derive(Debug, Clone, PartialEq, Eq)]

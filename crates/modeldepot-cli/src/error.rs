@@ -42,6 +42,8 @@ pub(crate) enum Error {
     Usage { message: String, hint: &'static str },
     #[error("{failed} of {all} checks failed")]
     Checks { failed: usize, all: usize, kind: ErrorKind },
+    #[error("{faults} fault{} found", if *faults == 1 { "" } else { "s" })]
+    Faults { faults: usize, kind: ErrorKind },
     #[error("{0}")]
     Untrue(String),
     #[error("cannot {action} `{}`", path.display())]
@@ -100,7 +102,7 @@ impl Error {
             Error::MetaFileRead { source, .. } if source.kind() == io::ErrorKind::NotFound => ErrorKind::Invalid,
             Error::MetaFileRead { .. } | Error::DotEnvRead { .. } | Error::CurrentFolder { .. } => ErrorKind::Io,
             Error::Io { .. } | Error::Answer(_) => ErrorKind::Io,
-            Error::Checks { kind, .. } => *kind,
+            Error::Checks { kind, .. } | Error::Faults { kind, .. } => *kind,
             Error::Fetch { .. } => ErrorKind::Unavailable,
             Error::Absent => ErrorKind::NotFound,
             Error::Untrue(_) | Error::Runtime { .. } | Error::Signal { .. } => ErrorKind::Internal,

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use modeldepot::{Endpoint, Error as Depot, ManifestError, Settings, SettingsError, SourceError};
+use modeldepot::{Endpoint, Error as Depot, ErrorKind, ManifestError, Settings, SettingsError, SourceError};
 use modeldepot_embedded::Error as Embedded;
 
 use crate::config::Origin;
@@ -20,6 +20,10 @@ pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String>
         Error::MetaFile { .. } => Some("write it as one object: `{\"architecture\": \"resnet18\", …}`".to_owned()),
         Error::Unconfirmed { .. } => Some("pass --yes to delete without being asked".to_owned()),
         Error::Io { source, .. } => disk(source),
+        Error::Faults { kind: ErrorKind::Corrupt, .. } => Some(
+            "do not use what is damaged; publish it again under a new version, and `modeldepot rm` the old one"
+                .to_owned(),
+        ),
         Error::Signal { goes_on: true, .. } => Some("push the same again to go on from here".to_owned()),
         _ => None,
     }

@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod config;
 mod demo;
+mod doctor;
 mod error;
 mod hint;
 mod http;
@@ -66,7 +67,7 @@ fn run(args: Args, ui: &Ui) -> (Option<Settings>, Result<(), Error>) {
         Err(source) => return (Some(settings), Err(Error::Runtime { source })),
     };
     let done = runtime.block_on(async {
-        let done = commands::run(command, &settings, ui).await;
+        let done = commands::run(command, &globals, &settings, ui).await;
         settled().await;
         done
     });

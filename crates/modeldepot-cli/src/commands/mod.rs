@@ -2,6 +2,8 @@
 
 mod check;
 mod completions;
+mod fsck;
+mod gc;
 mod init;
 mod man;
 mod models;
@@ -22,8 +24,9 @@ pub(crate) use self::show::lines as show_lines;
 use modeldepot::{ModelStorage, Settings};
 use time::OffsetDateTime;
 
-use crate::args::Command;
+use crate::args::{Command, Globals};
 use crate::demo;
+use crate::doctor;
 use crate::error::Error;
 use crate::interrupt::unless_interrupted;
 use crate::ui::Ui;
@@ -51,13 +54,14 @@ pub(crate) fn run_offline(command: Command, ui: &Ui) -> Result<Command, Result<(
 }
 
 /// Runs a verb, unless a signal comes first.
-pub(crate) async fn run(command: Command, settings: &Settings, ui: &Ui) -> Result<(), Error> {
+pub(crate) async fn run(command: Command, globals: &Globals, settings: &Settings, ui: &Ui) -> Result<(), Error> {
     let cx = Context { settings, ui };
     match command {
         // These tidy up after themselves, so they handle signals themselves.
         Command::Up(args) => up::run(args, &cx).await,
         Command::Check(args) => check::run(args, &cx).await,
         Command::Demo(args) => demo::run(args, ui).await,
+        Command::Doctor(args) => doctor::run(args, globals, &cx).await,
         command => {
             let goes_on = matches!(&command, Command::Push(push) if !push.no_resume);
             let done = unless_interrupted(verb(command, &cx)).await;
@@ -78,7 +82,10 @@ async fn verb(command: Command, cx: &Context<'_>) -> Result<(), Error> {
         Command::Rm(args) => rm::run(args, cx).await,
         Command::Url(args) => url::run(args, cx).await,
         Command::S3(command) => s3::run(command, cx).await,
-        Command::Up(_) | Command::Check(_) | Command::Demo(_) | Command::Completions(_) | Command::Man => Ok(()),
+        Command::Fsck(args) => fsck::run(args, cx).await,
+        Command::Gc(args) => gc::run(args, cx).await,
+        Command::Up(_) | Command::Check(_) | Command::Doctor(_) | Command::Demo(_) => Ok(()),
+        Command::Completions(_) | Command::Man => Ok(()),
     }
 }
 

@@ -18,14 +18,27 @@ use crate::name::BucketName;
 
 /// What the head of an answer says about the server.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Head {
-    pub(crate) date: Option<OffsetDateTime>,
-    pub(crate) server: Option<String>,
+pub struct Head {
+    /// The server's time, to the second.
+    pub date: Option<OffsetDateTime>,
+    /// What the server calls itself.
+    pub server: Option<String>,
+    /// The media type of the answer.
+    pub content_type: Option<String>,
+    /// S3's name for the request, which nothing but an S3 service gives.
+    pub request_id: Option<String>,
 }
 
 /// Reads the head of the answer, which the SDK keeps to itself.
 #[derive(Debug, Clone, Default)]
-struct ReadHead(Arc<Mutex<Head>>);
+pub(super) struct ReadHead(Arc<Mutex<Head>>);
+
+impl ReadHead {
+    /// Returns the head of the last answer.
+    pub(super) fn get(&self) -> Head {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 impl Intercept for ReadHead {
     fn name(&self) -> &'static str {
@@ -45,7 +58,10 @@ impl Intercept for ReadHead {
             .and_then(|text| DateTime::from_str(text, Format::HttpDate).ok())
             .as_ref()
             .and_then(moment);
-        head.server = headers.get("server").map(str::to_owned);
+        let text = |name: &str| headers.get(name).map(str::to_owned);
+        head.server = text("server");
+        head.content_type = text("content-type");
+        head.request_id = text("x-amz-request-id");
         Ok(())
     }
 }
@@ -68,7 +84,7 @@ impl S3Client {
         match sent {
             Err(error) if status(&error).is_none() => Err(self.failed(About::bucket("look at", bucket), error)),
             // A refusal has a head as well.
-            _ => Ok(read.0.lock().unwrap_or_else(PoisonError::into_inner).clone()),
+            _ => Ok(read.get()),
         }
     }
 }

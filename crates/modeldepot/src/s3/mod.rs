@@ -4,6 +4,7 @@ mod answer;
 mod client;
 mod clock;
 mod connect;
+mod diagnosis;
 mod download;
 mod multipart;
 mod parts;
@@ -12,6 +13,8 @@ mod ranges;
 mod upload;
 
 pub use client::{Created, ListedObject, ObjectMetadata, PresignedMethod, S3Client, UploadOptions};
+pub use clock::Head;
+pub use diagnosis::Answer;
 pub(crate) use download::Sink;
 pub use multipart::UnfinishedUpload;
 pub(crate) use parts::FILES as FILES_AT_ONCE;

@@ -11,9 +11,12 @@ use uuid::Uuid;
 use super::ModelStorage;
 use super::claim::STALE_AFTER;
 use crate::error::Result;
-use crate::key::{ObjectKey, RECORDS, claims_prefix, version_prefix};
+use crate::key::{ObjectKey, claims_prefix, version_prefix};
 use crate::name::{ModelName, Version};
 use crate::s3::{ListedObject, UnfinishedUpload};
+
+/// Where the small objects lie by which it is tried what a server and a login can do.
+const TRIALS: [&str; 2] = [".depot/probe/", ".depot/doctor/"];
 
 /// What a collection would remove, and what it does not know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -105,7 +108,7 @@ impl ModelStorage {
                 ) => (model.clone(), version.clone()),
                 Ok(ObjectKey::Probe) => continue,
                 // A probe that died leaves its small objects.
-                Err(_) if object.key.starts_with(&format!("{RECORDS}probe/")) => {
+                Err(_) if TRIALS.iter().any(|trials| object.key.starts_with(trials)) => {
                     records.push(object);
                     continue;
                 }

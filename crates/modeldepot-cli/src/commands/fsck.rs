@@ -1,0 +1,65 @@
+//! `modeldepot fsck`.
+
+use std::collections::BTreeSet;
+
+use modeldepot::{ErrorKind, Fault};
+use serde_json::{Value, json};
+
+use super::Context;
+use crate::args::FsckArgs;
+use crate::error::{self, Error};
+use crate::ui::{BAD, BOLD, GOOD, plural, size, styled};
+
+pub(crate) async fn run(args: FsckArgs, cx: &Context<'_>) -> Result<(), Error> {
+    let storage = cx.storage().await?;
+    let bar = cx.ui.bar(if args.deep { "reading" } else { "looking" });
+    let report = storage.fsck(args.model.as_ref(), args.deep).await?;
+    let pace = bar.pace(report.bytes);
+    drop(bar);
+
+    let damaged = report.faults.iter().map(|fault| (&fault.model, &fault.version)).collect::<BTreeSet<_>>().len();
+    if cx.ui.json {
+        let faults: Vec<Value> = report.faults.iter().map(fault_json).collect();
+        cx.ui.answer_json(&json!({
+            "versions": report.versions,
+            "files": report.files,
+            "bytes": report.bytes,
+            "deep": args.deep,
+            "damaged_versions": damaged,
+            "faults": faults,
+        }))?;
+    } else {
+        for fault in &report.faults {
+            let name = styled(BOLD, format_args!("{}@{}", fault.model, fault.version));
+            cx.ui.answer(format_args!("{} {name}: {}", styled(BAD, "✗"), fault.error))?;
+            for cause in error::causes(&fault.error) {
+                cx.ui.answer(format_args!("    caused by: {cause}"))?;
+            }
+        }
+        let looked = format!("{}, {}", plural(report.versions, "version"), plural(report.files, "file"));
+        let read = if args.deep { format!(", {} read in {pace}", size(report.bytes)) } else { String::new() };
+        if report.faults.is_empty() {
+            let depth = if args.deep { "intact" } else { "all there" };
+            cx.ui.answer(format_args!("{} {depth}: {looked}{read}", styled(GOOD, "✓")))?;
+        } else {
+            cx.ui.answer(format_args!("{} damaged of {looked}{read}", plural(damaged, "version")))?;
+        }
+    }
+    let faults = report.faults.len();
+    let corrupt = report.faults.iter().map(|fault| fault.error.kind()).find(|kind| *kind == ErrorKind::Corrupt);
+    match (report.faults.first(), corrupt) {
+        (None, _) => Ok(()),
+        // A version of a newer layout alone is no damage: this program is too old to look.
+        (Some(first), corrupt) => Err(Error::Faults { faults, kind: corrupt.unwrap_or(first.error.kind()) }),
+    }
+}
+
+fn fault_json(fault: &Fault) -> Value {
+    json!({
+        "model": fault.model,
+        "version": fault.version,
+        "kind": error::word(fault.error.kind()),
+        "message": fault.error.to_string(),
+        "causes": error::causes(&fault.error),
+    })
+}

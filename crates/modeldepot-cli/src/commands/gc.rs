@@ -1,0 +1,158 @@
+//! `modeldepot gc`.
+
+use modeldepot::s3::{ListedObject, UnfinishedUpload};
+use modeldepot::{Collected, GcPlan, Remains};
+use serde_json::{Value, json};
+use time::{Duration, OffsetDateTime};
+
+use super::{Context, rfc3339};
+use crate::args::GcArgs;
+use crate::config;
+use crate::error::Error;
+use crate::ui::{BOLD, DIM, GOOD, HINT, ago, plural, size, styled};
+
+/// Lines of one kind that are shown; the rest is a number.
+const SCREENFUL: usize = 20;
+
+pub(crate) async fn run(args: GcArgs, cx: &Context<'_>) -> Result<(), Error> {
+    let grace = Duration::try_from(args.grace.0).unwrap_or(Duration::MAX);
+    let storage = cx.storage().await?;
+    let bar = cx.ui.bar("looking");
+    let plan = storage.gc_plan(args.model.as_ref(), grace).await?;
+    drop(bar);
+    if !cx.ui.json {
+        lines(&plan, config::now()).iter().try_for_each(|line| cx.ui.answer(line))?;
+    }
+    let collected = if args.delete && !plan.is_empty() {
+        let bar = cx.ui.bar("removing");
+        let collected = storage.gc(&plan).await?;
+        drop(bar);
+        Some(collected)
+    } else {
+        None
+    };
+    if cx.ui.json {
+        return cx.ui.answer_json(&to_json(&plan, grace, args.delete, collected));
+    }
+    if let Some(collected) = collected {
+        return told(&plan, collected).iter().try_for_each(|line| cx.ui.answer(line));
+    }
+    if plan.is_empty() {
+        return cx.ui.answer("nothing to remove");
+    }
+    cx.ui.note(format_args!("{} nothing was removed; add --delete to remove this", styled(HINT, "dry run:")));
+    Ok(())
+}
+
+/// Returns the plan as people read it.
+fn lines(plan: &GcPlan, now: OffsetDateTime) -> Vec<String> {
+    let mut lines = Vec::new();
+    let age = |time: Option<OffsetDateTime>| match time {
+        Some(time) => format!("last written {}", ago(time, now)),
+        None => "of unknown age".to_owned(),
+    };
+    let remains = |remains: &Remains| {
+        let what = format!("{}, {}", plural(remains.objects.len(), "file"), size(remains.bytes()));
+        format!("{}@{}  {what}, {}", remains.model, remains.version, age(youngest(&remains.objects)))
+    };
+    section(&mut lines, "never published, and nobody is at it", plan.abandoned.iter().map(remains), "version");
+    section(&mut lines, "deleted, but not all of it", plan.deleted.iter().map(remains), "version");
+    let upload = |upload: &UnfinishedUpload| {
+        let begun = upload.begun.map_or_else(|| "at an unknown time".to_owned(), |time| ago(time, now));
+        format!("{}  begun {begun}", clean(&upload.key))
+    };
+    section(&mut lines, "uploads that were never finished", plan.uploads.iter().map(upload), "upload");
+    let record = |record: &ListedObject| format!("{}  {}", clean(&record.key), age(record.modified));
+    section(&mut lines, "records of pushes and cleanings that died", plan.records.iter().map(record), "record");
+    section(&mut lines, "not made by modeldepot: never touched", plan.unknown.iter().map(|key| clean(key)), "key");
+    if plan.young > 0 {
+        let what = plural(plan.young, "object or upload").replace("object or uploads", "objects or uploads");
+        lines.push(styled(DIM, format_args!("spared: {what}, younger than the grace period or still in use")));
+    }
+    lines
+}
+
+fn section(lines: &mut Vec<String>, title: &str, items: impl ExactSizeIterator<Item = String>, noun: &str) {
+    let count = items.len();
+    if count == 0 {
+        return;
+    }
+    lines.push(format!("{} ({count})", styled(BOLD, title)));
+    lines.extend(items.take(SCREENFUL).map(|item| format!("  {item}")));
+    if count > SCREENFUL {
+        lines.push(styled(DIM, format_args!("  … and {} more; --json lists all", plural(count - SCREENFUL, noun))));
+    }
+}
+
+/// Returns what became of a plan.
+fn told(plan: &GcPlan, collected: Collected) -> Vec<String> {
+    let Collected { objects, bytes, uploads, spared } = collected;
+    let removed = format!("{}, {}; {} ended", plural(objects, "object"), size(bytes), plural(uploads, "upload"));
+    let mut lines = vec![format!("{} {removed}", styled(GOOD, "removed"))];
+    if spared > 0 {
+        lines.push(format!("spared {}: alive or published when looked at again", plural(spared, "version or upload")));
+    }
+    let spent: Vec<String> = plan.abandoned.iter().map(|gone| format!("{}@{}", gone.model, gone.version)).collect();
+    if !spent.is_empty() && spared == 0 {
+        let more = if spent.len() > SCREENFUL { ", …" } else { "" };
+        let names = spent.iter().take(SCREENFUL).map(String::as_str).collect::<Vec<_>>().join(", ");
+        lines.push(format!("spent, and never used again: {names}{more}"));
+    } else if spent.len() > spared {
+        lines.push("the names of the versions that were removed are spent, and never used again".to_owned());
+    }
+    lines
+}
+
+fn youngest(objects: &[ListedObject]) -> Option<OffsetDateTime> {
+    objects.iter().filter_map(|object| object.modified).max()
+}
+
+/// A key may hold anything; a terminal must not obey it.
+fn clean(key: &str) -> String {
+    key.escape_debug().to_string()
+}
+
+fn to_json(plan: &GcPlan, grace: Duration, delete: bool, collected: Option<Collected>) -> Value {
+    let remains = |list: &[Remains]| -> Vec<Value> {
+        let one = |remains: &Remains| {
+            json!({
+                "model": remains.model,
+                "version": remains.version,
+                "files": remains.objects.len(),
+                "bytes": remains.bytes(),
+                "last_written": rfc3339(youngest(&remains.objects)),
+                "keys": remains.objects.iter().map(|object| &object.key).collect::<Vec<_>>(),
+            })
+        };
+        list.iter().map(one).collect()
+    };
+    let uploads: Vec<Value> = plan
+        .uploads
+        .iter()
+        .map(|upload| json!({"key": upload.key, "upload_id": upload.upload_id, "begun": rfc3339(upload.begun)}))
+        .collect();
+    let records: Vec<Value> = plan
+        .records
+        .iter()
+        .map(|record| json!({"key": record.key, "last_written": rfc3339(record.modified)}))
+        .collect();
+    let collected = collected.map(|collected| {
+        json!({
+            "objects": collected.objects,
+            "bytes": collected.bytes,
+            "uploads": collected.uploads,
+            "spared": collected.spared,
+        })
+    });
+    json!({
+        "dry_run": !delete,
+        "grace_seconds": grace.whole_seconds(),
+        "abandoned": remains(&plan.abandoned),
+        "deleted": remains(&plan.deleted),
+        "uploads": uploads,
+        "records": records,
+        "young": plan.young,
+        "unknown": plan.unknown,
+        "removed": collected,
+    })
+}

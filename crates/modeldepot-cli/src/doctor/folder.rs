@@ -1,0 +1,80 @@
+//! The folder that models are pulled into.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use modeldepot::ErrorKind;
+
+use super::line::Line;
+use crate::ui::size;
+
+/// Less free space than this is worth knowing.
+const LITTLE: u64 = 1_000_000_000;
+
+/// Looks whether a pull can put files there, and how much fits.
+pub(super) fn look(folder: &Path) -> Vec<Line> {
+    let shown = folder.display();
+    let tried = format!("write into `{shown}`");
+    // A pull makes the folders that are missing: what counts is the first that is there.
+    let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let Some(there) = absolute.ancestors().find(|path| path.symlink_metadata().is_ok()) else {
+        return vec![Line::bad("pull folder", ErrorKind::Io, tried, "there is no such path").change(ELSEWHERE)];
+    };
+    if !there.is_dir() {
+        let found = format!("`{}` is not a folder", there.display());
+        return vec![Line::bad("pull folder", ErrorKind::Io, tried, found).change(ELSEWHERE)];
+    }
+    let missing = there != absolute;
+    let place =
+        if missing { format!("; does not exist yet, a pull makes it in `{}`", there.display()) } else { String::new() };
+    let mut lines = vec![match write(there) {
+        Ok(()) => Line::good("pull folder", tried, format!("written, synced and removed{place}")),
+        Err((action, error)) => {
+            let found = format!("cannot {action} there: {error}{place}");
+            Line::bad("pull folder", ErrorKind::Io, tried, found).change(ELSEWHERE)
+        }
+    }];
+    lines.extend(space(there));
+    lines
+}
+
+const ELSEWHERE: &str = "use another folder, or change the permissions or the mount of this one";
+
+/// Does with a small file what a pull does with a large one.
+fn write(folder: &Path) -> Result<(), (&'static str, io::Error)> {
+    let named = tempfile::Builder::new().prefix(".modeldepot-doctor-").tempfile_in(folder);
+    let mut file = named.map_err(|error| ("make a file", without_path(error)))?;
+    file.write_all(b"modeldepot doctor\n").map_err(|error| ("write", error))?;
+    file.as_file().sync_all().map_err(|error| ("sync a file", error))?;
+    file.close().map_err(|error| ("remove a file", without_path(error)))?;
+    #[cfg(unix)]
+    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| ("sync the folder", error))?;
+    Ok(())
+}
+
+/// Takes the random name out of a message.
+fn without_path(error: io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
+}
+
+#[cfg(unix)]
+fn space(folder: &Path) -> Option<Line> {
+    let tried = "look at the free space";
+    Some(match rustix::fs::statvfs(folder) {
+        Ok(found) => {
+            let free = found.f_bavail.saturating_mul(found.f_frsize);
+            let amount = format!("{} free", size(free));
+            if free < LITTLE {
+                Line::note("free space", tried, amount).change("a pull needs room for the whole model; make some")
+            } else {
+                Line::good("free space", tried, amount)
+            }
+        }
+        Err(error) => Line::note("free space", tried, format!("cannot be told: {error}")),
+    })
+}
+
+#[cfg(not(unix))]
+fn space(_: &Path) -> Option<Line> {
+    None
+}

@@ -1,0 +1,131 @@
+//! One thing that was tried, and how it is told.
+
+use std::time::Duration;
+
+use modeldepot::{ErrorKind, Settings};
+use serde_json::{Value, json};
+
+use crate::error::{self, Error};
+use crate::hint;
+use crate::ui::{BAD, BOLD, DIM, GOOD, HINT, duration, styled};
+
+/// How a thing that was tried came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Good,
+    Bad(ErrorKind),
+    /// Not wrong, but worth knowing.
+    Note,
+    /// Not tried, since something before failed.
+    Skipped,
+}
+
+/// What was tried, what came back, and what to change.
+pub(super) struct Line {
+    pub(super) check: &'static str,
+    pub(super) state: State,
+    tried: String,
+    found: String,
+    details: Vec<String>,
+    change: Option<String>,
+    pub(super) took: Duration,
+}
+
+impl Line {
+    pub(super) fn new(check: &'static str, state: State, tried: impl Into<String>, found: impl Into<String>) -> Line {
+        let (tried, found) = (tried.into(), found.into());
+        Line { check, state, tried, found, details: Vec::new(), change: None, took: Duration::ZERO }
+    }
+
+    pub(super) fn good(check: &'static str, tried: impl Into<String>, found: impl Into<String>) -> Line {
+        Line::new(check, State::Good, tried, found)
+    }
+
+    pub(super) fn bad(
+        check: &'static str,
+        kind: ErrorKind,
+        tried: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Line {
+        Line::new(check, State::Bad(kind), tried, found)
+    }
+
+    pub(super) fn note(check: &'static str, tried: impl Into<String>, found: impl Into<String>) -> Line {
+        Line::new(check, State::Note, tried, found)
+    }
+
+    /// A check that is left out, with the reason.
+    pub(super) fn skipped(check: &'static str, because: &str) -> Line {
+        Line::new(check, State::Skipped, "", because)
+    }
+
+    /// A failure, with its causes and the hint that any verb would give.
+    pub(super) fn failed(check: &'static str, tried: impl Into<String>, error: Error, settings: &Settings) -> Line {
+        let found = whole(&error);
+        let mut line = Line::bad(check, error.kind(), tried, found);
+        line.change = hint::hint(&error, Some(settings));
+        line
+    }
+
+    /// Says what to change.
+    pub(super) fn change(mut self, change: impl Into<String>) -> Line {
+        self.change = Some(change.into());
+        self
+    }
+
+    pub(super) fn details(mut self, details: Vec<String>) -> Line {
+        self.details = details;
+        self
+    }
+
+    pub(super) fn is_good(&self) -> bool {
+        matches!(self.state, State::Good | State::Note)
+    }
+
+    /// Returns the lines of text.
+    pub(super) fn text(&self) -> Vec<String> {
+        let mark = match self.state {
+            State::Good => styled(GOOD, "✓"),
+            State::Bad(_) => styled(BAD, "✗"),
+            State::Note => styled(HINT, "!"),
+            State::Skipped => styled(DIM, "–"),
+        };
+        let took = match self.took.as_millis() {
+            0..100 => String::new(),
+            _ => format!(" {}", styled(DIM, duration(self.took))),
+        };
+        let name = styled(BOLD, format_args!("{:<14}", self.check));
+        let said = match self.tried.as_str() {
+            "" => self.found.clone(),
+            tried => format!("{tried}: {}", self.found),
+        };
+        let mut lines = vec![format!("{mark} {name} {said}{took}")];
+        lines.extend(self.details.iter().map(|detail| format!("  {:14} {detail}", "")));
+        lines.extend(self.change.iter().map(|change| format!("  {:14} {} {change}", "", styled(HINT, "→"))));
+        lines
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        let (state, kind) = match self.state {
+            State::Good => ("ok", None),
+            State::Bad(kind) => ("failed", Some(error::word(kind))),
+            State::Note => ("worth_knowing", None),
+            State::Skipped => ("not_tried", None),
+        };
+        json!({
+            "check": self.check,
+            "state": state,
+            "kind": kind,
+            "tried": self.tried,
+            "found": self.found,
+            "details": self.details,
+            "change": self.change,
+            "seconds": (self.took.as_secs_f64() * 1000.0).round() / 1000.0,
+        })
+    }
+}
+
+/// Returns an error with its causes, in one line.
+pub(super) fn whole(error: &Error) -> String {
+    std::iter::once(error.to_string()).chain(error.causes()).collect::<Vec<_>>().join(": ")
+}

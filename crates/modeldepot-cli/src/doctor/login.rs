@@ -1,0 +1,143 @@
+//! Credentials, region, the way to name buckets, and the buckets.
+
+use modeldepot::{BucketName, Error as Depot, ErrorKind, S3Client, Settings};
+
+use super::line::{Line, State};
+use super::service::{Service, in_host, other_style};
+use super::within;
+use crate::error::Error;
+
+/// What a service said of the login that it was asked with.
+enum Login {
+    Known,
+    Refused,
+    /// It was not even looked at.
+    Unknown,
+}
+
+/// Looks at how the service took the login and the region. Goes on with the region that the service named.
+pub(super) async fn login(service: &mut Service, source: &str) -> Vec<Line> {
+    let region = region(service).await;
+    let (credentials, login) = credentials(service, source);
+    let region = match (region, login) {
+        (Some(wrong), _) => wrong,
+        (None, Login::Known) => Line::good("region", sign_for(&service.settings), "accepted"),
+        (None, _) => Line::skipped("region", "the login was refused before the region was looked at"),
+    };
+    vec![credentials, region]
+}
+
+fn sign_for(settings: &Settings) -> String {
+    format!("sign for `{}`", settings.region)
+}
+
+async fn region(service: &mut Service) -> Option<Line> {
+    let error = service.answer.refusal.take();
+    let Some(Depot::WrongRegion { expected, .. }) = &error else {
+        service.answer.refusal = error;
+        return None;
+    };
+    let tried = sign_for(&service.settings);
+    let line = match expected {
+        Some(expected) => {
+            let line = Line::bad("region", ErrorKind::Denied, tried, format!("the server is in `{expected}`"))
+                .change(format!("pass --region {expected}, or set S3_REGION={expected}"));
+            let settings = Settings { region: expected.clone(), ..service.settings.clone() };
+            if let Ok(client) = S3Client::connect(&settings).await
+                && let Ok(answer) = client.ask(&settings.buckets.models).await
+            {
+                *service = Service { settings, client, answer, host_failed: service.host_failed.take() };
+                return Some(line);
+            }
+            line
+        }
+        None => Line::bad("region", ErrorKind::Denied, tried, "it is another one, and the server does not say which")
+            .change("ask whoever runs the server, and pass it with --region or S3_REGION"),
+    };
+    service.answer.refusal = error;
+    Some(line)
+}
+
+fn credentials(service: &Service, source: &str) -> (Line, Login) {
+    let tried = format!("log in with {source}");
+    let settings = &service.settings;
+    let bad = |found: &str| Line::bad("credentials", ErrorKind::Denied, tried.clone(), found);
+    let line =
+        match &service.answer.refusal {
+            None | Some(Depot::BucketNotFound { .. }) => Line::good("credentials", tried, "accepted"),
+            Some(Depot::Denied { code, .. }) => match code.as_str() {
+                "InvalidAccessKeyId" => bad("the server does not know this access key (InvalidAccessKeyId)")
+                    .change("check S3_ACCESS_KEY: a typo, a deleted key, or the key of another server"),
+                "SignatureDoesNotMatch" => bad(
+                    "the server knows the access key, and the secret is not the one for it (SignatureDoesNotMatch)",
+                )
+                .change("check S3_SECRET_KEY: a typo, an old one; in `.env`, one with `$` or `#` needs '…' around it"),
+                "RequestTimeTooSkewed" => bad("refused: the clocks are too far apart").change("set the clock first"),
+                "ExpiredToken" | "TokenRefreshRequired" => bad("the login has expired").change("log in again"),
+                "InvalidToken" | "InvalidClientTokenId" => bad("the session token is not one of this server")
+                    .change("log in again, or leave AWS_SESSION_TOKEN out"),
+                "AccessDenied" => Line::good("credentials", tried, "accepted; what they allow is tried below"),
+                code => bad(&format!("refused: {code}")).change("check S3_ACCESS_KEY and S3_SECRET_KEY"),
+            },
+            Some(Depot::WrongRegion { .. }) => {
+                return (Line::skipped("credentials", "the region is wrong"), Login::Unknown);
+            }
+            Some(_) if service.answer.status < 400 => Line::good("credentials", tried, "accepted"),
+            Some(other) => bad(&other.to_string()).change(format!("is `{}` the S3 API itself?", endpoint_of(settings))),
+        };
+    let login = if line.is_good() { Login::Known } else { Login::Refused };
+    (line, login)
+}
+
+fn endpoint_of(settings: &Settings) -> String {
+    settings.endpoint.as_ref().map_or_else(|| "AWS".to_owned(), ToString::to_string)
+}
+
+/// Makes sure that the models bucket is found the way it is named. Goes on with the other way if that finds it.
+pub(super) async fn addressing(service: &mut Service) -> Line {
+    let bucket = service.settings.buckets.models.clone();
+    let word = |in_host: bool| if in_host { "host" } else { "path" };
+    let asked_in_host = in_host(&service.settings);
+    if let Some(said) = &service.host_failed {
+        return Line::bad("addressing", ErrorKind::Invalid, format!("find `{bucket}` in the host"), said.clone())
+            .change("pass --addressing path, or set S3_ADDRESSING=path: by that the server is found");
+    }
+    let tried = format!("find `{bucket}` in the {}", word(asked_in_host));
+    if is_found(&service.answer.refusal) {
+        return Line::good("addressing", tried, "found");
+    }
+    let settings = other_style(&service.settings);
+    if let Ok(client) = S3Client::connect(&settings).await
+        && let Ok(answer) = client.ask(&bucket).await
+        && is_found(&answer.refusal)
+    {
+        let style = if asked_in_host { "path" } else { "virtual" };
+        let found = format!("not found; in the {} it is", word(!asked_in_host));
+        *service = Service { settings, client, answer, host_failed: None };
+        return Line::bad("addressing", ErrorKind::Invalid, tried, found)
+            .change(format!("pass --addressing {style}, or set S3_ADDRESSING={style}"));
+    }
+    let found = format!(
+        "in neither this nor the {}: the bucket is missing, so the right way cannot be told",
+        word(!asked_in_host)
+    );
+    Line::new("addressing", State::Note, tried, found)
+}
+
+fn is_found(refusal: &Option<Depot>) -> bool {
+    matches!(refusal, None | Some(Depot::Denied { .. }))
+}
+
+/// Looks at one of the buckets.
+pub(super) async fn bucket(service: &Service, bucket: &BucketName) -> Line {
+    let tried = format!("look at `{bucket}`");
+    match within(&service.client, "look at a bucket", service.client.bucket_exists(bucket)).await {
+        Ok(true) => Line::good("bucket", tried, "exists"),
+        Ok(false) => Line::bad("bucket", ErrorKind::NotFound, tried, "it does not exist")
+            .change("`modeldepot init` makes the three; or is another name in S3_BUCKET_… meant?"),
+        Err(Error::Depot(Depot::Denied { .. })) => {
+            Line::note("bucket", tried, "this login may not know whether it exists")
+        }
+        Err(error) => Line::failed("bucket", tried, error, &service.settings),
+    }
+}

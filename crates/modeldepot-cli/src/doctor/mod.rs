@@ -1,0 +1,240 @@
+//! `modeldepot doctor`: the questions that users lose days on, tried one after the other.
+//!
+//! Each step says what was tried, what came back and what to change. Where a setting turns out to be wrong and the
+//! right one is known, the steps after it go on with the right one.
+
+mod folder;
+mod line;
+mod login;
+mod network;
+mod raw;
+mod rights;
+mod service;
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use modeldepot::{Error as Depot, S3Client};
+
+use self::line::{Line, State};
+use self::network::Place;
+use self::service::Service;
+use crate::args::{DoctorArgs, Globals};
+use crate::commands::Context;
+use crate::config::{self, InUse, Origin};
+use crate::error::Error;
+use crate::interrupt::unless_interrupted;
+
+/// How long one step on the network may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The steps that need an answering service, in their order.
+const NEED_A_SERVICE: [&str; 8] =
+    ["answer", "clock", "credentials", "region", "addressing", "bucket", "permissions", "abilities"];
+
+/// What was found so far. Each line is told when it is known.
+struct Report<'a> {
+    cx: &'a Context<'a>,
+    lines: Vec<Line>,
+    since: Instant,
+    told: Result<(), Error>,
+}
+
+pub(crate) async fn run(args: DoctorArgs, globals: &Globals, cx: &Context<'_>) -> Result<(), Error> {
+    let in_use = config::origins(globals, cx.settings)?;
+    let scratch = rights::scratch();
+    let mut report = Report { cx, lines: Vec::new(), since: Instant::now(), told: Ok(()) };
+    let mut wrote = None;
+    let ended = unless_interrupted(examine(&mut report, &in_use, &scratch, &mut wrote)).await;
+    if ended.is_err()
+        && let Some(client) = wrote
+    {
+        // Cut off in between: what it wrote should not stay.
+        let _ = within(&client, "delete", client.delete_object(&cx.settings.buckets.models, &scratch)).await;
+    }
+    ended?;
+    report.add_all(folder::look(&args.pull_folder));
+    let Report { lines, told, .. } = report;
+    told?;
+    if cx.ui.json {
+        cx.ui.answer_json(&lines.iter().map(Line::to_json).collect::<Vec<_>>())?;
+    }
+    let failed: Vec<_> = lines
+        .iter()
+        .filter_map(|line| match line.state {
+            State::Bad(kind) => Some(kind),
+            _ => None,
+        })
+        .collect();
+    match failed.first() {
+        None => Ok(()),
+        Some(kind) => Err(Error::Checks { failed: failed.len(), all: lines.len(), kind: *kind }),
+    }
+}
+
+async fn examine(report: &mut Report<'_>, in_use: &[InUse], scratch: &str, wrote: &mut Option<S3Client>) {
+    report.add(settings(in_use));
+    let settings = report.cx.settings;
+    let Some(service) = reach(report).await else { return };
+    let mut service = service;
+
+    let source = source(in_use);
+    report.add_all(login::login(&mut service, &source).await);
+    if report.failed("credentials") || report.skipped("credentials") {
+        return report.skip_from("addressing", "the login is not accepted");
+    }
+    report.add(login::addressing(&mut service).await);
+    let mut missing = false;
+    for (index, bucket) in settings.buckets.all().into_iter().enumerate() {
+        let line = login::bucket(&service, bucket).await;
+        missing |= index == 0 && !line.is_good();
+        report.add(line);
+    }
+    if missing {
+        return report.skip_from("permissions", "the models bucket cannot be used");
+    }
+    *wrote = Some(service.client.clone());
+    let may_write = rights::rights(&service, scratch, |line| report.add(line)).await;
+    *wrote = None;
+    if may_write {
+        rights::abilities(&service, |line| report.add(line)).await;
+    } else {
+        report.skip_from("abilities", "probing needs the right to put objects");
+    }
+}
+
+/// Goes from the name to an answer of S3.
+async fn reach(report: &mut Report<'_>) -> Option<Service> {
+    let settings = report.cx.settings;
+    let endpoint = match &settings.endpoint {
+        Some(endpoint) => endpoint.to_string(),
+        None => format!("https://s3.{}.amazonaws.com", settings.region),
+    };
+    let place = Place::new(&endpoint)?;
+    let (line, addresses) = network::name(&place).await;
+    report.add(line);
+    if addresses.is_empty() {
+        report.add(Line::skipped("port", "the name is not known"));
+    } else {
+        report.add(network::port(&place, &addresses).await);
+    }
+    let open = report.is_good("port");
+    report.add(network::proxies(open));
+    if !open {
+        report.add(Line::skipped("TLS", "there is no connection"));
+        report.skip_from("answer", "there is no connection");
+        return None;
+    }
+    let (lines, service) = service::reach(&place, settings, config::now()).await;
+    report.add_all(lines);
+    if service.is_none() {
+        let because = if report.failed("credentials") { "there is no login" } else { "no S3 service answers" };
+        report.skip_from("answer", because);
+    }
+    service
+}
+
+/// Tells where each setting comes from.
+fn settings(in_use: &[InUse]) -> Line {
+    let width = in_use.iter().map(|one| one.value.chars().count()).max().unwrap_or(0);
+    let mut details = Vec::new();
+    let mut hidden = false;
+    for InUse { name, value, origin, hidden: other } in in_use {
+        details.push(format!("{name:<14} {value:<width$}  {}", place(origin)).trim_end().to_owned());
+        if let Some(other) = other {
+            hidden = true;
+            details.push(format!("{:14} another value does not count: {}", "", place(other)));
+        }
+    }
+    let make = if hidden { Line::note } else { Line::good };
+    let found = if hidden { "found, one of them twice" } else { "found" };
+    make("settings", "look in flags, environment and .env", found).details(details)
+}
+
+fn place(origin: &Origin) -> String {
+    match origin {
+        Origin::Flag(flag) => (*flag).to_owned(),
+        Origin::Environment(name) => format!("{name} in the environment"),
+        Origin::File(name, path) => format!("{name} in {}", path.display()),
+        Origin::Default => "default".to_owned(),
+    }
+}
+
+/// Names the login by where it comes from.
+fn source(in_use: &[InUse]) -> String {
+    let found = in_use.iter().find(|one| matches!(one.name, "access key" | "credentials"));
+    match found {
+        Some(InUse { name: "access key", origin, .. }) => place(origin),
+        Some(other) => other.value.clone(),
+        None => "the configured login".to_owned(),
+    }
+}
+
+impl Report<'_> {
+    fn add(&mut self, mut line: Line) {
+        line.took = self.since.elapsed();
+        self.since = Instant::now();
+        self.tell(&line.text());
+        self.lines.push(line);
+    }
+
+    fn add_all(&mut self, lines: Vec<Line>) {
+        lines.into_iter().for_each(|line| self.add(line));
+    }
+
+    /// Says of a step and all after it that they were not tried.
+    fn skip_from(&mut self, first: &str, because: &str) {
+        let said: Vec<&str> = self.lines.iter().map(|line| line.check).collect();
+        let rest = NEED_A_SERVICE.into_iter().skip_while(|check| *check != first);
+        let rest: Vec<&str> = rest.filter(|check| !said.contains(check)).collect();
+        self.tell(&Line::skipped("not tried", &format!("{because}: {}", rest.join(", "))).text());
+        self.lines.extend(rest.into_iter().map(|check| Line::skipped(check, because)));
+    }
+
+    fn tell(&mut self, text: &[String]) {
+        if !self.cx.ui.json && self.told.is_ok() {
+            self.told = text.iter().try_for_each(|line| self.cx.ui.answer(line));
+        }
+    }
+
+    fn state(&self, check: &str) -> Option<State> {
+        self.lines.iter().find(|line| line.check == check).map(|line| line.state)
+    }
+
+    fn is_good(&self, check: &str) -> bool {
+        matches!(self.state(check), Some(State::Good | State::Note))
+    }
+
+    fn failed(&self, check: &str) -> bool {
+        matches!(self.state(check), Some(State::Bad(_)))
+    }
+
+    fn skipped(&self, check: &str) -> bool {
+        self.state(check) == Some(State::Skipped)
+    }
+}
+
+/// Runs one step for at most five seconds.
+async fn within<T>(
+    client: &S3Client,
+    action: &str,
+    step: impl Future<Output = modeldepot::Result<T>>,
+) -> Result<T, Error> {
+    within_time(PATIENCE, client, action, step).await
+}
+
+async fn within_time<T>(
+    patience: Duration,
+    client: &S3Client,
+    action: &str,
+    step: impl Future<Output = modeldepot::Result<T>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(patience, step).await {
+        Ok(done) => Ok(done?),
+        Err(_) => Err(Error::Depot(Depot::Unavailable {
+            action: action.to_owned(),
+            endpoint: client.endpoint().to_owned(),
+            source: format!("no answer in {} s", patience.as_secs()).into(),
+        })),
+    }
+}

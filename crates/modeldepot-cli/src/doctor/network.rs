@@ -1,0 +1,139 @@
+//! From a name to an open port.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use modeldepot::{Endpoint, ErrorKind};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+use url::{Host, Url};
+
+use super::line::Line;
+use crate::config;
+
+/// How long one step may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where the S3 service should be.
+pub(super) struct Place {
+    pub(super) url: Url,
+    pub(super) host: String,
+    pub(super) port: u16,
+}
+
+impl Place {
+    pub(super) fn new(endpoint: &str) -> Option<Place> {
+        let url = Url::parse(endpoint).ok()?;
+        let (host, port) = (url.host_str()?.to_owned(), url.port_or_known_default()?);
+        Some(Place { url, host, port })
+    }
+
+    pub(super) fn is_tls(&self) -> bool {
+        self.url.scheme() == "https"
+    }
+
+    fn is_loopback(&self) -> bool {
+        self.url.as_str().parse::<Endpoint>().is_ok_and(|endpoint| endpoint.is_loopback())
+    }
+
+    /// Returns the address with another scheme.
+    pub(super) fn with_scheme(&self, scheme: &str) -> String {
+        format!("{scheme}://{}:{}", self.host, self.port)
+    }
+}
+
+/// Looks the name up.
+pub(super) async fn name(place: &Place) -> (Line, Vec<SocketAddr>) {
+    let tried = format!("look up `{}`", place.host);
+    let bare = place.host.trim_matches(['[', ']']);
+    let found: io::Result<Vec<SocketAddr>> = match timeout(PATIENCE, lookup_host((bare, place.port))).await {
+        Ok(found) => found.map(Iterator::collect),
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    };
+    let right = "is the name in S3_ENDPOINT or --endpoint spelled right, and known on this network (VPN, /etc/hosts)?";
+    match found {
+        Ok(found) if !found.is_empty() => {
+            if matches!(place.url.host(), Some(Host::Ipv4(_) | Host::Ipv6(_))) {
+                return (Line::good("name", tried, "it is an address"), found);
+            }
+            let addresses: Vec<String> = found.iter().map(|address| address.ip().to_string()).collect();
+            (Line::good("name", tried, addresses.join(", ")), found)
+        }
+        Ok(_) => (Line::bad("name", ErrorKind::Unavailable, tried, "it has no address").change(right), Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+            let line = Line::bad("name", ErrorKind::Unavailable, tried, "no name server answered in 5 s");
+            (line.change("check this machine's network and its name servers"), Vec::new())
+        }
+        Err(error) => {
+            let found = format!("unknown host ({error})");
+            (Line::bad("name", ErrorKind::Unavailable, tried, found).change(right), Vec::new())
+        }
+    }
+}
+
+/// Opens a connection to each address in turn until one answers.
+pub(super) async fn port(place: &Place, addresses: &[SocketAddr]) -> Line {
+    let tried = format!("connect to port {}", place.port);
+    let mut failures = Vec::new();
+    let patience = PATIENCE / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
+    for address in addresses {
+        let error = match timeout(patience, TcpStream::connect(address)).await {
+            Ok(Ok(_)) if failures.is_empty() => return Line::good("port", tried, "open"),
+            Ok(Ok(_)) => {
+                let details = failures.iter().map(|(address, error)| format!("{address}: {}", word(error))).collect();
+                return Line::note("port", tried, format!("open at {address}, not at every address")).details(details);
+            }
+            Ok(Err(error)) => error,
+            Err(_) => io::ErrorKind::TimedOut.into(),
+        };
+        failures.push((*address, error));
+    }
+    let found = match &failures[..] {
+        [] => "no address to try".to_owned(),
+        [(_, error)] => word(error),
+        several => {
+            several.iter().map(|(at, error)| format!("{} {}", at.ip(), word(error))).collect::<Vec<_>>().join("; ")
+        }
+    };
+    let kinds: Vec<io::ErrorKind> = failures.iter().map(|(_, error)| error.kind()).collect();
+    let line = Line::bad("port", ErrorKind::Unavailable, tried, found);
+    if kinds.contains(&io::ErrorKind::ConnectionRefused) {
+        return line.change(if place.is_loopback() {
+            "nothing listens there: `modeldepot up` starts a server; or is the port in S3_ENDPOINT another one?"
+        } else {
+            "the machine is there, and nothing listens on that port: is the server running, and the port right?"
+        });
+    }
+    if kinds.contains(&io::ErrorKind::TimedOut) {
+        return line.change("nobody answers: a firewall, a VPN that is not up, or the address of another machine");
+    }
+    line.change("there is no way to that address from here: check this machine's network, VPN and routes")
+}
+
+fn word(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "refused".to_owned(),
+        io::ErrorKind::TimedOut => "no answer in time".to_owned(),
+        io::ErrorKind::NetworkUnreachable => "network unreachable".to_owned(),
+        io::ErrorKind::HostUnreachable => "host unreachable".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// Looks for proxies. The S3 client is built without one and reads no such variable, so they can only mislead: `curl`
+/// and a browser take another way than this program.
+pub(super) fn proxies(reached: bool) -> Line {
+    let (tried, set) = ("look for proxy variables", config::proxies());
+    if set.iter().all(|name| name.eq_ignore_ascii_case("NO_PROXY")) {
+        return Line::good("proxy", tried, "none set, and none would be used");
+    }
+    let found = format!("{} set; modeldepot uses no proxy and connects directly", set.join(", "));
+    let line = Line::note("proxy", tried, found);
+    if reached {
+        return line;
+    }
+    line.change(
+        "`curl` would go through the proxy; modeldepot needs a direct way, or an endpoint that is reached directly",
+    )
+}

@@ -1,0 +1,144 @@
+//! What the login may do in the models bucket, and what the server can do.
+
+use modeldepot::s3::{Capabilities, ChecksumSupport};
+use modeldepot::{Error as Depot, ErrorKind, ModelStorage, Probed};
+use uuid::Uuid;
+
+use super::line::Line;
+use super::service::Service;
+use super::{within, within_time};
+use crate::error::Error;
+
+/// What is written to find out whether it can be.
+const BODY: &[u8] = b"modeldepot doctor\n";
+
+/// How long the whole probe may take: it is some hundred requests, a few at a time.
+const PROBE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Returns the name of the object that the permissions are tried with.
+pub(super) fn scratch() -> String {
+    format!(".depot/doctor/{}", Uuid::new_v4())
+}
+
+/// Tries each action by itself.
+pub(super) async fn rights(service: &Service, key: &str, mut tell: impl FnMut(Line)) -> bool {
+    let (client, bucket) = (&service.client, &service.settings.buckets.models);
+    let told = |check, action: &'static str, needed: &str, done: Result<(), Error>| match done {
+        Ok(()) => Line::good(check, action, "allowed"),
+        Err(Error::Depot(Depot::Denied { code, .. })) => {
+            Line::bad(check, ErrorKind::Denied, action, format!("denied ({code})"))
+                .change(format!("{needed}; ask for a policy that allows `{action}`"))
+        }
+        Err(error) => Line::failed(check, action, error, &service.settings),
+    };
+    let listed = within(client, "list", client.list_objects(bucket, key)).await.map(drop);
+    tell(told("may list", "s3:ListBucket", "every verb needs it", listed));
+
+    let put = within(client, "store", client.put_small(bucket, key, BODY.into(), "text/plain")).await;
+    let wrote = put.is_ok();
+    tell(told("may put", "s3:PutObject", "a push needs it, a pull does not", put));
+
+    // Without an object, "there is none" is an answer that only whoever may read gets.
+    let got = within(client, "read", client.get_small(bucket, key, 1024)).await.and_then(|got| match got {
+        Some(bytes) if bytes != BODY => Err(Error::Untrue("other bytes came back than were sent".to_owned())),
+        None if wrote => Err(Error::Untrue("what was just stored is not there".to_owned())),
+        _ => Ok(()),
+    });
+    tell(told("may get", "s3:GetObject", "every verb needs it", got));
+
+    let head = match within(client, "look at", client.get_object_metadata(bucket, key)).await {
+        Err(Error::Depot(Depot::ObjectNotFound { .. })) if !wrote => Ok(()),
+        head => head.map(drop),
+    };
+    tell(told("may head", "s3:GetObject", "every verb needs it", head));
+
+    let begun = within(client, "begin an upload", client.begin_multipart_upload(bucket, key)).await;
+    let parts = match begun {
+        Ok(id) => match within(client, "abort", client.abort_multipart_upload(bucket, key, &id)).await {
+            Err(Error::Depot(Depot::Denied { code, .. })) => {
+                let line = Line::bad(
+                    "may send parts",
+                    ErrorKind::Denied,
+                    "s3:AbortMultipartUpload",
+                    format!("denied ({code})"),
+                );
+                Some(line.change("a push that fails leaves parts behind; ask for a policy that allows it"))
+            }
+            aborted => {
+                Some(told("may send parts", "s3:PutObject, in parts", "a push of a large file needs it", aborted))
+            }
+        },
+        Err(error) => {
+            Some(told("may send parts", "s3:PutObject, in parts", "a push of a large file needs it", Err(error)))
+        }
+    };
+
+    let deleted = within(client, "delete", client.delete_object(bucket, key)).await;
+    let leftover = if wrote && deleted.is_err() { format!(" (`{key}` was left behind)") } else { String::new() };
+    let needed = format!("a push withdraws its claim with it, and `rm` and `gc` need it{leftover}");
+    tell(told("may delete", "s3:DeleteObject", &needed, deleted));
+    parts.into_iter().for_each(tell);
+    wrote
+}
+
+/// Finds out what the server can do, and says what is done about what it cannot.
+pub(super) async fn abilities(service: &Service, mut tell: impl FnMut(Line)) {
+    let probed = match ModelStorage::open(&service.settings).await {
+        Ok(storage) => within_time(PROBE, &service.client, "probe", storage.probe()).await,
+        Err(error) => Err(error.into()),
+    };
+    let Probed { capabilities, .. } = match probed {
+        Ok(probed) => probed,
+        Err(error) => return tell(Line::failed("create", "probe the server", error, &service.settings)),
+    };
+    lines(&capabilities).into_iter().for_each(&mut tell);
+}
+
+fn lines(found: &Capabilities) -> Vec<Line> {
+    let create = "16 writers create one object";
+    let swap = "replace under a wrong ETag";
+    let checksum = "send bytes with a wrong checksum";
+    let payload = "send bytes that the signature does not cover";
+    let copy = "copy a part within the server";
+    vec![
+        if found.create_if_absent {
+            Line::good("create", create, "one wins, every time: the server decides who publishes a version")
+        } else {
+            Line::note("create", create, "the condition is ignored or undecided: pushers keep apart by claims alone")
+                .change(
+                    "let no push be stopped for more than 10 minutes and go on: it could overwrite; `verify` shows it",
+                )
+        },
+        if found.compare_and_swap {
+            Line::good("If-Match", swap, "refused, as it should be")
+        } else {
+            Line::note("If-Match", swap, "not decided by the server; modeldepot does not rely on it")
+        },
+        match found.crc64nvme {
+            ChecksumSupport::Verified => {
+                Line::good("CRC64NVME", checksum, "refused: damage on the way to it is noticed")
+            }
+            ChecksumSupport::Ignored => Line::note(
+                "CRC64NVME",
+                checksum,
+                "stored: the server does not look; a pull compares every digest all the same",
+            ),
+            ChecksumSupport::Refused => Line::note(
+                "CRC64NVME",
+                checksum,
+                "any such checksum is refused: parts go without; a pull compares every digest all the same",
+            ),
+        },
+        if found.unsigned_payload {
+            Line::good("payload", payload, "accepted: a file is read once for a push")
+        } else {
+            Line::bad("payload", ErrorKind::Denied, payload, "refused: pushes cannot work here")
+                .change("allow unsigned payloads (a policy may forbid them by s3:x-amz-content-sha256)")
+        },
+        if found.part_copy {
+            Line::good("part copy", copy, "works")
+        } else {
+            Line::note("part copy", copy, "does not work; modeldepot does not rely on it")
+        },
+    ]
+}

@@ -1,0 +1,60 @@
+//! One request at a time, with everything that came back: for whoever wants to know why nothing works.
+
+use std::time::Duration;
+
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+
+use super::answer::{About, status};
+use super::client::S3Client;
+use super::clock::{Head, ReadHead};
+use crate::error::{Error, Result};
+use crate::name::BucketName;
+
+/// How long the one request of a diagnosis may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a server answered, whether it is one of S3 or not.
+#[derive(Debug)]
+pub struct Answer {
+    /// The head of the answer.
+    pub head: Head,
+    /// The HTTP status.
+    pub status: u16,
+    /// What the answer means when it is a refusal, or not one of S3 at all.
+    pub refusal: Option<Error>,
+}
+
+impl S3Client {
+    /// Asks for the first object of a bucket, once, and returns what came back for at most 5 seconds.
+    ///
+    /// Listing is what every key can do that can do anything, and its refusals have a body that says why.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] or [`Error::Unavailable`] when nothing came back, with the network's or TLS's own words.
+    pub async fn ask(&self, bucket: &BucketName) -> Result<Answer> {
+        let read = ReadHead::default();
+        let timeouts = TimeoutConfig::builder().connect_timeout(PATIENCE).operation_timeout(PATIENCE).build();
+        let once = aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled()).timeout_config(timeouts);
+        let asked = self.sdk.list_objects_v2().bucket(bucket.as_str()).max_keys(1).customize();
+        let sent = asked.interceptor(read.clone()).config_override(once).send().await;
+        match sent {
+            Ok(_) => Ok(Answer { head: read.get(), status: 200, refusal: None }),
+            Err(error) => {
+                let status = status(&error);
+                let refusal = self.failed(About::bucket("list", bucket), error);
+                match status {
+                    Some(status) => Ok(Answer { head: read.get(), status, refusal: Some(refusal) }),
+                    None => Err(refusal),
+                }
+            }
+        }
+    }
+
+    /// Begins an upload in parts and returns its id. Nobody sees it until it is completed.
+    pub async fn begin_multipart_upload(&self, bucket: &BucketName, key: &str) -> Result<String> {
+        let sent = self.sdk.create_multipart_upload().bucket(bucket.as_str()).key(key).send().await;
+        let begun = sent.map_err(|error| self.failed(About::object("begin an upload of", bucket, key), error))?;
+        Ok(begun.upload_id().unwrap_or_default().to_owned())
+    }
+}
