@@ -87,14 +87,10 @@ impl S3Client {
                     _ => Error::Service { action, endpoint, code, source: Box::new(said) },
                 }
             }
-            SdkError::DispatchFailure(failure) => {
-                let unreached = failure.is_io() || failure.is_timeout();
-                match no_credentials(&error) {
-                    Some(said) => Error::NoCredentials { endpoint, source: Box::new(Said(said)) },
-                    None if unreached => Error::Unreachable { endpoint, source: Box::new(Said(root(&error))) },
-                    None => Error::Unreachable { endpoint, source: Box::new(Said(root(&error))) },
-                }
-            }
+            SdkError::DispatchFailure(_) => match no_credentials(&error) {
+                Some(said) => Error::NoCredentials { endpoint, source: Box::new(Said(said)) },
+                None => Error::Unreachable { endpoint, source: Box::new(Said(root(&error))) },
+            },
             SdkError::TimeoutError(_) => {
                 Error::Unavailable { action, endpoint, source: Box::new(Said("no answer in time".to_owned())) }
             }

@@ -7,9 +7,11 @@ mod connect;
 mod diagnosis;
 mod download;
 mod multipart;
+mod part;
 mod parts;
 mod probe;
 mod ranges;
+mod reading;
 mod upload;
 
 pub use client::{Created, ListedObject, ObjectMetadata, PresignedMethod, S3Client, UploadOptions};
@@ -20,4 +22,5 @@ pub use multipart::UnfinishedUpload;
 pub(crate) use parts::FILES as FILES_AT_ONCE;
 pub use probe::{Capabilities, ChecksumSupport};
 pub(crate) use ranges::Ranges;
-pub(crate) use upload::{Pending, Sent, digest_file};
+pub(crate) use reading::digest_file;
+pub(crate) use upload::{Pending, Sent};

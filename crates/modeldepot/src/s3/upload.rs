@@ -1,8 +1,6 @@
 //! From a file to an object: one read, digests from the same buffers that go on the wire.
 
 use std::collections::BTreeMap;
-use std::fs::{File, Metadata};
-use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
@@ -12,21 +10,20 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUploa
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::answer::{About, code, dislikes_checksums, status};
 use super::client::{S3Client, UploadOptions, bare};
 use super::download::Sink;
 use super::multipart::StoredPart;
-use super::parts::{Limits, part_size, parts};
-use crate::digest::{Blake3, Crc64, Md5, Md5Stream, PartDigest, merge};
-use crate::error::{Error, Result, SourceError};
+use super::part::{DAMAGED_ATTEMPTS, Part, arrived_damaged};
+use super::parts::part_size;
+use super::reading::{Source, read_parts};
+use crate::digest::{Blake3, Crc64, Md5, PartDigest, merge};
+use crate::error::{Error, Result};
 use crate::name::BucketName;
 use crate::task::{blocking, joined};
-
-/// How often a part that arrived damaged is sent.
-const DAMAGED_ATTEMPTS: usize = 3;
 
 /// What was stored, as it was read and as the server named it.
 #[derive(Debug, Clone)]
@@ -190,25 +187,6 @@ impl S3Client {
             };
         Ok(same.then_some(found.etag))
     }
-}
-
-/// Computes the digests of a file without sending it anywhere.
-pub(crate) async fn digest_file(path: &Path) -> Result<(u64, Md5, Blake3, Crc64)> {
-    let path = path.to_owned();
-    blocking(move || {
-        let mut source = Source::open(&path)?;
-        let mut digests = Vec::new();
-        while let Some((offset, bytes)) = source.next()? {
-            digests.push(PartDigest::of(offset, &bytes));
-        }
-        let (size, md5) = source.finish()?;
-        if digests.is_empty() {
-            digests.push(PartDigest::of(0, &[]));
-        }
-        let (blake3, crc64) = merge(&digests);
-        Ok((size, md5, blake3, crc64))
-    })
-    .await
 }
 
 impl Pending {
@@ -424,171 +402,5 @@ impl Pending {
             Err(error) => return Err(self.refused(client, sums, error)),
         };
         Ok(Sent { size, kept, etag, md5, blake3, crc64 })
-    }
-}
-
-/// Returns true when the server says that the bytes are not those that were sent.
-fn arrived_damaged<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
-    matches!(code(error), Some("BadDigest" | "XAmzContentChecksumMismatch" | "InvalidDigest"))
-}
-
-/// A part on its way.
-struct Part {
-    number: i32,
-    offset: u64,
-    bytes: Bytes,
-    sums: bool,
-    /// What the server has under this number, from an upload that was cut off.
-    there: Option<StoredPart>,
-}
-
-/// A part that the server has.
-struct DonePart {
-    completed: CompletedPart,
-    digest: PartDigest,
-    len: u64,
-    kept: bool,
-}
-
-type PartResult = Result<DonePart, SdkError<aws_sdk_s3::operation::upload_part::UploadPartError, HttpResponse>>;
-
-impl Part {
-    /// Hashes the part off the reactor, then sends it, unless the server has just these bytes.
-    fn call(
-        self,
-        client: &S3Client,
-        bucket: &BucketName,
-        key: &str,
-        id: &str,
-    ) -> impl Future<Output = PartResult> + Send + use<> {
-        let (sdk, bucket, key, id) = (client.sdk.clone(), bucket.to_string(), key.to_owned(), id.to_owned());
-        async move {
-            let (offset, bytes, there) = (self.offset, self.bytes.clone(), self.there);
-            let hashed = tokio::task::spawn_blocking(move || {
-                let digest = PartDigest::of(offset, &bytes);
-                let kept = there.filter(|there| there.holds(&bytes, &digest));
-                (digest, kept)
-            });
-            let hashed = hashed.await;
-            let (digest, kept) = joined(hashed);
-            let crc64 = self.sums.then(|| digest.crc64().to_string());
-            let len = self.bytes.len() as u64;
-            let completed = |etag| {
-                let part = CompletedPart::builder().part_number(self.number);
-                part.set_e_tag(etag).set_checksum_crc64_nvme(crc64.clone()).build()
-            };
-            if let Some(kept) = kept {
-                return Ok(DonePart { completed: completed(Some(kept.etag)), digest, len, kept: true });
-            }
-            let mut attempt = 1;
-            let answer = loop {
-                let sent = sdk
-                    .upload_part()
-                    .bucket(&bucket)
-                    .key(&key)
-                    .upload_id(&id)
-                    .part_number(self.number)
-                    .set_checksum_crc64_nvme(crc64.clone())
-                    .body(ByteStream::from(self.bytes.clone()))
-                    .customize()
-                    .disable_payload_signing()
-                    .send()
-                    .await;
-                match sent {
-                    Ok(answer) => break answer,
-                    Err(error) if arrived_damaged(&error) && attempt < DAMAGED_ATTEMPTS => attempt += 1,
-                    Err(error) => return Err(error),
-                }
-            };
-            Ok(DonePart { completed: completed(answer.e_tag), digest, len, kept: false })
-        }
-    }
-}
-
-/// A part as it was read, with the right to hold it in memory.
-struct ReadPart {
-    number: i32,
-    offset: u64,
-    bytes: Bytes,
-    memory: OwnedSemaphorePermit,
-}
-
-/// Reads a file part by part as memory allows. Ends early, without an error, when nobody takes the parts any more.
-fn read_parts(
-    mut source: Source,
-    limits: &Limits,
-    runtime: &Handle,
-    queue: &mpsc::Sender<ReadPart>,
-) -> Result<(u64, Md5)> {
-    let mut number = 0;
-    loop {
-        let memory = runtime.block_on(limits.memory(part_size(source.size)));
-        let Some((offset, bytes)) = source.next()? else { return source.finish() };
-        number += 1;
-        if queue.blocking_send(ReadPart { number, offset, bytes, memory }).is_err() {
-            return source.finish();
-        }
-    }
-}
-
-/// A file being read in order, once.
-struct Source {
-    path: PathBuf,
-    file: File,
-    at_start: Metadata,
-    size: u64,
-    parts: Box<dyn Iterator<Item = (u64, u64)> + Send>,
-    md5: Md5Stream,
-}
-
-impl Source {
-    fn open(path: &Path) -> Result<Source> {
-        let unreadable = |source| SourceError::Unreadable { path: path.to_owned(), source };
-        let file = match File::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(SourceError::Missing { path: path.to_owned() }.into());
-            }
-            Err(error) => return Err(unreadable(error).into()),
-        };
-        let at_start = file.metadata().map_err(unreadable)?;
-        if at_start.is_dir() {
-            return Err(SourceError::Folder { path: path.to_owned() }.into());
-        }
-        if !at_start.is_file() {
-            return Err(SourceError::NotAFile { path: path.to_owned() }.into());
-        }
-        let size = at_start.len();
-        let (path, parts, md5) = (path.to_owned(), Box::new(parts(size)), Md5Stream::default());
-        Ok(Source { path, file, at_start, size, parts, md5 })
-    }
-
-    fn changed(&self) -> Error {
-        SourceError::Changed { path: self.path.clone() }.into()
-    }
-
-    /// Returns the next part and its offset.
-    fn next(&mut self) -> Result<Option<(u64, Bytes)>> {
-        let Some((offset, len)) = self.parts.next() else { return Ok(None) };
-        let mut bytes = vec![0; len as usize];
-        match self.file.read_exact(&mut bytes) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(self.changed()),
-            Err(source) => return Err(SourceError::Unreadable { path: self.path.clone(), source }.into()),
-        }
-        self.md5.update(&bytes);
-        Ok(Some((offset, Bytes::from(bytes))))
-    }
-
-    /// Returns the file's size and MD5, after making sure that nobody wrote to it meanwhile.
-    fn finish(mut self) -> Result<(u64, Md5)> {
-        let unreadable = |source| SourceError::Unreadable { path: self.path.clone(), source };
-        let now = self.file.metadata().map_err(unreadable)?;
-        let more = self.file.read(&mut [0]).map_err(unreadable)? > 0;
-        let rewritten = now.modified().ok() != self.at_start.modified().ok();
-        if more || rewritten || now.len() != self.size {
-            return Err(self.changed());
-        }
-        Ok((self.size, self.md5.finish()))
     }
 }
