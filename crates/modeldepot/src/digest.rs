@@ -75,6 +75,13 @@ macro_rules! digest_type {
 }
 
 impl Blake3 {
+    pub(crate) const ZEROS: Self = Self([0; 32]);
+
+    /// Returns the digest of bytes in memory.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        Self(*blake3::hash(bytes).as_bytes())
+    }
+
     fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }

@@ -54,6 +54,10 @@ pub struct Manifest {
     /// The program that wrote the manifest, with its version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
+    /// The BLAKE3 of the manifest's own bytes, taken with 64 zeros in its own place. It shows a manifest that is no
+    /// longer what was published; without it a changed digit in a metric would go unseen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest_blake3: Option<Blake3>,
 }
 
 /// Describes one file of a version.
@@ -104,7 +108,15 @@ impl Manifest {
             return wrong(format!("it says it is of `{}@{}`", manifest.model_name, manifest.version));
         }
         let main = manifest.main()?;
-        let Some(files) = &manifest.files else { return Ok(manifest) };
+        // The three are ours and come together. One that is missing was lost, and would change what the others mean.
+        let ours = [manifest.format_version.is_some(), manifest.files.is_some(), manifest.manifest_blake3.is_some()];
+        let Some(files) = manifest.files.as_ref().filter(|_| ours == [true; 3]) else {
+            return if ours == [false; 3] {
+                Ok(manifest)
+            } else {
+                wrong("it has some of `format_version`, `files` and `manifest_blake3`, and not all".to_owned())
+            };
+        };
         let mut seen = BTreeSet::new();
         for file in files {
             if !seen.insert(file.path.as_str()) {
@@ -122,8 +134,26 @@ impl Manifest {
             Some(entry) if manifest.checksum.is_some() && entry.md5.is_some() && manifest.checksum != entry.md5 => {
                 wrong(format!("it gives two MD5 checksums for `{main}`"))
             }
+            Some(_) if !manifest.is_sealed(bytes) => {
+                wrong("its bytes are not those that were published: `manifest_blake3` is of others".to_owned())
+            }
             Some(_) => Ok(manifest),
         }
+    }
+
+    /// Returns the manifest with its own digest.
+    pub fn sealed(mut self) -> Manifest {
+        self.manifest_blake3 = Some(Blake3::ZEROS);
+        self.manifest_blake3 = Some(Blake3::of(&self.to_json()));
+        self
+    }
+
+    fn is_sealed(&self, bytes: &[u8]) -> bool {
+        let Some(seal) = self.manifest_blake3.map(|seal| seal.to_string()) else { return false };
+        let Some(at) = bytes.windows(seal.len()).rposition(|window| window == seal.as_bytes()) else { return false };
+        let mut unsealed = bytes.to_vec();
+        unsealed[at..at + seal.len()].fill(b'0');
+        Blake3::of(&unsealed).to_string() == seal
     }
 
     /// Returns the path of the model file within the version's folder.
@@ -216,8 +246,16 @@ mod tests {
         Manifest::parse(&"plant_classifier".parse().unwrap(), &"20251028_181858".parse().unwrap(), json.as_bytes())
     }
 
+    /// A manifest of ours, unsealed.
     fn with_files(files: &str) -> String {
-        ORIGINAL.replace("\"created_at\"", &format!("\"format_version\": 1, \"files\": [{files}], \"created_at\""))
+        let ours = format!(r#""format_version": 1, "files": [{files}], "manifest_blake3": "{}", "#, "00".repeat(32));
+        ORIGINAL.replace("\"created_at\"", &format!("{ours}\"created_at\""))
+    }
+
+    /// Sealed as it was written.
+    fn seal(json: &str) -> String {
+        let seal = Blake3::of(json.as_bytes()).to_string();
+        json.replacen(&"00".repeat(32), &seal, 1)
     }
 
     fn file(path: &str) -> String {
@@ -235,7 +273,7 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back_with_the_originals_fields_first() {
-        let manifest = parse(&with_files(&file("best_model.pth"))).unwrap();
+        let manifest = parse(&seal(&with_files(&file("best_model.pth")))).unwrap().sealed();
         let json = manifest.to_json();
         let fields: Map<String, Value> = serde_json::from_slice(&json).unwrap();
         let names: Vec<_> = fields.keys().map(String::as_str).collect();
@@ -243,6 +281,23 @@ mod tests {
         assert_eq!(&names[..7], first);
         assert_eq!(fields["created_at"], "2025-10-28T18:19:00.455545Z");
         assert_eq!(parse(std::str::from_utf8(&json).unwrap()).unwrap(), manifest);
+    }
+
+    #[test]
+    fn no_byte_of_a_manifest_can_change_unseen() {
+        let manifest = parse(&seal(&with_files(&file("best_model.pth")))).unwrap().sealed();
+        let json = manifest.to_json();
+        let (model, version) = (manifest.model_name.clone(), manifest.version.clone());
+        assert!(Manifest::parse(&model, &version, &json).is_ok());
+        for at in 0..json.len() {
+            for bit in 0..8 {
+                let mut changed = json.clone();
+                changed[at] ^= 1 << bit;
+                let read = Manifest::parse(&model, &version, &changed);
+                assert!(read.is_err(), "bit {bit} of byte {at}: {}", String::from_utf8_lossy(&changed));
+            }
+        }
+        assert!(Manifest::parse(&model, &version, &json[..json.len() - 1]).is_err(), "a byte less");
     }
 
     #[test]

@@ -242,7 +242,9 @@ impl ModelStorage {
             files: Some(files),
             write_id: Some(id.to_string()),
             tool: Some(push.tool.clone()),
+            manifest_blake3: None,
         }
+        .sealed()
     }
 
     /// Makes sure that a version whose manifest was just seen is there to stay, before anybody is told that it is.
