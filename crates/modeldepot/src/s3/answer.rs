@@ -81,6 +81,7 @@ impl S3Client {
                     },
                     (_, 401 | 403, ..) => Error::Denied { action, endpoint, code },
                     ("SlowDown" | "ServiceUnavailable" | "InternalError" | "RequestTimeout", ..)
+                    | ("ConditionalRequestConflict" | "OperationAborted", ..)
                     | (_, 429 | 500 | 502 | 503 | 504, ..) => {
                         Error::Unavailable { action, endpoint, source: Box::new(said) }
                     }
@@ -124,6 +125,11 @@ pub(super) fn dislikes_checksums<E: ProvideErrorMetadata>(error: &SdkError<E, Ht
         refusal.err().code(),
         Some("NotImplemented" | "InvalidArgument" | "InvalidRequest" | "MalformedXML" | "UnsupportedArgument")
     )
+}
+
+/// Returns true when the server did nothing, because others write at the same moment, and says to try again.
+pub(super) fn is_undecided<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    matches!(code(error), Some("ConditionalRequestConflict" | "OperationAborted"))
 }
 
 /// Returns S3's error code of a refusal.

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use time::OffsetDateTime;
 use url::Url;
 
-use super::answer::{About, code, status};
+use super::answer::{About, code, is_undecided, status};
 use super::connect;
 use super::download::Sink;
 use super::parts::Limits;
@@ -27,6 +27,9 @@ use crate::settings::{Addressing, Settings};
 
 /// The longest life of a presigned URL: AWS's own limit for signature version 4.
 const LONGEST_EXPIRY: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// How often a create is sent that the server does not decide because others write at the same moment.
+const UNDECIDED_ATTEMPTS: u32 = 6;
 
 /// An S3 service, at one endpoint with one login. Cheap to clone.
 #[derive(Clone)]
@@ -100,7 +103,7 @@ pub struct UploadOptions {
 pub enum Created {
     /// The object is there, and it is ours.
     Now,
-    /// The server said that an object is there, or that somebody else was faster. Read it back to know.
+    /// The server said that an object is there. Read it back to know which.
     Refused,
 }
 
@@ -395,7 +398,8 @@ impl S3Client {
 
     /// Stores a small object if none is there, decided by the server.
     ///
-    /// Sent once: a repeated create cannot tell its own first success from somebody else's.
+    /// Sent until it is answered, and no more: a repeated create cannot tell its own first success from somebody
+    /// else's.
     ///
     /// # Errors
     /// An error does not say that nothing was stored: the reply may have been lost. Read back to know.
@@ -406,22 +410,32 @@ impl S3Client {
         body: Bytes,
         content_type: &str,
     ) -> Result<Created> {
-        let sent = self
-            .sdk
-            .put_object()
-            .bucket(bucket.as_str())
-            .key(key)
-            .content_type(content_type)
-            .if_none_match("*")
-            .body(ByteStream::from(body))
-            .customize()
-            .config_override(aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled()))
-            .send()
-            .await;
-        match sent {
-            Ok(_) => Ok(Created::Now),
-            Err(error) if matches!(status(&error), Some(409 | 412)) => Ok(Created::Refused),
-            Err(error) => Err(self.failed(About::object("create", bucket, key), error)),
+        let mut attempt = 1;
+        loop {
+            let sent = self
+                .sdk
+                .put_object()
+                .bucket(bucket.as_str())
+                .key(key)
+                .content_type(content_type)
+                .if_none_match("*")
+                .body(ByteStream::from(body.clone()))
+                .customize()
+                .config_override(aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled()))
+                .send()
+                .await;
+            match sent {
+                Ok(_) => return Ok(Created::Now),
+                // Nothing was stored, and nothing says that anybody else's will be: this is no refusal yet.
+                Err(error) if is_undecided(&error) && attempt < UNDECIDED_ATTEMPTS => {
+                    attempt += 1;
+                    tokio::time::sleep(Duration::from_millis(fastrand::u64(10..40 << attempt))).await;
+                }
+                Err(error) if !is_undecided(&error) && matches!(status(&error), Some(409 | 412)) => {
+                    return Ok(Created::Refused);
+                }
+                Err(error) => return Err(self.failed(About::object("create", bucket, key), error)),
+            }
         }
     }
 

@@ -293,14 +293,16 @@ impl Job<'_> {
             storage.client.list_objects(&storage.bucket, &prefix),
             storage.client.any_object(&storage.bucket, &marks),
         )?;
+        let named = push.version.is_some() || self.resumed;
+        if !named && (standing.is_some() || !there.is_empty()) {
+            // Also of the same content: whoever names no version is to get one of his own.
+            return Err(self.taken());
+        }
         if let Some(theirs) = standing {
             return storage.compare(push, self.id, theirs).await;
         }
         if condemned {
             return Err(Error::Condemned { model: push.model.clone(), version: version.clone() });
-        }
-        if push.version.is_none() && !self.resumed && !there.is_empty() {
-            return Err(self.taken());
         }
         let uploaded = self.upload(&there, &prefix).await?;
         self.publish(uploaded).await
