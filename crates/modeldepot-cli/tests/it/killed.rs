@@ -1,0 +1,81 @@
+//! Pushes that are killed at any moment: each goes on when it is repeated, and nothing is left behind.
+#![cfg(unix)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use crate::environment::{TestEnv, tree};
+
+/// One part of a multipart upload.
+const PART: u64 = 8 << 20;
+const PARTS: u64 = 6;
+
+/// Kills in the suite; more by `MODELDEPOT_KILLS`.
+fn kills() -> u64 {
+    std::env::var("MODELDEPOT_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(10)
+}
+
+/// The server's files of just one part's size: parts that it has, or is about to have.
+fn parts_on_disk(env: &TestEnv) -> BTreeMap<std::path::PathBuf, u64> {
+    let files = tree(&env.data()).into_iter().map(|file| env.data().join(file));
+    let sized = files.filter_map(|file| Some((file.clone(), fs::metadata(&file).ok()?.len())));
+    sized.filter(|(_, size)| *size == PART).collect()
+}
+
+/// Bytes of a model of which no two parts, and no two rounds, are the same.
+fn content(round: u64) -> Vec<u8> {
+    let mut bytes = vec![round as u8; (PARTS * PART) as usize];
+    for part in 0..PARTS {
+        let at = (part * PART) as usize;
+        bytes[at..at + 16].copy_from_slice(&[part.to_le_bytes(), round.to_le_bytes()].concat());
+    }
+    bytes
+}
+
+#[test]
+fn a_push_that_is_killed_at_any_moment_goes_on() {
+    let env = TestEnv::new();
+    // How long a push takes here, undisturbed; the second one knows the server already.
+    let mut whole = Duration::ZERO;
+    for n in 0..2 {
+        env.write("m.bin", content(1000 + n));
+        let begun = Instant::now();
+        env.run(["push", "warm", "m.bin"]).success();
+        whole = begun.elapsed();
+    }
+    let mut random = 7u64;
+    let mut kept_some = 0;
+    for n in 0..kills() {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        env.write("m.bin", content(n));
+        env.write("h.json", format!("{{\"round\": {n}}}"));
+        let version = format!("1.{n}");
+        let mut args = vec!["push", "m", "m.bin", "--with", "h.json", "--json"];
+        // Every other one without a name, which must go on as the second that it had claimed.
+        if n % 2 == 0 {
+            args.extend(["--version", &version]);
+        }
+        let before = parts_on_disk(&env);
+        let mut push = env.start(&args);
+        std::thread::sleep(whole.mul_f64((random >> 40) as f64 / (1u64 << 24) as f64 * 1.1));
+        push.kill().unwrap();
+        push.wait().unwrap();
+        // What the server was at when its client died, it ends.
+        std::thread::sleep(Duration::from_millis(300));
+        let there = parts_on_disk(&env).keys().filter(|file| !before.contains_key(*file)).count() as u64;
+        let versions = env.keys().iter().filter(|key| key.starts_with("m/") && key.ends_with("/manifest.json")).count();
+
+        let again = env.run(&args).json();
+        let kept = again["kept_bytes"].as_u64().unwrap() / PART;
+        kept_some += u64::from(kept > 0);
+        assert_eq!(kept, there.min(PARTS), "round {n}: the server had {there} parts: {again}");
+        let published = again["version"].as_str().unwrap();
+        env.run(["verify", &format!("m@{published}")]).success();
+        let now = env.keys().iter().filter(|key| key.starts_with("m/") && key.ends_with("/manifest.json")).count();
+        assert!(now == n as usize + 1 && now - versions <= 1, "round {n}: one version each, {now} after {versions}");
+    }
+    assert!(kept_some > 0, "no push was killed in the middle of its parts");
+    assert_eq!(env.run(["gc", "--grace", "0s"]).success(), "nothing to remove\n");
+    assert!(!env.all_keys().iter().any(|key| key.contains("claims")), "{:?}", env.all_keys());
+}
