@@ -1,0 +1,132 @@
+//! Planted mistakes: the model must find what each one breaks.
+
+use crate::protocol::{Bug, Claims, Content, Protocol, Stalls};
+use crate::search::{Look, search};
+use crate::world::Push;
+use crate::{A, B, C, D, WITH_CONDITIONS, WITHOUT_CONDITIONS, breaks, holds};
+
+/// Two pushers of different contents do for most.
+const TWO: Protocol = Protocol { contents: &[A, B], cleaners: 1, deleter: false, late: 0, ..WITH_CONDITIONS };
+
+fn bug(name: &str, bug: Bug, protocol: Protocol, expected: &str) {
+    breaks(name, &Protocol { bug: Some(bug), ..protocol }, Look::Outside, expected);
+}
+
+#[test]
+fn removing_before_spending() {
+    bug("a cleaner removes, then spends", Bug::RemovesBeforeSpending, TWO, "whole");
+}
+
+#[test]
+fn files_by_plain_writes() {
+    bug("files are overwritten", Bug::OverwritesFiles, TWO, "whole");
+}
+
+#[test]
+fn the_manifest_first() {
+    bug("the manifest comes first", Bug::ManifestFirst, TWO, "whole");
+}
+
+#[test]
+fn no_reading_back() {
+    bug("a refusal is taken for success", Bug::NoReadBack, Protocol { contents: &[A, C], ..TWO }, "lasting");
+}
+
+#[test]
+fn trusting_the_write_id() {
+    let claims = Claims::Kept(Stalls::Before(|_| true));
+    let resumed = Protocol { contents: &[A, C], claims, cleaners: 0, resumed: true, late: 1, ..TWO };
+    bug("a push goes on with other metadata", Bug::TrustsWriteId, resumed, "lasting");
+}
+
+#[test]
+fn no_check_before_success() {
+    bug("success is told without a look", Bug::NoCheck, TWO, "cleaning");
+}
+
+#[test]
+fn the_tombstone_before_the_marks() {
+    bug(
+        "tombstone and marks are looked for at once",
+        Bug::NameBesideMarks,
+        Protocol { beyond_spent: true, ..TWO },
+        "cleaning",
+    );
+}
+
+#[test]
+fn clearing_at_take_over() {
+    bug("leftovers are removed at take-over", Bug::ClearsLeftovers, TWO, "whole");
+}
+
+#[test]
+fn one_mark_for_all_cleaners() {
+    bug("cleaners share a mark", Bug::SharedMark, Protocol { cleaners: 2, ..TWO }, "cleaning");
+}
+
+#[test]
+fn marks_that_go_before_the_name_is_spent() {
+    bug("a dead mark is removed", Bug::SweepsMarks, Protocol { cleaners: 2, ..TWO }, "cleaning");
+}
+
+#[test]
+fn the_second_look_is_a_courtesy_with_conditions() {
+    let careless = Protocol { bug: Some(Bug::NoSecondLook), ..WITH_CONDITIONS };
+    holds("no second look", &careless, Look::Strictly);
+}
+
+#[test]
+fn trusting_a_claim_without_listing() {
+    bug("a claim without a list", Bug::NoListing, WITHOUT_CONDITIONS, "whole");
+}
+
+#[test]
+fn withdrawing_what_may_still_arrive() {
+    bug("a failed push withdraws its claim", Bug::WithdrawsOnFailure, WITHOUT_CONDITIONS, "whole");
+}
+
+#[test]
+fn going_on_under_the_claim_of_the_dead() {
+    let resumed = Protocol { contents: &[A, A, D], resumed: true, cleaners: 0, ..WITHOUT_CONDITIONS };
+    holds("a push that goes on, no conditions", &resumed, Look::Outside);
+    bug("a push goes on under the old claim", Bug::SharesItsClaim, resumed, "whole");
+}
+
+/// Two pushers, and one that stalls for longer than a claim lives, but only before these steps.
+fn stalling(step: fn(Push) -> bool) -> Protocol {
+    let claims = Claims::Kept(Stalls::Before(step));
+    Protocol { claims, contents: &[A, D], cleaners: 0, deleter: false, late: 0, ..WITHOUT_CONDITIONS }
+}
+
+#[test]
+fn trusting_an_old_claim() {
+    bug("an old claim is trusted", Bug::TrustsOldClaim, stalling(|at| at == Push::LooksAgain), "whole");
+}
+
+/// The hole that servers without conditions leave, and its edges.
+#[test]
+fn without_conditions_a_stall_before_a_write_is_harmful() {
+    type Row = (&'static str, fn(Push) -> bool, &'static [Content], bool);
+    let two: &[Content] = &[A, D];
+    let steps: [Row; 11] = [
+        ("lists the claims", |at| at == Push::Lists, two, false),
+        // Whose claim would it take over, and who would come after it, if there were only two?
+        ("takes over", |at| matches!(at, Push::Takes(_)), &[A, A, D], true),
+        ("looks for a manifest", |at| at == Push::Looks, two, true),
+        ("looks for marks", |at| at == Push::Heeds, two, true),
+        ("stores a file", |at| matches!(at, Push::Fills(_)), two, true),
+        ("looks at its files again", |at| at == Push::LooksAgain, two, false),
+        ("looks at its claim again", |at| at == Push::Counts, two, false),
+        ("looks for a manifest again", |at| at == Push::Vacant, two, true),
+        ("writes the manifest", |at| at == Push::Publishes, two, true),
+        ("reads it back", |at| at == Push::ReadsBack, two, false),
+        ("checks and leaves", |at| matches!(at, Push::Checks | Push::Unmarked | Push::Leaves), two, false),
+    ];
+    for (step, stalls, contents, harmful) in steps {
+        let found = search(&Protocol { contents, ..stalling(stalls) }, Look::Everywhere);
+        println!("a stall before it {step}: {} worlds, broken: {:?}", found.worlds, found.rules);
+        assert_eq!(!found.rules.is_empty(), harmful, "{step}");
+    }
+    breaks("a stall before the manifest", &stalling(|at| at == Push::Publishes), Look::Outside, "whole");
+    breaks("a stall before a file", &stalling(|at| matches!(at, Push::Fills(_))), Look::Outside, "whole");
+}

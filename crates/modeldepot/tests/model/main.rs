@@ -1,0 +1,127 @@
+//! An exhaustive model of publishing, deleting and collecting one version.
+//!
+//! Every order of every request of up to three pushers, two cleaners and the user's delete is tried, with stalls and
+//! deaths at every step and with requests that act long after their process has gone on. It says nothing about the
+//! code, only about the rules, which `docs/decisions/2026-11-23-model-of-the-protocol.md` sums up; the code is held to
+//! them by the tests next door.
+//!
+//! Left out, and why that loses nothing:
+//! - The parts of large files. Nobody sees them; completing them creates the object in one step, of parts that the
+//!   request names by their checksums. An upload that is aborted can only make its pusher fail.
+//! - Early looks for the tombstone. A push that starts on a spent name can do more than one that does not.
+//!
+//! Left out, and so not shown: more files, more pushers, more runs of a cleaner, more late requests at a time.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "the numbers of worlds and the ways to what breaks are worth reading")]
+
+mod bugs;
+mod cleaner;
+mod protocol;
+mod pusher;
+mod rules;
+mod search;
+mod steps;
+mod world;
+
+use protocol::{Claims, Content, Protocol, Stalls};
+use search::{Found, Look, search};
+
+const A: Content = Content { files: [1, 1], metadata: 1 };
+/// One file is the same.
+const B: Content = Content { files: [1, 2], metadata: 1 };
+/// The files are the same, what is said of them is not.
+const C: Content = Content { files: [1, 1], metadata: 2 };
+/// Nothing is the same.
+const D: Content = Content { files: [3, 3], metadata: 1 };
+
+/// A server that decides, and everything that can go wrong.
+const WITH_CONDITIONS: Protocol = Protocol {
+    contents: &[A, A, B],
+    conditions: true,
+    claims: Claims::Worthless,
+    cleaners: 2,
+    deleter: true,
+    late: 1,
+    resumed: false,
+    beyond_spent: false,
+    bug: None,
+};
+
+/// A server that takes conditions and ignores them; nobody stalls for longer than a claim lives.
+const WITHOUT_CONDITIONS: Protocol = Protocol {
+    contents: &[A, A, D],
+    conditions: false,
+    claims: Claims::Kept(Stalls::Never),
+    cleaners: 1,
+    late: 1,
+    ..WITH_CONDITIONS
+};
+
+/// Visits every world of a protocol in which nothing may break, and makes sure that every push can succeed.
+fn holds(name: &str, protocol: &Protocol, look: Look) -> Found {
+    let began = std::time::Instant::now();
+    let found = search(protocol, look);
+    println!("{name}: {} worlds, {} ends, {:.1?}", found.worlds, found.ends, began.elapsed());
+    if let Some((what, way)) = &found.broken {
+        panic!("{name}: {what}\n{way}");
+    }
+    let every = (0..protocol.contents.len() as u8).fold(0, |told, p| told | 1 << protocol.content_number(p));
+    assert_eq!(found.told, every, "{name}: some push can never succeed");
+    found
+}
+
+/// Finds the shortest way to what breaks, and makes sure that it is what was expected.
+fn breaks(name: &str, protocol: &Protocol, look: Look, expected: &str) {
+    let found = search(protocol, look);
+    let Some((what, way)) = found.broken else { panic!("{name}: nothing breaks in {} worlds", found.worlds) };
+    println!("{name} ({} worlds)\n  {what}\n{way}", found.worlds);
+    assert!(what.starts_with(expected), "{name}: {what}\n{way}");
+}
+
+#[test]
+fn with_conditions_nothing_breaks() {
+    let two_late = Protocol { late: 2, ..WITH_CONDITIONS };
+    holds("two contents, two late requests", &two_late, Look::Strictly);
+    holds("three contents, two late requests", &Protocol { contents: &[A, B, C], ..two_late }, Look::Strictly);
+    holds("one content", &Protocol { contents: &[A, A, A], ..WITH_CONDITIONS }, Look::Strictly);
+    holds("nothing in common", &Protocol { contents: &[A, A, D], ..WITH_CONDITIONS }, Look::Strictly);
+}
+
+#[test]
+fn with_conditions_nothing_breaks_beyond_a_tombstone() {
+    let beyond = Protocol { beyond_spent: true, ..WITH_CONDITIONS };
+    holds("two contents, one cleaner, beyond", &Protocol { cleaners: 1, ..beyond }, Look::Strictly);
+}
+
+/// When nothing is late, every step leads on, and nothing is left undone where no step is left.
+#[test]
+fn with_conditions_everything_comes_to_an_end() {
+    let in_time = Protocol { late: 0, beyond_spent: true, ..WITH_CONDITIONS };
+    let found = holds("two contents, in time, beyond", &in_time, Look::Strictly);
+    assert!(found.ends > 0);
+}
+
+#[test]
+fn with_conditions_and_claims_nothing_breaks() {
+    let claims = Claims::Kept(Stalls::Before(|_| true));
+    let two = Protocol { claims, contents: &[A, B], cleaners: 1, ..WITH_CONDITIONS };
+    holds("two pushers with claims", &two, Look::Strictly);
+    holds("three pushers with claims, in time", &Protocol { contents: &[A, A, B], late: 0, ..two }, Look::Strictly);
+}
+
+#[test]
+fn a_push_that_goes_on_is_told_only_of_its_own_content() {
+    let claims = Claims::Kept(Stalls::Before(|_| true));
+    let resumed = Protocol { claims, contents: &[A, C], cleaners: 0, resumed: true, ..WITH_CONDITIONS };
+    holds("a push that goes on", &resumed, Look::Strictly);
+}
+
+#[test]
+fn without_conditions_nothing_breaks_as_long_as_nobody_stalls() {
+    let two_cleaners = Protocol { cleaners: 2, ..WITHOUT_CONDITIONS };
+    holds("no conditions", &two_cleaners, Look::Outside);
+    let three = Protocol { contents: &[A, B, D], ..WITHOUT_CONDITIONS };
+    holds("no conditions, three contents", &three, Look::Outside);
+    let beyond = Protocol { contents: &[A, D], beyond_spent: true, ..WITHOUT_CONDITIONS };
+    holds("no conditions, two pushers, beyond", &beyond, Look::Outside);
+}

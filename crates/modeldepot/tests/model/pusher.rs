@@ -1,0 +1,290 @@
+//! The steps of a pusher.
+
+use crate::protocol::{Bug, Protocol};
+use crate::steps::{Steps, Who};
+use crate::world::{Claim, Push, Request, Spent, World};
+
+impl Steps<'_> {
+    /// Lists what a pusher can do.
+    pub(crate) fn push(&mut self, p: u8) {
+        let at = self.world.pushes[p as usize];
+        match at {
+            Push::Begins => self.begin(p),
+            Push::Lists => self.list_claims(p),
+            Push::Takes(claims) => self.take_over(p, claims),
+            Push::Looks => self.look(p),
+            Push::Heeds => self.heed(p),
+            Push::Fills(done) => self.fill(p, done),
+            Push::LooksAgain => self.look_again(p),
+            Push::Counts => self.count(p),
+            Push::Vacant => {
+                let next = if self.world.manifest.is_none() { Push::Publishes } else { Push::ReadsBack };
+                self.go(p, "looks that there is no manifest", next);
+            }
+            Push::Publishes => self.publish(p),
+            Push::ReadsBack => self.read_back(p),
+            Push::Checks | Push::Unmarked | Push::Unspent => self.check(p, at),
+            Push::Leaves => {
+                let then = |w: &mut World| w.pushes[p as usize] = Push::Over;
+                self.send(Who::Pusher(p), "withdraws its claim", Request::Unclaim(self.protocol.claim(p)), then);
+            }
+            Push::Over => {}
+        }
+        if self.protocol.keeps_claims() {
+            self.renew_or_end(p, at);
+        }
+    }
+
+    /// The pusher looks at something and goes on.
+    fn go(&mut self, p: u8, what: &'static str, next: Push) {
+        let mut world = self.world;
+        world.pushes[p as usize] = next;
+        self.add(Who::Pusher(p), what, world);
+    }
+
+    /// The pusher fails. Where claims are worth nothing that is as good as a stall for ever, and not worth a state.
+    fn fail(&mut self, p: u8, what: &'static str) {
+        if self.protocol.keeps_claims() {
+            self.go(p, what, end_of_failure(self.protocol));
+        }
+    }
+
+    fn begin(&mut self, p: u8) {
+        // The one before it under the same journal is dead, but what it sent last may still be on its way.
+        if self.protocol.resumed && p == 1 && self.world.pushes[0] != Push::Over {
+            return;
+        }
+        if self.standing(p) {
+            self.go(p, "finds its content published", Push::Checks);
+        }
+        if self.protocol.keeps_claims() {
+            let then = |w: &mut World| w.pushes[p as usize] = Push::Lists;
+            self.send(Who::Pusher(p), "puts its claim", Request::Claim(self.protocol.claim(p)), then);
+        } else if self.world.manifest.is_none() {
+            self.go(p, "finds no manifest", Push::Heeds);
+        }
+    }
+
+    /// Whether there is a manifest of the same content. The tombstone is not looked at here: the check before success
+    /// does that, and a push that starts without the look can only do more.
+    fn standing(&self, p: u8) -> bool {
+        self.world.manifest.is_some_and(|theirs| self.protocol.content(theirs) == self.protocol.content(p))
+    }
+
+    fn list_claims(&mut self, p: u8) {
+        let own = self.protocol.claim(p);
+        let others = |state: Claim| {
+            (0..3u8).filter(|q| *q != own && self.world.claims[*q as usize] == state).fold(0, |bits, q| bits | 1 << q)
+        };
+        let (living, stale) = (others(Claim::Living), others(Claim::Stale));
+        if self.protocol.has(Bug::NoListing) {
+            self.go(p, "takes itself for alone", Push::Looks);
+        } else if !self.holds(own) {
+            self.go(p, "has no living claim", Push::Over);
+        } else if living != 0 {
+            // The first by name may also wait and list again, which is this step later.
+            self.go(p, "is not alone", Push::Leaves);
+        } else {
+            self.go(p, "lists no other living claim", if stale == 0 { Push::Looks } else { Push::Takes(stale) });
+        }
+    }
+
+    /// Whether a claim that is listed as one's own still counts. One that others take for dead does not: they may have
+    /// listed it already.
+    fn holds(&self, claim: u8) -> bool {
+        match self.world.claims[claim as usize] {
+            Claim::None => false,
+            Claim::Living => true,
+            Claim::Stale => self.protocol.has(Bug::TrustsOldClaim),
+        }
+    }
+
+    fn take_over(&mut self, p: u8, claims: u8) {
+        let other = claims.trailing_zeros() as u8;
+        let rest = claims & (claims - 1);
+        let next = if rest == 0 { Push::Looks } else { Push::Takes(rest) };
+        let then = |w: &mut World| w.pushes[p as usize] = next;
+        self.send(Who::Pusher(p), "deletes a stale claim", Request::Unclaim(other), then);
+    }
+
+    fn look(&mut self, p: u8) {
+        if self.standing(p) {
+            self.go(p, "finds its content published", Push::Checks);
+        } else if self.world.manifest.is_some() {
+            self.fail(p, "finds another content published");
+        } else {
+            self.go(p, "finds no manifest", Push::Heeds);
+        }
+    }
+
+    fn heed(&mut self, p: u8) {
+        if self.world.marks != 0 {
+            return self.fail(p, "finds a mark");
+        }
+        let next = if self.protocol.has(Bug::ManifestFirst) { Push::Publishes } else { Push::Fills(0) };
+        if self.protocol.has(Bug::ClearsLeftovers) && self.world.files != [0; 2] {
+            let mut world = self.world;
+            world.files = [0; 2];
+            world.pushes[p as usize] = next;
+            self.add(Who::Pusher(p), "removes what lies there", world);
+        } else {
+            self.go(p, "finds no mark", next);
+        }
+    }
+
+    /// Stores the files, all at once: in any order.
+    fn fill(&mut self, p: u8, done: u8) {
+        let creates = self.protocol.conditions && !self.protocol.has(Bug::OverwritesFiles);
+        for file in (0..2).filter(|file| done >> file & 1 == 0) {
+            let done = done | 1 << file;
+            let next = match done {
+                3 if self.protocol.has(Bug::NoSecondLook) => after_second_look(self.protocol),
+                3 => Push::LooksAgain,
+                _ => Push::Fills(done),
+            };
+            let there = self.world.files[file as usize];
+            if !creates || there == 0 {
+                let what = if file == 0 { "stores file 1" } else { "stores file 2" };
+                let then = |w: &mut World| w.pushes[p as usize] = next;
+                self.send(Who::Pusher(p), what, Request::File(p, file), then);
+            } else if there == self.protocol.content(p).files[file as usize] {
+                self.go(p, "takes a file that is there", next);
+            } else {
+                self.fail(p, "finds another file");
+            }
+        }
+    }
+
+    fn look_again(&mut self, p: u8) {
+        if self.world.files == self.protocol.content(p).files {
+            self.go(p, "sees its files again", after_second_look(self.protocol));
+        } else {
+            self.fail(p, "misses its files");
+        }
+    }
+
+    fn count(&mut self, p: u8) {
+        let next = if self.protocol.conditions { Push::Publishes } else { Push::Vacant };
+        let own = self.protocol.claim(p);
+        let others = (0..3).any(|q| q != own as usize && self.world.claims[q] == Claim::Living);
+        if !self.holds(own) {
+            self.fail(p, "has no living claim");
+        } else if self.protocol.conditions || !others || self.protocol.has(Bug::NoListing) {
+            self.go(p, "sees its claim", next);
+        } else {
+            self.fail(p, "is not alone any more");
+        }
+    }
+
+    fn publish(&mut self, p: u8) {
+        let request = Request::Manifest(p);
+        let done = if self.protocol.has(Bug::ManifestFirst) { Push::Fills(0) } else { Push::Checks };
+        let sure = self.protocol.has(Bug::NoReadBack) || self.protocol.conditions && self.world.manifest.is_none();
+        let next = if sure { done } else { Push::ReadsBack };
+        let then = |w: &mut World| w.pushes[p as usize] = next;
+        self.send(Who::Pusher(p), "writes the manifest", request, then);
+        let lost = if self.protocol.has(Bug::NoReadBack) { done } else { Push::ReadsBack };
+        if next != lost {
+            let mut world = self.world;
+            self.protocol.act(&mut world, request);
+            world.pushes[p as usize] = lost;
+            self.add(Who::Pusher(p), "writes the manifest and hears nothing", world);
+        }
+        if let Some(mut world) = self.world.with_late(request, self.protocol.late) {
+            world.pushes[p as usize] = lost;
+            self.add(Who::Pusher(p), "sends the manifest and hears nothing", world);
+        }
+    }
+
+    fn read_back(&mut self, p: u8) {
+        let done = if self.protocol.has(Bug::ManifestFirst) { Push::Fills(0) } else { Push::Checks };
+        match self.world.manifest {
+            None => self.fail(p, "reads no manifest back"),
+            Some(theirs) => {
+                let trusted = self.protocol.has(Bug::TrustsWriteId) && self.protocol.same_write(theirs, p);
+                if trusted || self.standing(p) {
+                    self.go(p, "reads its manifest back", done);
+                } else {
+                    self.fail(p, "reads another manifest back");
+                }
+            }
+        }
+    }
+
+    /// The last looks, and the word to the user.
+    fn check(&mut self, p: u8, at: Push) {
+        let unmarked = self.world.marks == 0;
+        let unspent = self.world.spent == Spent::No;
+        if self.protocol.has(Bug::NoCheck) {
+            return self.tell(p);
+        }
+        match at {
+            Push::Checks if self.protocol.has(Bug::NameBesideMarks) && unspent => {
+                self.go(p, "finds no tombstone", Push::Unspent);
+            }
+            Push::Checks if unmarked => self.go(p, "finds no mark", Push::Unmarked),
+            Push::Unmarked if unspent => self.tell(p),
+            Push::Unspent if unmarked => self.tell(p),
+            // A mark is waited for: this step later.
+            _ if !unspent => self.fail(p, "finds a tombstone"),
+            _ => {}
+        }
+    }
+
+    fn tell(&mut self, p: u8) {
+        let mut world = self.world;
+        world.told |= 1 << self.protocol.content_number(p);
+        world.pushes[p as usize] = if self.protocol.keeps_claims() { Push::Leaves } else { Push::Over };
+        self.add(Who::Pusher(p), "tells of success", world);
+    }
+
+    /// What can happen at any step of a pusher whose claim counts: it renews the claim, dies, or gives up.
+    fn renew_or_end(&mut self, p: u8, at: Push) {
+        if matches!(at, Push::Begins | Push::Over) {
+            return;
+        }
+        let own = self.protocol.claim(p) as usize;
+        if self.world.claims[own] == Claim::Stale {
+            let mut world = self.world;
+            world.claims[own] = Claim::Living;
+            self.add(Who::Pusher(p), "renews its claim", world);
+        }
+        self.go(p, "dies", Push::Over);
+        if self.protocol.resumed && at == Push::Publishes {
+            self.leave_behind(p, "dies before its manifest arrives", Request::Manifest(p), Push::Over);
+        }
+        let end = end_of_failure(self.protocol);
+        if let Push::Fills(done) = at {
+            for file in (0..2).filter(|file| done >> file & 1 == 0) {
+                self.leave_behind(p, "gives up before a file arrives", Request::File(p, file), end);
+            }
+        }
+        if !matches!(at, Push::Lists | Push::Takes(_) | Push::Leaves) && end != Push::Over {
+            self.go(p, "gives up", end);
+        }
+    }
+
+    /// The pusher sends a request and does not wait for what becomes of it.
+    fn leave_behind(&mut self, p: u8, what: &'static str, request: Request, end: Push) {
+        if let Some(mut world) = self.world.with_late(request, self.protocol.late) {
+            world.pushes[p as usize] = end;
+            self.add(Who::Pusher(p), what, world);
+        }
+    }
+}
+
+/// What follows when all files are there.
+fn after_second_look(protocol: &Protocol) -> Push {
+    match () {
+        () if protocol.has(Bug::ManifestFirst) => Push::Checks,
+        () if protocol.keeps_claims() => Push::Counts,
+        () if protocol.conditions => Push::Publishes,
+        () => Push::Vacant,
+    }
+}
+
+/// What a push does about its claim when it fails. Without conditions its requests that nobody answered may still
+/// arrive, so the claim is left to go stale.
+fn end_of_failure(protocol: &Protocol) -> Push {
+    if protocol.conditions || protocol.has(Bug::WithdrawsOnFailure) { Push::Leaves } else { Push::Over }
+}

@@ -1,0 +1,189 @@
+//! What there is: the objects of one version, who is at which step, and what is still on its way.
+
+/// Where a push stands. Each name says what it does next.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub(crate) enum Push {
+    /// Puts its claim; where claims are left out of the model, looks for a manifest.
+    Begins,
+    /// Lists the claims.
+    Lists,
+    /// Deletes the stale claims that it listed, one bit for each.
+    Takes(u8),
+    /// Looks for a manifest under its claim.
+    Looks,
+    /// Looks for marks of cleaners.
+    Heeds,
+    /// Stores the files that are not in these bits yet, in any order.
+    Fills(u8),
+    /// Looks at every file again.
+    LooksAgain,
+    /// Looks whether its claim is there and, without conditions, the only one.
+    Counts,
+    /// Without conditions: looks that there is no manifest.
+    Vacant,
+    /// Writes the manifest.
+    Publishes,
+    /// Reads the manifest back.
+    ReadsBack,
+    /// Looks for marks and for the tombstone before it tells anybody.
+    Checks,
+    /// There was no mark; looks for the tombstone.
+    Unmarked,
+    /// There was no tombstone; looks for marks. Only a bug gets here.
+    Unspent,
+    /// Withdraws its claim.
+    Leaves,
+    /// Does nothing any more: done, failed or dead.
+    Over,
+}
+
+/// Where a cleaner stands.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub(crate) enum Clean {
+    /// Puts its mark, or finishes what is spent.
+    Begins,
+    /// Lists the claims.
+    Lists,
+    /// Looks for a manifest.
+    Looks,
+    /// Spends the name.
+    Spends,
+    /// Removes the manifest, then the files: the number is of what comes next.
+    Removes(u8),
+    /// Takes its mark away.
+    Unmarks,
+    /// Does nothing any more.
+    Over,
+}
+
+/// Where the user's delete stands.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub(crate) enum Delete {
+    /// Waits for the user's word.
+    Begins,
+    /// Removes the manifest, then the files.
+    Removes(u8),
+    /// Has told the user that the version is gone.
+    Over,
+}
+
+/// Who spent the name.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub(crate) enum Spent {
+    No,
+    ByUser,
+    ByCleaner,
+}
+
+/// A claim, by the server's clock.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub(crate) enum Claim {
+    None,
+    Living,
+    Stale,
+}
+
+/// A request that changes the bucket. The numbers are of pushers, cleaners and files.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub(crate) enum Request {
+    Claim(u8),
+    Unclaim(u8),
+    /// A pusher's file.
+    File(u8, u8),
+    Manifest(u8),
+    Mark(u8),
+    Unmark(u8),
+    Spend(Spent),
+    RemoveManifest,
+    RemoveFile(u8),
+}
+
+/// All of it. Small and flat: millions of these are kept.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub(crate) struct World {
+    /// The content of each file; zero is none.
+    pub(crate) files: [u8; 2],
+    /// Whose manifest there is.
+    pub(crate) manifest: Option<u8>,
+    pub(crate) spent: Spent,
+    /// Marks, one bit for each cleaner.
+    pub(crate) marks: u8,
+    pub(crate) claims: [Claim; 3],
+    pub(crate) pushes: [Push; 3],
+    pub(crate) cleans: [Clean; 2],
+    pub(crate) delete: Delete,
+    /// Requests that act later, whatever became of who sent them. In order, so that equal sets are equal.
+    pub(crate) late: [Option<Request>; 2],
+    /// Contents that a pusher was told are published, one bit for each.
+    pub(crate) told: u8,
+}
+
+impl World {
+    /// An empty bucket, and nobody has begun.
+    pub(crate) const EMPTY: World = World {
+        files: [0; 2],
+        manifest: None,
+        spent: Spent::No,
+        marks: 0,
+        claims: [Claim::None; 3],
+        pushes: [Push::Begins; 3],
+        cleans: [Clean::Begins; 2],
+        delete: Delete::Begins,
+        late: [None; 2],
+        told: 0,
+    };
+
+    /// Returns this world with one more request on its way, if there is room for it.
+    pub(crate) fn with_late(mut self, request: Request, room: usize) -> Option<World> {
+        if self.late.contains(&Some(request)) {
+            return None;
+        }
+        let free = self.late[..room].iter().position(Option::is_none)?;
+        self.late[free] = Some(request);
+        self.late.sort_unstable();
+        // None sorts first; it must come last for `room` to mean anything.
+        self.late.reverse();
+        Some(self)
+    }
+
+    /// Returns this world without the late request in a place.
+    pub(crate) fn without_late(mut self, place: usize) -> World {
+        self.late[place] = None;
+        self.late.sort_unstable();
+        self.late.reverse();
+        self
+    }
+
+    /// Gives the pushers and cleaners other numbers.
+    pub(crate) fn renamed(&self, pushers: [u8; 3], cleaners: [u8; 2]) -> World {
+        let mut other = *self;
+        for (old, new) in pushers.iter().enumerate() {
+            other.pushes[*new as usize] = match self.pushes[old] {
+                Push::Takes(bits) => {
+                    Push::Takes((0..3).filter(|i| bits >> i & 1 != 0).fold(0, |b, i| b | 1 << pushers[i]))
+                }
+                push => push,
+            };
+            other.claims[*new as usize] = self.claims[old];
+        }
+        for (old, new) in cleaners.iter().enumerate() {
+            other.cleans[*new as usize] = self.cleans[old];
+        }
+        other.marks = (self.marks & 1) << cleaners[0] | (self.marks >> 1 & 1) << cleaners[1];
+        other.manifest = self.manifest.map(|p| pushers[p as usize]);
+        for late in other.late.iter_mut().flatten() {
+            *late = match *late {
+                Request::Claim(p) => Request::Claim(pushers[p as usize]),
+                Request::Unclaim(p) => Request::Unclaim(pushers[p as usize]),
+                Request::File(p, file) => Request::File(pushers[p as usize], file),
+                Request::Manifest(p) => Request::Manifest(pushers[p as usize]),
+                Request::Mark(c) => Request::Mark(cleaners[c as usize]),
+                Request::Unmark(c) => Request::Unmark(cleaners[c as usize]),
+                request => request,
+            };
+        }
+        other.late.sort_unstable();
+        other.late.reverse();
+        other
+    }
+}
