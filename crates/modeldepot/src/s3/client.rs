@@ -31,6 +31,9 @@ const LONGEST_EXPIRY: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How often a create is sent that the server does not decide because others write at the same moment.
 const UNDECIDED_ATTEMPTS: u32 = 6;
 
+/// How often a small object is asked for whose body breaks off.
+const BODY_ATTEMPTS: u32 = 4;
+
 /// An S3 service, at one endpoint with one login. Cheap to clone.
 #[derive(Clone)]
 pub struct S3Client {
@@ -452,22 +455,31 @@ impl S3Client {
     /// [`Error::WrongSize`] when it is larger than `limit`, which guards the memory against a hostile bucket.
     pub async fn get_small(&self, bucket: &BucketName, key: &str, limit: u64) -> Result<Option<Bytes>> {
         let about = About::object("read", bucket, key);
-        let answer = match self.sdk.get_object().bucket(bucket.as_str()).key(key).send().await {
-            Ok(answer) => answer,
-            Err(SdkError::ServiceError(refusal)) if refusal.err().is_no_such_key() => return Ok(None),
-            Err(error) => {
-                return match self.failed(about, error) {
-                    Error::ObjectNotFound { .. } => Ok(None),
-                    error => Err(error),
-                };
+        let mut attempt = 1;
+        loop {
+            let answer = match self.sdk.get_object().bucket(bucket.as_str()).key(key).send().await {
+                Ok(answer) => answer,
+                Err(SdkError::ServiceError(refusal)) if refusal.err().is_no_such_key() => return Ok(None),
+                Err(error) => {
+                    return match self.failed(about, error) {
+                        Error::ObjectNotFound { .. } => Ok(None),
+                        error => Err(error),
+                    };
+                }
+            };
+            let size = answer.content_length().unwrap_or_default().try_into().unwrap_or_default();
+            if size > limit {
+                return Err(Error::WrongSize { path: key.to_owned(), expected: limit, found: size });
             }
-        };
-        let size = answer.content_length().unwrap_or_default().try_into().unwrap_or_default();
-        if size > limit {
-            return Err(Error::WrongSize { path: key.to_owned(), expected: limit, found: size });
+            match answer.body.collect().await {
+                Ok(body) => return Ok(Some(body.into_bytes())),
+                Err(error) if attempt == BODY_ATTEMPTS => return Err(self.broke_off(about, &error)),
+                Err(error) => tracing::debug!(key, %error, "reading a small object again"),
+            }
+            // The SDK repeats a request that fails; a body that breaks off comes after that, and is ours to repeat.
+            tokio::time::sleep(Duration::from_millis(50 << attempt)).await;
+            attempt += 1;
         }
-        let body = answer.body.collect().await.map_err(|error| self.broke_off(about, &error))?;
-        Ok(Some(body.into_bytes()))
     }
 
     pub(super) fn sends_checksums(&self) -> bool {

@@ -117,10 +117,16 @@ impl ModelStorage {
         /// Two hundred thousand files. A manifest is read into memory, and the bucket may be hostile.
         const LARGEST: u64 = 64 * 1024 * 1024;
         let key = ObjectKey::Manifest(model.clone(), version.clone()).to_string();
-        let Some(bytes) = self.client.get_small(&self.bucket, &key, LARGEST).await? else { return Ok(None) };
-        match Manifest::parse(model, version, &bytes) {
-            Ok(manifest) => Ok(Some((manifest, bytes))),
-            Err(source) => Err(Error::Manifest { key, source }),
+        let mut again = true;
+        loop {
+            let Some(bytes) = self.client.get_small(&self.bucket, &key, LARGEST).await? else { return Ok(None) };
+            match Manifest::parse(model, version, &bytes) {
+                Ok(manifest) => return Ok(Some((manifest, bytes))),
+                // What was damaged on its way is whole the second time; what is damaged in the bucket is not.
+                Err(source) if again => tracing::warn!(key, %source, "a manifest cannot be used; reading once more"),
+                Err(source) => return Err(Error::Manifest { key, source }),
+            }
+            again = false;
         }
     }
 

@@ -35,11 +35,24 @@ impl ModelStorage {
         let found = self.describe(selector).await?;
         progress.send(Event::Planned { files: found.files.len(), bytes: found.size() });
         // Collected first: a stream over a borrowing closure would make the whole future one that stays on its thread.
-        let read: Vec<_> =
-            found.files.iter().map(|file| self.read_checked(&found.manifest, file, &Sink::Nothing, progress)).collect();
+        let read: Vec<_> = found.files.iter().map(|file| self.prove(&found.manifest, file, progress)).collect();
         stream::iter(read).buffer_unordered(FILES_AT_ONCE).try_collect::<()>().await?;
         let unproven = found.files.iter().filter(|file| file.blake3.is_none() && file.md5.is_none()).count();
         Ok(Verified { files: found.files.len(), bytes: found.size(), unproven, manifest: found.manifest })
+    }
+
+    /// Reads a file, and once more when its digest is wrong: what was damaged on its way is whole the second time,
+    /// what is damaged in the bucket is not.
+    async fn prove(&self, manifest: &Manifest, file: &StoredFile, progress: &Progress) -> Result<()> {
+        match self.read_checked(manifest, file, &Sink::Nothing, progress).await {
+            Err(Error::WrongDigest { .. }) => {
+                tracing::warn!(path = %file.path, "wrong digest; reading once more");
+                self.read_checked(manifest, file, &Sink::Nothing, &Progress::none()).await?;
+                progress.send(Event::Finished { path: file.path.clone() });
+                Ok(())
+            }
+            result => result,
+        }
     }
 
     /// Reads a file of a version to `sink` and compares its size and its best digest with what was published.
