@@ -19,10 +19,10 @@ use crate::world::{World, files_in};
 pub(crate) struct Wish {
     pub(crate) model: &'static str,
     pub(crate) version: Option<String>,
-    content: usize,
-    second: i64,
+    pub(crate) content: usize,
+    pub(crate) second: i64,
     /// The machine whose journal remembers it.
-    machine: usize,
+    pub(crate) machine: usize,
 }
 
 impl Wish {

@@ -9,6 +9,7 @@ mod actor;
 mod check;
 mod ledger;
 mod plan;
+mod reduced;
 mod world;
 
 use std::collections::BTreeMap;
@@ -41,6 +42,8 @@ struct Outcome {
     log: Vec<(Instant, String)>,
     hits: Vec<FaultHit>,
     acknowledged: usize,
+    /// Reports of damage that was only on the wire.
+    damage: usize,
     took: Duration,
 }
 
@@ -53,8 +56,8 @@ async fn run(seed: u64) -> Outcome {
     let mut book = std::mem::take(&mut *world.ledger.book());
     let (hits, took) = (world.faults_hit(), began.elapsed());
     world.kill().await;
-    let (broken, acknowledged) = (std::mem::take(&mut book.broken), book.acknowledged.len());
-    Outcome { seed, broken, log: book.into_log(), hits, acknowledged, took }
+    let (broken, acknowledged, damage) = (std::mem::take(&mut book.broken), book.acknowledged.len(), book.damage.len());
+    Outcome { seed, broken, log: book.into_log(), hits, acknowledged, damage, took }
 }
 
 async fn act(world: &Arc<World>) {
@@ -126,9 +129,11 @@ async fn what_is_acknowledged_stands_whatever_fails() {
     let mut hits: BTreeMap<Fault, usize> = BTreeMap::new();
     outcomes.iter().flat_map(|outcome| &outcome.hits).for_each(|hit| *hits.entry(hit.fault).or_default() += 1);
     let acknowledged: usize = outcomes.iter().map(|outcome| outcome.acknowledged).sum();
+    let damage: usize = outcomes.iter().map(|outcome| outcome.damage).sum();
     let longest = outcomes.iter().max_by_key(|outcome| outcome.took).unwrap();
     println!(
-        "{} seeds in {:.1?}, the longest {} in {:.1?}; {acknowledged} versions acknowledged; faults: {hits:?}",
+        "{} seeds in {:.1?}, the longest {} in {:.1?}; {acknowledged} versions acknowledged, {damage} false \
+         reports of damage; faults: {hits:?}",
         outcomes.len(),
         began.elapsed(),
         longest.seed,
