@@ -24,13 +24,15 @@ pub(super) fn look(folder: &Path) -> Vec<Line> {
         let found = format!("`{}` is not a folder", there.display());
         return vec![Line::bad("pull folder", ErrorKind::Io, tried, found).change(ELSEWHERE)];
     }
-    let missing = there != absolute;
-    let place =
-        if missing { format!("; does not exist yet, a pull makes it in `{}`", there.display()) } else { String::new() };
+    let found = if there == absolute {
+        "written, synced and removed".to_owned()
+    } else {
+        format!("does not exist yet; a pull makes it in `{}`, which can be written to", there.display())
+    };
     let mut lines = vec![match write(there) {
-        Ok(()) => Line::good("pull folder", tried, format!("written, synced and removed{place}")),
+        Ok(()) => Line::good("pull folder", tried, found),
         Err((action, error)) => {
-            let found = format!("cannot {action} there: {error}{place}");
+            let found = format!("cannot {action} in `{}`: {error}", there.display());
             Line::bad("pull folder", ErrorKind::Io, tried, found).change(ELSEWHERE)
         }
     }];
@@ -52,9 +54,10 @@ fn write(folder: &Path) -> Result<(), (&'static str, io::Error)> {
     Ok(())
 }
 
-/// Takes the random name out of a message.
+/// Takes the file's random name out of a message.
 fn without_path(error: io::Error) -> io::Error {
-    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
+    let text = error.to_string();
+    io::Error::new(error.kind(), text.split(" at path ").next().unwrap_or_default().to_owned())
 }
 
 #[cfg(unix)]

@@ -125,7 +125,7 @@ async fn reach(report: &mut Report<'_>) -> Option<Service> {
         report.skip_from("answer", "there is no connection");
         return None;
     }
-    let (lines, service) = service::reach(&place, settings, config::now()).await;
+    let (lines, service) = service::reach(&place, settings).await;
     report.add_all(lines);
     if service.is_none() {
         let because = if report.failed("credentials") { "there is no login" } else { "no S3 service answers" };

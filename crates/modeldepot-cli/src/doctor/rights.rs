@@ -26,31 +26,42 @@ pub(super) async fn rights(service: &Service, key: &str, mut tell: impl FnMut(Li
     let told = |check, action: &'static str, needed: &str, done: Result<(), Error>| match done {
         Ok(()) => Line::good(check, action, "allowed"),
         Err(Error::Depot(Depot::Denied { code, .. })) => {
-            Line::bad(check, ErrorKind::Denied, action, format!("denied ({code})"))
-                .change(format!("{needed}; ask for a policy that allows `{action}`"))
+            Line::bad(check, ErrorKind::Denied, action, format!("denied ({code})")).change(format!(
+                "{needed}; ask for a policy that allows {}",
+                action.split(',').next().unwrap_or(action)
+            ))
         }
         Err(error) => Line::failed(check, action, error, &service.settings),
     };
     let listed = within(client, "list", client.list_objects(bucket, key)).await.map(drop);
+    let lists = listed.is_ok();
     tell(told("may list", "s3:ListBucket", "every verb needs it", listed));
 
     let put = within(client, "store", client.put_small(bucket, key, BODY.into(), "text/plain")).await;
     let wrote = put.is_ok();
     tell(told("may put", "s3:PutObject", "a push needs it, a pull does not", put));
 
-    // Without an object, "there is none" is an answer that only whoever may read gets.
+    // Without an object, "there is none" is an answer that only whoever may read gets; and only whoever may list.
+    let cannot_tell =
+        |done: &Result<(), Error>| !wrote && !lists && matches!(done, Err(Error::Depot(Depot::Denied { .. })));
+    let read = |check, done: Result<(), Error>| {
+        if cannot_tell(&done) {
+            return Line::note(check, "s3:GetObject", "cannot be told without an object to read or the right to list");
+        }
+        told(check, "s3:GetObject", "every verb needs it", done)
+    };
     let got = within(client, "read", client.get_small(bucket, key, 1024)).await.and_then(|got| match got {
         Some(bytes) if bytes != BODY => Err(Error::Untrue("other bytes came back than were sent".to_owned())),
         None if wrote => Err(Error::Untrue("what was just stored is not there".to_owned())),
         _ => Ok(()),
     });
-    tell(told("may get", "s3:GetObject", "every verb needs it", got));
+    tell(read("may get", got));
 
     let head = match within(client, "look at", client.get_object_metadata(bucket, key)).await {
         Err(Error::Depot(Depot::ObjectNotFound { .. })) if !wrote => Ok(()),
         head => head.map(drop),
     };
-    tell(told("may head", "s3:GetObject", "every verb needs it", head));
+    tell(read("may head", head));
 
     let begun = within(client, "begin an upload", client.begin_multipart_upload(bucket, key)).await;
     let parts = match begun {

@@ -7,8 +7,12 @@ use time::{Duration, OffsetDateTime};
 use super::line::{Line, whole};
 use super::network::Place;
 use super::raw;
+use crate::config;
 use crate::error::{Error, causes};
 use crate::ui::date;
+
+/// A difference of clocks that is none: an answer takes its time, and says the second only.
+const NOTHING: Duration = Duration::seconds(5);
 
 /// The difference of clocks from which on something is to be done. Signatures allow 15 minutes.
 const SKEW: Duration = Duration::minutes(5);
@@ -39,7 +43,7 @@ pub(super) fn other_style(settings: &Settings) -> Settings {
 }
 
 /// Sends the first request. Without a service, the last line says why.
-pub(super) async fn reach(place: &Place, settings: &Settings, now: OffsetDateTime) -> (Vec<Line>, Option<Service>) {
+pub(super) async fn reach(place: &Place, settings: &Settings) -> (Vec<Line>, Option<Service>) {
     let client = match S3Client::connect(settings).await {
         Ok(client) => client,
         Err(error) => return (vec![Line::failed("TLS", "read the authorities", error.into(), settings)], None),
@@ -51,6 +55,7 @@ pub(super) async fn reach(place: &Place, settings: &Settings, now: OffsetDateTim
             None => return (unanswered(place, error, settings).await, None),
         },
     };
+    let now = config::now();
     let mut lines = vec![if place.is_tls() {
         let authorities = if settings.ca_bundle.is_some() { ", with the authorities given" } else { "" };
         Line::good("TLS", "shake hands", format!("the certificate is trusted{authorities}"))
@@ -61,6 +66,9 @@ pub(super) async fn reach(place: &Place, settings: &Settings, now: OffsetDateTim
     let server = head.server.clone().unwrap_or_else(|| "no name given".to_owned());
     if !is_s3(&service.answer) {
         let line = stranger(place, &service.answer).await;
+        if line.check == "TLS" {
+            lines.clear();
+        }
         lines.push(line);
         return (lines, None);
     }
@@ -184,8 +192,8 @@ fn clock(theirs: Option<OffsetDateTime>, ours: OffsetDateTime) -> Line {
     };
     let ahead = ours - theirs;
     let amount = ahead.abs();
-    let found = if amount < Duration::seconds(2) {
-        "same time as the server".to_owned()
+    let found = if amount < NOTHING {
+        "less than 5 seconds from the server's".to_owned()
     } else {
         let way = if ahead.is_positive() { "ahead of" } else { "behind" };
         format!("{} s {way} the server", amount.whole_seconds())

@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use modeldepot::s3::UploadOptions;
 use modeldepot::{BucketName, S3Client, Settings};
@@ -48,6 +49,15 @@ impl TestEnv {
     }
 
     pub(crate) fn with_login(buckets: &[&str], access_key: &str, secret_key: &str) -> TestEnv {
+        TestEnv::serving(buckets, access_key, secret_key, false)
+    }
+
+    /// Starts a server that takes conditions and ignores them.
+    pub(crate) fn ignoring_conditions() -> TestEnv {
+        TestEnv::serving(&["models", "plants-images", "data"], "minioadmin", "minioadmin", true)
+    }
+
+    fn serving(buckets: &[&str], access_key: &str, secret_key: &str, ignore_conditions: bool) -> TestEnv {
         let mut env = TestEnv::without_server("");
         let config = Config {
             data: env.temp.path().join("server"),
@@ -55,7 +65,7 @@ impl TestEnv {
             access_key: access_key.to_owned(),
             secret_key: secret_key.to_owned(),
             buckets: buckets.iter().map(|bucket| (*bucket).to_owned()).collect(),
-            ignore_conditions: false,
+            ignore_conditions,
             faults: None,
         };
         let server = wait(Server::start(config)).unwrap();
@@ -70,6 +80,17 @@ impl TestEnv {
             fs::create_dir(temp.path().join(folder)).unwrap();
         }
         TestEnv { temp, server: None, endpoint: endpoint.to_owned() }
+    }
+
+    /// Makes buckets that no other test has, on a server that others use as well.
+    pub(crate) fn with_own_buckets(self) -> TestEnv {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let buckets =
+            ["MODELS", "IMAGES", "DATA"].map(|use_of| format!("S3_BUCKET_{use_of}={}-{name}\n", use_of.to_lowercase()));
+        self.write(".env", buckets.concat());
+        let _ = self.run(["init"]).success();
+        self
     }
 
     /// Returns the current folder of every run.

@@ -3,19 +3,25 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod check;
+mod credentials;
 mod damage;
+mod doctor;
+mod doctor_minio;
 mod environment;
 mod full_disk;
 mod input;
 mod interrupt;
 mod json;
+mod killed;
 mod normalised;
 mod offline;
+mod race;
 mod roundtrip;
 mod s3;
 mod secrets;
 mod server;
 mod settings;
+mod upkeep;
 mod versions;
 
 #[test]

@@ -26,6 +26,9 @@ fn version_and_help() {
       rm           Delete a version
       url          Print a presigned URL of a file
       check        Check the store from end to end, in seven steps
+      doctor       Find out why it does not work
+      fsck         Look for damage in every version
+      gc           Find what nobody can reach, and remove it with --delete
       s3           Work on plain buckets and objects
       demo         See all of it work, in seconds, with nothing but this program
       completions  Print a completion script for a shell

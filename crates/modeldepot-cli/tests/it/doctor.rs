@@ -1,0 +1,398 @@
+//! `doctor`: what was tried, what came back, and what to change.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+use crate::environment::{Output, TestEnv, wait};
+
+/// Takes out what differs from run to run beyond what is taken out everywhere.
+pub(crate) fn steady(output: &Output) -> String {
+    let mut shown = String::new();
+    for line in output.to_string().lines() {
+        let line = line.strip_suffix(" [TIME]").unwrap_or(line);
+        match line.split_once("free space: ") {
+            Some((before, _)) => shown += &format!("{before}free space: [SIZE]"),
+            None => shown += line,
+        }
+        shown.push('\n');
+    }
+    // The system's own words, which it has in several.
+    for text in ["Name or service not known", "Temporary failure in name resolution", "nodename nor servname provided"]
+    {
+        shown = shown.replace(text, "[SYSTEM]");
+    }
+    // The columns of the settings are as wide as the port's number has it.
+    while shown.contains("$ENDPOINT  ") {
+        shown = shown.replace("$ENDPOINT  ", "$ENDPOINT ");
+    }
+    match shown.split_once("connect to port ") {
+        Some((before, rest)) => {
+            let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+            format!("{before}connect to port [PORT]{rest}")
+        }
+        None => shown,
+    }
+}
+
+/// Returns the lines from a check on.
+#[track_caller]
+pub(crate) fn from(output: &Output, check: &str) -> String {
+    let shown = steady(output);
+    let at = shown.lines().position(|line| line.split_whitespace().nth(1) == Some(check));
+    let at = at.unwrap_or_else(|| panic!("no {check} in {shown}"));
+    shown.lines().skip(at).collect::<Vec<_>>().join("\n")
+}
+
+/// Answers every request with the same bytes.
+fn answering(answer: &'static str) -> String {
+    let listener = wait(TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))).unwrap();
+    let address = listener.local_addr().unwrap();
+    let serve = async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(answer.as_bytes()).await;
+            });
+        }
+    };
+    wait(async { drop(tokio::spawn(serve)) });
+    format!("http://{address}")
+}
+
+#[test]
+fn all_is_well() {
+    let env = TestEnv::new();
+    insta::assert_snapshot!(steady(&env.run(["doctor"])), @r"
+    ------- stdout -------
+    ✓ settings       look in flags, environment and .env: found
+                     endpoint       $ENDPOINT S3_ENDPOINT in the environment
+                     credentials    minioadmin, as this machine is the endpoint and no key is set  default
+                     region         us-east-1                                                      default
+                     models bucket  models                                                         default
+                     images bucket  plants-images                                                  default
+                     data bucket    data                                                           default
+                     addressing     auto: bucket in the path                                       default
+    ✓ name           look up `127.0.0.1`: it is an address
+    ✓ port           connect to port [PORT]: open
+    ✓ proxy          look for proxy variables: none set, and none would be used
+    ✓ TLS            not in use: the endpoint is http://
+    ✓ answer         ask as S3: an S3 service (modeldepot-embedded)
+    ✓ clock          compare the clocks: less than 5 seconds from the server's
+    ✓ credentials    log in with minioadmin, as this machine is the endpoint and no key is set: accepted
+    ✓ region         sign for `us-east-1`: accepted
+    ✓ addressing     find `models` in the path: found
+    ✓ bucket         look at `models`: exists
+    ✓ bucket         look at `plants-images`: exists
+    ✓ bucket         look at `data`: exists
+    ✓ may list       s3:ListBucket: allowed
+    ✓ may put        s3:PutObject: allowed
+    ✓ may get        s3:GetObject: allowed
+    ✓ may head       s3:GetObject: allowed
+    ✓ may delete     s3:DeleteObject: allowed
+    ✓ may send parts s3:PutObject, in parts: allowed
+    ✓ create         16 writers create one object: one wins, every time: the server decides who publishes a version
+    ✓ If-Match       replace under a wrong ETag: refused, as it should be
+    ✓ CRC64NVME      send bytes with a wrong checksum: refused: damage on the way to it is noticed
+    ✓ payload        send bytes that the signature does not cover: accepted: a file is read once for a push
+    ✓ part copy      copy a part within the server: works
+    ✓ pull folder    write into `.`: written, synced and removed
+    ✓ free space     look at the free space: [SIZE]
+    [exit status: 0]
+    ");
+    assert_eq!(env.all_keys(), [".depot/probe.json"], "what was written is removed");
+    let checks = env.run(["doctor", "--json"]).json();
+    let checks = checks.as_array().unwrap();
+    assert!(checks.iter().all(|check| check["state"] == "ok"), "{checks:?}");
+}
+
+#[test]
+fn a_server_that_ignores_conditions() {
+    let env = TestEnv::ignoring_conditions();
+    let ended = env.run(["doctor"]);
+    assert_eq!(ended.code, Some(0), "what is worth knowing is no failure: {ended}");
+    insta::assert_snapshot!(from(&ended, "create"), @r"
+    ! create         16 writers create one object: the condition is ignored or undecided: pushers keep apart by claims alone
+                     → let no push be stopped for more than 10 minutes and go on: it could overwrite; `verify` shows it
+    ! If-Match       replace under a wrong ETag: not decided by the server; modeldepot does not rely on it
+    ✓ CRC64NVME      send bytes with a wrong checksum: refused: damage on the way to it is noticed
+    ✓ payload        send bytes that the signature does not cover: accepted: a file is read once for a push
+    ✓ part copy      copy a part within the server: works
+    ✓ pull folder    write into `.`: written, synced and removed
+    ✓ free space     look at the free space: [SIZE]
+    [exit status: 0]
+    ");
+}
+
+#[test]
+fn nobody_listens() {
+    let env = TestEnv::without_server("http://127.0.0.1:1");
+    insta::assert_snapshot!(steady(&env.run(["doctor"])), @r"
+    ------- stdout -------
+    ✓ settings       look in flags, environment and .env: found
+                     endpoint       $ENDPOINT S3_ENDPOINT in the environment
+                     credentials    minioadmin, as this machine is the endpoint and no key is set  default
+                     region         us-east-1                                                      default
+                     models bucket  models                                                         default
+                     images bucket  plants-images                                                  default
+                     data bucket    data                                                           default
+                     addressing     auto: bucket in the path                                       default
+    ✓ name           look up `127.0.0.1`: it is an address
+    ✗ port           connect to port [PORT]: refused
+                     → nothing listens there: `modeldepot up` starts a server; or is the port in S3_ENDPOINT another one?
+    ✓ proxy          look for proxy variables: none set, and none would be used
+    – TLS            there is no connection
+    – not tried      there is no connection: answer, clock, credentials, region, addressing, bucket, permissions, abilities
+    ✓ pull folder    write into `.`: written, synced and removed
+    ✓ free space     look at the free space: [SIZE]
+    ------- stderr -------
+    error: 1 of 15 checks failed
+    [exit status: 6]
+    ");
+}
+
+#[test]
+fn a_name_that_nobody_knows() {
+    let env = TestEnv::without_server("http://no-such-host.invalid:9000");
+    insta::assert_snapshot!(from(&env.run(["doctor"]), "name"), @r"
+    ✗ name           look up `no-such-host.invalid`: unknown host (failed to lookup address information: [SYSTEM])
+                     → is the name in S3_ENDPOINT or --endpoint spelled right, and known on this network (VPN, /etc/hosts)?
+    – port           the name is not known
+    ✓ proxy          look for proxy variables: none set, and none would be used
+    – TLS            there is no connection
+    – not tried      there is no connection: answer, clock, credentials, region, addressing, bucket, permissions, abilities
+    ✓ pull folder    write into `.`: written, synced and removed
+    ✓ free space     look at the free space: [SIZE]
+    ------- stderr -------
+    error: 1 of 15 checks failed
+    [exit status: 6]
+    ");
+}
+
+#[test]
+fn a_wrong_login() {
+    let env = TestEnv::new();
+    let secret = [("S3_ACCESS_KEY", "minioadmin"), ("S3_SECRET_KEY", "not-the-one")];
+    insta::assert_snapshot!(from(&env.run_with(["doctor"], &secret), "answer"), @r"
+    ✓ answer         ask as S3: an S3 service (modeldepot-embedded)
+    ✓ clock          compare the clocks: less than 5 seconds from the server's
+    ✗ credentials    log in with S3_ACCESS_KEY in the environment: the server knows the access key, and the secret is not the one for it (SignatureDoesNotMatch)
+                     → check S3_SECRET_KEY: a typo, an old one; in `.env`, one with `$` or `#` needs '…' around it
+    – region         the login was refused before the region was looked at
+    – not tried      the login is not accepted: addressing, bucket, permissions, abilities
+    ✓ pull folder    write into `.`: written, synced and removed
+    ✓ free space     look at the free space: [SIZE]
+    ------- stderr -------
+    error: 1 of 15 checks failed
+    [exit status: 5]
+    ");
+    env.write(".env", "S3_ACCESS_KEY=nobody\nS3_SECRET_KEY='not-the-one'\n");
+    insta::assert_snapshot!(steady(&env.run(["doctor"])), @r"
+    ------- stdout -------
+    ✓ settings       look in flags, environment and .env: found
+                     endpoint       $ENDPOINT S3_ENDPOINT in the environment
+                     access key     set                       S3_ACCESS_KEY in $TEMP/work/.env
+                     secret key     set                       S3_SECRET_KEY in $TEMP/work/.env
+                     region         us-east-1                 default
+                     models bucket  models                    default
+                     images bucket  plants-images             default
+                     data bucket    data                      default
+                     addressing     auto: bucket in the path  default
+    ✓ name           look up `127.0.0.1`: it is an address
+    ✓ port           connect to port [PORT]: open
+    ✓ proxy          look for proxy variables: none set, and none would be used
+    ✓ TLS            not in use: the endpoint is http://
+    ✓ answer         ask as S3: an S3 service (modeldepot-embedded)
+    ✓ clock          compare the clocks: less than 5 seconds from the server's
+    ✗ credentials    log in with S3_ACCESS_KEY in $TEMP/work/.env: the server does not know this access key (InvalidAccessKeyId)
+                     → check S3_ACCESS_KEY: a typo, a deleted key, or the key of another server
+    – region         the login was refused before the region was looked at
+    – not tried      the login is not accepted: addressing, bucket, permissions, abilities
+    ✓ pull folder    write into `.`: written, synced and removed
+    ✓ free space     look at the free space: [SIZE]
+    ------- stderr -------
+    error: 1 of 15 checks failed
+    [exit status: 5]
+    ");
+    let shown = env.run(["doctor", "-vv"]);
+    assert!(!shown.to_string().contains("not-the-one"), "{shown}");
+}
+
+#[test]
+fn a_value_in_the_file_that_does_not_count() {
+    let env = TestEnv::without_server("http://127.0.0.1:1");
+    env.write(".env", "S3_ENDPOINT=http://elsewhere:9000\nS3_REGION=eu-west-1\nS3_ADDRESSING=path\n");
+    let shown = steady(&env.run(["doctor", "--bucket", "mine", "--region", "us-west-2"]));
+    insta::assert_snapshot!(shown.lines().take(11).collect::<Vec<_>>().join("\n"), @r"
+    ------- stdout -------
+    ! settings       look in flags, environment and .env: found, one of them twice
+                     endpoint       $ENDPOINT S3_ENDPOINT in the environment
+                                    another value does not count: S3_ENDPOINT in $TEMP/work/.env
+                     credentials    minioadmin, as this machine is the endpoint and no key is set  default
+                     region         us-west-2                                                      --region
+                     models bucket  mine                                                           --bucket
+                     images bucket  plants-images                                                  default
+                     data bucket    data                                                           default
+                     addressing     bucket in the path                                             S3_ADDRESSING in $TEMP/work/.env
+    ✓ name           look up `127.0.0.1`: it is an address
+    ");
+}
+
+#[test]
+fn buckets_that_are_missing() {
+    let env = TestEnv::with_buckets(&["data"]);
+    insta::assert_snapshot!(from(&env.run(["doctor"]), "credentials"), @r"
+    ✓ credentials    log in with minioadmin, as this machine is the endpoint and no key is set: accepted
+    ✓ region         sign for `us-east-1`: accepted
+    ! addressing     find `models` in the path: in neither this nor the host: the bucket is missing, so the right way cannot be told
+    ✗ bucket         look at `models`: it does not exist
+                     → `modeldepot init` makes the three; or is another name in S3_BUCKET_… meant?
+    ✗ bucket         look at `plants-images`: it does not exist
+                     → `modeldepot init` makes the three; or is another name in S3_BUCKET_… meant?
+    ✓ bucket         look at `data`: exists
+    – not tried      the models bucket cannot be used: permissions, abilities
+    ✓ pull folder    write into `.`: written, synced and removed
+    ✓ free space     look at the free space: [SIZE]
+    ------- stderr -------
+    error: 2 of 17 checks failed
+    [exit status: 3]
+    ");
+}
+
+#[test]
+fn https_to_a_port_that_speaks_http() {
+    let env = TestEnv::new();
+    let endpoint = env.endpoint.replace("http://", "https://");
+    insta::assert_snapshot!(from(&env.run(["doctor", "--endpoint", &endpoint]), "port"), @r"
+    ✓ port           connect to port [PORT]: open
+    ✓ proxy          look for proxy variables: none set, and none would be used
+    ✗ TLS            shake hands: plain HTTP is spoken on that port
+                     → set S3_ENDPOINT=$ENDPOINT
+    – not tried      no S3 service answers: answer, clock, credentials, region, addressing, bucket, permissions, abilities
+    ✓ pull folder    write into `.`: written, synced and removed
+    ✓ free space     look at the free space: [SIZE]
+    ------- stderr -------
+    error: 1 of 15 checks failed
+    [exit status: 2]
+    ");
+}
+
+#[test]
+fn something_that_is_not_s3() {
+    let html = "HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\
+                Connection: close\r\n\r\n<html>";
+    let env = TestEnv::without_server(&answering(html));
+    insta::assert_snapshot!(from(&env.run(["doctor"]), "TLS"), @r"
+    ✓ TLS            not in use: the endpoint is http://
+    ✗ answer         ask as S3: HTTP 200, text/html, Server: nginx
+                     → this is no S3 API: is another service on that port, or a proxy or login page in between?
+    – not tried      no S3 service answers: clock, credentials, region, addressing, bucket, permissions, abilities
+    ✓ pull folder    write into `.`: written, synced and removed
+    ✓ free space     look at the free space: [SIZE]
+    ------- stderr -------
+    error: 1 of 15 checks failed
+    [exit status: 2]
+    ");
+    let console = "HTTP/1.1 200 OK\r\nServer: MinIO Console\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\
+                   Connection: close\r\n\r\n<html>";
+    let env = TestEnv::without_server(&answering(console));
+    insta::assert_snapshot!(from(&env.run(["doctor"]), "answer"), @r"
+    ✗ answer         ask as S3: HTTP 200, text/html, Server: MinIO Console
+                     → this is MinIO's console; the API is on another port, often 9000: set S3_ENDPOINT to it
+    – not tried      no S3 service answers: clock, credentials, region, addressing, bucket, permissions, abilities
+    ✓ pull folder    write into `.`: written, synced and removed
+    ✓ free space     look at the free space: [SIZE]
+    ------- stderr -------
+    error: 1 of 15 checks failed
+    [exit status: 2]
+    ");
+    let env = TestEnv::without_server(&answering("SSH-2.0-OpenSSH_9.6\r\n"));
+    insta::assert_snapshot!(from(&env.run(["doctor"]), "answer"), @r"
+    ✗ answer         ask as S3: it speaks no HTTP: `SSH-2.0-OpenSSH_9.6`
+                     → another service is on that port
+    – not tried      no S3 service answers: clock, credentials, region, addressing, bucket, permissions, abilities
+    ✓ pull folder    write into `.`: written, synced and removed
+    ✓ free space     look at the free space: [SIZE]
+    ------- stderr -------
+    error: 1 of 14 checks failed
+    [exit status: 2]
+    ");
+    let env = TestEnv::without_server(&answering(""));
+    insta::assert_snapshot!(from(&env.run(["doctor"]), "answer"), @r"
+    ✗ answer         ask as S3: cannot reach the S3 endpoint `$ENDPOINT`: connection closed before message completed
+                     → the port is open and nothing answers in HTTP: another service, or one that hangs
+    – not tried      no S3 service answers: clock, credentials, region, addressing, bucket, permissions, abilities
+    ✓ pull folder    write into `.`: written, synced and removed
+    ✓ free space     look at the free space: [SIZE]
+    ------- stderr -------
+    error: 1 of 14 checks failed
+    [exit status: 6]
+    ");
+}
+
+#[test]
+fn http_to_a_port_that_speaks_tls() {
+    let go = "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+    for answer in [go, "\u{15}\u{3}\u{1}\u{0}\u{2}\u{2}\u{46}"] {
+        let env = TestEnv::without_server(&answering(answer));
+        let ended = env.run(["doctor"]);
+        assert_eq!(ended.code, Some(2), "{ended}");
+        let shown = from(&ended, "TLS");
+        assert!(shown.contains("TLS is spoken on that port"), "{shown}");
+        assert!(shown.contains("set S3_ENDPOINT=https://127.0.0.1:"), "{shown}");
+    }
+}
+
+#[test]
+fn a_clock_that_is_years_off() {
+    let old = "HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\nDate: Tue, 28 Oct 2025 18:19:00 GMT\r\n\
+               Content-Length: 54\r\nConnection: close\r\n\r\n<Error><Code>RequestTimeTooSkewed</Code></Error>      ";
+    let env = TestEnv::without_server(&answering(old));
+    let ended = env.run(["doctor"]);
+    assert_eq!(ended.code, Some(5), "{ended}");
+    let shown = from(&ended, "clock");
+    assert!(shown.starts_with("✗ clock          compare the clocks: "), "{shown}");
+    assert!(shown.contains("set the clock that is wrong (NTP)"), "{shown}");
+    assert!(shown.contains("refused: the clocks are too far apart"), "{shown}");
+}
+
+#[test]
+fn proxies_are_named_and_not_used() {
+    let env = TestEnv::new();
+    let dead = "http://me:hush@127.0.0.1:1";
+    let proxies = [("HTTP_PROXY", dead), ("https_proxy", dead), ("ALL_PROXY", dead), ("no_proxy", "localhost")];
+    let ended = env.run_with(["doctor"], &proxies);
+    assert_eq!(ended.code, Some(0), "a proxy that is not there is not missed: {ended}");
+    assert!(!ended.to_string().contains("hush"), "{ended}");
+    let shown = from(&ended, "proxy");
+    insta::assert_snapshot!(shown.lines().next().unwrap(), @"! proxy          look for proxy variables: HTTP_PROXY, https_proxy, ALL_PROXY, no_proxy set; modeldepot uses no proxy and connects directly");
+    let env = TestEnv::without_server("http://127.0.0.1:1");
+    let shown = from(&env.run_with(["doctor"], &proxies), "proxy");
+    insta::assert_snapshot!(shown.lines().take(2).collect::<Vec<_>>().join("\n"), @r"
+    ! proxy          look for proxy variables: HTTP_PROXY, https_proxy, ALL_PROXY, no_proxy set; modeldepot uses no proxy and connects directly
+                     → `curl` would go through the proxy; modeldepot needs a direct way, or an endpoint that is reached directly
+    ");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn folders_for_pulls() {
+    let env = TestEnv::without_server("http://127.0.0.1:1");
+    // Nobody, not even root, makes files there.
+    let line = |folder: &str| from(&env.run(["doctor", "--pull-folder", folder]), "pull");
+    let first = |folder: &str| line(folder).lines().take(2).collect::<Vec<_>>().join("\n");
+    insta::assert_snapshot!(first("/proc"), @r"
+    ✗ pull folder    write into `/proc`: cannot make a file in `/proc`: No such file or directory (os error 2)
+                     → use another folder, or change the permissions or the mount of this one
+    ");
+    insta::assert_snapshot!(first("models/downloaded"), @r"
+    ✓ pull folder    write into `models/downloaded`: does not exist yet; a pull makes it in `$TEMP/work`, which can be written to
+    ✓ free space     look at the free space: [SIZE]
+    ");
+    env.write("taken", "a file");
+    insta::assert_snapshot!(first("taken/models"), @r"
+    ✗ pull folder    write into `taken/models`: `$TEMP/work/taken` is not a folder
+                     → use another folder, or change the permissions or the mount of this one
+    ");
+}

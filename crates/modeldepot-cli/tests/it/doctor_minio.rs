@@ -1,0 +1,192 @@
+//! `doctor` on MinIO: its console, its region, a login that may only read, and TLS.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::doctor::from;
+use crate::environment::TestEnv;
+
+fn tools() -> PathBuf {
+    PathBuf::from(std::env::var_os("MODELDEPOT_TOOLS").expect("MODELDEPOT_TOOLS names no folder")).join("bin")
+}
+
+/// The MinIO that `cargo xtask test` started.
+fn shared() -> TestEnv {
+    let endpoint = std::env::var("MODELDEPOT_TEST_MINIO").expect("MODELDEPOT_TEST_MINIO names no endpoint");
+    TestEnv::without_server(&endpoint).with_own_buckets()
+}
+
+/// A MinIO of this test's own.
+struct Minio {
+    child: Child,
+    port: u16,
+    console: u16,
+}
+
+impl Drop for Minio {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn start(certs: &Path, drive: &Path) -> Minio {
+    let (port, console) = (free_port(), free_port());
+    let child = Command::new(tools().join("minio"))
+        .args(["server", "--quiet", "--address", &format!("127.0.0.1:{port}")])
+        .args(["--console-address", &format!("127.0.0.1:{console}"), "--certs-dir"])
+        .args([certs, drive])
+        .env("MINIO_BROWSER", "on")
+        .env("MINIO_UPDATE", "off")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    for port in [port, console] {
+        for attempt in 0.. {
+            if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                break;
+            }
+            assert!(attempt < 300, "MinIO does not come up");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+    Minio { child, port, console }
+}
+
+#[test]
+#[ignore = "needs MinIO: run by `cargo xtask test`"]
+fn minio_console() {
+    let mut env = TestEnv::without_server("");
+    std::fs::create_dir(env.path("certs")).unwrap();
+    let minio = start(&env.path("certs"), &env.path("drive"));
+    env.endpoint = format!("http://127.0.0.1:{}", minio.console);
+    let ended = env.run(["doctor"]);
+    assert_eq!(ended.code, Some(2), "{ended}");
+    let shown = from(&ended, "answer");
+    assert!(shown.contains("this is MinIO's console; the API is on another port, often 9000"), "{shown}");
+}
+
+#[test]
+#[ignore = "needs MinIO: run by `cargo xtask test`"]
+fn minio_in_another_region() {
+    let ended = shared().run(["doctor", "--region", "eu-west-1"]);
+    assert_eq!(ended.code, Some(5), "{ended}");
+    let shown = from(&ended, "region");
+    insta::assert_snapshot!(shown.lines().take(2).collect::<Vec<_>>().join("\n"), @r"
+    ✗ region         sign for `eu-west-1`: the server is in `us-east-1`
+                     → pass --region us-east-1, or set S3_REGION=us-east-1
+    ");
+    assert!(shown.contains("✓ may put"), "it goes on with the right one: {shown}");
+}
+
+#[test]
+#[ignore = "needs MinIO: run by `cargo xtask test`"]
+fn minio_login_that_may_only_read() {
+    let env = shared();
+    let name = format!("reader{}", std::process::id());
+    let secret = "reader-secret-0123";
+    let mc = |args: &[&str]| {
+        let config = env.path("mc");
+        let run = Command::new(tools().join("mc")).arg("--config-dir").arg(config).args(args).output().unwrap();
+        assert!(run.status.success(), "mc {args:?}: {}", String::from_utf8_lossy(&run.stderr));
+    };
+    let allow = |actions: &str| {
+        format!(
+            r#"{{"Version": "2012-10-17", "Statement": [
+                {{"Effect": "Allow", "Action": [{actions}], "Resource": ["arn:aws:s3:::*"]}}]}}"#
+        )
+    };
+    mc(&["alias", "set", "here", &env.endpoint, "minioadmin", "minioadmin"]);
+    mc(&["admin", "user", "add", "here", &name, secret]);
+    let may = |policy: &str, actions: &str| {
+        let file = env.write(&format!("{policy}.json"), allow(actions));
+        let policy = format!("{policy}{}", std::process::id());
+        mc(&["admin", "policy", "create", "here", &policy, file.to_str().unwrap()]);
+        mc(&["admin", "policy", "attach", "here", &policy, "--user", &name]);
+        policy
+    };
+    let login = [("S3_ACCESS_KEY", name.as_str()), ("S3_SECRET_KEY", secret)];
+    let get = may("get", r#""s3:GetObject""#);
+    let without_list = env.run_with(["doctor"], &login);
+    assert_eq!(without_list.code, Some(5), "{without_list}");
+    let shown = without_list.to_string();
+    assert!(shown.contains("✗ may list") && shown.contains("✓ may get"), "{shown}");
+    mc(&["admin", "policy", "detach", "here", &get, "--user", &name]);
+
+    may("read", r#""s3:ListBucket", "s3:GetObject""#);
+    let ended = env.run_with(["doctor"], &login);
+    assert_eq!(ended.code, Some(5), "{ended}");
+    assert!(!ended.to_string().contains(secret), "{ended}");
+    let shown = ended.to_string();
+    let rights: Vec<&str> = shown.lines().skip_while(|line| !line.contains("may list")).take(10).collect();
+    insta::assert_snapshot!(rights.join("\n"), @r"
+    ✓ may list       s3:ListBucket: allowed
+    ✗ may put        s3:PutObject: denied (AccessDenied)
+                     → a push needs it, a pull does not; ask for a policy that allows s3:PutObject
+    ✓ may get        s3:GetObject: allowed
+    ✓ may head       s3:GetObject: allowed
+    ✗ may delete     s3:DeleteObject: denied (AccessDenied)
+                     → a push withdraws its claim with it, and `rm` and `gc` need it; ask for a policy that allows s3:DeleteObject
+    ✗ may send parts s3:PutObject, in parts: denied (AccessDenied)
+                     → a push of a large file needs it; ask for a policy that allows s3:PutObject
+    – not tried      probing needs the right to put objects: abilities
+    ");
+}
+
+/// Writes a certificate for a name, and the authority that signed it, which no machine knows.
+fn certificate(folder: &Path, name: &str) -> PathBuf {
+    let authority_key = rcgen::KeyPair::generate().unwrap();
+    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let bundle = folder.join("ca.pem");
+    std::fs::write(&bundle, authority.self_signed(&authority_key).unwrap().pem()).unwrap();
+    let issuer = rcgen::Issuer::new(authority, authority_key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    let certs = folder.join("certs");
+    std::fs::create_dir(&certs).unwrap();
+    std::fs::write(certs.join("public.crt"), certificate.pem()).unwrap();
+    std::fs::write(certs.join("private.key"), key.serialize_pem()).unwrap();
+    bundle
+}
+
+#[test]
+#[ignore = "needs MinIO: run by `cargo xtask test`"]
+fn minio_over_tls() {
+    let env = TestEnv::without_server("");
+    let bundle = certificate(&env.folder(), "localhost");
+    let minio = start(&env.path("certs"), &env.path("drive"));
+    let first = |args: &[&str]| {
+        let ended = env.run(["doctor"].iter().chain(args));
+        let shown = from(&ended, "TLS").replace(&minio.port.to_string(), "[PORT]");
+        shown.lines().take(3).collect::<Vec<_>>().join("\n")
+    };
+    let at = |address: &str| format!("{address}:{}", minio.port);
+    insta::assert_snapshot!(first(&["--endpoint", &at("https://localhost")]), @r"
+    ✗ TLS            shake hands: the certificate is of an authority that this machine does not know
+                     → pass --ca-bundle FILE, or set AWS_CA_BUNDLE, with that authority's certificate in PEM
+    – not tried      no S3 service answers: answer, clock, credentials, region, addressing, bucket, permissions, abilities
+    ");
+    let trusting = ["--ca-bundle", bundle.to_str().unwrap()];
+    insta::assert_snapshot!(first(&[["--endpoint", &at("https://127.0.0.1")], trusting].concat()), @r#"
+    ✗ TLS            shake hands: the certificate is for another name than `127.0.0.1`
+                     cannot reach the S3 endpoint `https://127.0.0.1:[PORT]`: invalid peer certificate: certificate not valid for name "127.0.0.1"; certificate is only valid for DnsName("localhost")
+                     → use the name that the certificate is for as S3_ENDPOINT, or have one made for this name
+    "#);
+    insta::assert_snapshot!(first(&["--endpoint", &at("http://localhost")]), @r"
+    ✗ TLS            ask in plain HTTP: TLS is spoken on that port
+                     → set S3_ENDPOINT=https://localhost:[PORT]
+    – not tried      no S3 service answers: answer, clock, credentials, region, addressing, bucket, permissions, abilities
+    ");
+    insta::assert_snapshot!(first(&[["--endpoint", &at("https://localhost")], trusting].concat()), @r"
+    ✓ TLS            shake hands: the certificate is trusted, with the authorities given
+    ✓ answer         ask as S3: an S3 service (MinIO)
+    ✓ clock          compare the clocks: less than 5 seconds from the server's
+    ");
+}
