@@ -87,7 +87,7 @@ fn minio_in_another_region() {
 
 #[test]
 #[ignore = "needs MinIO: run by `cargo xtask test`"]
-fn minio_login_that_may_only_read() {
+fn minio_outside_mc_login_that_may_only_read() {
     let env = shared();
     let name = format!("reader{}", std::process::id());
     let secret = "reader-secret-0123";

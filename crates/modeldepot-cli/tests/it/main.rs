@@ -6,6 +6,7 @@ mod check;
 mod credentials;
 mod damage;
 mod doctor;
+mod doctor_here;
 mod doctor_minio;
 mod environment;
 mod full_disk;

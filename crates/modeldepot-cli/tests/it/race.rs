@@ -76,7 +76,14 @@ fn one_version(env: &TestEnv, server: &str, rounds: usize, processes: usize) {
         let version = format!("{round}.0.0");
         let ended = push_all(env, &files, Some(&version));
         let (won, refused) = (ended.with(0), ended.with(4));
-        println!("{server}, round {round}: {} won, {} refused, {:.1?}", won.len(), refused.len(), ended.took);
+        // How much of a race it was: those who came too late met a published version.
+        let late = ended.stderr.iter().filter(|text| text.contains("already exists with other content")).count();
+        println!(
+            "{server}, round {round}: {} won, {} refused, {late} of them late, {:.1?}",
+            won.len(),
+            refused.len(),
+            ended.took
+        );
         ended.tell(&[0, 4]);
         assert_eq!((won.len(), refused.len()), (1, processes - 1), "{server}, round {round}: winners {won:?}");
         let folder = format!("pulled-{round}");
