@@ -47,6 +47,19 @@ pub(super) struct Claim {
     renewing: tokio::task::JoinHandle<()>,
 }
 
+/// Who claims.
+pub(super) struct Claimant<'a> {
+    /// The name of the push.
+    pub(super) id: Uuid,
+    /// The program that pushes.
+    pub(super) tool: &'a str,
+    /// When it began, by its own clock.
+    pub(super) begun: OffsetDateTime,
+    /// Whether the claim stays when the version turns out to be another's: requests of an earlier run under the same
+    /// name may still be on their way.
+    pub(super) stays: bool,
+}
+
 /// What became of claiming a version.
 pub(super) enum Claimed {
     /// Nobody else claims it.
@@ -70,20 +83,15 @@ impl Drop for Claim {
 
 impl ModelStorage {
     /// Claims a version, and takes it over from pushers whose claims went stale.
-    pub(super) async fn claim(
-        &self,
-        model: &ModelName,
-        version: &Version,
-        id: Uuid,
-        (tool, begun): (&str, OffsetDateTime),
-    ) -> Result<Claimed> {
-        let own = ObjectKey::Claim(model.clone(), version.clone(), id).to_string();
-        let record = Record { tool: tool.to_owned(), begun: begun.format(&Rfc3339).unwrap_or_default() };
+    pub(super) async fn claim(&self, model: &ModelName, version: &Version, claimant: &Claimant<'_>) -> Result<Claimed> {
+        let own = ObjectKey::Claim(model.clone(), version.clone(), claimant.id).to_string();
+        let begun = claimant.begun.format(&Rfc3339).unwrap_or_default();
+        let record = Record { tool: claimant.tool.to_owned(), begun };
         let body = bytes::Bytes::from(serde_json::to_vec(&record).unwrap_or_default());
         self.client.put_small(&self.bucket, &own, body.clone(), "application/json").await?;
         let began = Instant::now();
         loop {
-            let others = match self.living_claims(model, version, &own).await? {
+            let others = match self.living_claims(model, version, &own, false).await? {
                 Some(others) => others,
                 // Somebody took our claim away: a cleaner, or a pusher whose server's clock jumped.
                 None => return Ok(Claimed::Busy { by: "another".to_owned(), since: String::new(), rank: 1 }),
@@ -94,7 +102,9 @@ impl ModelStorage {
             let before = others.iter().filter(|other| other.key < own).count();
             let at_work = others.iter().find(|other| other.age > AT_WORK_AFTER);
             if before > 0 || at_work.is_some() || began.elapsed() > PATIENCE {
-                self.client.delete_object(&self.bucket, &own).await?;
+                if !claimant.stays {
+                    self.client.delete_object(&self.bucket, &own).await?;
+                }
                 let (by, since) = self.holder(at_work.unwrap_or(first)).await;
                 return Ok(Claimed::Busy { by, since, rank: u32::try_from(before).unwrap_or(u32::MAX).max(1) });
             }
@@ -104,15 +114,24 @@ impl ModelStorage {
 
     /// Returns the claims of others that are not stale, the oldest name first, or none when our own is gone. Stale
     /// ones are deleted: their pushers know by that that they were taken over.
-    async fn living_claims(&self, model: &ModelName, version: &Version, own: &str) -> Result<Option<Vec<Other>>> {
+    ///
+    /// With `fresh`, an own claim that was not renewed in time counts as gone: others may be taking it for stale.
+    async fn living_claims(
+        &self,
+        model: &ModelName,
+        version: &Version,
+        own: &str,
+        fresh: bool,
+    ) -> Result<Option<Vec<Other>>> {
         let listed = self.client.list_objects(&self.bucket, &claims_prefix(model, version)).await?;
-        if !listed.iter().any(|claim| claim.key == own) {
-            return Ok(None);
-        }
-        if listed.len() == 1 {
+        let Some(held) = listed.iter().find(|claim| claim.key == own) else { return Ok(None) };
+        if listed.len() == 1 && !fresh {
             return Ok(Some(Vec::new()));
         }
         let now = self.client.server_time(&self.bucket).await?;
+        if fresh && held.modified.is_some_and(|renewed| now - renewed > STALE_AFTER / 2) {
+            return Ok(None);
+        }
         let mut living = Vec::new();
         for claim in listed.into_iter().filter(|claim| claim.key != own) {
             let other = Other::new(claim, now);
@@ -174,7 +193,7 @@ impl ModelStorage {
             if claim.lost.load(Ordering::Relaxed) {
                 return Ok(false);
             }
-            match self.living_claims(model, version, &claim.key).await? {
+            match self.living_claims(model, version, &claim.key, !conditions).await? {
                 None => return Ok(false),
                 Some(others) if others.is_empty() || conditions => return Ok(true),
                 Some(_) if began.elapsed() > 2 * PATIENCE => return Ok(false),

@@ -1,9 +1,10 @@
 //! Deleting a version, so that its name is never used again.
 
 use super::ModelStorage;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::key::{ObjectKey, version_prefix};
 use crate::name::{ModelName, Selector, Version};
+use crate::s3::Created;
 
 /// What a delete removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,9 +33,7 @@ impl ModelStorage {
             self.describe(&selector).await?;
         }
         if !spent {
-            let tombstone = ObjectKey::Spent(model.clone(), version.clone()).to_string();
-            // A refusal means that somebody else deletes it too, which is as good.
-            self.client.put_if_absent(&self.bucket, &tombstone, "{}\n".into(), "application/json").await?;
+            self.spend(model, version).await?;
         }
         self.client.delete_object(&self.bucket, &manifest).await?;
         let objects = self.client.list_objects(&self.bucket, &version_prefix(model, version)).await?;
@@ -42,5 +41,32 @@ impl ModelStorage {
         let keys: Vec<String> = objects.into_iter().map(|object| object.key).collect();
         self.client.delete_objects(&self.bucket, &keys).await?;
         Ok(deleted)
+    }
+
+    /// Writes a version's tombstone, and returns only when it is there.
+    pub(super) async fn spend(&self, model: &ModelName, version: &Version) -> Result<()> {
+        let tombstone = ObjectKey::Spent(model.clone(), version.clone()).to_string();
+        for attempt in 0..8 {
+            let body = bytes::Bytes::from_static(b"{}\n");
+            let put = self.client.put_if_absent(&self.bucket, &tombstone, body, "application/json").await;
+            match put {
+                Ok(Created::Now) => return Ok(()),
+                Err(error @ Error::Denied { .. }) => return Err(error),
+                // Refused because it is there, or because others write at the same moment and none may have won; or
+                // the reply was lost. Only a look tells.
+                Ok(Created::Refused) | Err(_) if self.is_spent(model, version).await? => return Ok(()),
+                Ok(Created::Refused) => {}
+                Err(error) if attempt == 7 => return Err(error),
+                Err(_) => {}
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(fastrand::u64(20..100 << attempt))).await;
+        }
+        Err(Error::VersionBusy {
+            model: model.clone(),
+            version: version.clone(),
+            by: "others".to_owned(),
+            since: "just now".to_owned(),
+            rank: 1,
+        })
     }
 }

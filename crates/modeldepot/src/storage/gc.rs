@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::ModelStorage;
 use super::claim::STALE_AFTER;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::key::{ObjectKey, claims_prefix, version_prefix};
 use crate::name::{ModelName, Version};
 use crate::s3::{ListedObject, UnfinishedUpload};
@@ -73,12 +73,19 @@ impl GcPlan {
     }
 }
 
+/// A listing may tell the time more finely than a HEAD does.
+fn seconds(time: Option<OffsetDateTime>) -> Option<i64> {
+    time.map(OffsetDateTime::unix_timestamp)
+}
+
 /// One version, as the listing shows it.
 #[derive(Default)]
 struct Traces {
     objects: Vec<ListedObject>,
     manifest: bool,
     spent: bool,
+    /// Marks of cleaners.
+    marks: Vec<ListedObject>,
     /// When its youngest claim was renewed; `Some(None)` when the server does not say.
     claimed: Option<Option<OffsetDateTime>>,
 }
@@ -132,7 +139,7 @@ impl ModelStorage {
                     traces.claimed = traces.claimed.max(Some(object.modified));
                     records.push(object);
                 }
-                _ => records.push(object),
+                _ => traces.marks.push(object),
             }
         }
         let mut living = BTreeSet::new();
@@ -140,6 +147,11 @@ impl ModelStorage {
             let alive = traces.claimed.is_some_and(|claimed| claimed.is_none_or(|time| now - time < STALE_AFTER));
             if alive {
                 living.insert(version_prefix(&model, &version));
+            }
+            if traces.spent {
+                // Only now is a mark of no use. Its cleaner may be asleep between his look and his deed, and whoever
+                // publishes meanwhile must see it, however old it is.
+                records.extend(traces.marks);
             }
             let is_old = traces.objects.iter().all(|object| old(object.modified));
             let remains = Remains { model, version, objects: traces.objects };
@@ -195,9 +207,18 @@ impl ModelStorage {
             self.client.abort_multipart_upload(&self.bucket, &upload.key, &upload.upload_id).await?;
             collected.uploads += 1;
         }
-        let keys: Vec<String> = plan.records.iter().map(|record| record.key.clone()).collect();
-        self.client.delete_objects(&self.bucket, &keys).await?;
-        collected.objects += keys.len();
+        for record in &plan.records {
+            // A claim may have been renewed since: its pusher was asleep, and woke.
+            match self.client.get_object_metadata(&self.bucket, &record.key).await {
+                Ok(now) if seconds(now.modified) == seconds(record.modified) => {
+                    self.client.delete_object(&self.bucket, &record.key).await?;
+                    collected.objects += 1;
+                }
+                Ok(_) => collected.spared += 1,
+                Err(Error::ObjectNotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
         Ok(collected)
     }
 
@@ -213,9 +234,7 @@ impl ModelStorage {
             self.client.delete_object(&self.bucket, mark).await?;
             return Ok(false);
         }
-        let tombstone = ObjectKey::Spent(model.clone(), version.clone()).to_string();
-        // Whatever the answer, the tombstone is there: a refusal is of one that was there before.
-        self.client.put_if_absent(&self.bucket, &tombstone, "{}\n".into(), "application/json").await?;
+        self.spend(model, version).await?;
         Ok(true)
     }
 

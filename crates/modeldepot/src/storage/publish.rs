@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Map, Value};
@@ -17,7 +18,7 @@ use time::{Duration, OffsetDateTime};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use super::ModelStorage;
-use super::claim::{Claim, Claimed};
+use super::claim::{Claim, Claimant, Claimed};
 use super::journal::{Entry, Journal};
 use super::source::{Source, SourceFile};
 use crate::error::{Error, Result};
@@ -171,7 +172,10 @@ impl ModelStorage {
         {
             return self.compare(push, id, theirs).await;
         }
-        let claim = match self.claim(model, &version, id, (&push.tool, push.created)).await? {
+        // Without conditions a request of ours that is still on its way can do harm as long as it may arrive. So a claim
+        // under which something was sent is withdrawn only by success; else it stays until it is stale.
+        let claimant = Claimant { id, tool: &push.tool, begun: push.created, stays: resumed && !conditions };
+        let claim = match self.claim(model, &version, &claimant).await? {
             Claimed::Alone(claim) => claim,
             Claimed::Busy { by, since, rank } => {
                 // The other may have been faster than our look at its claim.
@@ -184,8 +188,11 @@ impl ModelStorage {
             }
         };
         let job = Job { storage: self, push, version, id, resumed, claim: &claim, progress, conditions };
-        let result = job.run().await;
-        self.withdraw(claim).await;
+        let wrote = AtomicBool::new(resumed);
+        let result = job.run(&wrote).await;
+        if conditions || result.is_ok() || !wrote.into_inner() {
+            self.withdraw(claim).await;
+        }
         result
     }
 
@@ -249,15 +256,15 @@ impl ModelStorage {
 
     /// Makes sure that a version whose manifest was just seen is there to stay, before anybody is told that it is.
     ///
-    /// A cleaner marks a version before it looks for a manifest, and spends the name only when there is none. So when
-    /// there is a manifest and, after that, no mark, every later cleaner will find the manifest.
+    /// A cleaner marks a version before it looks for a manifest, spends the name only when there is none, and takes its
+    /// mark away last. So when there is a manifest, then no mark, and then no tombstone, every later cleaner will find
+    /// the manifest. The marks must be read first: a cleaner may spend the name between the two looks, and be done.
     async fn not_being_removed(&self, model: &ModelName, version: &Version) -> Result<()> {
         let marks = condemned_prefix(model, version);
         let began = std::time::Instant::now();
         loop {
-            let (condemned, spent) =
-                tokio::try_join!(self.client.any_object(&self.bucket, &marks), self.is_spent(model, version))?;
-            match (condemned, spent) {
+            let condemned = self.client.any_object(&self.bucket, &marks).await?;
+            match (condemned, self.is_spent(model, version).await?) {
                 (_, true) => return Err(Error::VersionSpent { model: model.clone(), version: version.clone() }),
                 (false, false) => return Ok(()),
                 (true, false) if began.elapsed() > CLEANING => {
@@ -283,7 +290,8 @@ fn is_taken(error: &Error) -> bool {
 }
 
 impl Job<'_> {
-    async fn run(&self) -> Result<Published> {
+    /// Pushes, and notes in `wrote` when it begins to write under the version.
+    async fn run(&self, wrote: &AtomicBool) -> Result<Published> {
         let (storage, push, version) = (self.storage, self.push, &self.version);
         let prefix = version_prefix(&push.model, version);
         let marks = condemned_prefix(&push.model, version);
@@ -304,6 +312,7 @@ impl Job<'_> {
         if condemned {
             return Err(Error::Condemned { model: push.model.clone(), version: version.clone() });
         }
+        wrote.store(true, Ordering::Relaxed);
         let uploaded = self.upload(&there, &prefix).await?;
         self.publish(uploaded).await
     }
@@ -441,7 +450,9 @@ impl Job<'_> {
         if let Some(error) = lost {
             let standing = storage.read_manifest(model, version).await?.map(|(manifest, _)| manifest);
             match (standing, error) {
-                (Some(theirs), _) if theirs.write_id == manifest.write_id => {}
+                // The id alone is not enough: a push that goes on has that of the one that was cut off, whose last
+                // request may have landed only now, and with other metadata.
+                (Some(theirs), _) if theirs.write_id == manifest.write_id && theirs.same_content(&manifest) => {}
                 (Some(theirs), _) if self.push.version.is_some() && theirs.same_content(&manifest) => {
                     storage.not_being_removed(model, version).await?;
                     return Ok(Published { manifest: theirs, already: true, kept });
