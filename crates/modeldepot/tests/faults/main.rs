@@ -33,7 +33,7 @@ const SEEDS: u64 = 40;
 const AT_ONCE: usize = 12;
 
 /// The longest that a run may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(400);
 
 /// What came of a seed.
 struct Outcome {

@@ -84,7 +84,7 @@ async fn a_tombstone_that_is_not_decided_is_written_all_the_same() {
 #[tokio::test]
 async fn automatic_pushes_of_the_same_content_get_a_version_each() {
     // One claim is held up, until the other push is through with the same second.
-    let delay = first(Fault::Delay, "PUT /models/.depot/claims/m/").longest_delay(Duration::from_secs(3));
+    let delay = first(Fault::Delay, "PUT /models/.depot/claims/m/").longest_delay(Duration::from_secs(2));
     let (world, storage) = failing(delay).await;
     let other = world.open().await.unwrap();
     let (one, two) = tokio::join!(push(&world, &storage, None, 0), push(&world, &other, None, 0));
