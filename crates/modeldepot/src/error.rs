@@ -122,7 +122,7 @@ pub enum Error {
         version: Version,
     },
     /// The version was published and deleted; its name is spent.
-    #[error("version `{version}` of `{model}` was deleted, and the name of a published version is never used again")]
+    #[error("version `{version}` of `{model}` was removed, and the name of a removed version is never used again")]
     VersionSpent {
         /// The model.
         model: ModelName,

@@ -73,7 +73,7 @@ fn gc_says_what_it_would_do_then_does_it() {
     env.run(["verify", "m@2"]).success();
     insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--version", "1"]), @r"
     ------- stderr -------
-    error: version `1` of `m` was deleted, and the name of a published version is never used again
+    error: version `1` of `m` was removed, and the name of a removed version is never used again
     hint: choose another --version, or leave it out
     [exit status: 4]
     ");
