@@ -43,7 +43,7 @@ struct Outcome {
     hits: Vec<FaultHit>,
     acknowledged: usize,
     /// Reports of damage that was only on the wire.
-    damage: usize,
+    damage: Vec<String>,
     took: Duration,
 }
 
@@ -56,7 +56,8 @@ async fn run(seed: u64) -> Outcome {
     let mut book = std::mem::take(&mut *world.ledger.book());
     let (hits, took) = (world.faults_hit(), began.elapsed());
     world.kill().await;
-    let (broken, acknowledged, damage) = (std::mem::take(&mut book.broken), book.acknowledged.len(), book.damage.len());
+    let (broken, acknowledged, damage) =
+        (std::mem::take(&mut book.broken), book.acknowledged.len(), std::mem::take(&mut book.damage));
     Outcome { seed, broken, log: book.into_log(), hits, acknowledged, damage, took }
 }
 
@@ -129,11 +130,11 @@ async fn what_is_acknowledged_stands_whatever_fails() {
     let mut hits: BTreeMap<Fault, usize> = BTreeMap::new();
     outcomes.iter().flat_map(|outcome| &outcome.hits).for_each(|hit| *hits.entry(hit.fault).or_default() += 1);
     let acknowledged: usize = outcomes.iter().map(|outcome| outcome.acknowledged).sum();
-    let damage: usize = outcomes.iter().map(|outcome| outcome.damage).sum();
+    let damage: Vec<_> = outcomes.iter().flat_map(|outcome| &outcome.damage).collect();
     let longest = outcomes.iter().max_by_key(|outcome| outcome.took).unwrap();
     println!(
-        "{} seeds in {:.1?}, the longest {} in {:.1?}; {acknowledged} versions acknowledged, {damage} false \
-         reports of damage; faults: {hits:?}",
+        "{} seeds in {:.1?}, the longest {} in {:.1?}; {acknowledged} versions acknowledged; faults: \
+         {hits:?}; reports of damage that was only on the wire: {damage:#?}",
         outcomes.len(),
         began.elapsed(),
         longest.seed,
