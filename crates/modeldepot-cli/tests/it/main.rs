@@ -16,7 +16,6 @@ mod json;
 mod killed;
 mod normalised;
 mod offline;
-mod race;
 mod roundtrip;
 mod s3;
 mod secrets;

@@ -1,14 +1,31 @@
 //! Many processes at once, as on a cluster whose jobs end in the same minute.
+//!
+//! A test binary of its own, one race after the other: sixty-four processes are load enough for any machine, and tests
+//! of time-outs should not run beside them.
 #![allow(clippy::print_stdout, reason = "how long a race took, and who lost it")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
+#[path = "../it/environment.rs"]
+#[allow(dead_code, reason = "shared with the other tests, which use all of it")]
+mod environment;
+#[path = "../it/normalised.rs"]
+mod normalised;
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::environment::TestEnv;
 
 /// How many rounds a race is run, where nobody says otherwise.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 1;
+
+/// Lets one race run at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static TRACK: Mutex<()> = Mutex::new(());
+    TRACK.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The bytes that each pusher has, and nobody else.
 fn content(round: usize, n: usize) -> Vec<u8> {
@@ -122,22 +139,26 @@ fn outside(variable: &str) -> TestEnv {
 
 #[test]
 fn processes_that_push_one_version() {
+    let _alone = alone();
     one_version(&TestEnv::new(), "embedded", 1, 24);
 }
 
 #[test]
 fn processes_that_push_one_version_without_conditions() {
+    let _alone = alone();
     one_version(&TestEnv::ignoring_conditions(), "embedded, conditions ignored", 1, 24);
 }
 
 #[test]
 fn processes_that_push_automatic_versions() {
+    let _alone = alone();
     many_versions(&TestEnv::new(), "embedded", 24);
 }
 
 #[test]
 #[ignore = "takes a minute: run by `cargo xtask test`"]
 fn outside_64_processes_embedded() {
+    let _alone = alone();
     one_version(&TestEnv::new(), "embedded", rounds(), 64);
     many_versions(&TestEnv::new(), "embedded", 64);
 }
@@ -145,24 +166,28 @@ fn outside_64_processes_embedded() {
 #[test]
 #[ignore = "needs MinIO: run by `cargo xtask test`"]
 fn minio_64_processes_push_one_version() {
+    let _alone = alone();
     one_version(&outside("MODELDEPOT_TEST_MINIO"), "MinIO", rounds(), 64);
 }
 
 #[test]
 #[ignore = "needs MinIO: run by `cargo xtask test`"]
 fn minio_64_processes_push_automatic_versions() {
+    let _alone = alone();
     many_versions(&outside("MODELDEPOT_TEST_MINIO"), "MinIO", 64);
 }
 
 #[test]
 #[ignore = "needs SeaweedFS: run by `cargo xtask test`"]
 fn seaweedfs_64_processes_push_one_version() {
+    let _alone = alone();
     one_version(&outside("MODELDEPOT_TEST_SEAWEEDFS"), "SeaweedFS", rounds(), 64);
 }
 
 #[test]
 #[ignore = "needs SeaweedFS: run by `cargo xtask test`"]
 fn seaweedfs_64_processes_push_automatic_versions() {
+    let _alone = alone();
     many_versions(&outside("MODELDEPOT_TEST_SEAWEEDFS"), "SeaweedFS", 64);
 }
 
@@ -207,11 +232,13 @@ fn rclone() -> Rclone {
 #[test]
 #[ignore = "needs rclone: run by `cargo xtask test`"]
 fn outside_rclone_64_processes_push_one_version() {
+    let _alone = alone();
     one_version(&rclone().env, "rclone serve s3", rounds(), 64);
 }
 
 #[test]
 #[ignore = "needs rclone: run by `cargo xtask test`"]
 fn outside_rclone_64_processes_push_automatic_versions() {
+    let _alone = alone();
     many_versions(&rclone().env, "rclone serve s3", 64);
 }
