@@ -170,7 +170,13 @@ impl ModelStorage {
         if (push.version.is_some() || resumed)
             && let Some(theirs) = self.standing(model, &version).await?
         {
-            return self.compare(push, id, theirs).await;
+            let published = self.compare(push, id, theirs).await?;
+            if resumed {
+                // The push that was cut off had published, and died before it withdrew its claim.
+                let claim = ObjectKey::Claim(model.clone(), version, id).to_string();
+                self.client.delete_object(&self.bucket, &claim).await?;
+            }
+            return Ok(published);
         }
         // Without conditions a request of ours that is still on its way can do harm as long as it may arrive. So a claim
         // under which something was sent is withdrawn only by success; else it stays until it is stale.
