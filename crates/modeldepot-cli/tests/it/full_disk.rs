@@ -13,6 +13,7 @@ fn a_pull_onto_a_full_disk() {
         Command::new("unshare").args([flags, "sh", "-c", mount]).output().is_ok_and(|run| run.status.success())
     });
     let Some(isolation) = isolation else {
+        assert!(std::env::var_os("CI").is_none(), "nobody here may mount a file system");
         eprintln!("not run: nobody here may mount a file system");
         return;
     };
