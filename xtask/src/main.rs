@@ -5,7 +5,7 @@
 //! | `test`     | sets up servers and outside clients under `target/`, runs every test     |
 //! | `ci`       | everything that a change must pass, `test` included                      |
 //! | `generate` | rewrites the committed files that are derived from code                  |
-//! | `servers`  | runs MinIO and SeaweedFS for work by hand, until Ctrl-C                  |
+//! | `servers`  | runs MinIO, SeaweedFS and `rclone serve s3` for work by hand              |
 //!
 //! It depends on nothing but the standard library, so that the first `cargo xtask` of a fresh checkout
 //! starts in seconds. It needs a Unix (`sh`, process groups), and installs nothing outside `target/`.
@@ -33,8 +33,8 @@ usage: cargo xtask VERB
                   (with FILTER: those whose name contains it)
   ci              everything that a change must pass; `test` is its last step
   generate        rewrite the committed files that are derived from code
-  servers [--minio-port PORT] [--seaweedfs-port PORT]
-                  run MinIO and SeaweedFS until Ctrl-C
+  servers [--minio-port PORT] [--seaweedfs-port PORT] [--rclone-port PORT]
+                  run MinIO, SeaweedFS and rclone's server until Ctrl-C
 
 With CI=true in the environment, a skipped step or test is a failure.";
 

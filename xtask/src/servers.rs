@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::root;
-use crate::tools::{MINIO, Tools, WEED};
+use crate::tools::{MINIO, RCLONE, Tools, WEED};
 
 /// The login on both servers.
 const ACCESS_KEY: &str = "minioadmin";
@@ -118,19 +118,51 @@ pub(crate) fn seaweedfs(tools: &Tools, port: Option<u16>) -> Result<Server, Stri
     Ok(server)
 }
 
+/// Starts `rclone serve s3` on a folder: a server that accepts conditions and checksums, and looks at neither.
+pub(crate) fn rclone(tools: &Tools, port: Option<u16>) -> Result<Server, String> {
+    let program = tools.get(&RCLONE)?;
+    let [free] = free_ports()?;
+    let port = port.unwrap_or(free);
+    let data = data_dir("rclone")?;
+    let served = data.join("served");
+    fs::create_dir_all(&served).map_err(|error| format!("cannot make {}: {error}", served.display()))?;
+    let mut command = watched("rclone", &data);
+    command
+        .arg(program)
+        .args(["serve", "s3", "--auth-key", &format!("{ACCESS_KEY},{SECRET_KEY}")])
+        .args(["--addr", &format!("127.0.0.1:{port}")])
+        .arg(served)
+        .env("RCLONE_CONFIG", data.join("rclone.conf"));
+    let mut server = Server::spawn(command, "rclone", port)?;
+    // It does not understand a request without a signature.
+    server.wait_for(port, "/", 400)?;
+    Ok(server)
+}
+
 /// The verb `servers`.
 pub(crate) fn run(tools: &Tools, options: &[&str]) -> Result<(), String> {
-    let mut ports = [None, None];
+    let mut ports = [None; 3];
     for option in options.chunks(2) {
         let (place, value) = match option {
             ["--minio-port", value] => (0, value),
             ["--seaweedfs-port", value] => (1, value),
-            _ => return Err(format!("`{}`: expected --minio-port PORT or --seaweedfs-port PORT", option.join(" "))),
+            ["--rclone-port", value] => (2, value),
+            _ => {
+                return Err(format!(
+                    "`{}`: expected --minio-port, --seaweedfs-port or --rclone-port PORT",
+                    option.join(" ")
+                ));
+            }
         };
         ports[place] = Some(value.parse::<u16>().map_err(|error| format!("port `{value}`: {error}"))?);
     }
     let mut running = Vec::new();
-    for (name, started) in [("MinIO", minio(tools, ports[0])), ("SeaweedFS", seaweedfs(tools, ports[1]))] {
+    let started = [
+        ("MinIO", minio(tools, ports[0])),
+        ("SeaweedFS", seaweedfs(tools, ports[1])),
+        ("rclone", rclone(tools, ports[2])),
+    ];
+    for (name, started) in started {
         match started {
             Ok(server) => {
                 println!("{name:<10} {}", server.endpoint);

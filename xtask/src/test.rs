@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every test, those that need a server or an outside client included.
 //!
-//! Such a test is `#[ignore]`d, so that a plain `cargo test` needs nothing. It has `minio`, `seaweedfs` or
-//! `outside_CLIENT` in its name, and reads where to find it from the environment set here.
+//! Such a test is `#[ignore]`d, so that a plain `cargo test` needs nothing. It has `minio`, `seaweedfs`,
+//! `rclone_serve` or `outside_CLIENT` in its name, and reads where to find it from the environment set here.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -27,6 +27,7 @@ pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>) {
 
     let minio = start(report, "minio", &mut skips, || servers::minio(tools, None));
     let seaweedfs = start(report, "seaweedfs", &mut skips, || servers::seaweedfs(tools, None));
+    let rclone = start(report, "rclone serve s3", &mut skips, || servers::rclone(tools, None));
 
     let mut ignored = Tally::default();
     // --tests: the same binaries once more, without the documentation's examples.
@@ -36,7 +37,12 @@ pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>) {
         command.args(["--skip", skip]);
     }
     command.env("MODELDEPOT_TOOLS", tools.dir());
-    for (name, server) in [("MODELDEPOT_TEST_MINIO", &minio), ("MODELDEPOT_TEST_SEAWEEDFS", &seaweedfs)] {
+    let servers = [
+        ("MODELDEPOT_TEST_MINIO", &minio),
+        ("MODELDEPOT_TEST_SEAWEEDFS", &seaweedfs),
+        ("MODELDEPOT_TEST_RCLONE", &rclone),
+    ];
+    for (name, server) in servers {
         match server {
             Some(server) => command.env(name, &server.endpoint),
             None => command.env_remove(name),
@@ -56,7 +62,7 @@ fn start(
 ) -> Option<Server> {
     let server = report.step_with(name, || start().map_err(Outcome::Skipped));
     if server.is_none() {
-        skips.push(name.to_owned());
+        skips.push(name.replace("rclone serve s3", "rclone_serve"));
     }
     server
 }

@@ -12,7 +12,7 @@ mod environment;
 mod normalised;
 
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -191,54 +191,16 @@ fn seaweedfs_64_processes_push_one_version() {
     one_version(&outside("MODELDEPOT_TEST_SEAWEEDFS"), "SeaweedFS", rounds(), 64);
 }
 
-/// `rclone serve s3` on a folder: it takes conditions and ignores them.
-struct Rclone {
-    child: Child,
-    env: TestEnv,
-}
-
-impl Drop for Rclone {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn rclone() -> Rclone {
-    let tools = PathBuf::from(std::env::var_os("MODELDEPOT_TOOLS").expect("MODELDEPOT_TOOLS names no folder"));
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let env = TestEnv::without_server(&format!("http://127.0.0.1:{port}"));
-    let served = env.path("served");
-    std::fs::create_dir(&served).unwrap();
-    let child = Command::new(tools.join("bin/rclone"))
-        .args(["serve", "s3", "--auth-key", "minioadmin,minioadmin", "--addr", &format!("127.0.0.1:{port}")])
-        .arg(&served)
-        .env("RCLONE_CONFIG", env.path("rclone.conf"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let rclone = Rclone { child, env };
-    for attempt in 0.. {
-        if rclone.env.run(["init"]).code == Some(0) {
-            return rclone;
-        }
-        assert!(attempt < 50, "rclone does not come up");
-        std::thread::sleep(Duration::from_millis(200));
-    }
-    rclone
+#[test]
+#[ignore = "needs rclone: run by `cargo xtask test`"]
+fn rclone_serve_64_processes_push_one_version() {
+    let _alone = alone();
+    one_version(&outside("MODELDEPOT_TEST_RCLONE"), "rclone serve s3", rounds(), 64);
 }
 
 #[test]
 #[ignore = "needs rclone: run by `cargo xtask test`"]
-fn outside_rclone_64_processes_push_one_version() {
+fn rclone_serve_64_processes_push_automatic_versions() {
     let _alone = alone();
-    one_version(&rclone().env, "rclone serve s3", rounds(), 64);
-}
-
-#[test]
-#[ignore = "needs rclone: run by `cargo xtask test`"]
-fn outside_rclone_64_processes_push_automatic_versions() {
-    let _alone = alone();
-    many_versions(&rclone().env, "rclone serve s3", 64);
+    many_versions(&outside("MODELDEPOT_TEST_RCLONE"), "rclone serve s3", 64);
 }

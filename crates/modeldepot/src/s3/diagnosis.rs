@@ -8,6 +8,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use super::answer::{About, status};
 use super::client::S3Client;
 use super::clock::{Head, ReadHead};
+use super::multipart::upload_id;
 use crate::error::{Error, Result};
 use crate::name::BucketName;
 
@@ -54,7 +55,6 @@ impl S3Client {
     /// Begins an upload in parts and returns its id. Nobody sees it until it is completed.
     pub async fn begin_multipart_upload(&self, bucket: &BucketName, key: &str) -> Result<String> {
         let sent = self.sdk.create_multipart_upload().bucket(bucket.as_str()).key(key).send().await;
-        let begun = sent.map_err(|error| self.failed(About::object("begin an upload of", bucket, key), error))?;
-        Ok(begun.upload_id().unwrap_or_default().to_owned())
+        upload_id(sent).map_err(|error| self.failed(About::object("begin an upload of", bucket, key), error))
     }
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::operation::create_multipart_upload::{CreateMultipartUploadError, CreateMultipartUploadOutput};
 use aws_sdk_s3::types::ChecksumAlgorithm;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use time::OffsetDateTime;
 
 use super::answer::{About, code};
@@ -50,6 +53,31 @@ impl StoredPart {
                 }
             }
     }
+}
+
+/// What came of beginning an upload.
+type Begun = Result<CreateMultipartUploadOutput, SdkError<CreateMultipartUploadError, HttpResponse>>;
+
+/// Returns the server's name for an upload that was begun.
+///
+/// `rclone serve s3` calls the root of its answer `InitiateMultipartUpload`, without the `Result` that the SDK insists
+/// on. The name is in it all the same.
+pub(super) fn upload_id(begun: Begun) -> Result<String, SdkError<CreateMultipartUploadError, HttpResponse>> {
+    match begun {
+        Ok(begun) => Ok(begun.upload_id().unwrap_or_default().to_owned()),
+        Err(error) => match error.raw_response().filter(|answer| answer.status().is_success()).and_then(named_in) {
+            Some(id) => Ok(id),
+            None => Err(error),
+        },
+    }
+}
+
+fn named_in(answer: &HttpResponse) -> Option<String> {
+    let text = std::str::from_utf8(answer.body().bytes()?).ok()?;
+    let (_, rest) = text.split_once("<UploadId>")?;
+    let (id, _) = rest.split_once("</UploadId>")?;
+    // An escaped character would have to be read as XML; every id that was ever seen has none.
+    (!id.is_empty() && !id.contains(['&', '<'])).then(|| id.to_owned())
 }
 
 impl S3Client {

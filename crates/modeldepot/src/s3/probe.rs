@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::answer::{About, status};
 use super::client::{Created, S3Client};
+use super::multipart::upload_id;
 use crate::digest::{PartDigest, merge};
 use crate::error::{Error, Result};
 use crate::name::BucketName;
@@ -203,15 +204,13 @@ impl Probe<'_> {
     async fn part_copy(&self, source: &str) -> Result<bool> {
         let key = self.key("copy");
         let (sdk, bucket) = (&self.client.sdk, self.bucket.as_str());
-        let created = sdk.create_multipart_upload().bucket(bucket).key(&key).send().await;
-        let created = match created {
-            Ok(created) => created,
-            // A server without uploads in parts, or whose answer the SDK cannot read (`rclone serve s3`), still takes
-            // small files.
+        let id = match upload_id(sdk.create_multipart_upload().bucket(bucket).key(&key).send().await) {
+            Ok(id) => id,
+            // A server without uploads in parts still takes small files.
             Err(error) if status(&error).is_some() => return Ok(false),
             Err(error) => return Err(self.client.failed(self.about(&key), error)),
         };
-        let id = created.upload_id().unwrap_or_default();
+        let id = id.as_str();
         let copied = sdk
             .upload_part_copy()
             .bucket(bucket)

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
@@ -16,7 +17,7 @@ use tokio::task::JoinSet;
 use super::answer::{About, code, dislikes_checksums, status};
 use super::client::{S3Client, UploadOptions, bare};
 use super::download::Sink;
-use super::multipart::StoredPart;
+use super::multipart::{StoredPart, upload_id};
 use super::part::{DAMAGED_ATTEMPTS, Part, arrived_damaged};
 use super::parts::part_size;
 use super::reading::{Source, read_parts};
@@ -193,12 +194,37 @@ impl Pending {
     /// Sends the parts of a large file.
     async fn begin(&mut self, client: &S3Client, on_bytes: &(impl Fn(u64) + Sync)) -> Result<(), Failure> {
         self.parts = None;
-        let path = self.path.clone();
-        let source = blocking(move || Source::open(&path)).await?;
-        if source.size > part_size(source.size) {
-            self.parts = Some(self.send_parts(client, source, on_bytes).await?);
+        let source = self.open().await?;
+        if source.size <= part_size(source.size) {
+            return Ok(());
         }
+        let counted = AtomicU64::new(0);
+        let counting = |bytes| {
+            counted.fetch_add(bytes, Ordering::Relaxed);
+            on_bytes(bytes);
+        };
+        let sent = match self.send_parts(client, source, &counting).await {
+            // What was there of an earlier upload stood in the way, and is gone now.
+            Err(Failure::Again(_)) => {
+                let owed = Mutex::new(counted.into_inner());
+                let counting = |bytes: u64| {
+                    let mut owed = owed.lock().unwrap_or_else(PoisonError::into_inner);
+                    let known = bytes.min(*owed);
+                    *owed -= known;
+                    on_bytes(bytes - known);
+                };
+                let source = self.open().await?;
+                self.send_parts(client, source, &counting).await?
+            }
+            sent => sent?,
+        };
+        self.parts = Some(sent);
         Ok(())
+    }
+
+    async fn open(&self) -> Result<Source> {
+        let path = self.path.clone();
+        blocking(move || Source::open(&path)).await
     }
 
     async fn finish(&mut self, client: &S3Client, on_bytes: &(impl Fn(u64) + Sync)) -> Result<Sent, Failure> {
@@ -243,8 +269,7 @@ impl Pending {
     }
 
     async fn send_whole(&self, client: &S3Client, on_bytes: &(impl Fn(u64) + Sync)) -> Result<Sent, Failure> {
-        let path = self.path.clone();
-        let mut source = blocking(move || Source::open(&path)).await?;
+        let mut source = self.open().await?;
         if source.size > part_size(source.size) {
             return Err(source.changed().into());
         }
@@ -293,6 +318,7 @@ impl Pending {
         on_bytes: &(impl Fn(u64) + Sync),
     ) -> Result<SentParts, Failure> {
         let found = if self.options.resume { client.cut_off(&self.bucket, &self.key).await? } else { None };
+        let resumed = found.is_some();
         let (id, sums, there) = match found {
             Some(found) => (found.upload_id, found.checksums, found.parts),
             None => {
@@ -307,9 +333,9 @@ impl Pending {
                     .set_checksum_algorithm(sums.then_some(ChecksumAlgorithm::Crc64Nvme))
                     .set_checksum_type(sums.then_some(ChecksumType::FullObject))
                     .send()
-                    .await
-                    .map_err(|error| self.refused(client, sums, error))?;
-                (created.upload_id().unwrap_or_default().to_owned(), sums, BTreeMap::new())
+                    .await;
+                let id = upload_id(created).map_err(|error| self.refused(client, sums, error))?;
+                (id, sums, BTreeMap::new())
             }
         };
         let sent = self.send_all(client, &id, sums, there, source, on_bytes).await;
@@ -320,7 +346,11 @@ impl Pending {
                 let _ = client.abort_multipart_upload(&self.bucket, &self.key, &id).await;
             }
         }
-        sent
+        // A part cannot always be sent again with other bytes: `rclone serve s3` has passed it on already.
+        sent.map_err(|failure| match failure {
+            Failure::Final(error @ Error::Service { .. }) if resumed => Failure::Again(error),
+            failure => failure,
+        })
     }
 
     async fn send_all(

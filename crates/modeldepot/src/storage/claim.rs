@@ -8,9 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::ModelStorage;
@@ -25,28 +27,39 @@ const RENEWED_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
 /// The age, by the server's clock, from which a claim is taken for that of a dead pusher.
 pub(crate) const STALE_AFTER: Duration = Duration::minutes(10);
 
-/// The age of another's claim from which it is no contender for the same moment, but somebody at work.
-///
-/// Longer than a contender on a busy machine takes from its claim to its look: of 200 processes on two cores one took
-/// more than 5 s, the first of them thought it at work, and all withdrew.
-const AT_WORK_AFTER: Duration = Duration::seconds(20);
+/// Claims of others that are read at once.
+const READS_AT_ONCE: usize = 8;
 
-/// How long the first of several contenders waits for the others to withdraw, and for more of them to stop coming.
+/// How long the first of several contenders waits for any of the others to withdraw.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
-/// What a claim says, for people.
-#[derive(Debug, Serialize, Deserialize)]
+/// How long it waits in all, while others come and go. Its own claim must not go stale meanwhile.
+const LONGEST_WAIT: std::time::Duration = std::time::Duration::from_secs(240);
+
+/// What a claim says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Record {
     /// The program that pushes.
     tool: String,
     /// When it began, by its own clock.
     begun: String,
+    /// Whether it was alone and has gone to work. Until then it is one of several contenders, all but the first of
+    /// whom withdraw.
+    #[serde(default)]
+    at_work: bool,
+}
+
+impl Record {
+    fn body(&self) -> bytes::Bytes {
+        serde_json::to_vec(self).unwrap_or_default().into()
+    }
 }
 
 /// A version that is ours to push. Renewed in the background as long as the value lives.
 pub(super) struct Claim {
     key: String,
     lost: Arc<AtomicBool>,
+    withdrawn: Arc<Notify>,
     renewing: tokio::task::JoinHandle<()>,
 }
 
@@ -89,10 +102,10 @@ impl ModelStorage {
     pub(super) async fn claim(&self, model: &ModelName, version: &Version, claimant: &Claimant<'_>) -> Result<Claimed> {
         let own = ObjectKey::Claim(model.clone(), version.clone(), claimant.id).to_string();
         let begun = claimant.begun.format(&Rfc3339).unwrap_or_default();
-        let record = Record { tool: claimant.tool.to_owned(), begun };
-        let body = bytes::Bytes::from(serde_json::to_vec(&record).unwrap_or_default());
-        self.client.put_small(&self.bucket, &own, body.clone(), "application/json").await?;
+        let record = Record { tool: claimant.tool.to_owned(), begun, at_work: false };
+        self.client.put_small(&self.bucket, &own, record.body(), "application/json").await?;
         let began = Instant::now();
+        let (mut seen, mut changed) = (Vec::new(), began);
         loop {
             let others = match self.living_claims(model, version, &own, false).await? {
                 Some(others) => others,
@@ -100,19 +113,44 @@ impl ModelStorage {
                 None => return Ok(Claimed::Busy { by: "another".to_owned(), since: String::new(), rank: 1 }),
             };
             let Some(first) = others.first() else {
-                return Ok(Claimed::Alone(self.hold(own, body)));
+                return Ok(Claimed::Alone(self.hold(own, Record { at_work: true, ..record })));
             };
             let before = others.iter().filter(|other| other.key < own).count();
-            let at_work = others.iter().find(|other| other.age > AT_WORK_AFTER);
-            if before > 0 || at_work.is_some() || began.elapsed() > PATIENCE {
+            let at_work = if before == 0 { self.at_work(&others).await } else { None };
+            let names: Vec<String> = others.iter().map(|other| other.key.clone()).collect();
+            if names != seen {
+                (seen, changed) = (names, Instant::now());
+            }
+            let hopeless = changed.elapsed() > PATIENCE || began.elapsed() > LONGEST_WAIT;
+            if before > 0 || at_work.is_some() || hopeless {
                 if !claimant.stays {
                     self.client.delete_object(&self.bucket, &own).await?;
                 }
-                let (by, since) = self.holder(at_work.unwrap_or(first)).await;
+                let (by, since) = match at_work {
+                    Some(record) => (record.tool, record.begun),
+                    None => self.holder(first).await,
+                };
                 return Ok(Claimed::Busy { by, since, rank: u32::try_from(before).unwrap_or(u32::MAX).max(1) });
             }
             tokio::time::sleep(std::time::Duration::from_millis(fastrand::u64(30..90))).await;
         }
+    }
+
+    /// Returns what the claim says of whoever has gone to work. Only the first contender asks: all others withdraw.
+    async fn at_work(&self, others: &[Other]) -> Option<Record> {
+        let read: Vec<_> = others.iter().map(|other| self.record(&other.key)).collect();
+        let mut records = stream::iter(read).buffer_unordered(READS_AT_ONCE);
+        while let Some(record) = records.next().await {
+            if let Some(record) = record.filter(|record| record.at_work) {
+                return Some(record);
+            }
+        }
+        None
+    }
+
+    async fn record(&self, claim: &str) -> Option<Record> {
+        let read = self.client.get_small(&self.bucket, claim, 64 * 1024).await.ok().flatten()?;
+        serde_json::from_slice(&read).ok()
     }
 
     /// Returns the claims of others that are not stale, the oldest name first, or none when our own is gone. Stale
@@ -150,34 +188,39 @@ impl ModelStorage {
 
     /// Says who holds a claim. A claim that is gone or unreadable is somebody's all the same.
     async fn holder(&self, other: &Other) -> (String, String) {
-        let read = self.client.get_small(&self.bucket, &other.key, 64 * 1024).await.ok().flatten();
-        let record: Option<Record> = read.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        match record {
+        match self.record(&other.key).await {
             Some(record) => (record.tool, record.begun),
             None => ("another".to_owned(), other.since.clone()),
         }
     }
 
-    /// Keeps a claim alive.
-    fn hold(&self, key: String, body: bytes::Bytes) -> Claim {
-        let lost = Arc::new(AtomicBool::new(false));
-        let (storage, renewed, flag) = (self.clone(), key.clone(), Arc::clone(&lost));
+    /// Goes to work under a claim: says so in it, and keeps it alive.
+    fn hold(&self, key: String, record: Record) -> Claim {
+        let (lost, withdrawn) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
+        let (storage, renewed, flag, stop) = (self.clone(), key.clone(), Arc::clone(&lost), Arc::clone(&withdrawn));
         let renewing = tokio::spawn(async move {
+            let body = record.body();
             loop {
-                tokio::time::sleep(RENEWED_EVERY).await;
-                // A claim that was taken away must not come back by its own renewal.
-                match storage.client.object_exists(&storage.bucket, &renewed).await {
-                    Ok(true) => {}
-                    Ok(false) => return flag.store(true, Ordering::Relaxed),
-                    Err(_) => continue,
-                }
                 let put = storage.client.put_small(&storage.bucket, &renewed, body.clone(), "application/json");
                 if let Err(error) = put.await {
                     tracing::warn!(%error, claim = renewed, "cannot renew the claim");
                 }
+                loop {
+                    // Only between requests: one that is on its way would bring back a claim that was withdrawn.
+                    tokio::select! {
+                        () = stop.notified() => return,
+                        () = tokio::time::sleep(RENEWED_EVERY) => {}
+                    }
+                    // A claim that was taken away must not come back by its own renewal.
+                    match storage.client.object_exists(&storage.bucket, &renewed).await {
+                        Ok(true) => break,
+                        Ok(false) => return flag.store(true, Ordering::Relaxed),
+                        Err(_) => {}
+                    }
+                }
             }
         });
-        Claim { key, lost, renewing }
+        Claim { key, lost, withdrawn, renewing }
     }
 
     /// Returns true when the claim is still there and nobody else can think the version his.
@@ -206,8 +249,9 @@ impl ModelStorage {
     }
 
     /// Withdraws a claim. If that fails it goes stale, and the next pusher or `gc` removes it.
-    pub(super) async fn withdraw(&self, claim: Claim) {
-        claim.renewing.abort();
+    pub(super) async fn withdraw(&self, mut claim: Claim) {
+        claim.withdrawn.notify_one();
+        let _ = (&mut claim.renewing).await;
         if let Err(error) = self.client.delete_object(&self.bucket, &claim.key).await {
             tracing::debug!(%error, claim = claim.key, "cannot withdraw the claim");
         }

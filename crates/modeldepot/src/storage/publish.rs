@@ -406,7 +406,7 @@ impl Job<'_> {
         Error::PushedByAnother { model: self.push.model.clone(), version: self.version.clone(), path: path.clone() }
     }
 
-    /// Looks at every object and at the claim again: size and ETag must be as this push left them.
+    /// Looks at every object and at the claim again: each object must be as this push left it.
     async fn still_ours(&self, prefix: &str, sent: &[(&SourceFile, Sent)]) -> Result<()> {
         let (storage, push) = (self.storage, self.push);
         let (listed, alone) = tokio::try_join!(
@@ -418,11 +418,16 @@ impl Job<'_> {
         }
         let found: BTreeMap<&str, _> = listed.iter().map(|o| (&o.key[prefix.len()..], o)).collect();
         for (file, sent) in sent {
-            let same = found.get(file.path.as_str()).is_some_and(|object| {
-                // A server that lists no ETag leaves the size to compare.
-                object.size == sent.size && (object.etag.is_empty() || object.etag == sent.etag)
-            });
-            if !same {
+            let Some(object) = found.get(file.path.as_str()).filter(|object| object.size == sent.size) else {
+                return Err(self.pushed_by_another(&file.path));
+            };
+            // A server that lists no ETag leaves the size to compare. One that lists another than it answered with, as
+            // `rclone serve s3` does, leaves the bytes.
+            let digests = (sent.size, sent.md5, sent.blake3, sent.crc64);
+            if !object.etag.is_empty()
+                && object.etag != sent.etag
+                && storage.client.same_object(&storage.bucket, &object.key, digests).await?.is_none()
+            {
                 return Err(self.pushed_by_another(&file.path));
             }
         }

@@ -78,6 +78,14 @@ macro_rules! without_conditions {
                 super::$module::$check(super::Backend::unconditional().await).await;
             })*
         }
+
+        mod rclone_serve {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[ignore = "needs rclone: run by `cargo xtask test`"]
+            async fn $check() {
+                super::$module::$check(super::Backend::named("MODELDEPOT_TEST_RCLONE").await).await;
+            })*
+        }
     };
 }
 
