@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use crc_fast::CrcAlgorithm;
-use md5::{Digest as _, Md5};
+use fast_md5::Md5;
 use s3s::checksum::ChecksumHasher;
 use s3s::dto::{ChecksumAlgorithm, ChecksumType};
 use s3s::{S3Result, s3_error};
@@ -271,7 +271,7 @@ impl Hashes {
 
     pub(crate) fn finish(self) -> Digests {
         let mut computed = self.sums.finalize();
-        Digests { md5: self.md5.finalize().into(), sums: sums_of!(computed) }
+        Digests { md5: self.md5.finalize(), sums: sums_of!(computed) }
     }
 }
 
@@ -280,7 +280,7 @@ pub(crate) fn multipart_etag<'a>(parts: impl ExactSizeIterator<Item = &'a str>) 
     let count = parts.len();
     let mut md5 = Md5::new();
     for etag in parts {
-        md5.update(hex::decode(etag).ok()?);
+        md5.update(&hex::decode(etag).ok()?);
     }
     Some(format!("{}-{count}", hex::encode(md5.finalize())))
 }

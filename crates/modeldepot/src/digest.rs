@@ -4,7 +4,6 @@
 //! and merged to the digests of the whole file. MD5 is serial: it is fed in file order.
 
 use blake3::hazmat::{self, HasherExt as _, Mode};
-use md5::Digest as _;
 use serde::{Deserialize, Serialize};
 
 /// A BLAKE3 digest of a whole file: what `b3sum` prints, 64 hexadecimal digits.
@@ -105,8 +104,13 @@ digest_type!(Md5, 16, "hexadecimal", |d: &Md5| hex::encode(d.0), hex::decode);
 digest_type!(Crc64, 8, "base64", |d: &Crc64| BASE64.encode(d.0.to_be_bytes()), |text| BASE64.decode(text));
 
 /// Computes a file's MD5, fed in file order.
-#[derive(Clone, Default)]
-pub(crate) struct Md5Stream(md5::Md5);
+pub(crate) struct Md5Stream(fast_md5::Md5);
+
+impl Default for Md5Stream {
+    fn default() -> Self {
+        Self(fast_md5::Md5::new())
+    }
+}
 
 impl Md5Stream {
     pub(crate) fn update(&mut self, bytes: &[u8]) {
@@ -114,7 +118,7 @@ impl Md5Stream {
     }
 
     pub(crate) fn finish(self) -> Md5 {
-        Md5(self.0.finalize().into())
+        Md5(self.0.finalize())
     }
 }
 

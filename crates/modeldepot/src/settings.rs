@@ -1,6 +1,7 @@
 //! Settings: plain data, handed in. The library reads no environment, no home folder and no clock.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use url::{Host, Url};
@@ -26,6 +27,8 @@ pub struct Settings {
     pub addressing: Addressing,
     /// A PEM file of certificate authorities to trust beside the system's own.
     pub ca_bundle: Option<PathBuf>,
+    /// The most bytes that all transfers together may move in a second, both ways. None, the default, is no limit.
+    pub limit_rate: Option<NonZeroU64>,
 }
 
 /// The buckets of a project.
@@ -258,6 +261,7 @@ impl Settings {
             },
             addressing: Addressing::Auto,
             ca_bundle: filled("AWS_CA_BUNDLE").map(PathBuf::from),
+            limit_rate: None,
         })
     }
 }

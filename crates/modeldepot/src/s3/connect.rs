@@ -6,18 +6,18 @@ use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::provider_config::ProviderConfig;
 use aws_sdk_s3::config::{
     BehaviorVersion, Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedCredentialsProvider,
-    SharedHttpClient, StalledStreamProtectionConfig,
+    StalledStreamProtectionConfig,
 };
-use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use aws_smithy_types::retry::RetryConfig;
-use aws_smithy_types::timeout::TimeoutConfig;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
+use super::http::Http;
 use crate::error::Result;
-use crate::settings::{Addressing, Credentials, Settings, SettingsError};
+use crate::settings::{Addressing, Credentials, Settings};
 
 /// Returns a client that signs for the settings' endpoint. Sends nothing yet.
 pub(super) async fn connect(settings: &Settings) -> Result<aws_sdk_s3::Client> {
-    let http = http_client(settings)?;
+    let http = SharedHttpClient::new(Http::new(settings)?);
     let region = Region::new(settings.region.clone());
     let credentials = match &settings.credentials {
         Credentials::Key { access, secret, token } => {
@@ -58,40 +58,11 @@ pub(super) async fn connect(settings: &Settings) -> Result<aws_sdk_s3::Client> {
                 .with_initial_backoff(Duration::from_millis(150))
                 .with_max_backoff(Duration::from_secs(10)),
         )
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(Duration::from_secs(5))
-                .read_timeout(Duration::from_secs(120))
-                .build(),
-        )
-        // A server that syncs a large part to a slow disk is silent for longer than the SDK's 20 s.
-        .stalled_stream_protection(
-            StalledStreamProtectionConfig::enabled().grace_period(Duration::from_secs(60)).build(),
-        );
+        // Time-outs are in `http`, where it is seen whether bytes move.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     let config = match &settings.endpoint {
         Some(endpoint) => config.endpoint_url(endpoint.as_str()),
         None => config,
     };
     Ok(aws_sdk_s3::Client::from_conf(config.build()))
-}
-
-fn http_client(settings: &Settings) -> Result<SharedHttpClient> {
-    let mut trust = TrustStore::default();
-    if let Some(path) = &settings.ca_bundle {
-        let refused = |reason: String| SettingsError::CaBundle { path: path.clone(), reason };
-        let pem = std::fs::read(path).map_err(|error| refused(error.to_string()))?;
-        // The TLS library takes a file without any certificate in silence, and every handshake fails later.
-        if !pem.windows(27).any(|line| line == b"-----BEGIN CERTIFICATE-----") {
-            return Err(refused("it holds no PEM certificate".to_owned()).into());
-        }
-        trust = trust.with_pem_certificate(pem);
-    }
-    let context = TlsContext::builder().with_trust_store(trust).build().map_err(|error| SettingsError::CaBundle {
-        path: settings.ca_bundle.clone().unwrap_or_default(),
-        reason: error.to_string(),
-    })?;
-    Ok(aws_smithy_http_client::Builder::new()
-        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-        .tls_context(context)
-        .build_https())
 }

@@ -1,16 +1,19 @@
 //! The S3 client, the only code that names the SDK.
 
 mod answer;
+mod body;
 mod client;
 mod clock;
 mod connect;
 mod diagnosis;
 mod download;
+mod http;
 mod multipart;
 mod part;
 mod parts;
 mod probe;
 mod ranges;
+mod rate;
 mod reading;
 mod upload;
 

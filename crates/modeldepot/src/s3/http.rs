@@ -1,0 +1,164 @@
+//! HTTP under the SDK: HTTP/1.1, over as many connections as there are requests.
+//!
+//! An endpoint that offers HTTP/2 would get all parts of a file on one connection, with one window for all of them. It
+//! is not asked.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector as Connector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::retries::ErrorKind;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client, Error as ClientError};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::time::sleep;
+
+use super::body::{Activity, Arriving, Outgoing};
+use super::rate::Rate;
+use crate::settings::{Credentials, Settings, SettingsError};
+
+/// How long it may take to reach a server.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// How long a connection that nothing is sent on is kept.
+const IDLE: Duration = Duration::from_secs(50);
+
+/// How long a server may neither take a byte nor answer. One that syncs a large part to a slow disk, or makes an object
+/// of ten thousand parts, is silent for long.
+const SILENCE: Duration = Duration::from_secs(120);
+
+type Hyper = Client<HttpsConnector<HttpConnector>, Outgoing>;
+
+/// The connections of one client. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Http {
+    hyper: Hyper,
+    rate: Option<Arc<Rate>>,
+    silence: Duration,
+}
+
+impl Http {
+    /// # Errors
+    /// When the file of certificate authorities cannot be used.
+    pub(super) fn new(settings: &Settings) -> Result<Http, SettingsError> {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_keepalive(Some(Duration::from_secs(30)));
+        tcp.set_connect_timeout(Some(CONNECT));
+        let connector =
+            HttpsConnectorBuilder::new().with_tls_config(tls(settings)?).https_or_http().enable_http1().wrap_connector(tcp);
+        let hyper = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .build(connector);
+        let rate = settings.limit_rate.map(|limit| Arc::new(Rate::new(limit)));
+        Ok(Http { hyper, rate, silence: SILENCE })
+    }
+
+    async fn send(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        let activity = Activity::new(AtomicU64::new(0));
+        let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
+        let request = request.map(|body| Outgoing::new(body, self.rate.clone(), Arc::clone(&activity)));
+        let answer = tokio::select! {
+            answer = self.hyper.request(request) => answer.map_err(classified)?,
+            () = silent(&activity, self.silence) => return Err(ConnectorError::timeout(Silent(self.silence).into())),
+        };
+        let answer = answer.map(|body| SdkBody::from_body_1_x(Arriving::new(body, self.rate.clone())));
+        HttpResponse::try_from(answer).map_err(|error| ConnectorError::other(error.into(), None))
+    }
+}
+
+impl HttpClient for Http {
+    fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        let silence = settings.read_timeout().unwrap_or(self.silence);
+        SharedHttpConnector::new(Http { silence, ..self.clone() })
+    }
+}
+
+impl Connector for Http {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        HttpConnectorFuture::new(self.clone().send(request))
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("no answer in {} seconds", .0.as_secs())]
+struct Silent(Duration);
+
+/// Returns when nothing has moved for as long as `patience`, and at most half of that later.
+async fn silent(activity: &AtomicU64, patience: Duration) {
+    let (mut seen, mut quiet) = (0, 0);
+    while quiet < 2 {
+        sleep(patience / 2).await;
+        let now = activity.load(Ordering::Relaxed);
+        quiet = if now == seen { quiet + 1 } else { 0 };
+        seen = now;
+    }
+}
+
+/// What the authorities of this machine and the settings vouch for. Read only where TLS may be spoken: it takes longer
+/// than a small request.
+fn tls(settings: &Settings) -> Result<ClientConfig, SettingsError> {
+    let mut roots = RootCertStore::empty();
+    let plain = settings.endpoint.as_ref().is_some_and(|endpoint| endpoint.url().scheme() == "http");
+    // The AWS chain asks services of its own for credentials.
+    if !plain || matches!(settings.credentials, Credentials::Chain) {
+        let found = rustls_native_certs::load_native_certs();
+        for error in found.errors {
+            tracing::warn!(%error, "a certificate authority of this machine cannot be read");
+        }
+        roots.add_parsable_certificates(found.certs);
+    }
+    if let Some(path) = &settings.ca_bundle {
+        let refused = |reason: String| SettingsError::CaBundle { path: path.clone(), reason };
+        let pem = std::fs::read(path).map_err(|error| refused(error.to_string()))?;
+        let mut any = false;
+        for certificate in CertificateDer::pem_slice_iter(&pem) {
+            let certificate = certificate.map_err(|error| refused(error.to_string()))?;
+            roots.add(certificate).map_err(|error| refused(error.to_string()))?;
+            any = true;
+        }
+        if !any {
+            return Err(refused("it holds no PEM certificate".to_owned()));
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let versions = versions.expect("ring speaks TLS 1.2 and 1.3");
+    Ok(versions.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Says what the SDK needs to know of a failure: whether another attempt may help.
+fn classified(error: ClientError) -> ConnectorError {
+    let unreached = error.is_connect();
+    let (mut broken, mut cut, mut ours) = (false, false, false);
+    let mut cause: Option<&(dyn StdError + 'static)> = error.source();
+    while let Some(error) = cause {
+        broken |= error.is::<std::io::Error>();
+        if let Some(error) = error.downcast_ref::<hyper::Error>() {
+            broken |= error.is_closed() || error.is_canceled();
+            cut |= error.is_incomplete_message();
+            ours |= error.is_user();
+        }
+        cause = error.source();
+    }
+    match error {
+        error if unreached || broken => ConnectorError::io(error.into()),
+        error if cut => ConnectorError::other(error.into(), Some(ErrorKind::TransientError)),
+        error if ours => ConnectorError::user(error.into()),
+        error => ConnectorError::other(error.into(), None),
+    }
+}
