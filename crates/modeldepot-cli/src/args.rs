@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub(crate) use self::care::*;
-pub(crate) use self::value::{Exact, Meta, S3Address};
+pub(crate) use self::value::{Exact, Meta, Rate, S3Address};
 pub(crate) use self::verbs::*;
 
 /// Publish, verify and fetch trained models on any S3 bucket
@@ -63,6 +63,9 @@ pub(crate) struct Globals {
     /// Trust the certificate authorities in this PEM file too [AWS_CA_BUNDLE]
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Connection")]
     pub(crate) ca_bundle: Option<PathBuf>,
+    /// Move at most so many bytes a second, both ways together: 500k, 20M, 1G
+    #[arg(long, global = true, value_name = "RATE", help_heading = "Connection")]
+    pub(crate) limit_rate: Option<Rate>,
     /// Answer in JSON on stdout, and print errors as JSON on stderr
     #[arg(long, global = true, help_heading = "Output")]
     pub(crate) json: bool,

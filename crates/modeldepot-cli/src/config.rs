@@ -32,7 +32,9 @@ pub(crate) fn settings(globals: &Globals) -> Result<Settings, Error> {
     let folder = std::env::current_dir().map_err(|source| Error::CurrentFolder { source })?;
     let layers =
         Layers { flags: flags(globals), environment: |name: &str| std::env::var(name).ok(), file: dotenv(&folder)? };
-    layers.resolve(globals.addressing)
+    let mut settings = layers.resolve(globals.addressing)?;
+    settings.limit_rate = globals.limit_rate.map(|rate| rate.0);
+    Ok(settings)
 }
 
 /// Returns the settings of whoever has set nothing.

@@ -103,7 +103,11 @@ fn depot(error: &Depot, settings: Option<&Settings>) -> Option<String> {
         Depot::Manifest { source: ManifestError::TooNew(_), .. } => {
             "a newer modeldepot wrote it: update this one".to_owned()
         }
-        Depot::Manifest { .. } | Depot::FileMissing { .. } | Depot::WrongSize { .. } | Depot::WrongDigest { .. } => {
+        Depot::Manifest { .. }
+        | Depot::FileMissing { .. }
+        | Depot::WrongSize { .. }
+        | Depot::WrongDigest { .. }
+        | Depot::WrongPart { .. } => {
             PUBLISH_AGAIN.to_owned()
         }
         Depot::Io { source, .. } => return disk(source),

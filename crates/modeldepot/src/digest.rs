@@ -12,6 +12,13 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(extend("pattern" = r"^[0-9a-f]{64}$")))]
 pub struct Blake3([u8; 32]);
 
+/// A BLAKE3 of one part of a file as a node inside the file's tree, 64 hexadecimal digits. It depends on where in the
+/// file the part lies, and merges with those of the other parts to the [`Blake3`] of the file; `b3sum` does not print it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(extend("pattern" = r"^[0-9a-f]{64}$")))]
+pub struct Subtree(hazmat::ChainingValue);
+
 /// An MD5 checksum of a whole file: what `md5sum` prints, 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -86,7 +93,22 @@ impl Blake3 {
     }
 }
 
+impl Subtree {
+    fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
 impl Md5 {
+    /// Returns the MD5 of bytes in memory.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        Self(fast_md5::digest(bytes))
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
     fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
@@ -100,6 +122,7 @@ impl Crc64 {
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 digest_type!(Blake3, 32, "hexadecimal", |d: &Blake3| hex::encode(d.0), hex::decode);
+digest_type!(Subtree, 32, "hexadecimal", |d: &Subtree| hex::encode(d.0), hex::decode);
 digest_type!(Md5, 16, "hexadecimal", |d: &Md5| hex::encode(d.0), hex::decode);
 digest_type!(Crc64, 8, "base64", |d: &Crc64| BASE64.encode(d.0.to_be_bytes()), |text| BASE64.decode(text));
 
@@ -128,7 +151,8 @@ impl Md5Stream {
 /// subtrees of BLAKE3's tree.
 pub(crate) struct PartHasher {
     blake3: blake3::Hasher,
-    crc64: crc_fast::Digest,
+    /// None where nobody asks for it.
+    crc64: Option<crc_fast::Digest>,
     offset: u64,
     len: u64,
 }
@@ -137,71 +161,126 @@ pub(crate) struct PartHasher {
 #[derive(Clone)]
 pub(crate) struct PartDigest {
     /// The part as a node inside the tree. An empty part, which only an empty file has, is none.
-    inner: Option<hazmat::ChainingValue>,
+    inner: Option<Subtree>,
     /// The first part as the whole tree: a file's only part is its root, which finishes otherwise.
-    root: Option<blake3::Hash>,
-    crc64: u64,
+    root: Option<Blake3>,
+    crc64: Option<u64>,
     len: u64,
 }
 
 impl PartHasher {
-    /// Starts the part that begins at `offset` bytes into the file.
+    /// Starts the part that begins at `offset` bytes into the file, for both digests.
     pub(crate) fn new(offset: u64) -> Self {
+        Self { crc64: Some(crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme)), ..Self::blake3(offset) }
+    }
+
+    /// Starts the part that begins at `offset` bytes into the file, for BLAKE3 alone.
+    pub(crate) fn blake3(offset: u64) -> Self {
         let mut blake3 = blake3::Hasher::new();
         blake3.set_input_offset(offset);
-        Self { blake3, crc64: crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme), offset, len: 0 }
+        Self { blake3, crc64: None, offset, len: 0 }
     }
 
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.blake3.update(bytes);
-        self.crc64.update(bytes);
+        if let Some(crc64) = &mut self.crc64 {
+            crc64.update(bytes);
+        }
         self.len += bytes.len() as u64;
     }
 
     pub(crate) fn finish(self) -> PartDigest {
         PartDigest {
-            inner: (self.len > 0).then(|| self.blake3.finalize_non_root()),
-            root: (self.offset == 0).then(|| self.blake3.finalize()),
-            crc64: self.crc64.finalize(),
+            inner: (self.len > 0).then(|| Subtree(self.blake3.finalize_non_root())),
+            root: (self.offset == 0).then(|| Blake3(*self.blake3.finalize().as_bytes())),
+            crc64: self.crc64.map(|crc64| crc64.finalize()),
             len: self.len,
         }
     }
 }
 
 impl PartDigest {
-    /// Returns the digest of one part in one go.
+    /// Returns both digests of one part in one go.
     pub(crate) fn of(offset: u64, bytes: &[u8]) -> Self {
+        // In pieces that stay in the processor's cache for the second of the two.
+        const PIECE: usize = 128 * 1024;
         let mut hasher = PartHasher::new(offset);
-        hasher.update(bytes);
+        bytes.chunks(PIECE).for_each(|piece| hasher.update(piece));
         hasher.finish()
     }
 
-    pub(crate) fn crc64(&self) -> Crc64 {
-        Crc64(self.crc64)
+    /// Returns the CRC64NVME of the part alone, if it was asked for.
+    pub(crate) fn crc64(&self) -> Option<Crc64> {
+        self.crc64.map(Crc64)
     }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Returns true when the part is what was expected of it.
+    pub(crate) fn is(&self, expected: &PartExpected) -> bool {
+        match expected {
+            PartExpected::Whole(blake3) => self.root == Some(*blake3),
+            PartExpected::Inner(subtree) => self.inner == Some(*subtree),
+        }
+    }
+
+    /// Returns the part as a node of the file's tree; none of an empty file.
+    pub(crate) fn subtree(&self) -> Option<Subtree> {
+        self.inner
+    }
+}
+
+/// What a part of a file is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PartExpected {
+    /// The file's only part.
+    Whole(Blake3),
+    /// One of several.
+    Inner(Subtree),
+}
+
+/// The digests of a whole file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Digests {
+    pub(crate) size: u64,
+    /// None when nobody asked for it.
+    pub(crate) md5: Option<Md5>,
+    pub(crate) blake3: Blake3,
+    /// None when nobody asked for it.
+    pub(crate) crc64: Option<Crc64>,
+    /// The BLAKE3 of each part; none of a file that is one part.
+    pub(crate) parts: Vec<Subtree>,
 }
 
 /// Merges the digests of all parts of a file, in file order, to those of the file.
 ///
 /// The parts begin at the file's first byte and lie edge to edge; an empty file has one empty part.
-pub(crate) fn merge(parts: &[PartDigest]) -> (Blake3, Crc64) {
-    let blake3 = match parts {
-        [PartDigest { root: Some(root), .. }] => *root,
+pub(crate) fn merge(parts: &[PartDigest], md5: Option<Md5>) -> Digests {
+    let (blake3, parts_of_many) = match parts {
+        [PartDigest { root: Some(root), .. }] => (*root, Vec::new()),
         _ => {
-            let values: Vec<_> = parts.iter().filter_map(|part| part.inner).collect();
-            let (left, right) = values.split_at(left_subtree(values.len()));
-            hazmat::merge_subtrees_root(&subtree(left), &subtree(right), Mode::Hash)
+            let values: Vec<Subtree> = parts.iter().filter_map(|part| part.inner).collect();
+            (root_of(&values), values)
         }
     };
-    let crc64 = parts.iter().fold((0, 0), |(crc, len), part| {
-        (crc_fast::checksum_combine(crc_fast::CrcAlgorithm::Crc64Nvme, crc, part.crc64, part.len), len + part.len)
+    let crc64 = parts.iter().try_fold(0, |crc, part| {
+        Some(crc_fast::checksum_combine(crc_fast::CrcAlgorithm::Crc64Nvme, crc, part.crc64?, part.len))
     });
-    (Blake3(*blake3.as_bytes()), Crc64(crc64.0))
+    let size = parts.iter().map(|part| part.len).sum();
+    Digests { size, md5, blake3, crc64: crc64.map(Crc64), parts: parts_of_many }
 }
 
-fn subtree(values: &[hazmat::ChainingValue]) -> hazmat::ChainingValue {
+/// Merges the parts of a file that has several to the BLAKE3 of the file.
+pub(crate) fn root_of(parts: &[Subtree]) -> Blake3 {
+    let (left, right) = parts.split_at(left_subtree(parts.len()));
+    Blake3(*hazmat::merge_subtrees_root(&subtree(left), &subtree(right), Mode::Hash).as_bytes())
+}
+
+fn subtree(values: &[Subtree]) -> hazmat::ChainingValue {
     match values {
-        [only] => *only,
+        [only] => only.0,
         _ => {
             let (left, right) = values.split_at(left_subtree(values.len()));
             hazmat::merge_subtrees_non_root(&subtree(left), &subtree(right), Mode::Hash)
@@ -227,15 +306,19 @@ mod tests {
             if parts.is_empty() {
                 parts.push(PartDigest::of(0, &[]));
             }
-            let (blake3, crc64) = merge(&parts);
-            prop_assert_eq!(blake3.to_string(), blake3::hash(&bytes).to_string());
-            prop_assert_eq!(crc64.0, crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, &bytes));
+            let whole = merge(&parts, None);
+            prop_assert_eq!(whole.blake3.to_string(), blake3::hash(&bytes).to_string());
+            prop_assert_eq!(whole.crc64.unwrap().0, crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, &bytes));
+            prop_assert_eq!(whole.size, bytes.len() as u64);
+            prop_assert_eq!(whole.parts.len(), if parts.len() == 1 { 0 } else { parts.len() });
+            prop_assert!(whole.parts.is_empty() || root_of(&whole.parts) == whole.blake3);
         }
     }
 
     #[test]
     fn digests_are_spelled_as_their_tools_do() {
-        let (blake3, crc64) = merge(&[PartDigest::of(0, b"123456789")]);
+        let Digests { blake3, crc64, .. } = merge(&[PartDigest::of(0, b"123456789")], None);
+        let crc64 = crc64.unwrap();
         // `printf 123456789 | b3sum`, and the check value of CRC-64/NVME in the catalogue of CRC algorithms.
         assert_eq!(blake3.to_string(), "b7d65b48420d1033cb2595293263b6f72eabee20d55e699d0df1973b3c9deed1");
         assert_eq!(crc64.0, 0xae8b_1486_0a79_9888);
@@ -246,7 +329,8 @@ mod tests {
 
     #[test]
     fn digests_parse_back() {
-        let (blake3, crc64) = merge(&[PartDigest::of(0, b"x")]);
+        let Digests { blake3, crc64, .. } = merge(&[PartDigest::of(0, b"x")], None);
+        let crc64 = crc64.unwrap();
         assert_eq!(blake3.to_string().parse(), Ok(blake3));
         assert_eq!(crc64.to_string().parse(), Ok(crc64));
         assert!("xyz".parse::<Blake3>().is_err());

@@ -274,6 +274,31 @@ pub enum Error {
         /// The digest found.
         found: String,
     },
+    /// A part of a file in the bucket has other bytes than were published.
+    #[error(
+        "`{path}` is damaged between its bytes {first} and {last}: their BLAKE3 is {found} where {expected} was \
+         published"
+    )]
+    WrongPart {
+        /// The file.
+        path: String,
+        /// The first byte of the part.
+        first: u64,
+        /// The last byte of the part.
+        last: u64,
+        /// The published digest of the part, as a node of the file's tree.
+        expected: String,
+        /// The digest found.
+        found: String,
+    },
+    /// An object was replaced by another while it was read.
+    #[error("`{key}` in bucket `{bucket}` was replaced while it was read")]
+    ObjectChanged {
+        /// The bucket.
+        bucket: BucketName,
+        /// The object's key.
+        key: String,
+    },
 
     /// A file or folder on this machine cannot be used.
     #[error("cannot {action} `{}`", path.display())]
@@ -314,10 +339,12 @@ impl Error {
             VersionBusy { .. } | Remains { .. } | Condemned { .. } => ErrorKind::Conflict,
             BucketTaken { .. } | ObjectExists { .. } => ErrorKind::Conflict,
             Denied { .. } | WrongRegion { .. } | NoCredentials { .. } => ErrorKind::Denied,
-            Unreachable { .. } | Unavailable { .. } => ErrorKind::Unavailable,
+            Unreachable { .. } | Unavailable { .. } | ObjectChanged { .. } => ErrorKind::Unavailable,
             // A newer layout is not damage: a newer program reads it.
             Manifest { source: ManifestError::TooNew(_), .. } => ErrorKind::Invalid,
-            Manifest { .. } | FileMissing { .. } | WrongSize { .. } | WrongDigest { .. } => ErrorKind::Corrupt,
+            Manifest { .. } | FileMissing { .. } | WrongSize { .. } | WrongDigest { .. } | WrongPart { .. } => {
+                ErrorKind::Corrupt
+            },
             Io { .. } => ErrorKind::Io,
             Service { .. } => ErrorKind::Internal,
         }

@@ -23,13 +23,15 @@
 //!             created: std::time::SystemTime::now().into(),
 //!             tool: "my trainer 1.0".to_owned(),
 //!             journal: None,
+//!             md5: true,
+//!             copies: true,
 //!         },
 //!         &Progress::none(),
 //!     )
 //!     .await?;
 //!
 //! let selector = "plant_classifier@latest".parse()?;
-//! let pull = Pull { selector, folder: "models/downloaded".into(), resume: true };
+//! let pull = Pull::new(selector, "models/downloaded");
 //! let fetched = storage.download_model(&pull, &Progress::none()).await?;
 //! assert_eq!(fetched.manifest.version, published.manifest.version);
 //! # Ok(())
@@ -61,10 +63,10 @@ mod settings;
 mod storage;
 mod task;
 
-pub use digest::{Blake3, Crc64, DigestError, Md5};
+pub use digest::{Blake3, Crc64, DigestError, Md5, Subtree};
 pub use error::{Error, ErrorKind, Result, SourceError};
 pub use key::ObjectKey;
-pub use manifest::{FORMAT_VERSION, FileEntry, Manifest, ManifestError};
+pub use manifest::{FORMAT_VERSION, FileEntry, Manifest, ManifestError, Parts};
 pub use name::{ArtifactPath, BucketName, ModelName, NameError, Selector, Version};
 pub use progress::{Event, Progress};
 pub use s3::S3Client;

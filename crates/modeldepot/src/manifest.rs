@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
-use crate::digest::{Blake3, Crc64, Md5};
+use crate::digest::{Blake3, Crc64, Md5, Subtree, root_of};
 use crate::key::{ObjectKey, version_prefix};
 use crate::name::{ArtifactPath, ModelName, Version};
 
@@ -76,6 +76,36 @@ pub struct FileEntry {
     /// Its CRC64NVME, in base64 as S3 writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crc64nvme: Option<Crc64>,
+    /// Its parts, if it has several. Missing in small files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Parts>,
+}
+
+/// The parts of a file, so that a damaged one is known by itself, and one that is the same in another version need not
+/// be moved again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Parts {
+    /// The length of every part but the last, in bytes: a power of two of at least 1 MiB.
+    pub size: u64,
+    /// The parts in the order of the file. They merge to the file's `blake3`.
+    pub blake3: Vec<Subtree>,
+}
+
+/// The smallest parts that a manifest may list.
+const SMALLEST_PARTS: u64 = 1024 * 1024;
+
+impl FileEntry {
+    /// Returns false when the parts are not those of this file.
+    fn parts_fit(&self) -> bool {
+        self.parts.as_ref().is_none_or(|parts| {
+            parts.size.is_power_of_two()
+                && parts.size >= SMALLEST_PARTS
+                && parts.blake3.len() > 1
+                && parts.blake3.len() as u64 == self.size.div_ceil(parts.size)
+                && root_of(&parts.blake3) == self.blake3
+        })
+    }
 }
 
 /// Says why the bytes of a manifest cannot be used.
@@ -128,6 +158,9 @@ impl Manifest {
             if let Some((cut, _)) = path.match_indices('/').find(inside) {
                 return wrong(format!("it lists `{}` both as a file and as a folder", &path[..cut]));
             }
+        }
+        if let Some(file) = files.iter().find(|file| !file.parts_fit()) {
+            return wrong(format!("the parts that it lists of `{}` are not those of the file", file.path));
         }
         match files.iter().find(|file| file.path == main) {
             None => wrong(format!("its model file `{main}` is not among its files")),
@@ -323,6 +356,7 @@ mod tests {
             with_files(&format!("{main}, {}", file("../evil"))),
             with_files(&format!("{main}, {}", file("/etc/evil"))),
             with_files(&format!("{main}, {}", file("manifest.json"))),
+            with_files(&main.replace("}", &format!(r#", "parts": {{"size": 1048576, "blake3": ["{0}", "{0}"]}}}}"#, "cd".repeat(32)))),
         ]
         .iter()
         .map(|json| {
@@ -348,6 +382,7 @@ mod tests {
         it is not a manifest: `../evil` is not a valid artifact path: empty, `.` and `..` segments are not allowed at line 8 column 172
         it is not a manifest: `/etc/evil` is not a valid artifact path: it must be relative at line 8 column 174
         it is not a manifest: `manifest.json` is not a valid artifact path: `manifest.json` is the version's own record; rename the file at line 8 column 178
+        the parts that it lists of `best_model.pth` are not those of the file
         ");
     }
 

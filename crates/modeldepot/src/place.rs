@@ -2,6 +2,7 @@
 //!
 //! A file appears under its name only when it is complete. What is staged and not persisted goes with its value.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,26 +14,34 @@ use tempfile::{NamedTempFile, TempPath};
 
 use crate::error::{Error, Result};
 use crate::name::ArtifactPath;
-use crate::s3::Ranges;
 use crate::task::blocking;
 
 /// A file with its full length reserved, not yet under its name.
 pub(crate) struct Staged {
-    file: Arc<File>,
+    /// None once it was closed.
+    file: Option<Arc<File>>,
     /// None once it has its name.
     temp: Option<TempPath>,
     target: PathBuf,
-    /// What has landed, where a fetch may be gone on with; and whether it is worth keeping if it is not finished.
-    ranges: Option<(Arc<Ranges>, Arc<AtomicBool>)>,
+    /// Where a fetch may be gone on with, what says whether it is worth it.
+    again: Option<Again>,
+}
+
+/// A staged file that a later fetch of the same finds again.
+struct Again {
+    /// Whether an earlier fetch left something in it.
+    found: bool,
+    /// Whether anything has landed in it.
+    landed: AtomicBool,
+    /// Whether to keep it, if it is not finished.
+    keep: Arc<AtomicBool>,
 }
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        let (Some((ranges, keep)), Some(temp)) = (&self.ranges, &mut self.temp) else { return };
-        if ranges.any() && keep.load(Ordering::Relaxed) {
+        let (Some(again), Some(temp)) = (&self.again, &mut self.temp) else { return };
+        if again.keep.load(Ordering::Relaxed) && (again.found || again.landed.load(Ordering::Relaxed)) {
             temp.disable_cleanup(true);
-        } else {
-            ranges.remove();
         }
     }
 }
@@ -58,21 +67,26 @@ fn stage(folder: &Path, target: PathBuf, size: u64) -> Result<Staged> {
     let temp = new_temp(folder).map_err(Error::io("write a file in", folder))?;
     reserve(temp.as_file(), size).map_err(Error::io("reserve the space for", &target))?;
     let (file, temp) = temp.into_parts();
-    Ok(Staged { file: Arc::new(file), temp: Some(temp), target, ranges: None })
+    Ok(Staged { file: Some(Arc::new(file)), temp: Some(temp), target, again: None })
 }
 
 /// Stages a file under a name that a repeated fetch finds again; none while another process does the same.
 fn stage_again(folder: &Path, target: &Path, size: u64, name: &str, keep: &Arc<AtomicBool>) -> Result<Option<Staged>> {
-    let place = |ending: &str| folder.join(format!(".modeldepot-{name}.{ending}"));
-    let (list, part) = (place("ranges"), place("part"));
-    let opened = Ranges::open(&list).map_err(Error::io("write", &list))?;
-    let Some(ranges) = opened else { return Ok(None) };
+    let part = folder.join(format!(".modeldepot-{name}.part"));
     let file = open_own(&part).map_err(Error::io("write", &part))?;
+    if file.try_lock().is_err() {
+        return Ok(None);
+    }
     let temp = TempPath::try_from_path(&part).map_err(Error::io("write", &part))?;
-    let ranges = Some((Arc::new(ranges), Arc::clone(keep)));
-    // Whole before the space is reserved, so that both files go again if there is none.
-    let staged = Staged { file: Arc::new(file), temp: Some(temp), target: target.to_owned(), ranges };
-    reserve(&staged.file, size).map_err(Error::io("reserve the space for", target))?;
+    let found = file.metadata().is_ok_and(|found| found.len() > 0);
+    let again = Some(Again { found, landed: AtomicBool::new(false), keep: Arc::clone(keep) });
+    let file = Arc::new(file);
+    let staged = Staged { file: Some(Arc::clone(&file)), temp: Some(temp), target: target.to_owned(), again };
+    if let Err(error) = reserve(&file, size) {
+        // It would be in the way on a disk that is full.
+        keep.store(false, Ordering::Relaxed);
+        return Err(Error::io("reserve the space for", target)(error));
+    }
     Ok(Some(staged))
 }
 
@@ -156,8 +170,11 @@ pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()>
 
 impl Staged {
     /// Returns the open file, to write at offsets.
+    ///
+    /// # Panics
+    /// When it was closed.
     pub(crate) fn file(&self) -> Arc<File> {
-        Arc::clone(&self.file)
+        Arc::clone(self.file.as_ref().expect("it is open"))
     }
 
     /// Returns where the bytes are while the file is staged.
@@ -165,15 +182,31 @@ impl Staged {
         self.temp.as_deref().unwrap_or(&self.target)
     }
 
-    /// Returns the list of what has landed, where the fetch may be gone on with.
-    pub(crate) fn ranges(&self) -> Option<Arc<Ranges>> {
-        self.ranges.as_ref().map(|(ranges, _)| Arc::clone(ranges))
+    /// Closes a file that no later fetch goes on with. A version may have more files than a process may hold open.
+    pub(crate) fn close(&mut self) {
+        if self.again.is_none() {
+            self.file = None;
+        }
     }
 
-    /// Stops believing in what has landed.
-    pub(crate) fn forget_ranges(&mut self) {
-        if let Some((ranges, _)) = self.ranges.take() {
-            ranges.remove();
+    /// Makes the bytes durable.
+    fn sync(&self) -> Result<()> {
+        let synced = match &self.file {
+            Some(file) => file.sync_all(),
+            None => fs::OpenOptions::new().write(true).open(self.path()).and_then(|file| file.sync_all()),
+        };
+        synced.map_err(Error::io("sync", &self.target))
+    }
+
+    /// Returns true when an earlier fetch of the same may have left something in it.
+    pub(crate) fn was_begun(&self) -> bool {
+        self.again.as_ref().is_some_and(|again| again.found)
+    }
+
+    /// Notes that something has landed, so that it is worth going on from here.
+    pub(crate) fn landed(&self) {
+        if let Some(again) = &self.again {
+            again.landed.store(true, Ordering::Relaxed);
         }
     }
 
@@ -181,16 +214,13 @@ impl Staged {
         if let Some(temp) = self.temp.take() {
             temp.persist(&self.target).map_err(|refused| Error::io("write", &self.target)(refused.error))?;
         }
-        if let Some((ranges, _)) = self.ranges.take() {
-            ranges.remove();
-        }
         Ok(())
     }
 
     /// Makes the bytes durable, gives them their name, and makes that durable too.
     pub(crate) async fn persist(mut self) -> Result<()> {
         blocking(move || {
-            self.file.sync_all().map_err(Error::io("sync", &self.target))?;
+            self.sync()?;
             self.rename()?;
             sync_folder(self.target.parent())
         })
@@ -227,9 +257,24 @@ impl Folder {
                 Some(name) => stage_again(&root, &target, size, &name, &keep)?,
                 None => None,
             };
-            again.map_or_else(|| stage(&root, target, size), Ok)
+            let staged = again.map_or_else(|| stage(&root, target, size), Ok);
+            drop(keep);
+            staged
         })
         .await
+    }
+
+    /// Opens the file that is at `path` now, if it is a regular file and no link leads there.
+    pub(crate) fn existing(&self, path: &ArtifactPath) -> Option<File> {
+        let mut place = self.root.clone();
+        for segment in path.segments() {
+            place.push(segment);
+            if fs::symlink_metadata(&place).ok()?.is_symlink() {
+                return None;
+            }
+        }
+        let file = File::open(&place).ok()?;
+        file.metadata().ok()?.is_file().then_some(file)
     }
 
     /// Lets nothing stay of files that are not finished: what they were to be is damaged.
@@ -240,44 +285,71 @@ impl Folder {
     /// Gives all files their names, then writes the manifest.
     ///
     /// Each file is synced first, so the time in which old and new files stand side by side is that of a few
-    /// renames; and in it there is no manifest.
-    pub(crate) async fn persist(self, files: Vec<(ArtifactPath, Staged)>, manifest: Bytes) -> Result<()> {
+    /// renames; and in it there is no manifest. With `sync` false the system decides when bytes reach the disk.
+    pub(crate) async fn persist(self, files: Vec<(ArtifactPath, Staged)>, manifest: Bytes, sync: bool) -> Result<()> {
         blocking(move || {
-            for (_, staged) in &files {
-                staged.file.sync_all().map_err(Error::io("sync", &staged.target))?;
+            if sync {
+                sync_files(&self.root, &files)?;
             }
             let record = self.root.join("manifest.json");
             let mut temp = new_temp(&self.root).map_err(Error::io("write a file in", &self.root))?;
             io::Write::write_all(&mut temp, &manifest).map_err(Error::io("write", &record))?;
-            temp.as_file().sync_all().map_err(Error::io("sync", &record))?;
+            if sync {
+                temp.as_file().sync_all().map_err(Error::io("sync", &record))?;
+            }
             match fs::remove_file(&record) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(Error::io("replace", &record)(error));
                 }
                 _ => {}
             }
+            let mut folders = BTreeSet::from([self.root.clone()]);
             for (path, mut staged) in files {
-                let folder = make_parents(&self.root, &path)?;
+                folders.extend(make_parents(&self.root, &path)?);
                 staged.rename()?;
-                sync_folder(Some(&folder))?;
+            }
+            if sync {
+                // Before the manifest says that they are there.
+                folders.iter().try_for_each(|folder| sync_folder(Some(folder)))?;
             }
             temp.persist(&record).map_err(|refused| Error::io("write", &record)(refused.error))?;
-            sync_folder(Some(&self.root))
+            if sync { sync_folder(Some(&self.root)) } else { Ok(()) }
         })
         .await
     }
 
     /// Takes the folder away again, if it was made for this pull and nothing is in it.
     pub(crate) async fn abandon(self) {
+        // Whoever was about to put a file there when all was given up may still be at it, and takes it away again.
+        for _ in 0..200 {
+            if Arc::strong_count(&self.keep) == 1 {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
         if self.created {
             let _ = blocking(move || Ok(fs::remove_dir(&self.root))).await;
         }
     }
 }
 
-/// Makes the folders between `root` and the file at `path`, one by one, and follows no symbolic link on the way.
-fn make_parents(root: &Path, path: &ArtifactPath) -> Result<PathBuf> {
-    let mut folder = root.to_owned();
+/// More files than this are synced with all else that their file system has to write: one long wait and not many.
+const MANY: usize = 16;
+
+/// Makes the bytes of files durable.
+fn sync_files(root: &Path, files: &[(ArtifactPath, Staged)]) -> Result<()> {
+    #[cfg(target_os = "linux")]
+    if files.len() > MANY {
+        let folder = File::open(root).map_err(Error::io("sync", root))?;
+        return rustix::fs::syncfs(folder).map_err(|error| Error::io("sync", root)(error.into()));
+    }
+    files.iter().try_for_each(|(_, staged)| staged.sync())
+}
+
+/// Makes the folders between `root` and the file at `path`, one by one, and follows no symbolic link on the way. Returns
+/// them.
+fn make_parents(root: &Path, path: &ArtifactPath) -> Result<Vec<PathBuf>> {
+    let (mut folder, mut folders) = (root.to_owned(), Vec::new());
     let segments: Vec<&str> = path.segments().collect();
     for segment in &segments[..segments.len() - 1] {
         folder.push(segment);
@@ -292,8 +364,9 @@ fn make_parents(root: &Path, path: &ArtifactPath) -> Result<PathBuf> {
             }
             Err(error) => return Err(Error::io("look at", &folder)(error)),
         }
+        folders.push(folder.clone());
     }
-    Ok(folder)
+    Ok(folders)
 }
 
 /// Makes renames in a folder durable. Windows has no such call, and needs none.
@@ -328,7 +401,7 @@ mod tests {
         let file = staged(&folder, &a, b"abc").await;
         drop(staged(&folder, &dropped, b"x").await);
         assert!(!root.join("sub/a").exists());
-        folder.persist(vec![file], Bytes::from_static(b"{}")).await.unwrap();
+        folder.persist(vec![file], Bytes::from_static(b"{}"), true).await.unwrap();
         assert_eq!(fs::read(root.join("sub/a")).unwrap(), b"abc");
         let mut names: Vec<_> = fs::read_dir(&root).unwrap().map(|e| e.unwrap().file_name()).collect();
         names.sort();
@@ -357,10 +430,10 @@ mod tests {
         let folder = Folder::open(&inside).await.unwrap();
         let (through, over) = (path("sub/f"), path("g"));
         let file = staged(&folder, &through, b"x").await;
-        assert!(folder.persist(vec![file], Bytes::from_static(b"{}")).await.is_err());
+        assert!(folder.persist(vec![file], Bytes::from_static(b"{}"), true).await.is_err());
         let folder = Folder::open(&inside).await.unwrap();
         let file = staged(&folder, &over, b"x").await;
-        folder.persist(vec![file], Bytes::from_static(b"{}")).await.unwrap();
+        folder.persist(vec![file], Bytes::from_static(b"{}"), true).await.unwrap();
         assert_eq!(fs::read_dir(&outside).unwrap().count(), 0, "nothing was written outside");
         assert!(fs::symlink_metadata(inside.join("g")).unwrap().is_file(), "the link was replaced, not followed");
     }

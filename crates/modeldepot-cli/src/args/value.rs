@@ -1,5 +1,6 @@
 //! Values with a syntax of their own, each parsed where it is typed.
 
+use std::num::NonZeroU64;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -70,6 +71,29 @@ impl FromStr for Lifetime {
         let number: u64 = number.parse().map_err(|_| rule())?;
         // Whether so long a life is allowed is S3's rule, and the library's.
         Ok(Lifetime(Duration::from_secs(number.saturating_mul(seconds))))
+    }
+}
+
+/// A number of bytes a second: `500k`, `20M`, `1G`, by thousands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rate(pub(crate) NonZeroU64);
+
+impl FromStr for Rate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let rule = || "write it as a number of bytes a second, or with k, M or G: `500k`, `20M`, `1G`".to_owned();
+        let (number, factor) = match text.char_indices().next_back() {
+            Some((at, 'k' | 'K')) => (&text[..at], 1000),
+            Some((at, 'm' | 'M')) => (&text[..at], 1_000_000),
+            Some((at, 'g' | 'G')) => (&text[..at], 1_000_000_000),
+            _ => (text, 1),
+        };
+        if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(rule());
+        }
+        let number: u64 = number.parse().map_err(|_| rule())?;
+        NonZeroU64::new(number.saturating_mul(factor)).map(Rate).ok_or_else(rule)
     }
 }
 
@@ -146,6 +170,18 @@ mod tests {
         assert_eq!(seconds("7d"), Some(604_800));
         for bad in ["", "h", "1", "1w", "-1h", "+1h", "1.5h", "1 h", "1ü", "99999999999999999999d"] {
             assert_eq!(seconds(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn rates() {
+        let rate = |text: &str| text.parse::<Rate>().ok().map(|rate| rate.0.get());
+        assert_eq!(rate("500"), Some(500));
+        assert_eq!(rate("500k"), Some(500_000));
+        assert_eq!(rate("20M"), Some(20_000_000));
+        assert_eq!(rate("1G"), Some(1_000_000_000));
+        for bad in ["", "k", "0", "0M", "-1M", "1.5M", "1 M", "1ü", "1MB"] {
+            assert_eq!(rate(bad), None, "{bad}");
         }
     }
 

@@ -57,6 +57,12 @@ pub(crate) struct PushArgs {
     /// Begin anew instead of going on with a push of the same that was cut off
     #[arg(long)]
     pub(crate) no_resume: bool,
+    /// Send every byte, also parts that an earlier version has and the server could copy
+    #[arg(long)]
+    pub(crate) no_copy: bool,
+    /// Compute no MD5: for hosts that send faster than 0.7 GB/s. The Python original cannot check the version then
+    #[arg(long)]
+    pub(crate) no_md5: bool,
 }
 
 /// Fetch a version and prove that every byte is the one that was published
@@ -71,9 +77,13 @@ pub(crate) struct PullArgs {
     /// Put the files into this folder [default: ./MODEL]
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) folder: Option<PathBuf>,
-    /// Begin anew instead of going on with a pull of the same that was cut off
+    /// Fetch every byte, instead of going on with a pull that was cut off or using what the folder has already
     #[arg(long)]
     pub(crate) no_resume: bool,
+    /// Do not wait until the disk has the bytes: faster, but a power failure may leave files that are not what was
+    /// fetched
+    #[arg(long)]
+    pub(crate) no_sync: bool,
 }
 
 /// List the versions of a model, the latest last

@@ -79,6 +79,8 @@ async fn publish(storage: &ModelStorage, model: &ModelName, folder: &Path) -> Re
         created: config::now(),
         tool: concat!("modeldepot ", env!("CARGO_PKG_VERSION")).to_owned(),
         journal: None,
+        md5: true,
+        copies: true,
     };
     storage.upload_model(push, &Progress::none()).await?;
     Ok(())
@@ -153,7 +155,7 @@ pub(crate) async fn checks(
     let (folder, fetched) = match tempfile::tempdir() {
         Ok(folder) => {
             let target = folder.path().join(model.as_str());
-            let pull = Pull { selector: selector.clone(), folder: target, resume: false };
+            let pull = Pull { resume: false, ..Pull::new(selector.clone(), target) };
             let fetched = storage.download_model(&pull, &Progress::none()).await;
             (Some(folder), fetched.map_err(Error::from))
         }

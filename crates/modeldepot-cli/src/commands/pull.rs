@@ -14,7 +14,7 @@ pub(crate) async fn run(args: PullArgs, cx: &Context<'_>) -> Result<(), Error> {
     let folder = args.folder.unwrap_or_else(|| PathBuf::from(args.selector.model.as_str()));
     let storage = cx.storage().await?;
     let bar = cx.ui.bar("pulling");
-    let pull = Pull { selector: args.selector, folder, resume: !args.no_resume };
+    let pull = Pull { resume: !args.no_resume, sync: !args.no_sync, ..Pull::new(args.selector, folder) };
     let fetched = storage.download_model(&pull, &bar.progress()).await?;
     let pace = bar.pace(fetched.bytes);
     drop(bar);
@@ -31,6 +31,9 @@ pub(crate) async fn run(args: PullArgs, cx: &Context<'_>) -> Result<(), Error> {
     if fetched.kept > 0 {
         cx.ui.note(format_args!("{} were there already, from a pull that was cut off", size(fetched.kept)));
     }
+    if fetched.reused > 0 {
+        cx.ui.note(format_args!("{} were in the folder already", size(fetched.reused)));
+    }
     if cx.ui.json {
         return cx.ui.answer_json(&json!({
             "model": manifest.model_name,
@@ -39,7 +42,9 @@ pub(crate) async fn run(args: PullArgs, cx: &Context<'_>) -> Result<(), Error> {
             "model_path": fetched.model_path,
             "files": fetched.files,
             "bytes": fetched.bytes,
+            "fetched_bytes": fetched.bytes.saturating_sub(fetched.kept + fetched.reused),
             "kept_bytes": fetched.kept,
+            "reused_bytes": fetched.reused,
         }));
     }
     cx.ui.answer(fetched.model_path.display())

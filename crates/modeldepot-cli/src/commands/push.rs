@@ -33,6 +33,8 @@ pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
         created: config::now(),
         tool: concat!("modeldepot ", env!("CARGO_PKG_VERSION")).to_owned(),
         journal: if args.no_resume { None } else { config::state_folder() },
+        md5: !args.no_md5,
+        copies: !args.no_copy,
     };
     let storage = cx.storage().await?;
     let bar = cx.ui.bar("pushing");
@@ -50,6 +52,9 @@ pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
         if published.kept > 0 {
             cx.ui.note(format_args!("{} were there already, from a push that was cut off", size(published.kept)));
         }
+        if published.copied > 0 {
+            cx.ui.note(format_args!("{} were copied from an earlier version, within the server", size(published.copied)));
+        }
     }
     if cx.ui.json {
         return cx.ui.answer_json(&json!({
@@ -58,7 +63,9 @@ pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
             "already": published.already,
             "files": files,
             "bytes": bytes,
+            "sent_bytes": if published.already { 0 } else { bytes.saturating_sub(published.kept + published.copied) },
             "kept_bytes": published.kept,
+            "copied_bytes": published.copied,
             "manifest": manifest,
         }));
     }

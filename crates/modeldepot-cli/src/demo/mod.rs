@@ -148,7 +148,7 @@ async fn push(
     let (files, bytes) = (source.files.len(), source.size());
     let tool = concat!("modeldepot ", env!("CARGO_PKG_VERSION")).to_owned();
     let created = config::now();
-    let push = Push { model: model.clone(), version: None, source, metadata, created, tool, journal: None };
+    let push = Push { model: model.clone(), version: None, source, metadata, created, tool, journal: None, md5: true, copies: true };
     let published = storage.upload_model(push, &bar.progress()).await?;
     drop(bar);
     let version = published.manifest.version;
@@ -172,7 +172,7 @@ async fn show(storage: &ModelStorage, selector: &Selector, steps: &mut Steps<'_>
 
 /// A pull that keeps nothing for a next one.
 fn whole(selector: &Selector, folder: &Path) -> Pull {
-    Pull { selector: selector.clone(), folder: folder.to_owned(), resume: false }
+    Pull { resume: false, ..Pull::new(selector.clone(), folder) }
 }
 
 async fn pull(storage: &ModelStorage, selector: &Selector, folder: &Path, steps: &mut Steps<'_>) -> Result<(), Error> {
@@ -248,12 +248,16 @@ async fn refuse(
     let refused = storage.download_model(&whole(selector, folder), &bar.progress()).await;
     drop(bar);
     match refused {
-        Err(Depot::WrongDigest { path, algorithm, expected, found }) if path.ends_with(&damage.name) => {
+        Err(Depot::WrongPart { path, first, last, expected, found }) if path.ends_with(&damage.name) => {
             if folder.join(&damage.name).exists() {
                 return Err(Error::Untrue(format!("`{path}` was put in place although it is damaged")));
             }
             steps.done(&format!("refused, exit status 7, nothing left in place: {path} is damaged"), None)?;
-            steps.quote(&[format!("{algorithm} published  {expected}"), format!("{algorithm} found      {found}")])
+            steps.quote(&[
+                format!("between its bytes {first} and {last}"),
+                format!("BLAKE3 published  {expected}"),
+                format!("BLAKE3 found      {found}"),
+            ])
         }
         Err(error) => Err(error.into()),
         Ok(_) => Err(Error::Untrue("a damaged file was taken for whole".to_owned())),

@@ -1,6 +1,6 @@
 //! What the login may do in the models bucket, and what the server can do.
 
-use modeldepot::s3::{Capabilities, ChecksumSupport};
+use modeldepot::s3::{Capabilities, ChecksumSupport, CopySupport};
 use modeldepot::{Error as Depot, ErrorKind, ModelStorage, Probed};
 use uuid::Uuid;
 
@@ -146,10 +146,13 @@ fn lines(found: &Capabilities) -> Vec<Line> {
             Line::bad("payload", ErrorKind::Denied, payload, "refused: pushes cannot work here")
                 .change("allow unsigned payloads (a policy may forbid them by s3:x-amz-content-sha256)")
         },
-        if found.part_copy {
-            Line::good("part copy", copy, "works")
-        } else {
-            Line::note("part copy", copy, "does not work; modeldepot does not rely on it")
+        match found.part_copy {
+            CopySupport::Checked => Line::good("part copy", copy, "works, and a wrong checksum of the whole is refused"),
+            CopySupport::Hashed => Line::good("part copy", copy, "works, and the answer has the MD5 of what was copied"),
+            CopySupport::Unchecked => {
+                Line::note("part copy", copy, "works, but nothing proves the bytes: every push sends all its bytes")
+            }
+            CopySupport::None => Line::note("part copy", copy, "does not work: every push sends all its bytes"),
         },
     ]
 }

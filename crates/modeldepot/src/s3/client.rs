@@ -7,26 +7,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::error::SdkError;
-use aws_sdk_s3::presigning::PresigningConfig;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
-use aws_sdk_s3::types::{BucketLocationConstraint, ChecksumMode, CreateBucketConfiguration, Delete, ObjectIdentifier};
-use aws_smithy_types::retry::RetryConfig;
+use aws_sdk_s3::types::{BucketLocationConstraint, ChecksumMode, CreateBucketConfiguration};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
 use time::OffsetDateTime;
 use url::Url;
 
 use super::answer::{About, code, is_undecided, status};
 use super::connect;
-use super::download::Sink;
+use super::download::{Landing, Sink};
+use super::gauge::Gauge;
 use super::parts::Limits;
+use super::sums::Sums;
 use crate::error::{Error, Result};
 use crate::name::BucketName;
 use crate::place;
 use crate::settings::{Addressing, Settings};
-
-/// The longest life of a presigned URL: AWS's own limit for signature version 4.
-const LONGEST_EXPIRY: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// How often a create is sent that the server does not decide because others write at the same moment.
 const UNDECIDED_ATTEMPTS: u32 = 6;
@@ -38,9 +36,12 @@ const BODY_ATTEMPTS: u32 = 4;
 #[derive(Clone)]
 pub struct S3Client {
     pub(super) sdk: Client,
+    /// The same, without the SDK's own repetitions: for what must not be repeated blindly, and for what carries bytes,
+    /// which is repeated by rules of its own.
+    pub(super) once: Client,
     pub(super) limits: Limits,
-    /// False once the server refused our checksum header; then parts go without.
-    pub(super) checksums: Arc<AtomicBool>,
+    /// False once the server refused or ignored CRC64NVME; then an MD5 goes with the bytes.
+    crc64: Arc<AtomicBool>,
     place: Arc<Place>,
 }
 
@@ -99,6 +100,8 @@ pub struct UploadOptions {
     /// Go on with an upload of the same key that was cut off. A part is not sent again when the server's checksum
     /// of it is that of the bytes that would be sent.
     pub resume: bool,
+    /// Compute no MD5 of the file: for hosts that send faster than the 0.7 GB/s that it reaches.
+    pub without_md5: bool,
 }
 
 /// What became of a create-if-absent.
@@ -134,10 +137,12 @@ impl S3Client {
             Addressing::Path => false,
             Addressing::VirtualHost => true,
         };
+        let (sdk, once) = connect::connect(settings).await?;
         Ok(S3Client {
-            sdk: connect::connect(settings).await?,
+            sdk,
+            once,
             limits: Limits::new(),
-            checksums: Arc::new(AtomicBool::new(true)),
+            crc64: Arc::new(AtomicBool::new(true)),
             place: Arc::new(Place { endpoint, region: settings.region.clone(), virtual_host }),
         })
     }
@@ -218,7 +223,9 @@ impl S3Client {
     ) -> Result<ObjectMetadata> {
         let sent = self.send_file(path, bucket, key, options, &on_bytes).await?;
         let mut stored = self.get_object_metadata(bucket, key).await?;
-        stored.crc64nvme.get_or_insert_with(|| sent.crc64.to_string());
+        if let (None, Some(crc64)) = (&stored.crc64nvme, sent.digests.crc64) {
+            stored.crc64nvme = Some(crc64.to_string());
+        }
         Ok(stored)
     }
 
@@ -233,103 +240,21 @@ impl S3Client {
     ) -> Result<u64> {
         let stored = self.get_object_metadata(bucket, key).await?;
         let staged = place::stage_file(path, stored.size).await?;
-        let (_, crc64) = self
-            .fetch(bucket, key, stored.size, Some(&stored.etag), &Sink::File(staged.file(), None), &on_bytes)
-            .await?;
-        if let Some(expected) = stored.crc64nvme.filter(|expected| *expected != crc64.to_string()) {
-            return Err(Error::WrongDigest {
-                path: key.to_owned(),
-                algorithm: "CRC64NVME",
-                expected,
-                found: crc64.to_string(),
-            });
+        let sink = Sink::File(Landing::new(staged.file(), Vec::new()));
+        let found = self.fetch(bucket, key, stored.size, Some(&stored.etag), &sink, &on_bytes).await?;
+        if let (Some(expected), Some(found)) = (stored.crc64nvme, found.crc64.map(|found| found.to_string()))
+            && expected != found
+        {
+            return Err(Error::WrongDigest { path: key.to_owned(), algorithm: "CRC64NVME", expected, found });
         }
         staged.persist().await?;
         Ok(stored.size)
-    }
-
-    /// Returns every object whose key begins with `prefix`, in the order of their keys, however many pages it takes.
-    pub async fn list_objects(&self, bucket: &BucketName, prefix: &str) -> Result<Vec<ListedObject>> {
-        let mut objects = Vec::new();
-        let mut next = None;
-        loop {
-            let page = self
-                .sdk
-                .list_objects_v2()
-                .bucket(bucket.as_str())
-                .prefix(prefix)
-                .set_continuation_token(next.take())
-                .send()
-                .await
-                .map_err(|error| self.failed(About::bucket("list", bucket), error))?;
-            for object in page.contents() {
-                objects.push(ListedObject {
-                    key: object.key().unwrap_or_default().to_owned(),
-                    size: object.size().unwrap_or_default().try_into().unwrap_or_default(),
-                    etag: bare(object.e_tag()),
-                    modified: object.last_modified().and_then(moment),
-                });
-            }
-            match page.next_continuation_token() {
-                Some(token) if page.is_truncated() == Some(true) => next = Some(token.to_owned()),
-                _ => return Ok(objects),
-            }
-        }
-    }
-
-    /// Returns true when any key begins with `prefix`.
-    pub(crate) async fn any_object(&self, bucket: &BucketName, prefix: &str) -> Result<bool> {
-        let page = self
-            .sdk
-            .list_objects_v2()
-            .bucket(bucket.as_str())
-            .prefix(prefix)
-            .max_keys(1)
-            .send()
-            .await
-            .map_err(|error| self.failed(About::bucket("list", bucket), error))?;
-        Ok(!page.contents().is_empty())
     }
 
     /// Deletes an object. One that does not exist counts as deleted, as S3 has it.
     pub async fn delete_object(&self, bucket: &BucketName, key: &str) -> Result<()> {
         let sent = self.sdk.delete_object().bucket(bucket.as_str()).key(key).send().await;
         sent.map(drop).map_err(|error| self.failed(About::object("delete", bucket, key), error))
-    }
-
-    /// Deletes objects, a thousand in a request.
-    ///
-    /// # Errors
-    /// What the server said of the first object that it did not delete.
-    pub async fn delete_objects(&self, bucket: &BucketName, keys: &[String]) -> Result<()> {
-        for page in keys.chunks(1000) {
-            let about = About::bucket("delete objects in", bucket);
-            let mut delete = Delete::builder().quiet(true);
-            for key in page {
-                let object = ObjectIdentifier::builder().key(key).build();
-                delete = delete.objects(object.map_err(|error| self.failed_locally(about, &error))?);
-            }
-            let delete = delete.build().map_err(|error| self.failed_locally(about, &error))?;
-            let sent = self.sdk.delete_objects().bucket(bucket.as_str()).delete(delete).send().await;
-            let answer = sent.map_err(|error| self.failed(about, error))?;
-            if let Some(refused) = answer.errors().iter().find(|e| e.code() != Some("NoSuchKey")) {
-                let (code, key) = (refused.code().unwrap_or("unknown"), refused.key().unwrap_or_default());
-                return Err(match code {
-                    "AccessDenied" => Error::Denied {
-                        action: format!("delete `{key}` in bucket `{bucket}`"),
-                        endpoint: self.endpoint().to_owned(),
-                        code: code.to_owned(),
-                    },
-                    _ => Error::Service {
-                        action: format!("delete `{key}` in bucket `{bucket}`"),
-                        endpoint: self.endpoint().to_owned(),
-                        code: code.to_owned(),
-                        source: refused.message().unwrap_or("the server gave no reason").into(),
-                    },
-                });
-            }
-        }
-        Ok(())
     }
 
     /// Returns what the server keeps about an object.
@@ -367,38 +292,6 @@ impl S3Client {
         }
     }
 
-    /// Returns a URL that lets whoever holds it fetch or store one object, for 1 second to 7 days. Whole seconds
-    /// count. Nothing is sent, and nothing says that the object exists.
-    ///
-    /// # Errors
-    /// [`Error::Expiry`] for any other lifetime.
-    pub async fn get_presigned_url(
-        &self,
-        bucket: &BucketName,
-        key: &str,
-        method: PresignedMethod,
-        expires: Duration,
-    ) -> Result<String> {
-        let seconds = expires.as_secs();
-        if seconds == 0 || expires > LONGEST_EXPIRY {
-            return Err(Error::Expiry { seconds });
-        }
-        let about = About::object("sign a URL for", bucket, key);
-        let config = PresigningConfig::expires_in(Duration::from_secs(seconds));
-        let config = config.map_err(|error| self.failed_locally(about, &error))?;
-        let url = match method {
-            PresignedMethod::Get => {
-                let sent = self.sdk.get_object().bucket(bucket.as_str()).key(key).presigned(config).await;
-                sent.map_err(|error| self.failed(about, error))?.uri().to_owned()
-            }
-            PresignedMethod::Put => {
-                let sent = self.sdk.put_object().bucket(bucket.as_str()).key(key).presigned(config).await;
-                sent.map_err(|error| self.failed(about, error))?.uri().to_owned()
-            }
-        };
-        Ok(url)
-    }
-
     /// Stores a small object if none is there, decided by the server.
     ///
     /// Sent until it is answered, and no more: a repeated create cannot tell its own first success from somebody
@@ -415,18 +308,8 @@ impl S3Client {
     ) -> Result<Created> {
         let mut attempt = 1;
         loop {
-            let sent = self
-                .sdk
-                .put_object()
-                .bucket(bucket.as_str())
-                .key(key)
-                .content_type(content_type)
-                .if_none_match("*")
-                .body(ByteStream::from(body.clone()))
-                .customize()
-                .config_override(aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled()))
-                .send()
-                .await;
+            let put = self.once.put_object().bucket(bucket.as_str()).key(key).content_type(content_type);
+            let sent = put.if_none_match("*").body(ByteStream::from(body.clone())).send().await;
             match sent {
                 Ok(_) => return Ok(Created::Now),
                 // Nothing was stored, and nothing says that anybody else's will be: this is no refusal yet.
@@ -482,8 +365,21 @@ impl S3Client {
         }
     }
 
-    pub(super) fn sends_checksums(&self) -> bool {
-        self.checksums.load(Ordering::Relaxed)
+    /// Returns the checksum that goes with bytes to this server.
+    pub(super) fn sums(&self) -> Sums {
+        if self.crc64.load(Ordering::Relaxed) { Sums::Crc64 } else { Sums::Md5 }
+    }
+
+    /// Sends no CRC64NVME any more. Returns true when it was sent until now.
+    pub(crate) fn use_md5(&self) -> bool {
+        self.crc64.swap(false, Ordering::Relaxed)
+    }
+
+    /// Lets fewer requests go at once, if that is what the server asked for.
+    pub(super) fn slow_down_after<E: ProvideErrorMetadata>(&self, error: &SdkError<E, HttpResponse>, gauge: &Gauge) {
+        if matches!(status(error), Some(429 | 503)) {
+            gauge.slow_down();
+        }
     }
 
     /// Translates a request that the SDK would not even build.

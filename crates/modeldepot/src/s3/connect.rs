@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_sdk_s3::Client;
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::provider_config::ProviderConfig;
 use aws_sdk_s3::config::{
@@ -15,8 +16,9 @@ use super::http::Http;
 use crate::error::Result;
 use crate::settings::{Addressing, Credentials, Settings};
 
-/// Returns a client that signs for the settings' endpoint. Sends nothing yet.
-pub(super) async fn connect(settings: &Settings) -> Result<aws_sdk_s3::Client> {
+/// Returns a client that signs for the settings' endpoint and repeats what fails, and one that repeats nothing. Sends
+/// nothing yet.
+pub(super) async fn connect(settings: &Settings) -> Result<(Client, Client)> {
     let http = SharedHttpClient::new(Http::new(settings)?);
     let region = Region::new(settings.region.clone());
     let credentials = match &settings.credentials {
@@ -64,5 +66,7 @@ pub(super) async fn connect(settings: &Settings) -> Result<aws_sdk_s3::Client> {
         Some(endpoint) => config.endpoint_url(endpoint.as_str()),
         None => config,
     };
-    Ok(aws_sdk_s3::Client::from_conf(config.build()))
+    let config = config.build();
+    let once = config.to_builder().retry_config(RetryConfig::disabled()).build();
+    Ok((Client::from_conf(config), Client::from_conf(once)))
 }

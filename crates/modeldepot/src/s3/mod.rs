@@ -1,29 +1,41 @@
 //! The S3 client, the only code that names the SDK.
 
 mod answer;
+mod attempts;
 mod body;
+mod bulk;
 mod client;
 mod clock;
 mod connect;
+mod copy;
 mod diagnosis;
 mod download;
+mod gauge;
 mod http;
+mod listing;
 mod multipart;
 mod part;
 mod parts;
+mod pool;
+mod presign;
 mod probe;
-mod ranges;
+mod range;
 mod rate;
 mod reading;
+mod seed;
+mod sending;
+mod sums;
 mod upload;
+mod writeback;
 
 pub use client::{Created, ListedObject, ObjectMetadata, PresignedMethod, S3Client, UploadOptions};
 pub use clock::Head;
 pub use diagnosis::Answer;
-pub(crate) use download::Sink;
+pub(crate) use copy::Earlier;
+pub(crate) use download::{Expected, Landing, Object, Sink};
 pub use multipart::UnfinishedUpload;
-pub(crate) use parts::FILES as FILES_AT_ONCE;
-pub use probe::{Capabilities, ChecksumSupport};
-pub(crate) use ranges::Ranges;
+pub(crate) use parts::{FILES as FILES_AT_ONCE, part_size};
+pub use probe::{Capabilities, ChecksumSupport, CopySupport};
 pub(crate) use reading::digest_file;
-pub(crate) use upload::{Pending, Sent};
+pub(crate) use seed::{Seed, holds};
+pub(crate) use upload::{Pending, Sent, Upload};

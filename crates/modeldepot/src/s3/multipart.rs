@@ -10,7 +10,8 @@ use time::OffsetDateTime;
 
 use super::answer::{About, code};
 use super::client::{S3Client, bare, moment};
-use crate::digest::{Md5Stream, PartDigest};
+use super::sums::Sums;
+use crate::digest::{Md5, PartDigest};
 use crate::error::Result;
 use crate::name::BucketName;
 
@@ -28,8 +29,8 @@ pub struct UnfinishedUpload {
 /// An upload that was cut off, with what the server has of it.
 pub(super) struct CutOff {
     pub(super) upload_id: String,
-    /// Whether its parts carry CRC64NVME checksums.
-    pub(super) checksums: bool,
+    /// What goes with its parts.
+    pub(super) sums: Sums,
     pub(super) parts: BTreeMap<i32, StoredPart>,
 }
 
@@ -45,12 +46,8 @@ impl StoredPart {
     pub(super) fn holds(&self, bytes: &[u8], digest: &PartDigest) -> bool {
         self.size == bytes.len() as u64
             && match &self.crc64 {
-                Some(crc64) => *crc64 == digest.crc64().to_string(),
-                None => {
-                    let mut md5 = Md5Stream::default();
-                    md5.update(bytes);
-                    md5.finish().to_string() == self.etag
-                }
+                Some(crc64) => digest.crc64().is_some_and(|ours| ours.to_string() == *crc64),
+                None => Md5::of(bytes).to_string() == self.etag,
             }
     }
 }
@@ -90,7 +87,7 @@ impl S3Client {
         for older in uploads {
             self.abort_multipart_upload(bucket, key, &older.upload_id).await?;
         }
-        let mut found = CutOff { upload_id: newest.upload_id, checksums: false, parts: BTreeMap::new() };
+        let mut found = CutOff { upload_id: newest.upload_id, sums: Sums::Md5, parts: BTreeMap::new() };
         let mut next = None;
         loop {
             let sent = self.sdk.list_parts().bucket(bucket.as_str()).key(key).upload_id(&found.upload_id);
@@ -99,7 +96,9 @@ impl S3Client {
                 Err(error) if code(&error) == Some("NoSuchUpload") => return Ok(None),
                 Err(error) => return Err(self.failed(About::object("list the parts of", bucket, key), error)),
             };
-            found.checksums |= page.checksum_algorithm() == Some(&ChecksumAlgorithm::Crc64Nvme);
+            if page.checksum_algorithm() == Some(&ChecksumAlgorithm::Crc64Nvme) {
+                found.sums = Sums::Crc64;
+            }
             for part in page.parts() {
                 let stored = StoredPart {
                     etag: bare(part.e_tag()),

@@ -1,16 +1,19 @@
 //! One part of a large file on its way to the server.
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::operation::upload_part::UploadPartError;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::CompletedPart;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
 
-use super::answer::code;
+use super::answer::{About, code, dislikes_checksums};
+use super::attempts::Attempts;
 use super::client::S3Client;
+use super::copy::PartCopy;
 use super::multipart::StoredPart;
-use crate::digest::PartDigest;
+use super::sums::Sums;
+use super::upload::Failure;
+use crate::digest::{Md5, PartDigest, Subtree};
 use crate::name::BucketName;
 use crate::task::joined;
 
@@ -22,75 +25,111 @@ pub(super) fn arrived_damaged<E: ProvideErrorMetadata>(error: &SdkError<E, HttpR
     matches!(code(error), Some("BadDigest" | "XAmzContentChecksumMismatch" | "InvalidDigest"))
 }
 
+/// The upload that a part belongs to.
+#[derive(Clone)]
+pub(super) struct Target {
+    pub(super) client: S3Client,
+    pub(super) bucket: BucketName,
+    pub(super) key: String,
+    pub(super) id: String,
+    pub(super) sums: Sums,
+}
+
 /// A part on its way.
 pub(super) struct Part {
     pub(super) number: i32,
     pub(super) offset: u64,
     pub(super) bytes: Bytes,
-    pub(super) sums: bool,
     /// What the server has under this number, from an upload that was cut off.
     pub(super) there: Option<StoredPart>,
+    /// What an earlier version has at this place.
+    pub(super) earlier: Option<Subtree>,
 }
 
-/// A part that the server has.
+/// What became of a part.
 pub(super) struct DonePart {
-    pub(super) completed: CompletedPart,
+    pub(super) number: i32,
     pub(super) digest: PartDigest,
-    pub(super) len: u64,
-    pub(super) kept: bool,
+    pub(super) outcome: Outcome,
 }
 
-pub(super) type PartResult = Result<DonePart, SdkError<UploadPartError, HttpResponse>>;
+/// Where the server has a part from.
+pub(super) enum Outcome {
+    /// It was sent.
+    Sent(CompletedPart),
+    /// It was there, from an upload that was cut off.
+    Kept(CompletedPart),
+    /// Nowhere yet: an earlier version has it, so that it can be copied.
+    Copies(PartCopy),
+}
 
 impl Part {
     /// Hashes the part off the reactor, then sends it, unless the server has just these bytes.
-    pub(super) fn call(
-        self,
-        client: &S3Client,
-        bucket: &BucketName,
-        key: &str,
-        id: &str,
-    ) -> impl Future<Output = PartResult> + Send + use<> {
-        let (sdk, bucket, key, id) = (client.sdk.clone(), bucket.to_string(), key.to_owned(), id.to_owned());
-        async move {
-            let (offset, bytes, there) = (self.offset, self.bytes.clone(), self.there);
-            let hashed = tokio::task::spawn_blocking(move || {
-                let digest = PartDigest::of(offset, &bytes);
-                let kept = there.filter(|there| there.holds(&bytes, &digest));
-                (digest, kept)
-            });
-            let hashed = hashed.await;
-            let (digest, kept) = joined(hashed);
-            let crc64 = self.sums.then(|| digest.crc64().to_string());
-            let len = self.bytes.len() as u64;
-            let completed = |etag| {
-                let part = CompletedPart::builder().part_number(self.number);
-                part.set_e_tag(etag).set_checksum_crc64_nvme(crc64.clone()).build()
-            };
-            if let Some(kept) = kept {
-                return Ok(DonePart { completed: completed(Some(kept.etag)), digest, len, kept: true });
-            }
-            let mut attempt = 1;
-            let answer = loop {
-                let sent = sdk
-                    .upload_part()
-                    .bucket(&bucket)
-                    .key(&key)
-                    .upload_id(&id)
-                    .part_number(self.number)
-                    .set_checksum_crc64_nvme(crc64.clone())
-                    .body(ByteStream::from(self.bytes.clone()))
-                    .customize()
-                    .disable_payload_signing()
-                    .send()
-                    .await;
-                match sent {
-                    Ok(answer) => break answer,
-                    Err(error) if arrived_damaged(&error) && attempt < DAMAGED_ATTEMPTS => attempt += 1,
-                    Err(error) => return Err(error),
+    pub(super) async fn deliver(self, to: Target) -> Result<DonePart, Failure> {
+        let Part { number, offset, bytes, there, earlier } = self;
+        let (body, sums) = (bytes.clone(), to.sums);
+        let hashed = tokio::task::spawn_blocking(move || {
+            let digest = PartDigest::of(offset, &body);
+            let kept = there.filter(|there| there.holds(&body, &digest));
+            let same = kept.is_none() && earlier.is_some() && digest.subtree() == earlier;
+            let md5 = (same && !sums.is_crc64()).then(|| Md5::of(&body));
+            (digest, kept, same.then_some(md5))
+        });
+        let (digest, kept, same) = joined(hashed.await);
+        let completed = |etag| {
+            let crc64 = to.sums.crc64(&digest);
+            CompletedPart::builder().part_number(number).set_e_tag(etag).set_checksum_crc64_nvme(crc64).build()
+        };
+        let outcome = match (kept, same) {
+            (Some(kept), _) => Outcome::Kept(completed(Some(kept.etag))),
+            (None, Some(md5)) => Outcome::Copies(PartCopy { len: digest.len(), md5 }),
+            (None, None) => Outcome::Sent(completed(to.send(number, &bytes, &digest).await?)),
+        };
+        Ok(DonePart { number, digest, outcome })
+    }
+}
+
+impl Target {
+    /// Sends a part until it has arrived whole, and returns its ETag.
+    async fn send(&self, number: i32, bytes: &Bytes, digest: &PartDigest) -> Result<Option<String>, Failure> {
+        let (mut attempts, mut damaged) = (Attempts::default(), 0);
+        let md5 = self.sums.md5(bytes).await;
+        let turn = self.client.limits.up.turn().await;
+        loop {
+            let sent = self
+                .client
+                .once
+                .upload_part()
+                .bucket(self.bucket.as_str())
+                .key(&self.key)
+                .upload_id(&self.id)
+                .part_number(number)
+                .set_checksum_crc64_nvme(self.sums.crc64(digest))
+                .set_content_md5(md5.clone())
+                .body(ByteStream::from(bytes.clone()))
+                .customize()
+                .disable_payload_signing()
+                .send()
+                .await;
+            let error = match sent {
+                Ok(answer) => {
+                    self.client.limits.up.moved(bytes.len() as u64);
+                    drop(turn);
+                    return Ok(answer.e_tag);
                 }
+                Err(error) => error,
             };
-            Ok(DonePart { completed: completed(answer.e_tag), digest, len, kept: false })
+            damaged += usize::from(arrived_damaged(&error));
+            if arrived_damaged(&error) && damaged < DAMAGED_ATTEMPTS {
+                continue;
+            }
+            let maybe_checksums = self.sums.is_crc64() && dislikes_checksums(&error);
+            self.client.slow_down_after(&error, &self.client.limits.up);
+            let error = self.client.failed(About::object("store", &self.bucket, &self.key), error);
+            if maybe_checksums {
+                return Err(Failure::Checksums(error));
+            }
+            attempts.again(error).await?;
         }
     }
 }

@@ -1,8 +1,9 @@
-//! How files are cut into parts, and how much memory all parts in flight may take.
+//! How files are cut into parts, and how many of them are under way.
 
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use super::gauge::Gauge;
+use super::pool::Pool;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -12,17 +13,12 @@ const SMALLEST: u64 = 8 * MIB;
 /// S3's limit of parts in one upload.
 const MOST_PARTS: u64 = 10_000;
 
-/// Bytes of upload parts in memory at once, over all files.
-const UPLOAD_BUDGET: u64 = 64 * MIB;
-
-/// Ranged downloads at once, over all files. Each holds about 2 MiB.
-const RANGES: usize = 8;
-
-/// Files of one version in transfer at once.
-pub(crate) const FILES: usize = 8;
+/// Files of one version in transfer at once. Small ones are one request each, so this is how many of those go at once
+/// before anything is known of the way.
+pub(crate) const FILES: usize = 32;
 
 /// Returns the length of the parts of a file of `size` bytes.
-pub(super) fn part_size(size: u64) -> u64 {
+pub(crate) fn part_size(size: u64) -> u64 {
     let mut part = SMALLEST;
     while size.div_ceil(part) > MOST_PARTS {
         part *= 2;
@@ -39,29 +35,17 @@ pub(super) fn parts(size: u64) -> impl Iterator<Item = (u64, u64)> {
 /// The limits that all transfers of one client share.
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
-    memory: Arc<Semaphore>,
-    ranges: Arc<Semaphore>,
+    pub(super) pool: Arc<Pool>,
+    /// Requests that carry bytes to the server.
+    pub(super) up: Arc<Gauge>,
+    /// Requests that carry bytes here.
+    pub(super) down: Arc<Gauge>,
 }
 
 impl Limits {
     pub(super) fn new() -> Self {
-        Self {
-            memory: Arc::new(Semaphore::new((UPLOAD_BUDGET / MIB) as usize)),
-            ranges: Arc::new(Semaphore::new(RANGES)),
-        }
-    }
-
-    /// Waits for the right to hold `bytes` of a part in memory. A part larger than the whole budget waits for all
-    /// of it, so such parts go one by one.
-    pub(super) async fn memory(&self, bytes: u64) -> OwnedSemaphorePermit {
-        let units = bytes.min(UPLOAD_BUDGET).div_ceil(MIB).max(1);
-        // The semaphore is never closed.
-        Arc::clone(&self.memory).acquire_many_owned(units as u32).await.expect("open")
-    }
-
-    /// Waits for the right to fetch a range.
-    pub(super) async fn range(&self) -> OwnedSemaphorePermit {
-        Arc::clone(&self.ranges).acquire_owned().await.expect("open")
+        // The budget of the pool bounds large parts further.
+        Self { pool: Pool::new(), up: Gauge::new(2, 16, 64), down: Gauge::new(2, 8, 32) }
     }
 }
 

@@ -3,20 +3,17 @@
 //! Servers answer 200 to headers that they ignore, so nothing is taken from a name or a version: writers race, wrong
 //! checksums are sent, and the outcome is looked at.
 
-use std::sync::atomic::Ordering;
-
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
-use aws_smithy_types::retry::RetryConfig;
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::answer::{About, status};
-use super::client::{Created, S3Client};
+use super::client::{Created, S3Client, bare};
 use super::multipart::upload_id;
-use crate::digest::{PartDigest, merge};
+use crate::digest::{Md5, PartDigest};
 use crate::error::{Error, Result};
 use crate::name::BucketName;
 
@@ -37,8 +34,8 @@ pub struct Capabilities {
     pub crc64nvme: ChecksumSupport,
     /// Bytes may go without being covered by the signature.
     pub unsigned_payload: bool,
-    /// A part can be copied from an object within the server.
-    pub part_copy: bool,
+    /// Whether a part can be copied from an object within the server.
+    pub part_copy: CopySupport,
 }
 
 /// What a server does with a checksum that comes with the bytes.
@@ -53,6 +50,20 @@ pub enum ChecksumSupport {
     Refused,
 }
 
+/// What a server does with a part that is to be copied from one of its objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CopySupport {
+    /// It copies it, and refuses the whole when its CRC64NVME does not match.
+    Checked,
+    /// It copies it and answers with the MD5 of what it copied, but not into an upload with checksums, as MinIO.
+    Hashed,
+    /// It copies it, and nothing shows that the bytes are the right ones but reading them back.
+    Unchecked,
+    /// It does not copy, or not what was asked for.
+    None,
+}
+
 impl S3Client {
     /// Finds out what the server does, with a few small objects under `prefix`, which are removed again.
     pub(crate) async fn probe(&self, bucket: &BucketName, prefix: &str) -> Result<Capabilities> {
@@ -61,9 +72,6 @@ impl S3Client {
         let cleaned = run.clean().await;
         let found = found?;
         cleaned?;
-        if found.crc64nvme == ChecksumSupport::Refused {
-            self.checksums.store(false, Ordering::Relaxed);
-        }
         Ok(found)
     }
 }
@@ -99,7 +107,7 @@ impl Probe<'_> {
             compare_and_swap: self.compare_and_swap(&plain).await?,
             crc64nvme: self.crc64nvme().await?,
             unsigned_payload: self.unsigned_payload().await?,
-            part_copy: self.part_copy(&plain).await?,
+            part_copy: self.part_copy().await?,
         })
     }
 
@@ -148,13 +156,8 @@ impl Probe<'_> {
     }
 
     async fn put_if_match(&self, key: &str, etag: &str) -> Result<Outcome> {
-        let put = self.client.sdk.put_object().bucket(self.bucket.as_str()).key(key).if_match(etag);
-        let sent = put
-            .body(ByteStream::from_static(b"swapped"))
-            .customize()
-            .config_override(aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled()))
-            .send()
-            .await;
+        let put = self.client.once.put_object().bucket(self.bucket.as_str()).key(key).if_match(etag);
+        let sent = put.body(ByteStream::from_static(b"swapped")).send().await;
         self.outcome(key, sent.map(drop))
     }
 
@@ -176,12 +179,10 @@ impl Probe<'_> {
 
     async fn crc64nvme(&self) -> Result<ChecksumSupport> {
         let key = self.key("checksum");
-        let (_, right) = merge(&[PartDigest::of(0, b"checked")]);
-        let (_, wrong) = merge(&[PartDigest::of(0, b"damaged")]);
-        if self.put_with_checksum(&key, &wrong.to_string()).await? == Outcome::Stored {
+        if self.put_with_checksum(&key, &crc64_of(b"damaged")).await? == Outcome::Stored {
             return Ok(ChecksumSupport::Ignored);
         }
-        Ok(match self.put_with_checksum(&key, &right.to_string()).await? {
+        Ok(match self.put_with_checksum(&key, &crc64_of(b"checked")).await? {
             Outcome::Stored => ChecksumSupport::Verified,
             Outcome::Refused => ChecksumSupport::Refused,
         })
@@ -200,42 +201,63 @@ impl Probe<'_> {
         Ok(self.outcome(&key, sent.map(drop))? == Outcome::Stored)
     }
 
-    /// Copies an object as the one part of an upload, and looks whether the bytes came along.
-    async fn part_copy(&self, source: &str) -> Result<bool> {
-        let key = self.key("copy");
+    /// Copies a range of an object as the one part of an upload, and looks whether the bytes came along, and what proves
+    /// that they did.
+    async fn part_copy(&self) -> Result<CopySupport> {
+        let source = self.key("source");
+        self.client.put_small(self.bucket, &source, Bytes::from_static(b"a copied part"), "text/plain").await?;
+        let plain = self.key("copy");
+        let (Outcome::Stored, etag) = self.copy(&source, &plain, None).await? else {
+            return Ok(CopySupport::None);
+        };
+        if self.client.get_small(self.bucket, &plain, 64).await?.as_deref() != Some(b"copied".as_slice()) {
+            return Ok(CopySupport::None);
+        }
+        let (right, _) = self.copy(&source, &self.key("copy-right"), Some(crc64_of(b"copied"))).await?;
+        let (wrong, _) = self.copy(&source, &self.key("copy-wrong"), Some(crc64_of(b"others"))).await?;
+        Ok(match (right, wrong) {
+            (Outcome::Stored, Outcome::Refused) => CopySupport::Checked,
+            _ if etag == Md5::of(b"copied").to_string() => CopySupport::Hashed,
+            _ => CopySupport::Unchecked,
+        })
+    }
+
+    /// Returns the outcome, and the ETag of the copied part.
+    async fn copy(&self, source: &str, key: &str, crc64: Option<String>) -> Result<(Outcome, String)> {
         let (sdk, bucket) = (&self.client.sdk, self.bucket.as_str());
-        let id = match upload_id(sdk.create_multipart_upload().bucket(bucket).key(&key).send().await) {
+        let algorithm = crc64.is_some().then_some(ChecksumAlgorithm::Crc64Nvme);
+        let whole = crc64.is_some().then_some(ChecksumType::FullObject);
+        let create = sdk.create_multipart_upload().bucket(bucket).key(key);
+        let create = create.set_checksum_algorithm(algorithm).set_checksum_type(whole.clone());
+        let id = match upload_id(create.send().await) {
             Ok(id) => id,
             // A server without uploads in parts still takes small files.
-            Err(error) if status(&error).is_some() => return Ok(false),
-            Err(error) => return Err(self.client.failed(self.about(&key), error)),
+            Err(error) if status(&error).is_some() => return Ok((Outcome::Refused, String::new())),
+            Err(error) => return Err(self.client.failed(self.about(key), error)),
         };
-        let id = id.as_str();
-        let copied = sdk
-            .upload_part_copy()
-            .bucket(bucket)
-            .key(&key)
-            .upload_id(id)
+        let copy = sdk.upload_part_copy().bucket(bucket).key(key).upload_id(&id).part_number(1);
+        let copied = copy.copy_source(format!("{bucket}/{source}")).copy_source_range("bytes=2-7").send().await;
+        let Some(part) = copied.ok().and_then(|answer| answer.copy_part_result) else {
+            self.client.abort_multipart_upload(self.bucket, key, &id).await?;
+            return Ok((Outcome::Refused, String::new()));
+        };
+        let etag = bare(part.e_tag());
+        let part = CompletedPart::builder()
             .part_number(1)
-            .copy_source(format!("{bucket}/{source}"))
-            .send()
-            .await;
-        let etag = copied.ok().and_then(|answer| answer.copy_part_result?.e_tag);
-        let Some(etag) = etag else {
-            self.client.abort_multipart_upload(self.bucket, &key, id).await?;
-            return Ok(false);
-        };
-        let part = CompletedPart::builder().part_number(1).e_tag(etag).build();
+            .set_e_tag(part.e_tag)
+            .set_checksum_crc64_nvme(part.checksum_crc64_nvme)
+            .build();
         let parts = CompletedMultipartUpload::builder().parts(part).build();
-        let sent = sdk.complete_multipart_upload().bucket(bucket).key(&key).upload_id(id).multipart_upload(parts);
-        if self.outcome(&key, sent.send().await.map(drop))? == Outcome::Refused {
-            self.client.abort_multipart_upload(self.bucket, &key, id).await?;
-            return Ok(false);
+        let complete = sdk.complete_multipart_upload().bucket(bucket).key(key).upload_id(&id).multipart_upload(parts);
+        let sent = complete.set_checksum_crc64_nvme(crc64).set_checksum_type(whole).send().await;
+        let outcome = self.outcome(key, sent.map(drop))?;
+        if outcome == Outcome::Refused {
+            self.client.abort_multipart_upload(self.bucket, key, &id).await?;
         }
-        let (there, here) = tokio::try_join!(
-            self.client.get_small(self.bucket, &key, 1024),
-            self.client.get_small(self.bucket, source, 1024)
-        )?;
-        Ok(there.is_some() && there == here)
+        Ok((outcome, etag))
     }
+}
+
+fn crc64_of(bytes: &[u8]) -> String {
+    PartDigest::of(0, bytes).crc64().map(|crc64| crc64.to_string()).unwrap_or_default()
 }

@@ -3,59 +3,92 @@
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc as threads};
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 
-use super::parts::{Limits, part_size, parts};
-use crate::digest::{Blake3, Crc64, Md5, Md5Stream, PartDigest, merge};
+use super::parts::parts;
+use super::pool::Pool;
+use crate::digest::{Digests, Md5, Md5Stream, PartDigest, PartHasher, merge};
 use crate::error::{Error, Result, SourceError};
-use crate::task::blocking;
+use crate::task::{blocking, joined};
 
-/// Computes the digests of a file without sending it anywhere.
-pub(crate) async fn digest_file(path: &Path) -> Result<(u64, Md5, Blake3, Crc64)> {
+/// Computes the digests of a file without sending it anywhere. MD5, which takes longer than all else, only if asked.
+pub(crate) async fn digest_file(path: &Path, with_md5: bool) -> Result<Digests> {
+    /// Read at once: enough for the file system, and still in the processor's cache when it is hashed.
+    const PIECE: usize = 256 * 1024;
     let path = path.to_owned();
     blocking(move || {
         let mut source = Source::open(&path)?;
+        let mut md5 = with_md5.then(Md5Stream::default);
         let mut digests = Vec::new();
-        while let Some((offset, bytes)) = source.next()? {
-            digests.push(PartDigest::of(offset, &bytes));
+        let mut piece = vec![0; PIECE];
+        for (offset, len) in parts(source.size) {
+            let mut hasher = PartHasher::new(offset);
+            let mut left = len as usize;
+            while left > 0 {
+                let piece = &mut piece[..left.min(PIECE)];
+                source.read(piece)?;
+                hasher.update(piece);
+                if let Some(md5) = &mut md5 {
+                    md5.update(piece);
+                }
+                left -= piece.len();
+            }
+            digests.push(hasher.finish());
         }
-        let (size, md5) = source.finish()?;
+        source.finish()?;
         if digests.is_empty() {
             digests.push(PartDigest::of(0, &[]));
         }
-        let (blake3, crc64) = merge(&digests);
-        Ok((size, md5, blake3, crc64))
+        Ok(merge(&digests, md5.map(Md5Stream::finish)))
     })
     .await
 }
 
-/// A part as it was read, with the right to hold it in memory.
+/// A part as it was read.
 pub(super) struct ReadPart {
     pub(super) number: i32,
     pub(super) offset: u64,
     pub(super) bytes: Bytes,
-    pub(super) memory: OwnedSemaphorePermit,
 }
 
 /// Reads a file part by part as memory allows. Ends early, without an error, when nobody takes the parts any more.
+///
+/// MD5 is serial, and slower than the rest together. It follows on a thread of its own, from the same buffers, so that a
+/// part goes on its way before its MD5 is done.
 pub(super) fn read_parts(
     mut source: Source,
-    limits: &Limits,
+    with_md5: bool,
+    pool: &Arc<Pool>,
     runtime: &Handle,
     queue: &mpsc::Sender<ReadPart>,
-) -> Result<(u64, Md5)> {
-    let mut number = 0;
-    loop {
-        let memory = runtime.block_on(limits.memory(part_size(source.size)));
-        let Some((offset, bytes)) = source.next()? else { return source.finish() };
-        number += 1;
-        if queue.blocking_send(ReadPart { number, offset, bytes, memory }).is_err() {
-            return source.finish();
+) -> Result<Option<Md5>> {
+    // The pool's budget bounds it.
+    let (to_md5, read) = threads::channel::<Bytes>();
+    let md5 = with_md5.then(|| {
+        runtime.spawn_blocking(move || {
+            let mut md5 = Md5Stream::default();
+            read.iter().for_each(|bytes| md5.update(&bytes));
+            md5.finish()
+        })
+    });
+    for (number, (offset, len)) in (1..).zip(parts(source.size)) {
+        let mut buffer = runtime.block_on(pool.buffer(len));
+        source.read(buffer.room())?;
+        let bytes = buffer.share();
+        if md5.is_some() {
+            let _ = to_md5.send(bytes.clone());
+        }
+        if queue.blocking_send(ReadPart { number, offset, bytes }).is_err() {
+            return Ok(None);
         }
     }
+    drop(to_md5);
+    source.finish()?;
+    Ok(md5.map(|md5| joined(runtime.block_on(md5))))
 }
 
 /// A file being read in order, once.
@@ -64,8 +97,6 @@ pub(super) struct Source {
     file: File,
     at_start: Metadata,
     pub(super) size: u64,
-    parts: Box<dyn Iterator<Item = (u64, u64)> + Send>,
-    md5: Md5Stream,
 }
 
 impl Source {
@@ -85,37 +116,31 @@ impl Source {
         if !at_start.is_file() {
             return Err(SourceError::NotAFile { path: path.to_owned() }.into());
         }
-        let size = at_start.len();
-        let (path, parts, md5) = (path.to_owned(), Box::new(parts(size)), Md5Stream::default());
-        Ok(Source { path, file, at_start, size, parts, md5 })
+        Ok(Source { path: path.to_owned(), file, size: at_start.len(), at_start })
     }
 
     pub(super) fn changed(&self) -> Error {
         SourceError::Changed { path: self.path.clone() }.into()
     }
 
-    /// Returns the next part and its offset.
-    pub(super) fn next(&mut self) -> Result<Option<(u64, Bytes)>> {
-        let Some((offset, len)) = self.parts.next() else { return Ok(None) };
-        let mut bytes = vec![0; len as usize];
-        match self.file.read_exact(&mut bytes) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(self.changed()),
-            Err(source) => return Err(SourceError::Unreadable { path: self.path.clone(), source }.into()),
+    /// Fills `room` with the bytes that come next.
+    pub(super) fn read(&mut self, room: &mut [u8]) -> Result<()> {
+        match self.file.read_exact(room) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(self.changed()),
+            Err(source) => Err(SourceError::Unreadable { path: self.path.clone(), source }.into()),
         }
-        self.md5.update(&bytes);
-        Ok(Some((offset, Bytes::from(bytes))))
     }
 
-    /// Returns the file's size and MD5, after making sure that nobody wrote to it meanwhile.
-    pub(super) fn finish(mut self) -> Result<(u64, Md5)> {
+    /// Makes sure that nobody wrote to the file meanwhile.
+    pub(super) fn finish(mut self) -> Result<()> {
         let unreadable = |source| SourceError::Unreadable { path: self.path.clone(), source };
         let now = self.file.metadata().map_err(unreadable)?;
-        let more = self.file.read(&mut [0]).map_err(unreadable)? > 0;
-        let rewritten = now.modified().ok() != self.at_start.modified().ok();
-        if more || rewritten || now.len() != self.size {
+        // Known before it has been read to its end, if it was not.
+        let more = now.len() != self.size || self.file.read(&mut [0]).map_err(unreadable)? > 0;
+        if more || now.modified().ok() != self.at_start.modified().ok() {
             return Err(self.changed());
         }
-        Ok((self.size, self.md5.finish()))
+        Ok(())
     }
 }

@@ -1,73 +1,84 @@
 //! From a file to an object: one read, digests from the same buffers that go on the wire.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{ChecksumType, CompletedMultipartUpload};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use bytes::Bytes;
-use tokio::runtime::Handle;
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 
 use super::answer::{About, code, dislikes_checksums, status};
+use super::attempts::Attempts;
 use super::client::{S3Client, UploadOptions, bare};
+use super::copy::Earlier;
 use super::download::Sink;
-use super::multipart::{StoredPart, upload_id};
-use super::part::{DAMAGED_ATTEMPTS, Part, arrived_damaged};
+use super::part::{DAMAGED_ATTEMPTS, arrived_damaged};
 use super::parts::part_size;
-use super::reading::{Source, read_parts};
-use crate::digest::{Blake3, Crc64, Md5, PartDigest, merge};
+use super::reading::Source;
+use super::sending::SentParts;
+use super::sums::Sums;
+use crate::digest::{Digests, Md5, PartDigest, merge};
 use crate::error::{Error, Result};
 use crate::name::BucketName;
-use crate::task::{blocking, joined};
+use crate::task::blocking;
 
 /// What was stored, as it was read and as the server named it.
 #[derive(Debug, Clone)]
 pub(crate) struct Sent {
-    pub(crate) size: u64,
+    pub(crate) digests: Digests,
+    pub(crate) etag: String,
     /// Bytes that the server had already, from an upload that was cut off.
     pub(crate) kept: u64,
-    pub(crate) etag: String,
-    pub(crate) md5: Md5,
-    pub(crate) blake3: Blake3,
-    pub(crate) crc64: Crc64,
+    /// Bytes that were copied within the server.
+    pub(crate) copied: u64,
+}
+
+/// A file to store.
+#[derive(Debug, Clone)]
+pub(crate) struct Upload {
+    pub(crate) path: PathBuf,
+    /// Its size when it was last looked at.
+    pub(crate) size: u64,
+    pub(crate) bucket: BucketName,
+    pub(crate) key: String,
+    pub(crate) options: UploadOptions,
+    /// What parts may be copied from.
+    pub(crate) earlier: Option<Earlier>,
 }
 
 /// A file on its way: the parts of a large one are with the server, but nobody sees an object yet. A small one goes
 /// in one request, so nothing of it is sent before [`S3Client::finish_file`].
 pub(crate) struct Pending {
-    path: PathBuf,
-    bucket: BucketName,
-    key: String,
-    options: UploadOptions,
+    pub(super) upload: Upload,
     parts: Option<SentParts>,
+    /// Bytes that were reported, and bytes of the current attempt: what was reported once is not reported again.
+    reported: Mutex<(u64, u64)>,
+    troubles: Troubles,
 }
 
-/// The parts of a large file, all of them sent.
-struct SentParts {
-    id: String,
-    sums: bool,
-    parts: Vec<CompletedPart>,
-    size: u64,
-    kept: u64,
-    md5: Md5,
-    blake3: Blake3,
-    crc64: Crc64,
+/// How often an upload began anew, for each reason.
+#[derive(Debug, Default)]
+struct Troubles {
+    checksums: bool,
+    obstacles: bool,
+    conflicts: usize,
 }
 
 /// Why an attempt failed.
-enum Failure {
+#[derive(Debug)]
+pub(super) enum Failure {
     /// For good.
     Final(Error),
     /// Perhaps because the server does not know our checksum.
     Checksums(Error),
-    /// Because somebody wrote at the same moment: the upload must begin anew.
-    Again(Error),
+    /// Because what was there of an earlier upload stood in the way. It is gone now.
+    Obstacle(Error),
+    /// Perhaps because parts were copied.
+    Copies(Error),
+    /// Because somebody wrote at the same moment.
+    Conflict(Error),
 }
 
 impl From<Error> for Failure {
@@ -89,34 +100,20 @@ impl S3Client {
         options: &UploadOptions,
         on_bytes: &(impl Fn(u64) + Sync),
     ) -> Result<Sent> {
-        let pending = self.begin_file(path, bucket, key, options, on_bytes).await?;
+        let (path, at) = (path.to_owned(), path.to_owned());
+        let size = blocking(move || Ok(Source::open(&at)?.size)).await?;
+        let (bucket, key, options) = (bucket.clone(), key.to_owned(), options.clone());
+        let upload = Upload { path, size, bucket, key, options, earlier: None };
+        let pending = self.begin_file(upload, on_bytes).await?;
         self.finish_file(pending, on_bytes).await
     }
 
     /// Sends what can be sent of a file without anybody seeing it.
-    pub(crate) async fn begin_file(
-        &self,
-        path: &Path,
-        bucket: &BucketName,
-        key: &str,
-        options: &UploadOptions,
-        on_bytes: &(impl Fn(u64) + Sync),
-    ) -> Result<Pending> {
-        let mut pending = Pending {
-            path: path.to_owned(),
-            bucket: bucket.clone(),
-            key: key.to_owned(),
-            options: options.clone(),
-            parts: None,
-        };
-        match pending.begin(self, on_bytes).await {
-            Ok(()) => Ok(pending),
-            Err(failure) => {
-                self.without_checksums(failure)?;
-                pending.begin(self, on_bytes).await.map_err(|failure| self.with_checksums_after_all(failure))?;
-                Ok(pending)
-            }
-        }
+    pub(crate) async fn begin_file(&self, upload: Upload, on_bytes: &(impl Fn(u64) + Sync)) -> Result<Pending> {
+        let mut pending =
+            Pending { upload, parts: None, reported: Mutex::default(), troubles: Troubles::default() };
+        pending.begin_until_done(self, on_bytes).await?;
+        Ok(pending)
     }
 
     /// Makes the object of a file that was begun.
@@ -124,64 +121,31 @@ impl S3Client {
     /// # Errors
     /// [`Error::ObjectExists`] when it was to be stored only if nothing is there, and something else is.
     pub(crate) async fn finish_file(&self, mut pending: Pending, on_bytes: &(impl Fn(u64) + Sync)) -> Result<Sent> {
-        let mut conflicts = 0;
         loop {
             match pending.finish(self, on_bytes).await {
                 Ok(sent) => return Ok(sent),
-                Err(Failure::Again(error)) if conflicts == CONFLICTS => return Err(error),
-                Err(Failure::Again(_)) => {
-                    conflicts += 1;
-                    let pause = fastrand::u64(20..100 << conflicts);
-                    tokio::time::sleep(std::time::Duration::from_millis(pause)).await;
-                }
-                Err(failure) => self.without_checksums(failure)?,
+                Err(failure) => pending.overcome(self, failure).await?,
             }
-            // Its bytes were counted when they were first acknowledged.
-            pending.begin(self, &|_| {}).await.map_err(|failure| self.with_checksums_after_all(failure))?;
-        }
-    }
-
-    /// Decides whether the same may work without our checksum header. Once for each client: from then on no request
-    /// carries it.
-    fn without_checksums(&self, failure: Failure) -> Result<()> {
-        match failure {
-            Failure::Checksums(_) if self.checksums.swap(false, Ordering::Relaxed) => {
-                tracing::warn!(endpoint = self.endpoint(), "the server refuses CRC64NVME checksums; sending without");
-                Ok(())
-            }
-            Failure::Final(error) | Failure::Checksums(error) | Failure::Again(error) => Err(error),
-        }
-    }
-
-    /// It was something else.
-    fn with_checksums_after_all(&self, failure: Failure) -> Error {
-        self.checksums.store(true, Ordering::Relaxed);
-        match failure {
-            Failure::Final(error) | Failure::Checksums(error) | Failure::Again(error) => error,
+            pending.begin_until_done(self, on_bytes).await?;
         }
     }
 
     /// Returns the ETag of the object under `key` if it is what was to be stored there.
     ///
     /// Sizes and the server's own checksum of the whole decide, where it keeps one; else the bytes are read back.
-    pub(crate) async fn same_object(
-        &self,
-        bucket: &BucketName,
-        key: &str,
-        (size, md5, blake3, crc64): (u64, Md5, Blake3, Crc64),
-    ) -> Result<Option<String>> {
+    pub(crate) async fn same_object(&self, bucket: &BucketName, key: &str, ours: &Digests) -> Result<Option<String>> {
         let found = match self.get_object_metadata(bucket, key).await {
             Ok(found) => found,
             Err(Error::ObjectNotFound { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let same = found.size == size
-            && match &found.crc64nvme {
-                Some(theirs) => *theirs == crc64.to_string(),
+        let same = found.size == ours.size
+            && match (&found.crc64nvme, &ours.crc64) {
+                (Some(theirs), Some(crc64)) => *theirs == crc64.to_string(),
                 // The ETag of an object that was sent in one request is its MD5, but not on every server.
-                None if found.etag == md5.to_string() => true,
-                None => match self.fetch(bucket, key, size, Some(&found.etag), &Sink::Nothing, &|_| {}).await {
-                    Ok((theirs, _)) => theirs == blake3,
+                _ if ours.md5.is_some_and(|md5| found.etag == md5.to_string()) => true,
+                _ => match self.fetch(bucket, key, ours.size, Some(&found.etag), &Sink::Nothing, &|_| {}).await {
+                    Ok(theirs) => theirs.blake3 == ours.blake3,
                     Err(Error::WrongSize { .. } | Error::ObjectNotFound { .. }) => false,
                     Err(error) => return Err(error),
                 },
@@ -191,50 +155,94 @@ impl S3Client {
 }
 
 impl Pending {
-    /// Sends the parts of a large file.
-    async fn begin(&mut self, client: &S3Client, on_bytes: &(impl Fn(u64) + Sync)) -> Result<(), Failure> {
-        self.parts = None;
-        let source = self.open().await?;
-        if source.size <= part_size(source.size) {
-            return Ok(());
-        }
-        let counted = AtomicU64::new(0);
-        let counting = |bytes| {
-            counted.fetch_add(bytes, Ordering::Relaxed);
-            on_bytes(bytes);
-        };
-        let sent = match self.send_parts(client, source, &counting).await {
-            // What was there of an earlier upload stood in the way, and is gone now.
-            Err(Failure::Again(_)) => {
-                let owed = Mutex::new(counted.into_inner());
-                let counting = |bytes: u64| {
-                    let mut owed = owed.lock().unwrap_or_else(PoisonError::into_inner);
-                    let known = bytes.min(*owed);
-                    *owed -= known;
-                    on_bytes(bytes - known);
-                };
-                let source = self.open().await?;
-                self.send_parts(client, source, &counting).await?
+    /// Begins, and begins anew as long as that may help.
+    async fn begin_until_done(&mut self, client: &S3Client, on_bytes: &(impl Fn(u64) + Sync)) -> Result<()> {
+        loop {
+            match self.begin(client, on_bytes).await {
+                Ok(()) => return Ok(()),
+                Err(failure) => self.overcome(client, failure).await?,
             }
-            sent => sent?,
-        };
-        self.parts = Some(sent);
+        }
+    }
+
+    /// Changes what may have been the cause of a failure, or gives the error back.
+    async fn overcome(&mut self, client: &S3Client, failure: Failure) -> Result<()> {
+        match failure {
+            Failure::Checksums(error) => {
+                // Every attempt that began before the first of them failed may end here; each tries once without.
+                if std::mem::replace(&mut self.troubles.checksums, true) {
+                    return Err(error);
+                }
+                if client.use_md5() {
+                    tracing::warn!(endpoint = client.endpoint(), %error, "CRC64NVME is refused; sending MD5");
+                }
+            }
+            Failure::Obstacle(error) => {
+                if std::mem::replace(&mut self.troubles.obstacles, true) {
+                    return Err(error);
+                }
+            }
+            Failure::Copies(error) => {
+                if self.upload.earlier.take().is_none() {
+                    return Err(error);
+                }
+                tracing::debug!(%error, key = self.upload.key, "parts cannot be copied; sending all");
+            }
+            Failure::Conflict(error) => {
+                if self.troubles.conflicts == CONFLICTS {
+                    return Err(error);
+                }
+                self.troubles.conflicts += 1;
+                let pause = fastrand::u64(20..100 << self.troubles.conflicts);
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+            }
+            Failure::Final(error) => return Err(error),
+        }
         Ok(())
     }
 
-    async fn open(&self) -> Result<Source> {
-        let path = self.path.clone();
-        blocking(move || Source::open(&path)).await
+    /// Sends the parts of a large file.
+    async fn begin(&mut self, client: &S3Client, on_bytes: &(impl Fn(u64) + Sync)) -> Result<(), Failure> {
+        self.parts = None;
+        self.reported.get_mut().unwrap_or_else(PoisonError::into_inner).1 = 0;
+        if self.upload.size <= part_size(self.upload.size) {
+            return Ok(());
+        }
+        let source = self.upload.open().await?;
+        let counted = |bytes| self.report(bytes, on_bytes);
+        self.parts = Some(self.upload.send_parts(client, source, &counted).await?);
+        Ok(())
     }
 
     async fn finish(&mut self, client: &S3Client, on_bytes: &(impl Fn(u64) + Sync)) -> Result<Sent, Failure> {
         match self.parts.take() {
-            Some(parts) => self.complete(client, parts).await,
-            None => self.send_whole(client, on_bytes).await,
+            Some(parts) => self.upload.complete(client, parts).await,
+            None => {
+                let sent = self.upload.send_whole(client).await?;
+                self.report(sent.digests.size, on_bytes);
+                Ok(sent)
+            }
         }
     }
 
-    fn content_type(&self) -> String {
+    fn report(&self, bytes: u64, on_bytes: &impl Fn(u64)) {
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        let (known, now) = *reported;
+        let reached = now + bytes;
+        *reported = (known.max(reached), reached);
+        let new = reached.saturating_sub(known.max(now));
+        drop(reported);
+        on_bytes(new);
+    }
+}
+
+impl Upload {
+    pub(super) async fn open(&self) -> Result<Source> {
+        let path = self.path.clone();
+        blocking(move || Source::open(&path)).await
+    }
+
+    pub(super) fn content_type(&self) -> String {
         match &self.options.content_type {
             Some(given) => given.clone(),
             None => mime_guess::from_path(&self.key).first_or_octet_stream().to_string(),
@@ -245,17 +253,21 @@ impl Pending {
         self.options.if_absent.then(|| "*".to_owned())
     }
 
-    fn refused<E>(&self, client: &S3Client, sums: bool, error: SdkError<E, HttpResponse>) -> Failure
+    fn about(&self) -> About<'_> {
+        About::object("store", &self.bucket, &self.key)
+    }
+
+    pub(super) fn refused<E>(&self, client: &S3Client, sums: Sums, error: SdkError<E, HttpResponse>) -> Failure
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let maybe_checksums = sums && dislikes_checksums(&error);
-        let error = client.failed(About::object("store", &self.bucket, &self.key), error);
+        let maybe_checksums = sums.is_crc64() && dislikes_checksums(&error);
+        let error = client.failed(self.about(), error);
         if maybe_checksums { Failure::Checksums(error) } else { Failure::Final(error) }
     }
 
     /// Decides about a write that was to create an object and did not: what is there may be the same.
-    async fn settle(&self, client: &S3Client, digests: (u64, Md5, Blake3, Crc64)) -> Result<String, Failure> {
+    async fn settle(&self, client: &S3Client, digests: &Digests) -> Result<String, Failure> {
         if let Some(etag) = client.same_object(&self.bucket, &self.key, digests).await? {
             return Ok(etag);
         }
@@ -264,173 +276,116 @@ impl Pending {
             Err(Failure::Final(error))
         } else {
             // A conflict with a writer that lost as well, or whose object was deleted since.
-            Err(Failure::Again(error))
+            Err(Failure::Conflict(error))
         }
     }
 
-    async fn send_whole(&self, client: &S3Client, on_bytes: &(impl Fn(u64) + Sync)) -> Result<Sent, Failure> {
-        let mut source = self.open().await?;
-        if source.size > part_size(source.size) {
-            return Err(source.changed().into());
-        }
-        let _memory = client.limits.memory(source.size).await;
-        let (bytes, size, md5, part) = blocking(move || {
-            let bytes = source.next()?.map_or_else(Bytes::new, |(_, bytes)| bytes);
-            let (size, md5) = source.finish()?;
-            Ok((bytes.clone(), size, md5, PartDigest::of(0, &bytes)))
+    /// Sends a small file in one request.
+    async fn send_whole(&self, client: &S3Client) -> Result<Sent, Failure> {
+        let mut buffer = client.limits.pool.buffer(self.size).await;
+        let (path, size, with_md5) = (self.path.clone(), self.size, !self.options.without_md5);
+        let (bytes, digests) = blocking(move || {
+            let mut source = Source::open(&path)?;
+            if source.size != size {
+                return Err(source.changed());
+            }
+            source.read(buffer.room())?;
+            source.finish()?;
+            let bytes = buffer.share();
+            let digests = merge(&[PartDigest::of(0, &bytes)], with_md5.then(|| Md5::of(&bytes)));
+            Ok((bytes, digests))
         })
         .await?;
-        let sums = client.sends_checksums();
-        let (blake3, crc64) = merge(&[part]);
-        let mut attempt = 1;
+        let sums = client.sums();
+        let content_md5 = match digests.md5 {
+            Some(md5) => sums.of_md5(md5),
+            None => sums.md5(&bytes).await,
+        };
+        let (mut attempts, mut damaged) = (Attempts::default(), 0);
+        let _turn = client.limits.up.turn().await;
         let etag = loop {
             let sent = client
-                .sdk
+                .once
                 .put_object()
                 .bucket(self.bucket.as_str())
                 .key(&self.key)
                 .content_type(self.content_type())
                 .set_metadata(Some(self.options.metadata.clone().into_iter().collect()))
                 .set_if_none_match(self.condition())
-                .set_checksum_crc64_nvme(sums.then(|| crc64.to_string()))
+                .set_checksum_crc64_nvme(sums.of_whole(digests.crc64))
+                .set_content_md5(content_md5.clone())
                 .body(ByteStream::from(bytes.clone()))
                 .customize()
                 .disable_payload_signing()
                 .send()
                 .await;
-            match sent {
+            let error = match sent {
                 Ok(answer) => break bare(answer.e_tag()),
-                Err(error) if arrived_damaged(&error) && attempt < DAMAGED_ATTEMPTS => attempt += 1,
-                Err(error) if self.options.if_absent && matches!(status(&error), Some(409 | 412)) => {
-                    break self.settle(client, (size, md5, blake3, crc64)).await?;
-                }
-                Err(error) => return Err(self.refused(client, sums, error)),
+                Err(error) => error,
+            };
+            damaged += usize::from(arrived_damaged(&error));
+            if arrived_damaged(&error) && damaged < DAMAGED_ATTEMPTS {
+                continue;
+            }
+            if self.options.if_absent && matches!(status(&error), Some(409 | 412)) {
+                break self.settle(client, &digests).await?;
+            }
+            client.slow_down_after(&error, &client.limits.up);
+            match self.refused(client, sums, error) {
+                Failure::Final(error) => attempts.again(error).await?,
+                failure => return Err(failure),
             }
         };
-        on_bytes(size);
-        Ok(Sent { size, kept: 0, etag, md5, blake3, crc64 })
+        client.limits.up.moved(size);
+        Ok(Sent { digests, etag, kept: 0, copied: 0 })
     }
 
-    async fn send_parts(
-        &self,
-        client: &S3Client,
-        source: Source,
-        on_bytes: &(impl Fn(u64) + Sync),
-    ) -> Result<SentParts, Failure> {
-        let found = if self.options.resume { client.cut_off(&self.bucket, &self.key).await? } else { None };
-        let resumed = found.is_some();
-        let (id, sums, there) = match found {
-            Some(found) => (found.upload_id, found.checksums, found.parts),
-            None => {
-                let sums = client.sends_checksums();
-                let created = client
-                    .sdk
-                    .create_multipart_upload()
-                    .bucket(self.bucket.as_str())
-                    .key(&self.key)
-                    .content_type(self.content_type())
-                    .set_metadata(Some(self.options.metadata.clone().into_iter().collect()))
-                    .set_checksum_algorithm(sums.then_some(ChecksumAlgorithm::Crc64Nvme))
-                    .set_checksum_type(sums.then_some(ChecksumType::FullObject))
-                    .send()
-                    .await;
-                let id = upload_id(created).map_err(|error| self.refused(client, sums, error))?;
-                (id, sums, BTreeMap::new())
-            }
-        };
-        let sent = self.send_all(client, &id, sums, there, source, on_bytes).await;
-        if let Err(failure) = &sent {
-            let may_go_on = matches!(failure, Failure::Final(Error::Unavailable { .. } | Error::Unreachable { .. }));
-            if !(self.options.resume && may_go_on) {
-                // The parts would be paid for and seen by nobody. If this fails too, the first failure says more.
-                let _ = client.abort_multipart_upload(&self.bucket, &self.key, &id).await;
-            }
-        }
-        // A part cannot always be sent again with other bytes: `rclone serve s3` has passed it on already.
-        sent.map_err(|failure| match failure {
-            Failure::Final(error @ Error::Service { .. }) if resumed => Failure::Again(error),
-            failure => failure,
-        })
-    }
-
-    async fn send_all(
-        &self,
-        client: &S3Client,
-        id: &str,
-        sums: bool,
-        mut there: BTreeMap<i32, StoredPart>,
-        source: Source,
-        on_bytes: &(impl Fn(u64) + Sync),
-    ) -> Result<SentParts, Failure> {
-        let (queue, mut read) = mpsc::channel(1);
-        let (limits, runtime) = (client.limits.clone(), Handle::current());
-        let reader = tokio::spawn(blocking(move || read_parts(source, &limits, &runtime, &queue)));
-        let mut sending = JoinSet::new();
-        let mut done: Vec<(PartDigest, CompletedPart)> = Vec::new();
-        let mut kept = 0;
-        loop {
-            tokio::select! {
-                Some(next) = read.recv() => {
-                    let part = Part {
-                        number: next.number,
-                        offset: next.offset,
-                        bytes: next.bytes,
-                        sums,
-                        there: there.remove(&next.number),
-                    };
-                    let call = part.call(client, &self.bucket, &self.key, id);
-                    sending.spawn(async move { let sent = call.await; drop(next.memory); sent });
-                }
-                Some(sent) = sending.join_next() => {
-                    let sent = joined(sent);
-                    let part = sent.map_err(|error| self.refused(client, sums, error))?;
-                    on_bytes(part.len);
-                    kept += if part.kept { part.len } else { 0 };
-                    done.push((part.digest, part.completed));
-                }
-                else => break,
-            }
-        }
-        let read = joined(reader.await);
-        let (size, md5) = read?;
-        done.sort_by_key(|(_, part)| part.part_number());
-        let (digests, parts): (Vec<_>, Vec<_>) = done.into_iter().unzip();
-        let (blake3, crc64) = merge(&digests);
-        Ok(SentParts { id: id.to_owned(), sums, parts, size, kept, md5, blake3, crc64 })
-    }
-
+    /// Makes an object of parts that are all with the server.
     async fn complete(&self, client: &S3Client, sent: SentParts) -> Result<Sent, Failure> {
-        let SentParts { id, sums, parts, size, kept, md5, blake3, crc64 } = sent;
-        let answer = client
-            .sdk
-            .complete_multipart_upload()
-            .bucket(self.bucket.as_str())
-            .key(&self.key)
-            .upload_id(&id)
-            .set_if_none_match(self.condition())
-            .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
-            .set_checksum_crc64_nvme(sums.then(|| crc64.to_string()))
-            .set_checksum_type(sums.then_some(ChecksumType::FullObject))
-            .send()
-            .await;
-        let digests = (size, md5, blake3, crc64);
-        let etag = match answer {
-            Ok(answer) => bare(answer.e_tag()),
+        let SentParts { id, sums, parts, digests, kept, copied } = sent;
+        let mut attempts = Attempts::default();
+        let etag = loop {
+            let answer = client
+                .once
+                .complete_multipart_upload()
+                .bucket(self.bucket.as_str())
+                .key(&self.key)
+                .upload_id(&id)
+                .set_if_none_match(self.condition())
+                .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts.clone())).build())
+                .set_checksum_crc64_nvme(sums.of_whole(digests.crc64))
+                .set_checksum_type(sums.is_crc64().then_some(ChecksumType::FullObject))
+                .send()
+                .await;
+            let error = match answer {
+                Ok(answer) => break bare(answer.e_tag()),
+                Err(error) => error,
+            };
             // A repeated Complete whose first reply was lost, or somebody aborted the upload.
-            Err(error) if code(&error) == Some("NoSuchUpload") => {
-                match client.same_object(&self.bucket, &self.key, digests).await? {
-                    Some(etag) => etag,
-                    None => return Err(self.refused(client, false, error)),
+            if code(&error) == Some("NoSuchUpload") {
+                match client.same_object(&self.bucket, &self.key, &digests).await? {
+                    Some(etag) => break etag,
+                    None => return Err(self.refused(client, Sums::Md5, error)),
                 }
             }
-            Err(error) if self.options.if_absent && matches!(status(&error), Some(409 | 412)) => {
-                let settled = self.settle(client, digests).await;
+            if self.options.if_absent && matches!(status(&error), Some(409 | 412)) {
+                let settled = self.settle(client, &digests).await;
                 // Whatever is there, these parts are not needed.
                 let _ = client.abort_multipart_upload(&self.bucket, &self.key, &id).await;
-                settled?
+                break settled?;
             }
-            Err(error) => return Err(self.refused(client, sums, error)),
+            let failure = self.refused(client, sums, error);
+            match failure {
+                Failure::Final(error @ (Error::Unavailable { .. } | Error::Unreachable { .. })) => {
+                    attempts.again(error).await?;
+                }
+                Failure::Final(error) | Failure::Checksums(error) if copied > 0 => {
+                    let _ = client.abort_multipart_upload(&self.bucket, &self.key, &id).await;
+                    return Err(Failure::Copies(error));
+                }
+                failure => return Err(failure),
+            }
         };
-        Ok(Sent { size, kept, etag, md5, blake3, crc64 })
+        Ok(Sent { digests, etag, kept, copied })
     }
 }

@@ -7,7 +7,7 @@ use time::{Duration, OffsetDateTime};
 use super::ModelStorage;
 use crate::error::Result;
 use crate::key::{ObjectKey, RECORDS};
-use crate::s3::Capabilities;
+use crate::s3::{Capabilities, ChecksumSupport};
 
 /// How long a probe is trusted. Servers are upgraded.
 const TRUSTED_FOR: Duration = Duration::days(7);
@@ -33,7 +33,11 @@ impl ModelStorage {
                 (None, server, now) => self.probe_at(server, now).await,
             }
         });
-        Ok(&probed.await?.capabilities)
+        let capabilities = &probed.await?.capabilities;
+        if capabilities.crc64nvme != ChecksumSupport::Verified {
+            self.client.use_md5();
+        }
+        Ok(capabilities)
     }
 
     /// Probes the server now and keeps the result in the bucket.

@@ -9,9 +9,9 @@ use super::ModelStorage;
 use crate::digest::{Blake3, Md5};
 use crate::error::{Error, Result};
 use crate::key::{ObjectKey, model_prefix, spent_prefix, version_prefix};
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Parts};
 use crate::name::{ArtifactPath, ModelName, Selector, Version};
-use crate::s3::ListedObject;
+use crate::s3::{Expected, ListedObject};
 
 /// A model, as the listing of the bucket shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +63,15 @@ pub struct StoredFile {
     pub md5: Option<Md5>,
     /// Its BLAKE3, where one was published.
     pub blake3: Option<Blake3>,
+    /// Its parts, where it has several and they were published.
+    pub parts: Option<Parts>,
+}
+
+impl StoredFile {
+    /// Returns what the file must be, where that was published.
+    pub(super) fn expected(&self) -> Option<Expected> {
+        self.blake3.map(|blake3| Expected { blake3, parts: self.parts.clone() })
+    }
 }
 
 impl Description {
@@ -189,7 +198,13 @@ impl ModelStorage {
         let files = match &manifest.files {
             Some(files) => files
                 .iter()
-                .map(|f| StoredFile { path: f.path.clone(), size: f.size, md5: f.md5, blake3: Some(f.blake3) })
+                .map(|f| StoredFile {
+                    path: f.path.clone(),
+                    size: f.size,
+                    md5: f.md5,
+                    blake3: Some(f.blake3),
+                    parts: f.parts.clone(),
+                })
                 .collect(),
             None => self.listed_files(&manifest).await?,
         };
@@ -207,7 +222,7 @@ impl ModelStorage {
             // A key that cannot be a path, as a browser's marker of an empty folder `sub/`, is nobody's file.
             let Ok(path) = object.key[prefix.len()..].parse::<ArtifactPath>() else { continue };
             let md5 = manifest.checksum.filter(|_| path == main);
-            files.push(StoredFile { path, size: object.size, md5, blake3: None });
+            files.push(StoredFile { path, size: object.size, md5, blake3: None, parts: None });
         }
         if files.iter().any(|file| file.path == main) {
             Ok(files)

@@ -9,7 +9,7 @@ use crate::key::ObjectKey;
 use crate::manifest::Manifest;
 use crate::name::Selector;
 use crate::progress::{Event, Progress};
-use crate::s3::{FILES_AT_ONCE, Sink};
+use crate::s3::{FILES_AT_ONCE, Object, Sink};
 
 /// What was proven.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,56 +44,57 @@ impl ModelStorage {
     /// Reads a file, and once more when its digest is wrong: what was damaged on its way is whole the second time,
     /// what is damaged in the bucket is not.
     async fn prove(&self, manifest: &Manifest, file: &StoredFile, progress: &Progress) -> Result<()> {
-        match self.read_checked(manifest, file, &Sink::Nothing, progress).await {
+        let moved = |bytes| progress.send(Event::Moved { path: file.path.clone(), bytes });
+        match self.read_file(manifest, file, &Sink::Nothing, &moved).await {
             Err(Error::WrongDigest { .. }) => {
                 tracing::warn!(path = %file.path, "wrong digest; reading once more");
-                self.read_checked(manifest, file, &Sink::Nothing, &Progress::none()).await?;
-                progress.send(Event::Finished { path: file.path.clone() });
-                Ok(())
+                self.read_file(manifest, file, &Sink::Nothing, &|_| {}).await?;
             }
-            result => result,
+            result => result?,
         }
+        progress.send(Event::Finished { path: file.path.clone() });
+        Ok(())
     }
 
-    /// Reads a file of a version to `sink` and compares its size and its best digest with what was published.
-    pub(super) async fn read_checked(
+    /// Reads a file of a version to `sink`, and holds it against what was published as far as that can be done while it
+    /// goes by.
+    pub(super) async fn read_file(
         &self,
         manifest: &Manifest,
         file: &StoredFile,
         sink: &Sink,
-        progress: &Progress,
+        on_bytes: &(impl Fn(u64) + Sync),
     ) -> Result<()> {
         let (model, version) = (&manifest.model_name, &manifest.version);
         let key = ObjectKey::Artifact(model.clone(), version.clone(), file.path.clone()).to_string();
-        let moved = |bytes| progress.send(Event::Moved { path: file.path.clone(), bytes });
         let result = async {
             match (file.blake3, file.md5) {
-                (Some(expected), _) => {
-                    let (found, _) = self.client.fetch(&self.bucket, &key, file.size, None, sink, &moved).await?;
-                    same("BLAKE3", &file.path, expected, found)
-                }
-                // MD5 is serial. A file that is fetched for keeps is hashed where it lies, once it is there.
                 (None, Some(expected)) if matches!(sink, Sink::Nothing) => {
-                    let found = self.client.fetch_md5(&self.bucket, &key, file.size, &moved).await?;
+                    let found = self.client.fetch_md5(&self.bucket, &key, file.size, on_bytes).await?;
                     same("MD5", &file.path, expected, found)
                 }
-                (None, _) => {
-                    self.client.fetch(&self.bucket, &key, file.size, None, sink, &moved).await?;
-                    Ok(())
+                _ => {
+                    let bucket = self.bucket.clone();
+                    let object = Object { bucket, key, size: file.size, etag: None, expected: file.expected() };
+                    self.client.fetch_object(&object, sink, on_bytes).await.map(drop)
                 }
             }
         };
+        // Whoever asked for a version knows its files by their paths, and not by keys.
+        let path = file.path.to_string();
         result.await.map_err(|error| match error {
             Error::ObjectNotFound { .. } => {
                 Error::FileMissing { model: model.clone(), version: version.clone(), path: file.path.clone() }
             }
-            Error::WrongSize { expected, found, .. } => {
-                Error::WrongSize { path: file.path.to_string(), expected, found }
+            Error::WrongSize { expected, found, .. } => Error::WrongSize { path, expected, found },
+            Error::WrongDigest { algorithm, expected, found, .. } => {
+                Error::WrongDigest { path, algorithm, expected, found }
+            }
+            Error::WrongPart { first, last, expected, found, .. } => {
+                Error::WrongPart { path, first, last, expected, found }
             }
             error => error,
-        })?;
-        progress.send(Event::Finished { path: file.path.clone() });
-        Ok(())
+        })
     }
 }
 

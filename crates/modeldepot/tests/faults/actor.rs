@@ -52,6 +52,8 @@ impl Wish {
             created: time::macros::datetime!(2025-10-28 18:18:58 UTC) + Duration::from_secs(self.second as u64),
             tool: format!("machine {}", self.machine),
             journal: Some(world.path(&format!("journal-{}", self.machine))),
+            md5: true,
+            copies: true,
         }
     }
 }
@@ -171,7 +173,7 @@ impl Actor {
         after_cut: bool,
     ) -> Option<()> {
         let before = self.before();
-        let pull = Pull { selector: selector.clone(), folder: folder.to_owned(), resume: true };
+        let pull = Pull::new(selector.clone(), folder);
         let storage = self.storage.clone();
         self.log(format_args!("pull of {selector} begins, cut {cut:?}"));
         match self.cut(cut, async move { storage.download_model(&pull, &Progress::none()).await }).await {

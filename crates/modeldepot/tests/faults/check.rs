@@ -83,7 +83,7 @@ async fn whole(world: &World, storage: &ModelStorage, name: &Name) {
         return world.ledger.broken(format!("{name} is visible and not whole: {}", chain(&error)));
     }
     let folder = world.path(&format!("final-{name}"));
-    let pull = Pull { selector, folder: folder.clone(), resume: false };
+    let pull = Pull { resume: false, ..Pull::new(selector, folder.clone()) };
     match storage.download_model(&pull, &Progress::none()).await {
         Ok(fetched) => judge_read(world, &fetched.manifest, Some(&folder), "pulled at the end"),
         Err(error) => world.ledger.broken(format!("{name} cannot be pulled: {}", chain(&error))),

@@ -109,7 +109,7 @@ async fn what_was_damaged_on_its_way_is_whole_the_second_time() {
 async fn what_stays_damaged_is_never_put_in_place() {
     let (world, storage) = failing(Faults::new(1).with(Fault::FlipBit, 1.0).only("GET /models/m/v1/m.bin")).await;
     push(&world, &storage, Some("1"), 0).await.unwrap();
-    let pull = Pull { selector: m1(), folder: world.path("out"), resume: false };
+    let pull = Pull { resume: false, ..Pull::new(m1(), world.path("out")) };
     let damaged = storage.download_model(&pull, &Progress::none()).await.unwrap_err();
     assert!(matches!(damaged, Error::WrongDigest { .. }), "{damaged:?}");
     assert!(!world.path("out").exists());

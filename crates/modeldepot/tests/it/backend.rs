@@ -91,7 +91,7 @@ impl Backend {
 
     /// Pulls a version into a folder of the test's folder.
     pub(crate) async fn pull(&self, selector: &str, folder: &str) -> modeldepot::Result<Fetched> {
-        let pull = Pull { selector: selector.parse()?, folder: self.path(folder), resume: true };
+        let pull = Pull::new(selector.parse()?, self.path(folder));
         self.storage.download_model(&pull, &Progress::none()).await
     }
 
@@ -123,6 +123,8 @@ pub(crate) fn push(model: &str, version: Option<&str>, path: &Path, with: &[Path
         created: time::macros::datetime!(2025-10-28 18:18:58 UTC),
         tool: "test".to_owned(),
         journal: None,
+        md5: true,
+        copies: true,
     }
 }
 

@@ -101,7 +101,9 @@ async fn http(method: &str, url: &str, body: &[u8]) -> (String, Vec<u8>) {
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(body).await.unwrap();
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.unwrap();
+    // A server that refuses a body may close before it has read it: what it said came first.
+    let read = stream.read_to_end(&mut answer).await;
+    assert!(read.is_ok() || !answer.is_empty(), "{read:?}");
     let cut = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
     let status = String::from_utf8_lossy(&answer[..cut]).lines().next().unwrap().to_owned();
     (status, answer[cut + 4..].to_vec())

@@ -201,8 +201,10 @@ pub(crate) async fn every_damage_is_found_and_nothing_is_written(b: Backend) {
     // An older pull stays whole when the next one fails.
     b.pull("m", "out").await.unwrap();
     let old = content(&b.path("out"));
-    b.put("m/v1/m.bin", &flipped(77)).await;
-    b.pull("m", "out").await.unwrap_err();
+    b.file("m.bin", &bytes(9 << 20, 2));
+    b.storage.upload_model(push("m", Some("2"), &b.path("m.bin"), &[]), &Progress::none()).await.unwrap();
+    b.put("m/v2/m.bin", &flipped(77)).await;
+    b.pull("m@2", "out").await.unwrap_err();
     assert!(content(&b.path("out")) == old && b.path("out/manifest.json").exists());
 }
 

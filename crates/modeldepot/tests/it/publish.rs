@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use modeldepot::s3::{Capabilities, ChecksumSupport};
+use modeldepot::s3::{Capabilities, ChecksumSupport, CopySupport};
 use modeldepot::{Error, ErrorKind, Event, ModelStorage, Progress, Published, Pull, Result};
 
 use crate::backend::{Backend, bytes, push};
@@ -72,6 +72,7 @@ pub(crate) async fn a_push_that_was_cut_off_goes_on(b: Backend) {
     let history = b.file("h.json", b"{}");
     let request = || modeldepot::Push {
         journal: Some(b.path("journal")),
+        copies: false,
         ..push("m", Some("1"), &file, std::slice::from_ref(&history))
     };
     cut_off(&b, request(), 2 * part).await;
@@ -86,7 +87,8 @@ pub(crate) async fn a_push_that_was_cut_off_goes_on(b: Backend) {
     assert_eq!(b.client().list_multipart_uploads(b.bucket(), "m/v1/m.bin").await.unwrap(), []);
     assert_eq!(std::fs::read_dir(b.path("journal")).unwrap().count(), 0, "the journal is closed");
     // Other bytes under the same name are another push, whatever parts lie there.
-    let request = || modeldepot::Push { journal: Some(b.path("journal")), ..push("m", Some("2"), &file, &[]) };
+    let request =
+        || modeldepot::Push { journal: Some(b.path("journal")), copies: false, ..push("m", Some("2"), &file, &[]) };
     cut_off(&b, request(), 2 * part).await;
     b.file("m.bin", &bytes(size, 2));
     let published = b.storage.upload_model(request(), &Progress::none()).await.unwrap();
@@ -147,7 +149,11 @@ pub(crate) async fn the_probe_finds_what_this_server_does(b: Backend) {
         compare_and_swap: true,
         crc64nvme: ChecksumSupport::Verified,
         unsigned_payload: true,
-        part_copy: true,
+        // MinIO copies no part into an upload with checksums.
+        part_copy: match b.settings.endpoint.as_ref().map(|endpoint| endpoint.to_string()) {
+            minio if minio.is_some() && minio == std::env::var("MODELDEPOT_TEST_MINIO").ok() => CopySupport::Hashed,
+            _ => CopySupport::Checked,
+        },
     };
     assert_eq!(probed.capabilities, expected);
     assert_eq!(b.keys().await, [""; 0], "the probe cleans up");
@@ -171,7 +177,7 @@ pub(crate) async fn a_pull_that_was_cut_off_goes_on(b: Backend) {
             let _ = reached.send(());
         }
     });
-    let pull = Pull { selector: "m".parse().unwrap(), folder: b.path("out"), resume: true };
+    let pull = Pull::new("m".parse().unwrap(), b.path("out"));
     let (storage, request) = (b.storage.clone(), pull.clone());
     let pulling = tokio::spawn(async move { storage.download_model(&request, &progress).await });
     wait.recv().await.unwrap();
@@ -187,16 +193,18 @@ pub(crate) async fn a_pull_that_was_cut_off_goes_on(b: Backend) {
 
     // What lies there is not believed: a byte that changed on the disk meanwhile costs its range, and no more.
     let staged = names().into_iter().find(|name| name.ends_with(".part")).unwrap();
-    let list = std::fs::read_to_string(b.path("out").join(staged.replace(".part", ".ranges"))).unwrap();
-    let damaged: u64 = list.lines().next().unwrap().split(' ').next().unwrap().parse().unwrap();
+    // What was being written when it was cut off is written.
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     let mut landed = std::fs::read(b.path("out").join(&staged)).unwrap();
-    landed[damaged as usize + 77] ^= 1;
+    let same = |n: &usize| landed.chunks(part as usize).nth(*n) == bytes(size, 1).chunks(part as usize).nth(*n);
+    let there: Vec<usize> = (0..size / part as usize).filter(same).collect();
+    assert!(there.len() >= 2, "{there:?}");
+    landed[there[0] * part as usize + 77] ^= 1;
     std::fs::write(b.path("out").join(&staged), &landed).unwrap();
-    let landed_before = list.lines().count() as u64;
 
     let fetched = b.storage.download_model(&pull, &Progress::none()).await.unwrap();
     assert!(std::fs::read(&fetched.model_path).unwrap() == bytes(size, 1));
-    assert_eq!(fetched.kept, (landed_before - 1) * part, "of {list}");
+    assert_eq!(fetched.kept, (there.len() as u64 - 1) * part, "of {there:?}");
     let mut left = names();
     left.sort();
     assert_eq!(left, ["m.bin", "manifest.json"]);

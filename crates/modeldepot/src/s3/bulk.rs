@@ -1,0 +1,45 @@
+//! Many objects at once.
+
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+
+use super::answer::About;
+use super::client::S3Client;
+use crate::error::{Error, Result};
+use crate::name::BucketName;
+
+impl S3Client {
+    /// Deletes objects, a thousand in a request.
+    ///
+    /// # Errors
+    /// What the server said of the first object that it did not delete.
+    pub async fn delete_objects(&self, bucket: &BucketName, keys: &[String]) -> Result<()> {
+        for page in keys.chunks(1000) {
+            let about = About::bucket("delete objects in", bucket);
+            let mut delete = Delete::builder().quiet(true);
+            for key in page {
+                let object = ObjectIdentifier::builder().key(key).build();
+                delete = delete.objects(object.map_err(|error| self.failed_locally(about, &error))?);
+            }
+            let delete = delete.build().map_err(|error| self.failed_locally(about, &error))?;
+            let sent = self.sdk.delete_objects().bucket(bucket.as_str()).delete(delete).send().await;
+            let answer = sent.map_err(|error| self.failed(about, error))?;
+            if let Some(refused) = answer.errors().iter().find(|e| e.code() != Some("NoSuchKey")) {
+                let (code, key) = (refused.code().unwrap_or("unknown"), refused.key().unwrap_or_default());
+                return Err(match code {
+                    "AccessDenied" => Error::Denied {
+                        action: format!("delete `{key}` in bucket `{bucket}`"),
+                        endpoint: self.endpoint().to_owned(),
+                        code: code.to_owned(),
+                    },
+                    _ => Error::Service {
+                        action: format!("delete `{key}` in bucket `{bucket}`"),
+                        endpoint: self.endpoint().to_owned(),
+                        code: code.to_owned(),
+                        source: refused.message().unwrap_or("the server gave no reason").into(),
+                    },
+                });
+            }
+        }
+        Ok(())
+    }
+}

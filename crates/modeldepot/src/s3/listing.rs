@@ -1,0 +1,73 @@
+//! What is in a bucket, page by page.
+
+use super::answer::About;
+use super::client::{ListedObject, S3Client, bare, moment};
+use crate::error::Result;
+use crate::name::BucketName;
+
+impl S3Client {
+    /// Returns every object whose key begins with `prefix`, in the order of their keys, however many pages it takes.
+    pub async fn list_objects(&self, bucket: &BucketName, prefix: &str) -> Result<Vec<ListedObject>> {
+        let mut objects = Vec::new();
+        let mut next = None;
+        loop {
+            let page = self
+                .sdk
+                .list_objects_v2()
+                .bucket(bucket.as_str())
+                .prefix(prefix)
+                .set_continuation_token(next.take())
+                .send()
+                .await
+                .map_err(|error| self.failed(About::bucket("list", bucket), error))?;
+            for object in page.contents() {
+                objects.push(ListedObject {
+                    key: object.key().unwrap_or_default().to_owned(),
+                    size: object.size().unwrap_or_default().try_into().unwrap_or_default(),
+                    etag: bare(object.e_tag()),
+                    modified: object.last_modified().and_then(moment),
+                });
+            }
+            match page.next_continuation_token() {
+                Some(token) if page.is_truncated() == Some(true) => next = Some(token.to_owned()),
+                _ => return Ok(objects),
+            }
+        }
+    }
+
+    /// Returns true when any key begins with `prefix`.
+    pub(crate) async fn any_object(&self, bucket: &BucketName, prefix: &str) -> Result<bool> {
+        let page = self
+            .sdk
+            .list_objects_v2()
+            .bucket(bucket.as_str())
+            .prefix(prefix)
+            .max_keys(1)
+            .send()
+            .await
+            .map_err(|error| self.failed(About::bucket("list", bucket), error))?;
+        Ok(!page.contents().is_empty())
+    }
+
+    /// Returns what lies one level below `prefix`: the prefixes that end at the next `/`. None when it takes more than
+    /// `pages` pages.
+    pub(crate) async fn list_folders(
+        &self,
+        bucket: &BucketName,
+        prefix: &str,
+        pages: usize,
+    ) -> Result<Option<Vec<String>>> {
+        let (mut folders, mut next) = (Vec::new(), None);
+        for _ in 0..pages {
+            let list = self.sdk.list_objects_v2().bucket(bucket.as_str()).prefix(prefix).delimiter("/");
+            let page = list.set_continuation_token(next.take()).send().await;
+            let page = page.map_err(|error| self.failed(About::bucket("list", bucket), error))?;
+            folders.extend(page.common_prefixes().iter().filter_map(|found| found.prefix()).map(str::to_owned));
+            match page.next_continuation_token() {
+                Some(token) if page.is_truncated() == Some(true) => next = Some(token.to_owned()),
+                _ => return Ok(Some(folders)),
+            }
+        }
+        Ok(None)
+    }
+}

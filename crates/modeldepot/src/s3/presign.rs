@@ -1,0 +1,47 @@
+//! URLs that carry a permission.
+
+use std::time::Duration;
+
+use aws_sdk_s3::presigning::PresigningConfig;
+
+use super::answer::About;
+use super::client::{PresignedMethod, S3Client};
+use crate::error::{Error, Result};
+use crate::name::BucketName;
+
+/// The longest life of a presigned URL: AWS's own limit for signature version 4.
+const LONGEST_EXPIRY: Duration = Duration::from_secs(7 * 24 * 3600);
+
+impl S3Client {
+    /// Returns a URL that lets whoever holds it fetch or store one object, for 1 second to 7 days. Whole seconds
+    /// count. Nothing is sent, and nothing says that the object exists.
+    ///
+    /// # Errors
+    /// [`Error::Expiry`] for any other lifetime.
+    pub async fn get_presigned_url(
+        &self,
+        bucket: &BucketName,
+        key: &str,
+        method: PresignedMethod,
+        expires: Duration,
+    ) -> Result<String> {
+        let seconds = expires.as_secs();
+        if seconds == 0 || expires > LONGEST_EXPIRY {
+            return Err(Error::Expiry { seconds });
+        }
+        let about = About::object("sign a URL for", bucket, key);
+        let config = PresigningConfig::expires_in(Duration::from_secs(seconds));
+        let config = config.map_err(|error| self.failed_locally(about, &error))?;
+        let url = match method {
+            PresignedMethod::Get => {
+                let sent = self.sdk.get_object().bucket(bucket.as_str()).key(key).presigned(config).await;
+                sent.map_err(|error| self.failed(about, error))?.uri().to_owned()
+            }
+            PresignedMethod::Put => {
+                let sent = self.sdk.put_object().bucket(bucket.as_str()).key(key).presigned(config).await;
+                sent.map_err(|error| self.failed(about, error))?.uri().to_owned()
+            }
+        };
+        Ok(url)
+    }
+}

@@ -1,0 +1,134 @@
+//! The parts of a large file on their way: read in order, hashed and sent side by side.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedPart};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::client::S3Client;
+use super::multipart::{StoredPart, upload_id};
+use super::part::{Outcome, Part, Target};
+use super::reading::{Source, read_parts};
+use super::sums::Sums;
+use super::upload::{Failure, Upload};
+use crate::digest::{Digests, PartDigest, merge};
+use crate::error::Error;
+use crate::task::{blocking, joined};
+
+/// The parts of a large file, all of them with the server.
+pub(super) struct SentParts {
+    pub(super) id: String,
+    pub(super) sums: Sums,
+    pub(super) parts: Vec<CompletedPart>,
+    pub(super) digests: Digests,
+    pub(super) kept: u64,
+    pub(super) copied: u64,
+}
+
+impl Upload {
+    /// Sends the parts of a file, or goes on with an upload of it that was cut off.
+    pub(super) async fn send_parts(
+        &self,
+        client: &S3Client,
+        source: Source,
+        on_bytes: &(impl Fn(u64) + Sync),
+    ) -> Result<SentParts, Failure> {
+        let found = if self.options.resume { client.cut_off(&self.bucket, &self.key).await? } else { None };
+        let resumed = found.is_some();
+        let (id, sums, there) = match found {
+            Some(found) => (found.upload_id, found.sums, found.parts),
+            None => {
+                // Some servers copy parts only into uploads without checksums.
+                let hashed = self.earlier.as_ref().is_some_and(|earlier| earlier.hashed);
+                let sums = if hashed { Sums::Md5 } else { client.sums() };
+                let crc64 = sums.is_crc64();
+                let created = client
+                    .sdk
+                    .create_multipart_upload()
+                    .bucket(self.bucket.as_str())
+                    .key(&self.key)
+                    .content_type(self.content_type())
+                    .set_metadata(Some(self.options.metadata.clone().into_iter().collect()))
+                    .set_checksum_algorithm(crc64.then_some(ChecksumAlgorithm::Crc64Nvme))
+                    .set_checksum_type(crc64.then_some(ChecksumType::FullObject))
+                    .send()
+                    .await;
+                let id = upload_id(created).map_err(|error| self.refused(client, sums, error))?;
+                (id, sums, BTreeMap::new())
+            }
+        };
+        let (bucket, key) = (self.bucket.clone(), self.key.clone());
+        let target = Target { client: client.clone(), bucket, key, id, sums };
+        let sent = self.send_all(&target, there, source, on_bytes).await;
+        if let Err(failure) = &sent {
+            let may_go_on = matches!(failure, Failure::Final(Error::Unavailable { .. } | Error::Unreachable { .. }));
+            if !(self.options.resume && may_go_on) {
+                // The parts would be paid for and seen by nobody. If this fails too, the first failure says more.
+                let _ = client.abort_multipart_upload(&self.bucket, &self.key, &target.id).await;
+            }
+        }
+        // A part cannot always be sent again with other bytes: `rclone serve s3` has passed it on already.
+        sent.map_err(|failure| match failure {
+            Failure::Final(error @ Error::Service { .. }) if resumed => Failure::Obstacle(error),
+            failure => failure,
+        })
+    }
+
+    async fn send_all(
+        &self,
+        to: &Target,
+        mut there: BTreeMap<i32, StoredPart>,
+        source: Source,
+        on_bytes: &(impl Fn(u64) + Sync),
+    ) -> Result<SentParts, Failure> {
+        let (queue, mut read) = mpsc::channel(1);
+        let (pool, runtime, size) = (to.client.limits.pool.clone(), Handle::current(), source.size);
+        let with_md5 = !self.options.without_md5;
+        let reader = tokio::spawn(blocking(move || read_parts(source, with_md5, &pool, &runtime, &queue)));
+        let mut delivering = JoinSet::new();
+        let mut digests: BTreeMap<i32, PartDigest> = BTreeMap::new();
+        let (mut completed, mut copies, mut kept) = (Vec::new(), BTreeMap::new(), 0);
+        loop {
+            tokio::select! {
+                Some(next) = read.recv() => {
+                    let part = Part {
+                        number: next.number,
+                        offset: next.offset,
+                        bytes: next.bytes,
+                        there: there.remove(&next.number),
+                        earlier: self.earlier.as_ref().and_then(|earlier| earlier.at(next.number, size)),
+                    };
+                    delivering.spawn(part.deliver(to.clone()));
+                }
+                Some(done) = delivering.join_next() => {
+                    let part = joined(done)?;
+                    let len = part.digest.len();
+                    digests.insert(part.number, part.digest);
+                    match part.outcome {
+                        Outcome::Copies(copy) => {
+                            copies.insert(part.number, copy);
+                            continue;
+                        }
+                        Outcome::Kept(part) => {
+                            kept += len;
+                            completed.push(part);
+                        }
+                        Outcome::Sent(part) => completed.push(part),
+                    }
+                    on_bytes(len);
+                }
+                else => break,
+            }
+        }
+        let md5 = joined(reader.await)?;
+        if let Some(earlier) = self.earlier.as_ref().filter(|_| !copies.is_empty()) {
+            completed.extend(to.copy(&copies, earlier, on_bytes).await?);
+        }
+        completed.sort_by_key(CompletedPart::part_number);
+        let digests = merge(&digests.into_values().collect::<Vec<_>>(), md5);
+        let copied = copies.values().map(|copy| copy.len).sum();
+        Ok(SentParts { id: to.id.clone(), sums: to.sums, parts: completed, digests, kept, copied })
+    }
+}

@@ -1,0 +1,107 @@
+//! Files of earlier versions that parts of a push may be copied from.
+//!
+//! It is a matter of speed alone: whatever fails here, the push sends all its bytes.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+
+use futures_util::future::join_all;
+
+use super::ModelStorage;
+use super::publish::Push;
+use super::source::SourceFile;
+use crate::error::Result;
+use crate::key::{ObjectKey, model_prefix};
+use crate::manifest::{FileEntry, Manifest};
+use crate::name::{ArtifactPath, Version};
+use crate::task::blocking;
+use crate::s3::{ChecksumSupport, CopySupport, Earlier, part_size};
+
+/// The newest versions whose manifests are read.
+const VERSIONS: usize = 3;
+
+/// Pages of a thousand versions that are listed to find the newest. A model with more is pushed without copies rather
+/// than with a wait.
+const PAGES: usize = 4;
+
+/// What each file of a push may be copied from.
+pub(super) type EarlierFiles = BTreeMap<ArtifactPath, Earlier>;
+
+impl ModelStorage {
+    /// Finds what earlier versions have of the files of a push, where this server can be trusted to copy it.
+    pub(super) async fn earlier_files(&self, push: &Push, version: &Version) -> EarlierFiles {
+        let large: Vec<&SourceFile> = push.source.files.iter().filter(|file| file.size > part_size(file.size)).collect();
+        if !push.copies || large.is_empty() {
+            return EarlierFiles::new();
+        }
+        match self.find_earlier(push, version, &large).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::debug!(%error, "cannot look at earlier versions; sending all");
+                EarlierFiles::new()
+            }
+        }
+    }
+
+    async fn find_earlier(&self, push: &Push, version: &Version, large: &[&SourceFile]) -> Result<EarlierFiles> {
+        let can = self.capabilities().await?;
+        let hashed = match (can.part_copy, can.crc64nvme) {
+            (CopySupport::Checked, ChecksumSupport::Verified) => false,
+            (CopySupport::Checked | CopySupport::Hashed, _) => true,
+            (CopySupport::Unchecked | CopySupport::None, _) => return Ok(EarlierFiles::new()),
+        };
+        let prefix = model_prefix(&push.model);
+        let Some(folders) = self.client.list_folders(&self.bucket, &prefix, PAGES).await? else {
+            tracing::debug!(model = %push.model, "too many versions to look for the newest");
+            return Ok(EarlierFiles::new());
+        };
+        let name = |folder: &String| folder[prefix.len()..].trim_end_matches('/').strip_prefix('v')?.parse().ok();
+        let mut versions: Vec<Version> = folders.iter().filter_map(name).filter(|found| found != version).collect();
+        versions.sort();
+        let newest = versions.iter().rev().take(VERSIONS).map(|version| self.standing(&push.model, version));
+        let manifests: Vec<Manifest> = join_all(newest).await.into_iter().flatten().flatten().collect();
+        let sources = large.iter().filter_map(|file| Some((*file, best(file, &manifests)?)));
+        let found = join_all(sources.map(|(file, source)| self.look_at(file, source, hashed))).await;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Returns a file of an earlier version, as it is in the bucket now.
+    async fn look_at(
+        &self,
+        file: &SourceFile,
+        (manifest, entry): (&Manifest, &FileEntry),
+        hashed: bool,
+    ) -> Option<(ArtifactPath, Earlier)> {
+        let parts = entry.parts.as_ref()?;
+        let (model, version) = (manifest.model_name.clone(), manifest.version.clone());
+        let key = ObjectKey::Artifact(model, version, entry.path.clone()).to_string();
+        let found = self.client.get_object_metadata(&self.bucket, &key).await.ok()?;
+        if found.size != entry.size || found.etag.is_empty() {
+            return None;
+        }
+        let (part, parts) = (parts.size, parts.blake3.clone());
+        let earlier = Earlier { key, etag: found.etag, part, parts, size: entry.size, hashed };
+        if hashed {
+            // It costs a second MD5 of every part, and the checksum of the whole: only where there is something to gain.
+            let (earlier, local, size) = (earlier.clone(), file.local.clone(), file.size);
+            let like = blocking(move || Ok(File::open(&local).is_ok_and(|local| earlier.is_like(&local, size))));
+            if !like.await.unwrap_or(false) {
+                return None;
+            }
+        }
+        Some((file.path.clone(), earlier))
+    }
+}
+
+/// Returns the file of these versions, the newest first, that has most likely the same parts: of the same size, else at the
+/// same path.
+fn best<'a>(file: &SourceFile, manifests: &'a [Manifest]) -> Option<(&'a Manifest, &'a FileEntry)> {
+    let entries = || {
+        let all = manifests.iter().flat_map(|m| m.files.iter().flatten().map(move |entry| (m, entry)));
+        all.filter(|(_, entry)| entry.parts.is_some())
+    };
+    let same_size = || entries().find(|(_, entry)| entry.size == file.size);
+    let same_path = || entries().find(|(_, entry)| entry.path == file.path);
+    let both = entries().find(|(_, entry)| entry.size == file.size && entry.path == file.path);
+    both.or_else(same_size).or_else(same_path)
+}
