@@ -72,7 +72,7 @@ pub(crate) struct Globals {
     /// Print answers and errors only
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Output")]
     pub(crate) quiet: bool,
-    /// Log to stderr what is done; twice for the requests too
+    /// Log to stderr what is done; twice for each request too, three times for what the SDK makes of it
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Output")]
     pub(crate) verbose: u8,
     /// Use colours

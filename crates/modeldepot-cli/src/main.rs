@@ -106,19 +106,20 @@ fn refused(refusal: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(refusal.exit_code()).unwrap_or(2))
 }
 
-/// Sends the log to stderr: our own with -v, the requests too with -vv. Never the SDK's traces, which show headers.
+/// Sends the log to stderr: our own with -v, a line for each request with -vv, what the SDK says of each with -vvv. Never
+/// the SDK's traces, which show headers.
 fn log(globals: &Globals) {
     let filter = match globals.verbose {
         0 => return,
         1 => "modeldepot=debug,modeldepot_embedded=info",
+        2 => "modeldepot=trace,modeldepot_embedded=debug",
         _ => "modeldepot=trace,modeldepot_embedded=debug,aws_smithy_runtime=debug,aws_sdk_s3=debug,aws_config=info",
     };
     let stderr = || anstream::AutoStream::new(std::io::stderr(), anstream::ColorChoice::global());
     let colours = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(filter))
-        .with_ansi(colours)
-        .without_time()
-        .with_writer(stderr)
-        .init();
+    let log = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_ansi(colours).with_writer(stderr);
+    match globals.verbose {
+        1 => log.without_time().init(),
+        _ => log.with_timer(tracing_subscriber::fmt::time::uptime()).init(),
+    }
 }

@@ -6,7 +6,7 @@
 use std::error::Error as StdError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector as Connector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
@@ -72,10 +72,21 @@ impl Http {
         let activity = Activity::new(AtomicU64::new(0));
         let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
         let request = request.map(|body| Outgoing::new(body, self.rate.clone(), Arc::clone(&activity)));
+        // The query of a signed URL is a permission; those of our own requests are in the headers.
+        let (method, uri, begun) = (request.method().clone(), request.uri().clone(), Instant::now());
         let answer = tokio::select! {
-            answer = self.hyper.request(request) => answer.map_err(classified)?,
-            () = silent(&activity, self.silence) => return Err(ConnectorError::timeout(Silent(self.silence).into())),
+            answer = self.hyper.request(request) => answer.map_err(classified),
+            () = silent(&activity, self.silence) => Err(ConnectorError::timeout(Silent(self.silence).into())),
         };
+        let (path, query, took) = (uri.path(), uri.query().unwrap_or_default(), begun.elapsed());
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::trace!(%method, path, query, ?took, %error, "no answer");
+                return Err(error);
+            }
+        };
+        tracing::trace!(%method, path, query, ?took, status = answer.status().as_u16(), "request");
         let answer = answer.map(|body| SdkBody::from_body_1_x(Arriving::new(body, self.rate.clone())));
         HttpResponse::try_from(answer).map_err(|error| ConnectorError::other(error.into(), None))
     }
