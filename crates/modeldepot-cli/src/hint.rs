@@ -107,9 +107,7 @@ fn depot(error: &Depot, settings: Option<&Settings>) -> Option<String> {
         | Depot::FileMissing { .. }
         | Depot::WrongSize { .. }
         | Depot::WrongDigest { .. }
-        | Depot::WrongPart { .. } => {
-            PUBLISH_AGAIN.to_owned()
-        }
+        | Depot::WrongPart { .. } => PUBLISH_AGAIN.to_owned(),
         Depot::Io { source, .. } => return disk(source),
         Depot::Service { .. } => "-vv shows the requests and what the server answered".to_owned(),
         _ => return None,

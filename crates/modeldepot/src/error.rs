@@ -344,7 +344,7 @@ impl Error {
             Manifest { source: ManifestError::TooNew(_), .. } => ErrorKind::Invalid,
             Manifest { .. } | FileMissing { .. } | WrongSize { .. } | WrongDigest { .. } | WrongPart { .. } => {
                 ErrorKind::Corrupt
-            },
+            }
             Io { .. } => ErrorKind::Io,
             Service { .. } => ErrorKind::Internal,
         }

@@ -356,7 +356,10 @@ mod tests {
             with_files(&format!("{main}, {}", file("../evil"))),
             with_files(&format!("{main}, {}", file("/etc/evil"))),
             with_files(&format!("{main}, {}", file("manifest.json"))),
-            with_files(&main.replace("}", &format!(r#", "parts": {{"size": 1048576, "blake3": ["{0}", "{0}"]}}}}"#, "cd".repeat(32)))),
+            with_files(&main.replace(
+                "}",
+                &format!(r#", "parts": {{"size": 1048576, "blake3": ["{0}", "{0}"]}}}}"#, "cd".repeat(32)),
+            )),
         ]
         .iter()
         .map(|json| {

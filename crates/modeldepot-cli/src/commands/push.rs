@@ -53,7 +53,10 @@ pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
             cx.ui.note(format_args!("{} were there already, from a push that was cut off", size(published.kept)));
         }
         if published.copied > 0 {
-            cx.ui.note(format_args!("{} were copied from an earlier version, within the server", size(published.copied)));
+            cx.ui.note(format_args!(
+                "{} were copied from an earlier version, within the server",
+                size(published.copied)
+            ));
         }
     }
     if cx.ui.json {

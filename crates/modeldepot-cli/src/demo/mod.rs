@@ -148,7 +148,17 @@ async fn push(
     let (files, bytes) = (source.files.len(), source.size());
     let tool = concat!("modeldepot ", env!("CARGO_PKG_VERSION")).to_owned();
     let created = config::now();
-    let push = Push { model: model.clone(), version: None, source, metadata, created, tool, journal: None, md5: true, copies: true };
+    let push = Push {
+        model: model.clone(),
+        version: None,
+        source,
+        metadata,
+        created,
+        tool,
+        journal: None,
+        md5: true,
+        copies: true,
+    };
     let published = storage.upload_model(push, &bar.progress()).await?;
     drop(bar);
     let version = published.manifest.version;

@@ -147,8 +147,12 @@ fn lines(found: &Capabilities) -> Vec<Line> {
                 .change("allow unsigned payloads (a policy may forbid them by s3:x-amz-content-sha256)")
         },
         match found.part_copy {
-            CopySupport::Checked => Line::good("part copy", copy, "works, and a wrong checksum of the whole is refused"),
-            CopySupport::Hashed => Line::good("part copy", copy, "works, and the answer has the MD5 of what was copied"),
+            CopySupport::Checked => {
+                Line::good("part copy", copy, "works, and a wrong checksum of the whole is refused")
+            }
+            CopySupport::Hashed => {
+                Line::good("part copy", copy, "works, and the answer has the MD5 of what was copied")
+            }
             CopySupport::Unchecked => {
                 Line::note("part copy", copy, "works, but nothing proves the bytes: every push sends all its bytes")
             }

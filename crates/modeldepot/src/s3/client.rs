@@ -240,7 +240,7 @@ impl S3Client {
     ) -> Result<u64> {
         let stored = self.get_object_metadata(bucket, key).await?;
         let staged = place::stage_file(path, stored.size).await?;
-        let sink = Sink::File(Landing::new(staged.file(), Vec::new()));
+        let sink = Sink::File(Landing::new(staged.file(), true, Vec::new()));
         let found = self.fetch(bucket, key, stored.size, Some(&stored.etag), &sink, &on_bytes).await?;
         if let (Some(expected), Some(found)) = (stored.crc64nvme, found.crc64.map(|found| found.to_string()))
             && expected != found

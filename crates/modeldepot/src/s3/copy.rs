@@ -86,9 +86,7 @@ fn runs<'a>(parts: impl Iterator<Item = (&'a i32, &'a PartCopy)>, part: u64) -> 
     for (number, copy) in parts {
         let (number, PartCopy { len, md5 }) = (*number, *copy);
         match runs.last_mut() {
-            Some(run)
-                if *run.numbers.end() + 1 == number && md5.is_none() && run.len + len <= LONGEST.max(part) =>
-            {
+            Some(run) if *run.numbers.end() + 1 == number && md5.is_none() && run.len + len <= LONGEST.max(part) => {
                 run.numbers = *run.numbers.start()..=number;
                 run.len += len;
             }
@@ -148,7 +146,9 @@ impl Target {
             && bare(etag.as_deref()) != md5.to_string()
         {
             let error = std::io::Error::other("what the server copied has another MD5 than what was to be stored");
-            return Err(Failure::Copies(self.client.broke_off(About::object("copy parts of", &self.bucket, &self.key), &error)));
+            return Err(Failure::Copies(
+                self.client.broke_off(About::object("copy parts of", &self.bucket, &self.key), &error),
+            ));
         }
         let crc64 = result.and_then(|result| result.checksum_crc64_nvme()).map(str::to_owned);
         Ok(CompletedPart::builder().part_number(number).set_e_tag(etag).set_checksum_crc64_nvme(crc64).build())
@@ -182,15 +182,13 @@ mod tests {
         let parts: BTreeMap<i32, PartCopy> = [1, 2, 3, 5, 9, 10].map(|number| (number, copy(number))).into();
         let found: Vec<_> =
             runs(parts.iter(), 8 * MIB).into_iter().map(|run| (run.numbers, run.offset, run.len)).collect();
-        assert_eq!(
-            found,
-            [(1..=3, 0, 24 * MIB), (5..=5, 32 * MIB, 8 * MIB), (9..=10, 64 * MIB, 8 * MIB + 5)]
-        );
+        assert_eq!(found, [(1..=3, 0, 24 * MIB), (5..=5, 32 * MIB, 8 * MIB), (9..=10, 64 * MIB, 8 * MIB + 5)]);
         let many: BTreeMap<i32, PartCopy> = (11..=75).map(|number| (number, copy(number))).collect();
         let lens: Vec<_> = runs(many.iter(), 8 * MIB).iter().map(|run| run.len / MIB).collect();
         assert_eq!(lens, [256, 256, 8]);
         let md5 = Some(Md5::of(b""));
-        let proven: BTreeMap<i32, PartCopy> = (1..=2).map(|number| (number, PartCopy { md5, ..copy(number) })).collect();
+        let proven: BTreeMap<i32, PartCopy> =
+            (1..=2).map(|number| (number, PartCopy { md5, ..copy(number) })).collect();
         assert_eq!(runs(proven.iter(), 8 * MIB).len(), 2, "each MD5 is of one part");
     }
 
@@ -198,7 +196,8 @@ mod tests {
     fn only_what_lies_at_the_same_place_and_is_as_long_counts() {
         let subtree = |n: &str| n.repeat(32).parse::<Subtree>().unwrap();
         let parts = vec![subtree("01"), subtree("02"), subtree("03")];
-        let earlier = Earlier { key: "k".into(), etag: "e".into(), part: 8 * MIB, parts, size: 20 * MIB, hashed: false };
+        let earlier =
+            Earlier { key: "k".into(), etag: "e".into(), part: 8 * MIB, parts, size: 20 * MIB, hashed: false };
         assert_eq!(earlier.at(2, 20 * MIB), Some(subtree("02")));
         assert_eq!(earlier.at(3, 20 * MIB), Some(subtree("03")));
         assert_eq!(earlier.at(3, 21 * MIB), None, "the last part is longer now");

@@ -10,7 +10,6 @@ use super::client::S3Client;
 use super::parts::{part_size, parts};
 use super::range::Range;
 use super::seed::Seed;
-use super::writeback::Writeback;
 use crate::digest::{Blake3, Digests, Md5, Md5Stream, PartDigest, PartExpected, merge};
 use crate::error::{Error, Result};
 use crate::manifest::Parts;
@@ -69,14 +68,15 @@ pub(crate) enum Sink {
 /// A file that bytes land in.
 pub(crate) struct Landing {
     pub(super) file: Arc<File>,
-    pub(super) writeback: Writeback,
+    /// Whether the file is to be synced.
+    pub(super) sync: bool,
     /// Files of this machine that may have parts of the object already.
     pub(super) seeds: Vec<Seed>,
 }
 
 impl Landing {
-    pub(crate) fn new(file: Arc<File>, seeds: Vec<Seed>) -> Arc<Self> {
-        Arc::new(Self { writeback: Writeback::new(Arc::clone(&file)), file, seeds })
+    pub(crate) fn new(file: Arc<File>, sync: bool, seeds: Vec<Seed>) -> Arc<Self> {
+        Arc::new(Self { file, sync, seeds })
     }
 
     /// Returns the bytes that did not have to be fetched, because an earlier fetch of the same brought them, and because
@@ -204,8 +204,7 @@ impl S3Client {
         size: u64,
         on_bytes: &(impl Fn(u64) + Sync),
     ) -> Result<Md5> {
-        let object =
-            Arc::new(Object { bucket: bucket.clone(), key: key.to_owned(), size, etag: None, expected: None });
+        let object = Arc::new(Object { bucket: bucket.clone(), key: key.to_owned(), size, etag: None, expected: None });
         let etag = Arc::new(OnceLock::new());
         let mut md5 = Md5Stream::default();
         let mut found = 0;

@@ -48,8 +48,7 @@ pub(super) struct Turn {
 
 impl Gauge {
     pub(super) fn new(least: usize, first: usize, most: usize) -> Arc<Self> {
-        let state =
-            State { limit: first, owed: 0, up: true, began: None, bytes: 0, before: 0.0, quiet: 0 };
+        let state = State { limit: first, owed: 0, up: true, began: None, bytes: 0, before: 0.0, quiet: 0 };
         Arc::new(Self { turns: Arc::new(Semaphore::new(first)), most, least, state: Mutex::new(state) })
     }
 

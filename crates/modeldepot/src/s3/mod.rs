@@ -30,8 +30,8 @@ mod writeback;
 
 pub use client::{Created, ListedObject, ObjectMetadata, PresignedMethod, S3Client, UploadOptions};
 pub use clock::Head;
-pub use diagnosis::Answer;
 pub(crate) use copy::Earlier;
+pub use diagnosis::Answer;
 pub(crate) use download::{Expected, Landing, Object, Sink};
 pub use multipart::UnfinishedUpload;
 pub(crate) use parts::{FILES as FILES_AT_ONCE, part_size};

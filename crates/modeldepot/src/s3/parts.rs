@@ -45,7 +45,7 @@ pub(super) struct Limits {
 impl Limits {
     pub(super) fn new() -> Self {
         // The budget of the pool bounds large parts further.
-        Self { pool: Pool::new(), up: Gauge::new(2, 16, 64), down: Gauge::new(2, 8, 32) }
+        Self { pool: Pool::new(), up: Gauge::new(2, 16, 64), down: Gauge::new(2, 6, 32) }
     }
 }
 

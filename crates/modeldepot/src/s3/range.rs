@@ -10,13 +10,14 @@ use super::answer::{About, status};
 use super::attempts::Attempts;
 use super::client::{S3Client, bare};
 use super::download::{Object, Sink};
+use super::writeback;
 use crate::digest::{PartDigest, PartExpected, PartHasher};
 use crate::error::{Error, Result};
 use crate::place::write_at;
 use crate::task::{blocking, joined};
 
 /// Bytes that are gathered before they are hashed and written on a thread that may block.
-const BATCH: usize = 512 * 1024;
+const BATCH: usize = 256 * 1024;
 
 /// One range of an object.
 pub(super) struct Range {
@@ -210,7 +211,7 @@ impl Range {
     }
 
     fn work(&self, mut at: Progress, frames: Vec<Bytes>, sink: &Sink) -> JoinHandle<Worked> {
-        let (sink, start) = (sink.clone(), self.offset);
+        let (sink, start, before) = (sink.clone(), self.offset, at.landed);
         tokio::task::spawn_blocking(move || {
             for frame in &frames {
                 if let Sink::File(landing) = &sink
@@ -221,8 +222,10 @@ impl Range {
                 at.hasher.update(frame);
                 at.landed += frame.len() as u64;
             }
-            if let Sink::File(landing) = &sink {
-                landing.writeback.wrote(frames.iter().map(Bytes::len).sum());
+            if let Sink::File(landing) = &sink
+                && landing.sync
+            {
+                writeback::begin(&landing.file, start, before, at.landed);
             }
             (at, Ok(()))
         })

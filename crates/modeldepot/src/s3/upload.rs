@@ -110,8 +110,7 @@ impl S3Client {
 
     /// Sends what can be sent of a file without anybody seeing it.
     pub(crate) async fn begin_file(&self, upload: Upload, on_bytes: &(impl Fn(u64) + Sync)) -> Result<Pending> {
-        let mut pending =
-            Pending { upload, parts: None, reported: Mutex::default(), troubles: Troubles::default() };
+        let mut pending = Pending { upload, parts: None, reported: Mutex::default(), troubles: Troubles::default() };
         pending.begin_until_done(self, on_bytes).await?;
         Ok(pending)
     }

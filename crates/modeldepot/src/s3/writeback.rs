@@ -1,38 +1,22 @@
 //! Bytes go to the disk while others arrive, so that the last sync finds little to do.
 
 use std::fs::File;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::num::NonZeroU64;
 
-/// Bytes after which the disk is set to work. A sync has a price of its own, so not after every part.
-const EVERY: usize = 32 * 1024 * 1024;
+/// Bytes that are handed to the disk at once.
+const UNIT: u64 = 2 * 1024 * 1024;
 
-/// Syncs a file now and then, one sync at a time.
-#[derive(Debug)]
-pub(super) struct Writeback {
-    file: Arc<File>,
-    unsynced: AtomicUsize,
-    syncing: Arc<AtomicBool>,
-}
-
-impl Writeback {
-    pub(super) fn new(file: Arc<File>) -> Self {
-        Self { file, unsynced: AtomicUsize::new(0), syncing: Arc::default() }
+/// Sets the disk to work on what of a range has been written since `before`, in whole units. Does not wait for it.
+///
+/// Linux begins to write what it is told will not be needed; what is being written stays in memory all the same. (Measured
+/// on one machine: 132 MB fetched and synced in 0.24 s, where without this it took 0.29 s, and a sync now and then 0.27 s.)
+pub(super) fn begin(file: &File, range: u64, before: u64, now: u64) {
+    let (from, to) = (before / UNIT * UNIT, now / UNIT * UNIT);
+    #[cfg(target_os = "linux")]
+    if let Some(len) = NonZeroU64::new(to - from) {
+        // It is a matter of speed alone.
+        let _ = rustix::fs::fadvise(file, range + from, Some(len), rustix::fs::Advice::DontNeed);
     }
-
-    /// Counts bytes that were written. Must be called inside the runtime.
-    pub(super) fn wrote(&self, bytes: usize) {
-        if self.unsynced.fetch_add(bytes, Ordering::Relaxed) + bytes < EVERY
-            || self.syncing.swap(true, Ordering::Acquire)
-        {
-            return;
-        }
-        self.unsynced.store(0, Ordering::Relaxed);
-        let (file, syncing) = (Arc::clone(&self.file), Arc::clone(&self.syncing));
-        tokio::task::spawn_blocking(move || {
-            // A failure shows again in the last sync, which is the one that counts.
-            let _ = file.sync_data();
-            syncing.store(false, Ordering::Release);
-        });
-    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (file, range, from, to, NonZeroU64::MIN);
 }

@@ -14,8 +14,8 @@ use crate::error::Result;
 use crate::key::{ObjectKey, model_prefix};
 use crate::manifest::{FileEntry, Manifest};
 use crate::name::{ArtifactPath, Version};
-use crate::task::blocking;
 use crate::s3::{ChecksumSupport, CopySupport, Earlier, part_size};
+use crate::task::blocking;
 
 /// The newest versions whose manifests are read.
 const VERSIONS: usize = 3;
@@ -30,7 +30,8 @@ pub(super) type EarlierFiles = BTreeMap<ArtifactPath, Earlier>;
 impl ModelStorage {
     /// Finds what earlier versions have of the files of a push, where this server can be trusted to copy it.
     pub(super) async fn earlier_files(&self, push: &Push, version: &Version) -> EarlierFiles {
-        let large: Vec<&SourceFile> = push.source.files.iter().filter(|file| file.size > part_size(file.size)).collect();
+        let large: Vec<&SourceFile> =
+            push.source.files.iter().filter(|file| file.size > part_size(file.size)).collect();
         if !push.copies || large.is_empty() {
             return EarlierFiles::new();
         }

@@ -81,7 +81,7 @@ impl ModelStorage {
         let found = self.describe(&pull.selector).await?;
         let main = found.main()?;
         let target = Folder::open(&pull.folder).await?;
-        let placed = match self.fetch_files(&found, &target, pull.resume, progress).await {
+        let placed = match self.fetch_files(&found, &target, pull, progress).await {
             Ok(placed) => placed,
             Err(error) => {
                 target.abandon().await;
@@ -106,13 +106,13 @@ impl ModelStorage {
         &self,
         found: &Description,
         target: &Folder,
-        resume: bool,
+        pull: &Pull,
         progress: &Progress,
     ) -> Result<Vec<Placed>> {
         progress.send(Event::Planned { files: found.files.len(), bytes: found.size() });
         // Collected first: a stream over a borrowing closure would make the whole future one that stays on its thread.
         let place: Vec<_> =
-            found.files.iter().map(|file| self.place(&found.manifest, file, target, resume, progress)).collect();
+            found.files.iter().map(|file| self.place(&found.manifest, file, target, pull, progress)).collect();
         stream::iter(place).buffer_unordered(FILES_AT_ONCE).try_collect().await
     }
 
@@ -121,9 +121,10 @@ impl ModelStorage {
         manifest: &Manifest,
         file: &StoredFile,
         target: &Folder,
-        resume: bool,
+        pull: &Pull,
         progress: &Progress,
     ) -> Result<Placed> {
+        let resume = pull.resume;
         let mut seeds = Vec::new();
         if let (true, Some(expected), Some(existing)) = (resume, file.expected(), target.existing(&file.path)) {
             let existing = Arc::new(existing);
@@ -147,7 +148,7 @@ impl ModelStorage {
         if staged.was_begun() {
             seeds.insert(0, Seed::own());
         }
-        let landing = Landing::new(staged.file(), seeds);
+        let landing = Landing::new(staged.file(), pull.sync, seeds);
         match self.fetch_file(manifest, file, &staged, &landing, progress).await {
             Ok(()) => {
                 let (kept, reused) = landing.spared();

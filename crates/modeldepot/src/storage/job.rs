@@ -91,7 +91,8 @@ impl Job<'_> {
         self.still_ours(prefix, &sent).await?;
         let files = sent.iter().map(|(file, sent)| entry(file, &sent.digests)).collect();
         let manifest = storage.manifest_of(push, self.version.clone(), self.id, files);
-        let (kept, copied) = sent.iter().fold((0, 0), |(kept, copied), (_, sent)| (kept + sent.kept, copied + sent.copied));
+        let (kept, copied) =
+            sent.iter().fold((0, 0), |(kept, copied), (_, sent)| (kept + sent.kept, copied + sent.copied));
         Ok(Uploaded { manifest, kept, copied })
     }
 

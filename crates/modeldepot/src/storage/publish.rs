@@ -196,7 +196,8 @@ impl ModelStorage {
                 return Err(Error::VersionBusy { model: model.clone(), version, by, since, rank });
             }
         };
-        let job = Job { storage: self, push, version, id, resumed, claim: &claim, progress, conditions, earlier: found };
+        let job =
+            Job { storage: self, push, version, id, resumed, claim: &claim, progress, conditions, earlier: found };
         let wrote = AtomicBool::new(resumed);
         let result = job.run(&wrote).await;
         if conditions || result.is_ok() || !wrote.into_inner() {
@@ -304,8 +305,8 @@ fn moment(time: OffsetDateTime) -> Timestamp {
 }
 
 pub(super) fn entry(file: &SourceFile, digests: &Digests) -> FileEntry {
-    let parts = (!digests.parts.is_empty())
-        .then(|| Parts { size: part_size(digests.size), blake3: digests.parts.clone() });
+    let parts =
+        (!digests.parts.is_empty()).then(|| Parts { size: part_size(digests.size), blake3: digests.parts.clone() });
     FileEntry {
         path: file.path.clone(),
         size: digests.size,
