@@ -33,9 +33,9 @@ pub(super) const NAMES: [&str; 13] = [
 /// Those of `--quick`.
 pub(super) const QUICK: [&str; 3] = ["push", "pull", "start"];
 
-/// The longest stay out of what takes seconds.
+/// Of what takes long, those that are like modeldepot.
 const FEW: [Peer; 4] = [Peer::Modeldepot, Peer::Boto3, Peer::S5cmd, Peer::Rclone];
-const TWO: [Peer; 2] = [Peer::Modeldepot, Peer::S5cmd];
+const FAR: [Peer; 3] = [Peer::Modeldepot, Peer::S5cmd, Peer::TunedS5cmd];
 
 /// Gets a contest ready: its files, its buckets and what is to be pulled.
 pub(super) fn build(name: &str, tools: &Tools, options: &Options, minio: &Site) -> Result<Contest, Outcome> {
@@ -66,9 +66,15 @@ pub(super) fn build(name: &str, tools: &Tools, options: &Options, minio: &Site) 
             let made = if pushing { many::push(minio, bucket) } else { many::pull(minio, bucket) };
             let (competitors, absent) = made.map_err(Outcome::Failed)?;
             let title = if pushing { "2,000 files of 4 KiB, as one version" } else { "the same folder" };
+            let about = if pushing {
+                "Each file is an object; modeldepot's manifest is one more."
+            } else {
+                "modeldepot fetches what it pushed; the others fetch the same files without a manifest."
+            };
             Ok(Contest {
                 competitors,
                 absent,
+                about: about.to_owned(),
                 compared: true,
                 rounds: options.rounds.min(5),
                 buckets: vec![(minio.clone(), bucket)],
@@ -84,10 +90,17 @@ pub(super) fn build(name: &str, tools: &Tools, options: &Options, minio: &Site) 
         }),
         "start" => {
             let (competitors, absent) = start::competitors(minio);
-            let about = "What a command takes that does nothing.".to_owned();
+            let about = "How soon each is ready for work.".to_owned();
             // It is over in no time, and the times are short.
             let rounds = options.rounds * 3;
-            Ok(Contest { competitors, absent, compared: true, rounds, about, ..blank(minio, "start") })
+            Ok(Contest {
+                competitors,
+                absent,
+                compared: true,
+                rounds,
+                about,
+                ..blank(minio, "a command that does nothing")
+            })
         }
         "embedded-push" | "embedded-pull" => embedded(options, minio, pushing).map_err(Outcome::Failed),
         "network-push" | "network-pull" => {
@@ -97,7 +110,7 @@ pub(super) fn build(name: &str, tools: &Tools, options: &Options, minio: &Site) 
             let (site, server, wire) = network::far_minio(tools, minio)?;
             let load = Load { bucket: "bench-network", file: "model-64.bin", size: 64 * MIB };
             let title = if pushing { "64 MiB over a long and lossy wire" } else { "the same over the same wire" };
-            let mut contest = one_file(&site, load, &TWO, pushing, title)?;
+            let mut contest = one_file(&site, load, &FAR, pushing, title)?;
             contest.about += network::ABOUT;
             contest.rounds = options.rounds.min(3);
             contest.warm_up = false;

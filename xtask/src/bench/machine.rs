@@ -23,7 +23,6 @@ pub(super) fn facts(work: &Path) -> Vec<(&'static str, String)> {
         ("memory", field("/proc/meminfo", "MemTotal").map_or_else(|| "unknown".to_owned(), |kib| gib(&kib))),
         ("kernel", said("uname", &["-sr"])),
         ("file system", said("stat", &["-f", "-c", "%T", &work])),
-        ("TCP", sysctl("net/ipv4/tcp_congestion_control")),
         ("load before", load()),
     ]
 }
@@ -67,9 +66,4 @@ fn field(file: &str, name: &str) -> Option<String> {
 fn gib(kib: &str) -> String {
     let kib: f64 = kib.trim_end_matches(" kB").parse().unwrap_or_default();
     format!("{:.1} GiB", kib / 1024.0 / 1024.0)
-}
-
-fn sysctl(name: &str) -> String {
-    let found = fs::read_to_string(Path::new("/proc/sys").join(name));
-    found.map_or_else(|_| "unknown".to_owned(), |value| value.trim().to_owned())
 }

@@ -32,14 +32,14 @@ pub(super) fn competitors(site: &Site, load: &Load, size: &str) -> Result<[Compe
     Ok([
         Competitor {
             name: format!("push, {size}"),
-            does: Peer::Modeldepot.pushes().to_owned(),
+            does: "`modeldepot push`".to_owned(),
             prepare: Box::new(push),
             finish: Box::new(|_| Ok(())),
             counted: false,
         },
         Competitor {
             name: format!("pull, {size}"),
-            does: Peer::Modeldepot.pulls().to_owned(),
+            does: "`modeldepot pull`".to_owned(),
             prepare: Box::new(pull),
             finish: Box::new(clean),
             counted: false,

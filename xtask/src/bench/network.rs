@@ -26,7 +26,8 @@ const LOSS: &str = "0.01";
 pub(super) const ABOUT: &str = "\
 MinIO and its clients are in two network namespaces. The wire between them is a process (`xtask/src/bench/wire.py`) \
 that delays every packet by 25 ms, which is a round trip of 50 ms, and loses 1 % of them, each way, each packet by \
-itself; packets have up to 1,500 bytes. Rate and queue are not limited.";
+itself; packets have up to 1,500 bytes. Rate and queue are not limited. TCP's \
+congestion control is cubic on both sides.";
 
 /// Makes the wire as soon as it may, and takes it away with the namespaces when its input ends: by a return, by
 /// Ctrl-C or by `kill -9`.

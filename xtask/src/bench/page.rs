@@ -19,13 +19,14 @@ const HOW: &str = "\
 - Round by round, each competitor once, in an order that rotates. The first round is a warm-up and is not counted, except
   where noted. A value is the median over the rounds.
 - Wall time is from before the process is started to after it has ended. CPU time is user and system, of the client
-  alone. Peak memory is the kernel's count of resident pages.
+  alone. Peak memory is the kernel's count of resident pages. A ratio is that of the first row to this one: below 1 the
+  first takes less.
 - Before each run, untimed: its name is a new one or its target folder is empty, and `sync` has written what the one
   before left. After each run, untimed: what arrived is looked at (of pulls, each byte in the first round), and removed.
 - Everything is on one machine: client and server share its cores, over loopback and without TLS. Files that are pushed
   are in the page cache, and so is what MinIO reads.
 - Peers run with their defaults except where a flag is named. MinIO has one drive and its defaults.
-- Times of servers, of a start of Python included in boto3 and obstore, are not taken apart.
+- boto3 and obstore start a Python, as their users do.
 
 ";
 

@@ -14,13 +14,18 @@ pub(super) enum Peer {
     /// `tests/python/original_pipeline.py`.
     Boto3,
     S5cmd,
+    /// With parts as small as modeldepot's, and as many at once, where its defaults make few of them.
+    TunedS5cmd,
     Mc,
     Rclone,
     Obstore,
     Curl,
 }
 
+const TUNED: [&str; 5] = ["cp", "--part-size", "8", "--concurrency", "8"];
+
 impl Peer {
+    /// Those that take part in everything of one file.
     pub(super) const ALL: [Self; 7] =
         [Self::Modeldepot, Self::Boto3, Self::S5cmd, Self::Mc, Self::Rclone, Self::Obstore, Self::Curl];
 
@@ -29,6 +34,7 @@ impl Peer {
             Self::Modeldepot => "modeldepot",
             Self::Boto3 => "boto3",
             Self::S5cmd => "s5cmd",
+            Self::TunedS5cmd => "s5cmd-tuned",
             Self::Mc => "mc",
             Self::Rclone => "rclone",
             Self::Obstore => "obstore",
@@ -47,6 +53,7 @@ impl Peer {
                 "the original pipeline: MD5 in a read of its own, upload_file (CRC32 and SHA-256 of each part), manifest"
             }
             Self::S5cmd => "`cp`: MD5 and SHA-256 of each part, no digest of the whole",
+            Self::TunedS5cmd => "the same with `--part-size 8 --concurrency 8`",
             Self::Mc => "`cp`: signed chunks (SHA-256), no digest of the whole",
             Self::Rclone => "`copyto`: MD5 first, in a read of its own; up to 200 MiB in one request",
             Self::Obstore => "`put`: SHA-256 of each part, no digest of the whole",
@@ -60,6 +67,7 @@ impl Peer {
             Self::Modeldepot => "BLAKE3 is the published one; synced to the disk, then renamed into place",
             Self::Boto3 => "the original pipeline: manifest, listing, download_file, MD5 in a read of its own",
             Self::S5cmd => "`cp`: ranges at once, nothing compared",
+            Self::TunedS5cmd => "the same with `--part-size 8 --concurrency 8`",
             Self::Mc => "`cp`: one request, nothing compared",
             Self::Rclone => "`copyto`: one request; only the size, of an object that came in parts",
             Self::Obstore => "`get`, streamed to a file: one request, nothing compared",
@@ -76,6 +84,7 @@ impl Peer {
             Self::Modeldepot => command.args(["push", self.name()]).arg(file).args(["--version", version]),
             Self::Boto3 => command.arg("push").arg(file).args([self.name(), version]),
             Self::S5cmd => command.arg("cp").arg(file).arg(format!("s3://{bucket}/{key}")),
+            Self::TunedS5cmd => command.args(TUNED).arg(file).arg(format!("s3://{bucket}/{key}")),
             Self::Mc => command.arg("cp").arg(file).arg(format!("bench/{bucket}/{key}")),
             Self::Rclone => command.arg("copyto").arg(file).arg(format!("bench:{bucket}/{key}")),
             Self::Obstore => command.arg("put").arg(file).arg(key),
@@ -97,6 +106,7 @@ impl Peer {
             Self::Modeldepot => command.arg("pull").arg(format!("{model}@{version}")).arg(to),
             Self::Boto3 => command.args(["pull", model, version]).arg(to),
             Self::S5cmd => command.arg("cp").arg(format!("s3://{bucket}/{key}")).arg(to.join(name)),
+            Self::TunedS5cmd => command.args(TUNED).arg(format!("s3://{bucket}/{key}")).arg(to.join(name)),
             Self::Mc => command.arg("cp").arg(format!("bench/{bucket}/{key}")).arg(to.join(name)),
             Self::Rclone => command.arg("copyto").arg(format!("bench:{bucket}/{key}")).arg(to.join(name)),
             Self::Obstore => command.arg("get").arg(key).arg(to.join(name)),

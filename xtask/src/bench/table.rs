@@ -11,7 +11,7 @@ pub(super) fn markdown(table: &Table, floor: f64) -> String {
         heads.push("requests");
     }
     if table.compared {
-        heads.extend(["ours / its wall", "ours / its CPU"]);
+        heads.extend(["wall ratio", "CPU ratio"]);
     }
     let rules = heads.iter().enumerate().map(|(place, _)| if place < 2 { "---" } else { "--:" });
     let mut page = format!("### {}: {}\n\n{}\n\n", table.contest, table.title, table.about.trim());
@@ -88,7 +88,7 @@ mod tests {
 
 A file.
 
-|  | does | wall | min–max | CPU | peak memory | ours / its wall | ours / its CPU |
+|  | does | wall | min–max | CPU | peak memory | wall ratio | CPU ratio |
 |---|---|--:|--:|--:|--:|--:|--:|
 | modeldepot | copies | 0.50 s | 0.40–0.60 s | 0.25 s | 20 MiB |  |  |
 | peer | copies | 1.00 s |  | 0.50 s | 20 MiB | 0.50 | 0.50 |

@@ -12,6 +12,7 @@ pair it would take a bundle of up to 64 KiB for one packet, which a real wire ne
 """
 import collections
 import fcntl
+import ipaddress
 import os
 import random
 import select
@@ -39,6 +40,10 @@ def end_of_wire(name, namespace, address):
     ip(*within, "address", "add", address, "dev", "wire")
     ip(*within, "link", "set", "wire", "up")
     ip(*within, "link", "set", "lo", "up")
+    # What nearly every machine uses; here it may be another, which is not impressed by losses. Said of the route, since
+    # a namespace may not choose for itself.
+    network = str(ipaddress.ip_interface(address).network)
+    ip(*within, "route", "replace", network, "dev", "wire", "congctl", "cubic")
     return device
 
 
