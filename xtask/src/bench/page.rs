@@ -6,8 +6,8 @@ use super::{table, targets};
 const HEAD: &str = "\
 # Benchmarks
 
-Written by `cargo xtask bench`, which runs modeldepot and its peers in turn and measures each process from its start to
-its end. Numbers are of one machine on one day: run it on yours.
+Written by `cargo xtask bench`, which runs modeldepot and its peers in turn and measures each process from start to end. The
+numbers are of one machine on one day; run it on yours.
 
 ![Wall times of push and pull](benchmarks.svg)
 
@@ -19,8 +19,8 @@ const HOW: &str = "\
 - Round by round, each competitor once, in an order that rotates. The first round is a warm-up and is not counted, except
   where noted. A value is the median over the rounds.
 - Wall time is from before the process is started to after it has ended. CPU time is user and system, of the client
-  alone. Peak memory is the kernel's count of resident pages. A ratio is that of the first row to this one: below 1 the
-  first takes less.
+  alone. Peak memory is the kernel's count of resident pages; what is no more than the measuring process has itself
+  cannot be told. A ratio is that of the first row to this one: below 1 the first takes less.
 - Before each run, untimed: its name is a new one or its target folder is empty, and `sync` has written what the one
   before left. After each run, untimed: what arrived is looked at (of pulls, each byte in the first round), and removed.
 - Everything is on one machine: client and server share its cores, over loopback and without TLS. Files that are pushed

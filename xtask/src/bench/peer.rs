@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use super::measure::surround;
 use super::site::Site;
 
 /// A client of S3.
@@ -16,6 +17,8 @@ pub(super) enum Peer {
     S5cmd,
     /// With parts as small as modeldepot's, and as many at once, where its defaults make few of them.
     TunedS5cmd,
+    /// With what it pulled synced to the disk, as modeldepot does.
+    SyncedS5cmd,
     Mc,
     Rclone,
     Obstore,
@@ -35,6 +38,7 @@ impl Peer {
             Self::Boto3 => "boto3",
             Self::S5cmd => "s5cmd",
             Self::TunedS5cmd => "s5cmd-tuned",
+            Self::SyncedS5cmd => "s5cmd, synced",
             Self::Mc => "mc",
             Self::Rclone => "rclone",
             Self::Obstore => "obstore",
@@ -52,10 +56,10 @@ impl Peer {
             Self::Boto3 => {
                 "the original pipeline: MD5 in a read of its own, upload_file (CRC32 and SHA-256 of each part), manifest"
             }
-            Self::S5cmd => "`cp`: MD5 and SHA-256 of each part, no digest of the whole",
+            Self::S5cmd | Self::SyncedS5cmd => "`cp`: MD5 and SHA-256 of each part, no digest of the whole",
             Self::TunedS5cmd => "the same with `--part-size 8 --concurrency 8`",
             Self::Mc => "`cp`: signed chunks (SHA-256), no digest of the whole",
-            Self::Rclone => "`copyto`: MD5 first, in a read of its own; up to 200 MiB in one request",
+            Self::Rclone => "`copyto`: MD5 first, in a read of its own; one request, above 200 MiB parts of 5 MiB",
             Self::Obstore => "`put`: SHA-256 of each part, no digest of the whole",
             Self::Curl => "`-T` to a presigned URL: no digest",
         }
@@ -68,8 +72,11 @@ impl Peer {
             Self::Boto3 => "the original pipeline: manifest, listing, download_file, MD5 in a read of its own",
             Self::S5cmd => "`cp`: ranges at once, nothing compared",
             Self::TunedS5cmd => "the same with `--part-size 8 --concurrency 8`",
+            Self::SyncedS5cmd => "the same, then `sync` of the file",
             Self::Mc => "`cp`: one request, nothing compared",
-            Self::Rclone => "`copyto`: one request; only the size, of an object that came in parts",
+            Self::Rclone => {
+                "`copyto`: one request, above 256 MiB four; of what came in parts only the size is compared"
+            }
             Self::Obstore => "`get`, streamed to a file: one request, nothing compared",
             Self::Curl => "`-o` from a presigned URL: one request, nothing compared",
         }
@@ -83,7 +90,7 @@ impl Peer {
         match self {
             Self::Modeldepot => command.args(["push", self.name()]).arg(file).args(["--version", version]),
             Self::Boto3 => command.arg("push").arg(file).args([self.name(), version]),
-            Self::S5cmd => command.arg("cp").arg(file).arg(format!("s3://{bucket}/{key}")),
+            Self::S5cmd | Self::SyncedS5cmd => command.arg("cp").arg(file).arg(format!("s3://{bucket}/{key}")),
             Self::TunedS5cmd => command.args(TUNED).arg(file).arg(format!("s3://{bucket}/{key}")),
             Self::Mc => command.arg("cp").arg(file).arg(format!("bench/{bucket}/{key}")),
             Self::Rclone => command.arg("copyto").arg(file).arg(format!("bench:{bucket}/{key}")),
@@ -107,6 +114,13 @@ impl Peer {
             Self::Boto3 => command.args(["pull", model, version]).arg(to),
             Self::S5cmd => command.arg("cp").arg(format!("s3://{bucket}/{key}")).arg(to.join(name)),
             Self::TunedS5cmd => command.args(TUNED).arg(format!("s3://{bucket}/{key}")).arg(to.join(name)),
+            Self::SyncedS5cmd => {
+                let copy = Self::S5cmd.pull(site, bucket, pushed, to)?;
+                let mut both = Command::new("sh");
+                both.args(["-c", "\"$@\" && sync \"$0\""]).arg(to.join(name));
+                both.arg(copy.get_program()).args(copy.get_args());
+                return Ok(surround(both, &copy));
+            }
             Self::Mc => command.arg("cp").arg(format!("bench/{bucket}/{key}")).arg(to.join(name)),
             Self::Rclone => command.arg("copyto").arg(format!("bench:{bucket}/{key}")).arg(to.join(name)),
             Self::Obstore => command.arg("get").arg(key).arg(to.join(name)),

@@ -50,7 +50,7 @@ impl Kit {
         match peer {
             Peer::Modeldepot => Ok(&self.modeldepot),
             Peer::Boto3 => Ok(&self.python),
-            Peer::S5cmd | Peer::TunedS5cmd => Ok(&self.s5cmd),
+            Peer::S5cmd | Peer::TunedS5cmd | Peer::SyncedS5cmd => Ok(&self.s5cmd),
             Peer::Mc => self.mc.as_deref().map_err(Clone::clone),
             Peer::Rclone => self.rclone.as_deref().map_err(Clone::clone),
             Peer::Obstore => self.obstore.as_deref().map_err(Clone::clone),
@@ -81,7 +81,7 @@ impl Site {
                 command.env("S3_ACCESS_KEY", ACCESS_KEY).env("S3_SECRET_KEY", SECRET_KEY);
                 command.env("S3_BUCKET_MODELS", bucket);
             }
-            Peer::S5cmd | Peer::TunedS5cmd => {
+            Peer::S5cmd | Peer::TunedS5cmd | Peer::SyncedS5cmd => {
                 command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
                 command.env("AWS_REGION", "us-east-1").args(["--endpoint-url", &self.endpoint]);
             }
