@@ -111,7 +111,9 @@ impl Contest {
         for (competitor, row) in self.competitors.iter().zip(&mut rows).filter(|(competitor, _)| competitor.counted) {
             let mut command = (competitor.prepare)(0)?;
             let said = self.site.talk(command.arg("-vv"))?;
-            row.requests = Some(said.matches("beginning attempt #").count());
+            let count = said.matches("beginning attempt #").count();
+            // None at all means that the log no longer says so.
+            row.requests = (count > 0).then_some(count);
         }
         for (site, bucket) in &self.buckets {
             site.sweep(bucket, "")?;
