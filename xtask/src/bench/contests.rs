@@ -139,9 +139,12 @@ fn blank(site: &Site, title: &'static str) -> Contest {
 fn one_file(site: &Site, load: Load, peers: &[Peer], pushing: bool, title: &'static str) -> Result<Contest, Outcome> {
     let (mut peers, absent) = single::present(site, peers);
     // What the others leave in memory, modeldepot's pull has on the disk. Over a slow wire that is no matter.
-    let place = peers.iter().position(|peer| *peer == Peer::S5cmd);
-    if let (Some(place), false, None) = (place, pushing, site.namespace) {
-        peers.insert(place + 1, Peer::SyncedS5cmd);
+    if !pushing && site.namespace.is_none() {
+        for (peer, sibling) in [(Peer::Modeldepot, Peer::UnsyncedModeldepot), (Peer::S5cmd, Peer::SyncedS5cmd)] {
+            if let Some(place) = peers.iter().position(|found| *found == peer) {
+                peers.insert(place + 1, sibling);
+            }
+        }
     }
     let made = if pushing { single::push(site, &load, &peers) } else { single::pull(site, &load, &peers) };
     let competitors = made.map_err(Outcome::Failed)?;

@@ -23,7 +23,7 @@ struct Way {
     pulls: &'static str,
 }
 
-const WAYS: [Way; 4] = [
+const WAYS: [Way; 5] = [
     Way {
         name: "modeldepot",
         folder: "modeldepot",
@@ -31,6 +31,14 @@ const WAYS: [Way; 4] = [
         flags: &[],
         pushes: "MD5, BLAKE3 and CRC64NVME of each file; each created only if absent, manifest last",
         pulls: "BLAKE3 of each file is the published one; each synced to the disk, then all renamed into place",
+    },
+    Way {
+        name: "modeldepot --no-sync",
+        folder: "modeldepot",
+        peer: Peer::UnsyncedModeldepot,
+        flags: &["--no-sync"],
+        pushes: "",
+        pulls: "the same, without the sync: as safe from a power failure as its peers",
     },
     Way {
         name: "s5cmd",
@@ -74,7 +82,9 @@ impl Way {
     fn pull(self, site: &Site, bucket: &str, to: &Path) -> Result<Command, String> {
         let mut command = site.command(self.peer, bucket)?;
         match self.peer {
-            Peer::Modeldepot => command.arg("pull").arg("modeldepot@1").arg(to),
+            Peer::Modeldepot | Peer::UnsyncedModeldepot => {
+                command.arg("pull").args(self.flags).arg("modeldepot@1").arg(to)
+            }
             Peer::S5cmd => command.arg("cp").arg(format!("s3://{bucket}/s5cmd/v1/*")).arg(to),
             _ => command.arg("copy").args(self.flags).arg(format!("bench:{bucket}/s5cmd/v1/")).arg(to),
         };
@@ -97,7 +107,7 @@ fn ready(site: &Site, bucket: &str) -> Result<std::path::PathBuf, String> {
 pub(super) fn push(site: &Site, bucket: &'static str) -> Result<(Vec<Competitor>, Vec<String>), String> {
     let folder = ready(site, bucket)?;
     let (ways, absent) = ways(site);
-    let competitors = ways.into_iter().map(|way| {
+    let competitors = ways.into_iter().filter(|way| way.peer != Peer::UnsyncedModeldepot).map(|way| {
         let here = site.clone();
         let from = folder.clone();
         let prepare = move |round: usize| way.push(&here, bucket, &from, &round.to_string());
@@ -119,22 +129,23 @@ pub(super) fn push(site: &Site, bucket: &'static str) -> Result<(Vec<Competitor>
 
 pub(super) fn pull(site: &Site, bucket: &'static str) -> Result<(Vec<Competitor>, Vec<String>), String> {
     let folder = ready(site, bucket)?;
-    for way in &WAYS[..2] {
+    for way in WAYS.iter().filter(|way| matches!(way.peer, Peer::Modeldepot | Peer::S5cmd)) {
         site.run(&way.push(site, bucket, &folder, "1")?)?;
     }
     let (ways, absent) = ways(site);
-    let to = site.kit.work.join("pulled");
+    let to = site.kit.work.join("pulled-many");
     let competitors = ways.into_iter().map(|way| {
-        let (here, target) = (site.clone(), to.clone());
-        let prepare = move |_| {
-            files::empty(&target)?;
-            way.pull(&here, bucket, &target)
+        // A folder for each run, all of them kept to the end: for five seconds after files were removed, ext4 spends more
+        // on finding room for new ones than all else takes together.
+        let to = to.clone();
+        let target = move |round: usize| to.join(way.name.replace(' ', "-")).join(round.to_string());
+        let (here, target_of) = (site.clone(), target.clone());
+        let prepare = move |round| {
+            files::empty(&target_of(round))?;
+            way.pull(&here, bucket, &target_of(round))
         };
-        let (target, folder) = (to.clone(), folder.clone());
-        let finish = move |round| {
-            files::compare_folders(&target, &folder, round == 0)?;
-            files::empty(&target)
-        };
+        let folder = folder.clone();
+        let finish = move |round| files::compare_folders(&target(round), &folder, round == 0);
         competitor(way, way.pulls, Box::new(prepare), Box::new(finish))
     });
     Ok((competitors.collect(), absent))

@@ -12,6 +12,8 @@ use super::site::Site;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Peer {
     Modeldepot,
+    /// Without waiting for the disk, as its peers pull.
+    UnsyncedModeldepot,
     /// `tests/python/original_pipeline.py`.
     Boto3,
     S5cmd,
@@ -35,6 +37,7 @@ impl Peer {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Modeldepot => "modeldepot",
+            Self::UnsyncedModeldepot => "modeldepot --no-sync",
             Self::Boto3 => "boto3",
             Self::S5cmd => "s5cmd",
             Self::TunedS5cmd => "s5cmd-tuned",
@@ -49,7 +52,7 @@ impl Peer {
     /// Says what a push with it does, and what that proves.
     pub(super) const fn pushes(self) -> &'static str {
         match self {
-            Self::Modeldepot => {
+            Self::Modeldepot | Self::UnsyncedModeldepot => {
                 "MD5, BLAKE3 and CRC64NVME in one read; the server checks each part and the whole; \
                  created only if absent, manifest last"
             }
@@ -69,6 +72,7 @@ impl Peer {
     pub(super) const fn pulls(self) -> &'static str {
         match self {
             Self::Modeldepot => "BLAKE3 is the published one; synced to the disk, then renamed into place",
+            Self::UnsyncedModeldepot => "the same, without the sync: as safe from a power failure as its peers",
             Self::Boto3 => "the original pipeline: manifest, listing, download_file, MD5 in a read of its own",
             Self::S5cmd => "`cp`: ranges at once, nothing compared",
             Self::TunedS5cmd => "the same with `--part-size 8 --concurrency 8`",
@@ -88,7 +92,9 @@ impl Peer {
         let key = format!("{}/v{version}/{name}", self.name());
         let mut command = site.command(self, bucket)?;
         match self {
-            Self::Modeldepot => command.args(["push", self.name()]).arg(file).args(["--version", version]),
+            Self::Modeldepot | Self::UnsyncedModeldepot => {
+                command.args(["push", self.name()]).arg(file).args(["--version", version])
+            }
             Self::Boto3 => command.arg("push").arg(file).args([self.name(), version]),
             Self::S5cmd | Self::SyncedS5cmd => command.arg("cp").arg(file).arg(format!("s3://{bucket}/{key}")),
             Self::TunedS5cmd => command.args(TUNED).arg(file).arg(format!("s3://{bucket}/{key}")),
@@ -111,6 +117,7 @@ impl Peer {
         let mut command = site.command(self, bucket)?;
         match self {
             Self::Modeldepot => command.arg("pull").arg(format!("{model}@{version}")).arg(to),
+            Self::UnsyncedModeldepot => command.args(["pull", "--no-sync"]).arg(format!("{model}@{version}")).arg(to),
             Self::Boto3 => command.args(["pull", model, version]).arg(to),
             Self::S5cmd => command.arg("cp").arg(format!("s3://{bucket}/{key}")).arg(to.join(name)),
             Self::TunedS5cmd => command.args(TUNED).arg(format!("s3://{bucket}/{key}")).arg(to.join(name)),

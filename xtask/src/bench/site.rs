@@ -48,7 +48,7 @@ impl Kit {
     /// Returns the program of a peer, or why there is none.
     pub(super) fn program(&self, peer: Peer) -> Result<&Path, String> {
         match peer {
-            Peer::Modeldepot => Ok(&self.modeldepot),
+            Peer::Modeldepot | Peer::UnsyncedModeldepot => Ok(&self.modeldepot),
             Peer::Boto3 => Ok(&self.python),
             Peer::S5cmd | Peer::TunedS5cmd | Peer::SyncedS5cmd => Ok(&self.s5cmd),
             Peer::Mc => self.mc.as_deref().map_err(Clone::clone),
@@ -76,7 +76,7 @@ impl Site {
         command.env("PATH", path).env("HOME", self.kit.work.join("home")).env("LANG", "C.UTF-8");
         command.current_dir(&self.kit.work);
         match peer {
-            Peer::Modeldepot | Peer::Boto3 | Peer::Obstore => {
+            Peer::Modeldepot | Peer::UnsyncedModeldepot | Peer::Boto3 | Peer::Obstore => {
                 command.env("S3_ENDPOINT", &self.endpoint).env("S3_REGION", "us-east-1");
                 command.env("S3_ACCESS_KEY", ACCESS_KEY).env("S3_SECRET_KEY", SECRET_KEY);
                 command.env("S3_BUCKET_MODELS", bucket);
