@@ -15,6 +15,13 @@ pub enum Event {
         /// Bytes to move.
         bytes: u64,
     },
+    /// A file is begun.
+    Begun {
+        /// The file.
+        path: ArtifactPath,
+        /// Its size in bytes.
+        bytes: u64,
+    },
     /// Bytes were acknowledged: stored by the server, or verified in place.
     Moved {
         /// The file that they belong to.

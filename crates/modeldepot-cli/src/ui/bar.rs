@@ -1,44 +1,57 @@
 //! The bar of a transfer.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use modeldepot::{Event, Progress};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use modeldepot::{ArtifactPath, Event, Progress};
 
 use super::{duration, plural, throughput};
 
-/// Follows one transfer, and takes its time. The bar goes when this goes, so that an error stands on a clean line.
+/// Files that have a bar of their own beside that of the whole.
+const FILES: usize = 4;
+
+/// Smaller ones are gone before they are read.
+const WORTH_A_BAR: u64 = 16 * 1024 * 1024;
+
+/// Follows one transfer, and takes its time. The bars go when this goes, so that an error stands on a clean line.
 pub(crate) struct Bar {
-    bar: ProgressBar,
+    lines: Lines,
     begun: Instant,
+}
+
+/// The lines on the terminal: the whole, then the large files that are under way.
+#[derive(Clone)]
+struct Lines {
+    all: MultiProgress,
+    whole: ProgressBar,
+    files: Arc<Mutex<BTreeMap<ArtifactPath, ProgressBar>>>,
 }
 
 impl Bar {
     pub(super) fn new(verb: &'static str, drawn: bool) -> Bar {
         let target = if drawn { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(None, target).with_prefix(verb);
-        bar.set_style(style("{prefix} {spinner}"));
+        let all = MultiProgress::with_draw_target(target);
+        let whole = all.add(ProgressBar::no_length().with_prefix(verb));
+        whole.set_style(style("{prefix} {spinner}"));
         if drawn {
-            bar.enable_steady_tick(Duration::from_millis(100));
+            whole.enable_steady_tick(Duration::from_millis(100));
         }
-        Bar { bar, begun: Instant::now() }
+        Bar { lines: Lines { all, whole, files: Arc::default() }, begun: Instant::now() }
     }
 
     /// Returns where the transfer reports to.
     pub(crate) fn progress(&self) -> Progress {
-        let bar = self.bar.clone();
-        Progress::new(move |event| match event {
-            Event::Planned { files, bytes } => plan(&bar, files, bytes),
-            Event::Moved { bytes, .. } => bar.inc(bytes),
-            Event::Finished { .. } => {}
-        })
+        let lines = self.lines.clone();
+        Progress::new(move |event| lines.take(event))
     }
 
     /// Returns where the transfer of one object of so many bytes reports to.
     pub(crate) fn bytes(&self, total: u64) -> impl Fn(u64) + Send + Sync + 'static {
-        let bar = self.bar.clone();
-        plan(&bar, 1, total);
-        move |bytes| bar.inc(bytes)
+        let whole = self.lines.whole.clone();
+        plan(&whole, 1, total);
+        move |bytes| whole.inc(bytes)
     }
 
     /// Returns how long it has been.
@@ -55,7 +68,62 @@ impl Bar {
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.bar.finish_and_clear();
+        self.lines.clear_files();
+        self.lines.whole.finish_and_clear();
+    }
+}
+
+impl Lines {
+    fn take(&self, event: Event) {
+        match event {
+            Event::Planned { files, bytes } => {
+                self.clear_files();
+                plan(&self.whole, files, bytes);
+            }
+            Event::Begun { path, bytes } => self.begin(path, bytes),
+            Event::Moved { path, bytes } => {
+                self.whole.inc(bytes);
+                if let Some(file) = self.files().get(&path) {
+                    file.inc(bytes);
+                }
+            }
+            Event::Finished { path } => {
+                if let Some(file) = self.files().remove(&path) {
+                    file.finish_and_clear();
+                }
+            }
+        }
+    }
+
+    fn begin(&self, path: ArtifactPath, bytes: u64) {
+        let mut files = self.files();
+        // A file that is all there is needs no bar beside that of the whole.
+        if bytes < WORTH_A_BAR || files.len() == FILES || self.whole.length() == Some(bytes) {
+            return;
+        }
+        let file = self.all.add(ProgressBar::new(bytes).with_prefix(shortened(path.as_str())));
+        file.set_style(style(
+            "  {prefix:28}  {bar:24}  {decimal_bytes} / {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta}",
+        ));
+        files.insert(path, file);
+    }
+
+    fn clear_files(&self) {
+        std::mem::take(&mut *self.files()).into_values().for_each(|file| file.finish_and_clear());
+    }
+
+    fn files(&self) -> std::sync::MutexGuard<'_, BTreeMap<ArtifactPath, ProgressBar>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps the end of a path, which tells files apart.
+fn shortened(path: &str) -> String {
+    let length = path.chars().count();
+    if length <= 28 {
+        path.to_owned()
+    } else {
+        path.chars().skip(length - 27).fold("…".to_owned(), |all, c| all + &c.to_string())
     }
 }
 

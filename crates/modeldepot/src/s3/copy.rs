@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use aws_sdk_s3::types::CompletedPart;
 use tokio::task::JoinSet;
@@ -39,8 +40,16 @@ pub(crate) struct Earlier {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PartCopy {
     pub(super) len: u64,
+    /// Which of the earlier files has it.
+    pub(super) source: usize,
     /// The MD5 that the server must find, where that is what proves a copy.
     pub(super) md5: Option<Md5>,
+}
+
+/// Returns which of these files have what at the place of a part.
+pub(super) fn at(earlier: &[Arc<Earlier>], number: i32, size: u64) -> Vec<(usize, Subtree)> {
+    let found = |(source, earlier): (usize, &Arc<Earlier>)| Some((source, earlier.at(number, size)?));
+    earlier.iter().enumerate().filter_map(found).collect()
 }
 
 /// Parts that are looked at before an upload gives up checksums of the whole for copies.
@@ -75,23 +84,28 @@ impl Earlier {
 #[derive(Debug, PartialEq, Eq)]
 struct Run {
     numbers: RangeInclusive<i32>,
+    source: usize,
     offset: u64,
     len: u64,
     md5: Option<Md5>,
 }
 
 /// Joins adjacent parts to runs. One that is proven by its MD5 goes alone.
-fn runs<'a>(parts: impl Iterator<Item = (&'a i32, &'a PartCopy)>, part: u64) -> Vec<Run> {
+fn runs(parts: &BTreeMap<i32, PartCopy>, part: u64) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
-    for (number, copy) in parts {
-        let (number, PartCopy { len, md5 }) = (*number, *copy);
-        match runs.last_mut() {
-            Some(run) if *run.numbers.end() + 1 == number && md5.is_none() && run.len + len <= LONGEST.max(part) => {
-                run.numbers = *run.numbers.start()..=number;
-                run.len += len;
-            }
-            _ => runs.push(Run { numbers: number..=number, offset: (number - 1) as u64 * part, len, md5 }),
+    for (&number, &PartCopy { len, source, md5 }) in parts {
+        let follows = |run: &&mut Run| {
+            *run.numbers.end() + 1 == number
+                && run.source == source
+                && md5.is_none()
+                && run.len + len <= LONGEST.max(part)
+        };
+        if let Some(run) = runs.last_mut().filter(follows) {
+            run.numbers = *run.numbers.start()..=number;
+            run.len += len;
+            continue;
         }
+        runs.push(Run { numbers: number..=number, source, offset: (number - 1) as u64 * part, len, md5 });
     }
     runs
 }
@@ -102,12 +116,13 @@ impl Target {
     pub(super) async fn copy(
         &self,
         parts: &BTreeMap<i32, PartCopy>,
-        earlier: &Earlier,
+        earlier: &[Arc<Earlier>],
         on_bytes: &(impl Fn(u64) + Sync),
     ) -> Result<Vec<CompletedPart>, Failure> {
         let mut copying = JoinSet::new();
-        for run in runs(parts.iter(), earlier.part) {
-            let (to, earlier) = (self.clone(), earlier.clone());
+        // All have parts of one length: that of the file that is pushed.
+        for run in runs(parts, earlier.first().map_or(1, |earlier| earlier.part)) {
+            let (to, earlier) = (self.clone(), Arc::clone(&earlier[run.source]));
             copying.spawn(async move { to.copy_run(&run, &earlier).await.map(|part| (part, run.len)) });
         }
         let mut copied = Vec::new();
@@ -178,18 +193,19 @@ mod tests {
 
     #[test]
     fn adjacent_parts_go_together_up_to_a_limit() {
-        let copy = |number| PartCopy { len: if number == 10 { 5 } else { 8 * MIB }, md5: None };
+        let copy = |number| PartCopy { len: if number == 10 { 5 } else { 8 * MIB }, source: 0, md5: None };
         let parts: BTreeMap<i32, PartCopy> = [1, 2, 3, 5, 9, 10].map(|number| (number, copy(number))).into();
-        let found: Vec<_> =
-            runs(parts.iter(), 8 * MIB).into_iter().map(|run| (run.numbers, run.offset, run.len)).collect();
+        let found: Vec<_> = runs(&parts, 8 * MIB).into_iter().map(|run| (run.numbers, run.offset, run.len)).collect();
         assert_eq!(found, [(1..=3, 0, 24 * MIB), (5..=5, 32 * MIB, 8 * MIB), (9..=10, 64 * MIB, 8 * MIB + 5)]);
         let many: BTreeMap<i32, PartCopy> = (11..=75).map(|number| (number, copy(number))).collect();
-        let lens: Vec<_> = runs(many.iter(), 8 * MIB).iter().map(|run| run.len / MIB).collect();
+        let lens: Vec<_> = runs(&many, 8 * MIB).iter().map(|run| run.len / MIB).collect();
         assert_eq!(lens, [256, 256, 8]);
         let md5 = Some(Md5::of(b""));
         let proven: BTreeMap<i32, PartCopy> =
             (1..=2).map(|number| (number, PartCopy { md5, ..copy(number) })).collect();
-        assert_eq!(runs(proven.iter(), 8 * MIB).len(), 2, "each MD5 is of one part");
+        assert_eq!(runs(&proven, 8 * MIB).len(), 2, "each MD5 is of one part");
+        let sources = [(1, 0), (2, 0), (3, 1)].map(|(number, source)| (number, PartCopy { source, ..copy(number) }));
+        assert_eq!(runs(&sources.into(), 8 * MIB).len(), 2, "each run is of one file");
     }
 
     #[test]

@@ -42,8 +42,8 @@ pub(super) struct Part {
     pub(super) bytes: Bytes,
     /// What the server has under this number, from an upload that was cut off.
     pub(super) there: Option<StoredPart>,
-    /// What an earlier version has at this place.
-    pub(super) earlier: Option<Subtree>,
+    /// What earlier files have at this place.
+    pub(super) earlier: Vec<(usize, Subtree)>,
 }
 
 /// What became of a part.
@@ -71,18 +71,21 @@ impl Part {
         let hashed = tokio::task::spawn_blocking(move || {
             let digest = PartDigest::of(offset, &body);
             let kept = there.filter(|there| there.holds(&body, &digest));
-            let same = kept.is_none() && earlier.is_some() && digest.subtree() == earlier;
-            let md5 = (same && !sums.is_crc64()).then(|| Md5::of(&body));
-            (digest, kept, same.then_some(md5))
+            let same = earlier.into_iter().find(|(_, earlier)| digest.subtree() == Some(*earlier));
+            let copy = same.filter(|_| kept.is_none()).map(|(source, _)| {
+                let md5 = (!sums.is_crc64()).then(|| Md5::of(&body));
+                PartCopy { len: digest.len(), source, md5 }
+            });
+            (digest, kept, copy)
         });
-        let (digest, kept, same) = joined(hashed.await);
+        let (digest, kept, copy) = joined(hashed.await);
         let completed = |etag| {
             let crc64 = to.sums.crc64(&digest);
             CompletedPart::builder().part_number(number).set_e_tag(etag).set_checksum_crc64_nvme(crc64).build()
         };
-        let outcome = match (kept, same) {
+        let outcome = match (kept, copy) {
             (Some(kept), _) => Outcome::Kept(completed(Some(kept.etag))),
-            (None, Some(md5)) => Outcome::Copies(PartCopy { len: digest.len(), md5 }),
+            (None, Some(copy)) => Outcome::Copies(copy),
             (None, None) => Outcome::Sent(completed(to.send(number, &bytes, &digest).await?)),
         };
         Ok(DonePart { number, digest, outcome })

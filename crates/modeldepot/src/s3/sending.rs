@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::client::S3Client;
+use super::copy;
 use super::multipart::{StoredPart, upload_id};
 use super::part::{Outcome, Part, Target};
 use super::reading::{Source, read_parts};
@@ -41,7 +42,7 @@ impl Upload {
             Some(found) => (found.upload_id, found.sums, found.parts),
             None => {
                 // Some servers copy parts only into uploads without checksums.
-                let hashed = self.earlier.as_ref().is_some_and(|earlier| earlier.hashed);
+                let hashed = self.earlier.iter().any(|earlier| earlier.hashed);
                 let sums = if hashed { Sums::Md5 } else { client.sums() };
                 let crc64 = sums.is_crc64();
                 let created = client
@@ -98,7 +99,7 @@ impl Upload {
                         offset: next.offset,
                         bytes: next.bytes,
                         there: there.remove(&next.number),
-                        earlier: self.earlier.as_ref().and_then(|earlier| earlier.at(next.number, size)),
+                        earlier: copy::at(&self.earlier, next.number, size),
                     };
                     delivering.spawn(part.deliver(to.clone()));
                 }
@@ -123,8 +124,8 @@ impl Upload {
             }
         }
         let md5 = joined(reader.await)?;
-        if let Some(earlier) = self.earlier.as_ref().filter(|_| !copies.is_empty()) {
-            completed.extend(to.copy(&copies, earlier, on_bytes).await?);
+        if !copies.is_empty() {
+            completed.extend(to.copy(&copies, &self.earlier, on_bytes).await?);
         }
         completed.sort_by_key(CompletedPart::part_number);
         let digests = merge(&digests.into_values().collect::<Vec<_>>(), md5);

@@ -1,7 +1,7 @@
 //! From a file to an object: one read, digests from the same buffers that go on the wire.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
@@ -45,7 +45,7 @@ pub(crate) struct Upload {
     pub(crate) key: String,
     pub(crate) options: UploadOptions,
     /// What parts may be copied from.
-    pub(crate) earlier: Option<Earlier>,
+    pub(crate) earlier: Vec<Arc<Earlier>>,
 }
 
 /// A file on its way: the parts of a large one are with the server, but nobody sees an object yet. A small one goes
@@ -103,7 +103,7 @@ impl S3Client {
         let (path, at) = (path.to_owned(), path.to_owned());
         let size = blocking(move || Ok(Source::open(&at)?.size)).await?;
         let (bucket, key, options) = (bucket.clone(), key.to_owned(), options.clone());
-        let upload = Upload { path, size, bucket, key, options, earlier: None };
+        let upload = Upload { path, size, bucket, key, options, earlier: Vec::new() };
         let pending = self.begin_file(upload, on_bytes).await?;
         self.finish_file(pending, on_bytes).await
     }
@@ -182,7 +182,7 @@ impl Pending {
                 }
             }
             Failure::Copies(error) => {
-                if self.upload.earlier.take().is_none() {
+                if std::mem::take(&mut self.upload.earlier).is_empty() {
                     return Err(error);
                 }
                 tracing::debug!(%error, key = self.upload.key, "parts cannot be copied; sending all");

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 
@@ -25,7 +26,7 @@ const VERSIONS: usize = 3;
 const PAGES: usize = 4;
 
 /// What each file of a push may be copied from.
-pub(super) type EarlierFiles = BTreeMap<ArtifactPath, Earlier>;
+pub(super) type EarlierFiles = BTreeMap<ArtifactPath, Vec<Arc<Earlier>>>;
 
 impl ModelStorage {
     /// Finds what earlier versions have of the files of a push, where this server can be trusted to copy it.
@@ -61,18 +62,24 @@ impl ModelStorage {
         versions.sort();
         let newest = versions.iter().rev().take(VERSIONS).map(|version| self.standing(&push.model, version));
         let manifests: Vec<Manifest> = join_all(newest).await.into_iter().flatten().flatten().collect();
-        let sources = large.iter().filter_map(|file| Some((*file, best(file, &manifests)?)));
-        let found = join_all(sources.map(|(file, source)| self.look_at(file, source, hashed))).await;
-        Ok(found.into_iter().flatten().collect())
+        let mut found = EarlierFiles::new();
+        for file in large {
+            let sources = manifests.iter().filter_map(|manifest| Some((manifest, like(file, manifest)?)));
+            let looked_at =
+                join_all(sources.map(|(manifest, entry)| self.look_at(file, manifest, entry, hashed))).await;
+            found.insert(file.path.clone(), looked_at.into_iter().flatten().map(Arc::new).collect());
+        }
+        Ok(found)
     }
 
     /// Returns a file of an earlier version, as it is in the bucket now.
     async fn look_at(
         &self,
         file: &SourceFile,
-        (manifest, entry): (&Manifest, &FileEntry),
+        manifest: &Manifest,
+        entry: &FileEntry,
         hashed: bool,
-    ) -> Option<(ArtifactPath, Earlier)> {
+    ) -> Option<Earlier> {
         let parts = entry.parts.as_ref()?;
         let (model, version) = (manifest.model_name.clone(), manifest.version.clone());
         let key = ObjectKey::Artifact(model, version, entry.path.clone()).to_string();
@@ -90,19 +97,13 @@ impl ModelStorage {
                 return None;
             }
         }
-        Some((file.path.clone(), earlier))
+        Some(earlier)
     }
 }
 
-/// Returns the file of these versions, the newest first, that has most likely the same parts: of the same size, else at the
-/// same path.
-fn best<'a>(file: &SourceFile, manifests: &'a [Manifest]) -> Option<(&'a Manifest, &'a FileEntry)> {
-    let entries = || {
-        let all = manifests.iter().flat_map(|m| m.files.iter().flatten().map(move |entry| (m, entry)));
-        all.filter(|(_, entry)| entry.parts.is_some())
-    };
-    let same_size = || entries().find(|(_, entry)| entry.size == file.size);
-    let same_path = || entries().find(|(_, entry)| entry.path == file.path);
-    let both = entries().find(|(_, entry)| entry.size == file.size && entry.path == file.path);
-    both.or_else(same_size).or_else(same_path)
+/// Returns the file of a version that has most likely the same parts: at the same path, else of the same size.
+fn like<'a>(file: &SourceFile, manifest: &'a Manifest) -> Option<&'a FileEntry> {
+    let entries = || manifest.files.iter().flatten().filter(|entry| entry.parts.is_some());
+    let same_path = entries().find(|entry| entry.path == file.path);
+    same_path.or_else(|| entries().find(|entry| entry.size == file.size))
 }

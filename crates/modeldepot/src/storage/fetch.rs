@@ -125,6 +125,7 @@ impl ModelStorage {
         progress: &Progress,
     ) -> Result<Placed> {
         let resume = pull.resume;
+        progress.send(Event::Begun { path: file.path.clone(), bytes: file.size });
         let mut seeds = Vec::new();
         if let (true, Some(expected), Some(existing)) = (resume, file.expected(), target.existing(&file.path)) {
             let existing = Arc::new(existing);

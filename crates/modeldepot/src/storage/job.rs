@@ -106,6 +106,7 @@ impl Job<'_> {
 
     /// Sends what nobody sees of a file, or takes what is there.
     async fn begin<'f>(&self, file: &'f SourceFile, there: bool) -> Result<(&'f SourceFile, Begun)> {
+        self.progress.send(Event::Begun { path: file.path.clone(), bytes: file.size });
         if there && self.conditions {
             return Ok((file, Begun::Done(self.reuse(file).await?)));
         }
@@ -121,7 +122,7 @@ impl Job<'_> {
             bucket: self.storage.bucket.clone(),
             key: self.key(&file.path),
             options,
-            earlier: self.earlier.get(&file.path).cloned(),
+            earlier: self.earlier.get(&file.path).cloned().unwrap_or_default(),
         };
         let moved = |bytes| self.moved(&file.path, bytes);
         let begun = self.storage.client.begin_file(upload, &moved).await?;

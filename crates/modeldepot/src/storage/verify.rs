@@ -44,6 +44,7 @@ impl ModelStorage {
     /// Reads a file, and once more when its digest is wrong: what was damaged on its way is whole the second time,
     /// what is damaged in the bucket is not.
     async fn prove(&self, manifest: &Manifest, file: &StoredFile, progress: &Progress) -> Result<()> {
+        progress.send(Event::Begun { path: file.path.clone(), bytes: file.size });
         let moved = |bytes| progress.send(Event::Moved { path: file.path.clone(), bytes });
         match self.read_file(manifest, file, &Sink::Nothing, &moved).await {
             Err(Error::WrongDigest { .. }) => {

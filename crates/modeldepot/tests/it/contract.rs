@@ -1,7 +1,7 @@
 //! One suite, every server: what the library needs of S3, and what it promises on it.
 
 use crate::backend::Backend;
-use crate::{client, models, original, publish, upkeep};
+use crate::{client, models, original, publish, transfer, upkeep};
 
 /// Runs each check on each server.
 macro_rules! contract {
@@ -62,6 +62,11 @@ contract![
     publish::an_automatic_push_that_was_cut_off_goes_on_as_the_same_version,
     publish::a_pull_that_was_cut_off_goes_on,
     publish::a_living_pusher_is_not_disturbed,
+    transfer::parts_of_an_earlier_version_are_copied,
+    transfer::what_is_damaged_in_an_earlier_version_is_not_copied,
+    transfer::a_pull_fetches_only_what_differs,
+    transfer::a_push_without_md5_is_proven_all_the_same,
+    transfer::no_more_than_the_limit_is_moved,
     upkeep::what_a_dead_push_left_is_found_and_removed,
     upkeep::what_is_alive_or_published_or_unknown_is_spared,
     upkeep::a_delete_that_was_cut_off_is_finished,
@@ -101,4 +106,7 @@ without_conditions![
     publish::a_push_that_was_cut_off_goes_on,
     publish::a_living_pusher_is_not_disturbed,
     publish::the_probe_sees_that_conditions_are_ignored,
+    transfer::parts_of_an_earlier_version_are_copied,
+    transfer::what_is_damaged_in_an_earlier_version_is_not_copied,
+    transfer::a_pull_fetches_only_what_differs,
 ];

@@ -11,4 +11,5 @@ mod https;
 mod models;
 mod original;
 mod publish;
+mod transfer;
 mod upkeep;
