@@ -257,21 +257,19 @@ async fn refuse(
     let bar = steps.begin_transfer("pull");
     let refused = storage.download_model(&whole(selector, folder), &bar.progress()).await;
     drop(bar);
-    match refused {
-        Err(Depot::WrongPart { path, first, last, expected, found }) if path.ends_with(&damage.name) => {
-            if folder.join(&damage.name).exists() {
-                return Err(Error::Untrue(format!("`{path}` was put in place although it is damaged")));
-            }
-            steps.done(&format!("refused, exit status 7, nothing left in place: {path} is damaged"), None)?;
-            steps.quote(&[
-                format!("between its bytes {first} and {last}"),
-                format!("BLAKE3 published  {expected}"),
-                format!("BLAKE3 found      {found}"),
-            ])
+    let (path, place, expected, found) = match refused {
+        Err(Depot::WrongPart { path, first, last, expected, found }) => {
+            (path, format!(" between its bytes {first} and {last}"), expected, found)
         }
-        Err(error) => Err(error.into()),
-        Ok(_) => Err(Error::Untrue("a damaged file was taken for whole".to_owned())),
+        Err(Depot::WrongDigest { path, expected, found, .. }) => (path, String::new(), expected, found),
+        Err(error) => return Err(error.into()),
+        Ok(_) => return Err(Error::Untrue("a damaged file was taken for whole".to_owned())),
+    };
+    if folder.join(&damage.name).exists() {
+        return Err(Error::Untrue(format!("`{path}` was put in place although it is damaged")));
     }
+    steps.done(&format!("refused, exit status 7, nothing left in place: {path} is damaged{place}"), None)?;
+    steps.quote(&[format!("BLAKE3 published  {expected}"), format!("BLAKE3 found      {found}")])
 }
 
 /// Changes the byte in the middle of a file, and returns what it was and is.

@@ -84,8 +84,15 @@ fn a_file_that_is_gone() {
 fn an_earlier_pull_survives_a_damaged_one() {
     let env = published();
     env.run(["pull", "m"]).success();
-    env.damage("m/v1/m.bin");
+    env.write("other.bin", "other weights, as they were published");
+    env.run(["push", "m", "other.bin", "--version", "2"]).success();
+    env.damage("m/v2/other.bin");
     assert_eq!(env.run(["pull", "m"]).code, Some(7));
+    assert_eq!(env.read("m/m.bin"), b"the weights, as they were published");
+    // What is in the folder already is not fetched again, so damage in the bucket does not reach it.
+    env.damage("m/v1/m.bin");
+    assert_eq!(env.run(["pull", "m@1"]).code, Some(0));
+    assert_eq!(env.run(["verify", "m@1"]).code, Some(7));
     assert_eq!(env.read("m/m.bin"), b"the weights, as they were published");
     assert_eq!(tree(&env.path("m")), ["config.json", "m.bin", "manifest.json"]);
 }

@@ -96,7 +96,7 @@ fn all_is_well() {
     ✓ If-Match       replace under a wrong ETag: refused, as it should be
     ✓ CRC64NVME      send bytes with a wrong checksum: refused: damage on the way to it is noticed
     ✓ payload        send bytes that the signature does not cover: accepted: a file is read once for a push
-    ✓ part copy      copy a part within the server: works
+    ✓ part copy      copy a part within the server: works, and a wrong checksum of the whole is refused
     ✓ pull folder    write into `.`: written, synced and removed
     ✓ free space     look at the free space: [SIZE]
     [exit status: 0]
@@ -118,7 +118,7 @@ fn a_server_that_ignores_conditions() {
     ! If-Match       replace under a wrong ETag: not decided by the server; modeldepot does not rely on it
     ✓ CRC64NVME      send bytes with a wrong checksum: refused: damage on the way to it is noticed
     ✓ payload        send bytes that the signature does not cover: accepted: a file is read once for a push
-    ✓ part copy      copy a part within the server: works
+    ✓ part copy      copy a part within the server: works, and a wrong checksum of the whole is refused
     ✓ pull folder    write into `.`: written, synced and removed
     ✓ free space     look at the free space: [SIZE]
     [exit status: 0]

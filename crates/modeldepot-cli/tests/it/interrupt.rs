@@ -31,12 +31,13 @@ fn large_file(env: &TestEnv, bytes: u64) {
     fs::File::create(env.path("large.bin")).unwrap().set_len(bytes).unwrap();
 }
 
-/// Pushes a large file as version 1, and sends the signal when some of it is stored.
+/// Pushes a large file as version 1, and sends the signal when some of it is stored: more than the five parts that may be
+/// on their way.
 fn cut_off(env: &TestEnv, signal: &str) -> Output {
     large_file(env, 256 << 20);
     let before = bytes_under(&env.data());
     let push = env.start(["push", "m", "large.bin", "--version", "1"]);
-    wait_until("the transfer", || bytes_under(&env.data()) > before + (24 << 20));
+    wait_until("the transfer", || bytes_under(&env.data()) > before + (72 << 20));
     send(&push, signal);
     let ended = env.finish(push);
     assert_eq!(env.keys(), [""; 0], "nothing is visible");

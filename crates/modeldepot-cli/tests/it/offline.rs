@@ -46,11 +46,13 @@ fn version_and_help() {
           --addressing <STYLE>  Name the bucket in the path or in the host of requests [S3_ADDRESSING]
                                 [possible values: auto, path, virtual]
           --ca-bundle <FILE>    Trust the certificate authorities in this PEM file too [AWS_CA_BUNDLE]
+          --limit-rate <RATE>   Move at most so many bytes a second, both ways together: 500k, 20M, 1G
 
     Output:
           --json          Answer in JSON on stdout, and print errors as JSON on stderr
       -q, --quiet         Print answers and errors only
-      -v, --verbose...    Log to stderr what is done; twice for the requests too
+      -v, --verbose...    Log to stderr what is done; twice for each request too, three times for what
+                          the SDK makes of it
           --color <WHEN>  Use colours [default: auto] [possible values: auto, always, never]
     [exit status: 0]
     ");
