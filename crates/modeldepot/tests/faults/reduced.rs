@@ -101,7 +101,11 @@ async fn what_was_damaged_on_its_way_is_whole_the_second_time() {
         world.kill().await;
         world.start(Some(first(fault, "GET /models/m/v1/"))).await;
         storage.verify(&m1(), &Progress::none()).await.unwrap();
-        assert_eq!(hits(&world, fault), 3, "two files and the manifest");
+        match fault {
+            Fault::FlipBit => assert_eq!(hits(&world, fault), 3, "two files and the manifest"),
+            // What is missing of a range is another request, and is cut off once more.
+            _ => assert!(hits(&world, fault) >= 3),
+        }
     }
 }
 
