@@ -4,6 +4,7 @@
 //! |------------|--------------------------------------------------------------------------|
 //! | `test`     | sets up servers and outside clients under `target/`, runs every test     |
 //! | `ci`       | everything that a change must pass, `test` included                      |
+//! | `instructions` | counts the instructions of the hot loops, against limits                 |
 //! | `generate` | rewrites the committed files that are derived from code                  |
 //! | `servers`  | runs MinIO, SeaweedFS and `rclone serve s3` for work by hand              |
 //! | `bench`    | compares the command with its peers, writes `docs/benchmarks.md`         |
@@ -15,6 +16,7 @@
 mod bench;
 mod ci;
 mod generate;
+mod instructions;
 mod report;
 mod servers;
 mod test;
@@ -34,6 +36,7 @@ usage: cargo xtask VERB
   test [FILTER]   run all tests, also those that need a server or an outside client
                   (with FILTER: those whose name contains it)
   ci              everything that a change must pass; `test` is its last step
+  instructions    count the instructions of the hot loops (needs valgrind)
   generate        rewrite the committed files that are derived from code
   servers [--minio-port PORT] [--seaweedfs-port PORT] [--rclone-port PORT]
                   run MinIO, SeaweedFS and rclone's server until Ctrl-C
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         }
         ["ci"] => reported(|report| ci::run(report, &Tools::new())),
         ["generate"] => reported(generate::run),
+        ["instructions"] => reported(instructions::run),
         ["servers", ref options @ ..] => match servers::run(&Tools::new(), options) {
             Ok(()) => ExitCode::SUCCESS,
             Err(why) => {

@@ -53,6 +53,9 @@
 mod digest;
 mod error;
 pub mod history;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
 mod key;
 mod manifest;
 mod name;

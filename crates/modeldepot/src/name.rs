@@ -134,8 +134,14 @@ impl Version {
         ))
     }
 
-    fn semantic(&self) -> Option<semver::Version> {
-        semver::Version::parse(&self.0).ok()
+    /// Returns the text by which it sorts first, and the whole if it is a semantic version.
+    fn core(&self) -> (&str, Option<semver::Version>) {
+        // Listings are sorted by the ten thousand: whatever has no dot is seen not to be one without being parsed.
+        let semantic = self.0.contains('.').then(|| semver::Version::parse(&self.0).ok()).flatten();
+        match semantic {
+            Some(semantic) => (self.0.split(['-', '+']).next().unwrap_or_default(), Some(semantic)),
+            None => (&self.0, None),
+        }
     }
 }
 
@@ -143,12 +149,8 @@ impl Ord for Version {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         // A semantic version sorts by its core first; only then does its pre-release matter. Comparing each pair
         // by whichever rule fits both would not be transitive.
-        let (a, b) = (self.semantic(), other.semantic());
-        let core = |version: &Version, semantic: &Option<semver::Version>| match semantic {
-            Some(s) => format!("{}.{}.{}", s.major, s.minor, s.patch),
-            None => version.0.clone(),
-        };
-        natural(&core(self, &a), &core(other, &b))
+        let ((a_core, a), (b_core, b)) = (self.core(), other.core());
+        natural(a_core, b_core)
             .then_with(|| a.is_none().cmp(&b.is_none()))
             .then_with(|| a.cmp(&b))
             .then_with(|| self.0.cmp(&other.0))

@@ -176,3 +176,28 @@ fn classified(error: ClientError) -> ConnectorError {
         error => ConnectorError::other(error.into(), None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::Instant;
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_when_nothing_moves() {
+        let (activity, patience) = (AtomicU64::new(0), Duration::from_secs(10));
+        let begun = Instant::now();
+        silent(&activity, patience).await;
+        assert!((patience..=patience * 3 / 2).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+        // A slow connection is none that stands still, however long it takes.
+        let moves = async {
+            for _ in 0..100 {
+                sleep(patience / 3).await;
+                activity.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        tokio::select! {
+            () = silent(&activity, patience) => panic!("it moved"),
+            () = moves => {}
+        }
+    }
+}

@@ -92,7 +92,7 @@ impl Description {
 
 /// What a listing says of one version's prefix.
 #[derive(Default)]
-struct Seen {
+pub(crate) struct Seen {
     published: Option<Option<OffsetDateTime>>,
     files: usize,
     size: u64,
@@ -100,6 +100,13 @@ struct Seen {
 }
 
 impl Seen {
+    fn add(&mut self, more: Seen) {
+        self.published = self.published.or(more.published);
+        self.files += more.files;
+        self.size += more.size;
+        self.spent |= more.spent;
+    }
+
     fn summary(&self, version: &Version) -> Option<VersionSummary> {
         // Spent wins over a manifest that a late writer managed to create.
         let published = self.published.filter(|_| !self.spent)?;
@@ -108,27 +115,41 @@ impl Seen {
 }
 
 /// Sorts listed objects into versions. What is not in the layout is somebody else's, and passed over.
-fn survey(objects: Vec<ListedObject>) -> BTreeMap<ModelName, BTreeMap<Version, Seen>> {
+pub(crate) fn survey(objects: Vec<ListedObject>) -> BTreeMap<ModelName, BTreeMap<Version, Seen>> {
     let mut models: BTreeMap<ModelName, BTreeMap<Version, Seen>> = BTreeMap::new();
+    // What a listing has of a version stands together: it is looked up once.
+    let mut current: Option<((ModelName, Version), Seen)> = None;
+    let mut put = |((model, version), seen): ((ModelName, Version), Seen)| {
+        models.entry(model).or_default().entry(version).or_default().add(seen);
+    };
     for object in objects {
         let Ok(key) = object.key.parse::<ObjectKey>() else { continue };
-        let (ObjectKey::Manifest(model, version)
-        | ObjectKey::Artifact(model, version, _)
-        | ObjectKey::Spent(model, version)) = &key
-        else {
-            continue;
-        };
-        let seen = models.entry(model.clone()).or_default().entry(version.clone()).or_default();
-        match key {
-            ObjectKey::Manifest(..) => seen.published = Some(object.modified),
-            ObjectKey::Spent(..) => seen.spent = true,
-            ObjectKey::Artifact(..) => {
-                seen.files += 1;
-                seen.size += object.size;
+        let mut seen = Seen::default();
+        let (model, version) = match key {
+            ObjectKey::Manifest(model, version) => {
+                seen.published = Some(object.modified);
+                (model, version)
             }
-            ObjectKey::Claim(..) | ObjectKey::Condemned(..) | ObjectKey::Probe => {}
+            ObjectKey::Spent(model, version) => {
+                seen.spent = true;
+                (model, version)
+            }
+            ObjectKey::Artifact(model, version, _) => {
+                (seen.files, seen.size) = (1, object.size);
+                (model, version)
+            }
+            ObjectKey::Claim(..) | ObjectKey::Condemned(..) | ObjectKey::Probe => continue,
+        };
+        match &mut current {
+            Some((of, all)) if of.0 == model && of.1 == version => all.add(seen),
+            _ => {
+                if let Some(done) = current.replace(((model, version), seen)) {
+                    put(done);
+                }
+            }
         }
     }
+    current.into_iter().for_each(put);
     models
 }
 

@@ -27,6 +27,8 @@ use crate::settings::Settings;
 use crate::{Error, Manifest};
 
 pub use capability::Probed;
+#[cfg(feature = "internals")]
+pub(crate) use catalog::survey;
 pub use catalog::{Description, ModelSummary, StoredFile, VersionSummary};
 pub use delete::Deleted;
 pub use fetch::{Fetched, Pull};

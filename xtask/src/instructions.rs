@@ -1,0 +1,67 @@
+//! `cargo xtask instructions`: how many instructions the hot loops take, counted and not timed.
+//!
+//! A count is the same whatever else the machine does. It is of the processor that valgrind plays, which has AVX2 and not
+//! AVX-512.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::report::{Outcome, Report};
+use crate::{cargo, quietly, root, run as run_command};
+
+/// A loop, and the most instructions that it may take for each of its units.
+struct Loop {
+    name: &'static str,
+    units: u64,
+    unit: &'static str,
+    at_most: f64,
+}
+
+/// A tenth above what was counted when each was last looked at.
+const LOOPS: [Loop; 4] = [
+    Loop { name: "part", units: 1 << 20, unit: "byte", at_most: 99.0 },
+    Loop { name: "md5", units: 1 << 20, unit: "byte", at_most: 99.0 },
+    Loop { name: "manifest", units: 100, unit: "file", at_most: 1e9 },
+    Loop { name: "listing", units: 3000, unit: "object", at_most: 1e9 },
+];
+
+pub(crate) fn run(report: &mut Report) {
+    if quietly(Command::new("valgrind").arg("--version")).is_err() {
+        report.step("instructions", || Outcome::Skipped("needs valgrind (on Debian: apt-get install valgrind)".into()));
+        return;
+    }
+    let has_avx2 = std::fs::read_to_string("/proc/cpuinfo").is_ok_and(|cpu| cpu.contains(" avx2 "));
+    if !has_avx2 {
+        report.step("instructions", || Outcome::OutOfReach("the limits are of a processor with AVX2".into()));
+        return;
+    }
+    let build = ["build", "--release", "--locked", "-p", "modeldepot", "--bin", "hot", "--features", "internals"];
+    report.step("the hot loops, built", || run_command(&mut cargo(build)));
+    let program = root().join("target/release/hot");
+    for hot in LOOPS {
+        report.step(&format!("instructions of `{}`", hot.name), || hot.check(&program));
+    }
+}
+
+impl Loop {
+    fn check(&self, program: &Path) -> Result<(), String> {
+        // The difference leaves out what comes before the loop and after it.
+        let (one, three) = (self.count(program, 1)?, self.count(program, 3)?);
+        let found = three.saturating_sub(one) as f64 / 2.0 / self.units as f64;
+        println!("  {}: {found:.2} instructions a {}, {:.2} allowed", self.name, self.unit, self.at_most);
+        if found <= self.at_most {
+            return Ok(());
+        }
+        Err(format!("{found:.2} instructions a {}, where {:.2} are allowed", self.unit, self.at_most))
+    }
+
+    fn count(&self, program: &Path, times: u32) -> Result<u64, String> {
+        let mut command = Command::new("valgrind");
+        command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(program);
+        let output = command.arg(self.name).arg(times.to_string()).output();
+        let output = output.map_err(|error| format!("cannot start valgrind: {error}"))?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        let count = said.lines().find_map(|line| line.split_once("Collected :")?.1.trim().parse().ok());
+        count.filter(|_| output.status.success()).ok_or_else(|| format!("valgrind counted nothing: {}", said.trim()))
+    }
+}
