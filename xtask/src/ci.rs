@@ -4,7 +4,10 @@ use std::process::Command;
 
 use crate::report::{Outcome, Report};
 use crate::tools::{CARGO_DENY, COMPOSE_CHECK, Tools};
-use crate::{cargo, generate, quietly, root, run as run_command, test};
+use crate::{cargo, generate, instructions, quietly, root, run as run_command, test};
+
+/// Seeds of faults. `cargo xtask test` runs fewer, which is quicker while one works.
+const SEEDS: &str = "200";
 
 pub(crate) fn run(report: &mut Report, tools: &Tools) {
     report.step("format", || run_command(&mut cargo(["fmt", "--all", "--check"])));
@@ -20,7 +23,8 @@ pub(crate) fn run(report: &mut Report, tools: &Tools) {
         run_command(cargo(["doc", "--workspace", "--lib", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", flags))
     });
     report.step("generated files", generate::check);
-    test::run(report, tools, None);
+    instructions::run(report);
+    test::run(report, tools, None, &[("MODELDEPOT_FAULT_SEEDS", SEEDS)]);
 }
 
 /// Who may never depend on what. `deny.toml` says it of the whole workspace; this adds whose business it is.

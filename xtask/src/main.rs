@@ -55,9 +55,9 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
-        ["test"] => reported(|report| test::run(report, &Tools::new(), None)),
+        ["test"] => reported(|report| test::run(report, &Tools::new(), None, &[])),
         ["test", filter] if !filter.starts_with('-') => {
-            reported(|report| test::run(report, &Tools::new(), Some(filter)))
+            reported(|report| test::run(report, &Tools::new(), Some(filter), &[]))
         }
         ["ci"] => reported(|report| ci::run(report, &Tools::new())),
         ["generate"] => reported(generate::run),

@@ -11,7 +11,8 @@ use crate::servers::{self, Server};
 use crate::tools::{BOTO3, MC, RCLONE, S5CMD, Tools};
 use crate::{announce, cargo, spelled};
 
-pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>) {
+/// Runs the tests whose names have `filter` in them, with variables of the environment that say how much is tried.
+pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, more: &[(&str, &str)]) {
     let mut skips = Vec::new();
     for (client, tool) in [("boto3", BOTO3), ("rclone", RCLONE), ("s5cmd", S5CMD), ("mc", MC)] {
         if report.step_with(client, || tools.get(&tool).map_err(Outcome::Skipped)).is_none() {
@@ -22,7 +23,7 @@ pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>) {
     let mut plain = Tally::default();
     // Without --no-fail-fast, one failing test would hide those of all crates after it.
     let mut command = cargo(["test", "--workspace", "--locked", "--no-fail-fast"]);
-    command.args(filter);
+    command.args(filter).envs(more.iter().copied());
     report.step("cargo test", || tallied(&mut command, &mut plain));
 
     let minio = start(report, "minio", &mut skips, || servers::minio(tools, None));
