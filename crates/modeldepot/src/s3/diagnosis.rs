@@ -55,6 +55,6 @@ impl S3Client {
     /// Begins an upload in parts and returns its id. Nobody sees it until it is completed.
     pub async fn begin_multipart_upload(&self, bucket: &BucketName, key: &str) -> Result<String> {
         let sent = self.sdk.create_multipart_upload().bucket(bucket.as_str()).key(key).send().await;
-        upload_id(sent).map_err(|error| self.failed(About::object("begin an upload of", bucket, key), error))
+        upload_id(sent).map_err(|error| self.failed(About::object("begin an upload of", bucket, key), *error))
     }
 }

@@ -59,12 +59,12 @@ type Begun = Result<CreateMultipartUploadOutput, SdkError<CreateMultipartUploadE
 ///
 /// `rclone serve s3` calls the root of its answer `InitiateMultipartUpload`, without the `Result` that the SDK insists
 /// on. The name is in it all the same.
-pub(super) fn upload_id(begun: Begun) -> Result<String, SdkError<CreateMultipartUploadError, HttpResponse>> {
+pub(super) fn upload_id(begun: Begun) -> Result<String, Box<SdkError<CreateMultipartUploadError, HttpResponse>>> {
     match begun {
         Ok(begun) => Ok(begun.upload_id().unwrap_or_default().to_owned()),
         Err(error) => match error.raw_response().filter(|answer| answer.status().is_success()).and_then(named_in) {
             Some(id) => Ok(id),
-            None => Err(error),
+            None => Err(Box::new(error)),
         },
     }
 }

@@ -233,7 +233,7 @@ impl Probe<'_> {
             Ok(id) => id,
             // A server without uploads in parts still takes small files.
             Err(error) if status(&error).is_some() => return Ok((Outcome::Refused, String::new())),
-            Err(error) => return Err(self.client.failed(self.about(key), error)),
+            Err(error) => return Err(self.client.failed(self.about(key), *error)),
         };
         let copy = sdk.upload_part_copy().bucket(bucket).key(key).upload_id(&id).part_number(1);
         let copied = copy.copy_source(format!("{bucket}/{source}")).copy_source_range("bytes=2-7").send().await;

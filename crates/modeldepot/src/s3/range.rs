@@ -33,7 +33,8 @@ pub(super) struct Range {
 
 /// How far a range has come.
 struct Progress {
-    hasher: PartHasher,
+    /// Two kilobytes, which need not travel from thread to thread.
+    hasher: Box<PartHasher>,
     /// Bytes that are hashed and written.
     landed: u64,
 }
@@ -152,7 +153,7 @@ impl Range {
             true => PartHasher::new(self.offset),
             false => PartHasher::blake3(self.offset),
         };
-        let mut at = Progress { hasher, landed: 0 };
+        let mut at = Progress { hasher: Box::new(hasher), landed: 0 };
         let mut attempts = Attempts::default();
         loop {
             let (before, result);

@@ -56,7 +56,7 @@ impl Upload {
                     .set_checksum_type(crc64.then_some(ChecksumType::FullObject))
                     .send()
                     .await;
-                let id = upload_id(created).map_err(|error| self.refused(client, sums, error))?;
+                let id = upload_id(created).map_err(|error| self.refused(client, sums, *error))?;
                 (id, sums, BTreeMap::new())
             }
         };

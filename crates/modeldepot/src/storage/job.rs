@@ -126,7 +126,7 @@ impl Job<'_> {
         };
         let moved = |bytes| self.moved(&file.path, bytes);
         let begun = self.storage.client.begin_file(upload, &moved).await?;
-        Ok((file, Begun::Pending(begun)))
+        Ok((file, Begun::Pending(Box::new(begun))))
     }
 
     async fn finish<'f>(&self, file: &'f SourceFile, begun: Begun) -> Result<(&'f SourceFile, Sent)> {
@@ -134,7 +134,7 @@ impl Job<'_> {
             Begun::Done(sent) => sent,
             Begun::Pending(pending) => {
                 let moved = |bytes| self.moved(&file.path, bytes);
-                let sent = self.storage.client.finish_file(pending, &moved).await;
+                let sent = self.storage.client.finish_file(*pending, &moved).await;
                 sent.map_err(|error| self.name_the_other(error, &file.path))?
             }
         };
@@ -243,5 +243,5 @@ impl Job<'_> {
 /// A file of a push: there already, or on its way.
 enum Begun {
     Done(Sent),
-    Pending(Pending),
+    Pending(Box<Pending>),
 }
