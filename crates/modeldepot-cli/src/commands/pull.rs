@@ -32,7 +32,8 @@ pub(crate) async fn run(args: PullArgs, cx: &Context<'_>) -> Result<(), Error> {
         cx.ui.note(format_args!("{} were there already, from a pull that was cut off", size(fetched.kept)));
     }
     if fetched.reused > 0 {
-        cx.ui.note(format_args!("{} were in the folder already", size(fetched.reused)));
+        let new = fetched.bytes.saturating_sub(fetched.kept + fetched.reused);
+        cx.ui.note(format_args!("{} fetched, {} in the folder already", size(new), size(fetched.reused)));
     }
     if cx.ui.json {
         return cx.ui.answer_json(&json!({

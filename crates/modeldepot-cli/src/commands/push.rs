@@ -53,10 +53,9 @@ pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
             cx.ui.note(format_args!("{} were there already, from a push that was cut off", size(published.kept)));
         }
         if published.copied > 0 {
-            cx.ui.note(format_args!(
-                "{} were copied from an earlier version, within the server",
-                size(published.copied)
-            ));
+            let sent = bytes.saturating_sub(published.kept + published.copied);
+            let (sent, copied) = (size(sent), size(published.copied));
+            cx.ui.note(format_args!("{sent} sent, {copied} copied from earlier versions within the server"));
         }
     }
     if cx.ui.json {

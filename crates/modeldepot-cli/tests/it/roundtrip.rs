@@ -199,3 +199,73 @@ fn a_pull_replaces_what_an_earlier_one_left() {
     assert_eq!(env.read("out/m.bin"), b"second");
     assert!(fs::read_to_string(env.path("out/manifest.json")).unwrap().contains("\"version\": \"2\""));
 }
+
+/// A process may hold 1,024 files open on most systems; a version may have more.
+#[cfg(unix)]
+#[test]
+fn a_folder_of_more_files_than_may_be_open() {
+    let env = TestEnv::new();
+    for n in 0..1000 {
+        env.write(&format!("shards/{n:04}.bin"), format!("shard {n}"));
+    }
+    let limited = |args: &[&str]| {
+        let command = env.command(args);
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", "ulimit -n 256; exec \"$0\" \"$@\""]).arg(command.get_program()).args(command.get_args());
+        shell.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        shell.env("PATH", std::env::var_os("PATH").unwrap());
+        shell.current_dir(command.get_current_dir().unwrap());
+        env.output(shell).success()
+    };
+    limited(&["push", "m", "shards", "--version", "1"]);
+    limited(&["pull", "m", "out"]);
+    limited(&["verify", "m"]);
+    assert_eq!(tree(&env.path("out")).len(), 1001);
+    assert_eq!(env.read("out/0999.bin"), b"shard 999");
+}
+
+#[test]
+fn what_is_there_already_is_not_moved() {
+    let env = TestEnv::new();
+    let mut weights: Vec<u8> = (0..20_000_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    env.write("m.bin", &weights);
+    env.run(["push", "m", "m.bin", "--version", "1"]).success();
+    env.run(["pull", "m"]).success();
+    // The last of three parts is another.
+    weights[19_999_999] ^= 1;
+    env.write("m.bin", &weights);
+    insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--version", "2"]), @r"
+    ------- stdout -------
+    m@2
+    ------- stderr -------
+    published 1 file, 20.0 MB in [TIME] ([RATE])
+    3.2 MB sent, 16.8 MB copied from earlier versions within the server
+    [exit status: 0]
+    ");
+    insta::assert_snapshot!(env.run(["pull", "m"]), @r"
+    ------- stdout -------
+    m/m.bin
+    ------- stderr -------
+    fetched and verified m@2: 1 file, 20.0 MB in [TIME] ([RATE])
+    3.2 MB fetched, 16.8 MB in the folder already
+    [exit status: 0]
+    ");
+    insta::assert_snapshot!(env.run(["pull", "m"]), @r"
+    ------- stdout -------
+    m/m.bin
+    ------- stderr -------
+    fetched and verified m@2: 1 file, 20.0 MB in [TIME] ([RATE])
+    0 B fetched, 20.0 MB in the folder already
+    [exit status: 0]
+    ");
+    let pushed = env.run(["push", "m", "m.bin", "--version", "3", "--json"]).json();
+    assert_eq!((&pushed["sent_bytes"], &pushed["copied_bytes"]), (&0.into(), &20_000_000.into()));
+    let pushed = env.run(["push", "m", "m.bin", "--version", "4", "--no-copy", "--no-md5", "--json"]).json();
+    assert_eq!(
+        (&pushed["sent_bytes"], &pushed["manifest"]["checksum"]),
+        (&20_000_000.into(), &serde_json::Value::Null)
+    );
+    let pulled = env.run(["pull", "m", "--no-resume", "--no-sync", "--json"]).json();
+    assert_eq!((&pulled["fetched_bytes"], &pulled["reused_bytes"]), (&20_000_000.into(), &0.into()));
+    assert!(env.read("m/m.bin") == weights);
+}
