@@ -202,10 +202,8 @@ impl PartHasher {
 impl PartDigest {
     /// Returns both digests of one part in one go.
     pub(crate) fn of(offset: u64, bytes: &[u8]) -> Self {
-        // In pieces that stay in the processor's cache for the second of the two.
-        const PIECE: usize = 128 * 1024;
         let mut hasher = PartHasher::new(offset);
-        bytes.chunks(PIECE).for_each(|piece| hasher.update(piece));
+        hasher.update(bytes);
         hasher.finish()
     }
 

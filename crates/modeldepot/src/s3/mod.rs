@@ -16,6 +16,7 @@ mod listing;
 mod multipart;
 mod part;
 mod parts;
+mod payload;
 mod pool;
 mod presign;
 mod probe;

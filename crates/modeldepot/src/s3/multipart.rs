@@ -10,8 +10,9 @@ use time::OffsetDateTime;
 
 use super::answer::{About, code};
 use super::client::{S3Client, bare, moment};
+use super::payload::Payload;
 use super::sums::Sums;
-use crate::digest::{Md5, PartDigest};
+use crate::digest::PartDigest;
 use crate::error::Result;
 use crate::name::BucketName;
 
@@ -43,11 +44,11 @@ pub(super) struct StoredPart {
 
 impl StoredPart {
     /// Returns true when the part holds just these bytes, by a checksum that the server took of it.
-    pub(super) fn holds(&self, bytes: &[u8], digest: &PartDigest) -> bool {
-        self.size == bytes.len() as u64
+    pub(super) fn holds(&self, payload: &Payload, digest: &PartDigest) -> bool {
+        self.size == digest.len()
             && match &self.crc64 {
                 Some(crc64) => digest.crc64().is_some_and(|ours| ours.to_string() == *crc64),
-                None => Md5::of(bytes).to_string() == self.etag,
+                None => payload.md5().to_string() == self.etag,
             }
     }
 }

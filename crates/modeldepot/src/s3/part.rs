@@ -1,19 +1,20 @@
 //! One part of a large file on its way to the server.
 
+use std::sync::Arc;
+
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::CompletedPart;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use bytes::Bytes;
 
 use super::answer::{About, code, dislikes_checksums};
 use super::attempts::Attempts;
 use super::client::S3Client;
 use super::copy::PartCopy;
 use super::multipart::StoredPart;
+use super::payload::{Origin, Payload};
 use super::sums::Sums;
 use super::upload::Failure;
-use crate::digest::{Md5, PartDigest, Subtree};
+use crate::digest::{PartDigest, Subtree};
 use crate::name::BucketName;
 use crate::task::joined;
 
@@ -33,13 +34,15 @@ pub(super) struct Target {
     pub(super) key: String,
     pub(super) id: String,
     pub(super) sums: Sums,
+    /// The file that is uploaded.
+    pub(super) origin: Arc<Origin>,
 }
 
 /// A part on its way.
 pub(super) struct Part {
     pub(super) number: i32,
     pub(super) offset: u64,
-    pub(super) bytes: Bytes,
+    pub(super) payload: Payload,
     /// What the server has under this number, from an upload that was cut off.
     pub(super) there: Option<StoredPart>,
     /// What earlier files have at this place.
@@ -66,39 +69,68 @@ pub(super) enum Outcome {
 impl Part {
     /// Hashes the part off the reactor, then sends it, unless the server has just these bytes.
     pub(super) async fn deliver(self, to: Target) -> Result<DonePart, Failure> {
-        let Part { number, offset, bytes, there, earlier } = self;
-        let (body, sums) = (bytes.clone(), to.sums);
+        let Part { number, offset, payload, there, earlier } = self;
+        let sums = to.sums;
         let hashed = tokio::task::spawn_blocking(move || {
-            let digest = PartDigest::of(offset, &body);
-            let kept = there.filter(|there| there.holds(&body, &digest));
+            let digest = payload.digest(offset);
+            if let Some(kept) = there.filter(|there| there.holds(&payload, &digest)) {
+                return (digest, Known::Kept(kept.etag));
+            }
             let same = earlier.into_iter().find(|(_, earlier)| digest.subtree() == Some(*earlier));
-            let copy = same.filter(|_| kept.is_none()).map(|(source, _)| {
-                let md5 = (!sums.is_crc64()).then(|| Md5::of(&body));
-                PartCopy { len: digest.len(), source, md5 }
-            });
-            (digest, kept, copy)
+            if let Some((source, _)) = same {
+                let md5 = (!sums.is_crc64()).then(|| payload.md5());
+                let copy = PartCopy { len: digest.len(), source, md5 };
+                return (digest, Known::Copies(copy));
+            }
+            let md5 = sums.md5(&payload);
+            (digest, Known::New(payload, md5))
         });
-        let (digest, kept, copy) = joined(hashed.await);
+        let (digest, known) = joined(hashed.await);
         let completed = |etag| {
             let crc64 = to.sums.crc64(&digest);
             CompletedPart::builder().part_number(number).set_e_tag(etag).set_checksum_crc64_nvme(crc64).build()
         };
-        let outcome = match (kept, copy) {
-            (Some(kept), _) => Outcome::Kept(completed(Some(kept.etag))),
-            (None, Some(copy)) => Outcome::Copies(copy),
-            (None, None) => Outcome::Sent(completed(to.send(number, &bytes, &digest).await?)),
+        let outcome = match known {
+            Known::Kept(etag) => Outcome::Kept(completed(Some(etag))),
+            Known::Copies(copy) => Outcome::Copies(copy),
+            Known::New(payload, md5) => {
+                let sent = Sending { number, offset, digest: &digest, md5 };
+                Outcome::Sent(completed(to.send(sent, payload).await?))
+            }
         };
         Ok(DonePart { number, digest, outcome })
     }
 }
 
+/// What is known of a part once it was hashed.
+enum Known {
+    Kept(String),
+    Copies(PartCopy),
+    New(Payload, Option<String>),
+}
+
+/// A part that is being sent.
+struct Sending<'a> {
+    number: i32,
+    offset: u64,
+    digest: &'a PartDigest,
+    md5: Option<String>,
+}
+
 impl Target {
     /// Sends a part until it has arrived whole, and returns its ETag.
-    async fn send(&self, number: i32, bytes: &Bytes, digest: &PartDigest) -> Result<Option<String>, Failure> {
+    ///
+    /// What has gone to the connection is out of memory. If it must be sent again it is read again, after the turn was
+    /// given back: whoever waits for memory with a turn could wait for somebody who waits for a turn with memory.
+    async fn send(&self, part: Sending<'_>, payload: Payload) -> Result<Option<String>, Failure> {
         let (mut attempts, mut damaged) = (Attempts::default(), 0);
-        let md5 = self.sums.md5(bytes).await;
-        let turn = self.client.limits.up.turn().await;
+        let mut payload = Some(payload);
         loop {
+            let body = match payload.take() {
+                Some(payload) => payload,
+                None => self.origin.again(&self.client.limits.pool, part.offset, part.digest).await?,
+            };
+            let turn = self.client.limits.up.turn().await;
             let sent = self
                 .client
                 .once
@@ -106,18 +138,18 @@ impl Target {
                 .bucket(self.bucket.as_str())
                 .key(&self.key)
                 .upload_id(&self.id)
-                .part_number(number)
-                .set_checksum_crc64_nvme(self.sums.crc64(digest))
-                .set_content_md5(md5.clone())
-                .body(ByteStream::from(bytes.clone()))
+                .part_number(part.number)
+                .set_checksum_crc64_nvme(self.sums.crc64(part.digest))
+                .set_content_md5(part.md5.clone())
+                .body(body.into_body())
                 .customize()
                 .disable_payload_signing()
                 .send()
                 .await;
+            drop(turn);
             let error = match sent {
                 Ok(answer) => {
-                    self.client.limits.up.moved(bytes.len() as u64);
-                    drop(turn);
+                    self.client.limits.up.moved(part.digest.len());
                     return Ok(answer.e_tag);
                 }
                 Err(error) => error,

@@ -36,16 +36,19 @@ pub(super) fn parts(size: u64) -> impl Iterator<Item = (u64, u64)> {
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
     pub(super) pool: Arc<Pool>,
-    /// Requests that carry bytes to the server.
+    /// Parts on their way to the server.
     pub(super) up: Arc<Gauge>,
-    /// Requests that carry bytes here.
+    /// Whole files on their way to the server.
+    pub(super) whole: Arc<Gauge>,
+    /// Ranges on their way here.
     pub(super) down: Arc<Gauge>,
 }
 
 impl Limits {
     pub(super) fn new() -> Self {
-        // The budget of the pool bounds large parts further.
-        Self { pool: Pool::new(), up: Gauge::new(2, 16, 64), down: Gauge::new(2, 6, 32) }
+        // The budget of the pool bounds them further. On a disk and two cores six are as good as any more.
+        let (up, down) = (Gauge::new(2, 6, 64), Gauge::new(2, 6, 32));
+        Self { pool: Pool::new(), up, whole: Gauge::new(4, FILES, 2 * FILES), down }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The memory of all transfers of a client: one budget, and buffers that are used again.
 //!
-//! A fresh buffer of 8 MiB costs as much time in page faults as it takes to fill it, so each goes back to the pool when
-//! the last who looks at its bytes is done: the hashing, the connection, a repetition.
+//! A part lies in units of a mebibyte. Each goes back to the pool when the last who looks at its bytes is done, so on a
+//! slow connection a part gives its memory away while it is sent, and the next one can begin. A fresh buffer costs as much
+//! time in page faults as it takes to fill it; these have been touched before.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,14 +12,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
-/// Bytes of parts in memory at once, over all transfers and both ways.
-///
-/// Five parts of the usual size: two on the wire, one being hashed, one being read, one for the MD5 that lags behind.
-/// With the program itself it stays below 64 MiB.
+/// Bytes of parts in memory at once, over all transfers and both ways. With the program itself it stays below 64 MiB.
 pub(super) const BUDGET: u64 = 40 * MIB;
 
-/// Buffers below this size are not worth keeping.
-const WORTH_KEEPING: usize = MIB as usize;
+/// The length of a buffer.
+const UNIT: usize = MIB as usize;
+
+/// A file below this size gets a buffer of its own length, which is not kept.
+const SMALL: u64 = 256 * KIB;
 
 /// Hands out buffers.
 #[derive(Debug)]
@@ -41,22 +42,32 @@ impl Pool {
         Arc::clone(&self.budget).acquire_many_owned(units as u32).await.expect("open")
     }
 
-    /// Waits for a buffer of `len` bytes. What is in it is whatever was.
-    pub(super) async fn buffer(self: &Arc<Self>, len: u64) -> Buffer {
-        let permit = self.permit(len).await;
-        let len = len as usize;
-        let found = {
-            let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-            let at = free.iter().position(|bytes| bytes.len() >= len && len >= WORTH_KEEPING);
-            at.map(|at| free.swap_remove(at))
-        };
-        Buffer { bytes: found.unwrap_or_else(|| vec![0; len]), len, pool: Arc::clone(self), _permit: permit }
+    /// Waits for buffers of `len` bytes together, all at once: whoever had some and waited for more could wait for
+    /// somebody who does the same. What is in them is whatever was.
+    pub(super) async fn buffers(self: &Arc<Self>, len: u64) -> Vec<Buffer> {
+        let mut permit = self.permit(len).await;
+        let mut left = len;
+        let mut buffers = Vec::new();
+        while left > 0 {
+            let len = left.min(UNIT as u64);
+            left -= len;
+            let kib = len.div_ceil(KIB) as usize;
+            // Of a part beyond the budget there are permits for its beginning only.
+            let part = if permit.num_permits() > kib { permit.split(kib) } else { permit.split(permit.num_permits()) };
+            let bytes = if len < SMALL && buffers.is_empty() { vec![0; len as usize] } else { self.unit() };
+            buffers.push(Buffer { bytes, len: len as usize, pool: Arc::clone(self), _permit: part });
+        }
+        buffers
+    }
+
+    fn unit(&self) -> Vec<u8> {
+        let found = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        found.unwrap_or_else(|| vec![0; UNIT])
     }
 
     fn take_back(&self, bytes: Vec<u8>) {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept: usize = free.iter().map(Vec::len).sum();
-        if bytes.len() >= WORTH_KEEPING && (kept + bytes.len()) as u64 <= BUDGET {
+        if bytes.len() == UNIT && ((free.len() + 1) * UNIT) as u64 <= BUDGET {
             free.push(bytes);
         }
     }
@@ -68,7 +79,7 @@ pub(super) struct Buffer {
     bytes: Vec<u8>,
     len: usize,
     pool: Arc<Pool>,
-    _permit: OwnedSemaphorePermit,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Buffer {
@@ -101,32 +112,39 @@ mod tests {
     use std::time::Duration;
     use tokio::time::timeout;
 
+    async fn waits(pool: &Arc<Pool>, bytes: u64) -> bool {
+        timeout(Duration::from_millis(20), pool.buffers(bytes)).await.is_err()
+    }
+
     #[tokio::test]
     async fn the_budget_holds_until_the_last_look_at_the_bytes() {
         let pool = Pool::new();
-        let mut buffers = Vec::new();
-        for _ in 0..5 {
-            buffers.push(pool.buffer(8 * MIB).await);
-        }
+        let mut buffers = pool.buffers(BUDGET).await;
+        assert_eq!(buffers.len(), 40);
         let mut first = buffers.remove(0);
         first.room()[0] = 7;
         let shared = first.share();
         let part = shared.slice(..1);
         drop(shared);
-        assert!(timeout(Duration::from_millis(20), pool.buffer(1)).await.is_err(), "a slice of it is still in use");
+        assert!(waits(&pool, 1).await, "a slice of it is still in use");
         assert_eq!(part[0], 7);
         drop(part);
-        assert_eq!(pool.buffer(8 * MIB).await.room()[0], 7, "the same room, used again");
-        assert_eq!(pool.buffer(3).await.as_ref().len(), 3);
+        assert!(waits(&pool, 2 * MIB).await, "but one of them is free");
+        assert_eq!(pool.buffers(MIB).await[0].room()[0], 7, "the same room, used again");
+        assert_eq!(pool.buffers(3).await[0].as_ref().len(), 3);
+        drop(buffers);
+        let lens: Vec<usize> = pool.buffers(2 * MIB + 5).await.iter().map(|buffer| buffer.as_ref().len()).collect();
+        assert_eq!(lens, [UNIT, UNIT, 5]);
     }
 
     #[tokio::test]
     async fn a_part_larger_than_the_budget_goes_alone() {
         let pool = Pool::new();
-        let large = pool.buffer(BUDGET + MIB).await;
-        assert!(timeout(Duration::from_millis(20), pool.buffer(1)).await.is_err());
+        let large = pool.buffers(BUDGET + 2 * MIB).await;
+        assert_eq!(large.len(), 42);
+        assert!(waits(&pool, 1).await);
         drop(large);
-        assert!(pool.free.lock().unwrap().is_empty(), "it is not kept");
-        drop(pool.buffer(1).await);
+        assert!(pool.free.lock().unwrap().len() <= 40, "what is beyond the budget is not kept");
+        drop(pool.buffers(1).await);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, mpsc as threads};
 
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::parts::parts;
+use super::payload::{Origin, Payload};
 use super::pool::Pool;
 use crate::digest::{Digests, Md5, Md5Stream, PartDigest, PartHasher, merge};
 use crate::error::{Error, Result, SourceError};
@@ -52,7 +53,7 @@ pub(crate) async fn digest_file(path: &Path, with_md5: bool) -> Result<Digests> 
 pub(super) struct ReadPart {
     pub(super) number: i32,
     pub(super) offset: u64,
-    pub(super) bytes: Bytes,
+    pub(super) payload: Payload,
 }
 
 /// Reads a file part by part as memory allows. Ends early, without an error, when nobody takes the parts any more.
@@ -76,13 +77,16 @@ pub(super) fn read_parts(
         })
     });
     for (number, (offset, len)) in (1..).zip(parts(source.size)) {
-        let mut buffer = runtime.block_on(pool.buffer(len));
-        source.read(buffer.room())?;
-        let bytes = buffer.share();
-        if md5.is_some() {
-            let _ = to_md5.send(bytes.clone());
+        let mut units = Vec::new();
+        for mut buffer in runtime.block_on(pool.buffers(len)) {
+            source.read(buffer.room())?;
+            let unit = buffer.share();
+            if md5.is_some() {
+                let _ = to_md5.send(unit.clone());
+            }
+            units.push(unit);
         }
-        if queue.blocking_send(ReadPart { number, offset, bytes }).is_err() {
+        if queue.blocking_send(ReadPart { number, offset, payload: Payload::new(units) }).is_err() {
             return Ok(None);
         }
     }
@@ -93,8 +97,7 @@ pub(super) fn read_parts(
 
 /// A file being read in order, once.
 pub(super) struct Source {
-    path: PathBuf,
-    file: File,
+    pub(super) origin: Arc<Origin>,
     at_start: Metadata,
     pub(super) size: u64,
 }
@@ -116,28 +119,30 @@ impl Source {
         if !at_start.is_file() {
             return Err(SourceError::NotAFile { path: path.to_owned() }.into());
         }
-        Ok(Source { path: path.to_owned(), file, size: at_start.len(), at_start })
+        let origin = Arc::new(Origin { path: path.to_owned(), file });
+        Ok(Source { origin, size: at_start.len(), at_start })
     }
 
     pub(super) fn changed(&self) -> Error {
-        SourceError::Changed { path: self.path.clone() }.into()
+        SourceError::Changed { path: self.origin.path.clone() }.into()
     }
 
     /// Fills `room` with the bytes that come next.
     pub(super) fn read(&mut self, room: &mut [u8]) -> Result<()> {
-        match self.file.read_exact(room) {
+        match (&self.origin.file).read_exact(room) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(self.changed()),
-            Err(source) => Err(SourceError::Unreadable { path: self.path.clone(), source }.into()),
+            Err(source) => Err(SourceError::Unreadable { path: self.origin.path.clone(), source }.into()),
         }
     }
 
     /// Makes sure that nobody wrote to the file meanwhile.
-    pub(super) fn finish(mut self) -> Result<()> {
-        let unreadable = |source| SourceError::Unreadable { path: self.path.clone(), source };
-        let now = self.file.metadata().map_err(unreadable)?;
+    pub(super) fn finish(self) -> Result<()> {
+        let Origin { path, file } = &*self.origin;
+        let unreadable = |source| SourceError::Unreadable { path: path.clone(), source };
+        let now = file.metadata().map_err(unreadable)?;
         // Known before it has been read to its end, if it was not.
-        let more = now.len() != self.size || self.file.read(&mut [0]).map_err(unreadable)? > 0;
+        let more = now.len() != self.size || (&*file).read(&mut [0]).map_err(unreadable)? > 0;
         if more || now.modified().ok() != self.at_start.modified().ok() {
             return Err(self.changed());
         }

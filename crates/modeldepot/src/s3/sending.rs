@@ -61,7 +61,7 @@ impl Upload {
             }
         };
         let (bucket, key) = (self.bucket.clone(), self.key.clone());
-        let target = Target { client: client.clone(), bucket, key, id, sums };
+        let target = Target { client: client.clone(), bucket, key, id, sums, origin: source.origin.clone() };
         let sent = self.send_all(&target, there, source, on_bytes).await;
         if let Err(failure) = &sent {
             let may_go_on = matches!(failure, Failure::Final(Error::Unavailable { .. } | Error::Unreachable { .. }));
@@ -97,7 +97,7 @@ impl Upload {
                     let part = Part {
                         number: next.number,
                         offset: next.offset,
-                        bytes: next.bytes,
+                        payload: next.payload,
                         there: there.remove(&next.number),
                         earlier: copy::at(&self.earlier, next.number, size),
                     };

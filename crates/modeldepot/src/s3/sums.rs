@@ -2,10 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use bytes::Bytes;
 
+use super::payload::Payload;
 use crate::digest::{Crc64, Md5, PartDigest};
-use crate::task::joined;
 
 /// The checksum that goes with the bytes, so that the server refuses those that arrive damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,14 +35,9 @@ impl Sums {
         (!self.is_crc64()).then(|| header(md5))
     }
 
-    /// Returns the MD5 of bytes, where that is what goes with them.
-    pub(super) async fn md5(self, bytes: &Bytes) -> Option<String> {
-        if self.is_crc64() {
-            return None;
-        }
-        let bytes = bytes.clone();
-        let hashed = tokio::task::spawn_blocking(move || Md5::of(&bytes)).await;
-        Some(header(joined(hashed)))
+    /// Returns the MD5 of bytes, where that is what goes with them. Blocks.
+    pub(super) fn md5(self, payload: &Payload) -> Option<String> {
+        (!self.is_crc64()).then(|| header(payload.md5()))
     }
 }
 

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumType, CompletedMultipartUpload};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
@@ -16,10 +15,11 @@ use super::copy::Earlier;
 use super::download::Sink;
 use super::part::{DAMAGED_ATTEMPTS, arrived_damaged};
 use super::parts::part_size;
+use super::payload::Payload;
 use super::reading::Source;
 use super::sending::SentParts;
 use super::sums::Sums;
-use crate::digest::{Digests, Md5, PartDigest, merge};
+use crate::digest::{Digests, merge};
 use crate::error::{Error, Result};
 use crate::name::BucketName;
 use crate::task::blocking;
@@ -281,27 +281,30 @@ impl Upload {
 
     /// Sends a small file in one request.
     async fn send_whole(&self, client: &S3Client) -> Result<Sent, Failure> {
-        let mut buffer = client.limits.pool.buffer(self.size).await;
-        let (path, size, with_md5) = (self.path.clone(), self.size, !self.options.without_md5);
-        let (bytes, digests) = blocking(move || {
+        let buffers = client.limits.pool.buffers(self.size).await;
+        let (path, size, with_md5, sums) = (self.path.clone(), self.size, !self.options.without_md5, client.sums());
+        let (payload, digests, content_md5) = blocking(move || {
             let mut source = Source::open(&path)?;
             if source.size != size {
                 return Err(source.changed());
             }
-            source.read(buffer.room())?;
+            let mut units = Vec::new();
+            for mut buffer in buffers {
+                source.read(buffer.room())?;
+                units.push(buffer.share());
+            }
             source.finish()?;
-            let bytes = buffer.share();
-            let digests = merge(&[PartDigest::of(0, &bytes)], with_md5.then(|| Md5::of(&bytes)));
-            Ok((bytes, digests))
+            let payload = Payload::new(units);
+            let digests = merge(&[payload.digest(0)], with_md5.then(|| payload.md5()));
+            let content_md5 = match digests.md5 {
+                Some(md5) => sums.of_md5(md5),
+                None => sums.md5(&payload),
+            };
+            Ok((payload, digests, content_md5))
         })
         .await?;
-        let sums = client.sums();
-        let content_md5 = match digests.md5 {
-            Some(md5) => sums.of_md5(md5),
-            None => sums.md5(&bytes).await,
-        };
         let (mut attempts, mut damaged) = (Attempts::default(), 0);
-        let _turn = client.limits.up.turn().await;
+        let _turn = client.limits.whole.turn().await;
         let etag = loop {
             let sent = client
                 .once
@@ -313,7 +316,7 @@ impl Upload {
                 .set_if_none_match(self.condition())
                 .set_checksum_crc64_nvme(sums.of_whole(digests.crc64))
                 .set_content_md5(content_md5.clone())
-                .body(ByteStream::from(bytes.clone()))
+                .body(payload.clone().into_body())
                 .customize()
                 .disable_payload_signing()
                 .send()
@@ -329,13 +332,13 @@ impl Upload {
             if self.options.if_absent && matches!(status(&error), Some(409 | 412)) {
                 break self.settle(client, &digests).await?;
             }
-            client.slow_down_after(&error, &client.limits.up);
+            client.slow_down_after(&error, &client.limits.whole);
             match self.refused(client, sums, error) {
                 Failure::Final(error) => attempts.again(error).await?,
                 failure => return Err(failure),
             }
         };
-        client.limits.up.moved(size);
+        client.limits.whole.moved(size);
         Ok(Sent { digests, etag, kept: 0, copied: 0 })
     }
 
