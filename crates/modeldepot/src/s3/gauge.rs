@@ -1,7 +1,7 @@
 //! How many requests go at once: as many as bring more bytes.
 //!
 //! One connection is slow where the way is long or loses packets, and many are slow where a disk or two processors do the
-//! work. So the number climbs as long as more bytes come of it, and turns back when fewer do.
+//! work. So a larger number is tried, and kept if more bytes came of it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,11 +11,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// How long bytes are counted before it is decided.
 const WINDOW: Duration = Duration::from_millis(500);
 
-/// Less of a change than this says nothing.
-const NOISE: f64 = 0.05;
+/// What a third more requests must bring in bytes. Less may be chance.
+const GAIN: f64 = 1.1;
 
-/// After so many windows without a change another number is tried.
-const RESTLESS: u32 = 8;
+/// Windows that pass before anything is tried: the first bytes fill buffers on the way.
+const WARM_UP: u32 = 2;
+
+/// Windows that pass after a try that was not worth it, before the next.
+const REST: u32 = 8;
 
 /// A number of requests at once, between bounds, that adapts.
 #[derive(Debug)]
@@ -31,12 +34,17 @@ struct State {
     limit: usize,
     /// Turns to be taken away as they come back.
     owed: usize,
-    up: bool,
     began: Option<Instant>,
     bytes: u64,
-    /// Bytes per second in the window before.
-    before: f64,
-    quiet: u32,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    /// Nothing is tried for so many windows.
+    Rest(u32),
+    /// More are tried than `from`, which brought `rate` bytes a second. So many windows have not shown a gain.
+    Trial { from: usize, rate: f64, idle: u32 },
 }
 
 /// The right to have a request under way.
@@ -48,7 +56,7 @@ pub(super) struct Turn {
 
 impl Gauge {
     pub(super) fn new(least: usize, first: usize, most: usize) -> Arc<Self> {
-        let state = State { limit: first, owed: 0, up: true, began: None, bytes: 0, before: 0.0, quiet: 0 };
+        let state = State { limit: first, owed: 0, began: None, bytes: 0, stage: Stage::Rest(WARM_UP) };
         Arc::new(Self { turns: Arc::new(Semaphore::new(first)), most, least, state: Mutex::new(state) })
     }
 
@@ -73,33 +81,35 @@ impl Gauge {
             return;
         }
         let rate = state.bytes as f64 / passed.as_secs_f64();
-        let change = if state.before > 0.0 { rate / state.before - 1.0 } else { 1.0 };
-        (state.began, state.bytes, state.before) = (Some(now), 0, rate);
+        (state.began, state.bytes) = (Some(now), 0);
         // After a pause the window says how long the pause was.
         if passed > 4 * WINDOW {
             return;
         }
-        if change.abs() <= NOISE {
-            state.quiet += 1;
-            if state.quiet < RESTLESS {
-                return;
+        state.stage = match state.stage {
+            Stage::Rest(windows) if windows > 0 => Stage::Rest(windows - 1),
+            Stage::Rest(_) => self.try_more(&mut state, rate),
+            Stage::Trial { rate: before, .. } if rate >= before * GAIN => self.try_more(&mut state, rate),
+            Stage::Trial { from, rate, idle: 0 } => Stage::Trial { from, rate, idle: 1 },
+            Stage::Trial { from, .. } => {
+                self.set(&mut state, from);
+                Stage::Rest(REST)
             }
-        } else if change < 0.0 {
-            state.up = !state.up;
-        }
-        state.quiet = 0;
-        let step = (state.limit / 4).max(1);
-        let limit = if state.up { state.limit + step } else { state.limit.saturating_sub(step) };
-        self.set(&mut state, limit);
+        };
+    }
+
+    fn try_more(&self, state: &mut State, rate: f64) -> Stage {
+        let from = state.limit;
+        self.set(state, from + (from / 3).max(1));
+        if state.limit == from { Stage::Rest(REST) } else { Stage::Trial { from, rate, idle: 0 } }
     }
 
     /// Halves the number: the server asks for less.
     pub(super) fn slow_down(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let limit = state.limit / 2;
-        state.up = true;
-        state.before = 0.0;
         self.set(&mut state, limit);
+        state.stage = Stage::Rest(REST);
         tracing::debug!(limit = state.limit, "the server asks for less");
     }
 
@@ -112,10 +122,6 @@ impl Gauge {
             self.turns.add_permits(more - forgiven);
         } else {
             state.owed += state.limit - limit;
-        }
-        if limit == state.limit {
-            // At a bound. The other way is left.
-            state.up = !state.up;
         }
         state.limit = limit;
     }
@@ -135,29 +141,32 @@ impl Drop for Turn {
 mod tests {
     use super::*;
 
-    /// Lets a gauge run on a way on which `rate` bytes a second come of a number of requests.
+    /// Lets a gauge run on a way on which `rate` bytes a second come of a number of requests, more or less; returns the
+    /// number that it stays at.
     fn settle(gauge: &Gauge, rate: impl Fn(usize) -> f64) -> usize {
-        let mut now = Instant::now();
-        let mut visited = Vec::new();
-        for _ in 0..400 {
+        let (mut now, mut visited, mut random) = (Instant::now(), Vec::new(), fastrand::Rng::with_seed(7));
+        for _ in 0..600 {
             let limit = gauge.state.lock().unwrap().limit;
             visited.push(limit);
             now += Duration::from_millis(100);
-            gauge.moved_at((rate(limit) / 10.0) as u64, now);
+            gauge.moved_at((rate(limit) / 10.0 * (0.8 + 0.4 * random.f64())) as u64, now);
         }
+        visited.drain(..300);
         visited.sort_unstable();
-        visited[200]
+        visited[150]
     }
 
     #[test]
     fn it_finds_how_many_are_worth_it() {
         let long_way = |n: usize| n as f64 * 1e6;
-        assert!(settle(&Gauge::new(2, 8, 64), long_way) > 48, "each connection brings its own");
-        let disk = |n: usize| 1e8 / (1.0 + (n as f64 - 6.0).abs() / 4.0);
-        let found = settle(&Gauge::new(2, 8, 64), disk);
-        assert!((4..=10).contains(&found), "six are best, {found} found");
-        let found = settle(&Gauge::new(2, 8, 64), |_| 1e8);
-        assert!((2..=64).contains(&found));
+        assert!(settle(&Gauge::new(2, 6, 64), long_way) > 48, "each connection brings its own");
+        let wire = |n: usize| (n as f64 * 1e6).min(2e7);
+        let found = settle(&Gauge::new(2, 6, 64), wire);
+        assert!((16..=36).contains(&found), "twenty fill the wire, {found} found");
+        let disk = |n: usize| if n <= 6 { 1e8 } else { 8e7 };
+        assert_eq!(settle(&Gauge::new(2, 6, 64), disk), 6, "more are worse");
+        let found = settle(&Gauge::new(2, 6, 64), |_| 1e8);
+        assert!((6..=12).contains(&found), "more are no better, and only chance says so: {found}");
     }
 
     #[tokio::test]

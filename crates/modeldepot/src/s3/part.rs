@@ -141,17 +141,14 @@ impl Target {
                 .part_number(part.number)
                 .set_checksum_crc64_nvme(self.sums.crc64(part.digest))
                 .set_content_md5(part.md5.clone())
-                .body(body.into_body())
+                .body(body.into_body(&self.client.limits.up))
                 .customize()
                 .disable_payload_signing()
                 .send()
                 .await;
             drop(turn);
             let error = match sent {
-                Ok(answer) => {
-                    self.client.limits.up.moved(part.digest.len());
-                    return Ok(answer.e_tag);
-                }
+                Ok(answer) => return Ok(answer.e_tag),
                 Err(error) => error,
             };
             damaged += usize::from(arrived_damaged(&error));

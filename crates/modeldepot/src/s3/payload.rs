@@ -12,13 +12,14 @@ use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use super::gauge::Gauge;
 use super::pool::Pool;
 use crate::digest::{Md5, Md5Stream, PartDigest, PartHasher};
 use crate::error::{Result, SourceError};
 use crate::place::read_at;
 use crate::task::blocking;
 
-/// Hashed at once: small enough to be still in the processor's cache for the second hash.
+/// Hashed at once: small enough to be still in the processor's cache for the second hash. And sent at once.
 const PIECE: usize = 128 * 1024;
 
 /// Bytes in units that go back to the pool one by one.
@@ -49,15 +50,17 @@ impl Payload {
     }
 
     /// Makes a body of the bytes, which gives each unit away as soon as it is sent.
-    pub(super) fn into_body(self) -> ByteStream {
+    /// Bytes are counted as they go.
+    pub(super) fn into_body(self, gauge: &Arc<Gauge>) -> ByteStream {
         let left = self.len();
-        ByteStream::new(SdkBody::from_body_1_x(Units { units: self.0.into(), left }))
+        ByteStream::new(SdkBody::from_body_1_x(Units { units: self.0.into(), left, gauge: Arc::clone(gauge) }))
     }
 }
 
 struct Units {
     units: VecDeque<Bytes>,
     left: u64,
+    gauge: Arc<Gauge>,
 }
 
 impl Body for Units {
@@ -65,9 +68,14 @@ impl Body for Units {
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let unit = self.units.pop_front();
-        self.left -= unit.as_ref().map_or(0, |unit| unit.len() as u64);
-        Poll::Ready(unit.map(|unit| Ok(Frame::data(unit))))
+        let Some(unit) = self.units.front_mut() else { return Poll::Ready(None) };
+        let piece = unit.split_to(unit.len().min(PIECE));
+        if unit.is_empty() {
+            self.units.pop_front();
+        }
+        self.left -= piece.len() as u64;
+        self.gauge.moved(piece.len() as u64);
+        Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -185,6 +185,7 @@ impl Range {
                 }
                 Some(Ok(frame)) => {
                     left -= frame.len() as u64;
+                    self.client.limits.down.moved(frame.len() as u64);
                     gathered += frame.len();
                     batch.push(frame);
                 }
@@ -193,7 +194,6 @@ impl Range {
                 None | Some(Err(_)) => break Ok(()),
             }
             if gathered >= BATCH {
-                self.client.limits.down.moved(gathered as u64);
                 gathered = 0;
                 match worker.idle().await {
                     Ok(at) => worker = Worker::Busy(self.work(at, std::mem::take(&mut batch), sink)),
@@ -201,7 +201,6 @@ impl Range {
                 }
             }
         };
-        self.client.limits.down.moved(gathered as u64);
         // What has come before it broke off counts.
         let at = match worker.idle().await {
             Ok(at) => at,

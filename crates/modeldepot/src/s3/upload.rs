@@ -316,7 +316,7 @@ impl Upload {
                 .set_if_none_match(self.condition())
                 .set_checksum_crc64_nvme(sums.of_whole(digests.crc64))
                 .set_content_md5(content_md5.clone())
-                .body(payload.clone().into_body())
+                .body(payload.clone().into_body(&client.limits.whole))
                 .customize()
                 .disable_payload_signing()
                 .send()
@@ -338,7 +338,6 @@ impl Upload {
                 failure => return Err(failure),
             }
         };
-        client.limits.whole.moved(size);
         Ok(Sent { digests, etag, kept: 0, copied: 0 })
     }
 
