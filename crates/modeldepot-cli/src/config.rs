@@ -29,17 +29,31 @@ pub(crate) enum Origin {
 
 /// Returns the settings that hold for this call.
 pub(crate) fn settings(globals: &Globals) -> Result<Settings, Error> {
-    let folder = std::env::current_dir().map_err(|source| Error::CurrentFolder { source })?;
-    let layers =
-        Layers { flags: flags(globals), environment: |name: &str| std::env::var(name).ok(), file: dotenv(&folder)? };
+    let layers = here(flags(globals))?;
     let mut settings = layers.resolve(globals.addressing)?;
     settings.limit_rate = globals.limit_rate.map(|rate| rate.0);
     Ok(settings)
 }
 
+/// Returns the settings that hold for a caller that is no command line: what it was `given` wins over the environment and
+/// the `.env` file. Each is the name of a variable, what the caller calls it, and the value.
+///
+/// # Errors
+/// [`Failure`](crate::Failure), in the command's words.
+pub fn settings_of(given: Vec<(&'static str, &'static str, String)>) -> Result<Settings, crate::Failure> {
+    let layers = here(given)?;
+    Ok(layers.resolve(None)?)
+}
+
 /// Returns the settings of whoever has set nothing.
 pub(crate) fn defaults() -> Result<Settings, Error> {
     Settings::from_variables(|_| None).map_err(|source| Error::Settings { source, origin: Origin::Default })
+}
+
+/// Returns where settings are looked for in this process.
+fn here(flags: Vec<(&'static str, &'static str, String)>) -> Result<Layers<impl Fn(&str) -> Option<String>>, Error> {
+    let folder = std::env::current_dir().map_err(|source| Error::CurrentFolder { source })?;
+    Ok(Layers { flags, environment: |name: &str| std::env::var(name).ok(), file: dotenv(&folder)? })
 }
 
 /// Returns the time of this call.
@@ -48,7 +62,7 @@ pub(crate) fn now() -> OffsetDateTime {
 }
 
 /// Returns where this machine remembers pushes that are running: the XDG state folder, or none where there is no home.
-pub(crate) fn state_folder() -> Option<PathBuf> {
+pub fn state_folder() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let state = state.or_else(|| std::env::home_dir().map(|home| home.join(".local").join("state")))?;
     let folder = state.join("modeldepot");

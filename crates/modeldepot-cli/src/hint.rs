@@ -29,7 +29,7 @@ pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String>
     }
 }
 
-fn depot(error: &Depot, settings: Option<&Settings>) -> Option<String> {
+pub(crate) fn depot(error: &Depot, settings: Option<&Settings>) -> Option<String> {
     const PUBLISH_AGAIN: &str = "do not use this version; publish the model again under a new one";
     Some(match error {
         Depot::Source(error) => return source(error),

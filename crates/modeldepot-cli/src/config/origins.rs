@@ -2,7 +2,7 @@
 
 use modeldepot::{Addressing, Credentials, Settings};
 
-use super::{Layers, Origin, dotenv, flags};
+use super::{Layers, Origin, flags, here};
 use crate::args::Globals;
 use crate::error::Error;
 
@@ -18,10 +18,7 @@ pub(crate) struct InUse {
 
 /// Returns where each of the settings comes from.
 pub(crate) fn origins(globals: &Globals, settings: &Settings) -> Result<Vec<InUse>, Error> {
-    let folder = std::env::current_dir().map_err(|source| Error::CurrentFolder { source })?;
-    let layers =
-        Layers { flags: flags(globals), environment: |name: &str| std::env::var(name).ok(), file: dotenv(&folder)? };
-    Ok(layers.in_use(globals, settings))
+    Ok(here(flags(globals))?.in_use(globals, settings))
 }
 
 /// Returns the names of the variables that send HTTP clients through a proxy, or past it, and are set. Not their

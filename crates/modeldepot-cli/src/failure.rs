@@ -1,0 +1,42 @@
+//! What the command would say of a failure, for a front end that says it in its own way.
+
+use modeldepot::{Error as Depot, ErrorKind, Settings};
+
+use crate::error::{Error, causes};
+use crate::hint;
+
+/// A failure, in the command's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What the user should do.
+    pub kind: ErrorKind,
+    /// What failed.
+    pub message: String,
+    /// Why, the nearest cause first. What the message says is not said again.
+    pub causes: Vec<String>,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// Returns what is to be said of an error of the library, under the settings it happened with.
+    pub fn of(error: &Depot, settings: Option<&Settings>) -> Failure {
+        Failure {
+            kind: error.kind(),
+            message: error.to_string(),
+            causes: causes(error),
+            hint: hint::depot(error, settings),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure {
+            kind: error.kind(),
+            message: error.to_string(),
+            causes: error.causes(),
+            hint: hint::hint(&error, None),
+        }
+    }
+}

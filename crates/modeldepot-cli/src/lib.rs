@@ -1,0 +1,135 @@
+//! The `modeldepot` command: what was typed, resolved, done by the library, and told.
+//!
+//! A library, so that the Python package carries the command ([`run`]), reads the same settings ([`settings`]) and says
+//! the same of a failure ([`Failure`]).
+
+mod args;
+mod commands;
+mod config;
+mod demo;
+mod doctor;
+mod error;
+mod failure;
+mod hint;
+mod http;
+mod interrupt;
+#[cfg(test)]
+mod reference;
+mod ui;
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::Parser as _;
+use clap::error::ErrorKind as Refusal;
+use modeldepot::Settings;
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{Args, Command, Globals};
+use crate::error::Error;
+use crate::ui::Ui;
+
+pub use crate::config::{settings_of as settings, state_folder};
+pub use crate::failure::Failure;
+
+/// Runs the command with what was typed, its own name first, and returns the exit status. Signals and the log are the
+/// process's, so a process runs one command.
+pub fn run(typed: impl IntoIterator<Item = OsString>) -> u8 {
+    let typed: Vec<OsString> = typed.into_iter().collect();
+    let args = match Args::try_parse_from(&typed) {
+        Ok(args) => args,
+        Err(refusal) => return refused(&refusal, &typed),
+    };
+    let ui = Ui::new(&args.globals);
+    let (settings, done) = obey(args, &ui);
+    match done {
+        Ok(()) => 0,
+        Err(error) => {
+            ui.failure(&error, settings.as_ref());
+            error.exit()
+        }
+    }
+}
+
+/// Does what was typed, and returns the settings it was done with: hints are made of them.
+fn obey(args: Args, ui: &Ui) -> (Option<Settings>, Result<(), Error>) {
+    let Args { globals, command } = args;
+    let command = match commands::run_offline(command, ui) {
+        Ok(command) => command,
+        Err(done) => return (None, done),
+    };
+    log(&globals);
+    // The demo stands on its own: a broken `.env` is no reason not to see it.
+    let settings = match &command {
+        Command::Demo(_) => config::defaults(),
+        _ => config::settings(&globals),
+    };
+    let settings = match settings {
+        Ok(settings) => settings,
+        Err(error) => return (None, Err(error)),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2)))
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(source) => return (Some(settings), Err(Error::Runtime { source })),
+    };
+    let done = runtime.block_on(async {
+        let done = commands::run(command, &globals, &settings, ui).await;
+        settled().await;
+        done
+    });
+    // Threads that write a staged file end soon; one that waits for the keyboard never does.
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    (Some(settings), done)
+}
+
+/// Waits a moment for the tasks of dropped work to be gone: one that is cut off by the end of the runtime instead may
+/// find the threads it needs missing, and panic.
+async fn settled() {
+    let tasks = tokio::runtime::Handle::current().metrics();
+    for _ in 0..100 {
+        if tasks.num_alive_tasks() == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    tracing::debug!(tasks = tasks.num_alive_tasks(), "ending while tasks are running");
+}
+
+/// Answers to `--help`, `--version` and what cannot be parsed.
+fn refused(refusal: &clap::Error, typed: &[OsString]) -> u8 {
+    let asked_for = matches!(refusal.kind(), Refusal::DisplayHelp | Refusal::DisplayVersion);
+    // What could not be parsed has no flags yet, but a program that reads JSON should still get it.
+    if !asked_for && typed.iter().any(|arg| arg == "--json") {
+        let ui = Ui::new(&Globals { json: true, ..Globals::default() });
+        let text = refusal.to_string();
+        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let error = Error::Usage { message, hint: "--help shows what can be given" };
+        ui.failure(&error, None);
+        return error.exit();
+    }
+    // A closed pipe is no reason to complain.
+    let _ = refusal.print();
+    u8::try_from(refusal.exit_code()).unwrap_or(2)
+}
+
+/// Sends the log to stderr: our own with -v, a line for each request with -vv, what the SDK says of each with -vvv. Never
+/// the SDK's traces, which show headers.
+fn log(globals: &Globals) {
+    let filter = match globals.verbose {
+        0 => return,
+        1 => "modeldepot=debug,modeldepot_embedded=info",
+        2 => "modeldepot=trace,modeldepot_embedded=debug",
+        _ => "modeldepot=trace,modeldepot_embedded=debug,aws_smithy_runtime=debug,aws_sdk_s3=debug,aws_config=info",
+    };
+    let stderr = || anstream::AutoStream::new(std::io::stderr(), anstream::ColorChoice::global());
+    let colours = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+    let log = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_ansi(colours).with_writer(stderr);
+    match globals.verbose {
+        1 => log.without_time().init(),
+        _ => log.with_timer(tracing_subscriber::fmt::time::uptime()).init(),
+    }
+}
