@@ -224,6 +224,11 @@ impl PartDigest {
         }
     }
 
+    /// Returns the digest of the file that the part is the whole of, if it may be one.
+    pub(crate) fn root(&self) -> Option<Blake3> {
+        self.root
+    }
+
     /// Returns the part as a node of the file's tree; none of an empty file.
     pub(crate) fn subtree(&self) -> Option<Subtree> {
         self.inner

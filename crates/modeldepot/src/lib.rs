@@ -75,6 +75,6 @@ pub use progress::{Event, Progress};
 pub use s3::S3Client;
 pub use settings::{Addressing, Buckets, Credentials, Endpoint, LOOPBACK_LOGIN, Secret, Settings, SettingsError};
 pub use storage::{
-    Collected, Deleted, Description, Fault, Fetched, FsckReport, GcPlan, ModelStorage, ModelSummary, Probed, Published,
-    Pull, Push, Remains, Scan, Source, SourceFile, StoredFile, Verified, VersionSummary,
+    Collected, Deleted, Description, Fault, Fetched, FileReader, FsckReport, GcPlan, ModelStorage, ModelSummary,
+    Probed, Published, Pull, Push, Remains, Scan, Source, SourceFile, StoredFile, Verified, VersionSummary,
 };

@@ -89,8 +89,13 @@ impl Landing {
 
 impl Object {
     /// Returns the length of the ranges that it is read in.
-    fn cut(&self) -> u64 {
+    pub(super) fn cut(&self) -> u64 {
         self.expected.as_ref().map_or_else(|| part_size(self.size), |expected| expected.cut(self.size))
+    }
+
+    /// Returns what the range must be, if that is known of ranges.
+    pub(super) fn part(&self, index: usize) -> Option<PartExpected> {
+        self.expected.as_ref().and_then(|expected| expected.part(index, self.size))
     }
 }
 
@@ -156,7 +161,7 @@ impl S3Client {
                 etag: Arc::clone(&etag),
                 offset,
                 len: cut.min(object.size - offset),
-                expected: object.expected.as_ref().and_then(|expected| expected.part(index, object.size)),
+                expected: object.part(index),
                 // A digest of our own makes the server's checksum of the whole needless.
                 with_crc64: object.expected.is_none(),
             };

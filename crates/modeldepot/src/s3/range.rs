@@ -88,8 +88,9 @@ impl Range {
         let mut attempts = Attempts::default();
         loop {
             let error = match self.ask(0).await {
-                Ok(answer) => match answer.body.collect().await {
-                    Ok(body) => return Ok(body.into_bytes()),
+                Ok(answer) => match answer.body.collect().await.map(|body| body.into_bytes()) {
+                    Ok(body) if body.len() as u64 == self.len => return Ok(body),
+                    Ok(_) => self.broke_off(&std::io::Error::other("the body has another length than was asked for")),
                     Err(error) => self.broke_off(&error),
                 },
                 Err(error) => error,

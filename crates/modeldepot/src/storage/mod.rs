@@ -11,6 +11,7 @@ mod gc;
 mod job;
 mod journal;
 mod publish;
+mod read;
 mod source;
 mod verify;
 
@@ -35,6 +36,7 @@ pub use fetch::{Fetched, Pull};
 pub use fsck::{Fault, FsckReport};
 pub use gc::{Collected, GcPlan, Remains};
 pub use publish::{Published, Push};
+pub use read::FileReader;
 pub use source::{Scan, Source, SourceFile};
 pub use verify::Verified;
 
@@ -155,6 +157,7 @@ mod tests {
         sent(storage.download_model(pull, &Progress::none()));
         sent(storage.verify(selector, &Progress::none()));
         sent(storage.describe(selector));
+        sent(async { storage.open_file(selector, None).await?.read(|_| {}).await });
         sent(storage.list_models());
     }
 }

@@ -7,7 +7,7 @@ use super::catalog::StoredFile;
 use crate::error::{Error, Result};
 use crate::key::ObjectKey;
 use crate::manifest::Manifest;
-use crate::name::Selector;
+use crate::name::{ArtifactPath, Selector};
 use crate::progress::{Event, Progress};
 use crate::s3::{FILES_AT_ONCE, Object, Sink};
 
@@ -81,28 +81,34 @@ impl ModelStorage {
                 }
             }
         };
-        // Whoever asked for a version knows its files by their paths, and not by keys.
-        let path = file.path.to_string();
-        result.await.map_err(|error| match error {
-            Error::ObjectNotFound { .. } => {
-                Error::FileMissing { model: model.clone(), version: version.clone(), path: file.path.clone() }
-            }
-            Error::WrongSize { expected, found, .. } => Error::WrongSize { path, expected, found },
-            Error::WrongDigest { algorithm, expected, found, .. } => {
-                Error::WrongDigest { path, algorithm, expected, found }
-            }
-            Error::WrongPart { first, last, expected, found, .. } => {
-                Error::WrongPart { path, first, last, expected, found }
-            }
-            error => error,
-        })
+        result.await.map_err(|error| of_version(error, manifest, &file.path))
+    }
+}
+
+/// Says of a version's file what is wrong with an object: whoever asked for a version knows its files by their paths, and
+/// not by keys.
+pub(super) fn of_version(error: Error, manifest: &Manifest, file: &ArtifactPath) -> Error {
+    let path = file.to_string();
+    match error {
+        Error::ObjectNotFound { .. } => {
+            let (model, version) = (manifest.model_name.clone(), manifest.version.clone());
+            Error::FileMissing { model, version, path: file.clone() }
+        }
+        Error::WrongSize { expected, found, .. } => Error::WrongSize { path, expected, found },
+        Error::WrongDigest { algorithm, expected, found, .. } => {
+            Error::WrongDigest { path, algorithm, expected, found }
+        }
+        Error::WrongPart { first, last, expected, found, .. } => {
+            Error::WrongPart { path, first, last, expected, found }
+        }
+        error => error,
     }
 }
 
 /// Compares a digest with the published one.
 pub(super) fn same<D: PartialEq + std::fmt::Display>(
     algorithm: &'static str,
-    path: &crate::ArtifactPath,
+    path: &ArtifactPath,
     expected: D,
     found: D,
 ) -> Result<()> {

@@ -1,7 +1,7 @@
 //! One suite, every server: what the library needs of S3, and what it promises on it.
 
 use crate::backend::Backend;
-use crate::{client, models, original, publish, transfer, upkeep};
+use crate::{client, models, original, publish, read, transfer, upkeep};
 
 /// Runs each check on each server.
 macro_rules! contract {
@@ -67,6 +67,7 @@ contract![
     transfer::a_pull_fetches_only_what_differs,
     transfer::a_push_without_md5_is_proven_all_the_same,
     transfer::no_more_than_the_limit_is_moved,
+    read::a_file_is_read_part_by_part_and_every_part_is_proven,
     upkeep::what_a_dead_push_left_is_found_and_removed,
     upkeep::what_is_alive_or_published_or_unknown_is_spared,
     upkeep::a_delete_that_was_cut_off_is_finished,

@@ -11,5 +11,6 @@ mod https;
 mod models;
 mod original;
 mod publish;
+mod read;
 mod transfer;
 mod upkeep;

@@ -1,0 +1,102 @@
+//! Reading a file of a version without putting it on a disk: part by part, each proven before it is handed out.
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::ModelStorage;
+use super::catalog::StoredFile;
+use super::verify::{of_version, same};
+use crate::digest::Md5;
+use crate::error::{Error, Result};
+use crate::key::ObjectKey;
+use crate::manifest::Manifest;
+use crate::name::{ArtifactPath, Selector};
+use crate::s3::{Object, Pieces};
+use crate::task::blocking;
+
+/// Parts that are on their way at once when a whole file is read.
+const PARTS_AT_ONCE: usize = 4;
+
+/// A file of a version, to be read in any order. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct FileReader {
+    manifest: std::sync::Arc<Manifest>,
+    file: StoredFile,
+    pieces: Pieces,
+}
+
+impl ModelStorage {
+    /// Opens a file of a version; without a path, its model file. Reads the manifest and nothing else yet.
+    ///
+    /// # Errors
+    /// As [`ModelStorage::describe`], and [`Error::FileNotFound`] when the version has no such file.
+    pub async fn open_file(&self, selector: &Selector, path: Option<&ArtifactPath>) -> Result<FileReader> {
+        let found = self.describe(selector).await?;
+        let path = match path {
+            Some(path) => path.clone(),
+            None => found.main()?,
+        };
+        let manifest = found.manifest;
+        let (model, version) = (manifest.model_name.clone(), manifest.version.clone());
+        let Some(file) = found.files.iter().find(|file| file.path == path).cloned() else {
+            let files = found.files.into_iter().map(|file| file.path).collect();
+            return Err(Error::FileNotFound { model, version, path, files });
+        };
+        let key = ObjectKey::Artifact(model, version, path).to_string();
+        let expected = file.expected();
+        let object = Object { bucket: self.bucket.clone(), key, size: file.size, etag: None, expected };
+        Ok(FileReader { manifest: manifest.into(), file, pieces: Pieces::new(&self.client, object) })
+    }
+}
+
+impl FileReader {
+    /// Returns the manifest of the file's version.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Returns the file.
+    pub fn file(&self) -> &StoredFile {
+        &self.file
+    }
+
+    /// Returns the length of every part but the last.
+    pub fn part_size(&self) -> u64 {
+        self.pieces.part_size()
+    }
+
+    /// Returns the bytes of a part; none of one beyond the end. They have the digest that was published, where one was:
+    /// of a version that the Python original wrote only the whole file has one.
+    ///
+    /// # Errors
+    /// As [`ModelStorage::verify`], and [`Error::ObjectChanged`] when the file is replaced meanwhile.
+    pub async fn part(&self, index: u64) -> Result<Bytes> {
+        let part = self.pieces.part(index).await;
+        part.map_err(|error| of_version(error, &self.manifest, &self.file.path))
+    }
+
+    /// Returns the whole file, proven.
+    ///
+    /// # Errors
+    /// As [`FileReader::part`].
+    pub async fn read(&self, on_bytes: impl Fn(u64) + Send + Sync) -> Result<Vec<u8>> {
+        let mut whole = Vec::with_capacity(usize::try_from(self.file.size).unwrap_or_default());
+        let parts = (0..self.file.size.div_ceil(self.part_size())).map(|index| self.part(index));
+        let mut parts = stream::iter(parts.collect::<Vec<_>>()).buffered(PARTS_AT_ONCE);
+        while let Some(part) = parts.try_next().await? {
+            whole.extend_from_slice(&part);
+            on_bytes(part.len() as u64);
+        }
+        drop(parts);
+        if let (None, Some(expected)) = (self.file.blake3, self.file.md5) {
+            let (whole, found) = blocking(move || {
+                let found = Md5::of(&whole);
+                Ok((whole, found))
+            })
+            .await?;
+            same("MD5", &self.file.path, expected, found)?;
+            return Ok(whole);
+        }
+        Ok(whole)
+    }
+}
