@@ -316,6 +316,19 @@ mod tests {
         assert_eq!(parse(std::str::from_utf8(&json).unwrap()).unwrap(), manifest);
     }
 
+    /// A parser that is off by the last bit would make another content of the same push.
+    #[test]
+    fn a_metric_comes_back_as_it_was() {
+        let mut manifest = parse(&seal(&with_files(&file("best_model.pth")))).unwrap();
+        for metric in [0.975_555_555_555_555_5_f64, 0.1 + 0.2, 1.0 / 3.0, f64::MIN_POSITIVE] {
+            manifest.metadata.insert("metric".to_owned(), metric.into());
+            let manifest = manifest.clone().sealed();
+            let back = parse(std::str::from_utf8(&manifest.to_json()).unwrap()).unwrap();
+            assert_eq!(back.metadata["metric"].as_f64(), Some(metric));
+            assert!(back.same_content(&manifest));
+        }
+    }
+
     #[test]
     fn no_byte_of_a_manifest_can_change_unseen() {
         let manifest = parse(&seal(&with_files(&file("best_model.pth")))).unwrap().sealed();
