@@ -1,0 +1,14 @@
+//! The REST service and the web console: what a bucket holds, for programs and for people who would rather look.
+//!
+//! Neither holds state of its own: the bucket is the truth.
+//!
+//! # Map
+//! - `server`: starts, listens, stops.
+//! - `state`: what every handler holds.
+//! - `catalog`: the models and versions, read through a small cache that is validated against the bucket.
+//! - `routes`: the REST API, one file a resource.
+//! - `console`: the pages.
+
+mod catalog;
+mod console;
+mod state;
