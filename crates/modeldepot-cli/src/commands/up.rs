@@ -8,6 +8,7 @@ use modeldepot_server::Server as Console;
 use serde_json::json;
 
 use super::Context;
+use super::serve::configured;
 use crate::args::UpArgs;
 use crate::error::Error;
 use crate::interrupt::Signals;
@@ -35,7 +36,7 @@ pub(crate) async fn run(args: UpArgs, cx: &Context<'_>) -> Result<(), Error> {
             let credentials = Credentials::Key { access: access_key, secret: Secret::new(secret_key), token: None };
             let endpoint = Some(endpoint.parse().map_err(modeldepot::Error::from)?);
             let settings = Settings { endpoint, credentials, ..cx.settings.clone() };
-            Some(Console::start(modeldepot_server::Config { listen: args.console, settings }).await?)
+            Some(Console::start(configured(args.console, settings, args.service)?).await?)
         }
     };
     let console_url = console.as_ref().map(Console::url);
