@@ -45,8 +45,9 @@ class ModelDepotError(Exception):
         self.hint = hint
         self.causes = tuple(causes)
         if isinstance(self, OSError):
-            self.errno = errno
-            self.filename = filename
+            error: Any = self
+            error.errno = errno
+            error.filename = filename
 
     def __str__(self) -> str:
         lines = [self.message]
