@@ -515,7 +515,7 @@ impl ModelStorage {
     /// --------
     /// >>> with ModelStorage().open("plant_classifier@1.0.0", "best_model.pth") as file:
     /// ...     file.seek(-4, 2), file.read()
-    /// (4092, b'\\xff\\xff\\xff\\xff')
+    /// (4092, b'\xff\xff\xff\xff')
     #[pyo3(signature = (name, file=None))]
     fn open<'py>(&self, py: Python<'py>, name: &str, file: Option<&str>) -> PyResult<Bound<'py, PyAny>> {
         let reader = self.reader(py, name, file)?;
