@@ -61,7 +61,11 @@ def said_by_the_command(*arguments: str) -> dict[str, Any]:
         (lambda s, m: s.describe("plant_clasifier"), NotFoundError, ["show", "plant_clasifier"]),
         (lambda s, m: s.describe("plant_classifier", "2"), NotFoundError, ["show", "plant_classifier@2"]),
         (lambda s, m: s.upload_model("nope.pth", "m"), LocalFileNotFoundError, ["push", "m", "nope.pth"]),
-        (lambda s, m: s.upload_model(m, "m", history=m), InvalidError, ["push", "m", "best_model.pth", "--history", "best_model.pth"]),
+        (
+            lambda s, m: s.upload_model(m, "m", history=m),
+            InvalidError,
+            ["push", "m", "best_model.pth", "--history", "best_model.pth"],
+        ),
         (
             lambda s, m: s.upload_model(m, "plant_classifier", "1", {"other": 1}),
             ConflictError,
@@ -72,14 +76,22 @@ def said_by_the_command(*arguments: str) -> dict[str, Any]:
             NotFoundError,
             ["url", "plant_classifier", "--file", "best_modl.pth"],
         ),
-        (lambda s, m: ModelStorage(endpoint="localhost:9000"), InvalidError, ["--endpoint", "localhost:9000", "models"]),
+        (
+            lambda s, m: ModelStorage(endpoint="localhost:9000"),
+            InvalidError,
+            ["--endpoint", "localhost:9000", "models"],
+        ),
         (
             lambda s, m: ModelStorage(endpoint="http://127.0.0.1:1").models(),
             UnavailableError,
             ["--endpoint", "http://127.0.0.1:1", "models"],
         ),
         (lambda s, m: ModelStorage(bucket="no-such").models(), NotFoundError, ["--bucket", "no-such", "models"]),
-        (lambda s, m: s.download_model("plant_classifier", local_dir=m), IoError, ["pull", "plant_classifier", "best_model.pth"]),
+        (
+            lambda s, m: s.download_model("plant_classifier", local_dir=m),
+            IoError,
+            ["pull", "plant_classifier", "best_model.pth"],
+        ),
     ],
 )
 def test_the_words_are_the_commands(
@@ -99,7 +111,9 @@ def test_a_wrong_login_is_denied_and_shows_no_secret(storage: ModelStorage) -> N
     for access in ("minioadmin", "nobody"):
         with pytest.raises(DeniedError) as raised:
             ModelStorage(access_key=access, secret_key=secret).models()
-        assert secret not in str(raised.value) + repr(raised.value) + repr(ModelStorage(access_key=access, secret_key=secret))
+        assert secret not in str(raised.value) + repr(raised.value) + repr(
+            ModelStorage(access_key=access, secret_key=secret)
+        )
         assert raised.value.hint is not None
 
 

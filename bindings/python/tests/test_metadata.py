@@ -23,6 +23,7 @@ def test_plain_values_come_back_as_they_were(storage: ModelStorage, model: Path)
         "int": -3,
         "large": 2**64 - 1,
         "float": 0.1,
+        "last bit": 0.9755555555555555,
         "whole": 3.0,
         "text": "naïve ☃",
         "list": [1, [2.5, {"deep": ()}]],
@@ -34,6 +35,7 @@ def test_plain_values_come_back_as_they_were(storage: ModelStorage, model: Path)
     assert found == {**metadata, "list": [1, [2.5, {"deep": []}]], "optimizer": "AdamW"}
     assert list(found) == list(metadata), "in their order"
     assert list(found["ordered"]) == ["z", "a"]
+    assert storage.upload_model(model, "m", "1", metadata).already, "the same again"
     assert type(found["whole"]) is float and type(found["int"]) is int and found["true"] is True
 
 

@@ -20,7 +20,7 @@ def test_a_function_sees_the_bytes_and_their_total(storage: ModelStorage, large:
         lambda see: slow.download_model("m", local_dir="back", progress=see),
     ):
         seen: list[tuple[int, int]] = []
-        call(lambda done, total: seen.append((done, total)))
+        call(lambda *now, seen=seen: seen.append(now))
         assert seen == sorted(set(seen)), "it only grows"
         assert len(seen) > 2 and {now[1] for now in seen} == {total} and seen[-1][0] == total
 

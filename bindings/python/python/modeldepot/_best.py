@@ -7,7 +7,8 @@ import json
 import math
 import os
 import tempfile
-from typing import Any, Generator, Mapping, Optional
+from collections.abc import Generator, Mapping
+from typing import Any, Optional
 
 from ._errors import InvalidError
 from ._modeldepot import ModelStorage, Published

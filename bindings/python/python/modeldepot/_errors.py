@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno as errnos
-from typing import Any, Optional, Sequence
+from collections.abc import Sequence
+from typing import Any, Optional
 
 
 class ModelDepotError(Exception):

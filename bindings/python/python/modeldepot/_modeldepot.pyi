@@ -1,8 +1,9 @@
 import io
 from asyncio import Future
+from collections.abc import Sequence
 from datetime import datetime
 from os import PathLike
-from typing import Any, Callable, ClassVar, Final, Literal, Optional, Sequence, Union, final
+from typing import Any, Callable, ClassVar, Final, Literal, Optional, Union, final
 
 from typing_extensions import Self, disjoint_base
 

@@ -12,7 +12,8 @@ import io
 import os
 import sys
 import tempfile
-from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Generator, Optional, Sequence
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Optional
 
 from ._errors import InvalidError
 
@@ -79,13 +80,12 @@ def load(
     if loader is None:
         raise InvalidError(
             f"`{reader.path}` is of no known format",
-            "use open() for its bytes, or download_model() for the file; known are "
-            + ", ".join([*loaders, *pickles]),
+            "use open() for its bytes, or download_model() for the file; known are " + ", ".join([*loaders, *pickles]),
         )
     if ending in pickles and not allow_pickle:
         raise InvalidError(
             f"`{reader.path}` is a pickle, which runs whatever code its writer put into it",
-            "if you trust whoever could write to the bucket, pass allow_pickle=True; safetensors and skops need no trust",
+            "if you trust whoever could write to the bucket, pass allow_pickle=True; safetensors and skops ask for none",
         )
     return loader(reader.read(progress=progress))
 

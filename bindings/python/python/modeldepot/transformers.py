@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any, Optional
 
 from transformers import TrainerCallback
 
@@ -12,7 +13,7 @@ from ._modeldepot import ModelStorage, Published
 
 
 class PublishBest(TrainerCallback):  # type: ignore[misc, unused-ignore]
-    """Publishes the best checkpoint of a ``Trainer``, with its ``trainer_state.json`` as history, when the training ends.
+    """Publishes the best checkpoint of a ``Trainer`` when the training ends, with its ``trainer_state.json`` as history.
 
     The trainer decides which one is the best: give it ``metric_for_best_model`` and ``load_best_model_at_end=True``.
     Without, the last checkpoint is published.
@@ -57,7 +58,7 @@ class PublishBest(TrainerCallback):  # type: ignore[misc, unused-ignore]
             return
         checkpoint = state.best_model_checkpoint or os.path.join(args.output_dir, f"checkpoint-{state.global_step}")
         if not os.path.isdir(checkpoint):
-            raise InvalidError(f"there is no checkpoint `{checkpoint}`", "let the trainer save: save_strategy=\"epoch\"")
+            raise InvalidError(f"there is no checkpoint `{checkpoint}`", 'let the trainer save: save_strategy="epoch"')
         # The state in the best checkpoint ends with it; the whole training's is the history.
         history = os.path.join(args.output_dir, "trainer_state.json")
         state.save_to_json(history)
