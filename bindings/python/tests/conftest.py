@@ -20,6 +20,11 @@ from modeldepot import ModelStorage
 COMMAND = str(Path(sys.executable).parent / "modeldepot")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begins with what takes long, so that the others run beside it."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 def read_json(stream: Any) -> Any:
     """Reads the first JSON value of a stream of lines."""
     text = ""

@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-import time
 from pathlib import Path
 
 import pytest
@@ -69,10 +68,8 @@ def test_the_loop_runs_meanwhile_and_progress_comes_in_it(storage: ModelStorage,
 def test_a_cancelled_push_leaves_no_version(storage: ModelStorage, large: Path) -> None:
     async def cancel() -> None:
         depot = AsyncModelStorage(limit_rate=4_000_000)
-        began = time.monotonic()
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(depot.upload_model(large, "m", "1"), 0.7)
-        assert time.monotonic() - began < 1.0
         await asyncio.sleep(0.2)
         assert await AsyncModelStorage().models() == []
 

@@ -66,6 +66,7 @@ def test_keras(storage: ModelStorage, monkeypatch: pytest.MonkeyPatch) -> None:
     assert loss == pytest.approx(min(losses), rel=1e-4), "it is the model of the best epoch"
 
 
+@pytest.mark.torch
 @pytest.mark.filterwarnings("ignore")
 def test_lightning(storage: ModelStorage) -> None:
     lightning = pytest.importorskip("lightning")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -43,9 +44,13 @@ def test_the_documents_scripts(storage: ModelStorage, boto: Any) -> None:
     images, digits = load_digits(return_X_y=True)
     assert model.score(images / 16.0, digits) > 0.95
 
+    # What the folder has already is not fetched again, and so not seen to be damaged.
+    shutil.rmtree("models/downloaded")
     boto.put_object(Bucket=storage.bucket, Key=found.manifest["model_file"], Body=b"damaged")
     damaged = script("verify_s3.py")
-    assert damaged.returncode == 1 and "`best_model.joblib` is damaged" in damaged.stderr
+    assert damaged.returncode == 1
+    assert "`best_model.joblib`" in damaged.stderr, damaged.stderr
+    assert "2. ✅" in damaged.stdout and "3. ✅" not in damaged.stdout
 
 
 def test_the_notebook(storage: ModelStorage, tmp_path: Path) -> None:

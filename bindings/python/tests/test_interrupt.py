@@ -1,4 +1,7 @@
-"""Ctrl-C: seen within 200 ms, and nothing is left half done."""
+"""Ctrl-C ends what waits, in the middle, and nothing is left half done.
+
+How soon is not tested but measured, by `measure.py`: a busy machine would fail an innocent change.
+"""
 
 from __future__ import annotations
 
@@ -20,51 +23,50 @@ from modeldepot import ModelStorage, S3Client
 RATE = 4_000_000
 
 
-def interrupted(call: Any) -> float:
-    """Interrupts a call in the middle, and returns how many seconds later it ended."""
-    sent = []
+def interrupt_in_the_middle(call: Any) -> None:
+    """Interrupts a call that tells its progress to a function, and sees that it did not run to its end."""
+    seen: list[tuple[int, int]] = []
+    # Not out of the function itself: what that raises ends a call in another way.
+    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
 
-    def interrupt() -> None:
-        sent.append(time.monotonic())
-        os.kill(os.getpid(), signal.SIGINT)
+    def see(done: int, total: int) -> None:
+        if not seen:
+            timer.start()
+        seen.append((done, total))
 
-    timer = threading.Timer(0.8, interrupt)
-    timer.start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            call()
-        return time.monotonic() - sent[0]
-    finally:
-        timer.cancel()
+    with pytest.raises(KeyboardInterrupt):
+        call(see)
+    assert seen[-1][0] < seen[-1][1]
 
 
-def test_a_push_ends_at_once_and_leaves_no_version(storage: ModelStorage, large: Path) -> None:
+def test_a_push_ends_and_leaves_no_version(storage: ModelStorage, large: Path) -> None:
     slow = ModelStorage(limit_rate=RATE)
-    assert interrupted(lambda: slow.upload_model(large, "m", "1")) < 0.2
+    interrupt_in_the_middle(lambda see: slow.upload_model(large, "m", "1", progress=see))
     assert storage.models() == []
     published = storage.upload_model(large, "m", "1")
     assert not published.already and published.size == large.stat().st_size
     storage.verify("m")
 
 
-def test_a_pull_ends_at_once_and_leaves_no_file(storage: ModelStorage, large: Path) -> None:
+def test_a_pull_ends_and_leaves_no_file(storage: ModelStorage, large: Path) -> None:
     storage.upload_model(large, "m", "1")
     slow = ModelStorage(limit_rate=RATE)
-    assert interrupted(lambda: slow.download_model("m", local_dir="back")) < 0.2
+    interrupt_in_the_middle(lambda see: slow.download_model("m", local_dir="back", progress=see))
     assert [path.name for path in Path("back").iterdir() if not path.name.startswith(".")] == []
     assert Path(storage.download_model("m", local_dir="back")).read_bytes() == large.read_bytes()
 
 
 def test_everything_that_waits_can_be_interrupted(storage: ModelStorage, large: Path) -> None:
-    storage.upload_model(large, "m", "1")
+    large.rename("large.npy")
+    storage.upload_model("large.npy", "m", "1")
     slow = ModelStorage(limit_rate=RATE)
-    assert interrupted(lambda: slow.verify("m")) < 0.2
-    assert interrupted(lambda: slow.open("m").read()) < 0.2
-    client = S3Client(limit_rate=RATE)
-    assert interrupted(lambda: client.download_file(storage.bucket, "m/v1/large.bin", "object")) < 0.2
+    interrupt_in_the_middle(lambda see: slow.verify("m", progress=see))
+    interrupt_in_the_middle(lambda see: slow.load("m", progress=see))
+    s3 = S3Client(limit_rate=RATE)
+    interrupt_in_the_middle(lambda see: s3.download_file(storage.bucket, "m/v1/large.npy", "object", progress=see))
     assert not Path("object").exists()
-    assert interrupted(lambda: client.upload_file(large, storage.bucket, "object")) < 0.2
-    assert not client.object_exists(storage.bucket, "object")
+    interrupt_in_the_middle(lambda see: s3.upload_file("large.npy", storage.bucket, "object", progress=see))
+    assert not s3.object_exists(storage.bucket, "object")
 
 
 def test_an_exception_of_the_watcher_ends_the_transfer(storage: ModelStorage, large: Path) -> None:

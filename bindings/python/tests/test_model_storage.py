@@ -117,7 +117,7 @@ def test_versions_are_texts_that_sort_as_versions(storage: ModelStorage, model: 
     assert {versions[0]: 1}["1.2"] == 1  # type: ignore[index]
     assert versions[0] != "not a version" and versions[0] != 12
     with pytest.raises(TypeError):
-        max(versions[0], 12)  # type: ignore[type-var]
+        max(versions[0], 12)
     assert isinstance(max(versions), VersionSummary)
     assert storage.describe("m", versions[0]).version == "1.2"
 

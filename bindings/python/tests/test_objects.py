@@ -86,6 +86,7 @@ def test_onnx(storage: ModelStorage, no_disk: None) -> None:
     assert storage.load("m") == model
 
 
+@pytest.mark.torch
 def test_torch(storage: ModelStorage, no_disk: None) -> None:
     torch = pytest.importorskip("torch")
     layer = torch.nn.Linear(3, 2)

@@ -40,13 +40,13 @@ def test_other_threads_run_while_one_waits(storage: ModelStorage, large: Path) -
 
     thread = threading.Thread(target=count)
     thread.start()
-    began = time.monotonic()
+    # A second at that rate. Were the GIL held, not one tick would come in between.
+    before = ticks[0]
     slow.verify("m")
-    waited = time.monotonic() - began
+    during = ticks[0] - before
     stop.set()
     thread.join()
-    assert waited > 0.5, "it was a wait"
-    assert ticks[0] > 100 * waited
+    assert during > 20
 
 
 # What the children of a fork find in their memory.
@@ -62,7 +62,7 @@ def child(model: str, index: int) -> str:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork.*")
 def test_a_storage_is_of_use_after_a_fork(storage: ModelStorage, model: Path) -> None:
     storage.upload_model(model, "m", "parent")
     opened = storage.open("m@parent")
@@ -81,7 +81,7 @@ def test_a_storage_is_of_use_after_a_fork(storage: ModelStorage, model: Path) ->
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork.*")
 def test_a_fork_in_the_middle_of_a_transfer(storage: ModelStorage, large: Path, model: Path) -> None:
     slow = ModelStorage(limit_rate=20_000_000)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
@@ -103,6 +103,7 @@ def resident() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="this system does not tell its memory by /proc")
 def test_a_thousand_pushes_leave_the_memory_as_it_was(storage: ModelStorage, model: Path) -> None:
     pushed = iter(range(100_000))

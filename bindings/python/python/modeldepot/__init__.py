@@ -4,8 +4,8 @@ A model is published once, as a version that never changes, and fetched anywhere
 one that was published. There is no database: every fact is an object in the bucket.
 
 `ModelStorage` has the verbs on models, `AsyncModelStorage` the same for asyncio, `S3Client` those on buckets and
-objects. Settings come from the environment, then from the first ``.env`` found from the current folder upwards, as for the
-``modeldepot`` command. Whatever goes wrong is a `ModelDepotError`, with a ``hint`` at what to do.
+objects. Settings come from the environment, then from the first ``.env`` found from the current folder upwards, as for
+the ``modeldepot`` command. Whatever goes wrong is a `ModelDepotError`, with a ``hint`` at what to do.
 """
 
 from ._errors import (

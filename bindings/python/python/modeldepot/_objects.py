@@ -85,7 +85,7 @@ def load(
     if ending in pickles and not allow_pickle:
         raise InvalidError(
             f"`{reader.path}` is a pickle, which runs whatever code its writer put into it",
-            "if you trust whoever could write to the bucket, pass allow_pickle=True; safetensors and skops ask for none",
+            "if you trust whoever could write to the bucket, pass allow_pickle=True; safetensors and skops need none",
         )
     return loader(reader.read(progress=progress))
 
