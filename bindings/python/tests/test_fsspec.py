@@ -28,7 +28,7 @@ def test_it_is_found_by_its_name(published: None) -> None:
 
 
 def test_folders(published: None) -> None:
-    files = fsspec.filesystem("modeldepot", skip_instance_cache=True)
+    files = fsspec.filesystem("modeldepot")
     assert files.ls("", detail=False) == ["m@1", "n@2"]
     assert sorted(files.ls("m@1", detail=False)) == ["m@1/config.json", "m@1/weights"]
     assert sorted(files.ls("m@1/weights", detail=False)) == ["m@1/weights/b.bin", "m@1/weights/deep"]
@@ -43,7 +43,7 @@ def test_folders(published: None) -> None:
 
 
 def test_it_cannot_be_written_to(published: None) -> None:
-    files = fsspec.filesystem("modeldepot", skip_instance_cache=True)
+    files = fsspec.filesystem("modeldepot")
     with pytest.raises(ValueError, match="can only be read"):
         files.open("m@1/new", "wb")
     for missing in ("m@1/none", "ghost@1/config.json", "m@7/config.json"):

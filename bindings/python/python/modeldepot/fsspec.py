@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Generator
 from typing import Any, Optional
 
 from fsspec.spec import AbstractFileSystem
 
+from ._errors import NotFoundError
 from ._modeldepot import ModelStorage
 
 
@@ -28,8 +31,8 @@ class ModelDepotFileSystem(AbstractFileSystem):  # type: ignore[misc, unused-ign
     """
 
     protocol = "modeldepot"
-    # A version never changes, but the latest one does, and models come and go.
-    cachable = True
+    # What the environment says now counts, not what it said when the first one was made.
+    cachable = False
 
     def __init__(self, storage: Optional[ModelStorage] = None, **settings: Any) -> None:
         known = {"endpoint", "access_key", "secret_key", "region", "bucket", "addressing", "ca_bundle", "limit_rate"}
@@ -88,13 +91,8 @@ class ModelDepotFileSystem(AbstractFileSystem):  # type: ignore[misc, unused-ign
         return self._describe(self._strip_protocol(path).partition("/")[0]).created_at
 
     def _describe(self, name: str) -> Any:
-        from ._errors import NotFoundError
-
-        try:
+        with _as_of_files():
             return self.storage.describe(name)
-        except NotFoundError as error:
-            # What everybody who uses a file system expects.
-            raise FileNotFoundError(str(error)) from error
 
     def _open(  # buffers are the reader's own
         self,
@@ -107,13 +105,18 @@ class ModelDepotFileSystem(AbstractFileSystem):  # type: ignore[misc, unused-ign
     ) -> Any:
         if mode != "rb":
             raise ValueError(f"`{mode}`: published versions can only be read")
-        from ._errors import NotFoundError
-
         name, _, inside = self._strip_protocol(path).partition("/")
-        try:
+        with _as_of_files():
             return self.storage.open(name, inside or None)
-        except NotFoundError as error:
-            raise FileNotFoundError(str(error)) from error
+
+
+@contextlib.contextmanager
+def _as_of_files() -> Generator[None, None, None]:
+    """Raises what everybody who uses a file system expects."""
+    try:
+        yield
+    except NotFoundError as error:
+        raise FileNotFoundError(str(error)) from error
 
 
 def _file(name: str, file: Any) -> dict[str, Any]:
