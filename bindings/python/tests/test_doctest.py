@@ -1,4 +1,4 @@
-"""Every example in the documentation strings is run."""
+"""Every example in the documentation strings and on the page on Python is run."""
 
 import doctest
 import importlib
@@ -9,7 +9,8 @@ import pytest
 import modeldepot
 from modeldepot import ModelStorage
 
-MODULES = ["modeldepot._modeldepot", "modeldepot._errors"]
+MODULES = ["modeldepot._modeldepot", "modeldepot._errors", "modeldepot.fsspec"]
+PAGE = Path(__file__).parents[3] / "docs" / "python.md"
 
 
 def examples() -> list[doctest.DocTest]:
@@ -17,7 +18,7 @@ def examples() -> list[doctest.DocTest]:
     for name in MODULES:
         module = importlib.import_module(name)
         for kind in vars(module).values():
-            if not isinstance(kind, type):
+            if not isinstance(kind, type) or not kind.__module__.startswith("modeldepot"):
                 continue
             members = {kind.__name__: kind, **{f"{kind.__name__}.{n}": m for n, m in vars(kind).items()}}
             for title, member in members.items():
@@ -37,6 +38,23 @@ def test_an_example(example: doctest.DocTest, storage: ModelStorage, model: Path
         storage.upload_model(model, "plant_segmenter", "0.1.0")
     example.globs = {name: getattr(modeldepot, name) for name in modeldepot.__all__}
     example.globs["ModelStorage"] = ModelStorage
+    run(example)
+
+
+def test_the_page(surroundings: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("fsspec", "joblib", "numpy", "safetensors"):
+        pytest.importorskip(module)
+    monkeypatch.delenv("S3_BUCKET_MODELS")
+    Path("best_model.pth").write_bytes(bytes(132_000_000))
+    Path("training_history.json").write_text('{"train_loss": [0.61, 0.13], "val_loss": [0.66, 0.47]}')
+    # A fence ends what is expected, as an empty line does.
+    text = "\n".join("" if line.startswith("```") else line for line in PAGE.read_text().splitlines())
+    page = doctest.DocTestParser().get_doctest(text, {}, "python.md", str(PAGE), 0)
+    assert len(page.examples) > 40
+    run(page)
+
+
+def run(example: doctest.DocTest) -> None:
     said: list[str] = []
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
     runner.run(example, out=said.append)
