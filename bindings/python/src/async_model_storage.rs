@@ -92,54 +92,7 @@ impl AsyncModelStorage {
         self.connection.settings.buckets.models.as_str()
     }
 
-    /// Publish a model file or folder as a new version.
-    ///
-    /// A version appears when all its files are stored, or not at all, and never changes after that. Publishing the same
-    /// content under the same version again is a success and says so, so a retry is safe. What Ctrl-C or the network cut
-    /// off goes on when the call is repeated.
-    ///
-    /// Parameters
-    /// ----------
-    /// model_path : str or os.PathLike
-    ///     The model: a file, or a folder whose files keep their relative paths.
-    /// model_name : str
-    ///     The model's name.
-    /// version : str, optional
-    ///     The version; without one, the current second, UTC, as ``20251028_181858``.
-    /// metadata : dict, optional
-    ///     What is to be said about the version. NumPy scalars count as numbers.
-    /// additional_files : list of str or os.PathLike, optional
-    ///     Files that lie beside the model under their own names.
-    /// history : str or os.PathLike, optional
-    ///     A training history that lies beside the model, and whose best epoch and metrics go into the metadata. What
-    ///     ``metadata`` says wins.
-    /// main : str, optional
-    ///     The model file of a folder; without one, the largest.
-    /// exclude : list of str, optional
-    ///     Patterns of files of a folder to leave out, as ``*.tmp``.
-    /// file_name : str, optional
-    ///     Publish the model file under this name instead of its own.
-    /// progress : bool or callable, optional
-    ///     True for a bar, or a function that is called with the bytes done and their total.
-    /// resume : bool, default True
-    ///     Go on with a push of the same that was cut off.
-    /// md5 : bool, default True
-    ///     Compute the MD5 that the Python original checks; without, a push may go faster than 0.7 GB/s.
-    /// copy : bool, default True
-    ///     Let the server copy parts that an earlier version has, instead of sending them.
-    ///
-    /// Returns
-    /// -------
-    /// Published
-    ///
-    /// Raises
-    /// ------
-    /// LocalFileNotFoundError
-    ///     When a file is not there.
-    /// InvalidError
-    ///     When a name or the metadata cannot be used, or a file changes while it is read.
-    /// ConflictError
-    ///     When the version exists with other content, or its name is spent.
+    #[doc = include_str!("doc/upload_model.txt")]
     #[pyo3(signature = (
         model_path, model_name, version=None, metadata=None, additional_files=None, *, history=None, main=None,
         exclude=None, file_name=None, progress=None, resume=true, md5=true, copy=true
@@ -178,37 +131,7 @@ impl AsyncModelStorage {
         self.connection.started(py, watcher, |storage, meter| upload.run(storage, meter), answer::<_, Published>)
     }
 
-    /// Fetch a version, prove that every byte is the one that was published, and put it in place.
-    ///
-    /// A file appears under its name only when its digest matched, the manifest last. What is in the folder already is
-    /// not fetched again.
-    ///
-    /// Parameters
-    /// ----------
-    /// model_name : str
-    ///     The model; also ``MODEL@VERSION``.
-    /// version : str, optional
-    ///     The version; without one, the latest.
-    /// local_dir : str or os.PathLike, default "./models/downloaded"
-    ///     The folder to put the files into. It is made if it is missing.
-    /// progress : bool or callable, optional
-    ///     True for a bar, or a function that is called with the bytes done and their total.
-    /// resume : bool, default True
-    ///     Use what is there, of a download that was cut off or of an older version.
-    /// sync : bool, default True
-    ///     Wait until the disk has the bytes. Without, a power failure may leave files that are not what was fetched.
-    ///
-    /// Returns
-    /// -------
-    /// str
-    ///     The path of the model file.
-    ///
-    /// Raises
-    /// ------
-    /// NotFoundError
-    ///     When there is no such model or version.
-    /// CorruptError
-    ///     When what the bucket holds is damaged. Nothing is put in place then.
+    #[doc = include_str!("doc/download_model.txt")]
     #[pyo3(
         signature = (model_name, version=None, local_dir=None, *, progress=None, resume=true, sync=true),
         text_signature = "($self, model_name, version=None, local_dir='./models/downloaded', *, progress=None, \
@@ -236,22 +159,7 @@ impl AsyncModelStorage {
         )
     }
 
-    /// List the versions of a model.
-    ///
-    /// Parameters
-    /// ----------
-    /// model_name : str
-    ///     The model.
-    ///
-    /// Returns
-    /// -------
-    /// list of VersionSummary
-    ///     In ascending order, the latest last. Each equals the text of its version.
-    ///
-    /// Raises
-    /// ------
-    /// NotFoundError
-    ///     When the model has no version.
+    #[doc = include_str!("doc/list_model_versions.txt")]
     #[pyo3(signature = (model_name))]
     fn list_model_versions<'py>(&self, py: Python<'py>, model_name: &str) -> PyResult<Bound<'py, PyAny>> {
         let model = model(py, model_name)?;
@@ -263,21 +171,7 @@ impl AsyncModelStorage {
         )
     }
 
-    /// Return the latest version of a model: the highest that is complete.
-    ///
-    /// Parameters
-    /// ----------
-    /// model_name : str
-    ///     The model.
-    ///
-    /// Returns
-    /// -------
-    /// str
-    ///
-    /// Raises
-    /// ------
-    /// NotFoundError
-    ///     When the model has no version.
+    #[doc = include_str!("doc/get_latest_version.txt")]
     #[pyo3(signature = (model_name))]
     fn get_latest_version<'py>(&self, py: Python<'py>, model_name: &str) -> PyResult<Bound<'py, PyAny>> {
         let model = model(py, model_name)?;
@@ -289,23 +183,7 @@ impl AsyncModelStorage {
         )
     }
 
-    /// Delete a version. Its name is spent: it cannot be published again.
-    ///
-    /// Parameters
-    /// ----------
-    /// model_name : str
-    ///     The model.
-    /// version : str
-    ///     The version, exactly.
-    ///
-    /// Returns
-    /// -------
-    /// Deleted
-    ///
-    /// Raises
-    /// ------
-    /// NotFoundError
-    ///     When there is no such version.
+    #[doc = include_str!("doc/delete_model_version.txt")]
     #[pyo3(signature = (model_name, version))]
     fn delete_model_version<'py>(
         &self,
@@ -324,27 +202,7 @@ impl AsyncModelStorage {
         )
     }
 
-    /// Read every file of a version in the bucket and compare it with its digest. Nothing is written.
-    ///
-    /// Parameters
-    /// ----------
-    /// model_name : str
-    ///     The model; also ``MODEL@VERSION``.
-    /// version : str, optional
-    ///     The version; without one, the latest.
-    /// progress : bool or callable, optional
-    ///     True for a bar, or a function that is called with the bytes done and their total.
-    ///
-    /// Returns
-    /// -------
-    /// Verified
-    ///
-    /// Raises
-    /// ------
-    /// NotFoundError
-    ///     When there is no such model or version.
-    /// CorruptError
-    ///     When a file is missing or damaged.
+    #[doc = include_str!("doc/verify.txt")]
     #[pyo3(signature = (model_name, version=None, *, progress=None))]
     fn verify<'py>(
         &self,
@@ -363,25 +221,7 @@ impl AsyncModelStorage {
         )
     }
 
-    /// Return a version in full: its files with their digests, and its metadata.
-    ///
-    /// Parameters
-    /// ----------
-    /// model_name : str
-    ///     The model; also ``MODEL@VERSION``.
-    /// version : str, optional
-    ///     The version; without one, the latest.
-    ///
-    /// Returns
-    /// -------
-    /// Description
-    ///
-    /// Raises
-    /// ------
-    /// NotFoundError
-    ///     When there is no such model or version.
-    /// CorruptError
-    ///     When its manifest cannot be used.
+    #[doc = include_str!("doc/describe.txt")]
     #[pyo3(signature = (model_name, version=None))]
     fn describe<'py>(
         &self,
@@ -398,16 +238,7 @@ impl AsyncModelStorage {
         )
     }
 
-    /// List the models that have a version, by name.
-    ///
-    /// Returns
-    /// -------
-    /// list of ModelSummary
-    ///
-    /// Raises
-    /// ------
-    /// NotFoundError
-    ///     When there is no such bucket.
+    #[doc = include_str!("doc/models.txt")]
     #[pyo3(signature = ())]
     fn models<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.connection.started(
@@ -418,27 +249,7 @@ impl AsyncModelStorage {
         )
     }
 
-    /// Return a URL that lets whoever holds it fetch a file of a version until it expires, without credentials.
-    ///
-    /// Parameters
-    /// ----------
-    /// model_name : str
-    ///     The model; also ``MODEL@VERSION``.
-    /// version : str, optional
-    ///     The version; without one, the latest.
-    /// file : str, optional
-    ///     The path of the file in the version; without one, the model file.
-    /// expiration : int, default 3600
-    ///     How long the URL lives, in seconds: 1 second to 7 days.
-    ///
-    /// Returns
-    /// -------
-    /// str
-    ///
-    /// Raises
-    /// ------
-    /// NotFoundError
-    ///     When there is no such model, version or file.
+    #[doc = include_str!("doc/presigned_url.txt")]
     #[pyo3(signature = (model_name, version=None, file=None, expiration=3600))]
     fn presigned_url<'py>(
         &self,

@@ -3,6 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `model_storage.rs`, `async_model_storage.rs`, `s3_client.rs` | the three classes that users hold, a method per verb |
+//! | `doc/` | what is said of a verb that two classes have |
 //! | `answer/` | what they answer, one class per file |
 //! | `file_reader.rs` | a file of a version, read part by part |
 //! | `connection.rs` | settings, and what was opened with them in this process |

@@ -102,55 +102,7 @@ impl ModelStorage {
         S3Client::of(&self.connection)
     }
 
-    /// Publish a model file or folder as a new version.
-    ///
-    /// A version appears when all its files are stored, or not at all, and never changes after that. Publishing the same
-    /// content under the same version again is a success and says so, so a retry is safe. What Ctrl-C or the network cut
-    /// off goes on when the call is repeated.
-    ///
-    /// Parameters
-    /// ----------
-    /// model_path : str or os.PathLike
-    ///     The model: a file, or a folder whose files keep their relative paths.
-    /// model_name : str
-    ///     The model's name.
-    /// version : str, optional
-    ///     The version; without one, the current second, UTC, as ``20251028_181858``.
-    /// metadata : dict, optional
-    ///     What is to be said about the version. NumPy scalars count as numbers.
-    /// additional_files : list of str or os.PathLike, optional
-    ///     Files that lie beside the model under their own names.
-    /// history : str or os.PathLike, optional
-    ///     A training history that lies beside the model, and whose best epoch and metrics go into the metadata. What
-    ///     ``metadata`` says wins.
-    /// main : str, optional
-    ///     The model file of a folder; without one, the largest.
-    /// exclude : list of str, optional
-    ///     Patterns of files of a folder to leave out, as ``*.tmp``.
-    /// file_name : str, optional
-    ///     Publish the model file under this name instead of its own.
-    /// progress : bool or callable, optional
-    ///     True for a bar, or a function that is called with the bytes done and their total.
-    /// resume : bool, default True
-    ///     Go on with a push of the same that was cut off.
-    /// md5 : bool, default True
-    ///     Compute the MD5 that the Python original checks; without, a push may go faster than 0.7 GB/s.
-    /// copy : bool, default True
-    ///     Let the server copy parts that an earlier version has, instead of sending them.
-    ///
-    /// Returns
-    /// -------
-    /// Published
-    ///
-    /// Raises
-    /// ------
-    /// LocalFileNotFoundError
-    ///     When a file is not there.
-    /// InvalidError
-    ///     When a name or the metadata cannot be used, or a file changes while it is read.
-    /// ConflictError
-    ///     When the version exists with other content, or its name is spent.
-    ///
+    #[doc = include_str!("doc/upload_model.txt")]
     /// Examples
     /// --------
     /// >>> storage = ModelStorage()
@@ -194,38 +146,7 @@ impl ModelStorage {
         self.connection.watched(py, watcher, |storage, meter| upload.run(storage, meter)).map(Published::from)
     }
 
-    /// Fetch a version, prove that every byte is the one that was published, and put it in place.
-    ///
-    /// A file appears under its name only when its digest matched, the manifest last. What is in the folder already is
-    /// not fetched again.
-    ///
-    /// Parameters
-    /// ----------
-    /// model_name : str
-    ///     The model; also ``MODEL@VERSION``.
-    /// version : str, optional
-    ///     The version; without one, the latest.
-    /// local_dir : str or os.PathLike, default "./models/downloaded"
-    ///     The folder to put the files into. It is made if it is missing.
-    /// progress : bool or callable, optional
-    ///     True for a bar, or a function that is called with the bytes done and their total.
-    /// resume : bool, default True
-    ///     Use what is there, of a download that was cut off or of an older version.
-    /// sync : bool, default True
-    ///     Wait until the disk has the bytes. Without, a power failure may leave files that are not what was fetched.
-    ///
-    /// Returns
-    /// -------
-    /// str
-    ///     The path of the model file.
-    ///
-    /// Raises
-    /// ------
-    /// NotFoundError
-    ///     When there is no such model or version.
-    /// CorruptError
-    ///     When what the bucket holds is damaged. Nothing is put in place then.
-    ///
+    #[doc = include_str!("doc/download_model.txt")]
     /// Examples
     /// --------
     /// >>> storage = ModelStorage()
@@ -256,23 +177,7 @@ impl ModelStorage {
         path.map(PathBuf::into_os_string)
     }
 
-    /// List the versions of a model.
-    ///
-    /// Parameters
-    /// ----------
-    /// model_name : str
-    ///     The model.
-    ///
-    /// Returns
-    /// -------
-    /// list of VersionSummary
-    ///     In ascending order, the latest last. Each equals the text of its version.
-    ///
-    /// Raises
-    /// ------
-    /// NotFoundError
-    ///     When the model has no version.
-    ///
+    #[doc = include_str!("doc/list_model_versions.txt")]
     /// Examples
     /// --------
     /// >>> versions = ModelStorage().list_model_versions("plant_classifier")
@@ -288,22 +193,7 @@ impl ModelStorage {
             .map(|found| found.into_iter().map(VersionSummary::from).collect())
     }
 
-    /// Return the latest version of a model: the highest that is complete.
-    ///
-    /// Parameters
-    /// ----------
-    /// model_name : str
-    ///     The model.
-    ///
-    /// Returns
-    /// -------
-    /// str
-    ///
-    /// Raises
-    /// ------
-    /// NotFoundError
-    ///     When the model has no version.
-    ///
+    #[doc = include_str!("doc/get_latest_version.txt")]
     /// Examples
     /// --------
     /// >>> ModelStorage().get_latest_version("plant_classifier")
@@ -316,24 +206,7 @@ impl ModelStorage {
             .map(|version| version.to_string())
     }
 
-    /// Delete a version. Its name is spent: it cannot be published again.
-    ///
-    /// Parameters
-    /// ----------
-    /// model_name : str
-    ///     The model.
-    /// version : str
-    ///     The version, exactly.
-    ///
-    /// Returns
-    /// -------
-    /// Deleted
-    ///
-    /// Raises
-    /// ------
-    /// NotFoundError
-    ///     When there is no such version.
-    ///
+    #[doc = include_str!("doc/delete_model_version.txt")]
     /// Examples
     /// --------
     /// >>> ModelStorage().delete_model_version("plant_segmenter", "0.1.0")
@@ -348,28 +221,7 @@ impl ModelStorage {
             .map(Deleted::from)
     }
 
-    /// Read every file of a version in the bucket and compare it with its digest. Nothing is written.
-    ///
-    /// Parameters
-    /// ----------
-    /// model_name : str
-    ///     The model; also ``MODEL@VERSION``.
-    /// version : str, optional
-    ///     The version; without one, the latest.
-    /// progress : bool or callable, optional
-    ///     True for a bar, or a function that is called with the bytes done and their total.
-    ///
-    /// Returns
-    /// -------
-    /// Verified
-    ///
-    /// Raises
-    /// ------
-    /// NotFoundError
-    ///     When there is no such model or version.
-    /// CorruptError
-    ///     When a file is missing or damaged.
-    ///
+    #[doc = include_str!("doc/verify.txt")]
     /// Examples
     /// --------
     /// >>> ModelStorage().verify("plant_classifier")
@@ -389,26 +241,7 @@ impl ModelStorage {
             .map(Verified::from)
     }
 
-    /// Return a version in full: its files with their digests, and its metadata.
-    ///
-    /// Parameters
-    /// ----------
-    /// model_name : str
-    ///     The model; also ``MODEL@VERSION``.
-    /// version : str, optional
-    ///     The version; without one, the latest.
-    ///
-    /// Returns
-    /// -------
-    /// Description
-    ///
-    /// Raises
-    /// ------
-    /// NotFoundError
-    ///     When there is no such model or version.
-    /// CorruptError
-    ///     When its manifest cannot be used.
-    ///
+    #[doc = include_str!("doc/describe.txt")]
     /// Examples
     /// --------
     /// >>> found = ModelStorage().describe("plant_classifier")
@@ -422,17 +255,7 @@ impl ModelStorage {
         self.connection.run(py, |storage| async move { storage.describe(&selector).await }).map(Description::from)
     }
 
-    /// List the models that have a version, by name.
-    ///
-    /// Returns
-    /// -------
-    /// list of ModelSummary
-    ///
-    /// Raises
-    /// ------
-    /// NotFoundError
-    ///     When there is no such bucket.
-    ///
+    #[doc = include_str!("doc/models.txt")]
     /// Examples
     /// --------
     /// >>> ModelStorage().models()
@@ -444,28 +267,7 @@ impl ModelStorage {
             .map(|found| found.into_iter().map(ModelSummary::from).collect())
     }
 
-    /// Return a URL that lets whoever holds it fetch a file of a version until it expires, without credentials.
-    ///
-    /// Parameters
-    /// ----------
-    /// model_name : str
-    ///     The model; also ``MODEL@VERSION``.
-    /// version : str, optional
-    ///     The version; without one, the latest.
-    /// file : str, optional
-    ///     The path of the file in the version; without one, the model file.
-    /// expiration : int, default 3600
-    ///     How long the URL lives, in seconds: 1 second to 7 days.
-    ///
-    /// Returns
-    /// -------
-    /// str
-    ///
-    /// Raises
-    /// ------
-    /// NotFoundError
-    ///     When there is no such model, version or file.
-    ///
+    #[doc = include_str!("doc/presigned_url.txt")]
     /// Examples
     /// --------
     /// >>> url = ModelStorage().presigned_url("plant_classifier", expiration=600)
