@@ -6,7 +6,7 @@ COMMAND is a built `modeldepot`; the package is the one that this Python imports
 one server of COMMAND's, by turns, each time in a process of its own and an empty folder. Prints medians.
 
 Of Python the call is timed, in a process that has been started for it; the command is timed from its start to its end.
-Memory is the peak of the process above that of one that only starts Python.
+Memory is the peak of the process above that of one that only starts Python, as Linux counts it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,13 @@ from typing import Callable
 
 SIZE = 132_000_000
 
-# What a child does: one verb, then the seconds that its call took.
+# The peak is asked of the process itself: what wait4 tells counts the memory of its parent too.
+PEAK = """
+for line in open("/proc/self/status"):
+    if line.startswith("VmHWM"):
+        print(line.split()[1])
+"""
+# One verb, then the seconds that its call took.
 CHILD = """
 import time
 from modeldepot import ModelStorage
@@ -40,18 +46,18 @@ PUSH = 'storage.upload_model("model.bin", "m", "{version}", copy=False)'
 PULL = 'storage.download_model("m", "{version}", "back")'
 
 
-def run(arguments: list[str]) -> tuple[float, str, int]:
-    """Runs a process; returns its wall time in seconds, what it printed, and its peak memory in bytes."""
+def run(arguments: list[str]) -> tuple[float, list[float]]:
+    """Runs a process; returns its wall time in seconds, and the numbers that it printed."""
     began = time.perf_counter()
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdout is not None
-        said = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        sys.exit(f"{arguments[0]} ended with {process.returncode}")
-    return wall, said, usage.ru_maxrss * 1024
+    done = subprocess.run(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    wall = time.perf_counter() - began
+    if done.returncode != 0:
+        sys.exit(f"{arguments[0]} ended with {done.returncode}")
+    return wall, [float(word) for word in done.stdout.split() if word.replace(".", "").isdigit()]
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code + PEAK]
 
 
 def settled() -> None:
@@ -61,37 +67,39 @@ def settled() -> None:
 
 
 def transfers(command: str, rounds: int) -> None:
-    bare = statistics.median(run([sys.executable, "-c", "pass"])[2] for _ in range(5))
+    bare = statistics.median(run(python(""))[1][0] for _ in range(5))
     walls: dict[tuple[str, str], list[float]] = {}
-    peaks: dict[str, list[int]] = {"push": [], "pull": []}
+    peaks: dict[str, list[float]] = {"push": [], "pull": []}
     # The first round warms up.
     for index in range(rounds + 1):
         ours, theirs = f"1.{index}", f"2.{index}"
         turns: list[tuple[str, str, list[str]]] = [
             ("push", "command", [command, "push", "m", "model.bin", "--version", theirs, "--no-copy"]),
-            ("push", "python", [sys.executable, "-c", CHILD.format(call=PUSH.format(version=ours))]),
+            ("push", "python", python(CHILD.format(call=PUSH.format(version=ours)))),
             ("pull", "command", [command, "pull", f"m@{theirs}", "back"]),
-            ("pull", "python", [sys.executable, "-c", CHILD.format(call=PULL.format(version=ours))]),
+            ("pull", "python", python(CHILD.format(call=PULL.format(version=ours)))),
         ]
         if index % 2:
             turns = [turns[1], turns[0], turns[3], turns[2]]
         for verb, who, arguments in turns:
             settled()
-            wall, said, peak = run(arguments)
+            wall, said = run(arguments)
             if index == 0:
                 continue
-            walls.setdefault((verb, who), []).append(float(said) if who == "python" else wall)
-            walls.setdefault((verb, who + ", whole process"), []).append(wall)
-            if who == "python":
-                peaks[verb].append(peak - int(bare))
+            if who == "command":
+                walls.setdefault((verb, who), []).append(wall)
+            else:
+                walls.setdefault((verb, who), []).append(said[0])
+                walls.setdefault((verb, "python, whole process"), []).append(wall)
+                peaks[verb].append(said[1] - bare)
     for verb in ("push", "pull"):
         for who in ("command", "python", "python, whole process"):
             found = walls[verb, who]
             middle = statistics.median(found)
             print(f"{verb} {who}: {middle * 1000:.0f} ms ({min(found) * 1000:.0f} to {max(found) * 1000:.0f})")
         ratio = statistics.median(walls[verb, "python"]) / statistics.median(walls[verb, "command"])
-        above = max(peaks[verb]) / 2**20
-        print(f"{verb}: python / command = {ratio:.3f}; at most {above:.1f} MiB above bare Python")
+        above = max(peaks[verb]) / 1024
+        print(f"{verb}: python / command = {ratio:.3f}; at most {above:.0f} MiB above bare Python")
 
 
 def interrupts(rounds: int) -> None:
