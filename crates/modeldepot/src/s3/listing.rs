@@ -21,8 +21,10 @@ impl S3Client {
                 .await
                 .map_err(|error| self.failed(About::bucket("list", bucket), error))?;
             for object in page.contents() {
+                // Callers cut the prefix off, and the server may be hostile.
+                let Some(key) = object.key().filter(|key| key.starts_with(prefix)) else { continue };
                 objects.push(ListedObject {
-                    key: object.key().unwrap_or_default().to_owned(),
+                    key: key.to_owned(),
                     size: object.size().unwrap_or_default().try_into().unwrap_or_default(),
                     etag: bare(object.e_tag()),
                     modified: object.last_modified().and_then(moment),
@@ -62,7 +64,8 @@ impl S3Client {
             let list = self.sdk.list_objects_v2().bucket(bucket.as_str()).prefix(prefix).delimiter("/");
             let page = list.set_continuation_token(next.take()).send().await;
             let page = page.map_err(|error| self.failed(About::bucket("list", bucket), error))?;
-            folders.extend(page.common_prefixes().iter().filter_map(|found| found.prefix()).map(str::to_owned));
+            let found = page.common_prefixes().iter().filter_map(|found| found.prefix());
+            folders.extend(found.filter(|found| found.starts_with(prefix)).map(str::to_owned));
             match page.next_continuation_token() {
                 Some(token) if page.is_truncated() == Some(true) => next = Some(token.to_owned()),
                 _ => return Ok(Some(folders)),
