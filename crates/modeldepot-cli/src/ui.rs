@@ -2,7 +2,6 @@
 
 mod bar;
 mod table;
-mod units;
 
 use std::fmt::Display;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
@@ -13,7 +12,7 @@ use serde::Serialize;
 
 pub(crate) use self::bar::Bar;
 pub(crate) use self::table::Table;
-pub(crate) use self::units::{ago, date, duration, plural, size, throughput};
+pub(crate) use modeldepot::units::{ago, date, duration, plural, size, throughput};
 
 use crate::args::{ColorArg, Globals};
 use crate::error::Error;
