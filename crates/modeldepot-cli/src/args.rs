@@ -106,6 +106,7 @@ pub(crate) enum ColorArg {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Up(UpArgs),
+    Serve(ServeArgs),
     /// Make the three buckets at the endpoint
     ///
     /// Says which were made and which existed. Running it again changes nothing.

@@ -1,10 +1,9 @@
 //! Every way in which a command ends badly: its message, its causes, its hint and its exit status.
 
-use std::error::Error as StdError;
 use std::io;
 use std::path::PathBuf;
 
-use modeldepot::{ErrorKind, SettingsError, SourceError};
+use modeldepot::{ErrorKind, SettingsError, SourceError, causes};
 use serde_json::json;
 
 use crate::config::Origin;
@@ -17,6 +16,8 @@ pub(crate) enum Error {
     Depot(#[from] modeldepot::Error),
     #[error(transparent)]
     Embedded(#[from] modeldepot_embedded::Error),
+    #[error(transparent)]
+    Service(#[from] modeldepot_server::Error),
     #[error("{source}")]
     Settings { source: SettingsError, origin: Origin },
     #[error("`{text}` is not a way to name buckets: use `auto`, `path` or `virtual`")]
@@ -96,6 +97,7 @@ impl Error {
                 | Embedded::BucketName { .. } => ErrorKind::Invalid,
                 _ => ErrorKind::Internal,
             },
+            Error::Service(error) => error.kind(),
             Error::Settings { .. } | Error::Addressing { .. } | Error::DotEnv { .. } => ErrorKind::Invalid,
             Error::MetaFile { .. } | Error::Unconfirmed { .. } | Error::Declined => ErrorKind::Invalid,
             Error::Usage { .. } => ErrorKind::Invalid,
@@ -137,7 +139,7 @@ impl Error {
     pub(crate) fn to_json(&self, hint: Option<&str>) -> serde_json::Value {
         let kind = match self {
             Error::Signal { signal, .. } => signal.word(),
-            _ => word(self.kind()),
+            _ => self.kind().word(),
         };
         json!({"error": {
             "kind": kind,
@@ -147,22 +149,6 @@ impl Error {
             "exit": self.exit(),
         }})
     }
-}
-
-/// Returns the messages of an error's causes, the nearest first. What a message already said is not said again.
-pub(crate) fn causes(error: &(dyn StdError + 'static)) -> Vec<String> {
-    let mut causes: Vec<String> = Vec::new();
-    let mut said = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let message = cause.to_string();
-        if !said.contains(&message) {
-            causes.push(message.clone());
-            said = message;
-        }
-        next = cause.source();
-    }
-    causes
 }
 
 /// Returns the exit status of each kind.
@@ -176,19 +162,5 @@ pub(crate) fn exit(kind: ErrorKind) -> u8 {
         ErrorKind::Corrupt => 7,
         ErrorKind::Io => 8,
         ErrorKind::Internal => 70,
-    }
-}
-
-/// Returns the word for each kind in JSON.
-pub(crate) fn word(kind: ErrorKind) -> &'static str {
-    match kind {
-        ErrorKind::Invalid => "invalid",
-        ErrorKind::NotFound => "not_found",
-        ErrorKind::Conflict => "conflict",
-        ErrorKind::Denied => "denied",
-        ErrorKind::Unavailable => "unavailable",
-        ErrorKind::Corrupt => "corrupt",
-        ErrorKind::Io => "io",
-        ErrorKind::Internal => "internal",
     }
 }

@@ -1,8 +1,8 @@
 //! What the command would say of a failure, for a front end that says it in its own way.
 
-use modeldepot::{Error as Depot, ErrorKind, Settings};
+use modeldepot::{Error as Depot, ErrorKind, Settings, causes};
 
-use crate::error::{Error, causes};
+use crate::error::Error;
 use crate::hint;
 
 /// A failure, in the command's words.
@@ -25,7 +25,7 @@ impl Failure {
             kind: error.kind(),
             message: error.to_string(),
             causes: causes(error),
-            hint: hint::depot(error, settings),
+            hint: modeldepot::hint::hint(error, settings),
         }
     }
 }

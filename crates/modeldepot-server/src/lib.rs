@@ -7,8 +7,16 @@
 //! - `state`: what every handler holds.
 //! - `catalog`: the models and versions, read through a small cache that is validated against the bucket.
 //! - `routes`: the REST API, one file a resource.
+//! - `problem`: what is said of a failure.
 //! - `console`: the pages.
 
 mod catalog;
 mod console;
+mod error;
+mod problem;
+mod routes;
+mod server;
 mod state;
+
+pub use error::Error;
+pub use server::{Config, Server};

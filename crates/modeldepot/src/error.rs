@@ -33,6 +33,22 @@ pub enum ErrorKind {
     Internal,
 }
 
+impl ErrorKind {
+    /// Returns the kind as it is spelled in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            ErrorKind::Invalid => "invalid",
+            ErrorKind::NotFound => "not_found",
+            ErrorKind::Conflict => "conflict",
+            ErrorKind::Denied => "denied",
+            ErrorKind::Unavailable => "unavailable",
+            ErrorKind::Corrupt => "corrupt",
+            ErrorKind::Io => "io",
+            ErrorKind::Internal => "internal",
+        }
+    }
+}
+
 /// Why an operation failed. [`Error::kind`] says what to do about it.
 ///
 /// Messages are lowercase and name the thing; a cause is in `source`, never repeated in the message.
@@ -354,6 +370,22 @@ impl Error {
         let path = path.into();
         move |source| Error::Io { action, path, source }
     }
+}
+
+/// Returns the messages of an error's causes, the nearest first. What a message already said is not said again.
+pub fn causes(error: &(dyn std::error::Error + 'static)) -> Vec<String> {
+    let mut causes: Vec<String> = Vec::new();
+    let mut said = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let message = cause.to_string();
+        if !said.contains(&message) {
+            causes.push(message.clone());
+            said = message;
+        }
+        next = cause.source();
+    }
+    causes
 }
 
 /// Says why what was to be pushed cannot be.

@@ -46,12 +46,13 @@
 //! - [`ModelName`], [`Version`], [`ArtifactPath`], [`Selector`]: names, each parsed once.
 //! - [`Manifest`], [`ObjectKey`]: what lies in the bucket.
 //! - [`history`]: a training history becomes metadata. [`units`]: sizes, durations and times as people read them.
-//! - [`Error`] and [`ErrorKind`]: what to do when it fails. [`Progress`]: how far it has come.
+//! - [`Error`] and [`ErrorKind`]: what to do when it fails; [`hint`] says it in words. [`Progress`]: how far it has come.
 //!
 //! It is not a server, keeps no cache and runs nothing in the background.
 
 mod digest;
 mod error;
+pub mod hint;
 pub mod history;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
@@ -68,7 +69,7 @@ mod task;
 pub mod units;
 
 pub use digest::{Blake3, Crc64, DigestError, Md5, Subtree};
-pub use error::{Error, ErrorKind, Result, SourceError};
+pub use error::{Error, ErrorKind, Result, SourceError, causes};
 pub use key::ObjectKey;
 pub use manifest::{FORMAT_VERSION, FileEntry, Manifest, ManifestError, Parts};
 pub use name::{ArtifactPath, BucketName, ModelName, NameError, Selector, Version};

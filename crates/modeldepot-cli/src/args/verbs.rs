@@ -8,10 +8,11 @@ use modeldepot::{ArtifactPath, ModelName, Selector, Version};
 
 use super::value::{Exact, Lifetime, Meta, S3Address};
 
-/// Start the embedded S3 server
+/// Start the embedded S3 server, with the console and the REST API beside it
 ///
 /// Serves S3 from one folder, with the three buckets made. The login is the configured key pair, else `minioadmin`,
-/// which is let in from this machine only. Ctrl-C stops it when running requests are done.
+/// which is let in from this machine only. The console and the REST API are those of `modeldepot serve`. Ctrl-C stops it
+/// when running requests are done.
 #[derive(Debug, Args)]
 pub(crate) struct UpArgs {
     /// Keep the objects in this folder
@@ -19,6 +20,23 @@ pub(crate) struct UpArgs {
     pub(crate) data: PathBuf,
     /// Listen on this address; port 0 lets the system choose
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9000", value_parser = listen)]
+    pub(crate) listen: SocketAddr,
+    /// Serve the console and the REST API on this address; port 0 lets the system choose
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9001", value_parser = listen)]
+    pub(crate) console: SocketAddr,
+    /// Serve S3 alone
+    #[arg(long, conflicts_with = "console")]
+    pub(crate) no_console: bool,
+}
+
+/// Serve the console and the REST API for the models of the configured endpoint
+///
+/// Answers browsers at / and programs at /api/v1, described at /docs. It keeps nothing of its own: the bucket is the
+/// truth. Ctrl-C stops it when running requests are done.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Listen on this address; port 0 lets the system choose
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9001", value_parser = listen)]
     pub(crate) listen: SocketAddr,
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use crate::args::FsckArgs;
-use crate::error::{self, Error};
+use crate::error::Error;
 use crate::ui::{BAD, BOLD, GOOD, plural, size, styled};
 
 pub(crate) async fn run(args: FsckArgs, cx: &Context<'_>) -> Result<(), Error> {
@@ -32,7 +32,7 @@ pub(crate) async fn run(args: FsckArgs, cx: &Context<'_>) -> Result<(), Error> {
         for fault in &report.faults {
             let name = styled(BOLD, format_args!("{}@{}", fault.model, fault.version));
             cx.ui.answer(format_args!("{} {name}: {}", styled(BAD, "✗"), fault.error))?;
-            for cause in error::causes(&fault.error) {
+            for cause in modeldepot::causes(&fault.error) {
                 cx.ui.answer(format_args!("    caused by: {cause}"))?;
             }
         }
@@ -58,8 +58,8 @@ fn fault_json(fault: &Fault) -> Value {
     json!({
         "model": fault.model,
         "version": fault.version,
-        "kind": error::word(fault.error.kind()),
+        "kind": fault.error.kind().word(),
         "message": fault.error.to_string(),
-        "causes": error::causes(&fault.error),
+        "causes": modeldepot::causes(&fault.error),
     })
 }

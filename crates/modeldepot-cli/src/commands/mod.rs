@@ -11,6 +11,7 @@ mod pull;
 mod push;
 mod rm;
 mod s3;
+mod serve;
 mod show;
 mod up;
 mod url;
@@ -59,6 +60,7 @@ pub(crate) async fn run(command: Command, globals: &Globals, settings: &Settings
     match command {
         // These tidy up after themselves, so they handle signals themselves.
         Command::Up(args) => up::run(args, &cx).await,
+        Command::Serve(args) => serve::run(args, &cx).await,
         Command::Check(args) => check::run(args, &cx).await,
         Command::Demo(args) => demo::run(args, ui).await,
         Command::Doctor(args) => doctor::run(args, globals, &cx).await,
@@ -84,7 +86,7 @@ async fn verb(command: Command, cx: &Context<'_>) -> Result<(), Error> {
         Command::S3(command) => s3::run(command, cx).await,
         Command::Fsck(args) => fsck::run(args, cx).await,
         Command::Gc(args) => gc::run(args, cx).await,
-        Command::Up(_) | Command::Check(_) | Command::Doctor(_) | Command::Demo(_) => Ok(()),
+        Command::Up(_) | Command::Serve(_) | Command::Check(_) | Command::Doctor(_) | Command::Demo(_) => Ok(()),
         Command::Completions(_) | Command::Man => Ok(()),
     }
 }

@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
-use modeldepot::{Credentials, LOOPBACK_LOGIN, Settings};
+use modeldepot::{Credentials, LOOPBACK_LOGIN, Secret, Settings};
 use modeldepot_embedded::{Config, Server};
+use modeldepot_server::Server as Console;
 use serde_json::json;
 
 use super::Context;
@@ -19,8 +20,8 @@ pub(crate) async fn run(args: UpArgs, cx: &Context<'_>) -> Result<(), Error> {
     let config = Config {
         data: args.data.clone(),
         listen: args.listen,
-        access_key,
-        secret_key,
+        access_key: access_key.clone(),
+        secret_key: secret_key.clone(),
         buckets: buckets.clone(),
         ignore_conditions: false,
         faults: None,
@@ -28,9 +29,20 @@ pub(crate) async fn run(args: UpArgs, cx: &Context<'_>) -> Result<(), Error> {
     let mut signals = Signals::listen();
     let server = Server::start(config).await?;
     let endpoint = server.endpoint();
+    let console = match args.no_console {
+        true => None,
+        false => {
+            let credentials = Credentials::Key { access: access_key, secret: Secret::new(secret_key), token: None };
+            let endpoint = Some(endpoint.parse().map_err(modeldepot::Error::from)?);
+            let settings = Settings { endpoint, credentials, ..cx.settings.clone() };
+            Some(Console::start(modeldepot_server::Config { listen: args.console, settings }).await?)
+        }
+    };
+    let console_url = console.as_ref().map(Console::url);
 
     if cx.ui.json {
-        cx.ui.answer_json(&json!({"endpoint": endpoint, "data": args.data, "buckets": buckets}))?;
+        let told = json!({"endpoint": endpoint, "console": console_url, "data": args.data, "buckets": buckets});
+        cx.ui.answer_json(&told)?;
     } else {
         // A configured secret is never shown, nor the key that goes with it.
         let login = if known { "minioadmin / minioadmin" } else { "S3_ACCESS_KEY and S3_SECRET_KEY, as configured" };
@@ -38,6 +50,9 @@ pub(crate) async fn run(args: UpArgs, cx: &Context<'_>) -> Result<(), Error> {
         cx.ui.answer(styled(BOLD, "modeldepot is up"))?;
         cx.ui.answer(format_args!("  {} {endpoint}", field("endpoint")))?;
         cx.ui.answer(format_args!("  {} {login}", field("login")))?;
+        if let Some(url) = console_url {
+            cx.ui.answer(format_args!("  {} {url}, with the REST API at {url}/api/v1", field("console")))?;
+        }
         cx.ui.answer(format_args!("  {} {}", field("data"), args.data.display()))?;
         cx.ui.answer(format_args!("  {} {}", field("buckets"), buckets.join(", ")))?;
         cx.ui.answer("")?;
@@ -55,10 +70,16 @@ pub(crate) async fn run(args: UpArgs, cx: &Context<'_>) -> Result<(), Error> {
     signals.next().await;
     cx.ui.note("stopping");
     // Running requests may finish, unless the user has no patience with them.
+    let stop = async {
+        if let Some(console) = console {
+            console.stop().await;
+        }
+        server.stop().await
+    };
     tokio::select! {
         biased;
         signal = signals.next() => Err(signal.into()),
-        stopped = server.stop() => Ok(stopped?),
+        stopped = stop => Ok(stopped?),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use modeldepot::{ErrorKind, Settings};
 use serde_json::{Value, json};
 
-use crate::error::{self, Error};
+use crate::error::Error;
 use crate::hint;
 use crate::ui::{BAD, BOLD, DIM, GOOD, HINT, duration, styled};
 
@@ -108,7 +108,7 @@ impl Line {
     pub(super) fn to_json(&self) -> Value {
         let (state, kind) = match self.state {
             State::Good => ("ok", None),
-            State::Bad(kind) => ("failed", Some(error::word(kind))),
+            State::Bad(kind) => ("failed", Some(kind.word())),
             State::Note => ("worth_knowing", None),
             State::Skipped => ("not_tried", None),
         };

@@ -1,14 +1,14 @@
 //! What answers at the port: TLS, and whether it is S3.
 
 use modeldepot::s3::Answer;
-use modeldepot::{Addressing, Error as Depot, ErrorKind, S3Client, Settings};
+use modeldepot::{Addressing, Error as Depot, ErrorKind, S3Client, Settings, causes};
 use time::{Duration, OffsetDateTime};
 
 use super::line::{Line, whole};
 use super::network::Place;
 use super::raw;
 use crate::config;
-use crate::error::{Error, causes};
+use crate::error::Error;
 use crate::ui::date;
 
 /// A difference of clocks that is none: an answer takes its time, and says the second only.

@@ -13,7 +13,7 @@ struct Up {
 
 impl Up {
     fn start(env: &TestEnv, variables: &[(&str, &str)]) -> Up {
-        let mut command = env.command(["up", "--listen", "127.0.0.1:0", "--data", "store", "--json"]);
+        let mut command = env.command(["up", "--no-console", "--listen", "127.0.0.1:0", "--data", "store", "--json"]);
         let mut child =
             command.envs(variables.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut text = String::new();
@@ -47,14 +47,14 @@ fn what_is_published_outlives_the_server() {
     let up = Up::start(&env, &[]);
     env.endpoint = up.endpoint.clone();
     env.run(["verify", "m@1"]).success();
-    insta::assert_snapshot!(env.run(["up", "--listen", "127.0.0.1:0", "--data", "store"]), @r"
+    insta::assert_snapshot!(env.run(["up", "--no-console", "--listen", "127.0.0.1:0", "--data", "store"]), @r"
     ------- stderr -------
     error: data folder `store` is in use by another process
     hint: another `modeldepot up` serves it; give this one another --data
     [exit status: 6]
     ");
     let address = up.endpoint.trim_start_matches("http://").to_owned();
-    let taken = env.run(["up", "--listen", &address, "--data", "other"]);
+    let taken = env.run(["up", "--no-console", "--listen", &address, "--data", "other"]);
     assert_eq!(taken.code, Some(2), "{taken}");
     assert!(taken.stderr.contains("hint: another program listens there"), "{taken}");
     up.stop(&env).success();
@@ -64,7 +64,7 @@ fn what_is_published_outlives_the_server() {
 fn a_configured_login_is_asked_for_and_never_shown() {
     let mut env = TestEnv::without_server("");
     let login = [("S3_ACCESS_KEY", "our-own-key"), ("S3_SECRET_KEY", "our-own-secret")];
-    let mut command = env.command(["up", "--listen", "127.0.0.1:0", "--data", "store"]);
+    let mut command = env.command(["up", "--no-console", "--listen", "127.0.0.1:0", "--data", "store"]);
     let mut child = command.envs(login).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut shown = String::new();
     for line in BufReader::new(child.stdout.as_mut().unwrap()).lines() {
@@ -104,7 +104,7 @@ fn a_configured_login_is_asked_for_and_never_shown() {
 fn refusals() {
     let env = TestEnv::without_server("");
     env.write("full/of/things.txt", "x");
-    insta::assert_snapshot!(env.run(["up", "--listen", "127.0.0.1:0", "--data", "full"]), @r"
+    insta::assert_snapshot!(env.run(["up", "--no-console", "--listen", "127.0.0.1:0", "--data", "full"]), @r"
     ------- stderr -------
     error: `full` is neither empty nor a data folder of this server
     hint: give an empty or new folder with --data

@@ -16,6 +16,7 @@ mod listing;
 mod multipart;
 mod part;
 mod parts;
+mod passing;
 mod payload;
 mod piece;
 mod pool;

@@ -42,16 +42,8 @@ impl Pieces {
         if len == 0 {
             return Ok(Bytes::new());
         }
-        let expected = usize::try_from(index).ok().and_then(|index| self.object.part(index));
-        let range = Range {
-            client: self.client.clone(),
-            object: Arc::clone(&self.object),
-            etag: Arc::clone(&self.etag),
-            offset,
-            len,
-            expected,
-            with_crc64: false,
-        };
+        let expected = self.expected(index);
+        let range = self.range(offset, len);
         let _turn = self.client.limits.down.turn().await;
         let mut again = true;
         loop {
@@ -69,7 +61,33 @@ impl Pieces {
         }
     }
 
-    fn wrong(&self, offset: u64, len: u64, expected: &PartExpected, found: &PartDigest) -> Error {
+    pub(super) fn size(&self) -> u64 {
+        self.object.size
+    }
+
+    pub(super) fn key(&self) -> &str {
+        &self.object.key
+    }
+
+    /// Returns what the part must be, if that is known of parts.
+    pub(super) fn expected(&self, index: u64) -> Option<PartExpected> {
+        usize::try_from(index).ok().and_then(|index| self.object.part(index))
+    }
+
+    /// Returns a range, to be asked for.
+    pub(super) fn range(&self, offset: u64, len: u64) -> Range {
+        Range {
+            client: self.client.clone(),
+            object: Arc::clone(&self.object),
+            etag: Arc::clone(&self.etag),
+            offset,
+            len,
+            expected: None,
+            with_crc64: false,
+        }
+    }
+
+    pub(super) fn wrong(&self, offset: u64, len: u64, expected: &PartExpected, found: &PartDigest) -> Error {
         let path = self.object.key.clone();
         let found_part = found.subtree().map(|found| found.to_string()).unwrap_or_default();
         match expected {

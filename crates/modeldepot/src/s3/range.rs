@@ -103,12 +103,12 @@ impl Range {
         About::object("fetch", &self.object.bucket, &self.object.key)
     }
 
-    fn broke_off(&self, error: &(dyn std::error::Error + 'static)) -> Error {
+    pub(super) fn broke_off(&self, error: &(dyn std::error::Error + 'static)) -> Error {
         self.client.broke_off(self.about(), error)
     }
 
     /// Asks for what is missing of the range.
-    async fn ask(&self, landed: u64) -> Result<GetObjectOutput> {
+    pub(super) async fn ask(&self, landed: u64) -> Result<GetObjectOutput> {
         let (object, last) = (&self.object, self.offset + self.len - 1);
         let sent = self
             .client

@@ -1,10 +1,12 @@
 //! Reading a file of a version without putting it on a disk: part by part, each proven before it is handed out.
 
+use std::ops::Range;
+
 use bytes::Bytes;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 
 use super::ModelStorage;
-use super::catalog::StoredFile;
+use super::catalog::{Description, StoredFile};
 use super::verify::{of_version, same};
 use crate::digest::Md5;
 use crate::error::{Error, Result};
@@ -36,10 +38,18 @@ impl ModelStorage {
             Some(path) => path.clone(),
             None => found.main()?,
         };
-        let manifest = found.manifest;
+        self.open_described(&found, &path)
+    }
+
+    /// The same for a version that was described before. Sends nothing.
+    ///
+    /// # Errors
+    /// [`Error::FileNotFound`] when the version has no such file.
+    pub fn open_described(&self, found: &Description, path: &ArtifactPath) -> Result<FileReader> {
+        let (manifest, path) = (found.manifest.clone(), path.clone());
         let (model, version) = (manifest.model_name.clone(), manifest.version.clone());
         let Some(file) = found.files.iter().find(|file| file.path == path).cloned() else {
-            let files = found.files.into_iter().map(|file| file.path).collect();
+            let files = found.files.iter().map(|file| file.path.clone()).collect();
             return Err(Error::FileNotFound { model, version, path, files });
         };
         let key = ObjectKey::Artifact(model, version, path).to_string();
@@ -73,6 +83,18 @@ impl FileReader {
     pub async fn part(&self, index: u64) -> Result<Bytes> {
         let part = self.pieces.part(index).await;
         part.map_err(|error| of_version(error, &self.manifest, &self.file.path))
+    }
+
+    /// Returns the bytes of a range as they come, in constant memory. Parts that lie in it whole are proven on the way, and
+    /// the last bytes of a damaged one are never handed out; the rest of the range is not proven.
+    ///
+    /// # Errors
+    /// As [`FileReader::part`], in the stream, after which it ends.
+    pub fn stream(&self, range: Range<u64>) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
+        let md5 = self.file.md5.filter(|_| self.file.blake3.is_none());
+        let (manifest, path) = (std::sync::Arc::clone(&self.manifest), self.file.path.clone());
+        let pieces = self.pieces.passing(range, md5);
+        pieces.map(move |bytes| bytes.map_err(|error| of_version(error, &manifest, &path)))
     }
 
     /// Returns the whole file, proven.

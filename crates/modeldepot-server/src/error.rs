@@ -1,0 +1,44 @@
+//! Why the service cannot be started.
+
+use std::io;
+use std::net::SocketAddr;
+
+use modeldepot::ErrorKind;
+
+/// Why the service cannot be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The storage cannot be opened with these settings.
+    #[error(transparent)]
+    Depot(#[from] modeldepot::Error),
+    /// The address cannot be listened on.
+    #[error("cannot listen on `{address}`")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// Returns what the caller should do.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Error::Depot(error) => error.kind(),
+            Error::Bind { .. } => ErrorKind::Invalid,
+        }
+    }
+
+    /// Returns what to do next, in words.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Error::Depot(error) => return modeldepot::hint::hint(error, None),
+            Error::Bind { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
+                "another program listens there: choose another port".to_owned()
+            }
+            Error::Bind { .. } => "choose an address of this machine".to_owned(),
+        })
+    }
+}

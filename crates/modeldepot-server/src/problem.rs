@@ -1,0 +1,145 @@
+//! What is said of a failure: an RFC 9457 problem document, of one of the library's eight kinds.
+
+use axum::Json;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use modeldepot::{ErrorKind, NameError, causes, hint};
+use serde::Serialize;
+
+/// The media type of a problem document.
+const MEDIA_TYPE: &str = "application/problem+json";
+
+/// A failure, as it is told.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    pub(crate) status: StatusCode,
+    pub(crate) kind: ErrorKind,
+    pub(crate) detail: String,
+    pub(crate) causes: Vec<String>,
+    pub(crate) hint: Option<String>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// A result of a handler.
+pub(crate) type Result<T, E = Problem> = std::result::Result<T, E>;
+
+/// The document (RFC 9457).
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Problem)]
+struct Document<'a> {
+    /// Where the kind is explained, relative to the service.
+    #[serde(rename = "type")]
+    #[schema(example = "/docs#not_found")]
+    of: String,
+    /// The status in words.
+    #[schema(example = "Not Found")]
+    title: &'a str,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// What failed, and on what.
+    #[schema(example = "model `plant_clasifier` does not exist")]
+    detail: &'a str,
+    /// What to do: `invalid` (fix the input), `not_found` (check the name), `conflict` (choose another version),
+    /// `denied` (fix credentials or policy), `unavailable` (try again), `corrupt` (do not use it; publish again),
+    /// `io` (the service's disk), `internal` (report it).
+    kind: &'a str,
+    /// Why, the nearest cause first.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    causes: &'a [String],
+    /// What to do next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "did you mean `plant_classifier`?")]
+    hint: Option<&'a str>,
+}
+
+impl Problem {
+    pub(crate) fn new(kind: ErrorKind, detail: impl Into<String>) -> Problem {
+        Problem {
+            status: status(kind),
+            kind,
+            detail: detail.into(),
+            causes: Vec::new(),
+            hint: None,
+            headers: Vec::new(),
+        }
+    }
+
+    pub(crate) fn invalid(detail: impl Into<String>) -> Problem {
+        Problem::new(ErrorKind::Invalid, detail)
+    }
+
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Problem {
+        Problem { hint: Some(hint.into()), ..self }
+    }
+
+    pub(crate) fn status(self, status: StatusCode) -> Problem {
+        Problem { status, ..self }
+    }
+
+    pub(crate) fn header(mut self, name: HeaderName, value: &'static str) -> Problem {
+        self.headers.push((name, HeaderValue::from_static(value)));
+        self
+    }
+}
+
+/// Returns the HTTP status of each kind.
+pub(crate) fn status(kind: ErrorKind) -> StatusCode {
+    match kind {
+        ErrorKind::Invalid => StatusCode::BAD_REQUEST,
+        ErrorKind::NotFound => StatusCode::NOT_FOUND,
+        ErrorKind::Conflict => StatusCode::CONFLICT,
+        ErrorKind::Denied => StatusCode::FORBIDDEN,
+        ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::Corrupt => StatusCode::BAD_GATEWAY,
+        ErrorKind::Io | ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+impl From<modeldepot::Error> for Problem {
+    fn from(error: modeldepot::Error) -> Problem {
+        Problem::from(&error)
+    }
+}
+
+impl From<&modeldepot::Error> for Problem {
+    fn from(error: &modeldepot::Error) -> Problem {
+        Problem {
+            causes: causes(error),
+            hint: hint::hint(error, None),
+            ..Problem::new(error.kind(), error.to_string())
+        }
+    }
+}
+
+impl From<NameError> for Problem {
+    fn from(error: NameError) -> Problem {
+        Problem::from(modeldepot::Error::from(error))
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        if self.status.is_server_error() {
+            tracing::warn!(status = self.status.as_u16(), detail = self.detail, causes = ?self.causes, "failed");
+        }
+        let document = Document {
+            of: format!("/docs#{}", self.kind.word()),
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            kind: self.kind.word(),
+            causes: &self.causes,
+            hint: self.hint.as_deref(),
+        };
+        let mut response = (self.status, Json(document)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.status == StatusCode::SERVICE_UNAVAILABLE || self.status == StatusCode::TOO_MANY_REQUESTS {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        headers.extend(self.headers);
+        response
+    }
+}

@@ -1,0 +1,48 @@
+//! The models of the bucket.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use crate::problem::Result;
+use crate::state::App;
+
+/// The models that have a version, by name.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Models {
+    models: Vec<Model>,
+}
+
+/// A model.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Model {
+    /// Its name.
+    #[schema(example = "plant_classifier")]
+    name: String,
+    /// Its highest version.
+    #[schema(example = "20251028_181858")]
+    latest: String,
+    /// How many versions it has.
+    versions: usize,
+    /// Bytes of all its versions.
+    size: u64,
+    /// When a version was last published, by the S3 server's clock.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    published: Option<OffsetDateTime>,
+}
+
+/// List the models
+#[utoipa::path(get, path = "/api/v1/models", tag = "models", responses((status = 200, body = Models)))]
+pub(crate) async fn list(State(app): State<App>) -> Result<Json<Models>> {
+    let found = app.catalog.models().await?;
+    let models = found.iter().map(|model| Model {
+        name: model.model.to_string(),
+        latest: model.latest.to_string(),
+        versions: model.versions,
+        size: model.size,
+        published: model.published,
+    });
+    Ok(Json(Models { models: models.collect() }))
+}

@@ -1,0 +1,172 @@
+//! What to do next about an [`Error`], in words: computed from its fields, for every front end that says it.
+//!
+//! The words name the command's verbs and flags, and the settings' variables.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::{Endpoint, Error, ManifestError, Settings, SettingsError, SourceError};
+
+/// Returns what to do next, if there is something worth a line, under the settings that it happened with.
+pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
+    const PUBLISH_AGAIN: &str = "do not use this version; publish the model again under a new one";
+    Some(match error {
+        Error::Source(error) => return source(error),
+        Error::Settings(error) => return setting(error),
+        Error::History { .. } => "--with takes any file; --history only a training history".to_owned(),
+        Error::Expiry { .. } => "--expires takes 1s to 7d".to_owned(),
+        Error::PutNeedsAName => "write it as `modeldepot url MODEL@VERSION --file PATH --put`".to_owned(),
+        Error::ModelNotFound { similar, .. } => match similar.first() {
+            Some(similar) => format!("did you mean `{similar}`?"),
+            None => "`modeldepot models` lists the models of this bucket".to_owned(),
+        },
+        Error::VersionNotFound { model, version, similar } => match similar.first() {
+            Some(similar) if is_near(similar.as_str(), version.as_str()) => {
+                format!("did you mean `{model}@{similar}`? `modeldepot versions {model}` lists all")
+            }
+            Some(latest) => format!("there is `{model}@{latest}`; `modeldepot versions {model}` lists all"),
+            None => format!("`modeldepot versions {model}` lists the versions"),
+        },
+        Error::FileNotFound { path, files, .. } => {
+            match files.iter().find(|file| is_near(file.as_str(), path.as_str())) {
+                Some(file) => format!("did you mean `{file}`?"),
+                None => {
+                    let names: Vec<String> = files.iter().take(5).map(|file| format!("`{file}`")).collect();
+                    let more = if files.len() > 5 { ", …" } else { "" };
+                    format!("its files are {}{more}", names.join(", "))
+                }
+            }
+        }
+        Error::BucketNotFound { bucket, .. } => {
+            if settings.is_none_or(|settings| settings.buckets.all().contains(&bucket)) {
+                "`modeldepot init` makes the buckets".to_owned()
+            } else {
+                format!("`modeldepot s3 mb s3://{bucket}` makes it")
+            }
+        }
+        Error::ObjectNotFound { bucket, .. } => format!("`modeldepot s3 ls s3://{bucket}` lists what is there"),
+        Error::VersionExists { .. } => {
+            "a published version never changes: choose another --version, or leave it out".to_owned()
+        }
+        Error::VersionSpent { .. } => "choose another --version, or leave it out".to_owned(),
+        Error::VersionBusy { .. } => {
+            "wait until it is published, or choose another --version; a push that died is forgotten after 10 minutes"
+                .to_owned()
+        }
+        Error::Remains { .. } => "push the same files again to finish it, or choose another --version".to_owned(),
+        Error::Condemned { .. } => "try again in a minute, or choose another --version".to_owned(),
+        Error::ObjectExists { bucket, key } => format!("`modeldepot s3 stat s3://{bucket}/{key}` shows it"),
+        Error::PushedByAnother { .. } => {
+            "choose another --version, or leave it out; or push again when they are done".to_owned()
+        }
+        Error::BucketTaken { .. } => {
+            "choose another name: S3_BUCKET_MODELS, S3_BUCKET_IMAGES, S3_BUCKET_DATA".to_owned()
+        }
+        Error::Denied { code, .. } => denied(code).to_owned(),
+        Error::WrongRegion { expected, .. } => match expected {
+            Some(region) => format!("pass --region {region}, or set S3_REGION={region}"),
+            None => "pass the server's own region with --region, or set S3_REGION".to_owned(),
+        },
+        Error::NoCredentials { .. } => {
+            "set S3_ACCESS_KEY and S3_SECRET_KEY, or log in as for any AWS tool (AWS_PROFILE, `aws sso login`)"
+                .to_owned()
+        }
+        Error::Unreachable { endpoint, .. } => {
+            if endpoint.parse::<Endpoint>().is_ok_and(|endpoint| endpoint.is_loopback()) {
+                "is the server running? `modeldepot up` starts one".to_owned()
+            } else {
+                "is S3_ENDPOINT or --endpoint right, with its scheme and port?".to_owned()
+            }
+        }
+        Error::Unavailable { .. } => "try again; a push or pull can be repeated safely".to_owned(),
+        Error::Manifest { source: ManifestError::TooNew(_), .. } => {
+            "a newer modeldepot wrote it: update this one".to_owned()
+        }
+        Error::Manifest { .. }
+        | Error::FileMissing { .. }
+        | Error::WrongSize { .. }
+        | Error::WrongDigest { .. }
+        | Error::WrongPart { .. } => PUBLISH_AGAIN.to_owned(),
+        Error::Io { source, .. } => return disk(source),
+        Error::Service { .. } => "-vv shows the requests and what the server answered".to_owned(),
+        _ => return None,
+    })
+}
+
+/// Returns true for names that one may be typed for the other.
+fn is_near(a: &str, b: &str) -> bool {
+    strsim::jaro_winkler(a, b) > 0.85
+}
+
+/// Returns what lies beside a path that does not exist, under nearly the same name.
+fn neighbour(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let entries = std::fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let nearest = entries.max_by(|a, b| {
+        let [a, b] = [a, b].map(|candidate| strsim::jaro_winkler(candidate, name));
+        a.total_cmp(&b)
+    });
+    nearest.filter(|nearest| is_near(nearest, name)).map(|nearest| path.with_file_name(nearest))
+}
+
+fn denied(code: &str) -> &'static str {
+    match code {
+        "InvalidAccessKeyId" => "the server does not know the access key: check S3_ACCESS_KEY",
+        "SignatureDoesNotMatch" => {
+            "the secret key does not fit the access key: check S3_SECRET_KEY (in `.env`, one with `$` or `#` needs '…')"
+        }
+        "RequestTimeTooSkewed" => "this machine's clock is wrong: set it",
+        "ExpiredToken" | "TokenRefreshRequired" => "the login has expired: log in again",
+        _ => "ask for a policy that allows it, or check S3_ACCESS_KEY and S3_SECRET_KEY",
+    }
+}
+
+fn source(error: &SourceError) -> Option<String> {
+    Some(match error {
+        SourceError::Folder { .. } => "to push a whole folder, give it as PATH".to_owned(),
+        SourceError::NotAFile { .. } => "write it to a file first".to_owned(),
+        SourceError::Empty { .. } => "is --exclude too wide, or the training not done?".to_owned(),
+        SourceError::Name { .. } | SourceError::NotUtf8 { .. } => {
+            "rename the file, or leave it out with --exclude".to_owned()
+        }
+        SourceError::Twice { .. } => "rename one of them, or leave it out".to_owned(),
+        SourceError::LeavesTheTree { .. } => {
+            "copy the file into the folder, or leave the link out with --exclude".to_owned()
+        }
+        SourceError::NoSuchMain { .. } => {
+            "--main takes a path inside the folder, such as `weights/model.bin`".to_owned()
+        }
+        SourceError::Pattern { .. } => "a pattern is written like `*.log` or `checkpoints/**`".to_owned(),
+        SourceError::Changed { .. } => "let its writer finish, then push again; nothing was published".to_owned(),
+        SourceError::Missing { path } => format!("did you mean `{}`?", neighbour(path)?.display()),
+        SourceError::Unreadable { .. } => return None,
+    })
+}
+
+/// Returns what to do about a setting, wherever it was found.
+fn setting(error: &SettingsError) -> Option<String> {
+    match error {
+        SettingsError::Endpoint { text, .. } if format!("http://{text}").parse::<Endpoint>().is_ok() => {
+            Some(format!("did you mean `http://{text}`?"))
+        }
+        SettingsError::HalfAKey { missing, .. } => Some(format!("set `{missing}` too, or neither")),
+        _ => None,
+    }
+}
+
+/// Returns what to do about a failure of the file system.
+pub fn disk(error: &io::Error) -> Option<String> {
+    match error.kind() {
+        io::ErrorKind::StorageFull => Some("free some space, or use another disk".to_owned()),
+        io::ErrorKind::QuotaExceeded => Some("free some of your quota, or use another disk".to_owned()),
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            Some("something else is in the way: move it, or use another folder".to_owned())
+        }
+        io::ErrorKind::ReadOnlyFilesystem => Some("use a folder that can be written to".to_owned()),
+        io::ErrorKind::PermissionDenied => {
+            Some("use a folder that you may write to, or change its permissions".to_owned())
+        }
+        _ => None,
+    }
+}
