@@ -62,7 +62,8 @@ impl Server {
         let listener = TcpListener::bind(config.listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         let storage = ModelStorage::open(&config.settings).await?;
-        let app = App { catalog: Catalog::new(storage.clone()), storage };
+        let service = crate::state::Service { settings: config.settings.clone(), staging: std::env::temp_dir() }.into();
+        let app = App { catalog: Catalog::new(storage.clone()), storage, service };
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(accept(listener, routes::router(app), stopped));
         tracing::info!(%address, "serving");

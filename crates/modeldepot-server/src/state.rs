@@ -9,4 +9,11 @@ use crate::catalog::Catalog;
 pub(crate) struct App {
     pub(crate) storage: ModelStorage,
     pub(crate) catalog: Catalog,
+    pub(crate) service: std::sync::Arc<Service>,
+}
+
+/// What there is one of.
+pub(crate) struct Service {
+    pub(crate) settings: modeldepot::Settings,
+    pub(crate) staging: std::path::PathBuf,
 }

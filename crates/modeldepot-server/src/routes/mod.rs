@@ -17,5 +17,5 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/models/{model}/versions", get(versions::list))
         .route("/api/v1/models/{model}/versions/{version}", get(versions::one))
         .route("/api/v1/models/{model}/versions/{version}/files/{*path}", get(files::get));
-    api.merge(console::router()).with_state(app)
+    api.merge(console::router(&app)).with_state(app)
 }

@@ -88,6 +88,11 @@ impl Description {
     pub fn size(&self) -> u64 {
         self.files.iter().map(|file| file.size).sum()
     }
+
+    /// Returns the manifest as it stands in the bucket, with whatever fields this library does not know.
+    pub fn record(&self) -> &[u8] {
+        &self.record
+    }
 }
 
 /// What a listing says of one version's prefix.
