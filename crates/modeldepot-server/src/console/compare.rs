@@ -42,7 +42,7 @@ pub(super) async fn get(State(app): State<App>, asked: Asked) -> Result {
             }
         } @else {
             (overlaid(&columns, &asked))
-            (table(&columns))
+            (table(&columns, &asked))
         }
     };
     Ok(Page::new(Place::Models, "Compare versions", body).below("Models", "/").here("Compare"))
@@ -162,7 +162,7 @@ impl Line {
     }
 }
 
-fn table(columns: &[Column]) -> Markup {
+fn table(columns: &[Column], asked: &Asked) -> Markup {
     let metadata = metadata(columns);
     let files = files(columns);
     let differing = |lines: &[Line]| lines.iter().filter(|line| line.differs()).count();
@@ -182,6 +182,9 @@ fn table(columns: &[Column]) -> Markup {
                             th scope="col" {
                                 span class={ "swatch c" (index) } aria-hidden="true" { "●" } " "
                                 a.mono href=(href::version(&manifest.model_name, &manifest.version)) { (column.name) }
+                                @if columns.len() > 2 {
+                                    br; a href=(without(asked, index)) { "Remove" span.sr { " " (column.name) } }
+                                }
                             }
                         }
                     } }
@@ -195,6 +198,13 @@ fn table(columns: &[Column]) -> Markup {
             }
         }
     }
+}
+
+/// Returns the question without one of its versions.
+fn without(asked: &Asked, index: usize) -> String {
+    let others: Vec<&str> = asked.all("v").enumerate().filter(|(at, _)| *at != index).map(|(_, name)| name).collect();
+    let pairs: Vec<(&str, &str)> = others.into_iter().map(|name| ("v", name)).collect();
+    href::query("/compare", &pairs)
 }
 
 fn group(title: &str, lines: &[Line], columns: usize) -> Markup {

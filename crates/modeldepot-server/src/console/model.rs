@@ -74,7 +74,10 @@ pub(super) async fn get(State(app): State<App>, Path(model): Path<String>, asked
         }
         @if let (Some(chart), Some(metric)) = (&chart, &charting) {
             @if charted.len() > 1 {
-                section aria-label="Metric over versions" { (choice(metric, &names, &asked)) (chart.figure()) }
+                section.sided aria-label="Metric over versions" {
+                    (chart.figure())
+                    div.card { (choice(metric, &names, &asked)) (standing(&model, metric, &charted)) }
+                }
             }
         }
         section aria-labelledby="versions" {
@@ -198,15 +201,36 @@ fn choice(metric: &str, names: &[String], asked: &Asked) -> Markup {
             @for name in ["filter", "sort"] {
                 @if let Some(value) = asked.get(name) { input type="hidden" name=(name) value=(value); }
             }
-            div {
+            div.grow {
                 label for="metric" { "Metric" }
-                select id="metric" name="metric" data-submit {
+                select.wide id="metric" name="metric" data-submit {
                     @for name in names.iter().take(100) {
                         option value=(name) selected[name == metric] { (short(name, 60)) }
                     }
                 }
             }
             button data-submits { "Show" }
+        }
+    }
+}
+
+/// Returns how the newest version stands among those of the chart.
+fn standing(model: &ModelName, metric: &str, rows: &[Row]) -> Markup {
+    let measured: Vec<(&VersionSummary, f64)> =
+        rows.iter().filter_map(|row| Some((&row.summary, *row.numbers.get(metric)?))).collect();
+    let better = |a: f64, b: f64| if metric::lower_is_better(metric) { a < b } else { a > b };
+    let best = measured.iter().copied().reduce(|best, next| if better(next.1, best.1) { next } else { best });
+    let [.., before, newest] = &measured[..] else { return html! {} };
+    let change = newest.1 - before.1;
+    let cell = |found: &(&VersionSummary, f64)| {
+        html! { b { (number(found.1)) } br; a.mono href=(href::version(model, &found.0.version)) { (found.0.version) } }
+    };
+    html! {
+        dl.pairs {
+            dt { "Newest" } dd { (cell(newest)) }
+            @if let Some(best) = best.filter(|_| metric::is_measured(metric)) { dt { "Best" } dd { (cell(&best)) } }
+            dt { "Since the version before" }
+            dd { (if change > 0.0 { "+" } else { "" }) (number(change)) }
         }
     }
 }

@@ -60,6 +60,14 @@ impl X {
         }
     }
 
+    /// Returns what the place that matters most is called.
+    fn best(&self) -> &'static str {
+        match self {
+            X::Numbers("epoch") => "best epoch",
+            X::Numbers(_) | X::Names(..) => "best at",
+        }
+    }
+
     /// Returns what stands at a place.
     fn at(&self, x: f64) -> String {
         match self {
@@ -105,7 +113,7 @@ impl Chart {
                     li {
                         (key(line))
                         bdi { (short(&line.name, 48)) }
-                        @if let Some(best) = line.best { span.muted { " best at " (self.x.at(best)) } }
+                        @if let Some(best) = line.best { span.muted { (self.x.best()) " " (self.x.at(best)) } }
                     }
                 }
             }

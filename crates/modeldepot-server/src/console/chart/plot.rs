@@ -55,7 +55,7 @@ pub(super) fn said(chart: &Chart, lines: &[Line]) -> String {
         let (Some(first), Some(last)) = (line.points.first(), line.points.last()) else { continue };
         let _ = write!(text, " {} from {} to {}", short(&line.name, 48), super::number(first.1), super::number(last.1));
         if let Some(best) = line.best {
-            let _ = write!(text, ", best at {}", chart.x.at(best));
+            let _ = write!(text, ", {} {}", chart.x.best(), chart.x.at(best));
         }
         text.push('.');
     }
@@ -74,8 +74,10 @@ pub(super) fn inner(chart: &Chart, lines: &[Line]) -> Markup {
             @for y in &ys {
                 text x=(left - 8.0) y=(at(frame.y.place(*y))) dy="0.35em" text-anchor="end" { (label(*y, decimals)) }
             }
-            @for (x, text) in ticks(&chart.x, &frame.x, lines) {
-                text x=(at(frame.x.place(x))) y=(bottom + 17.0) text-anchor="middle" { (text) }
+            @for (index, (x, text)) in ticks(&chart.x, &frame.x, lines).into_iter().rev().enumerate() {
+                @let (x, anchor) = anchored(frame.x.place(x), &text);
+                // Where the letters are larger, on a narrow screen, every second one has to do.
+                text.minor[index % 2 == 1] x=(at(x)) y=(bottom + 17.0) text-anchor=(anchor) { (text) }
             }
             text.axis x=(f64::midpoint(left, right)) y=(HEIGHT - 6.0) text-anchor="middle" { (chart.x.name()) }
         }
@@ -133,6 +135,18 @@ fn ticks(x: &X, scale: &Scale, lines: &[Line]) -> Vec<(f64, String)> {
             let shown = (0..=last).filter(|index| (last - index).is_multiple_of(step));
             shown.map(|index| (index as f64, short(names.get(index).map_or("", |name| name), 18))).collect()
         }
+    }
+}
+
+/// Returns where a text below a place stands, and how: one at the edge must not be cut off.
+fn anchored(place: f64, text: &str) -> (f64, &'static str) {
+    let half = text.chars().count() as f64 * 3.6;
+    if place + half > WIDTH {
+        (WIDTH - 2.0, "end")
+    } else if place < half {
+        (2.0, "start")
+    } else {
+        (place, "middle")
     }
 }
 
