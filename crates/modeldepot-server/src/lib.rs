@@ -8,15 +8,18 @@
 //! - `catalog`: the models and versions, read through a small cache that is validated against the bucket.
 //! - `routes`: the REST API, one file a resource.
 //! - `problem`: what is said of a failure.
+//! - `doctor`: what whoever starts the service knows of its surroundings, for the page on health.
 //! - `console`: the pages.
 
 mod catalog;
 mod console;
+mod doctor;
 mod error;
 mod problem;
 mod routes;
 mod server;
 mod state;
 
+pub use doctor::{Check, Doctor, Outcome};
 pub use error::Error;
 pub use server::{Config, Server};

@@ -20,6 +20,7 @@ use tokio::time::{sleep, timeout};
 use tower::ServiceExt as _;
 
 use crate::catalog::Catalog;
+use crate::doctor::Doctor;
 use crate::error::Error;
 use crate::routes;
 use crate::state::App;
@@ -37,6 +38,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where the models lie.
     pub settings: Settings,
+    /// Tries what the service stands on, for the page on health.
+    pub doctor: Option<Doctor>,
 }
 
 /// A running service. Dropping it ends it at once; [`Server::stop`] lets running requests finish.
@@ -62,7 +65,7 @@ impl Server {
         let listener = TcpListener::bind(config.listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         let storage = ModelStorage::open(&config.settings).await?;
-        let service = crate::state::Service { settings: config.settings.clone(), staging: std::env::temp_dir() }.into();
+        let service = crate::state::Service { settings: config.settings.clone(), staging: std::env::temp_dir(), doctor: config.doctor.clone() }.into();
         let app = App { catalog: Catalog::new(storage.clone()), storage, service };
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(accept(listener, routes::router(app), stopped));

@@ -16,4 +16,5 @@ pub(crate) struct App {
 pub(crate) struct Service {
     pub(crate) settings: modeldepot::Settings,
     pub(crate) staging: std::path::PathBuf,
+    pub(crate) doctor: Option<crate::doctor::Doctor>,
 }

@@ -4,14 +4,15 @@ use modeldepot_server::{Config, Server};
 use serde_json::json;
 
 use super::Context;
-use crate::args::ServeArgs;
+use crate::args::{Globals, ServeArgs};
+use crate::doctor;
 use crate::error::Error;
 use crate::interrupt::Signals;
 use crate::ui::{BOLD, DIM, styled};
 
-pub(crate) async fn run(args: ServeArgs, cx: &Context<'_>) -> Result<(), Error> {
+pub(crate) async fn run(args: ServeArgs, globals: &Globals, cx: &Context<'_>) -> Result<(), Error> {
     let mut signals = Signals::listen();
-    let server = Server::start(Config { listen: args.listen, settings: cx.settings.clone() }).await?;
+    let server = Server::start(Config { listen: args.listen, settings: cx.settings.clone(), doctor: Some(doctor::for_the_console(globals, cx.settings)?) }).await?;
     let url = server.url();
     let endpoint = cx.storage().await?.client().endpoint().to_owned();
     if cx.ui.json {

@@ -8,12 +8,13 @@ use modeldepot_server::Server as Console;
 use serde_json::json;
 
 use super::Context;
-use crate::args::UpArgs;
+use crate::args::{Globals, UpArgs};
+use crate::doctor;
 use crate::error::Error;
 use crate::interrupt::Signals;
 use crate::ui::{BOLD, DIM, styled};
 
-pub(crate) async fn run(args: UpArgs, cx: &Context<'_>) -> Result<(), Error> {
+pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Result<(), Error> {
     let (access_key, secret_key) = login(cx.settings);
     let known = access_key == LOOPBACK_LOGIN && secret_key == LOOPBACK_LOGIN;
     let buckets: Vec<String> = cx.settings.buckets.all().iter().map(|bucket| bucket.to_string()).collect();
@@ -35,7 +36,11 @@ pub(crate) async fn run(args: UpArgs, cx: &Context<'_>) -> Result<(), Error> {
             let credentials = Credentials::Key { access: access_key, secret: Secret::new(secret_key), token: None };
             let endpoint = Some(endpoint.parse().map_err(modeldepot::Error::from)?);
             let settings = Settings { endpoint, credentials, ..cx.settings.clone() };
-            Some(Console::start(modeldepot_server::Config { listen: args.console, settings }).await?)
+            Some(Console::start(modeldepot_server::Config {
+                listen: args.console,
+                doctor: Some(doctor::for_the_console(globals, &settings)?),
+                settings,
+            }).await?)
         }
     };
     let console_url = console.as_ref().map(Console::url);

@@ -39,7 +39,6 @@ use crate::state::App;
 pub(crate) fn router(app: &App) -> Router<App> {
     // These take files, of any size, and hold none of it in memory.
     let uploads = Router::new()
-        .route("/publish", get(publish::get).post(publish::post))
         .route("/buckets/{bucket}/upload", post(object::upload))
         .layer(DefaultBodyLimit::disable());
     Router::new()
@@ -51,6 +50,7 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/models/{model}/versions/{version}/curves/{what}", get(curves::file))
         .route("/models/{model}/versions/{version}/share", post(share::post))
         .route("/models/{model}/versions/{version}/delete", post(delete::post))
+        .route("/publish", get(publish::get))
         .route("/compare", get(compare::get))
         .route("/compare/{what}", get(compare::file))
         .route("/buckets", get(buckets::list))

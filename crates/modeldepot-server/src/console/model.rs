@@ -14,7 +14,7 @@ use super::chart::{Chart, Line, X};
 use super::condition::{self, Condition};
 use super::page::{Page, Place};
 use super::refusal::{Result, name};
-use super::shown::{number, short};
+use super::shown::{aligned, decimals, number, short};
 use super::when::when;
 use super::{href, metric, pager};
 use crate::catalog::Facts;
@@ -252,6 +252,10 @@ fn search(asked: &Asked, filter: &str) -> Markup {
 }
 
 fn table(model: &ModelName, rows: &[Row], columns: Vec<&str>, asked: &Asked) -> Markup {
+    let places: Vec<usize> = columns
+        .iter()
+        .map(|name| decimals(rows.iter().filter_map(|row| row.numbers.get(*name).copied())))
+        .collect();
     html! {
         form method="get" action="/compare" data-compare {
             div.scroll tabindex="0" role="region" aria-label="Versions" {
@@ -275,10 +279,10 @@ fn table(model: &ModelName, rows: &[Row], columns: Vec<&str>, asked: &Asked) -> 
                                 th scope="row" {
                                     a.mono.nowrap href=(href::version(model, version)) { (version) }
                                 }
-                                @for name in &columns {
+                                @for (name, places) in columns.iter().zip(&places) {
                                     td.number {
                                         @match row.numbers.get(*name) {
-                                            Some(value) => (number(*value)),
+                                            Some(value) => (aligned(*value, *places)),
                                             None => span.muted { "–" },
                                         }
                                     }

@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(
             disposition("attachment", "a/x\"; filename=\"y\r\n.exe"),
             "attachment; filename=\"x__ filename=_y__.exe\"; \
-             filename*=UTF-8''x%22%3B%20filename%3D%22y%0D%0A%2Eexe"
+            filename*=UTF-8''x%22%3B%20filename%3D%22y%0D%0A%2Eexe"
         );
     }
 }

@@ -24,11 +24,10 @@ pub(super) async fn get(State(app): State<App>, visitor: Visitor, asked: Asked) 
                         ul.chosen data-chosen {}
                     }
                     p.hint {
-                        "The first file is the model file, unless you choose another. A training history among them ("
-                        code { "training_history.json" } ", or a CSV) becomes metadata, and its curves are drawn."
+                        "A training history among them, " code { "training_history.json" } " or " code { "training_history.csv" }
+                        ", becomes metadata, and its curves are drawn."
                     }
                     div.progress hidden { progress max="1" value="0" aria-label="Upload" {} p role="status" aria-live="polite" {} }
-                    div data-outcome {}
                 }
                 div.card {
                     div.field {
@@ -45,6 +44,10 @@ pub(super) async fn get(State(app): State<App>, visitor: Visitor, asked: Asked) 
                             pattern="[A-Za-z0-9][A-Za-z0-9._+\\-]{0,127}" placeholder="the UTC second" aria-describedby="version-hint";
                         p.hint id="version-hint" { "Empty: the time of publication, as " code { "20251028_181858" } "." }
                     }
+                    div.field hidden {
+                        label for="main" { "Model file" }
+                        select.wide id="main" name="main" {}
+                    }
                     div.field {
                         label for="metadata" { "Metadata" }
                         textarea id="metadata" name="metadata" rows="4" spellcheck="false" aria-describedby="metadata-hint"
@@ -52,13 +55,13 @@ pub(super) async fn get(State(app): State<App>, visitor: Visitor, asked: Asked) 
                         p.hint id="metadata-hint" { "One " code { "name=value" } " a line, or a JSON object." }
                     }
                     button.primary { "Publish" }
+                    noscript {
+                        p.notice.warn { "Sending files from here needs the page's script. From a terminal: "
+                            code { "modeldepot push MODEL PATH" } "." }
+                    }
                 }
             }
         }
     };
     Ok(Page::new(Place::Publish, "Publish a version", body))
-}
-
-pub(super) async fn post() -> Result {
-    Err(super::refusal::Refusal::invalid("not yet", ""))
 }

@@ -41,7 +41,7 @@ pub(super) fn number(value: f64) -> String {
         return "0".to_owned();
     }
     let size = value.abs();
-    if !(1e-4..1e15).contains(&size) {
+    if !is_plain(value) {
         return format!("{value:.3e}");
     }
     if value.fract() == 0.0 {
@@ -51,6 +51,22 @@ pub(super) fn number(value: f64) -> String {
     let decimals = usize::try_from(6 - before).unwrap_or(1).clamp(1, 6);
     let text = format!("{value:.decimals$}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Returns how many decimals the numbers of a column have, so that they stand under each other.
+pub(super) fn decimals(values: impl Iterator<Item = f64>) -> usize {
+    let of_one = |value: f64| number(value).split_once('.').map_or(0, |(_, after)| after.len());
+    values.filter(|value| is_plain(*value)).map(of_one).max().unwrap_or(0)
+}
+
+/// Returns a number with so many decimals, where it is one that is written in full.
+pub(super) fn aligned(value: f64, decimals: usize) -> String {
+    if is_plain(value) { format!("{value:.decimals$}") } else { number(value) }
+}
+
+/// Returns true when a number is written in full.
+fn is_plain(value: f64) -> bool {
+    value == 0.0 || (1e-4..1e15).contains(&value.abs())
 }
 
 /// Returns a JSON value as it is shown: text without its quotes.

@@ -33,8 +33,10 @@ pub(super) async fn get(
 
 fn notice(asked: &Asked) -> Markup {
     html! {
-        @if asked.get("published").is_some() {
-            div.notice role="status" { p { "Published, and every byte is what was sent." } }
+        @match asked.get("published") {
+            Some("now") => div.notice role="status" { p { "Published, and every byte is what was sent." } },
+            Some("already") => div.notice role="status" { p { "The same content was published under this version before." } },
+            _ => {},
         }
     }
 }

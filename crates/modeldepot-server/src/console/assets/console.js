@@ -254,33 +254,133 @@ function progress(form) {
   };
 }
 
-// Sends a form with its files, and says how far it is. The answer is the page that the form would lead to.
+// Sends a form with its files, and says how far that is. `done` gets the answer.
+function send(form, address, fields, done) {
+  const button = form.querySelector("button:not([type=button])");
+  const shown = progress(form);
+  const request = new XMLHttpRequest();
+  const begun = performance.now();
+  button.disabled = true;
+  request.upload.addEventListener("progress", ({ loaded, total }) => {
+    const rate = loaded / Math.max(0.2, (performance.now() - begun) / 1000);
+    const sent = `${size(loaded)} of ${size(total)}, ${size(rate)}/s`;
+    shown.set(loaded, total, loaded < total ? sent : "All is sent. The service puts it into the bucket…");
+  });
+  const failed = (text) => { button.disabled = false; shown.end(false, text); };
+  request.addEventListener("error", () => failed("The upload broke off. Is the service running?"));
+  request.addEventListener("load", () => {
+    if (request.status < 400) done(request);
+    else failed(refused(request));
+  });
+  const token = document.querySelector("meta[name=csrf]");
+  request.open("POST", address);
+  if (token) request.setRequestHeader("x-csrf-token", token.content);
+  request.send(fields);
+}
+
+// What a refusal says: a problem document, or a page with a notice.
+function refused(request) {
+  const text = request.responseText;
+  if ((request.getResponseHeader("content-type") ?? "").includes("json")) return problem(JSON.parse(text));
+  const lines = all(".notice.bad p", new DOMParser().parseFromString(text, "text/html"));
+  return lines.map((line) => line.textContent).join(" ") || `The service answered ${request.status}.`;
+}
+
+function problem(document) {
+  const causes = (document.causes ?? []).map((cause) => ` (${cause})`).join("");
+  return document.detail + causes + (document.hint ? `. What to do: ${document.hint}` : "");
+}
+
 for (const form of all("form[data-upload]")) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
+    // The answer is the page that the form leads to.
+    send(form, form.getAttribute("action"), new FormData(form), (request) => location.assign(request.responseURL));
+  });
+}
+
+// Metadata as people write them: a JSON object, or a line each.
+function metadata(text) {
+  if (text.trim() === "" || text.trim().startsWith("{")) return text.trim();
+  const found = {};
+  for (const line of text.split("\n").map((line) => line.trim()).filter(Boolean)) {
+    const at = line.indexOf("=");
+    if (at < 1) throw new Error(`“${line}” is not written as name=value`);
+    const value = line.slice(at + 1).trim();
+    try { found[line.slice(0, at).trim()] = JSON.parse(value); } catch { found[line.slice(0, at).trim()] = value; }
+  }
+  return JSON.stringify(found);
+}
+
+for (const form of all("form[data-publish]")) {
+  const main = form.querySelector("select[name=main]");
+  form.addEventListener("chosen", () => {
+    const names = [...form.elements.file.files].map((file) => file.name);
+    const largest = [...form.elements.file.files].sort((a, b) => b.size - a.size)[0]?.name;
+    main.replaceChildren(...names.slice(0, 1000).map((name) => {
+      const option = element("option", name);
+      option.selected = name === largest;
+      return option;
+    }));
+    main.closest(".field").hidden = names.length < 2;
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const fields = new FormData();
+    try {
+      const said = metadata(form.elements.metadata.value);
+      if (said) fields.append("metadata", said);
+    } catch (error) {
+      progress(form).end(false, error.message);
+      form.elements.metadata.focus();
+      return;
+    }
+    if (form.elements.version.value.trim()) fields.append("version", form.elements.version.value.trim());
+    if (main.value) fields.append("main", main.value);
+    for (const file of form.elements.file.files) fields.append("file", file, file.name);
+    const model = encodeURIComponent(form.elements.model.value.trim());
+    send(form, `/api/v1/models/${model}/versions`, fields, (request) => {
+      const published = JSON.parse(request.responseText);
+      const version = encodeURIComponent(published.version);
+      location.assign(`/models/${model}/versions/${version}?published=${published.already ? "already" : "now"}`);
+    });
+  });
+}
+
+// Verifying: begun by a request, told by server-sent events.
+for (const form of all("form[data-verify]")) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
     const button = form.querySelector("button");
     const shown = progress(form);
-    const request = new XMLHttpRequest();
-    const begun = performance.now();
-    button.disabled = true;
-    request.upload.addEventListener("progress", ({ loaded, total }) => {
-      const rate = loaded / Math.max(0.2, (performance.now() - begun) / 1000);
-      const text = loaded < total ? `${size(loaded)} of ${size(total)}, ${size(rate)}/s` : "sent; the service stores and checks it";
-      shown.set(loaded, total, text);
-    });
     const failed = (text) => { button.disabled = false; shown.end(false, text); };
-    request.addEventListener("error", () => failed("The upload broke off. Is the service running?"));
-    request.addEventListener("load", () => {
-      if (request.status < 400) {
-        location.assign(request.responseURL);
-        return;
-      }
-      const said = new DOMParser().parseFromString(request.responseText, "text/html").querySelectorAll(".notice.bad p");
-      failed([...said].map((line) => line.textContent).join(" ") || `The service answered ${request.status}.`);
-    });
+    button.disabled = true;
+    shown.set(0, 1, "Begun…");
     const token = document.querySelector("meta[name=csrf]");
-    request.open("POST", form.getAttribute("action"));
-    if (token) request.setRequestHeader("x-csrf-token", token.content);
-    request.send(new FormData(form));
+    const headers = token ? { "x-csrf-token": token.content } : {};
+    const answer = await fetch(form.dataset.verify, { method: "POST", headers }).catch(() => null);
+    if (!answer) return failed("The service does not answer.");
+    if (!answer.ok) return failed(problem(await answer.json()));
+    const events = new EventSource(`/api/v1/jobs/${(await answer.json()).id}/events`);
+    events.addEventListener("progress", (event) => {
+      const job = JSON.parse(event.data);
+      const file = job.file ? `, ${job.file}` : "";
+      shown.set(job.bytes_done, job.bytes, `${size(job.bytes_done)} of ${size(job.bytes)}${file}`);
+    });
+    events.addEventListener("end", (event) => {
+      events.close();
+      button.disabled = false;
+      const job = JSON.parse(event.data);
+      const without = job.unproven ? `; of ${job.unproven} no digest was published, so that only their presence was shown` : "";
+      if (job.state === "verified") {
+        shown.end(true, `Verified: ${job.files} ${job.files === 1 ? "file" : "files"}, ${size(job.bytes)}, every byte as published${without}.`);
+      } else {
+        shown.end(false, `Not what was published: ${problem(job.problem)}`);
+      }
+    });
+    events.addEventListener("error", () => {
+      events.close();
+      failed("The service does not tell any more how far it is. Is it running?");
+    });
   });
 }
