@@ -107,6 +107,7 @@ pub(crate) enum ColorArg {
 pub(crate) enum Command {
     Up(UpArgs),
     Serve(ServeArgs),
+    Token(TokenArgs),
     /// Make the three buckets at the endpoint
     ///
     /// Says which were made and which existed. Running it again changes nothing.

@@ -18,6 +18,8 @@ pub(crate) enum Error {
     Embedded(#[from] modeldepot_embedded::Error),
     #[error(transparent)]
     Service(#[from] modeldepot_server::Error),
+    #[error(transparent)]
+    Tokens(#[from] modeldepot_server::TokensError),
     #[error("{source}")]
     Settings { source: SettingsError, origin: Origin },
     #[error("`{text}` is not a way to name buckets: use `auto`, `path` or `virtual`")]
@@ -98,6 +100,7 @@ impl Error {
                 _ => ErrorKind::Internal,
             },
             Error::Service(error) => error.kind(),
+            Error::Tokens(error) => error.kind(),
             Error::Settings { .. } | Error::Addressing { .. } | Error::DotEnv { .. } => ErrorKind::Invalid,
             Error::MetaFile { .. } | Error::Unconfirmed { .. } | Error::Declined => ErrorKind::Invalid,
             Error::Usage { .. } => ErrorKind::Invalid,

@@ -15,6 +15,7 @@ pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String>
         Error::Depot(error) => depot(error, settings),
         Error::Embedded(error) => embedded(error),
         Error::Service(error) => error.hint(),
+        Error::Tokens(error) => error.hint(),
         Error::Settings { source, origin } => setting(source, origin),
         Error::Addressing { origin, .. } => found(origin),
         Error::Usage { hint, .. } => Some((*hint).to_owned()),

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 
 use modeldepot::ErrorKind;
 
+use crate::auth::TokensError;
+
 /// Why the service cannot be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -12,6 +14,15 @@ pub enum Error {
     /// The storage cannot be opened with these settings.
     #[error(transparent)]
     Depot(#[from] modeldepot::Error),
+    /// The file of tokens cannot be used.
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
+    /// Others than this machine would be let in without a token.
+    #[error("refused to listen on `{address}`: without tokens only this machine is let in")]
+    Open {
+        /// The address.
+        address: SocketAddr,
+    },
     /// The address cannot be listened on.
     #[error("cannot listen on `{address}`")]
     Bind {
@@ -27,7 +38,8 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Error::Depot(error) => error.kind(),
-            Error::Bind { .. } => ErrorKind::Invalid,
+            Error::Tokens(error) => error.kind(),
+            Error::Bind { .. } | Error::Open { .. } => ErrorKind::Invalid,
         }
     }
 
@@ -35,6 +47,11 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Error::Depot(error) => return modeldepot::hint::hint(error, None),
+            Error::Tokens(error) => return error.hint(),
+            Error::Open { .. } => {
+                "make a token with `modeldepot token add NAME --scope read --tokens FILE`, and serve with `--tokens FILE`"
+                    .to_owned()
+            }
             Error::Bind { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
                 "another program listens there: choose another port".to_owned()
             }

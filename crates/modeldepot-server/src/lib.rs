@@ -8,18 +8,27 @@
 //! - `catalog`: the models and versions, read through a small cache that is validated against the bucket.
 //! - `routes`: the REST API, one file a resource.
 //! - `problem`: what is said of a failure.
-//! - `doctor`: what whoever starts the service knows of its surroundings, for the page on health.
+//! - `auth`: who asks, and what they may. `guard`: what every request passes. `steady`: what must keep moving.
+//! - `jobs`: verifications. `uploads`: what is on its way to be published.
+//! - `doctor`: what whoever starts the service can try of its surroundings, for the page on health.
 //! - `console`: the pages.
 
+mod auth;
 mod catalog;
 mod console;
 mod doctor;
 mod error;
+mod guard;
+mod jobs;
+mod metrics;
 mod problem;
 mod routes;
 mod server;
 mod state;
+mod steady;
+mod uploads;
 
+pub use auth::{Scope, Token, Tokens, TokensError};
 pub use doctor::{Check, Doctor, Outcome};
 pub use error::Error;
-pub use server::{Config, Server};
+pub use server::{Config, Redirect, Server};

@@ -10,7 +10,7 @@ use serde::Serialize;
 const MEDIA_TYPE: &str = "application/problem+json";
 
 /// A failure, as it is told.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Problem {
     pub(crate) status: StatusCode,
     pub(crate) kind: ErrorKind,
@@ -26,31 +26,31 @@ pub(crate) type Result<T, E = Problem> = std::result::Result<T, E>;
 /// The document (RFC 9457).
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = Problem)]
-struct Document<'a> {
+pub(crate) struct Document {
     /// Where the kind is explained, relative to the service.
     #[serde(rename = "type")]
     #[schema(example = "/docs#not_found")]
     of: String,
     /// The status in words.
     #[schema(example = "Not Found")]
-    title: &'a str,
+    title: &'static str,
     /// The HTTP status.
     #[schema(minimum = 400, maximum = 599)]
     status: u16,
     /// What failed, and on what.
     #[schema(example = "model `plant_clasifier` does not exist")]
-    detail: &'a str,
+    detail: String,
     /// What to do: `invalid` (fix the input), `not_found` (check the name), `conflict` (choose another version),
     /// `denied` (fix credentials or policy), `unavailable` (try again), `corrupt` (do not use it; publish again),
     /// `io` (the service's disk), `internal` (report it).
-    kind: &'a str,
+    kind: &'static str,
     /// Why, the nearest cause first.
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    causes: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    causes: Vec<String>,
     /// What to do next.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "did you mean `plant_classifier`?")]
-    hint: Option<&'a str>,
+    hint: Option<String>,
 }
 
 impl Problem {
@@ -75,6 +75,13 @@ impl Problem {
 
     pub(crate) fn status(self, status: StatusCode) -> Problem {
         Problem { status, ..self }
+    }
+
+    pub(crate) fn value(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Problem {
+        if let Ok(value) = value.try_into() {
+            self.headers.push((name, value));
+        }
+        self
     }
 
     pub(crate) fn header(mut self, name: HeaderName, value: &'static str) -> Problem {
@@ -118,21 +125,27 @@ impl From<NameError> for Problem {
     }
 }
 
+impl Problem {
+    /// Returns the document.
+    pub(crate) fn document(&self) -> Document {
+        Document {
+            of: format!("/docs#{}", self.kind.word()),
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: self.detail.clone(),
+            kind: self.kind.word(),
+            causes: self.causes.clone(),
+            hint: self.hint.clone(),
+        }
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         if self.status.is_server_error() {
             tracing::warn!(status = self.status.as_u16(), detail = self.detail, causes = ?self.causes, "failed");
         }
-        let document = Document {
-            of: format!("/docs#{}", self.kind.word()),
-            title: self.status.canonical_reason().unwrap_or("Error"),
-            status: self.status.as_u16(),
-            detail: &self.detail,
-            kind: self.kind.word(),
-            causes: &self.causes,
-            hint: self.hint.as_deref(),
-        };
-        let mut response = (self.status, Json(document)).into_response();
+        let mut response = (self.status, Json(self.document())).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -1,8 +1,11 @@
 //! Starts, listens, stops.
 
-use std::convert::Infallible;
+use std::collections::HashMap;
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -11,25 +14,44 @@ use axum::extract::ConnectInfo;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use modeldepot::{ModelStorage, Settings};
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt as _;
+use url::Url;
 
+use crate::auth::Gate;
 use crate::catalog::Catalog;
 use crate::doctor::Doctor;
 use crate::error::Error;
+use crate::guard::{Guard, network};
+use crate::jobs::Jobs;
+use crate::metrics::Metrics;
 use crate::routes;
-use crate::state::App;
+use crate::state::{App, Service};
+use crate::steady::Steady;
+use crate::uploads::Uploads;
 
 /// How long a connection may take to send the head of a request.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long running requests may take to finish once the service is stopped.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a client may read nothing of its answer.
+const WRITE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// The longest head of a request, in bytes.
+const LONGEST_HEAD: usize = 64 * 1024;
+
+/// Connections at once. Beyond that they wait to be accepted.
+const CONNECTIONS: usize = 1024;
+
+/// Connections of one client at once, unless it is this machine, which may be a proxy for many.
+const CONNECTIONS_EACH: usize = 128;
 
 /// How the service is started.
 #[derive(Debug, Clone)]
@@ -38,8 +60,49 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where the models lie.
     pub settings: Settings,
+    /// The file of tokens ([`Tokens`](crate::Tokens)). Without one everybody is let in, from this machine only.
+    pub tokens: Option<PathBuf>,
+    /// Whether nothing may be published or deleted.
+    pub read_only: bool,
+    /// Whether large files are fetched from the S3 endpoint itself.
+    pub redirect: Redirect,
+    /// The URL by which browsers reach the service, where that is not the address it listens on: behind a proxy.
+    pub public_url: Option<Url>,
+    /// A folder for uploads on their way. They are removed when they are published.
+    pub staging: PathBuf,
+    /// Requests a second that each client may send. None is no limit.
+    pub rate: Option<NonZeroU32>,
     /// Tries what the service stands on, for the page on health.
     pub doctor: Option<Doctor>,
+}
+
+impl Config {
+    /// Returns the configuration for everybody on this machine.
+    pub fn new(listen: SocketAddr, settings: Settings) -> Config {
+        Config {
+            listen,
+            settings,
+            tokens: None,
+            read_only: false,
+            redirect: Redirect::Auto,
+            public_url: None,
+            staging: std::env::temp_dir(),
+            rate: None,
+            doctor: None,
+        }
+    }
+}
+
+/// Whether files are fetched from the S3 endpoint itself, by a presigned URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Redirect {
+    /// Large files, where the client can reach the endpoint as far as one can tell.
+    #[default]
+    Auto,
+    /// Every file.
+    Always,
+    /// None: each passes through the service.
+    Never,
 }
 
 /// A running service. Dropping it ends it at once; [`Server::stop`] lets running requests finish.
@@ -61,12 +124,29 @@ impl Server {
     /// # Errors
     /// [`Error`], when it cannot be started like this.
     pub async fn start(config: Config) -> Result<Server, Error> {
-        let bind = |source| Error::Bind { address: config.listen, source };
-        let listener = TcpListener::bind(config.listen).await.map_err(bind)?;
+        let Config { listen, settings, tokens, read_only, redirect, public_url, staging, rate, doctor } = config;
+        let closed = tokens.is_some();
+        if !listen.ip().is_loopback() && !closed {
+            return Err(Error::Open { address: listen });
+        }
+        let secure = public_url.as_ref().is_some_and(|url| url.scheme() == "https");
+        let gate = Gate::new(tokens, secure, read_only)?;
+        let bind = |source| Error::Bind { address: listen, source };
+        let listener = TcpListener::bind(listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
-        let storage = ModelStorage::open(&config.settings).await?;
-        let service = crate::state::Service { settings: config.settings.clone(), staging: std::env::temp_dir(), doctor: config.doctor.clone() }.into();
-        let app = App { catalog: Catalog::new(storage.clone()), storage, service };
+        let storage = ModelStorage::open(&settings).await?;
+        let service = Service {
+            gate,
+            guard: Guard::new(!closed, public_url, rate),
+            jobs: Jobs::default(),
+            uploads: Uploads::default(),
+            metrics: Metrics::new(),
+            redirect,
+            staging,
+            doctor,
+            settings,
+        };
+        let app = App { catalog: Catalog::new(storage.clone()), storage, service: Arc::new(service) };
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(accept(listener, routes::router(app), stopped));
         tracing::info!(%address, "serving");
@@ -108,31 +188,28 @@ impl Drop for Server {
 async fn accept(listener: TcpListener, router: Router, mut stopped: oneshot::Receiver<()>) {
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
+    let (turns, clients) = (Arc::new(Semaphore::new(CONNECTIONS)), Clients::default());
     loop {
+        let accepted = async {
+            // The semaphore is never closed.
+            let turn = Arc::clone(&turns).acquire_owned().await.expect("open");
+            (listener.accept().await, turn)
+        };
         tokio::select! {
             _ = &mut stopped => break,
             Some(_) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
+            (accepted, turn) = accepted => match accepted {
                 Ok((stream, peer)) => {
-                    let _ = stream.set_nodelay(true);
-                    let router = router.clone();
-                    let serve = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-                        let router = router.clone();
-                        async move {
-                            let mut request = request.map(Body::new);
-                            request.extensions_mut().insert(ConnectInfo(peer));
-                            router.oneshot(request).await.map_err(|never: Infallible| match never {})
-                        }
-                    });
-                    let connection = http1::Builder::new()
-                        .timer(TokioTimer::new())
-                        .header_read_timeout(HEAD_PATIENCE)
-                        .serve_connection(TokioIo::new(stream), serve);
-                    let connection = graceful.watch(connection);
+                    let Some(place) = clients.enter(peer.ip()) else {
+                        tracing::debug!(%peer, "too many connections");
+                        continue;
+                    };
+                    let connection = graceful.watch(connection(stream, peer, router.clone()));
                     connections.spawn(async move {
                         if let Err(error) = connection.await {
                             tracing::debug!(%error, "connection ended");
                         }
+                        drop((turn, place));
                     });
                 }
                 Err(error) => {
@@ -146,4 +223,57 @@ async fn accept(listener: TcpListener, router: Router, mut stopped: oneshot::Rec
     drop(listener);
     let _ = timeout(STOP_PATIENCE, graceful.shutdown()).await;
     connections.shutdown().await;
+}
+
+/// Serves one connection.
+fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+) -> impl GracefulConnection<Error = hyper::Error> + Send {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+    let serve = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().oneshot(request)
+    });
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_PATIENCE)
+        .max_buf_size(LONGEST_HEAD)
+        .serve_connection(TokioIo::new(Steady::new(stream, WRITE_PATIENCE)), serve)
+}
+
+/// How many connections each client has.
+#[derive(Clone, Default)]
+struct Clients(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// A client's right to a connection.
+struct Place(Clients, IpAddr);
+
+impl Clients {
+    fn enter(&self, address: IpAddr) -> Option<Place> {
+        let client = network(address);
+        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = clients.entry(client).or_default();
+        if *count >= CONNECTIONS_EACH && !address.to_canonical().is_loopback() {
+            return None;
+        }
+        *count += 1;
+        Some(Place(self.clone(), client))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut clients = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = clients.get_mut(&self.1) {
+            *count -= 1;
+            if *count == 0 {
+                clients.remove(&self.1);
+            }
+        }
+    }
 }

@@ -1,20 +1,36 @@
 //! What every handler holds.
 
-use modeldepot::ModelStorage;
+use std::sync::Arc;
 
+use modeldepot::{ModelStorage, Settings};
+
+use crate::auth::Gate;
 use crate::catalog::Catalog;
+use crate::doctor::Doctor;
+use crate::guard::Guard;
+use crate::jobs::Jobs;
+use crate::metrics::Metrics;
+use crate::server::Redirect;
+use crate::uploads::Uploads;
 
 /// Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) storage: ModelStorage,
     pub(crate) catalog: Catalog,
-    pub(crate) service: std::sync::Arc<Service>,
+    pub(crate) service: Arc<Service>,
 }
 
 /// What there is one of.
 pub(crate) struct Service {
-    pub(crate) settings: modeldepot::Settings,
+    pub(crate) settings: Settings,
+    pub(crate) gate: Gate,
+    pub(crate) guard: Guard,
+    pub(crate) jobs: Jobs,
+    pub(crate) uploads: Uploads,
+    pub(crate) metrics: Metrics,
+    pub(crate) redirect: Redirect,
+    /// Where uploads lie until they are published.
     pub(crate) staging: std::path::PathBuf,
-    pub(crate) doctor: Option<crate::doctor::Doctor>,
+    pub(crate) doctor: Option<Doctor>,
 }

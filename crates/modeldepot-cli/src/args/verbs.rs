@@ -27,6 +27,74 @@ pub(crate) struct UpArgs {
     /// Serve S3 alone
     #[arg(long, conflicts_with = "console")]
     pub(crate) no_console: bool,
+    #[command(flatten)]
+    pub(crate) service: ServiceArgs,
+}
+
+/// How the console and the REST API are served.
+#[derive(Debug, Args)]
+pub(crate) struct ServiceArgs {
+    /// Let in who has a token of this file, and nobody else [MODELDEPOT_TOKENS]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Service")]
+    pub(crate) tokens: Option<PathBuf>,
+    /// Let nobody publish or delete
+    #[arg(long, help_heading = "Service")]
+    pub(crate) read_only: bool,
+    /// Send clients to the S3 endpoint for files
+    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "Service")]
+    pub(crate) redirect: RedirectArg,
+    /// Be reached by browsers at this address, behind a proxy
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url, help_heading = "Service")]
+    pub(crate) public_url: Option<url::Url>,
+    /// Keep uploads on their way in this folder [default: the system's temporary one]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Service")]
+    pub(crate) staging: Option<PathBuf>,
+    /// Answer so many requests a second of each client; 0 is no limit [default: none here, 200 beyond this machine]
+    #[arg(long, value_name = "NUMBER", help_heading = "Service")]
+    pub(crate) rate: Option<u32>,
+}
+
+/// When clients are sent to the S3 endpoint for files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum RedirectArg {
+    /// For files of 16 MiB and more, where the client can reach the endpoint as far as one can tell
+    #[default]
+    Auto,
+    /// For every file
+    Always,
+    /// For none: each passes through the service
+    Never,
+}
+
+/// Make, list and revoke the tokens of the service
+///
+/// A file of tokens holds a name, a scope and a hash of each. The service reads it again when it changes.
+#[derive(Debug, Args)]
+pub(crate) struct TokenArgs {
+    /// Use this file [MODELDEPOT_TOKENS]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) tokens: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: TokenCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token and print it; it is shown this once and kept nowhere
+    Add {
+        /// Name the token, to revoke it by
+        name: String,
+        /// Let its bearer do this, and what comes before it: read, publish, delete
+        #[arg(long, value_name = "SCOPE")]
+        scope: modeldepot_server::Scope,
+    },
+    /// List the tokens with their scopes
+    List,
+    /// Revoke a token
+    Rm {
+        /// The token's name
+        name: String,
+    },
 }
 
 /// Serve the console and the REST API for the models of the configured endpoint
@@ -38,6 +106,8 @@ pub(crate) struct ServeArgs {
     /// Listen on this address; port 0 lets the system choose
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9001", value_parser = listen)]
     pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) service: ServiceArgs,
 }
 
 /// Publish a model file or folder as a new version

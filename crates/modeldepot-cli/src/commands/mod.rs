@@ -13,6 +13,7 @@ mod rm;
 mod s3;
 mod serve;
 mod show;
+mod token;
 mod up;
 mod url;
 mod verify;
@@ -77,6 +78,7 @@ async fn verb(command: Command, cx: &Context<'_>) -> Result<(), Error> {
         Command::Init => init::run(cx).await,
         Command::Push(args) => push::run(*args, cx).await,
         Command::Pull(args) => pull::run(args, cx).await,
+        Command::Token(args) => token::run(args, cx),
         Command::Models => models::run(cx).await,
         Command::Versions(args) => versions::run(args, cx).await,
         Command::Show(args) => show::run(args, cx).await,

@@ -1,10 +1,15 @@
 //! `modeldepot serve`.
 
-use modeldepot_server::{Config, Server};
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+
+use modeldepot::Settings;
+use modeldepot_server::{Config, Redirect, Server};
 use serde_json::json;
 
 use super::Context;
-use crate::args::{Globals, ServeArgs};
+use crate::args::{Globals, RedirectArg, ServeArgs, ServiceArgs};
+use crate::config;
 use crate::doctor;
 use crate::error::Error;
 use crate::interrupt::Signals;
@@ -12,7 +17,7 @@ use crate::ui::{BOLD, DIM, styled};
 
 pub(crate) async fn run(args: ServeArgs, globals: &Globals, cx: &Context<'_>) -> Result<(), Error> {
     let mut signals = Signals::listen();
-    let server = Server::start(Config { listen: args.listen, settings: cx.settings.clone(), doctor: Some(doctor::for_the_console(globals, cx.settings)?) }).await?;
+    let server = Server::start(configured(args.listen, globals, cx.settings.clone(), args.service)?).await?;
     let url = server.url();
     let endpoint = cx.storage().await?.client().endpoint().to_owned();
     if cx.ui.json {
@@ -35,4 +40,33 @@ pub(crate) async fn run(args: ServeArgs, globals: &Globals, cx: &Context<'_>) ->
         signal = signals.next() => Err(signal.into()),
         () = server.stop() => Ok(()),
     }
+}
+
+/// Requests a second of each client, where others than this machine are let in.
+const RATE: u32 = 200;
+
+/// Returns how the service is started.
+pub(super) fn configured(
+    listen: SocketAddr,
+    globals: &Globals,
+    settings: Settings,
+    args: ServiceArgs,
+) -> Result<Config, Error> {
+    let doctor = doctor::for_the_console(globals, &settings)?;
+    let default = Config::new(listen, settings);
+    let rate = args.rate.unwrap_or(if listen.ip().is_loopback() { 0 } else { RATE });
+    Ok(Config {
+        tokens: config::tokens(args.tokens)?,
+        read_only: args.read_only,
+        redirect: match args.redirect {
+            RedirectArg::Auto => Redirect::Auto,
+            RedirectArg::Always => Redirect::Always,
+            RedirectArg::Never => Redirect::Never,
+        },
+        public_url: args.public_url,
+        rate: NonZeroU32::new(rate),
+        staging: args.staging.unwrap_or_else(|| default.staging.clone()),
+        doctor: Some(doctor),
+        ..default
+    })
 }

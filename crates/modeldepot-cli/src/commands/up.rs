@@ -8,8 +8,8 @@ use modeldepot_server::Server as Console;
 use serde_json::json;
 
 use super::Context;
+use super::serve::configured;
 use crate::args::{Globals, UpArgs};
-use crate::doctor;
 use crate::error::Error;
 use crate::interrupt::Signals;
 use crate::ui::{BOLD, DIM, styled};
@@ -36,11 +36,7 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
             let credentials = Credentials::Key { access: access_key, secret: Secret::new(secret_key), token: None };
             let endpoint = Some(endpoint.parse().map_err(modeldepot::Error::from)?);
             let settings = Settings { endpoint, credentials, ..cx.settings.clone() };
-            Some(Console::start(modeldepot_server::Config {
-                listen: args.console,
-                doctor: Some(doctor::for_the_console(globals, &settings)?),
-                settings,
-            }).await?)
+            Some(Console::start(configured(args.console, globals, settings, args.service)?).await?)
         }
     };
     let console_url = console.as_ref().map(Console::url);

@@ -27,7 +27,14 @@ pub(super) async fn post(
             format!("go back, and type `{whole}`"),
         ));
     }
-    app.storage.delete_model_version(&model, &version).await?;
+    // What was begun is finished, whether or not anybody waits for it.
+    let (storage, catalog, of) = (app.storage.clone(), app.catalog.clone(), (model.clone(), version.clone()));
+    let deleting = tokio::spawn(async move {
+        let deleted = storage.delete_model_version(&of.0, &of.1).await;
+        catalog.changed(&of.0);
+        deleted
+    });
+    crate::routes::joined(deleting.await)??;
     // The last one takes its model along.
     let to = match app.catalog.versions(&model).await {
         Ok(_) => href::query(&href::model(&model), &[("deleted", version.as_str())]),

@@ -12,6 +12,7 @@ mod curves;
 mod delete;
 mod health;
 mod href;
+mod login;
 mod metric;
 mod model;
 mod models;
@@ -23,13 +24,14 @@ mod refusal;
 mod share;
 mod shown;
 mod snippets;
+mod verify;
 mod version;
 mod visitor;
 mod when;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
@@ -49,6 +51,7 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/models/{model}/versions/{version}", get(version::get))
         .route("/models/{model}/versions/{version}/curves/{what}", get(curves::file))
         .route("/models/{model}/versions/{version}/share", post(share::post))
+        .route("/models/{model}/versions/{version}/verify", get(verify::get).post(verify::post))
         .route("/models/{model}/versions/{version}/delete", post(delete::post))
         .route("/publish", get(publish::get))
         .route("/compare", get(compare::get))
@@ -59,10 +62,16 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/buckets/{bucket}/view", get(object::view))
         .route("/buckets/{bucket}/delete", post(object::delete))
         .route("/health", get(health::get))
+        .route("/login", get(login::get).post(login::post))
+        .route("/logout", post(login::log_out))
         .merge(uploads)
         .route("/assets/{name}", get(assets::get))
-        .fallback(refusal::nowhere)
         .layer(axum::middleware::from_fn_with_state(app.clone(), page::framed))
+}
+
+/// Answers what no page has.
+pub(crate) fn nowhere(app: &App, headers: &HeaderMap) -> Response {
+    page::in_frame(app, &visitor::Visitor::of(app, headers), &refusal::nowhere())
 }
 
 /// A chart, to be saved.

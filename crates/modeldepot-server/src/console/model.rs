@@ -1,6 +1,5 @@
 //! A model: its versions as a table, and a metric over them.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,13 +10,15 @@ use modeldepot::{ModelName, VersionSummary, units};
 
 use super::asked::Asked;
 use super::chart::{Chart, Line, X};
-use super::condition::{self, Condition};
+use super::condition::Conditions;
 use super::page::{Page, Place};
 use super::refusal::{Result, name};
 use super::shown::{aligned, decimals, number, short};
+use super::visitor::Visitor;
 use super::when::when;
 use super::{href, metric, pager};
 use crate::catalog::Facts;
+use crate::routes::listing::{Row as Listed, Sort, arrange};
 use crate::state::App;
 
 /// Versions on one page.
@@ -47,26 +48,30 @@ impl Row {
 
 /// What is asked for, in its order.
 struct Selected {
-    rows: Vec<Row>,
+    versions: Vec<VersionSummary>,
     /// Versions whose manifests were not read in time.
     unread: usize,
 }
 
-pub(super) async fn get(State(app): State<App>, Path(model): Path<String>, asked: Asked) -> Result {
+pub(super) async fn get(
+    State(app): State<App>,
+    Path(model): Path<String>,
+    visitor: Visitor,
+    asked: Asked,
+) -> Result {
     let model: ModelName = name(&model)?;
     let versions = app.catalog.versions(&model).await?;
     let charted = rows(&app, &model, &versions[versions.len().saturating_sub(CHARTED)..]).await?;
     let names = metric::ranked(charted.iter().flat_map(|row| row.numbers.keys()));
     let filter = asked.get("filter").unwrap_or_default();
-    let Selected { rows: found, unread } = select(&app, &model, &versions, &condition::parse(filter), &asked).await;
+    let Selected { versions: found, unread } = select(&app, &model, &versions, filter, &asked).await?;
     let pages = pager::Pages::new(found.len(), ROWS, asked.page());
-    let on_page: Vec<VersionSummary> = pages.slice(&found).iter().map(|row| row.summary.clone()).collect();
-    let shown = rows(&app, &model, &on_page).await?;
+    let shown = rows(&app, &model, pages.slice(&found)).await?;
     let charting = asked.get("metric").filter(|name| names.iter().any(|known| known == name)).map(str::to_owned);
     let charting = charting.or_else(|| metric::key(names.iter())).or_else(|| names.first().cloned());
     let chart = charting.as_ref().map(|metric| chart(&model, metric, &charted));
     let body = html! {
-        (head(&model, &versions))
+        (head(&model, &versions, &visitor))
         @if let Some(version) = asked.get("deleted") {
             div.notice role="status" {
                 p { "Version " code { (short(version, 128)) } " is deleted. Its name is never used again." }
@@ -124,39 +129,21 @@ async fn select(
     app: &App,
     model: &ModelName,
     versions: &Arc<Vec<VersionSummary>>,
-    conditions: &[Condition],
+    filter: &str,
     asked: &Asked,
-) -> Selected {
-    let sort = asked.get("sort").unwrap_or("-version");
-    let (by, down) = sort.strip_prefix('-').map_or((sort, false), |by| (by, true));
-    let listed = matches!(by, "version" | "published" | "size" | "files");
-    let facts = if listed && conditions.iter().all(Condition::is_of_the_name) {
-        vec![None; versions.len()]
-    } else {
-        app.catalog.known_facts(model, versions, PATIENCE).await
+) -> Result<Selected> {
+    let conditions = Conditions::parse(filter)?;
+    let sort = Sort::parse(asked.get("sort").unwrap_or("-version"))?;
+    let decides = sort.column.is_metadata() || conditions.filters.iter().any(|filter| filter.column.is_metadata());
+    let facts = match decides {
+        true => app.catalog.known_facts(model, versions, PATIENCE).await,
+        false => vec![None; versions.len()],
     };
-    let decides = facts.iter().any(Option::is_some);
     let unread = if decides { facts.iter().filter(|facts| facts.is_none()).count() } else { 0 };
-    let pairs = versions.iter().zip(facts.iter().map(Option::as_deref));
-    let holds = |version: &VersionSummary, facts: Option<&Facts>| conditions.iter().all(|it| it.holds(version, facts));
-    let mut found: Vec<Row> = pairs
-        .filter(|(version, facts)| holds(version, *facts))
-        .map(|(version, facts)| Row::new(version, facts))
-        .collect();
-    // What has no value comes last either way.
-    let value = |row: &Row| row.numbers.get(by).copied();
-    let turned = |order: Ordering| if down { order.reverse() } else { order };
-    found.sort_by(|a, b| match by {
-        "version" => turned(a.summary.version.cmp(&b.summary.version)),
-        "published" => turned(a.summary.published.cmp(&b.summary.published)),
-        "size" => turned(a.summary.size.cmp(&b.summary.size)),
-        "files" => turned(a.summary.files.cmp(&b.summary.files)),
-        _ => match (value(a), value(b)) {
-            (Some(a), Some(b)) => turned(a.total_cmp(&b)),
-            (a, b) => b.is_some().cmp(&a.is_some()),
-        },
-    });
-    Selected { rows: found, unread }
+    let listed = versions.iter().zip(facts).filter(|(version, _)| conditions.names(version));
+    let listed = listed.map(|(version, facts)| Listed { version: version.clone(), facts }).collect();
+    let found = arrange(listed, &conditions.filters, &sort);
+    Ok(Selected { versions: found.into_iter().map(|row| row.version).collect(), unread })
 }
 
 fn chart(model: &ModelName, metric: &str, rows: &[Row]) -> Chart {
@@ -175,7 +162,7 @@ fn chart(model: &ModelName, metric: &str, rows: &[Row]) -> Chart {
     }
 }
 
-fn head(model: &ModelName, versions: &[VersionSummary]) -> Markup {
+fn head(model: &ModelName, versions: &[VersionSummary], visitor: &Visitor) -> Markup {
     let newest = versions.last();
     html! {
         div.head {
@@ -190,7 +177,9 @@ fn head(model: &ModelName, versions: &[VersionSummary]) -> Markup {
                     }
                 }
             }
-            a.button href=(href::query("/publish", &[("model", model.as_str())])) { "Publish a version" }
+            @if visitor.may_publish() {
+                a.button href=(href::query("/publish", &[("model", model.as_str())])) { "Publish a version" }
+            }
         }
     }
 }
@@ -263,7 +252,7 @@ fn table(model: &ModelName, rows: &[Row], columns: Vec<&str>, asked: &Asked) -> 
                     thead { tr {
                         th.tick scope="col" { span.sr { "Compare" } }
                         (column("version", "Version", false, asked))
-                        @for name in &columns { (column(name, name, true, asked)) }
+                        @for name in &columns { (column(&sorting(name), name, true, asked)) }
                         (column("size", "Size", true, asked))
                         (column("files", "Files", true, asked))
                         (column("published", "Published", false, asked))
@@ -299,6 +288,15 @@ fn table(model: &ModelName, rows: &[Row], columns: Vec<&str>, asked: &Asked) -> 
                 p { button data-compares { "Compare" } " " span.hint data-compare-hint { "Tick two to five versions." } }
             }
         }
+    }
+}
+
+/// Returns the name by which a table is sorted by an entry of the metadata.
+fn sorting(name: &str) -> String {
+    match name {
+        "version" | "size" | "files" | "published" => format!("metadata.{name}"),
+        name if name.starts_with('-') || name.starts_with("metadata.") => format!("metadata.{name}"),
+        name => name.to_owned(),
     }
 }
 

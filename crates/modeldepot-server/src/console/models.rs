@@ -10,6 +10,7 @@ use super::chart::sparkline;
 use super::page::{Page, Place};
 use super::refusal::Result;
 use super::shown::number;
+use super::visitor::Visitor;
 use super::when::when;
 use super::{href, metric, pager};
 use crate::catalog::Catalog;
@@ -39,7 +40,7 @@ struct Key {
     values: Vec<f64>,
 }
 
-pub(super) async fn get(State(app): State<App>, asked: Asked) -> Result {
+pub(super) async fn get(State(app): State<App>, visitor: Visitor, asked: Asked) -> Result {
     let models = app.catalog.models().await?;
     let wanted = asked.get("q").unwrap_or_default().to_lowercase();
     let found: Vec<&ModelSummary> =
@@ -60,12 +61,12 @@ pub(super) async fn get(State(app): State<App>, asked: Asked) -> Result {
                     }
                 }
             }
-            a.button.primary href="/publish" { "Publish a model" }
+            @if visitor.may_publish() { a.button.primary href="/publish" { "Publish a model" } }
         }
         @if asked.get("deleted").is_some() {
             div.notice role="status" { p { "The version is deleted. Its name is never used again." } }
         }
-        @if models.is_empty() { (empty()) } @else { (list(&rows, &asked, &page)) }
+        @if models.is_empty() { (empty(&visitor)) } @else { (list(&rows, &asked, &page)) }
     };
     Ok(Page::new(Place::Models, "Models", body))
 }
@@ -141,13 +142,13 @@ fn line(row: &Row) -> Markup {
     }
 }
 
-fn empty() -> Markup {
+fn empty(visitor: &Visitor) -> Markup {
     html! {
         div.empty {
             h2 { "No model is published yet" }
             p { "Publish the first one from a terminal:" }
             pre { code { "modeldepot push plant_classifier best_model.pth --history training_history.json" } }
-            p { "or " a href="/publish" { "drop its files here" } "." }
+            @if visitor.may_publish() { p { "or " a href="/publish" { "drop its files here" } "." } }
         }
     }
 }

@@ -173,7 +173,7 @@ mod tests {
     fn a_file_name_cannot_leave_its_quotes() {
         assert_eq!(
             disposition("attachment", "a/x\"; filename=\"y\r\n.exe"),
-            "attachment; filename=\"x__ filename=_y__.exe\"; \
+            "attachment; filename=\"x__ filename__y__.exe\"; \
             filename*=UTF-8''x%22%3B%20filename%3D%22y%0D%0A%2Eexe"
         );
     }

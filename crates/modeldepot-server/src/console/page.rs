@@ -3,10 +3,11 @@
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::assets::ASSETS;
+use super::href;
 use super::visitor::Visitor;
 use crate::state::App;
 
@@ -69,27 +70,31 @@ impl IntoResponse for Page {
     }
 }
 
-/// Puts the frame around what the handlers return, and says what a page may do.
+/// Puts the frame around what the handlers return, and sends whoever is not known to the login first.
 pub(super) async fn framed(State(app): State<App>, request: Request, next: Next) -> Response {
-    let visitor = Visitor::of(request.headers(), request.extensions());
+    let visitor = Visitor::of(&app, request.headers());
+    let path = request.uri().path();
+    if visitor.is_outside() && path != "/login" && !path.starts_with("/assets/") {
+        let wanted = request.uri().path_and_query().map_or("/", |wanted| wanted.as_str());
+        let wanted = if request.method().is_safe() { wanted } else { "/" };
+        return Redirect::to(&href::query("/login", &[("next", wanted)])).into_response();
+    }
     let mut response = next.run(request).await;
     if let Some(page) = response.extensions_mut().remove::<Page>() {
-        let about = About { endpoint: app.storage.client().endpoint(), bucket: app.storage.bucket().as_str() };
-        let document = document(&page, &visitor, &about).into_string();
-        response = (page.status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], document).into_response();
+        response = in_frame(&app, &visitor, &page);
     }
+    // What a handler says of its own answer stays: an asset is kept for ever, a picture may do nothing at all.
     let headers = response.headers_mut();
-    for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "same-origin"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-    ] {
-        // What a handler says of its own answer stays: an asset is kept for ever, a picture may do nothing at all.
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
-    }
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// Returns the page in its frame.
+pub(super) fn in_frame(app: &App, visitor: &Visitor, page: &Page) -> Response {
+    let about = About { endpoint: app.storage.client().endpoint(), bucket: app.storage.bucket().as_str() };
+    let document = document(page, visitor, &about).into_string();
+    (page.status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], document).into_response()
 }
 
 /// What the foot of every page says.
@@ -113,7 +118,7 @@ pub(super) fn document(page: &Page, visitor: &Visitor, about: &About<'_>) -> Mar
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                @if let Some(csrf) = &visitor.csrf { meta name="csrf" content=(csrf); }
+                @if let Some(csrf) = visitor.csrf() { meta name="csrf" content=(csrf); }
                 @if let Some(seconds) = page.refresh { noscript { meta http-equiv="refresh" content=(seconds); } }
                 title { (page.title) " · modeldepot" }
                 link rel="icon" href=(ASSETS.icon.href) type="image/svg+xml";
@@ -124,10 +129,10 @@ pub(super) fn document(page: &Page, visitor: &Visitor, about: &About<'_>) -> Mar
                 a.skip href="#main" { "Skip to the content" }
                 header.top {
                     a.brand href="/" { (logo()) "modeldepot" }
-                    @if !visitor.is_outside {
+                    @if !visitor.is_outside() {
                         nav aria-label="Main" {
                             ul {
-                                @for (place, href, name) in places {
+                                @for (place, href, name) in places.into_iter().filter(|it| it.0 != Place::Publish || visitor.may_publish()) {
                                     li { a href=(href) aria-current=[(place == page.place).then_some("page")] { (name) } }
                                 }
                                 li { a href="/docs" { "API" } }
@@ -163,7 +168,7 @@ pub(super) fn document(page: &Page, visitor: &Visitor, about: &About<'_>) -> Mar
                 }
                 footer {
                     div {
-                        @if !visitor.is_outside {
+                        @if !visitor.is_outside() {
                             span { "Bucket " code { (about.bucket) } " at " code { (about.endpoint) } }
                         }
                         span { "modeldepot " (env!("CARGO_PKG_VERSION")) }

@@ -5,12 +5,17 @@ use maud::html;
 
 use super::asked::Asked;
 use super::page::{Page, Place};
-use super::refusal::Result;
+use super::refusal::{Refusal, Result};
 use super::visitor::Visitor;
+use crate::problem::Problem;
 use crate::state::App;
 
 pub(super) async fn get(State(app): State<App>, visitor: Visitor, asked: Asked) -> Result {
     let models = app.catalog.models().await?;
+    if !visitor.may_publish() {
+        let problem = Problem::new(modeldepot::ErrorKind::Denied, "you may not publish here");
+        return Err(Refusal(problem.hint("log in with a token of scope `publish`, at a service that is not read-only")));
+    }
     let body = html! {
         div.head { div { h1 { "Publish a version" } } }
         form method="post" action="/publish" enctype="multipart/form-data" data-publish {

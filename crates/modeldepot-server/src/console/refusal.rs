@@ -87,9 +87,9 @@ pub(super) fn ticked(text: &str) -> Markup {
 }
 
 /// The refusal of an address that no page has.
-pub(super) async fn nowhere() -> Refusal {
+pub(super) fn nowhere() -> Page {
     let problem = Problem::new(modeldepot::ErrorKind::NotFound, "there is no page at this address");
-    Refusal(problem.hint("the models are on the first page"))
+    page(&problem.hint("the models are on the first page"))
 }
 
 /// A name in an address is checked like any other.

@@ -72,7 +72,7 @@ pub(super) async fn page(
                 (verify(model, version, visitor))
                 (snippets::section(&found, headers)?)
                 (share::section(&found, visitor, shown.shared.as_ref()))
-                (delete(model, version, visitor))
+                @if visitor.may_delete() { (delete(model, version, visitor)) }
             }
         }
     };

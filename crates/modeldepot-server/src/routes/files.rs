@@ -1,23 +1,381 @@
 //! The files of a version.
 
 use axum::body::Body;
-use axum::extract::{Path, State};
-use axum::http::header;
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use modeldepot::ArtifactPath;
+use futures_util::{StreamExt as _, stream};
+use modeldepot::s3::PresignedMethod;
+use modeldepot::{ArtifactPath, Endpoint, ErrorKind, ModelName, ObjectKey, StoredFile, Version};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::time::Duration;
+use time::OffsetDateTime;
+use url::Host;
+use utoipa::{IntoParams, ToSchema};
 
-use crate::problem::Result;
+use super::extract::{Path, Query};
+use super::problems::Problems;
+use crate::auth::Reader;
+use crate::problem::{Problem, Result};
+use crate::server::Redirect;
 use crate::state::App;
 
+/// Files from this size on are fetched from the S3 endpoint itself, where that can be reached.
+const LARGE: u64 = 16 << 20;
+
+/// A file up to this size is proven whole before its first byte is sent.
+const SMALL: u64 = 1 << 20;
+
+/// How long a redirect leads somewhere. Time enough to begin; a transfer that has begun is not cut off.
+const REDIRECT_LIFE: Duration = Duration::from_secs(15 * 60);
+
+/// What a browser may do with a file that is somebody's: nothing.
+const FILE_CSP: &str = "default-src 'none'; sandbox";
+
+/// How a file is fetched.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "describes the query, which is read as it comes")]
+struct FileQuery {
+    /// Have the service send the file itself, proven part by part, rather than a redirect to the S3 endpoint.
+    stream: Option<bool>,
+}
+
+/// The names in the path of a file.
+#[derive(Deserialize)]
+pub(crate) struct OfFile {
+    model: String,
+    version: String,
+    path: String,
+}
+
+impl OfFile {
+    pub(crate) fn parse(&self) -> Result<(ModelName, &str, ArtifactPath)> {
+        Ok((self.model.parse()?, &self.version, self.path.parse()?))
+    }
+}
+
 /// Fetch a file
+///
+/// A large file is answered with a redirect to the S3 endpoint, where the client can reach that, and by the service itself
+/// otherwise or with `stream`. What the service sends was proven: the last bytes of a damaged part are held back, so a
+/// damaged file breaks off. With `Range`, the parts that lie in the range whole are proven.
+#[utoipa::path(
+    get, path = "/api/v1/models/{model}/versions/{version}/files/{path}", tag = "files",
+    params(
+        ("model" = String, Path),
+        ("version" = String, Path, description = "The version, or `latest`"),
+        ("path" = String, Path, description = "The path of the file in the version; it may hold `/`"),
+        FileQuery,
+    ),
+    responses(
+        (status = 200, content_type = "*/*", description = "The file"),
+        (status = 206, content_type = "*/*", description = "The range of the file"),
+        (status = 302, description = "The file, from the S3 endpoint itself"),
+        (status = 304, description = "It is what `If-None-Match` names"),
+        Problems,
+    ),
+)]
 pub(crate) async fn get(
+    _: Reader,
     State(app): State<App>,
-    Path((model, version, path)): Path<(String, String, String)>,
+    Path(of): Path<OfFile>,
+    query: Query,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    method: Method,
+    headers: HeaderMap,
 ) -> Result<Response> {
-    let (model, version, path) = (model.parse()?, version.parse()?, path.parse::<ArtifactPath>()?);
+    let (model, version, path) = of.parse()?;
+    let streamed = query.only(&["stream"])?.flag("stream")?;
+    let version = app.catalog.resolve(&model, version).await?;
     let found = app.catalog.version(&model, &version).await?;
-    let file = app.storage.open_described(&found, &path)?;
-    let size = file.file().size;
-    let headers = [(header::CONTENT_LENGTH, size.to_string())];
-    Ok((headers, Body::from_stream(file.stream(0..size))).into_response())
+    let reader = app.storage.open_described(&found, &path)?;
+    let file = reader.file().clone();
+    let etag = etag(&file);
+    if let (Some(etag), Some(given)) = (&etag, headers.get(header::IF_MATCH))
+        && !names(given, etag)
+    {
+        return Err(Problem::new(ErrorKind::Conflict, format!("`{path}` is not what `If-Match` names"))
+            .status(StatusCode::PRECONDITION_FAILED));
+    }
+    let mut answer = Response::builder()
+        .header(header::ACCEPT_RANGES, "bytes")
+        .header(header::CACHE_CONTROL, "private, no-cache")
+        .header(header::CONTENT_SECURITY_POLICY, FILE_CSP);
+    if let Some(etag) = &etag {
+        answer = answer.header(header::ETAG, etag);
+        if headers.get(header::IF_NONE_MATCH).is_some_and(|given| names(given, etag)) {
+            return finished(answer.status(StatusCode::NOT_MODIFIED), Body::empty());
+        }
+    }
+    if method == Method::GET && !streamed && redirects(&app, &file, peer, &headers) {
+        let key = ObjectKey::Artifact(model, version, path).to_string();
+        let client = app.storage.client();
+        let url = client.get_presigned_url(app.storage.bucket(), &key, PresignedMethod::Get, REDIRECT_LIFE).await?;
+        let mut location = HeaderValue::try_from(url).map_err(|_| Problem::invalid("the file has no URL"))?;
+        location.set_sensitive(true);
+        let answer = answer.status(StatusCode::FOUND).header(header::LOCATION, location);
+        return finished(answer.header(header::CACHE_CONTROL, "no-store"), Body::empty());
+    }
+    let range = range(&headers, file.size, etag.as_deref()).map_err(|()| {
+        Problem::invalid(format!("no byte of `{path}` lies in the range: it has {} bytes", file.size))
+            .status(StatusCode::RANGE_NOT_SATISFIABLE)
+            .value(header::CONTENT_RANGE, format!("bytes */{}", file.size))
+    })?;
+    answer = answer
+        .header(header::CONTENT_TYPE, media_type(path.file_name()))
+        .header(header::CONTENT_DISPOSITION, disposition(path.file_name()));
+    let (status, span) = match range {
+        Some(span) => {
+            answer =
+                answer.header(header::CONTENT_RANGE, format!("bytes {}-{}/{}", span.start, span.end - 1, file.size));
+            (StatusCode::PARTIAL_CONTENT, span)
+        }
+        None => (StatusCode::OK, 0..file.size),
+    };
+    let length = span.end - span.start;
+    answer = answer.status(status).header(header::CONTENT_LENGTH, length);
+    if method == Method::HEAD {
+        return finished(answer, Body::empty());
+    }
+    let sent = app.service.metrics.sent.clone();
+    let mut bytes = Box::pin(reader.stream(span).inspect(move |bytes| {
+        match bytes {
+            Ok(bytes) => drop(sent.inc_by(bytes.len() as u64)),
+            // The client sees the connection break off, which is all that can be said to it by now.
+            Err(error) => tracing::warn!(%error, "a file breaks off"),
+        }
+    }));
+    // The first bytes come before the answer begins, so that what is missing can be said in words; of a small file all.
+    let mut first = Vec::new();
+    let mut taken = 0;
+    while taken < length.min(if length <= SMALL { SMALL } else { 1 }) {
+        let Some(bytes) = bytes.next().await else { break };
+        let bytes = bytes?;
+        taken += bytes.len() as u64;
+        first.push(Ok(bytes));
+    }
+    finished(answer, Body::from_stream(stream::iter(first).chain(bytes)))
+}
+
+fn finished(answer: axum::http::response::Builder, body: Body) -> Result<Response> {
+    answer.body(body).map_err(|error| Problem::new(ErrorKind::Internal, format!("the answer cannot be made: {error}")))
+}
+
+/// Returns true when the client is sent to the S3 endpoint.
+fn redirects(app: &App, file: &StoredFile, peer: SocketAddr, headers: &HeaderMap) -> bool {
+    match app.service.redirect {
+        Redirect::Always => true,
+        Redirect::Never => false,
+        Redirect::Auto => file.size >= LARGE && reaches_endpoint(app.storage.client().endpoint(), peer, headers),
+    }
+}
+
+/// Returns true unless the endpoint is known by its name only here: on this machine, or in a network of containers.
+fn reaches_endpoint(endpoint: &str, peer: SocketAddr, headers: &HeaderMap) -> bool {
+    let Ok(endpoint) = endpoint.parse::<Endpoint>() else { return false };
+    if endpoint.is_loopback() {
+        // A proxy on this machine speaks for clients elsewhere.
+        let proxied = ["forwarded", "x-forwarded-for", "via"].iter().any(|name| headers.contains_key(*name));
+        return peer.ip().to_canonical().is_loopback() && !proxied;
+    }
+    !matches!(endpoint.url().host(), Some(Host::Domain(name)) if !name.contains('.'))
+}
+
+/// Returns the ETag of a file: what it is, by its digest. A file that no digest was published of has none.
+fn etag(file: &StoredFile) -> Option<String> {
+    let blake3 = file.blake3.map(|blake3| format!("\"{blake3}\""));
+    blake3.or_else(|| file.md5.map(|md5| format!("\"{md5}\"")))
+}
+
+/// Returns true when a header of ETags names this one, as a condition compares them.
+pub(crate) fn names(given: &HeaderValue, etag: &str) -> bool {
+    let Ok(given) = given.to_str() else { return false };
+    given.trim() == "*" || given.split(',').any(|one| one.trim().trim_start_matches("W/") == etag)
+}
+
+/// Returns the range that is asked for, if it is one: several are answered with the whole file, as one may.
+fn range(headers: &HeaderMap, size: u64, etag: Option<&str>) -> std::result::Result<Option<std::ops::Range<u64>>, ()> {
+    let Some(range) = headers.get(header::RANGE).and_then(|range| range.to_str().ok()) else { return Ok(None) };
+    // A date says less than an ETag, and none is given.
+    if headers.get(header::IF_RANGE).is_some_and(|given| given.to_str().ok() != etag) {
+        return Ok(None);
+    }
+    let Some(range) = range.trim().strip_prefix("bytes=") else { return Ok(None) };
+    let Some((first, last)) = range.trim().split_once('-') else { return Ok(None) };
+    let number = |text: &str| match text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // So large that it is beyond every file.
+        true => Some(text.parse().unwrap_or(u64::MAX)),
+        false => None,
+    };
+    match (first, last) {
+        ("", "") => Ok(None),
+        ("", last) => match number(last) {
+            Some(0) => Err(()),
+            Some(_) if size == 0 => Err(()),
+            Some(last) => Ok(Some(size.saturating_sub(last)..size)),
+            None => Ok(None),
+        },
+        (first, last) => match (number(first), number(last)) {
+            (Some(first), Some(given)) => {
+                let last = if last.is_empty() { u64::MAX } else { given };
+                match (first <= last, first < size) {
+                    (false, _) => Ok(None),
+                    (true, false) => Err(()),
+                    (true, true) => Ok(Some(first..last.saturating_add(1).min(size))),
+                }
+            }
+            _ => Ok(None),
+        },
+    }
+}
+
+fn media_type(name: &str) -> String {
+    let guessed = mime_guess::from_path(name).first_or_octet_stream();
+    match guessed.type_() == "text" {
+        true => format!("{}; charset=utf-8", guessed.essence_str()),
+        false => guessed.essence_str().to_owned(),
+    }
+}
+
+/// Returns the header that makes a browser save the file under its name (RFC 6266, RFC 8187).
+pub(crate) fn disposition(name: &str) -> String {
+    /// What RFC 8187 leaves as it is.
+    const KEPT: AsciiSet = NON_ALPHANUMERIC
+        .remove(b'!')
+        .remove(b'#')
+        .remove(b'$')
+        .remove(b'&')
+        .remove(b'+')
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'^')
+        .remove(b'_')
+        .remove(b'`')
+        .remove(b'|')
+        .remove(b'~');
+    let plain = |c: char| c.is_ascii_alphanumeric() || " !#$&+-.^_`|~()[]@,='".contains(c);
+    let fallback: String = name.chars().map(|c| if plain(c) { c } else { '_' }).collect();
+    if fallback == name {
+        return format!("attachment; filename=\"{name}\"");
+    }
+    format!("attachment; filename=\"{fallback}\"; filename*=UTF-8''{}", utf8_percent_encode(name, &KEPT))
+}
+
+/// A link that whoever holds it may use, for a while.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Link {
+    /// The link, to the S3 endpoint.
+    url: String,
+    /// Until when it leads somewhere.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    expires: OffsetDateTime,
+}
+
+/// What is linked, and for how long.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "describes the query, which is read as it comes")]
+struct LinkQuery {
+    /// The path of the file; without one, the model file.
+    #[param(min_length = 1, max_length = 512)]
+    file: Option<String>,
+    /// How long the link lives, in seconds: at most seven days.
+    #[param(minimum = 1, maximum = 604800, default = 3600)]
+    expires: Option<u32>,
+}
+
+/// Share a file by a link
+///
+/// Whoever holds the link may fetch the file from the S3 endpoint until it expires, without a token.
+#[utoipa::path(
+    get, path = "/api/v1/models/{model}/versions/{version}/link", tag = "files",
+    params(
+        ("model" = String, Path),
+        ("version" = String, Path, description = "The version, or `latest`"),
+        LinkQuery,
+    ),
+    responses((status = 200, body = Link), Problems),
+)]
+pub(crate) async fn link(
+    _: Reader,
+    State(app): State<App>,
+    Path(of): Path<super::extract::OfVersion>,
+    query: Query,
+) -> Result<Response> {
+    let query = query.only(&["file", "expires"])?;
+    let model = of.model()?;
+    let seconds = query.number("expires", 3600, 1..=604_800)? as u64;
+    let file: Option<ArtifactPath> = query.one("file")?.map(str::parse).transpose()?;
+    let version: Version = app.catalog.resolve(&model, of.version()).await?;
+    let found = app.catalog.version(&model, &version).await?;
+    let path = match file {
+        Some(path) => path,
+        None => found.main()?,
+    };
+    app.storage.open_described(&found, &path)?;
+    let expires = OffsetDateTime::now_utc().replace_nanosecond(0).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let key = ObjectKey::Artifact(model, version, path).to_string();
+    let life = Duration::from_secs(seconds);
+    let url = app.storage.client().get_presigned_url(app.storage.bucket(), &key, PresignedMethod::Get, life).await?;
+    let link = Link { url, expires: expires + life };
+    Ok(([(header::CACHE_CONTROL, "no-store")], axum::Json(link)).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges() {
+        let of = |text: &str, size| {
+            let headers = HeaderMap::from_iter([(header::RANGE, HeaderValue::from_str(text).unwrap())]);
+            range(&headers, size, Some("\"e\""))
+        };
+        assert_eq!(of("bytes=0-0", 10), Ok(Some(0..1)));
+        assert_eq!(of("bytes=2-", 10), Ok(Some(2..10)));
+        assert_eq!(of("bytes=-3", 10), Ok(Some(7..10)));
+        assert_eq!(of("bytes=-30", 10), Ok(Some(0..10)));
+        assert_eq!(of("bytes=9-99999999999999999999999", 10), Ok(Some(9..10)));
+        for whole in ["bytes=5-2", "bytes=0-1,3-4", "lines=1-2", "bytes=x-", "bytes=-", "bytes=1", "bytes=+1-2"] {
+            assert_eq!(of(whole, 10), Ok(None), "{whole}");
+        }
+        for beyond in ["bytes=10-", "bytes=10-20", "bytes=-0", "bytes=99999999999999999999999-"] {
+            assert_eq!(of(beyond, 10), Err(()), "{beyond}");
+        }
+        assert_eq!(of("bytes=-1", 0), Err(()));
+        let mut headers = HeaderMap::from_iter([(header::RANGE, HeaderValue::from_static("bytes=1-2"))]);
+        headers.insert(header::IF_RANGE, HeaderValue::from_static("\"e\""));
+        assert_eq!(range(&headers, 10, Some("\"e\"")), Ok(Some(1..3)));
+        for other in ["\"f\"", "W/\"e\"", "Tue, 28 Oct 2025 18:18:58 GMT"] {
+            headers.insert(header::IF_RANGE, HeaderValue::from_str(other).unwrap());
+            assert_eq!(range(&headers, 10, Some("\"e\"")), Ok(None), "{other}");
+        }
+    }
+
+    #[test]
+    fn names_of_saved_files() {
+        assert_eq!(disposition("best_model.pth"), "attachment; filename=\"best_model.pth\"");
+        assert_eq!(
+            disposition("modèle \"ü\";\r\nx.bin"),
+            "attachment; filename=\"mod_le ______x.bin\"; filename*=UTF-8''mod%C3%A8le%20%22%C3%BC%22%3B%0D%0Ax.bin"
+        );
+    }
+
+    #[test]
+    fn endpoints_within_reach() {
+        let (here, there) = (SocketAddr::from(([127, 0, 0, 1], 1)), SocketAddr::from(([10, 0, 0, 1], 1)));
+        let none = HeaderMap::new();
+        let proxied =
+            HeaderMap::from_iter([(header::HeaderName::from_static("x-forwarded-for"), HeaderValue::from_static("x"))]);
+        assert!(reaches_endpoint("http://localhost:9000", here, &none));
+        assert!(!reaches_endpoint("http://localhost:9000", there, &none));
+        assert!(!reaches_endpoint("http://localhost:9000", here, &proxied));
+        assert!(reaches_endpoint("https://s3.eu-west-1.amazonaws.com", there, &none));
+        assert!(reaches_endpoint("http://10.0.0.9:9000", there, &none));
+        assert!(!reaches_endpoint("http://minio:9000", there, &none));
+    }
 }

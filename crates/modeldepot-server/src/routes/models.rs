@@ -6,6 +6,9 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
+use super::extract::Query;
+use super::problems::Problems;
+use crate::auth::Reader;
 use crate::problem::Result;
 use crate::state::App;
 
@@ -18,7 +21,6 @@ pub(crate) struct Models {
 /// A model.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Model {
-    /// Its name.
     #[schema(example = "plant_classifier")]
     name: String,
     /// Its highest version.
@@ -30,12 +32,14 @@ pub(crate) struct Model {
     size: u64,
     /// When a version was last published, by the S3 server's clock.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     published: Option<OffsetDateTime>,
 }
 
 /// List the models
-#[utoipa::path(get, path = "/api/v1/models", tag = "models", responses((status = 200, body = Models)))]
-pub(crate) async fn list(State(app): State<App>) -> Result<Json<Models>> {
+#[utoipa::path(get, path = "/api/v1/models", tag = "models", responses((status = 200, body = Models), Problems))]
+pub(crate) async fn list(_: Reader, State(app): State<App>, query: Query) -> Result<Json<Models>> {
+    query.only(&[])?;
     let found = app.catalog.models().await?;
     let models = found.iter().map(|model| Model {
         name: model.model.to_string(),

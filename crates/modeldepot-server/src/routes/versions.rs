@@ -1,25 +1,56 @@
 //! A model's versions, and one of them.
 
-use axum::Json;
-use axum::extract::{Path, State};
-use modeldepot::{Description, StoredFile};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use modeldepot::history::History;
+use modeldepot::{Description, ModelName, StoredFile, VersionSummary};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
-use crate::problem::Result;
+use super::extract::{OfVersion, Path, Query};
+use super::listing::{Row, Sort, arrange, filters};
+use super::problems::Problems;
+use crate::auth::{Deleter, Reader};
+use crate::catalog::{Facts, history_file};
+use crate::problem::{Problem, Result};
 use crate::state::App;
 
-/// A model's versions.
+/// How long an answer waits for metrics that nobody has read yet.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// Versions on one page, unless asked otherwise.
+const PAGE: usize = 50;
+
+/// The most that can be asked for.
+const LARGEST_PAGE: usize = 500;
+
+/// A page of a model's versions.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Versions {
-    /// The model.
+    #[schema(example = "plant_classifier")]
     model: String,
     versions: Vec<VersionRow>,
+    /// The page, counted from 1.
+    page: usize,
+    /// Versions on a page.
+    per_page: usize,
+    /// Versions that fulfil the filters.
+    total: usize,
+    /// Versions of the model.
+    of: usize,
+    /// Versions whose metadata is known, where it was asked for. While that is less than `of`, manifests are still being
+    /// read: versions that nothing is known of fulfil no filter, and come last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    known: Option<usize>,
 }
 
-/// A version, as the listing of the bucket shows it.
+/// A version, as the listing of the bucket shows it, with its metadata.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct VersionRow {
     #[schema(example = "20251028_181858")]
@@ -30,37 +61,106 @@ pub(crate) struct VersionRow {
     size: u64,
     /// When it was published, by the S3 server's clock.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     published: Option<OffsetDateTime>,
+    /// What its publisher says about it: numbers, texts and booleans. Lists and objects are in the version itself.
+    #[schema(value_type = std::collections::HashMap<String, Value>)]
+    metadata: Arc<Facts>,
+}
+
+/// Which versions, and in which order.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "describes the query, which is read as it comes")]
+struct VersionsQuery {
+    /// The page, counted from 1.
+    #[param(minimum = 1, maximum = 1000000, default = 1)]
+    page: Option<usize>,
+    /// Versions on a page.
+    #[param(minimum = 1, maximum = 500, default = 50)]
+    per_page: Option<usize>,
+    /// `version`, `size`, `files`, `published` or an entry of the metadata; with a `-` before it, the highest first.
+    #[param(min_length = 1, pattern = "^-?[^-].*$", default = "-version", example = "-version")]
+    sort: Option<String>,
+    /// A condition on any of those: `val_accuracy>=0.9`, `architecture=resnet18`, `val_loss<0.2`, `optimizer!=SGD`.
+    /// Several must all hold.
+    #[param(max_items = 16, style = Form, explode, example = json!(["val_accuracy>=0.9"]))]
+    #[param(schema_with = filter_schema)]
+    filter: Option<Vec<String>>,
+}
+
+fn filter_schema() -> utoipa::openapi::schema::Array {
+    use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Type};
+    let one = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[^<>=!]+(<|>|=|<=|>=|!=)[^<>=!]*$"));
+    ArrayBuilder::new().items(one).max_items(Some(16)).build()
 }
 
 /// List a model's versions
-pub(crate) async fn list(State(app): State<App>, Path(model): Path<String>) -> Result<Json<Versions>> {
-    let model = model.parse()?;
+///
+/// The latest first, unless asked otherwise.
+#[utoipa::path(
+    get, path = "/api/v1/models/{model}/versions", tag = "versions",
+    params(("model" = String, Path), VersionsQuery),
+    responses((status = 200, body = Versions), Problems),
+)]
+pub(crate) async fn list(
+    _: Reader,
+    State(app): State<App>,
+    Path(model): Path<String>,
+    query: Query,
+) -> Result<Response> {
+    let model: ModelName = model.parse()?;
+    let query = query.only(&["page", "per_page", "sort", "filter"])?;
+    let page = query.number("page", 1, 1..=1_000_000)?;
+    let per_page = query.number("per_page", PAGE, 1..=LARGEST_PAGE)?;
+    let sort = Sort::parse(query.one("sort")?.unwrap_or("-version"))?;
+    let filters = filters(query.all("filter"))?;
     let found = app.catalog.versions(&model).await?;
-    let versions = found.iter().rev().map(|version| VersionRow {
+    let by_facts = sort.column.is_metadata() || filters.iter().any(|filter| filter.column.is_metadata());
+    let (rows, known) = if by_facts {
+        let facts = app.catalog.known_facts(&model, &found, PATIENCE).await;
+        let known = facts.iter().filter(|facts| facts.is_some()).count();
+        let rows = found.iter().zip(facts).map(|(version, facts)| Row { version: version.clone(), facts });
+        (rows.collect(), Some(known))
+    } else {
+        (found.iter().map(|version| Row { version: version.clone(), facts: None }).collect(), None)
+    };
+    let rows = arrange(rows, &filters, &sort);
+    let total = rows.len();
+    let shown: Vec<VersionSummary> =
+        rows.into_iter().skip((page - 1).saturating_mul(per_page)).take(per_page).map(|row| row.version).collect();
+    let facts = app.catalog.facts(&model, &shown).await?;
+    let versions = shown.into_iter().zip(facts).map(|(version, metadata)| VersionRow {
         version: version.version.to_string(),
         files: version.files,
         size: version.size,
         published: version.published,
+        metadata,
     });
-    Ok(Json(Versions { versions: versions.collect(), model: model.to_string() }))
+    let versions = versions.collect();
+    let of = found.len();
+    Ok(axum::Json(Versions { model: model.to_string(), versions, page, per_page, total, of, known }).into_response())
 }
 
 /// A version in full.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct VersionDocument {
+    #[schema(example = "plant_classifier")]
     model: String,
+    #[schema(example = "20251028_181858")]
     version: String,
     /// The path of the model file.
+    #[schema(example = "best_model.pth")]
     main: String,
     /// Bytes of its files.
     size: u64,
     files: Vec<File>,
-    /// What its publisher says about it.
-    metadata: Map<String, Value>,
+    /// The path of the training history, where one of the files is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<String>,
     /// The manifest, as it stands in the bucket.
     #[schema(value_type = Object)]
-    manifest: Value,
+    manifest: Map<String, Value>,
 }
 
 /// A file of a version.
@@ -98,18 +198,128 @@ impl VersionDocument {
             main: found.main()?.to_string(),
             size: found.size(),
             files: found.files.iter().map(File::from).collect(),
-            metadata: manifest.metadata.clone(),
-            manifest: serde_json::to_value(manifest).unwrap_or_default(),
+            history: history_file(found).map(|path| path.to_string()),
+            // It was parsed before, as more than this.
+            manifest: serde_json::from_slice(found.record()).unwrap_or_default(),
         })
     }
 }
 
-/// Show a version
+/// Show a version, with its manifest
+#[utoipa::path(
+    get, path = "/api/v1/models/{model}/versions/{version}", tag = "versions",
+    params(("model" = String, Path), ("version" = String, Path, description = "The version, or `latest`")),
+    responses((status = 200, body = VersionDocument), (status = 304, description = "It is what `If-None-Match` names"), Problems),
+)]
 pub(crate) async fn one(
+    _: Reader,
     State(app): State<App>,
-    Path((model, version)): Path<(String, String)>,
-) -> Result<Json<VersionDocument>> {
-    let (model, version) = (model.parse()?, version.parse()?);
-    let found = app.catalog.version(&model, &version).await?;
-    Ok(Json(VersionDocument::of(&found)?))
+    Path(of): Path<OfVersion>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    let model = of.model()?;
+    let version = app.catalog.resolve(&model, of.version()).await?;
+    let document = app.catalog.document(&model, &version).await?;
+    let (body, etag) = match document.answer.get() {
+        Some(answer) => answer.clone(),
+        None => {
+            let body: bytes::Bytes =
+                serde_json::to_vec(&VersionDocument::of(&document.found)?).unwrap_or_default().into();
+            let etag = format!("\"{}\"", &blake3::hash(&body).to_hex()[..32]);
+            document.answer.get_or_init(|| (body, etag)).clone()
+        }
+    };
+    if headers.get(header::IF_NONE_MATCH).is_some_and(|given| super::files::names(given, &etag)) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
+    }
+    let cache = "private, no-cache".to_owned();
+    let headers =
+        [(header::CONTENT_TYPE, "application/json".to_owned()), (header::ETAG, etag), (header::CACHE_CONTROL, cache)];
+    Ok((headers, body).into_response())
+}
+
+/// The training history of a version.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct HistoryDocument {
+    /// The epochs, in ascending order.
+    #[schema(value_type = Vec<EpochDocument>)]
+    epochs: Vec<modeldepot::history::Epoch>,
+    /// How many epochs the training ran for.
+    total_epochs: u64,
+    /// The best epoch: of the highest `val_accuracy`, else the lowest `val_loss`, else by the training's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    best_epoch: Option<f64>,
+}
+
+/// One epoch.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes `modeldepot::history::Epoch`")]
+pub(crate) struct EpochDocument {
+    epoch: f64,
+    /// The finite values by name: `train_loss`, `val_accuracy`, …
+    values: std::collections::BTreeMap<String, f64>,
+}
+
+/// Show the training history of a version
+///
+/// Read from `training_history.json` or its like, whatever shape the training script gave it.
+#[utoipa::path(
+    get, path = "/api/v1/models/{model}/versions/{version}/history", tag = "versions",
+    params(("model" = String, Path), ("version" = String, Path, description = "The version, or `latest`")),
+    responses((status = 200, body = HistoryDocument), Problems),
+)]
+pub(crate) async fn history(_: Reader, State(app): State<App>, Path(of): Path<OfVersion>) -> Result<Response> {
+    let model = of.model()?;
+    let version = app.catalog.resolve(&model, of.version()).await?;
+    let history: Option<Arc<History>> = app.catalog.history(&model, &version).await?;
+    let history = history.ok_or_else(|| {
+        Problem::new(modeldepot::ErrorKind::NotFound, format!("`{model}@{version}` has no training history"))
+            .hint("a version has one when `training_history.json` or its like is among its files")
+    })?;
+    let document = HistoryDocument {
+        epochs: history.epochs().to_vec(),
+        total_epochs: history.total_epochs(),
+        best_epoch: history.best().map(|epoch| epoch.epoch),
+    };
+    Ok(axum::Json(document).into_response())
+}
+
+/// What a delete removed.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DeletedDocument {
+    model: String,
+    version: String,
+    /// Files, the manifest not counted. None when the version was deleted before.
+    files: usize,
+    /// Their bytes.
+    bytes: u64,
+}
+
+/// Delete a version
+///
+/// Its name is never used again.
+#[utoipa::path(
+    delete, path = "/api/v1/models/{model}/versions/{version}", tag = "versions",
+    params(("model" = String, Path), ("version" = String, Path, description = "The version, exactly")),
+    responses((status = 200, body = DeletedDocument), Problems),
+)]
+pub(crate) async fn delete(_: Deleter, State(app): State<App>, Path(of): Path<OfVersion>) -> Result<Response> {
+    let model = of.model()?;
+    if of.version() == "latest" {
+        return Err(Problem::invalid("a delete names its version").hint("`latest` may be another one in a moment"));
+    }
+    let version = of.version().parse()?;
+    // What was begun is finished, whether or not its caller waits for it.
+    let (storage, catalog) = (app.storage.clone(), app.catalog.clone());
+    let deleted = tokio::spawn(async move {
+        let deleted = storage.delete_model_version(&model, &version).await;
+        catalog.changed(&model);
+        deleted.map(|deleted| DeletedDocument {
+            model: model.to_string(),
+            version: version.to_string(),
+            files: deleted.files,
+            bytes: deleted.bytes,
+        })
+    });
+    Ok(axum::Json(super::joined(deleted.await)??).into_response())
 }

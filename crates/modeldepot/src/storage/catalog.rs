@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use super::ModelStorage;
@@ -235,6 +236,15 @@ impl ModelStorage {
             None => self.listed_files(&manifest).await?,
         };
         Ok(Description { manifest, files, record })
+    }
+
+    /// Returns what the manifest of a version that was listed says about it; none when it is gone. One request, where
+    /// [`ModelStorage::describe`] makes two or more: for whoever reads many.
+    ///
+    /// # Errors
+    /// [`Error::Manifest`] when the manifest cannot be used.
+    pub async fn read_metadata(&self, model: &ModelName, version: &Version) -> Result<Option<Map<String, Value>>> {
+        Ok(self.read_manifest(model, version).await?.map(|(manifest, _)| manifest.metadata))
     }
 
     /// Returns the files of a version that the Python original wrote: all objects beside its manifest.

@@ -1,0 +1,316 @@
+//! The models and versions of the bucket, read through a small cache.
+//!
+//! Listings and documents are taken for the bucket's own for a second, then asked for again: what is published or deleted
+//! elsewhere shows within two. What was published or deleted through this service shows at once. Manifests never change
+//! once they are published, so what they say is kept; all of it within bounds.
+
+mod facts;
+mod watched;
+
+use std::collections::HashSet;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use lru::LruCache;
+use modeldepot::history::History;
+use modeldepot::{
+    ArtifactPath, Description, Error, ErrorKind, ModelName, ModelStorage, ModelSummary, ObjectKey, Result, Selector,
+    Version, VersionSummary,
+};
+
+use self::facts::Known;
+use self::watched::Watched;
+
+pub(crate) use self::facts::{Fact, Facts};
+
+/// Versions in full that are kept.
+const DOCUMENTS: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+
+/// The sum of their manifests in bytes.
+const DOCUMENT_BYTES: usize = 8 << 20;
+
+/// Models whose listings are kept.
+const MODELS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+
+/// Training histories that are kept.
+const HISTORIES: NonZeroUsize = NonZeroUsize::new(64).unwrap();
+
+/// A larger training history is not drawn.
+const HISTORY_BYTES: u64 = 8 << 20;
+
+/// Manifests that are read at once, by all callers together.
+const READS: usize = 16;
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Catalog {
+    storage: ModelStorage,
+    kept: Arc<Kept>,
+}
+
+type Of<K, V> = Mutex<LruCache<K, V>>;
+
+/// A training history, of the push of this name.
+type OfPush = (String, Option<Arc<History>>);
+
+struct Kept {
+    models: Watched<Vec<ModelSummary>>,
+    versions: Of<ModelName, Arc<Watched<Vec<VersionSummary>>>>,
+    documents: Of<(ModelName, Version), Arc<Watched<Document>>>,
+    histories: Of<(ModelName, Version), OfPush>,
+    facts: Mutex<Known>,
+    /// Models whose manifests are being read in the background.
+    filling: Mutex<HashSet<ModelName>>,
+    reads: tokio::sync::Semaphore,
+    /// Counts what this service has changed. What was asked for before a change is not kept after it.
+    changes: AtomicU64,
+}
+
+/// A version in full, with what it is answered as.
+pub(crate) struct Document {
+    pub(crate) found: Arc<Description>,
+    /// The ETag of its manifest.
+    etag: String,
+    /// The answer of the API, once it was made.
+    pub(crate) answer: OnceLock<(Bytes, String)>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Catalog {
+    pub(crate) fn new(storage: ModelStorage) -> Catalog {
+        let kept = Kept {
+            models: Watched::default(),
+            versions: Mutex::new(LruCache::new(MODELS)),
+            documents: Mutex::new(LruCache::new(DOCUMENTS)),
+            histories: Mutex::new(LruCache::new(HISTORIES)),
+            facts: Mutex::default(),
+            filling: Mutex::default(),
+            reads: tokio::sync::Semaphore::new(READS),
+            changes: AtomicU64::default(),
+        };
+        Catalog { storage, kept: Arc::new(kept) }
+    }
+
+    /// Says whether nothing was changed through this service meanwhile.
+    fn unchanged(&self) -> impl FnOnce() -> bool + use<> {
+        let (kept, before) = (Arc::clone(&self.kept), self.kept.changes.load(Ordering::SeqCst));
+        move || kept.changes.load(Ordering::SeqCst) == before
+    }
+
+    /// Returns the models that have a version, by name.
+    pub(crate) async fn models(&self) -> Result<Arc<Vec<ModelSummary>>> {
+        self.kept.models.get(|_| async { self.storage.list_models().await.map(Arc::new) }, self.unchanged()).await
+    }
+
+    /// Returns a model's versions in ascending order.
+    pub(crate) async fn versions(&self, model: &ModelName) -> Result<Arc<Vec<VersionSummary>>> {
+        let watched = Arc::clone(lock(&self.kept.versions).get_or_insert(model.clone(), Arc::default));
+        let ask = |_| async { self.storage.list_model_versions(model).await.map(Arc::new) };
+        let found = watched.get(ask, self.unchanged()).await;
+        if found.is_err() {
+            lock(&self.kept.versions).pop(model);
+        }
+        found
+    }
+
+    /// Returns the version that a name means: itself, or the latest one.
+    pub(crate) async fn resolve(&self, model: &ModelName, version: &str) -> Result<Version> {
+        if version != "latest" {
+            return Ok(version.parse()?);
+        }
+        let versions = self.versions(model).await?;
+        let none = || Error::ModelNotFound { model: model.clone(), similar: Vec::new() };
+        Ok(versions.last().ok_or_else(none)?.version.clone())
+    }
+
+    /// Returns one version in full.
+    pub(crate) async fn version(&self, model: &ModelName, version: &Version) -> Result<Arc<Description>> {
+        Ok(Arc::clone(&self.document(model, version).await?.found))
+    }
+
+    /// Returns one version in full, with what it was answered as.
+    pub(crate) async fn document(&self, model: &ModelName, version: &Version) -> Result<Arc<Document>> {
+        let name = (model.clone(), version.clone());
+        let watched = Arc::clone(lock(&self.kept.documents).get_or_insert(name.clone(), Arc::default));
+        if let Some(document) = watched.fresh() {
+            return Ok(document);
+        }
+        let found = watched.get(|last| self.look(model, version, last), self.unchanged()).await;
+        let mut documents = lock(&self.kept.documents);
+        if found.is_err() {
+            documents.pop(&name);
+        }
+        // Few are large. Whoever walks a bucket of large ones must not fill the memory.
+        let weight = |watched: &Watched<Document>| watched.last().map_or(0, |document| document.weight());
+        let mut sum: usize = documents.iter().map(|(_, watched)| weight(watched)).sum();
+        while sum > DOCUMENT_BYTES && documents.len() > 1 {
+            sum -= documents.pop_lru().map_or(0, |(_, watched)| weight(&watched));
+        }
+        found
+    }
+
+    /// Looks whether a version is what it was, and reads it if not.
+    async fn look(&self, model: &ModelName, version: &Version, last: Option<Arc<Document>>) -> Result<Arc<Document>> {
+        let (client, bucket) = (self.storage.client(), self.storage.bucket());
+        let manifest = ObjectKey::Manifest(model.clone(), version.clone()).to_string();
+        let spent = ObjectKey::Spent(model.clone(), version.clone()).to_string();
+        // Asked before the manifest is read: one that is replaced in between is read again.
+        let (etag, spent) = tokio::try_join!(
+            async {
+                match client.get_object_metadata(bucket, &manifest).await {
+                    Ok(found) => Ok(found.etag),
+                    Err(Error::ObjectNotFound { .. }) => Ok(String::new()),
+                    Err(error) => Err(error),
+                }
+            },
+            client.object_exists(bucket, &spent),
+        )?;
+        // The files of a version that the original wrote are what lies there.
+        let same = |last: &Arc<Document>| last.etag == etag && last.found.manifest.files.is_some();
+        if let Some(last) = last.filter(|last| !spent && !etag.is_empty() && same(last)) {
+            return Ok(last);
+        }
+        let selector = Selector { model: model.clone(), version: Some(version.clone()) };
+        let found = Arc::new(self.storage.describe(&selector).await?);
+        Ok(Arc::new(Document { found, etag, answer: OnceLock::new() }))
+    }
+
+    /// Returns the training history of a version, where one of its files is one that can be read.
+    pub(crate) async fn history(&self, model: &ModelName, version: &Version) -> Result<Option<Arc<History>>> {
+        let found = self.version(model, version).await?;
+        let Some(path) = history_file(&found) else { return Ok(None) };
+        let file = self.storage.open_described(&found, &path)?;
+        let identity = found.manifest.write_id.clone().unwrap_or_default();
+        let name = (model.clone(), version.clone());
+        // What the original wrote has no identity, and may be replaced.
+        if let Some((of, history)) = lock(&self.kept.histories).get(&name)
+            && *of == identity
+            && !identity.is_empty()
+        {
+            return Ok(history.clone());
+        }
+        let bytes = file.read(|_| {}).await?;
+        let parsed = tokio::task::spawn_blocking(move || History::parse(path.file_name(), &bytes)).await;
+        let history = match parsed {
+            Ok(Ok(history)) => Some(Arc::new(history)),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "not a training history");
+                None
+            }
+            Err(_) => None,
+        };
+        lock(&self.kept.histories).put(name, (identity, history.clone()));
+        Ok(history)
+    }
+
+    /// Returns what the manifests of some versions say, read if need be. A manifest that cannot be used says nothing.
+    pub(crate) async fn facts(&self, model: &ModelName, versions: &[VersionSummary]) -> Result<Vec<Arc<Facts>>> {
+        let read: Vec<_> = versions.iter().map(|version| self.facts_of(model, version)).collect();
+        let read: Vec<_> = stream::iter(read).buffered(READS).collect().await;
+        read.into_iter().collect()
+    }
+
+    async fn facts_of(&self, model: &ModelName, version: &VersionSummary) -> Result<Arc<Facts>> {
+        if let Some(known) = lock(&self.kept.facts).get(model, version) {
+            return Ok(known);
+        }
+        let _turn = self.kept.reads.acquire().await;
+        if let Some(known) = lock(&self.kept.facts).get(model, version) {
+            return Ok(known);
+        }
+        let metadata = match self.storage.read_metadata(model, &version.version).await {
+            Ok(metadata) => metadata.unwrap_or_default(),
+            Err(error) if error.kind() == ErrorKind::Corrupt || error.kind() == ErrorKind::Invalid => {
+                tracing::debug!(%error, "nothing is known of a version");
+                serde_json::Map::new()
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(lock(&self.kept.facts).add(model, version, &metadata))
+    }
+
+    /// Returns what is known of each version by now, and reads the rest in the background; waits a moment for it.
+    pub(crate) async fn known_facts(
+        &self,
+        model: &ModelName,
+        versions: &Arc<Vec<VersionSummary>>,
+        patience: Duration,
+    ) -> Vec<Option<Arc<Facts>>> {
+        let known = || {
+            let mut facts = lock(&self.kept.facts);
+            versions.iter().map(|version| facts.get(model, version)).collect::<Vec<_>>()
+        };
+        let first = known();
+        if first.iter().all(Option::is_some) {
+            return first;
+        }
+        let begun = std::time::Instant::now();
+        self.fill(model, versions);
+        while begun.elapsed() < patience && lock(&self.kept.filling).contains(model) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        known()
+    }
+
+    /// Reads the manifests of all versions in the background, the latest first, unless that is under way.
+    fn fill(&self, model: &ModelName, versions: &Arc<Vec<VersionSummary>>) {
+        if !lock(&self.kept.filling).insert(model.clone()) {
+            return;
+        }
+        let (catalog, model, versions) = (self.clone(), model.clone(), Arc::clone(versions));
+        tokio::spawn(async move {
+            // Collected first: a stream over a borrowing closure would make the whole one that stays on its thread.
+            let read: Vec<_> = versions.iter().rev().map(|version| catalog.facts_of(&model, version)).collect();
+            let mut read = stream::iter(read).buffer_unordered(READS);
+            while let Some(read) = read.next().await {
+                if let Err(error) = read {
+                    tracing::warn!(%error, %model, "reading manifests stops");
+                    break;
+                }
+            }
+            drop(read);
+            lock(&catalog.kept.filling).remove(&model);
+        });
+    }
+
+    /// Forgets what is kept of a model: this service has published or deleted a version of it.
+    pub(crate) fn changed(&self, model: &ModelName) {
+        self.kept.changes.fetch_add(1, Ordering::SeqCst);
+        self.kept.models.forget();
+        lock(&self.kept.versions).pop(model);
+        lock(&self.kept.facts).forget(model);
+        let mut documents = lock(&self.kept.documents);
+        let names: Vec<_> =
+            documents.iter().filter(|(name, _)| name.0 == *model).map(|(name, _)| name.clone()).collect();
+        names.iter().for_each(|name| drop(documents.pop(name)));
+    }
+}
+
+impl Document {
+    fn weight(&self) -> usize {
+        // A file of a manifest is about as large in memory as in JSON; the answer holds it once more.
+        self.found.record().len() * 3 + 1024
+    }
+}
+
+/// Returns the file that is the training history, by its name: the names that training scripts give it.
+pub(crate) fn history_file(found: &Description) -> Option<ArtifactPath> {
+    let rank = |name: &str| match name.to_ascii_lowercase().as_str() {
+        "training_history.json" => Some(0),
+        "history.json" | "training_history.csv" | "history.csv" => Some(1),
+        "trainer_state.json" => Some(2),
+        "metrics.csv" | "training_log.csv" | "log.csv" => Some(3),
+        name if name.contains("history") && (name.ends_with(".json") || name.ends_with(".csv")) => Some(4),
+        _ => None,
+    };
+    let files = found.files.iter().filter(|file| file.size <= HISTORY_BYTES);
+    let ranked = files.filter_map(|file| Some((rank(file.path.file_name())?, file)));
+    ranked.min_by_key(|(rank, _)| *rank).map(|(_, file)| file.path.clone())
+}

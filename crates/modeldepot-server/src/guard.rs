@@ -1,0 +1,228 @@
+//! What every request passes: is it meant for us, does its sender ask for too much, and what goes with every answer.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use modeldepot::ErrorKind;
+use tokio::sync::Semaphore;
+use url::{Host, Url};
+
+use crate::problem::Problem;
+use crate::state::App;
+use crate::steady::Coming;
+
+/// Requests that are worked on at once.
+const REQUESTS: usize = 512;
+
+/// How long an answer to a request that only reads may take to begin.
+const READ_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long the body of a request may stand still.
+const BODY_PATIENCE: Duration = Duration::from_secs(30);
+
+/// The average that it must reach, in bytes a second.
+const BODY_SLOWEST: u64 = 512;
+
+/// Clients that are remembered for their rate.
+const CLIENTS: usize = 10_000;
+
+/// No script, style or picture but our own, nothing inline, in nobody's frame.
+const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
+     font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Guards the door.
+pub(crate) struct Guard {
+    /// Whether only names of this machine itself are answered to. Without a login, a name that somebody else's server
+    /// resolves to this machine would let his pages in.
+    loopback_names: bool,
+    /// The address under which the service is reached from outside.
+    public: Option<Url>,
+    requests: Semaphore,
+    rate: Option<Rate>,
+}
+
+impl Guard {
+    pub(crate) fn new(loopback_names: bool, public: Option<Url>, rate: Option<NonZeroU32>) -> Guard {
+        let rate = rate.map(|rate| Rate { rate: f64::from(rate.get()), clients: Mutex::default() });
+        Guard { loopback_names, public, requests: Semaphore::new(REQUESTS), rate }
+    }
+
+    fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap, peer: Option<IpAddr>) -> Result<(), Problem> {
+        if let (Some(rate), Some(peer)) = (&self.rate, peer)
+            && !rate.allows(peer, Instant::now())
+        {
+            return Err(Problem::new(ErrorKind::Unavailable, "too many requests from this address")
+                .status(StatusCode::TOO_MANY_REQUESTS)
+                .hint("wait a second, and send fewer at once"));
+        }
+        let host = uri.authority().map(|authority| authority.as_str());
+        let host = host.or_else(|| headers.get(header::HOST)?.to_str().ok()).unwrap_or_default();
+        if self.loopback_names && !is_loopback_name(host) {
+            let host = host.escape_debug();
+            return Err(Problem::new(ErrorKind::Denied, format!("this service is not `{host}`"))
+                .status(StatusCode::MISDIRECTED_REQUEST)
+                .hint("use `localhost`, or serve with tokens: `modeldepot serve --tokens FILE`"));
+        }
+        if !method.is_safe() && !self.is_own_page(headers, host) {
+            return Err(Problem::new(ErrorKind::Denied, "this request comes from a page of another site")
+                .hint("a service behind a proxy needs `--public-url` to know its own pages"));
+        }
+        Ok(())
+    }
+
+    /// Returns true unless a browser says that a page of another site asks.
+    fn is_own_page(&self, headers: &HeaderMap, host: &str) -> bool {
+        if headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none") {
+            return false;
+        }
+        let Some(origin) = headers.get(header::ORIGIN) else { return true };
+        let origin = origin.to_str().ok().and_then(|origin| Url::parse(origin).ok());
+        let Some(origin) = origin.filter(|origin| origin.has_host()) else { return false };
+        let ours =
+            |own: &Url| own.host() == origin.host() && own.port_or_known_default() == origin.port_or_known_default();
+        let as_asked = Url::parse(&format!("{}://{host}", origin.scheme()));
+        as_asked.is_ok_and(|own| ours(&own)) || self.public.as_ref().is_some_and(ours)
+    }
+}
+
+/// Returns true for a name that every machine keeps for itself, with any port.
+fn is_loopback_name(host: &str) -> bool {
+    let Ok(url) = Url::parse(&format!("http://{host}")) else { return false };
+    if url.path() != "/" || !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
+        return false;
+    }
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// Requests a second, for each client: a bucket that fills at the rate and holds two seconds of it.
+struct Rate {
+    rate: f64,
+    clients: Mutex<HashMap<IpAddr, (f64, Instant)>>,
+}
+
+impl Rate {
+    fn allows(&self, client: IpAddr, now: Instant) -> bool {
+        let most = 2.0 * self.rate;
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if clients.len() >= CLIENTS {
+            // Whoever's bucket is full again is as good as unknown.
+            clients.retain(|_, (left, at)| *left + (now - *at).as_secs_f64() * self.rate < most);
+            if clients.len() >= CLIENTS {
+                clients.clear();
+            }
+        }
+        let (left, at) = clients.entry(network(client)).or_insert((most, now));
+        *left = (*left + (now - *at).as_secs_f64() * self.rate).min(most);
+        *at = now;
+        let allowed = *left >= 1.0;
+        if allowed {
+            *left -= 1.0;
+        }
+        allowed
+    }
+}
+
+/// Returns what is one client: an address, or the network that a client of IPv6 has for itself.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+        v4 => v4,
+    }
+}
+
+/// The middleware.
+pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let service = &app.service;
+    let checked = service.guard.check(&method, request.uri(), request.headers(), peer);
+    let mut response = match (checked, service.guard.requests.try_acquire()) {
+        (Err(problem), _) => problem.into_response(),
+        (Ok(()), Err(_)) => {
+            Problem::new(ErrorKind::Unavailable, "too many requests are being worked on").into_response()
+        }
+        (Ok(()), Ok(_turn)) => {
+            let request = request.map(|body| Body::new(Coming::new(body, BODY_PATIENCE, BODY_SLOWEST)));
+            if method.is_safe() {
+                let answer = tokio::time::timeout(READ_PATIENCE, next.run(request)).await;
+                answer.unwrap_or_else(|_| {
+                    Problem::new(ErrorKind::Unavailable, "the S3 server did not answer in time").into_response()
+                })
+            } else {
+                next.run(request).await
+            }
+        }
+    };
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, CSP),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    headers.entry("cross-origin-resource-policy").or_insert(HeaderValue::from_static("same-origin"));
+    headers.entry("cross-origin-opener-policy").or_insert(HeaderValue::from_static("same-origin"));
+    service.metrics.answered(&method, route.as_ref().map(MatchedPath::as_str), response.status(), began.elapsed());
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_this_machine() {
+        for good in ["localhost", "localhost:9001", "127.0.0.1:9001", "127.8.9.1", "[::1]:9001", "a.localhost:1"] {
+            assert!(is_loopback_name(good), "{good}");
+        }
+        for bad in ["", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "x@localhost", "10.0.0.1"] {
+            assert!(!is_loopback_name(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn pages_of_other_sites_ask_for_nothing_to_be_done() {
+        let guard = Guard::new(true, Some("https://models.example".parse().unwrap()), None);
+        let own = |name: &'static str, value: &'static str| {
+            let headers = [(header::HeaderName::from_static(name), HeaderValue::from_static(value))];
+            guard.is_own_page(&HeaderMap::from_iter(headers), "localhost:9001")
+        };
+        assert!(
+            own("accept", "*/*") && own("origin", "http://localhost:9001") && own("origin", "https://models.example")
+        );
+        assert!(own("sec-fetch-site", "same-origin") && own("sec-fetch-site", "none"));
+        for bad in
+            ["http://localhost:9000", "http://localhost", "https://evil.example", "null", "http://models.example"]
+        {
+            assert!(!own("origin", bad), "{bad}");
+        }
+        assert!(!own("sec-fetch-site", "cross-site") && !own("sec-fetch-site", "same-site"));
+    }
+
+    #[test]
+    fn a_client_has_its_rate_and_no_more() {
+        let rate = Rate { rate: 10.0, clients: Mutex::default() };
+        let (a, b) = ("10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap());
+        let now = Instant::now();
+        assert_eq!((0..100).filter(|_| rate.allows(a, now)).count(), 20);
+        assert!(rate.allows(b, now), "another's rate is his own");
+        assert_eq!((0..100).filter(|_| rate.allows(a, now + Duration::from_millis(501))).count(), 5);
+    }
+}

@@ -1,0 +1,129 @@
+//! What handlers take of a request; what cannot be taken is a problem document.
+
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use modeldepot::ModelName;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use url::form_urlencoded;
+
+use crate::problem::{Problem, Result};
+use crate::state::App;
+
+/// The parts of a path.
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<App> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        match axum::extract::Path::from_request_parts(parts, app).await {
+            Ok(axum::extract::Path(value)) => Ok(Path(value)),
+            Err(refusal) => Err(Problem::invalid(format!("the path cannot be read: {}", refusal.body_text()))),
+        }
+    }
+}
+
+/// The names in the path of everything that belongs to a version.
+#[derive(Deserialize)]
+pub(crate) struct OfVersion {
+    model: String,
+    version: String,
+}
+
+impl OfVersion {
+    pub(crate) fn model(&self) -> Result<ModelName> {
+        Ok(self.model.parse()?)
+    }
+
+    /// Returns the version as it was written: it may be `latest`.
+    pub(crate) fn version(&self) -> &str {
+        &self.version
+    }
+}
+
+/// A body of JSON.
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self> {
+        match axum::Json::from_request(request, app).await {
+            Ok(axum::Json(value)) => Ok(Json(value)),
+            Err(refusal) => Err(refused(&refusal)),
+        }
+    }
+}
+
+fn refused(refusal: &JsonRejection) -> Problem {
+    let status = match refusal.status() {
+        // What is JSON and not what was asked for is as wrong as what is no JSON.
+        StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
+        status => status,
+    };
+    Problem::invalid(refusal.body_text()).status(status)
+}
+
+/// The pairs of a query, in their order.
+pub(crate) struct Query(Vec<(String, String)>);
+
+impl FromRequestParts<App> for Query {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
+        let query = parts.uri.query().unwrap_or_default();
+        Ok(Query(form_urlencoded::parse(query.as_bytes()).into_owned().collect()))
+    }
+}
+
+impl Query {
+    /// Refuses names that mean nothing here: a filter that is misspelled must not seem to match everything.
+    pub(crate) fn only(self, names: &[&str]) -> Result<Query> {
+        match self.0.iter().find(|(name, _)| !names.contains(&name.as_str())) {
+            None => Ok(self),
+            Some((name, _)) => {
+                let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+                let problem = Problem::invalid(format!("`{}` is no parameter here", name.escape_debug()));
+                Err(match names.is_empty() {
+                    true => problem,
+                    false => problem.hint(format!("there are {}", names.join(", "))),
+                })
+            }
+        }
+    }
+
+    pub(crate) fn all<'q>(&'q self, name: &'q str) -> impl Iterator<Item = &'q str> {
+        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Returns the value of a name that may be given once.
+    pub(crate) fn one<'q>(&'q self, name: &'q str) -> Result<Option<&'q str>> {
+        let mut values = self.all(name);
+        match (values.next(), values.next()) {
+            (_, Some(_)) => Err(Problem::invalid(format!("`{name}` is given twice"))),
+            (value, None) => Ok(value),
+        }
+    }
+
+    /// Returns a whole number within bounds.
+    pub(crate) fn number(&self, name: &str, default: usize, bounds: std::ops::RangeInclusive<usize>) -> Result<usize> {
+        let Some(text) = self.one(name)? else { return Ok(default) };
+        let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse().ok().filter(|number| plain && bounds.contains(number)).ok_or_else(|| {
+            let (least, most) = (bounds.start(), bounds.end());
+            Problem::invalid(format!("`{name}` must be a whole number from {least} to {most}"))
+        })
+    }
+
+    /// Returns a flag: `?stream` and `?stream=true` are both true.
+    pub(crate) fn flag(&self, name: &str) -> Result<bool> {
+        match self.one(name)? {
+            None | Some("false") => Ok(false),
+            Some("" | "true") => Ok(true),
+            Some(_) => Err(Problem::invalid(format!("`{name}` must be `true` or `false`"))),
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Verifying a version, as a job whose progress can be watched.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::stream;
+use modeldepot::ErrorKind;
+use serde::Serialize;
+use tokio::time::sleep;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::extract::{OfVersion, Path};
+use super::problems::Problems;
+use crate::auth::Reader;
+use crate::jobs::{End, Job, State as JobState};
+use crate::problem::{Document, Problem, Result};
+use crate::state::App;
+
+/// The least time between two events.
+const PACE: Duration = Duration::from_millis(100);
+
+/// A verification.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct JobDocument {
+    #[schema(value_type = Uuid)]
+    id: String,
+    model: String,
+    version: String,
+    /// `running`, `verified` (every file is what was published) or `failed` (see `problem`).
+    #[schema(pattern = "^(running|verified|failed)$")]
+    state: &'static str,
+    /// Files of the version.
+    files: usize,
+    /// Files that were read and compared.
+    files_done: usize,
+    /// Bytes of its files.
+    bytes: u64,
+    bytes_done: u64,
+    /// The file that was begun last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    /// Files that no digest was published of, so that only their presence could be shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unproven: Option<usize>,
+    /// What is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<Document>,
+}
+
+impl JobDocument {
+    fn of(job: &Job, state: &JobState) -> JobDocument {
+        let (word, unproven, problem) = match &state.end {
+            None => ("running", None, None),
+            Some(End::Proven { unproven }) => ("verified", Some(*unproven), None),
+            Some(End::Failed(problem)) => ("failed", None, Some(problem.document())),
+        };
+        JobDocument {
+            id: job.id.to_string(),
+            model: job.model.to_string(),
+            version: job.version.to_string(),
+            state: word,
+            files: state.files,
+            files_done: state.files_done,
+            bytes: state.bytes,
+            bytes_done: state.bytes_done,
+            file: state.file.as_ref().map(ToString::to_string),
+            unproven,
+            problem,
+        }
+    }
+}
+
+/// Verify a version
+///
+/// Reads every file from the bucket and compares it with its digest, in the background. While it runs, asking again
+/// returns the same job.
+#[utoipa::path(
+    post, path = "/api/v1/models/{model}/versions/{version}/verify", tag = "verify",
+    params(("model" = String, Path), ("version" = String, Path, description = "The version, or `latest`")),
+    responses(
+        (status = 202, body = JobDocument, headers(("location" = String, description = "The job"))),
+        Problems,
+    ),
+)]
+pub(crate) async fn begin(_: Reader, State(app): State<App>, Path(of): Path<OfVersion>) -> Result<Response> {
+    let model = of.model()?;
+    let version = app.catalog.resolve(&model, of.version()).await?;
+    // What does not exist is said at once.
+    app.catalog.version(&model, &version).await?;
+    let job = app.service.jobs.verify(&app.storage, &model, &version)?;
+    let state = job.state.borrow().clone();
+    let headers = [(header::LOCATION, format!("/api/v1/jobs/{}", job.id))];
+    Ok((StatusCode::ACCEPTED, headers, axum::Json(JobDocument::of(&job, &state))).into_response())
+}
+
+fn find(app: &App, id: &str) -> Result<std::sync::Arc<Job>> {
+    let found = Uuid::try_parse(id).ok().and_then(|id| app.service.jobs.find(id));
+    found.ok_or_else(|| {
+        Problem::new(ErrorKind::NotFound, format!("job `{}` does not exist", id.escape_debug()))
+            .hint("a job is remembered for an hour after its end, by the service that ran it")
+    })
+}
+
+/// Show how far a verification is
+#[utoipa::path(
+    get, path = "/api/v1/jobs/{id}", tag = "verify",
+    params(("id" = String, Path)),
+    responses((status = 200, body = JobDocument), Problems),
+)]
+pub(crate) async fn one(_: Reader, State(app): State<App>, Path(id): Path<String>) -> Result<Response> {
+    let job = find(&app, &id)?;
+    let state = job.state.borrow().clone();
+    Ok(([(header::CACHE_CONTROL, "no-store")], axum::Json(JobDocument::of(&job, &state))).into_response())
+}
+
+/// Watch a verification
+///
+/// Server-sent events: `progress` while it runs, at most ten a second, then one `end`. The data of each is the job, as
+/// `GET /api/v1/jobs/{id}` answers.
+#[utoipa::path(
+    get, path = "/api/v1/jobs/{id}/events", tag = "verify",
+    params(("id" = String, Path)),
+    responses((status = 200, content_type = "text/event-stream", description = "The events", body = String), Problems),
+)]
+pub(crate) async fn events(_: Reader, State(app): State<App>, Path(id): Path<String>) -> Result<Response> {
+    let job = find(&app, &id)?;
+    let state = job.state.clone();
+    // The first event says how things stand; the stream ends after the one that says how it ended.
+    let events = stream::unfold(Some((job, state, true)), |watching| async move {
+        let (job, mut state, first) = watching?;
+        if !first && state.borrow().end.is_none() {
+            // Whoever does the work is gone only after it has said how it ended.
+            let _ = state.changed().await;
+            sleep(PACE).await;
+        }
+        let now = state.borrow_and_update().clone();
+        let name = if now.end.is_some() { "end" } else { "progress" };
+        let data = serde_json::to_string(&JobDocument::of(&job, &now)).unwrap_or_default();
+        let event = Event::default().event(name).data(data);
+        let next = now.end.is_none().then_some((job, state, false));
+        Some((Ok::<_, Infallible>(event), next))
+    });
+    let events = Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)));
+    // A proxy that gathers events until there are many would show none.
+    Ok(([("x-accel-buffering", "no")], events).into_response())
+}

@@ -1,0 +1,333 @@
+//! Publishing: the bytes come through the service.
+//!
+//! They are written to a folder as they come, never gathered in memory, and published from there, so that a version's
+//! digests are known before its first byte is in the bucket. The folder is removed with the request.
+
+use axum::body::Body;
+use axum::extract::multipart::Field;
+use axum::extract::{Multipart, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::{Stream, StreamExt as _};
+use modeldepot::history::History;
+use modeldepot::{ArtifactPath, Error, ErrorKind, ModelName, Progress, Push, Scan, Source, Version};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tempfile::TempDir;
+use time::OffsetDateTime;
+use tokio::io::AsyncWriteExt as _;
+use utoipa::{IntoParams, ToSchema};
+
+use super::extract::{Path, Query};
+use super::files::OfFile;
+use super::problems::Problems;
+use crate::auth::Publisher;
+use crate::problem::{Problem, Result};
+use crate::state::App;
+
+/// A text field of a form.
+const LONGEST_FIELD: usize = 1 << 20;
+
+/// Files of one form.
+const MOST_FILES: usize = 10_000;
+
+/// A version that is there now.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PublishedDocument {
+    #[schema(example = "plant_classifier")]
+    model: String,
+    #[schema(example = "20251028_181858")]
+    version: String,
+    /// True when the same content was there before, so that nothing was done.
+    already: bool,
+    files: usize,
+    /// Bytes of the files.
+    bytes: u64,
+}
+
+/// A version to publish, as a form.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes the form, which is read as it comes")]
+pub(crate) struct VersionForm {
+    /// The files, each under its path in the version as its file name. One that is a training history by its name adds its
+    /// best epoch and metrics to the metadata.
+    #[schema(value_type = Vec<String>, format = Binary, min_items = 1)]
+    file: Vec<Vec<u8>>,
+    /// The version; without one, the current second, UTC.
+    version: Option<String>,
+    /// What is said about the version: a JSON object.
+    metadata: Option<String>,
+    /// The path of the model file; without one, the largest.
+    main: Option<String>,
+}
+
+/// Files on their way.
+struct Staged {
+    folder: TempDir,
+    files: usize,
+}
+
+impl Staged {
+    async fn new(app: &App) -> Result<Staged> {
+        let root = app.service.staging.clone();
+        let made = tokio::task::spawn_blocking(move || {
+            std::fs::create_dir_all(&root)?;
+            tempfile::Builder::new().prefix("modeldepot-upload-").tempdir_in(root)
+        });
+        let folder = super::joined(made.await)?.map_err(|error| disk(app, error))?;
+        Ok(Staged { folder, files: 0 })
+    }
+
+    /// Writes a file as it comes.
+    async fn take<E: std::fmt::Display>(
+        &mut self,
+        app: &App,
+        path: &ArtifactPath,
+        bytes: impl Stream<Item = std::result::Result<bytes::Bytes, E>>,
+        broke_off: impl Fn(E) -> Problem,
+    ) -> Result<()> {
+        let io = |error| disk(app, error);
+        let local = path.segments().fold(self.folder.path().to_owned(), |local, segment| local.join(segment));
+        if let Some(parent) = local.parent() {
+            tokio::fs::create_dir_all(parent).await.map_err(io)?;
+        }
+        // Two files of one path would be one.
+        let made = tokio::fs::File::create_new(&local).await;
+        let mut file = made.map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => Problem::invalid(format!("two files would be `{path}`")),
+            _ => io(error),
+        })?;
+        let mut bytes = std::pin::pin!(bytes);
+        while let Some(came) = bytes.next().await {
+            let came = came.map_err(&broke_off)?;
+            app.service.metrics.received.inc_by(came.len() as u64);
+            file.write_all(&came).await.map_err(io)?;
+        }
+        file.flush().await.map_err(io)?;
+        self.files += 1;
+        Ok(())
+    }
+
+    /// Publishes what came. Goes on when the client does not wait for it.
+    async fn publish(self, app: &App, ask: Ask) -> Result<Response> {
+        let (storage, catalog) = (app.storage.clone(), app.catalog.clone());
+        let work = tokio::spawn(async move {
+            let model = ask.model.clone();
+            let (folder, push) = super::joined(tokio::task::spawn_blocking(move || self.push(ask)).await)??;
+            let (files, bytes) = (push.source.files.len(), push.source.size());
+            let published = storage.upload_model(push, &Progress::none()).await;
+            catalog.changed(&model);
+            drop(tokio::task::spawn_blocking(move || drop(folder)));
+            let published = published.map_err(|error| told(&error))?;
+            let manifest = &published.manifest;
+            Ok::<_, Problem>((
+                published.already,
+                PublishedDocument {
+                    model: manifest.model_name.to_string(),
+                    version: manifest.version.to_string(),
+                    already: published.already,
+                    files,
+                    bytes,
+                },
+            ))
+        });
+        let (already, document) = super::joined(work.await)??;
+        let status = if already { StatusCode::OK } else { StatusCode::CREATED };
+        let place = format!("/api/v1/models/{}/versions/{}", document.model, document.version);
+        Ok((status, [(header::LOCATION, place)], axum::Json(document)).into_response())
+    }
+
+    fn push(self, ask: Ask) -> Result<(TempDir, Push)> {
+        let scan = Scan { path: self.folder.path().to_owned(), main: ask.main, ..Scan::default() };
+        let source = Source::scan(&scan).map_err(|error| told(&error))?;
+        let mut metadata = Map::new();
+        let histories = source.files.iter().filter(|file| file.path.file_name().starts_with("training_history."));
+        if let [history] = histories.collect::<Vec<_>>()[..] {
+            let bytes = std::fs::read(&history.local);
+            let parsed = bytes.ok().and_then(|bytes| History::parse(history.path.file_name(), &bytes).ok());
+            metadata.extend(parsed.iter().flat_map(History::metadata));
+        }
+        metadata.extend(ask.metadata);
+        let push = Push {
+            model: ask.model,
+            version: ask.version,
+            source,
+            metadata,
+            created: OffsetDateTime::now_utc(),
+            tool: concat!("modeldepot-server ", env!("CARGO_PKG_VERSION")).to_owned(),
+            journal: None,
+            md5: true,
+            copies: true,
+        };
+        Ok((self.folder, push))
+    }
+}
+
+/// What is to be published, but for the files.
+struct Ask {
+    model: ModelName,
+    version: Option<Version>,
+    metadata: Map<String, Value>,
+    main: Option<String>,
+}
+
+/// Says of a push what went wrong. Where this service keeps a file meanwhile is its own business.
+fn told(error: &Error) -> Problem {
+    match error {
+        Error::Source(error) => match error {
+            modeldepot::SourceError::Empty { .. } => {
+                Problem::invalid("there is no file to publish").hint("send at least one field `file` with a file name")
+            }
+            modeldepot::SourceError::NoSuchMain { main } => {
+                Problem::invalid(format!("`{}` is not among the files to publish", main.escape_debug()))
+            }
+            _ => Problem::new(ErrorKind::Io, "what was uploaded cannot be read again"),
+        },
+        error => error.into(),
+    }
+}
+
+fn disk(app: &App, source: std::io::Error) -> Problem {
+    Problem::from(Error::Io { action: "write to the folder for uploads", path: app.service.staging.clone(), source })
+}
+
+fn metadata(text: &str) -> Result<Map<String, Value>> {
+    serde_json::from_str(text).map_err(|error| {
+        Problem::invalid(format!("the metadata is not a JSON object: {error}"))
+            .hint("write it as one object: `{\"architecture\": \"resnet18\", …}`")
+    })
+}
+
+/// Publish a version
+///
+/// A form (`multipart/form-data`). The files go through the service to the bucket, and the version appears when all of them
+/// are there, or not at all.
+#[utoipa::path(
+    post, path = "/api/v1/models/{model}/versions", tag = "publish",
+    params(("model" = String, Path)),
+    request_body(content = VersionForm, content_type = "multipart/form-data"),
+    responses(
+        (status = 201, body = PublishedDocument, headers(("location" = String, description = "The version"))),
+        (status = 200, body = PublishedDocument, description = "The same content was there already"),
+        Problems,
+    ),
+)]
+pub(crate) async fn form(
+    _: Publisher,
+    State(app): State<App>,
+    Path(model): Path<String>,
+    form: std::result::Result<Multipart, axum::extract::multipart::MultipartRejection>,
+) -> Result<Response> {
+    let mut ask = Ask { model: model.parse()?, version: None, metadata: Map::new(), main: None };
+    let mut form = form.map_err(|refusal| {
+        Problem::invalid("the body is not a form")
+            .status(match refusal.status() {
+                StatusCode::BAD_REQUEST => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                status => status,
+            })
+            .hint("send `multipart/form-data`, as `curl -F file=@best_model.pth` does")
+    })?;
+    let mut staged = Staged::new(&app).await?;
+    while let Some(field) = form.next_field().await.map_err(|error| broke_off(&error))? {
+        let name = field.name().unwrap_or_default().to_owned();
+        match name.as_str() {
+            "file" => {
+                let named = field.file_name().unwrap_or_default().to_owned();
+                let path = named.parse::<ArtifactPath>().map_err(|error| {
+                    Problem::from(error).hint("each field `file` has a file name, which is its path in the version")
+                })?;
+                if staged.files == MOST_FILES {
+                    return Err(Problem::invalid(format!("there are more than {MOST_FILES} files")));
+                }
+                staged.take(&app, &path, field, |error| broke_off(&error)).await?;
+            }
+            "version" => ask.version = filled(text(field).await?).map(|text| text.parse()).transpose()?,
+            "metadata" => {
+                ask.metadata = filled(text(field).await?).map(|text| metadata(&text)).transpose()?.unwrap_or_default()
+            }
+            "main" => ask.main = filled(text(field).await?),
+            name => {
+                return Err(Problem::invalid(format!("`{}` is no field here", name.escape_debug()))
+                    .hint("there are `file`, `version`, `metadata`, `main`"));
+            }
+        }
+    }
+    staged.publish(&app, ask).await
+}
+
+fn filled(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+async fn text(mut field: Field<'_>) -> Result<String> {
+    let mut bytes = Vec::new();
+    while let Some(came) = field.chunk().await.map_err(|error| broke_off(&error))? {
+        if bytes.len() + came.len() > LONGEST_FIELD {
+            return Err(Problem::invalid("a field of the form is too long").status(StatusCode::PAYLOAD_TOO_LARGE));
+        }
+        bytes.extend_from_slice(&came);
+    }
+    String::from_utf8(bytes).map_err(|_| Problem::invalid("a field of the form is not UTF-8"))
+}
+
+fn broke_off(error: &axum::extract::multipart::MultipartError) -> Problem {
+    Problem::invalid(format!("the form cannot be read: {}", error.body_text())).status(error.status())
+}
+
+/// What is published with one file.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "describes the query, which is read as it comes")]
+struct PutQuery {
+    /// What is said about the version: a JSON object.
+    #[param(example = "{\"architecture\": \"resnet18\"}")]
+    metadata: Option<String>,
+}
+
+/// Publish a version of one file
+///
+/// The body is the file. A version has the files that it was published with: one of several takes a form.
+#[utoipa::path(
+    put, path = "/api/v1/models/{model}/versions/{version}/files/{path}", tag = "publish",
+    params(
+        ("model" = String, Path),
+        ("version" = String, Path, description = "The version, exactly"),
+        ("path" = String, Path, description = "The path of the file in the version; it may hold `/`"),
+        PutQuery,
+    ),
+    request_body(content_type = "application/octet-stream", description = "The file"),
+    responses(
+        (status = 201, body = PublishedDocument, headers(("location" = String, description = "The version"))),
+        (status = 200, body = PublishedDocument, description = "The same content was there already"),
+        Problems,
+    ),
+)]
+pub(crate) async fn put(
+    _: Publisher,
+    State(app): State<App>,
+    Path(of): Path<OfFile>,
+    query: Query,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response> {
+    let (model, version, path) = of.parse()?;
+    if version == "latest" {
+        return Err(Problem::invalid("a publication names its version, or leaves it out"));
+    }
+    if headers.contains_key(HeaderName::from_static("content-range")) {
+        return Err(Problem::invalid("a file comes as a whole").hint("the upload in parts is `POST …/uploads`"));
+    }
+    if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != HeaderValue::from_static("identity")) {
+        return Err(Problem::invalid("a file comes as it is").status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+    }
+    let query = query.only(&["metadata"])?;
+    let metadata = query.one("metadata")?.map(metadata).transpose()?.unwrap_or_default();
+    let ask = Ask { model, version: Some(version.parse()?), metadata, main: None };
+    let mut staged = Staged::new(&app).await?;
+    staged
+        .take(&app, &path, body.into_data_stream(), |_| {
+            Problem::invalid("the body broke off").status(StatusCode::REQUEST_TIMEOUT)
+        })
+        .await?;
+    staged.publish(&app, ask).await
+}

@@ -1,0 +1,77 @@
+//! The service itself: does it run, does its bucket answer, what does it count.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::problems::Problems;
+use crate::auth::Reader;
+use crate::problem::Result;
+use crate::state::App;
+
+/// How the service is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// `ok`
+    status: &'static str,
+}
+
+/// Say that the service runs
+#[utoipa::path(get, path = "/healthz", tag = "service", security(()), responses((status = 200, body = Health), Problems))]
+pub(crate) async fn health() -> Json<Health> {
+    Json(Health { status: "ok" })
+}
+
+/// Say whether the bucket of the models answers
+#[utoipa::path(get, path = "/readyz", tag = "service", security(()), responses((status = 200, body = Health), Problems))]
+pub(crate) async fn ready(State(app): State<App>) -> Result<Json<Health>> {
+    let (client, bucket) = (app.storage.client(), app.storage.bucket());
+    if client.bucket_exists(bucket).await? {
+        return Ok(Json(Health { status: "ok" }));
+    }
+    let endpoint = client.endpoint().to_owned();
+    let missing = modeldepot::Error::BucketNotFound { bucket: bucket.clone(), endpoint };
+    let problem = crate::problem::Problem::from(missing);
+    Err(problem.status(axum::http::StatusCode::SERVICE_UNAVAILABLE))
+}
+
+/// The program that serves, and what.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ServiceVersion {
+    name: &'static str,
+    /// Its version.
+    version: &'static str,
+    /// The version of this API.
+    api: &'static str,
+    /// The layout of manifests that it writes.
+    format: u32,
+    /// Whether nothing can be published or deleted through it.
+    read_only: bool,
+}
+
+/// Show the version of the service
+#[utoipa::path(get, path = "/api/v1/version", tag = "service", responses((status = 200, body = ServiceVersion), Problems))]
+pub(crate) async fn version(_: Reader, State(app): State<App>) -> Json<ServiceVersion> {
+    Json(ServiceVersion {
+        name: "modeldepot-server",
+        version: env!("CARGO_PKG_VERSION"),
+        api: "v1",
+        format: modeldepot::FORMAT_VERSION,
+        read_only: app.service.gate.read_only,
+    })
+}
+
+/// Count
+///
+/// The metrics of the service, for Prometheus.
+#[utoipa::path(
+    get, path = "/metrics", tag = "service",
+    responses((status = 200, content_type = "application/openmetrics-text", body = String), Problems),
+)]
+pub(crate) async fn metrics(_: Reader, State(app): State<App>) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], app.service.metrics.text()).into_response()
+}
