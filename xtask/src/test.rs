@@ -1,15 +1,16 @@
 //! `cargo xtask test`: every test, those that need a server or an outside client included.
 //!
 //! Such a test is `#[ignore]`d, so that a plain `cargo test` needs nothing. It has `minio`, `seaweedfs`,
-//! `rclone_serve` or `outside_CLIENT` in its name, and reads where to find it from the environment set here.
+//! `rclone_serve` or `outside_CLIENT` in its name, and reads where to find it from the environment set here. The console
+//! is tested in a Chromium by `tests/console`; its screenshots lie under `target/console`.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use crate::report::{Outcome, Report, Tally};
 use crate::servers::{self, Server};
-use crate::tools::{BOTO3, MC, RCLONE, S5CMD, Tools};
-use crate::{announce, cargo, spelled};
+use crate::tools::{AXE, BOTO3, MC, PLAYWRIGHT, RCLONE, S5CMD, Tools, chromium};
+use crate::{announce, cargo, root, run as run_command, spelled};
 
 /// Runs the tests whose names have `filter` in them, with variables of the environment that say how much is tried.
 pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, more: &[(&str, &str)]) {
@@ -52,8 +53,30 @@ pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, more
     }
     report.step("cargo test, with servers and clients", || tallied(&mut command, &mut ignored));
 
+    if filter.is_none_or(|filter| "console".contains(filter)) {
+        report.step("console, in Chromium", || console(tools));
+    }
+
     let run = ignored.passed + ignored.failed;
     report.count(plain.passed + ignored.passed, plain.failed + ignored.failed, plain.ignored.saturating_sub(run));
+}
+
+fn console(tools: &Tools) -> Outcome {
+    let found = chromium().and_then(|chromium| Ok((chromium, tools.get(&PLAYWRIGHT)?, tools.get(&AXE)?)));
+    let (chromium, python, axe) = match found {
+        Ok(found) => found,
+        Err(why) => return Outcome::Skipped(why),
+    };
+    let (out, binary) = (root().join("target/console"), root().join("target/debug/modeldepot"));
+    // The screenshots of pages that are no more are not these.
+    let _ = std::fs::remove_dir_all(&out);
+    let run = || {
+        run_command(&mut cargo(["build", "--locked", "--package", "modeldepot-cli"]))?;
+        let mut tests = Command::new(python);
+        tests.arg("tests/console/run.py").arg(binary);
+        run_command(tests.arg(chromium).arg(axe).arg(out).env("PYTHONDONTWRITEBYTECODE", "1").current_dir(root()))
+    };
+    run().into()
 }
 
 fn start(
