@@ -98,7 +98,7 @@ def test_publishing_and_deleting_under_a_session(at):
         assert status == 403
         assert page.request.get(at.url + "/buckets/data/object?key=a.txt").body() == b"a"
         page.goto(at.url + "/models/by_session")
-        page.locator("tbody th a").click()
+        page.locator(".versions tbody th a").click()
         page.get_by_text("Delete this version").click()
         page.get_by_label("Type").fill(page.locator("#typed").get_attribute("data-must-be"))
         page.get_by_role("button", name="Delete the version").click()

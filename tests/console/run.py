@@ -28,7 +28,7 @@ class Browser:
 
     def __init__(self, chromium, server, axe, out):
         self.chromium, self.server, self.axe, self.out = chromium, server, axe, out
-        self.contexts, self.wrong = [], []
+        self.contexts, self.wrong, self.last = [], [], None
         # What the browser logs of a status that a test asks for on purpose.
         self.expected = set()
         self.url = server.url

@@ -173,7 +173,7 @@ fn table(columns: &[Column], asked: &Asked) -> Markup {
                 (units::plural(differing(&metadata), "difference")) " in the metadata, "
                 (units::plural(differing(&files), "file")) " that differ; marked with " b.warn { "≠" } "."
             }
-            div.scroll tabindex="0" role="region" aria-label="Side by side" {
+            div.scroll tabindex="0" role="region" aria-label="Table of differences" {
                 table.compared {
                     thead { tr {
                         th scope="col" { span.sr { "What" } }

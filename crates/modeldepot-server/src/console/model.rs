@@ -247,8 +247,8 @@ fn table(model: &ModelName, rows: &[Row], columns: Vec<&str>, asked: &Asked) -> 
         .collect();
     html! {
         form method="get" action="/compare" data-compare {
-            div.scroll tabindex="0" role="region" aria-label="Versions" {
-                table {
+            div.scroll tabindex="0" role="region" aria-label="Table of versions" {
+                table.versions {
                     thead { tr {
                         th.tick scope="col" { span.sr { "Compare" } }
                         (column("version", "Version", false, asked))

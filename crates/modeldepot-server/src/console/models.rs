@@ -103,7 +103,7 @@ fn list(rows: &[Row], asked: &Asked, page: &pager::Pages) -> Markup {
                 p { a href="/" { "Show all models" } }
             }
         } @else {
-            div.scroll tabindex="0" role="region" aria-label="Models" {
+            div.scroll tabindex="0" role="region" aria-label="Table of models" {
                 table {
                     thead { tr {
                         th scope="col" { "Model" }

@@ -86,6 +86,8 @@ pub(super) async fn framed(State(app): State<App>, request: Request, next: Next)
     // What a handler says of its own answer stays: an asset is kept for ever, a picture may do nothing at all.
     let headers = response.headers_mut();
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
+    // Without a referrer a browser hides where a form comes from, and the guard takes it for another site's.
+    headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("same-origin"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }

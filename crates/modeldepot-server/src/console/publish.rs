@@ -50,8 +50,8 @@ pub(super) async fn get(State(app): State<App>, visitor: Visitor, asked: Asked) 
                         p.hint id="version-hint" { "Empty: the time of publication, as " code { "20251028_181858" } "." }
                     }
                     div.field hidden {
-                        label for="main" { "Model file" }
-                        select.wide id="main" name="main" {}
+                        label for="main-file" { "Model file" }
+                        select.wide id="main-file" name="main" {}
                     }
                     div.field {
                         label for="metadata" { "Metadata" }

@@ -146,7 +146,7 @@ fn files(found: &Description) -> Result<Markup> {
     Ok(html! {
         section aria-labelledby="files" {
             h2 id="files" { "Files" }
-            div.scroll tabindex="0" role="region" aria-label="Files" {
+            div.scroll tabindex="0" role="region" aria-label="Table of files" {
                 table {
                     thead { tr { th scope="col" { "File" } th.number scope="col" { "Size" } th scope="col" { "" span.sr { "Download" } } } }
                     tbody {
@@ -186,7 +186,7 @@ fn metadata(found: &Description) -> Markup {
             @if values.is_empty() {
                 p.muted { "Its publisher said nothing about it." }
             } @else {
-                div.scroll tabindex="0" role="region" aria-label="Metadata" {
+                div.scroll tabindex="0" role="region" aria-label="Table of metadata" {
                     table.facts-table {
                         tbody {
                             @for (name, found) in &values {
@@ -207,7 +207,7 @@ fn record(found: &Description, model: &ModelName, version: &Version) -> Markup {
             h2 id="manifest" { "Manifest" }
             details {
                 summary { "Show " code { (model) "/v" (version) "/manifest.json" } ", as it stands in the bucket" }
-                pre.record tabindex="0" role="region" aria-label="Manifest" { code { (lines(&text)) } }
+                pre.record tabindex="0" role="region" aria-label="Text of the manifest" { code { (lines(&text)) } }
             }
         }
     }

@@ -90,7 +90,7 @@ impl Chart {
         html! {
             figure.chart id=(self.id) aria-labelledby=(caption) {
                 figcaption {
-                    h3 id=(caption) { (self.title) }
+                    span.title id=(caption) { (self.title) }
                     span.downloads {
                         a href=(self.href) download { "SVG" }
                         " "
