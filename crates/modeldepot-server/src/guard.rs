@@ -25,9 +25,6 @@ const REQUESTS: usize = 512;
 /// How long an answer to a request that only reads may take to begin.
 const READ_PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long the body of a request may stand still.
-const BODY_PATIENCE: Duration = Duration::from_secs(30);
-
 /// The average that it must reach, in bytes a second.
 const BODY_SLOWEST: u64 = 512;
 
@@ -47,12 +44,14 @@ pub(crate) struct Guard {
     public: Option<Url>,
     requests: Semaphore,
     rate: Option<Rate>,
+    /// How long the body of a request may stand still.
+    body: Duration,
 }
 
 impl Guard {
-    pub(crate) fn new(loopback_names: bool, public: Option<Url>, rate: Option<NonZeroU32>) -> Guard {
+    pub(crate) fn new(loopback_names: bool, public: Option<Url>, rate: Option<NonZeroU32>, body: Duration) -> Guard {
         let rate = rate.map(|rate| Rate { rate: f64::from(rate.get()), clients: Mutex::default() });
-        Guard { loopback_names, public, requests: Semaphore::new(REQUESTS), rate }
+        Guard { loopback_names, public, requests: Semaphore::new(REQUESTS), rate, body }
     }
 
     fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap, peer: Option<IpAddr>) -> Result<(), Problem> {
@@ -157,7 +156,7 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
             Problem::new(ErrorKind::Unavailable, "too many requests are being worked on").into_response()
         }
         (Ok(()), Ok(_turn)) => {
-            let request = request.map(|body| Body::new(Coming::new(body, BODY_PATIENCE, BODY_SLOWEST)));
+            let request = request.map(|body| Body::new(Coming::new(body, service.guard.body, BODY_SLOWEST)));
             if method.is_safe() {
                 let answer = tokio::time::timeout(READ_PATIENCE, next.run(request)).await;
                 answer.unwrap_or_else(|_| {
@@ -199,7 +198,7 @@ mod tests {
 
     #[test]
     fn pages_of_other_sites_ask_for_nothing_to_be_done() {
-        let guard = Guard::new(true, Some("https://models.example".parse().unwrap()), None);
+        let guard = Guard::new(true, Some("https://models.example".parse().unwrap()), None, Duration::MAX);
         let own = |name: &'static str, value: &'static str| {
             let headers = [(header::HeaderName::from_static(name), HeaderValue::from_static(value))];
             guard.is_own_page(&HeaderMap::from_iter(headers), "localhost:9001")

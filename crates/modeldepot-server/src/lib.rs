@@ -31,4 +31,4 @@ mod uploads;
 pub use auth::{Scope, Token, Tokens, TokensError};
 pub use doctor::{Check, Doctor, Outcome};
 pub use error::Error;
-pub use server::{Config, Redirect, Server};
+pub use server::{Config, Patience, Redirect, Server};

@@ -35,14 +35,8 @@ use crate::state::{App, Service};
 use crate::steady::Steady;
 use crate::uploads::Uploads;
 
-/// How long a connection may take to send the head of a request.
-const HEAD_PATIENCE: Duration = Duration::from_secs(10);
-
 /// How long running requests may take to finish once the service is stopped.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long a client may read nothing of its answer.
-const WRITE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// The longest head of a request, in bytes.
 const LONGEST_HEAD: usize = 64 * 1024;
@@ -74,6 +68,25 @@ pub struct Config {
     pub rate: Option<NonZeroU32>,
     /// Tries what the service stands on, for the page on health.
     pub doctor: Option<Doctor>,
+    /// How long clients are waited for.
+    pub patience: Patience,
+}
+
+/// How long clients are waited for, so that none holds the service by being slow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// For the head of a request, from the first moment that one may come.
+    pub head: Duration,
+    /// For more of the body of a request. After that it must have come at 512 bytes a second on the average, too.
+    pub body: Duration,
+    /// For the client to read anything of its answer.
+    pub answer: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { head: Duration::from_secs(10), body: Duration::from_secs(30), answer: Duration::from_secs(60) }
+    }
 }
 
 impl Config {
@@ -89,6 +102,7 @@ impl Config {
             staging: std::env::temp_dir(),
             rate: None,
             doctor: None,
+            patience: Patience::default(),
         }
     }
 }
@@ -124,7 +138,7 @@ impl Server {
     /// # Errors
     /// [`Error`], when it cannot be started like this.
     pub async fn start(config: Config) -> Result<Server, Error> {
-        let Config { listen, settings, tokens, read_only, redirect, public_url, staging, rate, doctor } = config;
+        let Config { listen, settings, tokens, read_only, redirect, public_url, staging, rate, doctor, patience } = config;
         let closed = tokens.is_some();
         if !listen.ip().is_loopback() && !closed {
             return Err(Error::Open { address: listen });
@@ -137,7 +151,7 @@ impl Server {
         let storage = ModelStorage::open(&settings).await?;
         let service = Service {
             gate,
-            guard: Guard::new(!closed, public_url, rate),
+            guard: Guard::new(!closed, public_url, rate, patience.body),
             jobs: Jobs::default(),
             uploads: Uploads::default(),
             metrics: Metrics::new(),
@@ -148,7 +162,7 @@ impl Server {
         };
         let app = App { catalog: Catalog::new(storage.clone()), storage, service: Arc::new(service) };
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(accept(listener, routes::router(app), stopped));
+        let task = tokio::spawn(accept(listener, routes::router(app), patience, stopped));
         tracing::info!(%address, "serving");
         Ok(Server { address, stop: Some(stop), task })
     }
@@ -185,7 +199,7 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: TcpListener, router: Router, mut stopped: oneshot::Receiver<()>) {
+async fn accept(listener: TcpListener, router: Router, patience: Patience, mut stopped: oneshot::Receiver<()>) {
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let (turns, clients) = (Arc::new(Semaphore::new(CONNECTIONS)), Clients::default());
@@ -204,7 +218,7 @@ async fn accept(listener: TcpListener, router: Router, mut stopped: oneshot::Rec
                         tracing::debug!(%peer, "too many connections");
                         continue;
                     };
-                    let connection = graceful.watch(connection(stream, peer, router.clone()));
+                    let connection = graceful.watch(connection(stream, peer, router.clone(), patience));
                     connections.spawn(async move {
                         if let Err(error) = connection.await {
                             tracing::debug!(%error, "connection ended");
@@ -230,6 +244,7 @@ fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
+    patience: Patience,
 ) -> impl GracefulConnection<Error = hyper::Error> + Send {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
@@ -241,9 +256,9 @@ fn connection(
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_PATIENCE)
+        .header_read_timeout(patience.head)
         .max_buf_size(LONGEST_HEAD)
-        .serve_connection(TokioIo::new(Steady::new(stream, WRITE_PATIENCE)), serve)
+        .serve_connection(TokioIo::new(Steady::new(stream, patience.answer)), serve)
 }
 
 /// How many connections each client has.

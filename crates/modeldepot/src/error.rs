@@ -290,6 +290,33 @@ pub enum Error {
         /// The digest found.
         found: String,
     },
+    /// A version was offered without a file, or without the file that was named as its model file.
+    #[error("the version has no model file")]
+    NothingOffered,
+    /// Two files would lie at one path.
+    #[error("two files would be `{path}`")]
+    OfferedTwice {
+        /// The path in the version.
+        path: ArtifactPath,
+    },
+    /// A part was asked for that no file of the upload has.
+    #[error("the upload has no such part of a file `{path}`")]
+    NoSuchPart {
+        /// The file.
+        path: ArtifactPath,
+    },
+    /// A part of a file was not sent, or is of another length.
+    #[error("part {number} of `{path}` must have {expected} bytes and {}", found.map_or("was not sent".to_owned(), |found| format!("has {found}")))]
+    PartMissing {
+        /// The file.
+        path: ArtifactPath,
+        /// The part, counted from 1.
+        number: u64,
+        /// Its length in bytes.
+        expected: u64,
+        /// The length of what is there.
+        found: Option<u64>,
+    },
     /// A part of a file in the bucket has other bytes than were published.
     #[error(
         "`{path}` is damaged between its bytes {first} and {last}: their BLAKE3 is {found} where {expected} was \
@@ -346,6 +373,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         use Error::*;
         match self {
+            NothingOffered | OfferedTwice { .. } | NoSuchPart { .. } | PartMissing { .. } => ErrorKind::Invalid,
             Name(_) | Settings(_) | History { .. } | Expiry { .. } | PutNeedsAName => ErrorKind::Invalid,
             Source(SourceError::Unreadable { .. }) => ErrorKind::Io,
             Source(_) => ErrorKind::Invalid,

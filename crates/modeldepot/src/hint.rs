@@ -15,6 +15,10 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
         Error::Settings(error) => return setting(error),
         Error::History { .. } => "--with takes any file; --history only a training history".to_owned(),
         Error::Expiry { .. } => "--expires takes 1s to 7d".to_owned(),
+        Error::NothingOffered => "offer the files with their sizes, the model file among them".to_owned(),
+        Error::OfferedTwice { .. } => "rename one of them, or leave it out".to_owned(),
+        Error::NoSuchPart { .. } => "parts are counted from 1, and cut at the upload's part size".to_owned(),
+        Error::PartMissing { .. } => "send the part, then complete the upload again".to_owned(),
         Error::PutNeedsAName => "write it as `modeldepot url MODEL@VERSION --file PATH --put`".to_owned(),
         Error::ModelNotFound { similar, .. } => match similar.first() {
             Some(similar) => format!("did you mean `{similar}`?"),

@@ -77,6 +77,7 @@ pub use progress::{Event, Progress};
 pub use s3::S3Client;
 pub use settings::{Addressing, Buckets, Credentials, Endpoint, LOOPBACK_LOGIN, Secret, Settings, SettingsError};
 pub use storage::{
-    Collected, Deleted, Description, Fault, Fetched, FileReader, FsckReport, GcPlan, ModelStorage, ModelSummary,
-    Probed, Published, Pull, Push, Remains, Scan, Source, SourceFile, StoredFile, Verified, VersionSummary,
+    Collected, Deleted, Description, DirectUpload, Fault, Fetched, FileReader, FsckReport, GcPlan, ModelStorage,
+    ModelSummary, Offer, OfferedFile, Probed, Published, Pull, Push, Remains, Scan, Source, SourceFile, StoredFile,
+    Verified, VersionSummary,
 };

@@ -9,7 +9,7 @@ use serde_json::Value;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{compare, files, jobs, models, publish, service, versions};
+use super::{compare, files, jobs, models, publish, service, uploads, versions};
 
 /// The document, made from the handlers.
 #[derive(OpenApi)]
@@ -31,6 +31,10 @@ use super::{compare, files, jobs, models, publish, service, versions};
         files::link,
         publish::form,
         publish::put,
+        uploads::begin,
+        uploads::parts,
+        uploads::complete,
+        uploads::abort,
         jobs::begin,
         jobs::one,
         jobs::events,

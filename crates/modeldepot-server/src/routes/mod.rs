@@ -10,12 +10,13 @@ mod models;
 mod problems;
 mod publish;
 mod service;
+mod uploads;
 mod versions;
 
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Router, middleware};
 use modeldepot::ErrorKind;
 use tokio::task::JoinError;
@@ -43,6 +44,10 @@ pub(crate) fn router(app: App) -> Router {
             get(files::get).put(publish::put).layer(unlimited()),
         )
         .route("/api/v1/models/{model}/compare", get(compare::compare))
+        .route("/api/v1/models/{model}/uploads", post(uploads::begin))
+        .route("/api/v1/uploads/{id}", delete(uploads::abort))
+        .route("/api/v1/uploads/{id}/parts", post(uploads::parts))
+        .route("/api/v1/uploads/{id}/complete", post(uploads::complete))
         .route("/api/v1/jobs/{id}", get(jobs::one))
         .route("/api/v1/jobs/{id}/events", get(jobs::events))
         .route("/api/v1/version", get(service::version))

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{Stream, StreamExt as _};
 use modeldepot::history::History;
-use modeldepot::{ArtifactPath, Error, ErrorKind, ModelName, Progress, Push, Scan, Source, Version};
+use modeldepot::{ArtifactPath, Error, ErrorKind, ModelName, Progress, Published, Push, Scan, Source, Version};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tempfile::TempDir;
@@ -43,6 +43,24 @@ pub(crate) struct PublishedDocument {
     files: usize,
     /// Bytes of the files.
     bytes: u64,
+}
+
+impl PublishedDocument {
+    pub(crate) fn of(published: &Published) -> PublishedDocument {
+        let manifest = &published.manifest;
+        PublishedDocument {
+            model: manifest.model_name.to_string(),
+            version: manifest.version.to_string(),
+            already: published.already,
+            files: manifest.files.as_ref().map_or(0, Vec::len),
+            bytes: manifest.size().unwrap_or_default(),
+        }
+    }
+
+    /// Returns where the version is.
+    pub(crate) fn place(&self) -> String {
+        format!("/api/v1/models/{}/versions/{}", self.model, self.version)
+    }
 }
 
 /// A version to publish, as a form.
@@ -114,27 +132,15 @@ impl Staged {
         let work = tokio::spawn(async move {
             let model = ask.model.clone();
             let (folder, push) = super::joined(tokio::task::spawn_blocking(move || self.push(ask)).await)??;
-            let (files, bytes) = (push.source.files.len(), push.source.size());
             let published = storage.upload_model(push, &Progress::none()).await;
             catalog.changed(&model);
             drop(tokio::task::spawn_blocking(move || drop(folder)));
             let published = published.map_err(|error| told(&error))?;
-            let manifest = &published.manifest;
-            Ok::<_, Problem>((
-                published.already,
-                PublishedDocument {
-                    model: manifest.model_name.to_string(),
-                    version: manifest.version.to_string(),
-                    already: published.already,
-                    files,
-                    bytes,
-                },
-            ))
+            Ok::<_, Problem>(PublishedDocument::of(&published))
         });
-        let (already, document) = super::joined(work.await)??;
-        let status = if already { StatusCode::OK } else { StatusCode::CREATED };
-        let place = format!("/api/v1/models/{}/versions/{}", document.model, document.version);
-        Ok((status, [(header::LOCATION, place)], axum::Json(document)).into_response())
+        let document = super::joined(work.await)??;
+        let status = if document.already { StatusCode::OK } else { StatusCode::CREATED };
+        Ok((status, [(header::LOCATION, document.place())], axum::Json(document)).into_response())
     }
 
     fn push(self, ask: Ask) -> Result<(TempDir, Push)> {

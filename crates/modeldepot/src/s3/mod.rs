@@ -9,6 +9,7 @@ mod clock;
 mod connect;
 mod copy;
 mod diagnosis;
+mod direct;
 mod download;
 mod gauge;
 mod http;
@@ -36,6 +37,7 @@ pub use client::{Created, ListedObject, ObjectMetadata, PresignedMethod, S3Clien
 pub use clock::Head;
 pub(crate) use copy::Earlier;
 pub use diagnosis::Answer;
+pub(crate) use direct::Part;
 pub(crate) use download::{Expected, Landing, Object, Sink};
 pub use listing::Listed;
 pub use multipart::UnfinishedUpload;

@@ -79,7 +79,7 @@ impl Job<'_> {
     /// Stores every file. The parts of the large ones go first, and nobody sees them; objects appear only at the end.
     /// So a push that is cut off mostly leaves nothing in the way of the next one.
     async fn upload(&self, there: &[ListedObject], prefix: &str) -> Result<Uploaded> {
-        let (storage, push) = (self.storage, self.push);
+        let push = self.push;
         self.progress.send(Event::Planned { files: push.source.files.len(), bytes: push.source.size() });
         let there: BTreeMap<&str, &ListedObject> = there.iter().map(|o| (&o.key[prefix.len()..], o)).collect();
         // Collected first: a stream over a borrowing closure would make the whole future one that stays on its thread.
@@ -88,8 +88,21 @@ impl Job<'_> {
         let begun: Vec<(&SourceFile, Begun)> = stream::iter(begin).buffered(FILES_AT_ONCE).try_collect().await?;
         let finish: Vec<_> = begun.into_iter().map(|(file, begun)| self.finish(file, begun)).collect();
         let sent: Vec<(&SourceFile, Sent)> = stream::iter(finish).buffered(FILES_AT_ONCE).try_collect().await?;
-        self.still_ours(prefix, &sent).await?;
-        let files = sent.iter().map(|(file, sent)| entry(file, &sent.digests)).collect();
+        let sent: Vec<(&ArtifactPath, Sent)> = sent.into_iter().map(|(file, sent)| (&file.path, sent)).collect();
+        self.uploaded(prefix, &sent).await
+    }
+
+    /// Publishes what somebody has sent under this claim.
+    pub(super) async fn publish_sent(&self, sent: &[(&ArtifactPath, Sent)]) -> Result<Published> {
+        let uploaded = self.uploaded(&version_prefix(&self.push.model, &self.version), sent).await?;
+        self.publish(uploaded).await
+    }
+
+    /// Makes sure that every file is in the bucket as it was sent.
+    async fn uploaded(&self, prefix: &str, sent: &[(&ArtifactPath, Sent)]) -> Result<Uploaded> {
+        let (storage, push) = (self.storage, self.push);
+        self.still_ours(prefix, sent).await?;
+        let files = sent.iter().map(|(path, sent)| entry(path, &sent.digests)).collect();
         let manifest = storage.manifest_of(push, self.version.clone(), self.id, files);
         let (kept, copied) =
             sent.iter().fold((0, 0), |(kept, copied), (_, sent)| (kept + sent.kept, copied + sent.copied));
@@ -157,7 +170,7 @@ impl Job<'_> {
         Error::Remains { model: self.push.model.clone(), version: self.version.clone(), path: path.clone() }
     }
 
-    fn name_the_other(&self, error: Error, path: &ArtifactPath) -> Error {
+    pub(super) fn name_the_other(&self, error: Error, path: &ArtifactPath) -> Error {
         match error {
             Error::ObjectExists { .. } => self.pushed_by_another(path),
             error => error,
@@ -169,7 +182,7 @@ impl Job<'_> {
     }
 
     /// Looks at every object and at the claim again: each object must be as this push left it.
-    async fn still_ours(&self, prefix: &str, sent: &[(&SourceFile, Sent)]) -> Result<()> {
+    async fn still_ours(&self, prefix: &str, sent: &[(&ArtifactPath, Sent)]) -> Result<()> {
         let (storage, push) = (self.storage, self.push);
         let (listed, alone) = tokio::try_join!(
             storage.client.list_objects(&storage.bucket, prefix),
@@ -179,9 +192,9 @@ impl Job<'_> {
             return Err(self.pushed_by_another(&push.source.main));
         }
         let found: BTreeMap<&str, _> = listed.iter().map(|o| (&o.key[prefix.len()..], o)).collect();
-        for (file, sent) in sent {
-            let Some(object) = found.get(file.path.as_str()).filter(|object| object.size == sent.digests.size) else {
-                return Err(self.pushed_by_another(&file.path));
+        for (path, sent) in sent {
+            let Some(object) = found.get(path.as_str()).filter(|object| object.size == sent.digests.size) else {
+                return Err(self.pushed_by_another(path));
             };
             // A server that lists no ETag leaves the size to compare. One that lists another than it answered with, as
             // `rclone serve s3` does, leaves the bytes.
@@ -189,7 +202,7 @@ impl Job<'_> {
                 && object.etag != sent.etag
                 && storage.client.same_object(&storage.bucket, &object.key, &sent.digests).await?.is_none()
             {
-                return Err(self.pushed_by_another(&file.path));
+                return Err(self.pushed_by_another(path));
             }
         }
         Ok(())

@@ -19,12 +19,12 @@ use super::claim::{Claimant, Claimed};
 use super::earlier::EarlierFiles;
 use super::job::Job;
 use super::journal::{Entry, Journal};
-use super::source::{Source, SourceFile};
+use super::source::Source;
 use crate::digest::Digests;
 use crate::error::{Error, Result};
 use crate::key::{ObjectKey, condemned_prefix, version_prefix};
 use crate::manifest::{FORMAT_VERSION, FileEntry, Manifest, Parts};
-use crate::name::{ModelName, Version};
+use crate::name::{ArtifactPath, ModelName, Version};
 use crate::progress::Progress;
 use crate::s3::{digest_file, part_size};
 use crate::task::blocking;
@@ -207,7 +207,7 @@ impl ModelStorage {
     }
 
     /// Returns the first second from `from` on under which nothing lies in the bucket.
-    async fn free_second(&self, model: &ModelName, from: &mut OffsetDateTime) -> Result<Version> {
+    pub(super) async fn free_second(&self, model: &ModelName, from: &mut OffsetDateTime) -> Result<Version> {
         loop {
             let version = Version::at(*from);
             let prefix = version_prefix(model, &version);
@@ -234,7 +234,7 @@ impl ModelStorage {
         let mut files = Vec::new();
         for file in &push.source.files {
             // No MD5, which takes longest: BLAKE3 tells whether they are the same.
-            files.push(entry(file, &digest_file(&file.local, false).await?));
+            files.push(entry(&file.path, &digest_file(&file.local, false).await?));
         }
         let ours = self.manifest_of(push, theirs.version.clone(), id, files);
         if !ours.same_content(&theirs) {
@@ -287,7 +287,7 @@ impl ModelStorage {
 }
 
 /// Returns true for errors that say that a version is not free, whatever one would push.
-fn is_taken(error: &Error) -> bool {
+pub(super) fn is_taken(error: &Error) -> bool {
     matches!(
         error,
         Error::VersionExists { .. }
@@ -299,16 +299,16 @@ fn is_taken(error: &Error) -> bool {
     )
 }
 
-fn moment(time: OffsetDateTime) -> Timestamp {
+pub(super) fn moment(time: OffsetDateTime) -> Timestamp {
     let seconds = u64::try_from(time.unix_timestamp()).unwrap_or_default();
     Timestamp::from_unix(NoContext, seconds, time.nanosecond())
 }
 
-pub(super) fn entry(file: &SourceFile, digests: &Digests) -> FileEntry {
+pub(super) fn entry(path: &ArtifactPath, digests: &Digests) -> FileEntry {
     let parts =
         (!digests.parts.is_empty()).then(|| Parts { size: part_size(digests.size), blake3: digests.parts.clone() });
     FileEntry {
-        path: file.path.clone(),
+        path: path.clone(),
         size: digests.size,
         md5: digests.md5,
         blake3: digests.blake3,

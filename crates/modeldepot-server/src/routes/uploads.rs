@@ -1,0 +1,283 @@
+//! Publishing in three steps: begin, the parts, complete. The bytes go to the S3 endpoint, by presigned URLs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use modeldepot::{ArtifactPath, Blake3, DirectUpload, Error, ErrorKind, Offer, OfferedFile};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::extract::{Json, Path};
+use super::problems::Problems;
+use super::publish::PublishedDocument;
+use crate::auth::Publisher;
+use crate::problem::{Problem, Result};
+use crate::state::App;
+use crate::uploads::LIFETIME;
+
+/// How long the URL of a part leads somewhere.
+const PART_LIFE: Duration = Duration::from_secs(3600);
+
+/// Parts that are asked for at once.
+const MOST_PARTS: usize = 1000;
+
+/// Files of one version.
+const MOST_FILES: usize = 1000;
+
+/// The largest file: what S3 takes, in bytes.
+const LARGEST: u64 = 5 << 40;
+
+/// A version to publish.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UploadRequest {
+    /// The version; without one, the current second, UTC.
+    #[schema(example = "1.0", pattern = "^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$")]
+    version: Option<String>,
+    /// What is said about the version.
+    #[serde(default)]
+    metadata: Map<String, Value>,
+    /// The path of the model file; without one, the largest.
+    main: Option<String>,
+    #[schema(min_items = 1, max_items = 1000)]
+    files: Vec<FileRequest>,
+}
+
+/// A file to send.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FileRequest {
+    /// Its path in the version.
+    #[schema(example = "best_model.pth", min_length = 1, max_length = 512)]
+    path: String,
+    /// Its size in bytes.
+    #[schema(maximum = 5497558138880u64)]
+    size: u64,
+    /// Its BLAKE3, where it is known: then the version is published only if the file has it.
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    blake3: Option<String>,
+}
+
+/// An upload that was begun.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct UploadDocument {
+    id: Uuid,
+    model: String,
+    version: String,
+    /// Until when it must be completed.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    expires: OffsetDateTime,
+    files: Vec<FileDocument>,
+}
+
+/// How a file is cut.
+#[derive(Serialize, ToSchema)]
+struct FileDocument {
+    path: String,
+    size: u64,
+    /// The length of every part but the last, in bytes.
+    part_size: u64,
+    /// The number of its parts, which are counted from 1. An empty file has none.
+    parts: u64,
+}
+
+/// Begin an upload in parts
+///
+/// Claims the version. Nothing of it is visible before it is completed.
+#[utoipa::path(
+    post, path = "/api/v1/models/{model}/uploads", tag = "publish",
+    params(("model" = String, Path)),
+    request_body = UploadRequest,
+    responses(
+        (status = 201, body = UploadDocument, headers(("location" = String, description = "The upload"))),
+        Problems,
+    ),
+)]
+pub(crate) async fn begin(
+    _: Publisher,
+    State(app): State<App>,
+    Path(model): Path<String>,
+    Json(asked): Json<UploadRequest>,
+) -> Result<Response> {
+    if asked.files.len() > MOST_FILES {
+        return Err(Problem::invalid(format!("there are more than {MOST_FILES} files")));
+    }
+    let created = OffsetDateTime::now_utc();
+    let offer = Offer {
+        model: model.parse()?,
+        version: asked.version.map(|version| version.parse()).transpose()?,
+        files: asked.files.iter().map(offered).collect::<Result<_>>()?,
+        main: asked.main.map(|main| main.parse()).transpose()?,
+        metadata: asked.metadata,
+        created,
+        tool: concat!("modeldepot-server ", env!("CARGO_PKG_VERSION")).to_owned(),
+    };
+    app.service.uploads.make_room()?;
+    let storage = app.storage.clone();
+    // A client that does not wait for it must not leave the claim behind: it is then given up in time.
+    let begun = tokio::spawn(async move {
+        let upload = storage.begin_upload(offer).await?;
+        let files = upload.files().map(|file| FileDocument {
+            path: file.path.to_string(),
+            size: file.size,
+            part_size: file.part_size(),
+            parts: file.parts(),
+        });
+        let document = UploadDocument {
+            files: files.collect(),
+            model: upload.model().to_string(),
+            version: upload.version().to_string(),
+            expires: created + LIFETIME,
+            id: app.service.uploads.add(upload),
+        };
+        Ok::<_, Problem>(document)
+    });
+    let document = super::joined(begun.await)??;
+    let place = format!("/api/v1/uploads/{}", document.id);
+    Ok((StatusCode::CREATED, [(header::LOCATION, place)], axum::Json(document)).into_response())
+}
+
+fn offered(file: &FileRequest) -> Result<OfferedFile> {
+    let blake3 = |text: &String| {
+        let refused = || Problem::invalid(format!("`{}` is no BLAKE3: 64 hexadecimal digits", text.escape_debug()));
+        text.parse::<Blake3>().map_err(|_| refused())
+    };
+    if file.size > LARGEST {
+        return Err(Problem::invalid(format!("no file is larger than {LARGEST} bytes")));
+    }
+    Ok(OfferedFile { path: file.path.parse()?, size: file.size, blake3: file.blake3.as_ref().map(blake3).transpose()? })
+}
+
+/// Parts to send.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PartsRequest {
+    /// The path of the file.
+    #[schema(min_length = 1, max_length = 512)]
+    path: String,
+    /// The numbers of the parts, counted from 1.
+    #[schema(min_items = 1, max_items = 1000)]
+    parts: Vec<u32>,
+}
+
+/// Where the parts go.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PartsDocument {
+    parts: Vec<PartDocument>,
+    /// Until when the URLs lead somewhere. Ask again after that.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    expires: OffsetDateTime,
+}
+
+/// Where a part goes.
+#[derive(Serialize, ToSchema)]
+struct PartDocument {
+    part: u32,
+    /// Its length in bytes.
+    size: u64,
+    /// `PUT` it here.
+    url: String,
+}
+
+fn find(app: &App, id: &str) -> Result<(Uuid, Arc<tokio::sync::Mutex<Option<DirectUpload>>>)> {
+    let found = Uuid::try_parse(id).ok().and_then(|id| Some((id, app.service.uploads.find(id)?)));
+    found.ok_or_else(|| unknown(id))
+}
+
+fn unknown(id: &str) -> Problem {
+    Problem::new(ErrorKind::NotFound, format!("upload `{}` does not exist", id.escape_debug()))
+        .hint("an upload ends when it is completed or given up, after a day, and with the service that began it")
+}
+
+/// Ask where parts go
+///
+/// Each part is `PUT` to its URL, in any order, several at once; again if it failed.
+#[utoipa::path(
+    post, path = "/api/v1/uploads/{id}/parts", tag = "publish",
+    params(("id" = String, Path)),
+    request_body = PartsRequest,
+    responses((status = 200, body = PartsDocument), Problems),
+)]
+pub(crate) async fn parts(
+    _: Publisher,
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Json(asked): Json<PartsRequest>,
+) -> Result<Response> {
+    let (_, slot) = find(&app, &id)?;
+    let path: ArtifactPath = asked.path.parse()?;
+    if !(1..=MOST_PARTS).contains(&asked.parts.len()) {
+        return Err(Problem::invalid(format!("ask for 1 to {MOST_PARTS} parts at once")));
+    }
+    let expires = OffsetDateTime::now_utc() + PART_LIFE;
+    let upload = slot.lock().await;
+    let upload = upload.as_ref().ok_or_else(|| unknown(&id))?;
+    let file = upload.files().find(|file| file.path == path);
+    let mut parts = Vec::new();
+    for part in asked.parts {
+        let url = upload.part_url(&path, part.into(), PART_LIFE).await?;
+        parts.push(PartDocument {
+            part,
+            url,
+            size: file.and_then(|file| file.part_len(part.into())).unwrap_or_default(),
+        });
+    }
+    Ok(([(header::CACHE_CONTROL, "no-store")], axum::Json(PartsDocument { parts, expires })).into_response())
+}
+
+/// Complete an upload
+///
+/// Reads every file back from the bucket before the version is published: its size, and its BLAKE3 where one was announced.
+#[utoipa::path(
+    post, path = "/api/v1/uploads/{id}/complete", tag = "publish",
+    params(("id" = String, Path)),
+    responses(
+        (status = 201, body = PublishedDocument, headers(("location" = String, description = "The version"))),
+        Problems,
+    ),
+)]
+pub(crate) async fn complete(_: Publisher, State(app): State<App>, Path(id): Path<String>) -> Result<Response> {
+    let (id, slot) = find(&app, &id)?;
+    // It goes on when the client does not wait for it.
+    let work = tokio::spawn(async move {
+        let mut slot = slot.lock().await;
+        let upload = slot.take().ok_or_else(|| unknown(&id.to_string()))?;
+        let published = upload.complete().await;
+        if let Err(Error::PartMissing { .. }) = &published {
+            *slot = Some(upload);
+        } else {
+            app.service.uploads.remove(id);
+            app.catalog.changed(upload.model());
+            upload.abort().await;
+        }
+        Ok::<_, Problem>(PublishedDocument::of(&published?))
+    });
+    let document = super::joined(work.await)??;
+    Ok((StatusCode::CREATED, [(header::LOCATION, document.place())], axum::Json(document)).into_response())
+}
+
+/// Give an upload up
+#[utoipa::path(
+    delete, path = "/api/v1/uploads/{id}", tag = "publish",
+    params(("id" = String, Path)),
+    responses((status = 204, description = "It is gone"), Problems),
+)]
+pub(crate) async fn abort(_: Publisher, State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode> {
+    let (id, slot) = find(&app, &id)?;
+    let ended = tokio::spawn(async move {
+        if let Some(upload) = slot.lock().await.take() {
+            upload.abort().await;
+        }
+        app.service.uploads.remove(id);
+    });
+    super::joined(ended.await)?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,99 @@
+//! Every problem document, word by word.
+
+use std::fmt::Write as _;
+
+use hyper::Method;
+use modeldepot_server::{Scope, Tokens};
+use serde_json::json;
+
+use crate::place::{Answer, Place, form, urlencoded};
+
+/// Returns what an answer says, without what is another each time.
+fn told(place: &Place, what: &str, answer: &Answer) -> String {
+    assert_eq!(answer.header("content-type"), "application/problem+json", "{what}: {answer:?}");
+    let problem = answer.json();
+    assert_eq!(problem["status"], answer.status.as_u16(), "{what}");
+    let mut text = format!("{what}\n  {} {}: {}\n", problem["status"], problem["kind"], problem["detail"]);
+    for cause in problem["causes"].as_array().into_iter().flatten() {
+        let _ = writeln!(text, "  because {cause}");
+    }
+    if let Some(hint) = problem["hint"].as_str() {
+        let _ = writeln!(text, "  hint: {hint}");
+    }
+    let bucket = place.storage.bucket().as_str();
+    text.replace(place.storage.client().endpoint(), "$ENDPOINT").replace(bucket, "$BUCKET")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_problem_says_what_to_do() {
+    let place = Place::new().await;
+    place.push("plant", "1.0", &[("model.bin", b"x")], json!({})).await;
+    let body = bytes::Bytes::from_static(b"{}");
+    place.storage.client().put_small(place.storage.bucket(), "plant/v2/manifest.json", body, "x/y").await.unwrap();
+    let mut all = String::new();
+    let mut ask = async |method: Method, path: &str, headers: &[(&str, &str)], body: &[u8]| {
+        let answer = place.send(method.clone(), path, headers, body).await;
+        all += &told(&place, &format!("{method} {path}"), &answer);
+    };
+    let get = Method::GET;
+    let versions = "/api/v1/models/plant/versions";
+    for path in [
+        "/nothing",
+        "/api/v1/models/plnt/versions",
+        "/api/v1/models/_x/versions",
+        "/api/v1/models/plant/versions/1.1",
+        "/api/v1/models/plant/versions/2",
+        "/api/v1/models/plant/versions/1.0/files/model.bim",
+        "/api/v1/models/plant/versions/1.0/files/..%2Fx",
+        "/api/v1/models/plant/versions/1.0/history",
+        "/api/v1/models/plant/versions/1.0/link?expires=0",
+        "/api/v1/models/plant/versions?page=0",
+        "/api/v1/models/plant/versions?pages=1",
+        "/api/v1/models/plant/versions?sort=",
+        "/api/v1/models/plant/compare?version=1.0",
+        "/api/v1/jobs/7",
+        "/api/v1/uploads/7/parts",
+    ] {
+        ask(get.clone(), path, &[], b"").await;
+    }
+    ask(get.clone(), &format!("{versions}?filter={}", urlencoded("val_accuracy")), &[], b"").await;
+    ask(get.clone(), &format!("{versions}/1.0/files/model.bin"), &[("range", "bytes=5-")], b"").await;
+    ask(get.clone(), &format!("{versions}/1.0/files/model.bin"), &[("if-match", "\"x\"")], b"").await;
+    ask(get.clone(), "/api/v1/models", &[("host", "evil.example")], b"").await;
+    ask(Method::DELETE, &format!("{versions}/latest"), &[], b"").await;
+    ask(Method::DELETE, &format!("{versions}/1.0"), &[("origin", "https://evil.example")], b"").await;
+    ask(Method::PUT, &format!("{versions}/1.0/files/model.bin"), &[], b"other").await;
+    ask(Method::PUT, &format!("{versions}/3/files/manifest.json"), &[], b"x").await;
+    ask(Method::POST, versions, &[("content-type", "text/plain")], b"x").await;
+    let (kind, body) = form(&[("version", None, b"3")]);
+    ask(Method::POST, versions, &[("content-type", &kind)], &body).await;
+    let json = [("content-type", "application/json")];
+    ask(Method::POST, "/api/v1/models/plant/uploads", &json, b"{\"files\": [").await;
+    ask(Method::POST, "/api/v1/models/plant/uploads", &json, b"{\"files\": []}").await;
+    ask(Method::POST, "/api/v1/models/plant/uploads", &[], b"{}").await;
+    let two = br#"{"files": [{"path": "m", "size": 1}, {"path": "m", "size": 1}]}"#;
+    ask(Method::POST, "/api/v1/models/plant/uploads", &json, two).await;
+    insta::assert_snapshot!(all);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_server_or_a_token() {
+    let mut place = Place::new().await;
+    place.s3.take().unwrap().stop().await.unwrap();
+    let mut all = told(&place, "no server", &place.get("/readyz").await);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tokens");
+    let token = Tokens::add(&file, "ana", Scope::Read).unwrap();
+    let place = Place::with(|config| config.tokens = Some(file)).await;
+    all += &told(&place, "no token", &place.get("/api/v1/models").await);
+    let bearer = format!("Bearer {token}");
+    let ask = async |token: &str| {
+        place.send(Method::DELETE, "/api/v1/models/m/versions/1", &[("authorization", token)], b"").await
+    };
+    all += &told(&place, "another's token", &ask("Bearer x").await);
+    all += &told(&place, "a token of too small a scope", &ask(&bearer).await);
+    let place = Place::with(|config| config.read_only = true).await;
+    let refused = place.send(Method::DELETE, "/api/v1/models/m/versions/1", &[], b"").await;
+    all += &told(&place, "a service that only reads", &refused);
+    insta::assert_snapshot!(all);
+}

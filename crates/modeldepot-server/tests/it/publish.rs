@@ -1,0 +1,98 @@
+//! Publishing through the service, and deleting.
+
+use hyper::Method;
+use serde_json::json;
+
+use crate::place::{Place, bytes, form, urlencoded};
+
+const VERSIONS: &str = "/api/v1/models/plant/versions";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_becomes_a_version() {
+    let place = Place::new().await;
+    let weights = bytes(20 << 20);
+    let history = br#"{"val_accuracy": [0.7, 0.95, 0.9]}"#;
+    let fields: [(&str, Option<&str>, &[u8]); 5] = [
+        ("file", Some("weights/model.bin"), &weights),
+        ("metadata", None, br#"{"architecture": "resnet18", "total_epochs": 30}"#),
+        ("file", Some("training_history.json"), history),
+        ("version", None, b"v1.0"),
+        ("main", None, b"weights/model.bin"),
+    ];
+    let (kind, body) = form(&fields);
+    let answer = place.send(Method::POST, VERSIONS, &[("content-type", &kind)], &body).await.is(201);
+    let published = answer.json();
+    let expected = json!({"model": "plant", "version": "1.0", "already": false, "files": 2, "bytes": weights.len() + history.len()});
+    assert_eq!(published, expected);
+    let version = place.get(answer.header("location")).await.is(200).json();
+    let metadata = json!({"best_epoch": 2, "val_accuracy": 0.95, "total_epochs": 30, "architecture": "resnet18"});
+    assert_eq!(version["manifest"]["metadata"], metadata, "the history says some of it, what is given wins");
+    assert_eq!(version["main"], "weights/model.bin");
+    let fetched = place.get(&format!("{VERSIONS}/1.0/files/weights/model.bin?stream")).await.is(200);
+    assert!(fetched.body == weights);
+    let again = place.send(Method::POST, VERSIONS, &[("content-type", &kind)], &body).await.is(200).json();
+    assert_eq!(again["already"], true, "the same again is success");
+    let (kind, body) = form(&[("file", Some("m"), b"other"), ("version", None, b"1.0")]);
+    let refused = place.send(Method::POST, VERSIONS, &[("content-type", &kind)], &body).await.is(409).json();
+    assert_eq!(refused["kind"], "conflict");
+    let left: Vec<_> = std::fs::read_dir(place.folder.path().join("staging")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_file_becomes_a_version() {
+    let place = Place::new().await;
+    let metadata = urlencoded(r#"{"val_accuracy": 0.9}"#);
+    let path = format!("{VERSIONS}/1/files/deep/model.bin?metadata={metadata}");
+    let sent =
+        place.send(Method::PUT, &path, &[("content-type", "application/octet-stream")], b"weights").await.is(201);
+    assert_eq!(sent.header("location"), "/api/v1/models/plant/versions/1");
+    let version = place.get("/api/v1/models/plant/versions/1").await.is(200).json();
+    assert_eq!((&version["files"][0]["path"], &version["files"][0]["size"]), (&json!("deep/model.bin"), &json!(7)));
+    assert_eq!(version["manifest"]["metadata"]["val_accuracy"], 0.9);
+    for path in ["../evil", "a//b", "manifest.json", "a/%2e%2e/b"] {
+        let path = format!("{VERSIONS}/2/files/{path}");
+        let refused = place.send(Method::PUT, &path, &[], b"x").await;
+        assert_eq!(refused.status.as_u16(), 400, "{path}: {refused:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_forms_publish_nothing() {
+    let place = Place::new().await;
+    let ask = async |fields: &[(&str, Option<&str>, &[u8])]| {
+        let (kind, body) = form(fields);
+        place.send(Method::POST, VERSIONS, &[("content-type", &kind)], &body).await.is(400).json()
+    };
+    ask(&[("version", None, b"1")]).await;
+    ask(&[("file", Some("../../etc/passwd"), b"x")]).await;
+    ask(&[("file", Some("/etc/passwd"), b"x")]).await;
+    ask(&[("file", None, b"x")]).await;
+    ask(&[("file", Some("a"), b"x"), ("file", Some("a"), b"y")]).await;
+    ask(&[("file", Some("a"), b"x"), ("metadata", None, b"[1]")]).await;
+    ask(&[("file", Some("a"), b"x"), ("main", None, b"b")]).await;
+    ask(&[("file", Some("a"), b"x"), ("version", None, b"a b")]).await;
+    ask(&[("file", Some("a"), b"x"), ("surprise", None, b"1")]).await;
+    let (kind, body) = form(&[("file", Some("a"), b"x")]);
+    place.send(Method::POST, VERSIONS, &[("content-type", &kind)], &body[..body.len() - 20]).await.is(400);
+    place.send(Method::POST, VERSIONS, &[("content-type", "text/plain")], b"x").await.is(415);
+    let models = place.get("/api/v1/models").await.is(200).json();
+    assert_eq!(models, json!({"models": []}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_version_is_gone_at_once_and_its_name_spent() {
+    let place = Place::new().await;
+    place.push("plant", "1", &[("m", b"x")], json!({})).await;
+    let path = format!("{VERSIONS}/1");
+    place.get(&path).await.is(200);
+    place.get(VERSIONS).await.is(200);
+    place.send(Method::DELETE, &format!("{VERSIONS}/latest"), &[], b"").await.is(400);
+    let deleted = place.send(Method::DELETE, &path, &[], b"").await.is(200).json();
+    assert_eq!((&deleted["files"], &deleted["bytes"]), (&json!(1), &json!(1)));
+    place.get(&path).await.is(404);
+    place.get(VERSIONS).await.is(404);
+    assert_eq!(place.get("/api/v1/models").await.json(), json!({"models": []}));
+    let refused = place.send(Method::PUT, &format!("{path}/files/m"), &[], b"x").await.is(409).json();
+    assert!(refused["detail"].as_str().unwrap().contains("was removed"), "{refused}");
+}

@@ -1,0 +1,108 @@
+//! Publishing in three steps, the bytes sent to the S3 endpoint itself.
+
+use hyper::Method;
+use serde_json::{Value, json};
+
+use crate::place::{Place, bytes, send};
+
+const UPLOADS: &str = "/api/v1/models/plant/uploads";
+
+/// Sends parts to where the service says.
+async fn send_parts(place: &Place, id: &str, path: &str, parts: &[u64], bytes: &[u8], part_size: usize) {
+    let asked = json!({"path": path, "parts": parts});
+    let told = place.post(&format!("/api/v1/uploads/{id}/parts"), &asked).await.is(200).json();
+    for part in told["parts"].as_array().unwrap() {
+        let url: url::Url = part["url"].as_str().unwrap().parse().unwrap();
+        let s3 = url.socket_addrs(|| None).unwrap()[0];
+        let number = part["part"].as_u64().unwrap() as usize;
+        let bytes = &bytes[(number - 1) * part_size..(number * part_size).min(bytes.len())];
+        assert_eq!(part["size"], bytes.len());
+        let signed = format!("{}?{}", url.path(), url.query().unwrap());
+        let host = url.authority().to_owned();
+        send(s3, Method::PUT, &signed, &[("host", &host)], bytes).await.is(200);
+    }
+}
+
+pub(crate) async fn three_steps(place: Place) {
+    let large = bytes((8 << 20) + 3);
+    let digest = blake3::hash(&large).to_hex().to_string();
+    let files = json!([
+        {"path": "model.bin", "size": large.len(), "blake3": digest},
+        {"path": "config.json", "size": 2},
+        {"path": "empty", "size": 0},
+    ]);
+    let asked = json!({"version": "1", "metadata": {"val_accuracy": 0.9}, "files": files});
+    let begun = place.post(UPLOADS, &asked).await.is(201);
+    let upload = begun.json();
+    let id = upload["id"].as_str().unwrap();
+    assert_eq!(begun.header("location"), format!("/api/v1/uploads/{id}"));
+    assert_eq!((&upload["files"][0]["part_size"], &upload["files"][0]["parts"]), (&json!(8 << 20), &json!(2)));
+    assert_eq!(upload["files"][2]["parts"], 0);
+    place.get("/api/v1/models/plant/versions/1").await.is(404);
+    let busy = place.post(UPLOADS, &asked).await.is(409).json();
+    assert!(busy["detail"].as_str().unwrap().contains("is being pushed by modeldepot-server"), "{busy}");
+
+    send_parts(&place, id, "model.bin", &[2], &large, 8 << 20).await;
+    send_parts(&place, id, "config.json", &[1], b"{}", 8 << 20).await;
+    let complete = format!("/api/v1/uploads/{id}/complete");
+    let early = place.post(&complete, &Value::Null).await.is(400).json();
+    assert_eq!(early["detail"], "part 1 of `model.bin` must have 8388608 bytes and was not sent");
+    send_parts(&place, id, "model.bin", &[1], &large, 8 << 20).await;
+    let published = place.post(&complete, &Value::Null).await.is(201).json();
+    assert_eq!((&published["version"], &published["files"]), (&json!("1"), &json!(3)));
+    let fetched = place.get("/api/v1/models/plant/versions/1/files/model.bin?stream").await.is(200);
+    assert!(fetched.body == large);
+    assert_eq!(fetched.header("etag"), format!("\"{digest}\""));
+    let selector = "plant@1".parse().unwrap();
+    let verified = place.storage.verify(&selector, &modeldepot::Progress::none()).await.unwrap();
+    assert_eq!((verified.files, verified.unproven), (3, 0));
+    place.post(&complete, &Value::Null).await.is(404);
+    let found = place.storage.fsck(None, false).await.unwrap();
+    assert!(found.faults.is_empty(), "{found:?}");
+    let left = place.storage.client().list_objects(place.storage.bucket(), ".depot/claims/").await.unwrap();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn begin_parts_complete() {
+    three_steps(Place::new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_bytes_than_were_announced_are_not_published() {
+    let place = Place::new().await;
+    let digest = blake3::hash(b"weights").to_hex().to_string();
+    let asked = json!({"version": "1", "files": [{"path": "m", "size": 7, "blake3": digest}]});
+    let upload = place.post(UPLOADS, &asked).await.is(201).json();
+    let id = upload["id"].as_str().unwrap();
+    send_parts(&place, id, "m", &[1], b"WEIGHTS", 8 << 20).await;
+    let refused = place.post(&format!("/api/v1/uploads/{id}/complete"), &Value::Null).await.is(502).json();
+    assert!(refused["detail"].as_str().unwrap().starts_with("`m` is damaged: its BLAKE3 is"), "{refused}");
+    place.get("/api/v1/models/plant/versions/1").await.is(404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_is_given_up_leaves_nothing() {
+    let place = Place::new().await;
+    let asked = json!({"files": [{"path": "m", "size": 7}]});
+    let upload = place.post(UPLOADS, &asked).await.is(201).json();
+    let id = upload["id"].as_str().unwrap();
+    place.post(&format!("/api/v1/uploads/{id}/parts"), &json!({"path": "m", "parts": [2]})).await.is(400);
+    place.post(&format!("/api/v1/uploads/{id}/parts"), &json!({"path": "n", "parts": [1]})).await.is(400);
+    send_parts(&place, id, "m", &[1], b"weights", 8 << 20).await;
+    place.send(Method::DELETE, &format!("/api/v1/uploads/{id}"), &[], b"").await.is(204);
+    place.send(Method::DELETE, &format!("/api/v1/uploads/{id}"), &[], b"").await.is(404);
+    let (client, bucket) = (place.storage.client(), place.storage.bucket());
+    assert!(client.list_multipart_uploads(bucket, "").await.unwrap().is_empty());
+    let keys: Vec<_> = client.list_objects(bucket, "").await.unwrap().into_iter().map(|object| object.key).collect();
+    assert!(keys.iter().all(|key| key == ".depot/probe.json"), "{keys:?}");
+    for bad in [
+        json!({"files": []}),
+        json!({"files": [{"path": "../m", "size": 1}]}),
+        json!({"files": [{"path": "m", "size": -1}]}),
+        json!({"files": [{"path": "m", "size": 1}, {"path": "m", "size": 1}]}),
+        json!({"file": 1}),
+    ] {
+        place.post(UPLOADS, &bad).await.is(400);
+    }
+}

@@ -1,0 +1,106 @@
+//! Uploads whose bytes somebody else sends: begun and completed here, each part by whoever holds its URL.
+
+use std::time::Duration;
+
+use aws_sdk_s3::presigning::PresigningConfig;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+
+use super::answer::{About, code, status};
+use super::attempts::Attempts;
+use super::client::{S3Client, bare};
+use super::multipart::upload_id;
+use crate::error::{Error, Result};
+use crate::name::BucketName;
+
+/// A part that the server has.
+pub(crate) struct Part {
+    pub(crate) number: i32,
+    pub(crate) etag: String,
+    pub(crate) size: u64,
+}
+
+impl S3Client {
+    /// Begins an upload in parts, and returns the server's name for it.
+    pub(crate) async fn begin_parts(&self, bucket: &BucketName, key: &str) -> Result<String> {
+        let media_type = mime_guess::from_path(key).first_or_octet_stream();
+        let begin = self.sdk.create_multipart_upload().bucket(bucket.as_str()).key(key);
+        let begun = begin.content_type(media_type.essence_str()).send().await;
+        upload_id(begun).map_err(|error| self.failed(About::object("begin an upload of", bucket, key), *error))
+    }
+
+    /// Returns a URL that lets whoever holds it store one part.
+    pub(crate) async fn part_url(
+        &self,
+        bucket: &BucketName,
+        key: &str,
+        upload_id: &str,
+        number: i32,
+        expires: Duration,
+    ) -> Result<String> {
+        let about = About::object("sign a URL for", bucket, key);
+        let config = PresigningConfig::expires_in(expires).map_err(|error| self.failed_locally(about, &error))?;
+        let part = self.sdk.upload_part().bucket(bucket.as_str()).key(key).upload_id(upload_id).part_number(number);
+        let signed = part.presigned(config).await.map_err(|error| self.failed(about, error))?;
+        Ok(signed.uri().to_owned())
+    }
+
+    /// Returns the parts that the server has, in their order.
+    pub(crate) async fn stored_parts(&self, bucket: &BucketName, key: &str, upload_id: &str) -> Result<Vec<Part>> {
+        let (mut parts, mut next) = (Vec::new(), None);
+        loop {
+            let list = self.sdk.list_parts().bucket(bucket.as_str()).key(key).upload_id(upload_id);
+            let page = list.set_part_number_marker(next.take()).send().await;
+            let page = page.map_err(|error| self.failed(About::object("list the parts of", bucket, key), error))?;
+            parts.extend(page.parts().iter().map(|part| Part {
+                number: part.part_number().unwrap_or_default(),
+                etag: part.e_tag().unwrap_or_default().to_owned(),
+                size: part.size().unwrap_or_default().try_into().unwrap_or_default(),
+            }));
+            match page.next_part_number_marker() {
+                Some(marker) if page.is_truncated() == Some(true) => next = Some(marker.to_owned()),
+                _ => return Ok(parts),
+            }
+        }
+    }
+
+    /// Makes an object of parts that are all with the server, and returns its ETag. What is in it the caller must look
+    /// at: these bytes were never here.
+    ///
+    /// # Errors
+    /// [`Error::ObjectExists`] when `if_absent` and something is there.
+    pub(crate) async fn complete_parts(
+        &self,
+        bucket: &BucketName,
+        key: &str,
+        upload_id: &str,
+        parts: &[Part],
+        if_absent: bool,
+    ) -> Result<String> {
+        let about = About::object("store", bucket, key);
+        let part = |part: &Part| CompletedPart::builder().part_number(part.number).e_tag(&part.etag).build();
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.iter().map(part).collect())).build();
+        let mut attempts = Attempts::default();
+        let mut repeated = false;
+        loop {
+            let complete = self.once.complete_multipart_upload().bucket(bucket.as_str()).key(key).upload_id(upload_id);
+            let complete =
+                complete.multipart_upload(parts.clone()).set_if_none_match(if_absent.then(|| "*".to_owned()));
+            let error = match complete.send().await {
+                Ok(answer) => return Ok(bare(answer.e_tag())),
+                Err(error) => error,
+            };
+            // A repeated Complete whose first reply was lost.
+            if repeated && code(&error) == Some("NoSuchUpload") {
+                return Ok(self.get_object_metadata(bucket, key).await?.etag);
+            }
+            if if_absent && matches!(status(&error), Some(409 | 412)) {
+                return Err(Error::ObjectExists { bucket: bucket.clone(), key: key.to_owned() });
+            }
+            match self.failed(about, error) {
+                error @ (Error::Unavailable { .. } | Error::Unreachable { .. }) => attempts.again(error).await?,
+                error => return Err(error),
+            }
+            repeated = true;
+        }
+    }
+}

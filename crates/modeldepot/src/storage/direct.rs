@@ -1,0 +1,319 @@
+//! Publishing without the bytes passing here: whoever has them sends the parts to the server by presigned URLs.
+//!
+//! Three steps: begin (the version is claimed), parts (anybody with the URLs), complete. Every object is read back before
+//! the manifest, so the manifest says of each file what lies in the bucket, whoever sent it. No MD5: the original cannot
+//! check such a version.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::ModelStorage;
+use super::claim::{Claim, Claimant, Claimed};
+use super::earlier::EarlierFiles;
+use super::job::Job;
+use super::publish::{Published, Push, is_taken, moment};
+use super::source::{Source, SourceFile};
+use crate::digest::Blake3;
+use crate::error::{Error, Result};
+use crate::key::{ObjectKey, condemned_prefix, version_prefix};
+use crate::name::{ArtifactPath, ModelName, Version};
+use crate::progress::Progress;
+use crate::s3::{Sent, Sink, part_size};
+
+/// A version that is to be published by parts.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    /// The model.
+    pub model: ModelName,
+    /// The version; none takes the UTC second of `created`, or the next free one.
+    pub version: Option<Version>,
+    /// The files.
+    pub files: Vec<OfferedFile>,
+    /// The model file; none takes the largest.
+    pub main: Option<ArtifactPath>,
+    /// What is said about the version.
+    pub metadata: Map<String, Value>,
+    /// The time of publication.
+    pub created: OffsetDateTime,
+    /// The program that publishes, with its version, for the manifest.
+    pub tool: String,
+}
+
+/// A file that is to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfferedFile {
+    /// Its path in the version.
+    pub path: ArtifactPath,
+    /// Its size in bytes.
+    pub size: u64,
+    /// What it must be, where its sender knows.
+    pub blake3: Option<Blake3>,
+}
+
+impl OfferedFile {
+    /// Returns the length of every part but the last.
+    pub fn part_size(&self) -> u64 {
+        part_size(self.size)
+    }
+
+    /// Returns the number of its parts; an empty file has none.
+    pub fn parts(&self) -> u64 {
+        self.size.div_ceil(self.part_size())
+    }
+
+    /// Returns the length of a part, counted from 1, if there is one of that number.
+    pub fn part_len(&self, number: u64) -> Option<u64> {
+        let offset = number.checked_sub(1)?.checked_mul(self.part_size())?;
+        (number <= self.parts()).then(|| self.part_size().min(self.size - offset))
+    }
+}
+
+/// A version that is claimed, whose parts are being sent. End it with [`DirectUpload::abort`], completed or not; one that
+/// is dropped is found by `gc`.
+pub struct DirectUpload {
+    storage: ModelStorage,
+    push: Push,
+    version: Version,
+    id: Uuid,
+    claim: Claim,
+    conditions: bool,
+    files: Vec<(OfferedFile, String)>,
+}
+
+impl std::fmt::Debug for DirectUpload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "DirectUpload({}@{})", self.push.model, self.version)
+    }
+}
+
+impl ModelStorage {
+    /// Claims a version, and begins an upload of each of its files.
+    ///
+    /// # Errors
+    /// [`Error::VersionExists`], [`Error::VersionSpent`], [`Error::VersionBusy`] or [`Error::Remains`] when the version is
+    /// not free; [`Error::NothingOffered`] without a file; [`Error::OfferedTwice`].
+    pub async fn begin_upload(&self, offer: Offer) -> Result<DirectUpload> {
+        let push = as_push(&offer)?;
+        let conditions = self.capabilities().await?.create_if_absent;
+        let mut not_before = offer.created;
+        loop {
+            let version = match &offer.version {
+                Some(version) => version.clone(),
+                None => self.free_second(&offer.model, &mut not_before).await?,
+            };
+            match self.begin_at(&offer, &push, version, conditions).await {
+                Err(error) if offer.version.is_none() && is_taken(&error) => not_before += time::Duration::SECOND,
+                result => return result,
+            }
+        }
+    }
+
+    async fn begin_at(&self, offer: &Offer, push: &Push, version: Version, conditions: bool) -> Result<DirectUpload> {
+        let model = &offer.model;
+        let taken = || Error::VersionExists { model: model.clone(), version: version.clone() };
+        if self.standing(model, &version).await?.is_some() {
+            return Err(taken());
+        }
+        let id = Uuid::new_v7(moment(offer.created));
+        let claimant = Claimant { id, tool: &offer.tool, begun: offer.created, stays: false };
+        let claim = match self.claim(model, &version, &claimant).await? {
+            Claimed::Alone(claim) => claim,
+            Claimed::Busy { by, since, rank } => {
+                return Err(Error::VersionBusy { model: model.clone(), version, by, since, rank });
+            }
+        };
+        let (storage, push) = (self.clone(), push.clone());
+        let mut upload = DirectUpload { storage, push, version, id, claim, conditions, files: Vec::new() };
+        match upload.begin(&offer.files).await {
+            Ok(()) => Ok(upload),
+            Err(error) => {
+                upload.abort().await;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Returns the push that an offer becomes.
+fn as_push(offer: &Offer) -> Result<Push> {
+    let mut files: Vec<SourceFile> = Vec::new();
+    for file in &offer.files {
+        if files.iter().any(|known| known.path == file.path) {
+            return Err(Error::OfferedTwice { path: file.path.clone() });
+        }
+        files.push(SourceFile { path: file.path.clone(), local: PathBuf::new(), size: file.size });
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    let main = match &offer.main {
+        Some(main) => files.iter().find(|file| file.path == *main),
+        None => files.iter().rev().max_by_key(|file| file.size),
+    };
+    let main = main.ok_or(Error::NothingOffered)?.path.clone();
+    Ok(Push {
+        model: offer.model.clone(),
+        version: offer.version.clone(),
+        source: Source { main, files },
+        metadata: offer.metadata.clone(),
+        created: offer.created,
+        tool: offer.tool.clone(),
+        journal: None,
+        md5: false,
+        copies: false,
+    })
+}
+
+impl DirectUpload {
+    /// Returns the version that is claimed.
+    pub fn version(&self) -> &Version {
+        &self.version
+    }
+
+    /// Returns the model.
+    pub fn model(&self) -> &ModelName {
+        &self.push.model
+    }
+
+    /// Returns the files, in the order in which they were offered.
+    pub fn files(&self) -> impl Iterator<Item = &OfferedFile> {
+        self.files.iter().map(|(file, _)| file)
+    }
+
+    async fn begin(&mut self, offered: &[OfferedFile]) -> Result<()> {
+        let (client, bucket) = (self.storage.client.clone(), self.storage.bucket.clone());
+        let (model, version) = (self.push.model.clone(), self.version.clone());
+        // Looked at again now that nobody else may push: what was seen before the claim may be old.
+        let (marks, prefix) = (condemned_prefix(&model, &version), version_prefix(&model, &version));
+        let (standing, there, condemned) = tokio::try_join!(
+            self.storage.standing(&model, &version),
+            client.any_object(&bucket, &prefix),
+            client.any_object(&bucket, &marks),
+        )?;
+        if standing.is_some() {
+            return Err(Error::VersionExists { model, version });
+        }
+        if there {
+            let path = self.push.source.main.clone();
+            return Err(Error::Remains { model, version, path });
+        }
+        if condemned {
+            return Err(Error::Condemned { model, version });
+        }
+        for file in offered {
+            let upload = match file.size {
+                0 => String::new(),
+                _ => client.begin_parts(&bucket, &self.key(&file.path)).await?,
+            };
+            self.files.push((file.clone(), upload));
+        }
+        Ok(())
+    }
+
+    fn key(&self, path: &ArtifactPath) -> String {
+        ObjectKey::Artifact(self.push.model.clone(), self.version.clone(), path.clone()).to_string()
+    }
+
+    /// Returns a URL that lets whoever holds it store one part of a file, counted from 1. Sends nothing.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchPart`] when the file has no such part, or there is no such file.
+    pub async fn part_url(&self, path: &ArtifactPath, number: u64, expires: Duration) -> Result<String> {
+        let file = self.files.iter().find(|(file, _)| file.path == *path && file.part_len(number).is_some());
+        let number = i32::try_from(number).ok();
+        let (Some((_, upload)), Some(number)) = (file, number) else {
+            return Err(Error::NoSuchPart { path: path.clone() });
+        };
+        self.storage.client.part_url(&self.storage.bucket, &self.key(path), upload, number, expires).await
+    }
+
+    /// Makes the files of their parts, reads each back, and publishes the version. Whatever comes of it, end the upload
+    /// with [`DirectUpload::abort`] then, unless it is to be gone on with.
+    ///
+    /// # Errors
+    /// [`Error::PartMissing`] when a part was not sent, or is of another length: nothing has happened, and the upload can
+    /// be gone on with. [`Error::WrongDigest`] when a file is not what was announced, and the conflicts of
+    /// [`ModelStorage::upload_model`]: it is over.
+    pub async fn complete(&self) -> Result<Published> {
+        self.publish(self.parts().await?).await
+    }
+
+    /// Returns the parts of each file, all there and as long as they must be.
+    async fn parts(&self) -> Result<Vec<Vec<crate::s3::Part>>> {
+        let mut all = Vec::new();
+        for (file, upload) in &self.files {
+            let mut found = Vec::new();
+            if file.size > 0 {
+                let key = self.key(&file.path);
+                found = self.storage.client.stored_parts(&self.storage.bucket, &key, upload).await?;
+            }
+            for number in 1..=file.parts() {
+                let expected = file.part_len(number).unwrap_or_default();
+                let part = found.iter().find(|part| u64::try_from(part.number) == Ok(number)).map(|part| part.size);
+                if part != Some(expected) {
+                    return Err(Error::PartMissing { path: file.path.clone(), number, expected, found: part });
+                }
+            }
+            // What nobody asked for is not part of the file.
+            found.retain(|part| u64::try_from(part.number).is_ok_and(|number| number <= file.parts()));
+            all.push(found);
+        }
+        Ok(all)
+    }
+
+    async fn publish(&self, parts: Vec<Vec<crate::s3::Part>>) -> Result<Published> {
+        let (client, bucket) = (&self.storage.client, &self.storage.bucket);
+        let earlier = EarlierFiles::default();
+        let progress = Progress::none();
+        let job = Job {
+            storage: &self.storage,
+            push: &self.push,
+            version: self.version.clone(),
+            id: self.id,
+            resumed: false,
+            claim: &self.claim,
+            progress: &progress,
+            conditions: self.conditions,
+            earlier: &earlier,
+        };
+        let mut sent = Vec::new();
+        for ((file, upload), parts) in self.files.iter().zip(parts) {
+            let key = self.key(&file.path);
+            let etag = match file.size {
+                0 => {
+                    client.put_if_absent(bucket, &key, bytes::Bytes::new(), "application/octet-stream").await?;
+                    client.get_object_metadata(bucket, &key).await?.etag
+                }
+                _ => {
+                    let completed = client.complete_parts(bucket, &key, upload, &parts, self.conditions).await;
+                    completed.map_err(|error| job.name_the_other(error, &file.path))?
+                }
+            };
+            let digests = client.fetch(bucket, &key, file.size, Some(&etag), &Sink::Nothing, &|_| {}).await?;
+            if let Some(expected) = file.blake3.filter(|expected| *expected != digests.blake3) {
+                return Err(Error::WrongDigest {
+                    path: file.path.to_string(),
+                    algorithm: "BLAKE3",
+                    expected: expected.to_string(),
+                    found: digests.blake3.to_string(),
+                });
+            }
+            sent.push((&file.path, Sent { kept: 0, copied: 0, etag, digests }));
+        }
+        job.publish_sent(&sent).await
+    }
+
+    /// Gives up: frees the parts, and the claim. What was published stays.
+    pub async fn abort(self) {
+        let (client, bucket) = (&self.storage.client, &self.storage.bucket);
+        for (file, upload) in self.files.iter().filter(|(_, upload)| !upload.is_empty()) {
+            if let Err(error) = client.abort_multipart_upload(bucket, &self.key(&file.path), upload).await {
+                tracing::debug!(%error, path = %file.path, "cannot abort an upload");
+            }
+        }
+        // No object can appear any more: only a Complete of ours would make one.
+        self.storage.withdraw(self.claim).await;
+    }
+}
