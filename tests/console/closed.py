@@ -49,7 +49,7 @@ def test_login_and_refused_login(at):
         cookie = next(it for it in page.context.cookies() if it["name"] == "modeldepot_session")
         assert cookie["httpOnly"] and cookie["sameSite"] == "Strict"
         # Whoever may read alone sees nothing that he may not do, and is refused if he does it all the same.
-        assert page.get_by_role("link", name="Publish").count() == 0
+        assert page.get_by_role("navigation", name="Main").get_by_role("link", name="Publish").count() == 0
         page.goto(at.url + "/models/plant_classifier/versions/20251027_181812")
         assert page.get_by_text("Delete this version").count() == 0
         status = page.evaluate("""async () => {
@@ -111,5 +111,5 @@ def test_a_read_only_console(at):
         log_in(page, tokens["delete"])
         page.get_by_role("heading", name="Fetch").wait_for()
         assert page.get_by_text("Delete this version").count() == 0
-        assert page.get_by_role("link", name="Publish").count() == 0
+        assert page.get_by_role("navigation", name="Main").get_by_role("link", name="Publish").count() == 0
         at.check(page)

@@ -35,7 +35,7 @@ class Browser:
 
     def page(self, url=None, **options):
         context = self.chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(10_000)
         self.contexts.append(context)
         page = context.new_page()
         page.on("console", self.logged)

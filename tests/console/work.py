@@ -104,7 +104,7 @@ def test_a_version_is_published_by_drop(at):
     page.locator("[data-drop]").evaluate(f"(zone, files) => ({DROP})(zone, files)", files)
     assert page.locator("[data-chosen] li").count() == 3
     assert page.get_by_label("Model file").input_value() == "best_model.pth", "the largest"
-    page.get_by_label("Version").fill("dropped-1")
+    page.get_by_label("Version", exact=True).fill("dropped-1")
     page.get_by_label("Metadata").fill("architecture=resnet50\nnum_classes=2")
     at.shot(page, "publish-filled-desktop")
     page.get_by_role("button", name="Publish").click()
@@ -118,7 +118,7 @@ def test_a_version_is_published_by_drop(at):
     at.expected = {409}
     page.goto(at.url + "/publish?model=plant_classifier")
     page.locator("[data-drop]").evaluate(f"(zone, files) => ({DROP})(zone, files)", [["best_model.pth", "other", 9]])
-    page.get_by_label("Version").fill("dropped-1")
+    page.get_by_label("Version", exact=True).fill("dropped-1")
     page.get_by_role("button", name="Publish").click()
     page.locator(".progress p.bad", has_text="already exists").wait_for()
     at.check(page)
