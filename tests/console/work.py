@@ -112,7 +112,7 @@ def test_a_version_is_published_by_drop(at):
     text = page.locator("main").inner_text()
     assert "resnet50" in text and "3.2 MB" in text and page.locator("figure.chart").count() == 2
     at.server.run("verify", "plant_classifier@dropped-1")
-    shown = json.loads(at.server.run("show", "plant_classifier@dropped-1", "--json"))
+    shown = json.loads(at.server.run("show", "plant_classifier@dropped-1", "--json"))["manifest"]
     assert shown["metadata"]["num_classes"] == 2 and shown["metadata"]["total_epochs"] == 15
     # Under a name that is taken it is refused, and the page says what to do.
     at.expected = {409}

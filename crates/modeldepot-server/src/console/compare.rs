@@ -93,8 +93,11 @@ async fn columns(app: &App, selectors: &[Selector]) -> Result<Vec<Column>> {
 }
 
 fn named(columns: &[Column]) -> Vec<Named<'_>> {
-    let named = columns.iter().map(|column| (column.name.clone(), column.history.as_deref()));
-    named.filter_map(|(name, history)| Some(Named { name, history: history? })).collect()
+    // The colour is that of the column, also where one before it has no history.
+    let named = columns.iter().enumerate().map(|(index, column)| {
+        Some(Named { name: column.name.clone(), color: Some(index), history: column.history.as_deref()? })
+    });
+    named.flatten().collect()
 }
 
 /// Returns the form: what is compared, and what could be added.

@@ -23,6 +23,9 @@ const IDS: [&str; CHARTS] =
 /// A history, under the name of its version.
 pub(super) struct Named<'a> {
     pub(super) name: String,
+    /// The colour of its lines where versions are compared. None for a version alone: there, training and validation have
+    /// one each.
+    pub(super) color: Option<usize>,
     pub(super) history: &'a History,
 }
 
@@ -69,12 +72,10 @@ fn title(what: &str) -> String {
     format!("{} per epoch", short(&title, 60))
 }
 
-/// Returns the lines of a measured value. With one history, training and validation have a colour each; with several,
-/// each history has one. Training is dashed, validation is not.
+/// Returns the lines of a measured value. Training is dashed, validation is not.
 fn lines(what: &str, histories: &[Named<'_>]) -> Vec<Line> {
     let mut lines = Vec::new();
-    for (index, named) in histories.iter().enumerate() {
-        let alone = histories.len() == 1;
+    for named in histories {
         for (split, word, color) in [("train_", "train", 0), ("val_", "validation", 1), ("", "", 0)] {
             let key = format!("{split}{what}");
             let epochs = named.history.epochs().iter();
@@ -83,14 +84,14 @@ fn lines(what: &str, histories: &[Named<'_>]) -> Vec<Line> {
             if points.is_empty() {
                 continue;
             }
-            let name = match (alone, word) {
-                (true, "") => what.to_owned(),
-                (true, word) => word.to_owned(),
-                (false, word) => format!("{} {word}", named.name).trim().to_owned(),
+            let name = match (named.color, word) {
+                (None, "") => what.to_owned(),
+                (None, word) => word.to_owned(),
+                (Some(_), word) => format!("{} {word}", named.name).trim().to_owned(),
             };
             let best = named.history.best().map(|best| best.epoch);
             let best = best.filter(|_| split == "val_" || (split == "train_" && !has(named.history, &format!("val_{what}"))));
-            let color = if alone { color } else { index };
+            let color = named.color.unwrap_or(color);
             lines.push(Line { name, color, dashed: split == "train_", points, best });
         }
     }
@@ -109,7 +110,7 @@ pub(super) async fn file(
     let (model, version): (ModelName, Version) = (name(&model)?, name(&version)?);
     let history = app.catalog.history(&model, &version).await?;
     let history = history.ok_or_else(|| missing(&format!("`{model}@{version}` has no training history")))?;
-    let named = [Named { name: format!("{model}@{version}"), history: &history }];
+    let named = [Named { name: format!("{model}@{version}"), color: None, history: &history }];
     let what = what.strip_suffix(".svg").unwrap_or(&what).to_owned();
     one(&named, &what, &format!("{model}@{version}"))
 }
@@ -149,7 +150,7 @@ mod tests {
     #[test]
     fn loss_and_accuracy_are_drawn_and_the_best_epoch_marked() {
         let history = history();
-        let charts = charts(&[Named { name: "m@1".into(), history: &history }], |what| what.to_owned());
+        let charts = charts(&[Named { name: "m@1".into(), color: None, history: &history }], |what| what.to_owned());
         let titles: Vec<_> = charts.iter().map(|chart| chart.title.as_str()).collect();
         assert_eq!(titles, ["Loss per epoch", "Accuracy per epoch"]);
         let lines: Vec<_> = charts[0].lines.iter().map(|line| (line.name.as_str(), line.dashed, line.best)).collect();
@@ -160,9 +161,12 @@ mod tests {
     #[test]
     fn several_histories_lie_over_each_other() {
         let (a, b) = (history(), history());
-        let named = [Named { name: "m@1".into(), history: &a }, Named { name: "m@2".into(), history: &b }];
+        let named = [
+            Named { name: "m@1".into(), color: Some(0), history: &a },
+            Named { name: "m@2".into(), color: Some(2), history: &b },
+        ];
         let charts = charts(&named, |what| what.to_owned());
         let lines: Vec<_> = charts[1].lines.iter().map(|line| (line.name.as_str(), line.color)).collect();
-        assert_eq!(lines, [("m@1 train", 0), ("m@1 validation", 0), ("m@2 train", 1), ("m@2 validation", 1)]);
+        assert_eq!(lines, [("m@1 train", 0), ("m@1 validation", 0), ("m@2 train", 2), ("m@2 validation", 2)]);
     }
 }

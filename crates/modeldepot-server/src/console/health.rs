@@ -70,7 +70,7 @@ fn line(check: &Check) -> Markup {
     }
 }
 
-/// Returns a line of a terminal without what aligned it there.
+/// Returns a line of a terminal with dots where it was aligned there.
 fn squeezed(line: &str) -> String {
-    line.split_whitespace().collect::<Vec<_>>().join(" ")
+    line.split("  ").map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
 }

@@ -18,7 +18,7 @@ pub(super) fn section(found: &Description, headers: &HeaderMap) -> Result<Markup
         "from modeldepot import ModelStorage\n\npath = ModelStorage().download_model(\n    \"{model}\", \"{version}\", \
          local_dir=\"./serving\")"
     );
-    let curl = format!("curl --fail --location --remote-name \\\n  '{address}'");
+    let curl = format!("curl -fLO '{address}'");
     Ok(html! {
         section.card aria-labelledby="fetch" {
             h2 id="fetch" { "Fetch" }

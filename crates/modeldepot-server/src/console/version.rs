@@ -117,7 +117,7 @@ type Curves<'a> = std::result::Result<Option<&'a History>, &'a modeldepot::Error
 fn curves(model: &ModelName, version: &Version, history: Curves<'_>) -> Markup {
     let drawn = match history {
         Ok(Some(history)) => {
-            let named = [Named { name: format!("{model}@{version}"), history }];
+            let named = [Named { name: format!("{model}@{version}"), color: None, history }];
             charts(&named, |what| curve_href(model, version, what))
         }
         Ok(None) => Vec::new(),
