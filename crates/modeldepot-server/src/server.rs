@@ -138,7 +138,8 @@ impl Server {
     /// # Errors
     /// [`Error`], when it cannot be started like this.
     pub async fn start(config: Config) -> Result<Server, Error> {
-        let Config { listen, settings, tokens, read_only, redirect, public_url, staging, rate, doctor, patience } = config;
+        let Config { listen, settings, tokens, read_only, redirect, public_url, staging, rate, doctor, patience } =
+            config;
         let closed = tokens.is_some();
         if !listen.ip().is_loopback() && !closed {
             return Err(Error::Open { address: listen });

@@ -55,7 +55,8 @@ pub(super) fn known(app: &App, bucket: &str) -> Result<BucketName> {
     let all = app.service.settings.buckets.all();
     all.into_iter().find(|known| known.as_str() == bucket).cloned().ok_or_else(|| {
         let names: Vec<String> = all.iter().map(|name| format!("`{name}`")).collect();
-        let problem = Problem::new(modeldepot::ErrorKind::NotFound, format!("`{}` is no bucket of this project", shown(bucket)));
+        let problem =
+            Problem::new(modeldepot::ErrorKind::NotFound, format!("`{}` is no bucket of this project", shown(bucket)));
         Refusal(problem.hint(format!("its buckets are {}", names.join(", "))))
     })
 }
@@ -68,9 +69,8 @@ pub(super) fn may_touch(app: &App, bucket: &BucketName, key: &str) -> Result<()>
     if bucket != app.storage.bucket() {
         return Ok(());
     }
-    let conflict = |detail: String, hint: &str| {
-        Err(Refusal(Problem::new(modeldepot::ErrorKind::Conflict, detail).hint(hint)))
-    };
+    let conflict =
+        |detail: String, hint: &str| Err(Refusal(Problem::new(modeldepot::ErrorKind::Conflict, detail).hint(hint)));
     match key.parse::<ObjectKey>() {
         Ok(ObjectKey::Manifest(model, version) | ObjectKey::Artifact(model, version, _)) => conflict(
             format!("`{}` belongs to `{model}@{version}`, and a version never changes", shown(key)),
@@ -95,12 +95,7 @@ fn object_href(bucket: &BucketName, key: &str, view: bool) -> String {
     format!("{path}?key={}", utf8_percent_encode(key, NON_ALPHANUMERIC))
 }
 
-pub(super) async fn get(
-    State(app): State<App>,
-    Path(bucket): Path<String>,
-    visitor: Visitor,
-    asked: Asked,
-) -> Result {
+pub(super) async fn get(State(app): State<App>, Path(bucket): Path<String>, visitor: Visitor, asked: Asked) -> Result {
     let bucket = known(&app, &bucket)?;
     // As it was written: a prefix may end in a blank.
     let prefix = asked.raw("prefix").unwrap_or_default();
@@ -145,7 +140,8 @@ pub(super) async fn get(
     };
     let mut page = Page::new(Place::Buckets, format!("{bucket}/{}", shown(prefix)), body).below("Buckets", "/buckets");
     let folders: Vec<&str> = prefix.split_inclusive('/').collect();
-    page = if folders.is_empty() { page.here(bucket.as_str()) } else { page.below(bucket.as_str(), href_of(&bucket, "")) };
+    page =
+        if folders.is_empty() { page.here(bucket.as_str()) } else { page.below(bucket.as_str(), href_of(&bucket, "")) };
     for (index, folder) in folders.iter().enumerate() {
         let name = shown(folder.trim_end_matches('/'));
         let last = index + 1 == folders.len();

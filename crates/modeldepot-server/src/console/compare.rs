@@ -108,7 +108,8 @@ async fn choose(app: &App, asked: &Asked, selectors: &[Selector]) -> Result<Mark
             offered.push(format!("{}@{}", selector.model, version.version));
         }
     } else {
-        offered.extend(app.catalog.models().await?.iter().take(OFFERED).map(|it| format!("{}@{}", it.model, it.latest)));
+        offered
+            .extend(app.catalog.models().await?.iter().take(OFFERED).map(|it| format!("{}@{}", it.model, it.latest)));
     }
     let chosen: Vec<&str> = asked.all("v").collect();
     Ok(html! {
@@ -134,7 +135,10 @@ fn overlaid(columns: &[Column], asked: &Asked) -> Markup {
     // A file of the same chart is asked for with the same versions.
     let query = asked.with(&[]);
     let address = |what: &str| {
-        format!("/compare/{}.svg{query}", percent_encoding::utf8_percent_encode(what, percent_encoding::NON_ALPHANUMERIC))
+        format!(
+            "/compare/{}.svg{query}",
+            percent_encoding::utf8_percent_encode(what, percent_encoding::NON_ALPHANUMERIC)
+        )
     };
     let without: Vec<&str> =
         columns.iter().filter(|column| column.history.is_none()).map(|column| column.name.as_str()).collect();
@@ -264,7 +268,8 @@ fn metadata(columns: &[Column]) -> Vec<Line> {
 fn best(name: &str, numbers: &[Option<f64>]) -> Option<usize> {
     let numbers: Vec<f64> = numbers.iter().copied().collect::<Option<_>>().filter(|_| metric::is_measured(name))?;
     let better = |a: f64, b: f64| if metric::lower_is_better(name) { a < b } else { a > b };
-    let best = (0..numbers.len()).reduce(|best, next| if better(numbers[next], numbers[best]) { next } else { best })?;
+    let best =
+        (0..numbers.len()).reduce(|best, next| if better(numbers[next], numbers[best]) { next } else { best })?;
     numbers.iter().enumerate().all(|(index, value)| index == best || better(numbers[best], *value)).then_some(best)
 }
 

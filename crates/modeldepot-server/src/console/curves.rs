@@ -17,8 +17,7 @@ use crate::state::App;
 const CHARTS: usize = 8;
 
 /// Names of charts in a page, one for each place.
-const IDS: [&str; CHARTS] =
-    ["curve-0", "curve-1", "curve-2", "curve-3", "curve-4", "curve-5", "curve-6", "curve-7"];
+const IDS: [&str; CHARTS] = ["curve-0", "curve-1", "curve-2", "curve-3", "curve-4", "curve-5", "curve-6", "curve-7"];
 
 /// A history, under the name of its version.
 pub(super) struct Named<'a> {
@@ -90,7 +89,8 @@ fn lines(what: &str, histories: &[Named<'_>]) -> Vec<Line> {
                 (Some(_), word) => format!("{} {word}", named.name).trim().to_owned(),
             };
             let best = named.history.best().map(|best| best.epoch);
-            let best = best.filter(|_| split == "val_" || (split == "train_" && !has(named.history, &format!("val_{what}"))));
+            let best =
+                best.filter(|_| split == "val_" || (split == "train_" && !has(named.history, &format!("val_{what}"))));
             let color = named.color.unwrap_or(color);
             lines.push(Line { name, color, dashed: split == "train_", points, best });
         }

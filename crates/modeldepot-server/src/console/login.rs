@@ -25,7 +25,8 @@ pub(super) async fn post(State(app): State<App>, body: axum::body::Bytes) -> Res
     match app.service.gate.log_in(form.get("token").unwrap_or_default()) {
         Ok(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to(next)).into_response(),
         Err(problem) => {
-            let problem = Problem::hint(problem, "`modeldepot token add NAME --scope read` makes one, where the service runs");
+            let problem =
+                Problem::hint(problem, "`modeldepot token add NAME --scope read` makes one, where the service runs");
             page(next, &notice(&problem)).status(StatusCode::UNAUTHORIZED).into_response()
         }
     }
@@ -45,7 +46,9 @@ pub(super) async fn log_out(
 /// Returns an address of this service, whatever was asked for.
 fn inside(next: Option<&str>) -> &str {
     let plain = |next: &&str| {
-        next.starts_with('/') && !next[1..].starts_with(['/', '\\']) && !next.contains(|letter: char| letter.is_control())
+        next.starts_with('/')
+            && !next[1..].starts_with(['/', '\\'])
+            && !next.contains(|letter: char| letter.is_control())
     };
     next.filter(plain).unwrap_or("/")
 }

@@ -24,8 +24,29 @@ const KEY: [&str; 14] = [
 
 /// Words in the names of values that are measured.
 const MEASURED: [&str; 23] = [
-    "accuracy", "acc", "loss", "f1", "auc", "map", "map50", "iou", "dice", "precision", "recall", "error", "score",
-    "perplexity", "bleu", "rouge", "mae", "mse", "rmse", "wer", "cer", "r2", "psnr",
+    "accuracy",
+    "acc",
+    "loss",
+    "f1",
+    "auc",
+    "map",
+    "map50",
+    "iou",
+    "dice",
+    "precision",
+    "recall",
+    "error",
+    "score",
+    "perplexity",
+    "bleu",
+    "rouge",
+    "mae",
+    "mse",
+    "rmse",
+    "wer",
+    "cer",
+    "r2",
+    "psnr",
 ];
 
 /// Words in the names of values that are better when they are lower.

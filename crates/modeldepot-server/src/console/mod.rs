@@ -40,9 +40,8 @@ use crate::state::App;
 /// Returns the routes of the pages.
 pub(crate) fn router(app: &App) -> Router<App> {
     // These take files, of any size, and hold none of it in memory.
-    let uploads = Router::new()
-        .route("/buckets/{bucket}/upload", post(object::upload))
-        .layer(DefaultBodyLimit::disable());
+    let uploads =
+        Router::new().route("/buckets/{bucket}/upload", post(object::upload)).layer(DefaultBodyLimit::disable());
     Router::new()
         .route("/", get(models::get))
         .route("/models", get(|| async { axum::response::Redirect::permanent("/") }))

@@ -53,12 +53,7 @@ struct Selected {
     unread: usize,
 }
 
-pub(super) async fn get(
-    State(app): State<App>,
-    Path(model): Path<String>,
-    visitor: Visitor,
-    asked: Asked,
-) -> Result {
+pub(super) async fn get(State(app): State<App>, Path(model): Path<String>, visitor: Visitor, asked: Asked) -> Result {
     let model: ModelName = name(&model)?;
     let versions = app.catalog.versions(&model).await?;
     let charted = rows(&app, &model, &versions[versions.len().saturating_sub(CHARTED)..]).await?;
@@ -241,10 +236,8 @@ fn search(asked: &Asked, filter: &str) -> Markup {
 }
 
 fn table(model: &ModelName, rows: &[Row], columns: Vec<&str>, asked: &Asked) -> Markup {
-    let places: Vec<usize> = columns
-        .iter()
-        .map(|name| decimals(rows.iter().filter_map(|row| row.numbers.get(*name).copied())))
-        .collect();
+    let places: Vec<usize> =
+        columns.iter().map(|name| decimals(rows.iter().filter_map(|row| row.numbers.get(*name).copied()))).collect();
     html! {
         form method="get" action="/compare" data-compare {
             div.scroll tabindex="0" role="region" aria-label="Table of versions" {

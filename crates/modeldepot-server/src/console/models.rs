@@ -104,7 +104,7 @@ fn list(rows: &[Row], asked: &Asked, page: &pager::Pages) -> Markup {
             }
         } @else {
             div.scroll tabindex="0" role="region" aria-label="Table of models" {
-                table {
+                table.models {
                     thead { tr {
                         th scope="col" { "Model" }
                         th scope="col" { "Newest version" }

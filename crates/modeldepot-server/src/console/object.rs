@@ -118,7 +118,8 @@ pub(super) async fn upload(
             "file" => {
                 // The token comes first: nothing is stored for a page that is not ours.
                 may.take().map(|may| may.prove(None)).transpose()?;
-                let name = field.file_name().unwrap_or_default().rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
+                let name =
+                    field.file_name().unwrap_or_default().rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
                 if name.is_empty() || matches!(name.as_str(), "." | "..") {
                     continue;
                 }

@@ -14,7 +14,9 @@ pub(super) async fn get(State(app): State<App>, visitor: Visitor, asked: Asked) 
     let models = app.catalog.models().await?;
     if !visitor.may_publish() {
         let problem = Problem::new(modeldepot::ErrorKind::Denied, "you may not publish here");
-        return Err(Refusal(problem.hint("log in with a token of scope `publish`, at a service that is not read-only")));
+        return Err(Refusal(
+            problem.hint("log in with a token of scope `publish`, at a service that is not read-only"),
+        ));
     }
     let body = html! {
         div.head { div { h1 { "Publish a version" } } }

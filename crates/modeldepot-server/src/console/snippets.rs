@@ -11,8 +11,11 @@ pub(super) fn section(found: &Description, headers: &HeaderMap) -> Result<Markup
     let (model, version) = (&found.manifest.model_name, &found.manifest.version);
     let main = found.main()?;
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).filter(|host| is_plain(host));
-    let address =
-        format!("http://{}{}", host.unwrap_or("localhost:9001"), href::file(model, version, &main).replace('\'', "%27"));
+    let address = format!(
+        "http://{}{}",
+        host.unwrap_or("localhost:9001"),
+        href::file(model, version, &main).replace('\'', "%27")
+    );
     let pull = format!("modeldepot pull {model}@{version} ./serving");
     let python = format!(
         "from modeldepot import ModelStorage\n\npath = ModelStorage().download_model(\n    \"{model}\", \"{version}\", \

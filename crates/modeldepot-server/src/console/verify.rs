@@ -27,7 +27,10 @@ pub(super) async fn post(
     may.prove(Asked::parse(&body).get("csrf"))?;
     app.catalog.version(&model, &version).await?;
     let job = app.service.jobs.verify(&app.storage, &model, &version)?;
-    Ok(Redirect::to(&href::query(&format!("{}/verify", href::version(&model, &version)), &[("job", &job.id.to_string())])))
+    Ok(Redirect::to(&href::query(
+        &format!("{}/verify", href::version(&model, &version)),
+        &[("job", &job.id.to_string())],
+    )))
 }
 
 /// Tells how far it is.

@@ -255,4 +255,3 @@ fn delete(model: &ModelName, version: &Version, visitor: &Visitor) -> Markup {
         }
     }
 }
-

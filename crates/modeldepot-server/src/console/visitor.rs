@@ -95,7 +95,8 @@ impl<R: Right> May<R> {
     /// A refusal when they may not, or when the form is of no page of ours.
     pub(super) fn prove(self, form: Option<&str>) -> Result<()> {
         let csrf = form.map(str::to_owned).or(self.header).unwrap_or_default();
-        self.unproven?.prove(&csrf)?;
+        let allowed = self.unproven?.prove(&csrf)?;
+        tracing::debug!(by = allowed.0.name, "a form is taken");
         Ok(())
     }
 }

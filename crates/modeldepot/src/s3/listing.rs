@@ -21,13 +21,7 @@ pub struct Listed {
 impl S3Client {
     /// Returns one page of what lies at `prefix`, one level deep: at most `most` folders and objects together, from
     /// where `next` of the page before says.
-    pub async fn list_level(
-        &self,
-        bucket: &BucketName,
-        prefix: &str,
-        next: Option<&str>,
-        most: u16,
-    ) -> Result<Listed> {
+    pub async fn list_level(&self, bucket: &BucketName, prefix: &str, next: Option<&str>, most: u16) -> Result<Listed> {
         let list = self.sdk.list_objects_v2().bucket(bucket.as_str()).prefix(prefix).delimiter("/");
         let list = list.max_keys(most.into()).set_continuation_token(next.map(str::to_owned));
         let page = list.send().await.map_err(|error| self.failed(About::bucket("list", bucket), error))?;

@@ -13,7 +13,7 @@ use maud::{Markup, html};
 
 pub(super) use self::sparkline::sparkline;
 use self::thin::thinned;
-use super::shown::{number, shown, short};
+use super::shown::{number, short, shown};
 
 /// How many lines of the values the table below a chart has at most.
 const TABLE: usize = 400;
