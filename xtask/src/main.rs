@@ -5,6 +5,7 @@
 //! | `test`     | sets up servers and outside clients under `target/`, runs every test     |
 //! | `ci`       | everything that a change must pass, `test` included                      |
 //! | `instructions` | counts the instructions of the hot loops, against limits                 |
+//! | `python`   | builds the wheel of the Python package, runs its tests in clean environments |
 //! | `generate` | rewrites the committed files that are derived from code                  |
 //! | `servers`  | runs MinIO, SeaweedFS and `rclone serve s3` for work by hand              |
 //! | `bench`    | compares the command with its peers, writes `docs/benchmarks.md`         |
@@ -16,8 +17,10 @@
 
 mod bench;
 mod ci;
+mod contract;
 mod generate;
 mod instructions;
+mod python;
 mod report;
 mod servers;
 mod test;
@@ -35,7 +38,10 @@ The project's own chores
 usage: cargo xtask VERB
 
   test [FILTER]   run all tests, also those that need a server or an outside client
-                  (with FILTER: those whose name contains it)
+                  (with FILTER: those of Rust whose name contains it)
+  python [FILTER] build the Python package's wheel and run its tests in clean environments,
+                  on the oldest and the newest Python here; `test` does so too
+                  (with FILTER: on the newest alone, those that pytest's -k selects)
   ci              everything that a change must pass; `test` is its last step
   instructions    count the instructions of the hot loops (needs valgrind)
   generate        rewrite the committed files that are derived from code
@@ -59,6 +65,10 @@ fn main() -> ExitCode {
         ["test"] => reported(|report| test::run(report, &Tools::new(), None, &[])),
         ["test", filter] if !filter.starts_with('-') => {
             reported(|report| test::run(report, &Tools::new(), Some(filter), &[]))
+        }
+        ["python"] => reported(|report| test::python(report, &Tools::new(), None)),
+        ["python", filter] if !filter.starts_with('-') => {
+            reported(|report| test::python(report, &Tools::new(), Some(filter)))
         }
         ["ci"] => reported(|report| ci::run(report, &Tools::new())),
         ["generate"] => reported(generate::run),
@@ -103,17 +113,22 @@ fn root() -> PathBuf {
 /// Returns a `cargo` command at the root, as if it were typed in a shell.
 fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
     let mut cargo = Command::new("cargo");
+    clean(&mut cargo).args(args).current_dir(root());
+    cargo
+}
+
+/// Takes from a command's environment what `cargo xtask` has put into it.
+fn clean(command: &mut Command) -> &mut Command {
     // What `cargo run` adds to our environment would reach build scripts: one that watches CARGO_MANIFEST_DIR
     // (ring's does) would be rebuilt at each change between `cargo xtask test` and a plain `cargo test`.
     for (name, _) in std::env::vars_os() {
         let added =
             name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"));
         if added {
-            cargo.env_remove(name);
+            command.env_remove(name);
         }
     }
-    cargo.args(args).current_dir(root());
-    cargo
+    command
 }
 
 /// Runs a command with its output on ours, after saying which.

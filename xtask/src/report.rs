@@ -18,7 +18,7 @@ impl From<Result<(), String>> for Outcome {
     }
 }
 
-/// What `cargo test` counted.
+/// What `cargo test` or pytest counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) passed: usize,
@@ -27,19 +27,34 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Adds one of libtest's closing lines; other lines count nothing.
+    /// Adds one of libtest's closing lines, or pytest's; other lines count nothing.
     pub(crate) fn add_line(&mut self, line: &str) {
-        let Some((_, counts)) = line.split_once("test result: ") else { return };
+        let libtest = line.split_once("test result: ").map(|(_, counts)| counts);
+        // `99 passed, 1 skipped in 65.60s (0:01:05)`
+        let pytest = line.rsplit_once(" in ").filter(|(_, time)| time.split(' ').next().is_some_and(is_seconds));
+        let Some(counts) = libtest.or(pytest.map(|(counts, _)| counts)) else { return };
+        let counts = counts.replace(',', "");
         let words: Vec<&str> = counts.split([' ', ';']).filter(|word| !word.is_empty()).collect();
         for pair in words.windows(2) {
             let Ok(count) = pair[0].parse::<usize>() else { continue };
             match pair[1] {
                 "passed" => self.passed += count,
-                "failed" => self.failed += count,
-                "ignored" => self.ignored += count,
+                "failed" | "error" | "errors" => self.failed += count,
+                "ignored" | "skipped" => self.ignored += count,
                 _ => {}
             }
         }
+    }
+}
+
+/// Returns true for `65.60s`.
+fn is_seconds(text: &str) -> bool {
+    text.strip_suffix('s').is_some_and(|number| number.parse::<f64>().is_ok())
+}
+
+impl From<Result<(), Outcome>> for Outcome {
+    fn from(result: Result<(), Outcome>) -> Self {
+        result.map_or_else(|outcome| outcome, |()| Outcome::Ok)
     }
 }
 
@@ -128,5 +143,9 @@ mod tests {
         );
         tally.add_line("test 99 passed; 99 failed");
         assert_eq!(tally, Tally { passed: 13, failed: 2, ignored: 3 });
+        tally.add_line("99 passed, 1 skipped, 2 deselected, 3 errors in 65.60s (0:01:05)");
+        tally.add_line("1 failed in 0.10s");
+        tally.add_line("5 failed in the end");
+        assert_eq!(tally, Tally { passed: 112, failed: 6, ignored: 4 });
     }
 }

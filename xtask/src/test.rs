@@ -7,10 +7,11 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
+use crate::python;
 use crate::report::{Outcome, Report, Tally};
 use crate::servers::{self, Server};
 use crate::tools::{AXE, BOTO3, MC, PLAYWRIGHT, RCLONE, S5CMD, Tools, chromium};
-use crate::{announce, cargo, root, run as run_command, spelled};
+use crate::{announce, cargo, contract, root, run as run_command, spelled};
 
 /// Runs the tests whose names have `filter` in them, with variables of the environment that say how much is tried.
 pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, more: &[(&str, &str)]) {
@@ -56,9 +57,26 @@ pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, more
     if filter.is_none_or(|filter| "console".contains(filter)) {
         report.step("console, in Chromium", || console(tools));
     }
-
+    // A filter names tests, and this is none.
+    if filter.is_none() {
+        contract::run(report, tools);
+    }
     let run = ignored.passed + ignored.failed;
-    report.count(plain.passed + ignored.passed, plain.failed + ignored.failed, plain.ignored.saturating_sub(run));
+    let (mut passed, mut failed) = (plain.passed + ignored.passed, plain.failed + ignored.failed);
+    let mut skipped = plain.ignored.saturating_sub(run);
+    if filter.is_none() {
+        let found = python::run(report, tools, None, &[&minio, &seaweedfs]);
+        passed += found.passed;
+        failed += found.failed;
+        skipped += found.ignored;
+    }
+    report.count(passed, failed, skipped);
+}
+
+/// The verb `python`: the Python package's part of it, without other servers.
+pub(crate) fn python(report: &mut Report, tools: &Tools, filter: Option<&str>) {
+    let found = python::run(report, tools, filter, &[]);
+    report.count(found.passed, found.failed, found.ignored);
 }
 
 fn console(tools: &Tools) -> Outcome {
@@ -92,7 +110,7 @@ fn start(
     server
 }
 
-/// Runs a `cargo test`, its output passed on line by line, and counts what it says.
+/// Runs a `cargo test` or pytest, its output passed on line by line, and counts what it says.
 pub(crate) fn tallied(command: &mut Command, tally: &mut Tally) -> Result<(), String> {
     announce(command);
     let child = command.stdout(Stdio::piped()).spawn();
@@ -100,12 +118,12 @@ pub(crate) fn tallied(command: &mut Command, tally: &mut Tally) -> Result<(), St
     if let Some(stdout) = child.stdout.take() {
         // Bytes, not text: a failing test may print anything.
         for line in BufReader::new(stdout).split(b'\n') {
-            let line = line.map_err(|error| format!("cannot read what cargo says: {error}"))?;
+            let line = line.map_err(|error| format!("cannot read what it says: {error}"))?;
             let line = String::from_utf8_lossy(&line);
             println!("{line}");
             tally.add_line(&line);
         }
     }
-    let status = child.wait().map_err(|error| format!("cannot wait for cargo: {error}"))?;
-    if status.success() { Ok(()) } else { Err(format!("cargo ended with {status}")) }
+    let status = child.wait().map_err(|error| format!("cannot wait for {}: {error}", spelled(command)))?;
+    if status.success() { Ok(()) } else { Err(format!("{} ended with {status}", spelled(command))) }
 }

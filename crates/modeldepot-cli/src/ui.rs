@@ -12,7 +12,8 @@ use serde::Serialize;
 
 pub(crate) use self::bar::Bar;
 pub(crate) use self::table::Table;
-pub(crate) use modeldepot::units::{ago, date, duration, plural, size, throughput};
+pub(crate) use modeldepot::units::{ago, date, duration, throughput};
+pub use modeldepot::units::{plural, size};
 
 use crate::args::{ColorArg, Globals};
 use crate::error::Error;

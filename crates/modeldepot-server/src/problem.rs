@@ -77,6 +77,10 @@ impl Problem {
         Problem { status, ..self }
     }
 
+    pub(crate) fn because(self, causes: Vec<String>) -> Problem {
+        Problem { causes, ..self }
+    }
+
     pub(crate) fn value(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Problem {
         if let Ok(value) = value.try_into() {
             self.headers.push((name, value));

@@ -290,14 +290,36 @@ pub enum Error {
         /// The digest found.
         found: String,
     },
-    /// A version was offered without a file, or without the file that was named as its model file.
-    #[error("the version has no model file")]
+    /// A version was offered without a file.
+    #[error("the version has no file")]
     NothingOffered,
+    /// A version was offered without the file that was named as its model file.
+    #[error("`{path}` is not among the files")]
+    NoSuchMain {
+        /// The name given.
+        path: ArtifactPath,
+    },
+    /// What was sent is not what was announced.
+    #[error("`{path}` is not what was announced: its BLAKE3 is {found} where {expected} was")]
+    NotAsAnnounced {
+        /// The file.
+        path: ArtifactPath,
+        /// What was announced.
+        expected: String,
+        /// What was sent.
+        found: String,
+    },
     /// Two files would lie at one path.
     #[error("two files would be `{path}`")]
     OfferedTwice {
         /// The path in the version.
         path: ArtifactPath,
+    },
+    /// A path would be both a file and a folder.
+    #[error("`{path}` would be both a file and a folder")]
+    FileAndFolder {
+        /// The path in the version.
+        path: String,
     },
     /// A part was asked for that no file of the upload has.
     #[error("the upload has no such part of a file `{path}`")]
@@ -373,7 +395,12 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         use Error::*;
         match self {
-            NothingOffered | OfferedTwice { .. } | NoSuchPart { .. } | PartMissing { .. } => ErrorKind::Invalid,
+            NothingOffered
+            | OfferedTwice { .. }
+            | FileAndFolder { .. }
+            | PartMissing { .. }
+            | NotAsAnnounced { .. } => ErrorKind::Invalid,
+            NoSuchMain { .. } | NoSuchPart { .. } => ErrorKind::NotFound,
             Name(_) | Settings(_) | History { .. } | Expiry { .. } | PutNeedsAName => ErrorKind::Invalid,
             Source(SourceError::Unreadable { .. }) => ErrorKind::Io,
             Source(_) => ErrorKind::Invalid,

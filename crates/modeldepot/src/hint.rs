@@ -15,8 +15,13 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
         Error::Settings(error) => return setting(error),
         Error::History { .. } => "--with takes any file; --history only a training history".to_owned(),
         Error::Expiry { .. } => "--expires takes 1s to 7d".to_owned(),
-        Error::NothingOffered => "offer the files with their sizes, the model file among them".to_owned(),
-        Error::OfferedTwice { .. } => "rename one of them, or leave it out".to_owned(),
+        Error::NothingOffered => "offer the files with their sizes".to_owned(),
+        Error::NoSuchMain { .. } => "name one of the files, or leave it out for the largest".to_owned(),
+        Error::NotAsAnnounced { .. } => {
+            "nothing was published: send the right file, under another version until `gc` has removed this one"
+                .to_owned()
+        }
+        Error::OfferedTwice { .. } | Error::FileAndFolder { .. } => "rename one of them, or leave it out".to_owned(),
         Error::NoSuchPart { .. } => "parts are counted from 1, and cut at the upload's part size".to_owned(),
         Error::PartMissing { .. } => "send the part, then complete the upload again".to_owned(),
         Error::PutNeedsAName => "write it as `modeldepot url MODEL@VERSION --file PATH --put`".to_owned(),

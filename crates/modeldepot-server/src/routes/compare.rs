@@ -58,14 +58,21 @@ struct Files {
 #[allow(dead_code, reason = "describes the query, which is read as it comes")]
 struct CompareQuery {
     /// Two to five versions: `version=1.0&version=1.1`. One may be `latest`.
-    #[param(style = Form, explode, min_items = 2, max_items = 5)]
+    #[param(required, style = Form, explode, schema_with = versions_schema)]
     version: Vec<String>,
+}
+
+fn versions_schema() -> utoipa::openapi::schema::Array {
+    use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Type};
+    let one = ObjectBuilder::new().schema_type(Type::String).pattern(Some(super::docs::VERSION));
+    ArrayBuilder::new().items(one).min_items(Some(2)).max_items(Some(MOST)).build()
 }
 
 /// Compare versions
 ///
 /// Their metadata, their metrics, and the files that differ.
 #[utoipa::path(
+    operation_id = "compare_versions",
     get, path = "/api/v1/models/{model}/compare", tag = "versions",
     params(("model" = String, Path), CompareQuery),
     responses((status = 200, body = Comparison), Problems),

@@ -4,7 +4,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use modeldepot::ModelName;
+use modeldepot::{ModelName, causes};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::form_urlencoded;
@@ -64,7 +64,14 @@ fn refused(refusal: &JsonRejection) -> Problem {
         StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
         status => status,
     };
-    Problem::invalid(refusal.body_text()).status(status)
+    match status {
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            Problem::invalid("the body is not JSON").hint("send it with `Content-Type: application/json`")
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::invalid("the body is too large"),
+        _ => Problem::invalid("the body is not the JSON that is asked for").because(causes(refusal)),
+    }
+    .status(status)
 }
 
 /// The pairs of a query, in their order.

@@ -31,6 +31,9 @@ const SMALL: u64 = 1 << 20;
 /// How long a redirect leads somewhere. Time enough to begin; a transfer that has begun is not cut off.
 const REDIRECT_LIFE: Duration = Duration::from_secs(15 * 60);
 
+/// What may be kept of a file: all of it, if it is asked each time whether it is still there.
+const KEPT: &str = "private, no-cache";
+
 /// What a browser may do with a file that is somebody's: nothing.
 const FILE_CSP: &str = "default-src 'none'; sandbox";
 
@@ -63,6 +66,7 @@ impl OfFile {
 /// otherwise or with `stream`. What the service sends was proven: the last bytes of a damaged part are held back, so a
 /// damaged file breaks off. With `Range`, the parts that lie in the range whole are proven.
 #[utoipa::path(
+    operation_id = "get_file",
     get, path = "/api/v1/models/{model}/versions/{version}/files/{path}", tag = "files",
     params(
         ("model" = String, Path),
@@ -100,14 +104,15 @@ pub(crate) async fn get(
         return Err(Problem::new(ErrorKind::Conflict, format!("`{path}` is not what `If-Match` names"))
             .status(StatusCode::PRECONDITION_FAILED));
     }
-    let mut answer = Response::builder()
-        .header(header::ACCEPT_RANGES, "bytes")
-        .header(header::CACHE_CONTROL, "private, no-cache")
-        .header(header::CONTENT_SECURITY_POLICY, FILE_CSP);
+    let mut answer =
+        Response::builder().header(header::ACCEPT_RANGES, "bytes").header(header::CONTENT_SECURITY_POLICY, FILE_CSP);
     if let Some(etag) = &etag {
         answer = answer.header(header::ETAG, etag);
         if headers.get(header::IF_NONE_MATCH).is_some_and(|given| names(given, etag)) {
-            return finished(answer.status(StatusCode::NOT_MODIFIED), Body::empty());
+            return finished(
+                answer.status(StatusCode::NOT_MODIFIED).header(header::CACHE_CONTROL, KEPT),
+                Body::empty(),
+            );
         }
     }
     if method == Method::GET && !streamed && redirects(&app, &file, peer, &headers) {
@@ -125,6 +130,7 @@ pub(crate) async fn get(
             .value(header::CONTENT_RANGE, format!("bytes */{}", file.size))
     })?;
     answer = answer
+        .header(header::CACHE_CONTROL, KEPT)
         .header(header::CONTENT_TYPE, media_type(path.file_name()))
         .header(header::CONTENT_DISPOSITION, disposition(path.file_name()));
     let (status, span) = match range {
@@ -243,7 +249,7 @@ fn media_type(name: &str) -> String {
 /// Returns the header that makes a browser save the file under its name (RFC 6266, RFC 8187).
 pub(crate) fn disposition(name: &str) -> String {
     /// What RFC 8187 leaves as it is.
-    const KEPT: AsciiSet = NON_ALPHANUMERIC
+    const PLAIN: AsciiSet = NON_ALPHANUMERIC
         .remove(b'!')
         .remove(b'#')
         .remove(b'$')
@@ -261,7 +267,7 @@ pub(crate) fn disposition(name: &str) -> String {
     if fallback == name {
         return format!("attachment; filename=\"{name}\"");
     }
-    format!("attachment; filename=\"{fallback}\"; filename*=UTF-8''{}", utf8_percent_encode(name, &KEPT))
+    format!("attachment; filename=\"{fallback}\"; filename*=UTF-8''{}", utf8_percent_encode(name, &PLAIN))
 }
 
 /// A link that whoever holds it may use, for a while.
@@ -292,6 +298,7 @@ struct LinkQuery {
 ///
 /// Whoever holds the link may fetch the file from the S3 endpoint until it expires, without a token.
 #[utoipa::path(
+    operation_id = "get_link",
     get, path = "/api/v1/models/{model}/versions/{version}/link", tag = "files",
     params(
         ("model" = String, Path),

@@ -24,6 +24,17 @@ use crate::state::App;
 /// The least time between two events.
 const PACE: Duration = Duration::from_millis(100);
 
+/// An event.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes the events, which are written as they go")]
+pub(crate) struct JobEvent {
+    /// `progress` or `end`.
+    #[schema(pattern = "^(progress|end)$")]
+    event: String,
+    /// The job, as JSON.
+    data: String,
+}
+
 /// A verification.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct JobDocument {
@@ -80,10 +91,14 @@ impl JobDocument {
 /// Reads every file from the bucket and compares it with its digest, in the background. While it runs, asking again
 /// returns the same job.
 #[utoipa::path(
+    operation_id = "verify_version",
     post, path = "/api/v1/models/{model}/versions/{version}/verify", tag = "verify",
     params(("model" = String, Path), ("version" = String, Path, description = "The version, or `latest`")),
     responses(
-        (status = 202, body = JobDocument, headers(("location" = String, description = "The job"))),
+        (status = 202, body = JobDocument, headers(("location" = String, description = "The job")), links(
+            ("job" = (operation_id = "get_job", parameters(("id" = "$response.body#/id")))),
+            ("events" = (operation_id = "watch_job", parameters(("id" = "$response.body#/id")))),
+        )),
         Problems,
     ),
 )]
@@ -108,6 +123,7 @@ fn find(app: &App, id: &str) -> Result<std::sync::Arc<Job>> {
 
 /// Show how far a verification is
 #[utoipa::path(
+    operation_id = "get_job",
     get, path = "/api/v1/jobs/{id}", tag = "verify",
     params(("id" = String, Path)),
     responses((status = 200, body = JobDocument), Problems),
@@ -123,9 +139,10 @@ pub(crate) async fn one(_: Reader, State(app): State<App>, Path(id): Path<String
 /// Server-sent events: `progress` while it runs, at most ten a second, then one `end`. The data of each is the job, as
 /// `GET /api/v1/jobs/{id}` answers.
 #[utoipa::path(
+    operation_id = "watch_job",
     get, path = "/api/v1/jobs/{id}/events", tag = "verify",
     params(("id" = String, Path)),
-    responses((status = 200, content_type = "text/event-stream", description = "The events", body = String), Problems),
+    responses((status = 200, content_type = "text/event-stream", description = "The events", body = JobEvent), Problems),
 )]
 pub(crate) async fn events(_: Reader, State(app): State<App>, Path(id): Path<String>) -> Result<Response> {
     let job = find(&app, &id)?;

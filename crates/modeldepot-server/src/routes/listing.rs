@@ -86,12 +86,15 @@ impl Filter {
             ("=", Compare::Equal),
         ];
         let found = ALL.iter().filter_map(|(sign, compare)| Some((text.find(sign)?, sign, *compare)));
-        let (at, sign, compare) = found.min_by_key(|(at, ..)| *at).ok_or_else(|| {
+        let found = found.min_by_key(|(at, ..)| *at).filter(|(at, ..)| *at > 0 && !text[..*at].contains('!'));
+        let (at, sign, compare) = found.ok_or_else(|| {
             Problem::invalid(format!("`{}` is no filter", text.escape_debug()))
                 .hint("write it as `val_accuracy>=0.9` or `architecture=resnet18`, with `%3E` for `>` where need be")
         })?;
-        let value = text[at + sign.len()..].trim().to_owned();
-        Ok(Filter { column: Column::parse(text[..at].trim())?, compare, value })
+        let (name, value) = (&text[..at], text[at + sign.len()..].trim().to_owned());
+        // A name of nothing but blanks is one all the same.
+        let name = if name.trim().is_empty() { name } else { name.trim() };
+        Ok(Filter { column: Column::parse(name)?, compare, value })
     }
 
     fn holds(&self, row: &Row) -> bool {

@@ -37,7 +37,7 @@ pub(crate) struct Model {
 }
 
 /// List the models
-#[utoipa::path(get, path = "/api/v1/models", tag = "models", responses((status = 200, body = Models), Problems))]
+#[utoipa::path(operation_id = "list_models", get, path = "/api/v1/models", tag = "models", responses((status = 200, body = Models), Problems))]
 pub(crate) async fn list(_: Reader, State(app): State<App>, query: Query) -> Result<Json<Models>> {
     query.only(&[])?;
     let found = app.catalog.models().await?;

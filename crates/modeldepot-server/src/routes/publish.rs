@@ -10,13 +10,13 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{Stream, StreamExt as _};
 use modeldepot::history::History;
-use modeldepot::{ArtifactPath, Error, ErrorKind, ModelName, Progress, Published, Push, Scan, Source, Version};
-use serde::Serialize;
+use modeldepot::{ArtifactPath, Error, ErrorKind, ModelName, Progress, Published, Push, Source, SourceFile, Version};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tempfile::TempDir;
 use time::OffsetDateTime;
 use tokio::io::AsyncWriteExt as _;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::extract::{Path, Query};
 use super::files::OfFile;
@@ -64,7 +64,8 @@ impl PublishedDocument {
 }
 
 /// A version to publish, as a form.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "describes the form, which is read as it comes")]
 pub(crate) struct VersionForm {
     /// The files, each under its path in the version as its file name. One that is a training history by its name adds its
@@ -72,17 +73,20 @@ pub(crate) struct VersionForm {
     #[schema(value_type = Vec<String>, format = Binary, min_items = 1)]
     file: Vec<Vec<u8>>,
     /// The version; without one, the current second, UTC.
+    #[schema(nullable = false, pattern = "^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$")]
     version: Option<String>,
     /// What is said about the version: a JSON object.
+    #[schema(nullable = false, value_type = Option<Object>)]
     metadata: Option<String>,
     /// The path of the model file; without one, the largest.
+    #[schema(nullable = false)]
     main: Option<String>,
 }
 
 /// Files on their way.
 struct Staged {
     folder: TempDir,
-    files: usize,
+    files: Vec<SourceFile>,
 }
 
 impl Staged {
@@ -93,7 +97,7 @@ impl Staged {
             tempfile::Builder::new().prefix("modeldepot-upload-").tempdir_in(root)
         });
         let folder = super::joined(made.await)?.map_err(|error| disk(app, error))?;
-        Ok(Staged { folder, files: 0 })
+        Ok(Staged { folder, files: Vec::new() })
     }
 
     /// Writes a file as it comes.
@@ -105,24 +109,19 @@ impl Staged {
         broke_off: impl Fn(E) -> Problem,
     ) -> Result<()> {
         let io = |error| disk(app, error);
-        let local = path.segments().fold(self.folder.path().to_owned(), |local, segment| local.join(segment));
-        if let Some(parent) = local.parent() {
-            tokio::fs::create_dir_all(parent).await.map_err(io)?;
-        }
-        // Two files of one path would be one.
-        let made = tokio::fs::File::create_new(&local).await;
-        let mut file = made.map_err(|error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => Problem::invalid(format!("two files would be `{path}`")),
-            _ => io(error),
-        })?;
+        // Under a number: a path may be longer than a name on a disk may be, and is somebody's.
+        let local = self.folder.path().join(self.files.len().to_string());
+        let mut file = tokio::fs::File::create_new(&local).await.map_err(io)?;
+        let mut size = 0;
         let mut bytes = std::pin::pin!(bytes);
         while let Some(came) = bytes.next().await {
             let came = came.map_err(&broke_off)?;
             app.service.metrics.received.inc_by(came.len() as u64);
+            size += came.len() as u64;
             file.write_all(&came).await.map_err(io)?;
         }
         file.flush().await.map_err(io)?;
-        self.files += 1;
+        self.files.push(SourceFile { path: path.clone(), local, size });
         Ok(())
     }
 
@@ -144,8 +143,7 @@ impl Staged {
     }
 
     fn push(self, ask: Ask) -> Result<(TempDir, Push)> {
-        let scan = Scan { path: self.folder.path().to_owned(), main: ask.main, ..Scan::default() };
-        let source = Source::scan(&scan).map_err(|error| told(&error))?;
+        let source = Source::of(ask.main.as_ref(), self.files).map_err(|error| told(&error))?;
         let mut metadata = Map::new();
         let histories = source.files.iter().filter(|file| file.path.file_name().starts_with("training_history."));
         if let [history] = histories.collect::<Vec<_>>()[..] {
@@ -174,21 +172,17 @@ struct Ask {
     model: ModelName,
     version: Option<Version>,
     metadata: Map<String, Value>,
-    main: Option<String>,
+    main: Option<ArtifactPath>,
 }
 
 /// Says of a push what went wrong. Where this service keeps a file meanwhile is its own business.
-fn told(error: &Error) -> Problem {
+pub(crate) fn told(error: &Error) -> Problem {
     match error {
-        Error::Source(error) => match error {
-            modeldepot::SourceError::Empty { .. } => {
-                Problem::invalid("there is no file to publish").hint("send at least one field `file` with a file name")
-            }
-            modeldepot::SourceError::NoSuchMain { main } => {
-                Problem::invalid(format!("`{}` is not among the files to publish", main.escape_debug()))
-            }
-            _ => Problem::new(ErrorKind::Io, "what was uploaded cannot be read again"),
-        },
+        Error::NothingOffered => {
+            Problem::from(error).hint("send at least one field `file` with a file name, its path in the version")
+        }
+        Error::OfferedTwice { .. } | Error::FileAndFolder { .. } => Problem::from(error).status(StatusCode::CONFLICT),
+        Error::Source(_) => Problem::new(ErrorKind::Io, "what was uploaded cannot be read again"),
         error => error.into(),
     }
 }
@@ -209,11 +203,12 @@ fn metadata(text: &str) -> Result<Map<String, Value>> {
 /// A form (`multipart/form-data`). The files go through the service to the bucket, and the version appears when all of them
 /// are there, or not at all.
 #[utoipa::path(
+    operation_id = "publish_version",
     post, path = "/api/v1/models/{model}/versions", tag = "publish",
     params(("model" = String, Path)),
     request_body(content = VersionForm, content_type = "multipart/form-data"),
     responses(
-        (status = 201, body = PublishedDocument, headers(("location" = String, description = "The version"))),
+        (status = 201, body = PublishedDocument, headers(("location" = String, description = "The version")), links(("version" = (operation_id = "get_version", parameters(("model" = "$response.body#/model"), ("version" = "$response.body#/version")))))),
         (status = 200, body = PublishedDocument, description = "The same content was there already"),
         Problems,
     ),
@@ -242,7 +237,7 @@ pub(crate) async fn form(
                 let path = named.parse::<ArtifactPath>().map_err(|error| {
                     Problem::from(error).hint("each field `file` has a file name, which is its path in the version")
                 })?;
-                if staged.files == MOST_FILES {
+                if staged.files.len() == MOST_FILES {
                     return Err(Problem::invalid(format!("there are more than {MOST_FILES} files")));
                 }
                 staged.take(&app, &path, field, |error| broke_off(&error)).await?;
@@ -251,7 +246,7 @@ pub(crate) async fn form(
             "metadata" => {
                 ask.metadata = filled(text(field).await?).map(|text| metadata(&text)).transpose()?.unwrap_or_default()
             }
-            "main" => ask.main = filled(text(field).await?),
+            "main" => ask.main = filled(text(field).await?).map(|text| text.parse()).transpose()?,
             name => {
                 return Err(Problem::invalid(format!("`{}` is no field here", name.escape_debug()))
                     .hint("there are `file`, `version`, `metadata`, `main`"));
@@ -280,30 +275,20 @@ fn broke_off(error: &axum::extract::multipart::MultipartError) -> Problem {
     Problem::invalid(format!("the form cannot be read: {}", error.body_text())).status(error.status())
 }
 
-/// What is published with one file.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[allow(dead_code, reason = "describes the query, which is read as it comes")]
-struct PutQuery {
-    /// What is said about the version: a JSON object.
-    #[param(example = "{\"architecture\": \"resnet18\"}")]
-    metadata: Option<String>,
-}
-
 /// Publish a version of one file
 ///
-/// The body is the file. A version has the files that it was published with: one of several takes a form.
+/// The body is the file. A version of several files, or one with metadata, takes a form.
 #[utoipa::path(
+    operation_id = "publish_file",
     put, path = "/api/v1/models/{model}/versions/{version}/files/{path}", tag = "publish",
     params(
         ("model" = String, Path),
         ("version" = String, Path, description = "The version, exactly"),
         ("path" = String, Path, description = "The path of the file in the version; it may hold `/`"),
-        PutQuery,
     ),
     request_body(content_type = "application/octet-stream", description = "The file"),
     responses(
-        (status = 201, body = PublishedDocument, headers(("location" = String, description = "The version"))),
+        (status = 201, body = PublishedDocument, headers(("location" = String, description = "The version")), links(("version" = (operation_id = "get_version", parameters(("model" = "$response.body#/model"), ("version" = "$response.body#/version")))))),
         (status = 200, body = PublishedDocument, description = "The same content was there already"),
         Problems,
     ),
@@ -326,9 +311,8 @@ pub(crate) async fn put(
     if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != HeaderValue::from_static("identity")) {
         return Err(Problem::invalid("a file comes as it is").status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
-    let query = query.only(&["metadata"])?;
-    let metadata = query.one("metadata")?.map(metadata).transpose()?.unwrap_or_default();
-    let ask = Ask { model, version: Some(version.parse()?), metadata, main: None };
+    query.only(&[])?;
+    let ask = Ask { model, version: Some(version.parse()?), metadata: Map::new(), main: None };
     let mut staged = Staged::new(&app).await?;
     staged
         .take(&app, &path, body.into_data_stream(), |_| {

@@ -20,13 +20,15 @@ pub(crate) struct Health {
 }
 
 /// Say that the service runs
-#[utoipa::path(get, path = "/healthz", tag = "service", security(()), responses((status = 200, body = Health), Problems))]
+#[utoipa::path(
+    operation_id = "get_health",get, path = "/healthz", tag = "service", security(()), responses((status = 200, body = Health), Problems))]
 pub(crate) async fn health() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
 /// Say whether the bucket of the models answers
-#[utoipa::path(get, path = "/readyz", tag = "service", security(()), responses((status = 200, body = Health), Problems))]
+#[utoipa::path(
+    operation_id = "get_readiness",get, path = "/readyz", tag = "service", security(()), responses((status = 200, body = Health), Problems))]
 pub(crate) async fn ready(State(app): State<App>) -> Result<Json<Health>> {
     let (client, bucket) = (app.storage.client(), app.storage.bucket());
     if client.bucket_exists(bucket).await? {
@@ -53,7 +55,8 @@ pub(crate) struct ServiceVersion {
 }
 
 /// Show the version of the service
-#[utoipa::path(get, path = "/api/v1/version", tag = "service", responses((status = 200, body = ServiceVersion), Problems))]
+#[utoipa::path(
+    operation_id = "get_service_version",get, path = "/api/v1/version", tag = "service", responses((status = 200, body = ServiceVersion), Problems))]
 pub(crate) async fn version(_: Reader, State(app): State<App>) -> Json<ServiceVersion> {
     Json(ServiceVersion {
         name: "modeldepot-server",
@@ -68,6 +71,7 @@ pub(crate) async fn version(_: Reader, State(app): State<App>) -> Json<ServiceVe
 ///
 /// The metrics of the service, for Prometheus.
 #[utoipa::path(
+    operation_id = "get_metrics",
     get, path = "/metrics", tag = "service",
     responses((status = 200, content_type = "application/openmetrics-text", body = String), Problems),
 )]

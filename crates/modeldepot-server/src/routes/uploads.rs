@@ -44,6 +44,7 @@ pub(crate) struct UploadRequest {
     #[serde(default)]
     metadata: Map<String, Value>,
     /// The path of the model file; without one, the largest.
+    #[schema(example = "best_model.pth", min_length = 1, max_length = 512)]
     main: Option<String>,
     #[schema(min_items = 1, max_items = 1000)]
     files: Vec<FileRequest>,
@@ -57,11 +58,23 @@ pub(crate) struct FileRequest {
     #[schema(example = "best_model.pth", min_length = 1, max_length = 512)]
     path: String,
     /// Its size in bytes.
-    #[schema(maximum = 5497558138880u64)]
-    size: u64,
+    #[schema(value_type = u64, maximum = 5497558138880u64)]
+    size: Whole,
     /// Its BLAKE3, where it is known: then the version is published only if the file has it.
     #[schema(pattern = "^[0-9a-f]{64}$")]
     blake3: Option<String>,
+}
+
+/// A whole number, written as JSON has it: `7.0` is one too.
+struct Whole(u64);
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let number = serde_json::Number::deserialize(deserializer)?;
+        let whole = |float: f64| (float.fract() == 0.0 && (0.0..9e15).contains(&float)).then_some(float as u64);
+        let found = number.as_u64().or_else(|| whole(number.as_f64()?));
+        found.map(Whole).ok_or_else(|| serde::de::Error::custom("expected a whole number"))
+    }
 }
 
 /// An upload that was begun.
@@ -92,11 +105,16 @@ struct FileDocument {
 ///
 /// Claims the version. Nothing of it is visible before it is completed.
 #[utoipa::path(
+    operation_id = "begin_upload",
     post, path = "/api/v1/models/{model}/uploads", tag = "publish",
     params(("model" = String, Path)),
     request_body = UploadRequest,
     responses(
-        (status = 201, body = UploadDocument, headers(("location" = String, description = "The upload"))),
+        (status = 201, body = UploadDocument, headers(("location" = String, description = "The upload")), links(
+            ("parts" = (operation_id = "get_part_urls", parameters(("id" = "$response.body#/id")))),
+            ("complete" = (operation_id = "complete_upload", parameters(("id" = "$response.body#/id")))),
+            ("abort" = (operation_id = "abort_upload", parameters(("id" = "$response.body#/id")))),
+        )),
         Problems,
     ),
 )]
@@ -123,7 +141,7 @@ pub(crate) async fn begin(
     let storage = app.storage.clone();
     // A client that does not wait for it must not leave the claim behind: it is then given up in time.
     let begun = tokio::spawn(async move {
-        let upload = storage.begin_upload(offer).await?;
+        let upload = storage.begin_upload(offer).await.map_err(|error| super::publish::told(&error))?;
         let files = upload.files().map(|file| FileDocument {
             path: file.path.to_string(),
             size: file.size,
@@ -149,10 +167,14 @@ fn offered(file: &FileRequest) -> Result<OfferedFile> {
         let refused = || Problem::invalid(format!("`{}` is no BLAKE3: 64 hexadecimal digits", text.escape_debug()));
         text.parse::<Blake3>().map_err(|_| refused())
     };
-    if file.size > LARGEST {
+    if file.size.0 > LARGEST {
         return Err(Problem::invalid(format!("no file is larger than {LARGEST} bytes")));
     }
-    Ok(OfferedFile { path: file.path.parse()?, size: file.size, blake3: file.blake3.as_ref().map(blake3).transpose()? })
+    Ok(OfferedFile {
+        path: file.path.parse()?,
+        size: file.size.0,
+        blake3: file.blake3.as_ref().map(blake3).transpose()?,
+    })
 }
 
 /// Parts to send.
@@ -163,8 +185,8 @@ pub(crate) struct PartsRequest {
     #[schema(min_length = 1, max_length = 512)]
     path: String,
     /// The numbers of the parts, counted from 1.
-    #[schema(min_items = 1, max_items = 1000)]
-    parts: Vec<u32>,
+    #[schema(min_items = 1, max_items = 1000, value_type = Vec<u32>)]
+    parts: Vec<Whole>,
 }
 
 /// Where the parts go.
@@ -180,7 +202,7 @@ pub(crate) struct PartsDocument {
 /// Where a part goes.
 #[derive(Serialize, ToSchema)]
 struct PartDocument {
-    part: u32,
+    part: u64,
     /// Its length in bytes.
     size: u64,
     /// `PUT` it here.
@@ -201,6 +223,7 @@ fn unknown(id: &str) -> Problem {
 ///
 /// Each part is `PUT` to its URL, in any order, several at once; again if it failed.
 #[utoipa::path(
+    operation_id = "get_part_urls",
     post, path = "/api/v1/uploads/{id}/parts", tag = "publish",
     params(("id" = String, Path)),
     request_body = PartsRequest,
@@ -213,7 +236,9 @@ pub(crate) async fn parts(
     Json(asked): Json<PartsRequest>,
 ) -> Result<Response> {
     let (_, slot) = find(&app, &id)?;
-    let path: ArtifactPath = asked.path.parse()?;
+    // What can be no path is none of the upload's.
+    let nowhere = |_| Problem::new(ErrorKind::NotFound, "the upload has no such file");
+    let path: ArtifactPath = asked.path.parse().map_err(nowhere)?;
     if !(1..=MOST_PARTS).contains(&asked.parts.len()) {
         return Err(Problem::invalid(format!("ask for 1 to {MOST_PARTS} parts at once")));
     }
@@ -222,13 +247,9 @@ pub(crate) async fn parts(
     let upload = upload.as_ref().ok_or_else(|| unknown(&id))?;
     let file = upload.files().find(|file| file.path == path);
     let mut parts = Vec::new();
-    for part in asked.parts {
-        let url = upload.part_url(&path, part.into(), PART_LIFE).await?;
-        parts.push(PartDocument {
-            part,
-            url,
-            size: file.and_then(|file| file.part_len(part.into())).unwrap_or_default(),
-        });
+    for Whole(part) in asked.parts {
+        let url = upload.part_url(&path, part, PART_LIFE).await?;
+        parts.push(PartDocument { part, url, size: file.and_then(|file| file.part_len(part)).unwrap_or_default() });
     }
     Ok(([(header::CACHE_CONTROL, "no-store")], axum::Json(PartsDocument { parts, expires })).into_response())
 }
@@ -237,10 +258,11 @@ pub(crate) async fn parts(
 ///
 /// Reads every file back from the bucket before the version is published: its size, and its BLAKE3 where one was announced.
 #[utoipa::path(
+    operation_id = "complete_upload",
     post, path = "/api/v1/uploads/{id}/complete", tag = "publish",
     params(("id" = String, Path)),
     responses(
-        (status = 201, body = PublishedDocument, headers(("location" = String, description = "The version"))),
+        (status = 201, body = PublishedDocument, headers(("location" = String, description = "The version")), links(("version" = (operation_id = "get_version", parameters(("model" = "$response.body#/model"), ("version" = "$response.body#/version")))))),
         Problems,
     ),
 )]
@@ -258,7 +280,12 @@ pub(crate) async fn complete(_: Publisher, State(app): State<App>, Path(id): Pat
             app.catalog.changed(upload.model());
             upload.abort().await;
         }
-        Ok::<_, Problem>(PublishedDocument::of(&published?))
+        // The request is right, and what was sent before it is not.
+        let conflicts = |error: &Error| matches!(error, Error::PartMissing { .. } | Error::NotAsAnnounced { .. });
+        Ok::<_, Problem>(PublishedDocument::of(&published.map_err(|error| match conflicts(&error) {
+            true => Problem::from(error).status(StatusCode::CONFLICT),
+            false => error.into(),
+        })?))
     });
     let document = super::joined(work.await)??;
     Ok((StatusCode::CREATED, [(header::LOCATION, document.place())], axum::Json(document)).into_response())
@@ -266,6 +293,7 @@ pub(crate) async fn complete(_: Publisher, State(app): State<App>, Path(id): Pat
 
 /// Give an upload up
 #[utoipa::path(
+    operation_id = "abort_upload",
     delete, path = "/api/v1/uploads/{id}", tag = "publish",
     params(("id" = String, Path)),
     responses((status = 204, description = "It is gone"), Problems),

@@ -80,7 +80,7 @@ struct VersionsQuery {
     #[param(minimum = 1, maximum = 500, default = 50)]
     per_page: Option<usize>,
     /// `version`, `size`, `files`, `published` or an entry of the metadata; with a `-` before it, the highest first.
-    #[param(min_length = 1, pattern = "^-?[^-].*$", default = "-version", example = "-version")]
+    #[param(min_length = 1, pattern = r"^([^-]|-[\s\S])", default = "-version", example = "-version")]
     sort: Option<String>,
     /// A condition on any of those: `val_accuracy>=0.9`, `architecture=resnet18`, `val_loss<0.2`, `optimizer!=SGD`.
     /// Several must all hold.
@@ -91,7 +91,7 @@ struct VersionsQuery {
 
 fn filter_schema() -> utoipa::openapi::schema::Array {
     use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Type};
-    let one = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[^<>=!]+(<|>|=|<=|>=|!=)[^<>=!]*$"));
+    let one = ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^[^<>=!]+(<|>|=|!=)[\s\S]*$"));
     ArrayBuilder::new().items(one).max_items(Some(16)).build()
 }
 
@@ -99,6 +99,7 @@ fn filter_schema() -> utoipa::openapi::schema::Array {
 ///
 /// The latest first, unless asked otherwise.
 #[utoipa::path(
+    operation_id = "list_versions",
     get, path = "/api/v1/models/{model}/versions", tag = "versions",
     params(("model" = String, Path), VersionsQuery),
     responses((status = 200, body = Versions), Problems),
@@ -207,6 +208,7 @@ impl VersionDocument {
 
 /// Show a version, with its manifest
 #[utoipa::path(
+    operation_id = "get_version",
     get, path = "/api/v1/models/{model}/versions/{version}", tag = "versions",
     params(("model" = String, Path), ("version" = String, Path, description = "The version, or `latest`")),
     responses((status = 200, body = VersionDocument), (status = 304, description = "It is what `If-None-Match` names"), Problems),
@@ -264,6 +266,7 @@ pub(crate) struct EpochDocument {
 ///
 /// Read from `training_history.json` or its like, whatever shape the training script gave it.
 #[utoipa::path(
+    operation_id = "get_history",
     get, path = "/api/v1/models/{model}/versions/{version}/history", tag = "versions",
     params(("model" = String, Path), ("version" = String, Path, description = "The version, or `latest`")),
     responses((status = 200, body = HistoryDocument), Problems),
@@ -299,6 +302,7 @@ pub(crate) struct DeletedDocument {
 ///
 /// Its name is never used again.
 #[utoipa::path(
+    operation_id = "delete_version",
     delete, path = "/api/v1/models/{model}/versions/{version}", tag = "versions",
     params(("model" = String, Path), ("version" = String, Path, description = "The version, exactly")),
     responses((status = 200, body = DeletedDocument), Problems),

@@ -87,7 +87,7 @@ async fn large_requests_are_refused() {
     let refused = place.send(Method::POST, "/api/v1/models/m/uploads", &kind, large.as_bytes()).await.is(413).json();
     assert_eq!(refused["kind"], "invalid");
     let mut stream = TcpStream::connect(place.address()).await.unwrap();
-    let head = format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "y".repeat(100_000));
+    let head = format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "y".repeat(500_000));
     let _ = stream.write_all(head.as_bytes()).await;
     let told = rest(stream).await;
     assert!(!told.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&told));

@@ -71,7 +71,7 @@ async fn every_problem_says_what_to_do() {
     ask(Method::POST, "/api/v1/models/plant/uploads", &json, b"{\"files\": [").await;
     ask(Method::POST, "/api/v1/models/plant/uploads", &json, b"{\"files\": []}").await;
     ask(Method::POST, "/api/v1/models/plant/uploads", &[], b"{}").await;
-    let two = br#"{"files": [{"path": "m", "size": 1}, {"path": "m", "size": 1}]}"#;
+    let two = br#"{"files": [{"path": "m", "size": 1}, {"path": "m", "size": 2}]}"#;
     ask(Method::POST, "/api/v1/models/plant/uploads", &json, two).await;
     insta::assert_snapshot!(all);
 }

@@ -45,7 +45,7 @@ pub(crate) async fn three_steps(place: Place) {
     send_parts(&place, id, "model.bin", &[2], &large, 8 << 20).await;
     send_parts(&place, id, "config.json", &[1], b"{}", 8 << 20).await;
     let complete = format!("/api/v1/uploads/{id}/complete");
-    let early = place.post(&complete, &Value::Null).await.is(400).json();
+    let early = place.post(&complete, &Value::Null).await.is(409).json();
     assert_eq!(early["detail"], "part 1 of `model.bin` must have 8388608 bytes and was not sent");
     send_parts(&place, id, "model.bin", &[1], &large, 8 << 20).await;
     let published = place.post(&complete, &Value::Null).await.is(201).json();
@@ -76,8 +76,11 @@ async fn other_bytes_than_were_announced_are_not_published() {
     let upload = place.post(UPLOADS, &asked).await.is(201).json();
     let id = upload["id"].as_str().unwrap();
     send_parts(&place, id, "m", &[1], b"WEIGHTS", 8 << 20).await;
-    let refused = place.post(&format!("/api/v1/uploads/{id}/complete"), &Value::Null).await.is(502).json();
-    assert!(refused["detail"].as_str().unwrap().starts_with("`m` is damaged: its BLAKE3 is"), "{refused}");
+    let refused = place.post(&format!("/api/v1/uploads/{id}/complete"), &Value::Null).await.is(409).json();
+    assert!(
+        refused["detail"].as_str().unwrap().starts_with("`m` is not what was announced: its BLAKE3 is"),
+        "{refused}"
+    );
     place.get("/api/v1/models/plant/versions/1").await.is(404);
 }
 
@@ -87,8 +90,8 @@ async fn an_upload_that_is_given_up_leaves_nothing() {
     let asked = json!({"files": [{"path": "m", "size": 7}]});
     let upload = place.post(UPLOADS, &asked).await.is(201).json();
     let id = upload["id"].as_str().unwrap();
-    place.post(&format!("/api/v1/uploads/{id}/parts"), &json!({"path": "m", "parts": [2]})).await.is(400);
-    place.post(&format!("/api/v1/uploads/{id}/parts"), &json!({"path": "n", "parts": [1]})).await.is(400);
+    place.post(&format!("/api/v1/uploads/{id}/parts"), &json!({"path": "m", "parts": [2]})).await.is(404);
+    place.post(&format!("/api/v1/uploads/{id}/parts"), &json!({"path": "n", "parts": [1]})).await.is(404);
     send_parts(&place, id, "m", &[1], b"weights", 8 << 20).await;
     place.send(Method::DELETE, &format!("/api/v1/uploads/{id}"), &[], b"").await.is(204);
     place.send(Method::DELETE, &format!("/api/v1/uploads/{id}"), &[], b"").await.is(404);
@@ -103,6 +106,7 @@ async fn an_upload_that_is_given_up_leaves_nothing() {
         json!({"files": [{"path": "m", "size": 1}, {"path": "m", "size": 1}]}),
         json!({"file": 1}),
     ] {
-        place.post(UPLOADS, &bad).await.is(400);
+        let refused = place.post(UPLOADS, &bad).await;
+        assert!([400, 409].contains(&refused.status.as_u16()), "{refused:?}");
     }
 }

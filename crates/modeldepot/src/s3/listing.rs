@@ -25,11 +25,15 @@ impl S3Client {
         let list = self.sdk.list_objects_v2().bucket(bucket.as_str()).prefix(prefix).delimiter("/");
         let list = list.max_keys(most.into()).set_continuation_token(next.map(str::to_owned));
         let page = list.send().await.map_err(|error| self.failed(About::bucket("list", bucket), error))?;
-        let folders = page.common_prefixes().iter().filter_map(|found| found.prefix()).map(str::to_owned);
+        let folders = page
+            .common_prefixes()
+            .iter()
+            .filter_map(|found| found.prefix())
+            .filter(|folder| folder.starts_with(prefix));
         let next = page.next_continuation_token().filter(|_| page.is_truncated() == Some(true));
         Ok(Listed {
-            folders: folders.collect(),
-            objects: page.contents().iter().map(listed).collect(),
+            folders: folders.map(str::to_owned).collect(),
+            objects: page.contents().iter().filter_map(|object| listed(object, prefix)).collect(),
             next: next.map(str::to_owned),
         })
     }
@@ -48,7 +52,7 @@ impl S3Client {
                 .send()
                 .await
                 .map_err(|error| self.failed(About::bucket("list", bucket), error))?;
-            objects.extend(page.contents().iter().map(listed));
+            objects.extend(page.contents().iter().filter_map(|object| listed(object, prefix)));
             match page.next_continuation_token() {
                 Some(token) if page.is_truncated() == Some(true) => next = Some(token.to_owned()),
                 _ => return Ok(objects),
@@ -83,7 +87,8 @@ impl S3Client {
             let list = self.sdk.list_objects_v2().bucket(bucket.as_str()).prefix(prefix).delimiter("/");
             let page = list.set_continuation_token(next.take()).send().await;
             let page = page.map_err(|error| self.failed(About::bucket("list", bucket), error))?;
-            folders.extend(page.common_prefixes().iter().filter_map(|found| found.prefix()).map(str::to_owned));
+            let found = page.common_prefixes().iter().filter_map(|found| found.prefix());
+            folders.extend(found.filter(|found| found.starts_with(prefix)).map(str::to_owned));
             match page.next_continuation_token() {
                 Some(token) if page.is_truncated() == Some(true) => next = Some(token.to_owned()),
                 _ => return Ok(Some(folders)),
@@ -93,11 +98,13 @@ impl S3Client {
     }
 }
 
-fn listed(object: &Object) -> ListedObject {
-    ListedObject {
-        key: object.key().unwrap_or_default().to_owned(),
+/// Returns an object as a listing shows it. One that does not lie at the prefix is none: callers cut the prefix off, and
+/// the server may be hostile.
+fn listed(object: &Object, prefix: &str) -> Option<ListedObject> {
+    Some(ListedObject {
+        key: object.key().filter(|key| key.starts_with(prefix))?.to_owned(),
         size: object.size().unwrap_or_default().try_into().unwrap_or_default(),
         etag: bare(object.e_tag()),
         modified: object.last_modified().and_then(moment),
-    }
+    })
 }

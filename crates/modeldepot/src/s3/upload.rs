@@ -304,7 +304,7 @@ impl Upload {
         })
         .await?;
         let (mut attempts, mut damaged) = (Attempts::default(), 0);
-        let _turn = client.limits.whole.turn().await;
+        let turn = client.limits.whole.turn().await;
         let etag = loop {
             let sent = client
                 .once
@@ -330,6 +330,8 @@ impl Upload {
                 continue;
             }
             if self.options.if_absent && matches!(status(&error), Some(409 | 412)) {
+                // It may read the object back, which takes memory and a turn of its own.
+                drop((payload, turn));
                 break self.settle(client, &digests).await?;
             }
             client.slow_down_after(&error, &client.limits.whole);

@@ -95,7 +95,7 @@ impl ModelStorage {
     ///
     /// # Errors
     /// [`Error::VersionExists`], [`Error::VersionSpent`], [`Error::VersionBusy`] or [`Error::Remains`] when the version is
-    /// not free; [`Error::NothingOffered`] without a file; [`Error::OfferedTwice`].
+    /// not free; and as [`Source::of`].
     pub async fn begin_upload(&self, offer: Offer) -> Result<DirectUpload> {
         let push = as_push(&offer)?;
         let conditions = self.capabilities().await?.create_if_absent;
@@ -140,23 +140,12 @@ impl ModelStorage {
 
 /// Returns the push that an offer becomes.
 fn as_push(offer: &Offer) -> Result<Push> {
-    let mut files: Vec<SourceFile> = Vec::new();
-    for file in &offer.files {
-        if files.iter().any(|known| known.path == file.path) {
-            return Err(Error::OfferedTwice { path: file.path.clone() });
-        }
-        files.push(SourceFile { path: file.path.clone(), local: PathBuf::new(), size: file.size });
-    }
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    let main = match &offer.main {
-        Some(main) => files.iter().find(|file| file.path == *main),
-        None => files.iter().rev().max_by_key(|file| file.size),
-    };
-    let main = main.ok_or(Error::NothingOffered)?.path.clone();
+    let file = |file: &OfferedFile| SourceFile { path: file.path.clone(), local: PathBuf::new(), size: file.size };
+    let source = Source::of(offer.main.as_ref(), offer.files.iter().map(file).collect())?;
     Ok(Push {
         model: offer.model.clone(),
         version: offer.version.clone(),
-        source: Source { main, files },
+        source,
         metadata: offer.metadata.clone(),
         created: offer.created,
         tool: offer.tool.clone(),
@@ -234,7 +223,7 @@ impl DirectUpload {
     ///
     /// # Errors
     /// [`Error::PartMissing`] when a part was not sent, or is of another length: nothing has happened, and the upload can
-    /// be gone on with. [`Error::WrongDigest`] when a file is not what was announced, and the conflicts of
+    /// be gone on with. [`Error::NotAsAnnounced`] when a file is not what was announced, and the conflicts of
     /// [`ModelStorage::upload_model`]: it is over.
     pub async fn complete(&self) -> Result<Published> {
         self.publish(self.parts().await?).await
@@ -293,9 +282,8 @@ impl DirectUpload {
             };
             let digests = client.fetch(bucket, &key, file.size, Some(&etag), &Sink::Nothing, &|_| {}).await?;
             if let Some(expected) = file.blake3.filter(|expected| *expected != digests.blake3) {
-                return Err(Error::WrongDigest {
-                    path: file.path.to_string(),
-                    algorithm: "BLAKE3",
+                return Err(Error::NotAsAnnounced {
+                    path: file.path.clone(),
                     expected: expected.to_string(),
                     found: digests.blake3.to_string(),
                 });

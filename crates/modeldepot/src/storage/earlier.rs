@@ -7,6 +7,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+use futures_util::{StreamExt as _, stream};
 
 use super::ModelStorage;
 use super::publish::Push;
@@ -15,7 +16,7 @@ use crate::error::Result;
 use crate::key::{ObjectKey, model_prefix};
 use crate::manifest::{FileEntry, Manifest};
 use crate::name::{ArtifactPath, Version};
-use crate::s3::{ChecksumSupport, CopySupport, Earlier, part_size};
+use crate::s3::{ChecksumSupport, CopySupport, Earlier, FILES_AT_ONCE, part_size};
 use crate::task::blocking;
 
 /// The newest versions whose manifests are read.
@@ -62,14 +63,12 @@ impl ModelStorage {
         versions.sort();
         let newest = versions.iter().rev().take(VERSIONS).map(|version| self.standing(&push.model, version));
         let manifests: Vec<Manifest> = join_all(newest).await.into_iter().flatten().flatten().collect();
-        let mut found = EarlierFiles::new();
-        for file in large {
+        let of_file = large.iter().map(|file| async {
             let sources = manifests.iter().filter_map(|manifest| Some((manifest, like(file, manifest)?)));
-            let looked_at =
-                join_all(sources.map(|(manifest, entry)| self.look_at(file, manifest, entry, hashed))).await;
-            found.insert(file.path.clone(), looked_at.into_iter().flatten().map(Arc::new).collect());
-        }
-        Ok(found)
+            let found = join_all(sources.map(|(manifest, entry)| self.look_at(file, manifest, entry, hashed))).await;
+            (file.path.clone(), found.into_iter().flatten().map(Arc::new).collect())
+        });
+        Ok(stream::iter(of_file.collect::<Vec<_>>()).buffer_unordered(FILES_AT_ONCE).collect().await)
     }
 
     /// Returns a file of an earlier version, as it is in the bucket now.

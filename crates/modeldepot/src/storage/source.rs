@@ -1,13 +1,13 @@
 //! What is to be pushed: one file, or a folder, and additional files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use walkdir::WalkDir;
 
-use crate::error::{Result, SourceError};
+use crate::error::{Error, Result, SourceError};
 use crate::name::ArtifactPath;
 
 /// Names what is to be pushed.
@@ -23,7 +23,8 @@ pub struct Scan {
     pub with: Vec<PathBuf>,
 }
 
-/// The files to push, each at its path in the version. Made by [`Source::scan`] only, which holds them to the rules.
+/// The files to push, each at its path in the version. Made by [`Source::scan`] and [`Source::of`] only, which hold them to
+/// the rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// The model file.
@@ -65,6 +66,33 @@ impl Source {
             files.add_file(path)?;
         }
         Ok(Source { main, files: files.0.into_values().collect() })
+    }
+
+    /// Takes files that lie anywhere, each with its path in the version. None as `main` takes the largest.
+    ///
+    /// # Errors
+    /// [`Error::NothingOffered`], [`Error::OfferedTwice`], [`Error::FileAndFolder`], [`Error::NoSuchMain`].
+    pub fn of(main: Option<&ArtifactPath>, mut files: Vec<SourceFile>) -> Result<Source> {
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        if let Some(two) = files.windows(2).find(|two| two[0].path == two[1].path) {
+            return Err(Error::OfferedTwice { path: two[0].path.clone() });
+        }
+        let known: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
+        for file in &files {
+            let path = file.path.as_str();
+            if let Some((cut, _)) = path.match_indices('/').find(|(cut, _)| known.contains(&path[..*cut])) {
+                return Err(Error::FileAndFolder { path: path[..cut].to_owned() });
+            }
+        }
+        let found = match main {
+            Some(main) => files.iter().find(|file| file.path == *main),
+            None => files.iter().rev().max_by_key(|file| file.size),
+        };
+        match (found, main) {
+            (Some(found), _) => Ok(Source { main: found.path.clone(), files }),
+            (None, Some(main)) if !files.is_empty() => Err(Error::NoSuchMain { path: main.clone() }),
+            (None, _) => Err(Error::NothingOffered),
+        }
     }
 
     /// Returns the sum of the sizes in bytes.

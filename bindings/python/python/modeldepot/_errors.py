@@ -1,0 +1,125 @@
+"""What can go wrong, in few kinds, each an instruction to the caller and, where Python has one, a builtin error."""
+
+from __future__ import annotations
+
+import errno as errnos
+from collections.abc import Sequence
+from typing import Any, Optional
+
+
+class ModelDepotError(Exception):
+    """Anything that goes wrong. Its subclasses say what to do about it.
+
+    Attributes
+    ----------
+    message : str
+        What failed.
+    causes : tuple of str
+        Why, the nearest cause first.
+    hint : str or None
+        What to do next, in the words of the ``modeldepot`` command.
+
+    Examples
+    --------
+    >>> from modeldepot import ModelDepotError, ModelStorage
+    >>> try:
+    ...     ModelStorage().describe("plant_clasifier")
+    ... except ModelDepotError as error:
+    ...     error.hint
+    'did you mean `plant_classifier`?'
+    """
+
+    message: str
+    causes: tuple[str, ...]
+    hint: Optional[str]
+
+    def __init__(
+        self,
+        message: str,
+        hint: Optional[str] = None,
+        causes: Sequence[str] = (),
+        errno: Optional[int] = None,
+        filename: Optional[str] = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.causes = tuple(causes)
+        if isinstance(self, OSError):
+            error: Any = self
+            error.errno = errno
+            error.filename = filename
+
+    def __str__(self) -> str:
+        lines = [self.message]
+        lines += [f"caused by: {cause}" for cause in self.causes]
+        if self.hint is not None:
+            lines.append(f"hint: {self.hint}")
+        return "\n".join(lines)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        errno, filename = getattr(self, "errno", None), getattr(self, "filename", None)
+        return type(self), (self.message, self.hint, self.causes, errno, filename)
+
+
+class InvalidError(ModelDepotError, ValueError):
+    """Fix the input."""
+
+
+class LocalFileNotFoundError(InvalidError, FileNotFoundError):
+    """Fix the path: there is no such file on this machine."""
+
+    def __init__(
+        self,
+        message: str,
+        hint: Optional[str] = None,
+        causes: Sequence[str] = (),
+        errno: Optional[int] = None,
+        filename: Optional[str] = None,
+    ) -> None:
+        super().__init__(message, hint, causes, errno or errnos.ENOENT, filename)
+
+
+class NotFoundError(ModelDepotError, LookupError):
+    """Check the name: there is no such model, version, bucket or object."""
+
+
+class ConflictError(ModelDepotError):
+    """Choose another version: this one exists with other content, or its name is spent."""
+
+
+class DeniedError(ModelDepotError, PermissionError):
+    """Fix the credentials or the policy."""
+
+
+class UnavailableError(ModelDepotError, ConnectionError):
+    """Try again: the server cannot be reached or cannot answer now."""
+
+
+class CorruptError(ModelDepotError):
+    """Do not use it; publish again: what the bucket holds is damaged."""
+
+
+class IoError(ModelDepotError, OSError):
+    """Fix the disk."""
+
+
+class InternalError(ModelDepotError, RuntimeError):
+    """Report it: the server answered what nobody expected, or there is a mistake in modeldepot."""
+
+
+# Users know them by the package's name.
+for _class in (
+    ModelDepotError,
+    InvalidError,
+    LocalFileNotFoundError,
+    NotFoundError,
+    ConflictError,
+    DeniedError,
+    UnavailableError,
+    CorruptError,
+    IoError,
+    InternalError,
+):
+    _class.__module__ = "modeldepot"
+del _class

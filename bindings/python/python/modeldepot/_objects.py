@@ -1,0 +1,201 @@
+"""Objects from memory to a version and back: the file formats of the libraries that people train with.
+
+Each library is looked for when it is needed, and never imported before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import io
+import os
+import sys
+import tempfile
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Optional
+
+from ._errors import InvalidError
+
+if TYPE_CHECKING:
+    from ._modeldepot import FileReader, ModelStorage, Published
+
+ENDINGS = {
+    "safetensors": ".safetensors",
+    "torch": ".pth",
+    "skops": ".skops",
+    "joblib": ".joblib",
+    "onnx": ".onnx",
+}
+
+
+def save(
+    storage: ModelStorage, obj: Any, name: str, *, format: Optional[str], file_name: Optional[str], **options: Any
+) -> Published:
+    """Writes an object in its format to a file in memory, and publishes that."""
+    chosen = format or format_of(obj)
+    if chosen not in ENDINGS:
+        raise InvalidError(f"`{chosen}` is not a format", f"the formats are {', '.join(ENDINGS)}")
+    if "@" in name:
+        if options["version"] is not None:
+            raise InvalidError(f"`{name}` names a version, and `version` is given too", "give one of them")
+        name, options["version"] = name.split("@", 1)
+    with memory_file() as (file, path):
+        WRITERS[chosen](obj, file)
+        file.flush()
+        # A file in memory lies on no disk, so a push of it cannot be gone on with by another process.
+        return storage.upload_model(
+            path, name, file_name=file_name or f"model{ENDINGS[chosen]}", resume=False, **options
+        )
+
+
+def load(
+    reader: FileReader,
+    *,
+    allow_pickle: bool,
+    framework: Optional[str],
+    device: str,
+    trusted: Optional[Sequence[str]],
+    progress: Any,
+) -> Any:
+    """Reads a file and makes the object of it that was saved."""
+    ending = os.path.splitext(reader.path)[1].lower()
+    if framework not in (None, "torch", "numpy"):
+        raise InvalidError(f"`{framework}` is not a framework", "use torch or numpy")
+    loaders: dict[str, Callable[[bytes], Any]] = {
+        ".safetensors": lambda data: load_safetensors(data, framework, device),
+        ".skops": lambda data: needed("skops.io").loads(data, trusted=list(trusted or ())),
+        ".onnx": lambda data: needed("onnx").load_model_from_string(data),
+        ".npy": lambda data: needed("numpy").load(io.BytesIO(data), allow_pickle=allow_pickle),
+        ".npz": lambda data: dict(needed("numpy").load(io.BytesIO(data), allow_pickle=allow_pickle)),
+    }
+    pickles: dict[str, Callable[[bytes], Any]] = {
+        ".pth": lambda data: load_torch(data, device),
+        ".pt": lambda data: load_torch(data, device),
+        ".bin": lambda data: load_torch(data, device),
+        ".joblib": lambda data: needed("joblib").load(io.BytesIO(data)),
+        ".pkl": lambda data: needed("pickle").loads(data),
+    }
+    loader = loaders.get(ending) or pickles.get(ending)
+    if loader is None:
+        raise InvalidError(
+            f"`{reader.path}` is of no known format",
+            "use open() for its bytes, or download_model() for the file; known are " + ", ".join([*loaders, *pickles]),
+        )
+    if ending in pickles and not allow_pickle:
+        raise InvalidError(
+            f"`{reader.path}` is a pickle, which runs whatever code its writer put into it",
+            "if you trust whoever could write to the bucket, pass allow_pickle=True; safetensors and skops need none",
+        )
+    return loader(reader.read(progress=progress))
+
+
+def format_of(obj: Any) -> str:
+    """Returns the format that fits an object, by the libraries that are loaded: one that is not has made no object."""
+    if is_of(obj, "onnx", "ModelProto"):
+        return "onnx"
+    if is_of(obj, "torch.nn", "Module"):
+        return "safetensors" if installed("safetensors") else "torch"
+    if isinstance(obj, dict) and obj and all(isinstance(key, str) for key in obj):
+        tensors = all(is_of(value, "torch", "Tensor") for value in obj.values())
+        arrays = all(is_of(value, "numpy", "ndarray") for value in obj.values())
+        if arrays or (tensors and installed("safetensors")):
+            return "safetensors"
+        if any(is_of(value, "torch", "Tensor") for value in obj.values()):
+            return "torch"
+    if is_of(obj, "sklearn.base", "BaseEstimator"):
+        return "skops" if installed("skops") else "joblib"
+    kind = f"{type(obj).__module__}.{type(obj).__qualname__}"
+    raise InvalidError(
+        f"no format is known for an object of type `{kind}`",
+        'name one: format="joblib" takes any object, as a pickle; or write a file and publish that',
+    )
+
+
+def is_of(obj: Any, module: str, name: str) -> bool:
+    """Returns whether an object is of a class, without importing its library."""
+    loaded = sys.modules.get(module)
+    return loaded is not None and isinstance(obj, getattr(loaded, name))
+
+
+def installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def needed(module: str) -> Any:
+    """Returns a library, or says that it is needed."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.split(".")[0]
+        package = {"sklearn": "scikit-learn"}.get(package, package)
+        raise InvalidError(
+            f"this needs `{package}`, which cannot be imported", f"`pip install {package}`", [str(error)]
+        ) from error
+
+
+def write_safetensors(obj: Any, file: BinaryIO) -> None:
+    if is_of(obj, "torch.nn", "Module"):
+        obj = obj.state_dict()
+    if any(is_of(value, "torch", "Tensor") for value in obj.values()):
+        # What other tensors share, or is a view, cannot be written as it is.
+        tensors = {name: tensor.contiguous() for name, tensor in obj.items()}
+        file.write(needed("safetensors.torch").save(tensors))
+    else:
+        numpy = needed("numpy")
+        arrays = {name: numpy.ascontiguousarray(array) for name, array in obj.items()}
+        file.write(needed("safetensors.numpy").save(arrays))
+
+
+def write_torch(obj: Any, file: BinaryIO) -> None:
+    if is_of(obj, "torch.nn", "Module"):
+        obj = obj.state_dict()
+    needed("torch").save(obj, file)
+
+
+def write_skops(obj: Any, file: BinaryIO) -> None:
+    file.write(needed("skops.io").dumps(obj))
+
+
+def write_joblib(obj: Any, file: BinaryIO) -> None:
+    needed("joblib").dump(obj, file)
+
+
+def write_onnx(obj: Any, file: BinaryIO) -> None:
+    file.write(obj.SerializeToString())
+
+
+WRITERS: dict[str, Callable[[Any, BinaryIO], None]] = {
+    "safetensors": write_safetensors,
+    "torch": write_torch,
+    "skops": write_skops,
+    "joblib": write_joblib,
+    "onnx": write_onnx,
+}
+
+
+def load_safetensors(data: bytes, framework: Optional[str], device: str) -> Any:
+    if framework == "torch" or (framework is None and installed("torch")):
+        tensors = needed("safetensors.torch").load(data)
+        return {name: tensor.to(device) for name, tensor in tensors.items()} if device != "cpu" else tensors
+    return needed("safetensors.numpy").load(data)
+
+
+def load_torch(data: bytes, device: str) -> Any:
+    return needed("torch").load(io.BytesIO(data), map_location=device, weights_only=False)
+
+
+@contextlib.contextmanager
+def memory_file() -> Generator[tuple[BinaryIO, str], None, None]:
+    """Makes a file that lies in memory where the system has such (Linux), else in the folder for temporary files.
+
+    Yields it with the path under which it can be opened again while it is open.
+    """
+    if hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd"):
+        with os.fdopen(os.memfd_create("modeldepot"), "w+b") as file:
+            yield file, f"/proc/self/fd/{file.fileno()}"
+    else:
+        with tempfile.TemporaryDirectory(prefix="modeldepot-") as folder:
+            path = os.path.join(folder, "object")
+            with open(path, "w+b") as file:
+                yield file, path

@@ -1,0 +1,43 @@
+use modeldepot_cli::{plural, size};
+use pyo3::prelude::*;
+
+use crate::html;
+
+/// What a delete removed.
+///
+/// Attributes
+/// ----------
+/// files : int
+///     Files; the manifest is none of them.
+/// size : int
+///     Their bytes.
+#[pyclass(frozen, module = "modeldepot", eq)]
+#[derive(PartialEq)]
+pub(crate) struct Deleted(modeldepot::Deleted);
+
+impl From<modeldepot::Deleted> for Deleted {
+    fn from(deleted: modeldepot::Deleted) -> Self {
+        Self(deleted)
+    }
+}
+
+#[pymethods]
+impl Deleted {
+    #[getter]
+    fn files(&self) -> usize {
+        self.0.files
+    }
+
+    #[getter]
+    fn size(&self) -> u64 {
+        self.0.bytes
+    }
+
+    fn __repr__(&self) -> String {
+        format!("Deleted({}, {})", plural(self.0.files, "file"), size(self.0.bytes))
+    }
+
+    fn _repr_html_(&self) -> String {
+        html::fields("deleted", &[("files", self.0.files.to_string()), ("size", size(self.0.bytes))])
+    }
+}

@@ -1,0 +1,74 @@
+use modeldepot_cli::{plural, size};
+use pyo3::prelude::*;
+use time::OffsetDateTime;
+
+use super::moment;
+use crate::html;
+
+/// A model, as the listing of the bucket shows it.
+///
+/// ``str()`` of it is its name.
+///
+/// Attributes
+/// ----------
+/// name : str
+///     The model's name.
+/// latest : str
+///     Its highest version.
+/// versions : int
+///     How many versions it has.
+/// size : int
+///     Bytes of all its versions.
+/// published : datetime.datetime or None
+///     When a version was last published, by the server's clock, UTC.
+#[pyclass(frozen, module = "modeldepot", eq)]
+#[derive(PartialEq)]
+pub(crate) struct ModelSummary(modeldepot::ModelSummary);
+
+impl From<modeldepot::ModelSummary> for ModelSummary {
+    fn from(summary: modeldepot::ModelSummary) -> Self {
+        Self(summary)
+    }
+}
+
+#[pymethods]
+impl ModelSummary {
+    #[getter]
+    fn name(&self) -> &str {
+        self.0.model.as_str()
+    }
+
+    #[getter]
+    fn latest(&self) -> &str {
+        self.0.latest.as_str()
+    }
+
+    #[getter]
+    fn versions(&self) -> usize {
+        self.0.versions
+    }
+
+    #[getter]
+    fn size(&self) -> u64 {
+        self.0.size
+    }
+
+    #[getter]
+    fn published(&self) -> Option<OffsetDateTime> {
+        moment(self.0.published)
+    }
+
+    fn __str__(&self) -> &str {
+        self.name()
+    }
+
+    fn __repr__(&self) -> String {
+        let (name, latest) = (self.name(), self.latest());
+        format!("ModelSummary({name}, latest {latest}, {}, {})", plural(self.0.versions, "version"), size(self.0.size))
+    }
+
+    fn _repr_html_(&self) -> String {
+        let (latest, versions) = (self.latest().to_owned(), self.0.versions.to_string());
+        html::fields(self.name(), &[("latest", latest), ("versions", versions), ("size", size(self.0.size))])
+    }
+}

@@ -1,0 +1,121 @@
+use modeldepot_cli::{plural, size};
+use pyo3::prelude::*;
+
+use crate::html;
+use crate::json;
+
+/// What was published.
+///
+/// ``str()`` of it is ``MODEL@VERSION``.
+///
+/// Attributes
+/// ----------
+/// model : str
+///     The model.
+/// version : str
+///     The version.
+/// files : int
+///     How many files it has; the manifest is none of them.
+/// size : int
+///     Their bytes.
+/// url : str
+///     The address of the model file, unsigned.
+/// checksum : str or None
+///     The MD5 of the model file in hexadecimal; None when ``md5=False`` was asked for.
+/// already : bool
+///     True when the same content was there before, so that nothing was done.
+/// kept : int
+///     Bytes that the server had already, from a push of the same files that was cut off.
+/// copied : int
+///     Bytes that were copied within the server, from an earlier version.
+/// manifest : dict
+///     The version's manifest.
+#[pyclass(frozen, module = "modeldepot", eq)]
+#[derive(PartialEq)]
+pub(crate) struct Published(modeldepot::Published);
+
+impl From<modeldepot::Published> for Published {
+    fn from(published: modeldepot::Published) -> Self {
+        Self(published)
+    }
+}
+
+#[pymethods]
+impl Published {
+    #[getter]
+    fn model(&self) -> &str {
+        self.0.manifest.model_name.as_str()
+    }
+
+    #[getter]
+    fn version(&self) -> &str {
+        self.0.manifest.version.as_str()
+    }
+
+    #[getter]
+    fn files(&self) -> usize {
+        self.0.manifest.files.as_ref().map_or(0, Vec::len)
+    }
+
+    #[getter]
+    fn size(&self) -> u64 {
+        self.0.manifest.size().unwrap_or_default()
+    }
+
+    #[getter]
+    fn url(&self) -> &str {
+        &self.0.manifest.model_url
+    }
+
+    #[getter]
+    fn checksum(&self) -> Option<String> {
+        self.0.manifest.checksum.as_ref().map(ToString::to_string)
+    }
+
+    #[getter]
+    fn already(&self) -> bool {
+        self.0.already
+    }
+
+    #[getter]
+    fn kept(&self) -> u64 {
+        self.0.kept
+    }
+
+    #[getter]
+    fn copied(&self) -> u64 {
+        self.0.copied
+    }
+
+    #[getter]
+    fn manifest(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        json::manifest(py, &self.0.manifest)
+    }
+
+    fn __str__(&self) -> String {
+        format!("{}@{}", self.model(), self.version())
+    }
+
+    fn __repr__(&self) -> String {
+        let already = if self.0.already { ", already there" } else { "" };
+        format!(
+            "Published({self}, {}, {}{already})",
+            plural(self.files(), "file"),
+            size(self.size()),
+            self = self.__str__()
+        )
+    }
+
+    fn _repr_html_(&self) -> String {
+        let mut fields = vec![
+            ("files", self.files().to_string()),
+            ("size", size(self.size())),
+            ("already", self.0.already.to_string()),
+            ("url", self.url().to_owned()),
+            ("MD5", self.checksum().unwrap_or_default()),
+        ];
+        let metadata = self.0.manifest.metadata.iter();
+        fields.extend(metadata.map(|(key, value)| (key.as_str(), value.to_string())));
+        html::fields(&self.__str__(), &fields)
+    }
+}

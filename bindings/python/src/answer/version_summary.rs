@@ -1,0 +1,89 @@
+use modeldepot_cli::{plural, size};
+use pyo3::IntoPyObjectExt as _;
+use pyo3::basic::CompareOp;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+use time::OffsetDateTime;
+
+use super::moment;
+use crate::html;
+
+/// A version, as the listing of the bucket shows it.
+///
+/// ``str()`` of it is the version, it equals that text, and it may be given wherever a version is asked for. Two of them
+/// compare as versions do: ``1.9`` before ``1.10``.
+///
+/// Attributes
+/// ----------
+/// version : str
+///     The version.
+/// files : int
+///     How many files it has; the manifest is none of them.
+/// size : int
+///     Bytes of its files.
+/// published : datetime.datetime or None
+///     When it was published, by the server's clock, UTC.
+#[pyclass(frozen, module = "modeldepot")]
+pub(crate) struct VersionSummary(modeldepot::VersionSummary);
+
+impl From<modeldepot::VersionSummary> for VersionSummary {
+    fn from(summary: modeldepot::VersionSummary) -> Self {
+        Self(summary)
+    }
+}
+
+#[pymethods]
+impl VersionSummary {
+    #[getter]
+    pub(crate) fn version(&self) -> &str {
+        self.0.version.as_str()
+    }
+
+    #[getter]
+    fn files(&self) -> usize {
+        self.0.files
+    }
+
+    #[getter]
+    fn size(&self) -> u64 {
+        self.0.size
+    }
+
+    #[getter]
+    fn published(&self) -> Option<OffsetDateTime> {
+        moment(self.0.published)
+    }
+
+    fn __str__(&self) -> &str {
+        self.version()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("VersionSummary({}, {}, {})", self.version(), plural(self.0.files, "file"), size(self.0.size))
+    }
+
+    /// As that of the text, which it equals.
+    fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
+        PyString::new(py, self.version()).hash()
+    }
+
+    fn __richcmp__(&self, other: &Bound<'_, PyAny>, op: CompareOp) -> PyResult<Py<PyAny>> {
+        let py = other.py();
+        let ordering = match other.cast::<VersionSummary>() {
+            Ok(other) => Some(self.0.version.cmp(&other.get().0.version)),
+            Err(_) => other.extract::<String>().ok().and_then(|text| Some(self.0.version.cmp(&text.parse().ok()?))),
+        };
+        match (ordering, op) {
+            (Some(ordering), op) => op.matches(ordering).into_py_any(py),
+            // A text that is no version.
+            (None, CompareOp::Eq | CompareOp::Ne) if other.is_instance_of::<PyString>() => {
+                matches!(op, CompareOp::Ne).into_py_any(py)
+            }
+            (None, _) => Ok(py.NotImplemented()),
+        }
+    }
+
+    fn _repr_html_(&self) -> String {
+        html::fields(self.version(), &[("files", self.0.files.to_string()), ("size", size(self.0.size))])
+    }
+}

@@ -1,0 +1,55 @@
+//! Names and times as callers give them.
+
+use std::time::Duration;
+
+use modeldepot::{ArtifactPath, BucketName, Error, ModelName, Selector, Version};
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use crate::answer::VersionSummary;
+use crate::error::raised;
+
+/// A version as a text, or as `list_model_versions` answers it.
+pub(crate) struct VersionText(String);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for VersionText {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        match given.cast::<VersionSummary>() {
+            Ok(summary) => Ok(Self(summary.get().version().to_owned())),
+            Err(_) => given.cast::<PyString>()?.extract().map(Self),
+        }
+    }
+}
+
+pub(crate) fn model(py: Python<'_>, name: &str) -> PyResult<ModelName> {
+    name.parse().map_err(|error| raised(py, &Error::Name(error), None))
+}
+
+/// Returns a version to publish; none and `latest` name none.
+pub(crate) fn version(py: Python<'_>, given: Option<VersionText>) -> PyResult<Option<Version>> {
+    let parse = |text: VersionText| text.0.parse().map_err(|error| raised(py, &Error::Name(error), None));
+    given.filter(|text| text.0 != "latest").map(parse).transpose()
+}
+
+/// Returns what a model and a version name; the model alone may be written `model@version`.
+pub(crate) fn selector(py: Python<'_>, name: &str, given: Option<VersionText>) -> PyResult<Selector> {
+    match version(py, given)? {
+        Some(version) => Ok(Selector { model: model(py, name)?, version: Some(version) }),
+        None => name.parse().map_err(|error| raised(py, &Error::Name(error), None)),
+    }
+}
+
+pub(crate) fn bucket(py: Python<'_>, name: &str) -> PyResult<BucketName> {
+    name.parse().map_err(|error| raised(py, &Error::Name(error), None))
+}
+
+pub(crate) fn artifact(py: Python<'_>, path: Option<&str>) -> PyResult<Option<ArtifactPath>> {
+    path.map(|path| path.parse().map_err(|error| raised(py, &Error::Name(error), None))).transpose()
+}
+
+/// Returns a lifetime of so many seconds. Whether so long a life is allowed is S3's rule, and the library's.
+pub(crate) fn lifetime(seconds: i64) -> Duration {
+    Duration::from_secs(seconds.try_into().unwrap_or_default())
+}

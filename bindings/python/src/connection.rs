@@ -1,0 +1,145 @@
+//! Settings, and what was opened with them in this process.
+
+use std::future::Future;
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use modeldepot::{Error, ModelStorage, Settings};
+use pyo3::prelude::*;
+
+use crate::error::{invalid, raised, refused};
+use crate::progress::{Meter, Watcher};
+use crate::runtime::{promise, wait};
+
+/// What a caller gives for settings that the environment would have.
+#[derive(Default)]
+pub(crate) struct Given {
+    pub(crate) endpoint: Option<String>,
+    pub(crate) access_key: Option<String>,
+    pub(crate) secret_key: Option<String>,
+    pub(crate) region: Option<String>,
+    pub(crate) bucket: Option<String>,
+    pub(crate) addressing: Option<String>,
+    pub(crate) ca_bundle: Option<PathBuf>,
+    pub(crate) limit_rate: Option<u64>,
+}
+
+/// A storage that was not opened in a process until it is used there: its connections do not live on in a fork.
+pub(crate) struct Connection {
+    pub(crate) settings: Settings,
+    /// Locked by threads that hold the GIL, and for a moment only: see `runtime`.
+    opened: Mutex<Option<(u32, ModelStorage)>>,
+}
+
+impl Connection {
+    /// Resolves the settings as the command does, what was given before the environment before `.env`.
+    pub(crate) fn new(py: Python<'_>, given: Given) -> PyResult<Arc<Connection>> {
+        let ca_bundle = given.ca_bundle.map(|path| path.display().to_string());
+        let named = [
+            ("S3_ENDPOINT", "endpoint", given.endpoint),
+            ("S3_ACCESS_KEY", "access_key", given.access_key),
+            ("S3_SECRET_KEY", "secret_key", given.secret_key),
+            ("S3_REGION", "region", given.region),
+            ("S3_BUCKET_MODELS", "bucket", given.bucket),
+            ("S3_ADDRESSING", "addressing", given.addressing),
+            ("AWS_CA_BUNDLE", "ca_bundle", ca_bundle),
+        ];
+        let named = named.into_iter().filter_map(|(variable, name, value)| Some((variable, name, value?))).collect();
+        let mut settings = modeldepot_cli::settings(named).map_err(|failure| refused(py, failure))?;
+        if let Some(rate) = given.limit_rate {
+            let rate = NonZeroU64::new(rate);
+            let none = || invalid(py, "`limit_rate` is 0", "give bytes per second, or leave it out for no limit");
+            settings.limit_rate = Some(rate.ok_or_else(none)?);
+        }
+        let connection = Arc::new(Connection { settings, opened: Mutex::default() });
+        // Now, and not with the first verb: a file of authorities that cannot be read is a mistake in the call.
+        connection.storage(py)?;
+        Ok(connection)
+    }
+
+    /// Returns the storage, opened in this process.
+    fn storage(&self, py: Python<'_>) -> PyResult<ModelStorage> {
+        let process = std::process::id();
+        let found =
+            self.opened.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(of, kept)| (*of, kept.clone()));
+        match found {
+            Some((of, kept)) if of == process => return Ok(kept),
+            // To end the parent's connections would be to wait for its threads.
+            Some((_, kept)) => std::mem::forget(kept),
+            None => {}
+        }
+        let settings = self.settings.clone();
+        let opened = wait(py, async move { ModelStorage::open(&settings).await }, &mut Watcher::of(None, "")?)?;
+        let opened = opened.map_err(|error| self.raised(py, &error))?;
+        let old = self.opened.lock().unwrap_or_else(PoisonError::into_inner).replace((process, opened.clone()));
+        std::mem::forget(old.filter(|(of, _)| *of != process));
+        Ok(opened)
+    }
+
+    /// Returns the address of the service.
+    pub(crate) fn endpoint(&self) -> String {
+        match &self.settings.endpoint {
+            Some(endpoint) => endpoint.to_string(),
+            None => format!("https://s3.{}.amazonaws.com", self.settings.region),
+        }
+    }
+
+    pub(crate) fn raised(&self, py: Python<'_>, error: &Error) -> PyErr {
+        raised(py, error, Some(&self.settings))
+    }
+
+    /// Does work and waits for it.
+    pub(crate) fn run<T, F>(&self, py: Python<'_>, work: impl FnOnce(ModelStorage) -> F) -> PyResult<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        self.watched(py, Watcher::of(None, "")?, |storage, _| work(storage))
+    }
+
+    /// Does work and waits for it, and tells how far it has come.
+    pub(crate) fn watched<T, F>(
+        &self,
+        py: Python<'_>,
+        mut watcher: Watcher,
+        work: impl FnOnce(ModelStorage, Meter) -> F,
+    ) -> PyResult<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        let storage = self.storage(py)?;
+        let work = work(storage, watcher.meter.clone());
+        let done = wait(py, work, &mut watcher);
+        watcher.close(py)?;
+        done?.map_err(|error| self.raised(py, &error))
+    }
+
+    /// Starts work and returns its asyncio future.
+    pub(crate) fn started<'py, T, F>(
+        self: &Arc<Self>,
+        py: Python<'py>,
+        watcher: Watcher,
+        work: impl FnOnce(ModelStorage, Meter) -> F,
+        finish: impl FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
+    ) -> PyResult<Bound<'py, PyAny>>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        let work = work(self.storage(py)?, watcher.meter.clone());
+        let connection = Arc::clone(self);
+        promise(py, work, watcher, move |py, done| {
+            done.map_err(|error| connection.raised(py, &error)).and_then(|done| finish(py, done))
+        })
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // A fork's copy of its parent's connections is not its to end.
+        let opened = self.opened.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        std::mem::forget(opened.filter(|(of, _)| *of != std::process::id()));
+    }
+}

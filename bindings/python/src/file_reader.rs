@@ -1,0 +1,105 @@
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::connection::Connection;
+use crate::progress::Watcher;
+
+/// A file of a version, read part by part; ``ModelStorage.open`` makes a file of it.
+///
+/// Attributes
+/// ----------
+/// model : str
+///     The model.
+/// version : str
+///     The version.
+/// path : str
+///     The path of the file in the version.
+/// size : int
+///     Its size in bytes.
+/// part_size : int
+///     Bytes of every part but the last.
+#[pyclass(frozen, module = "modeldepot._modeldepot")]
+pub(crate) struct FileReader {
+    connection: Arc<Connection>,
+    /// Of the process that opened it: its connections do not live on in a fork.
+    process: u32,
+    reader: modeldepot::FileReader,
+}
+
+impl FileReader {
+    pub(crate) fn new(connection: Arc<Connection>, reader: modeldepot::FileReader) -> Self {
+        Self { connection, process: std::process::id(), reader }
+    }
+
+    /// Returns the reader, opened anew after a fork.
+    async fn here(
+        storage: modeldepot::ModelStorage,
+        of: u32,
+        reader: modeldepot::FileReader,
+    ) -> modeldepot::Result<modeldepot::FileReader> {
+        if of == std::process::id() {
+            return Ok(reader);
+        }
+        let manifest = reader.manifest();
+        let (model, version) = (manifest.model_name.clone(), Some(manifest.version.clone()));
+        let path = reader.file().path.clone();
+        std::mem::forget(reader);
+        storage.open_file(&modeldepot::Selector { model, version }, Some(&path)).await
+    }
+}
+
+#[pymethods]
+impl FileReader {
+    #[getter]
+    fn model(&self) -> &str {
+        self.reader.manifest().model_name.as_str()
+    }
+
+    #[getter]
+    fn version(&self) -> &str {
+        self.reader.manifest().version.as_str()
+    }
+
+    #[getter]
+    fn path(&self) -> &str {
+        self.reader.file().path.as_str()
+    }
+
+    #[getter]
+    fn size(&self) -> u64 {
+        self.reader.file().size
+    }
+
+    #[getter]
+    fn part_size(&self) -> u64 {
+        self.reader.part_size()
+    }
+
+    /// Returns the bytes of a part, proven; none of one beyond the end.
+    #[pyo3(signature = (index, /))]
+    fn part<'py>(&self, py: Python<'py>, index: u64) -> PyResult<Bound<'py, PyBytes>> {
+        let (reader, of) = (self.reader.clone(), self.process);
+        let part = self
+            .connection
+            .run(py, |storage| async move { Self::here(storage, of, reader).await?.part(index).await })?;
+        Ok(PyBytes::new(py, &part))
+    }
+
+    /// Returns the whole file, proven.
+    #[pyo3(signature = (*, progress=None))]
+    fn read<'py>(&self, py: Python<'py>, progress: Option<&Bound<'_, PyAny>>) -> PyResult<Bound<'py, PyBytes>> {
+        let (reader, of) = (self.reader.clone(), self.process);
+        let watcher = Watcher::of(progress, "reading")?;
+        watcher.meter.plan(self.size());
+        let whole = self.connection.watched(py, watcher, |storage, meter| async move {
+            Self::here(storage, of, reader).await?.read(|bytes| meter.moved(bytes)).await
+        })?;
+        Ok(PyBytes::new(py, &whole))
+    }
+
+    fn __repr__(&self) -> String {
+        format!("FileReader({}@{}, {})", self.model(), self.version(), self.path())
+    }
+}

@@ -1,0 +1,142 @@
+//! Plain Python values as JSON, and back.
+
+use modeldepot::Manifest;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use serde_json::{Map, Number, Value};
+
+use crate::error::invalid;
+
+/// Nobody nests metadata deeper; what does is most likely a cycle.
+const DEPTH: usize = 64;
+
+/// Returns a user's metadata.
+///
+/// # Errors
+/// `InvalidError` with the key of what is not JSON.
+pub(crate) fn metadata(py: Python<'_>, given: Option<&Bound<'_, PyAny>>) -> PyResult<Map<String, Value>> {
+    let Some(given) = given else { return Ok(Map::new()) };
+    match value(given, &mut vec!["metadata".to_owned()])? {
+        Value::Object(object) => Ok(object),
+        _ => Err(invalid(
+            py,
+            format!("`metadata` is of type `{}`, not a dict", type_name(given)),
+            "write it as `{\"architecture\": \"resnet18\", …}`",
+        )),
+    }
+}
+
+fn value(given: &Bound<'_, PyAny>, path: &mut Vec<String>) -> PyResult<Value> {
+    let py = given.py();
+    if path.len() > DEPTH {
+        let message = format!("`{}…` is nested deeper than {DEPTH}", path[..3.min(path.len())].concat());
+        return Err(invalid(py, message, "metadata is a tree without cycles"));
+    }
+    if given.is_none() {
+        return Ok(Value::Null);
+    }
+    // Before numbers: a bool is an int to Python.
+    if given.is_instance_of::<PyBool>() {
+        return Ok(Value::Bool(given.extract()?));
+    }
+    if given.is_instance_of::<PyInt>() {
+        let number = given.extract::<i64>().map(Number::from).or_else(|_| given.extract::<u64>().map(Number::from));
+        return number
+            .map(Value::Number)
+            .map_err(|_| refused(path, py, "is too large for a number of JSON", "write it as text"));
+    }
+    if given.is_instance_of::<PyFloat>() {
+        let number: f64 = given.extract()?;
+        let hint = "JSON has no NaN and no infinity: use None, or leave it out";
+        return Number::from_f64(number)
+            .map(Value::Number)
+            .ok_or_else(|| refused(path, py, &format!("is {number}"), hint));
+    }
+    if given.is_instance_of::<PyString>() {
+        return Ok(Value::String(given.extract()?));
+    }
+    if let Ok(dict) = given.cast::<PyDict>() {
+        let mut object = Map::new();
+        for (key, item) in dict {
+            let Ok(key) = key.extract::<String>() else {
+                let what = format!("has a key of type `{}`", type_name(&key));
+                return Err(refused(path, py, &what, "keys are text: use str(…)"));
+            };
+            path.push(format!("[{key:?}]"));
+            let item = value(&item, path)?;
+            path.pop();
+            object.insert(key, item);
+        }
+        return Ok(Value::Object(object));
+    }
+    if given.is_instance_of::<PyList>() || given.is_instance_of::<PyTuple>() {
+        let mut array = Vec::new();
+        for (index, item) in given.try_iter()?.enumerate() {
+            path.push(format!("[{index}]"));
+            array.push(value(&item?, path)?);
+            path.pop();
+        }
+        return Ok(Value::Array(array));
+    }
+    if let Some(scalar) = scalar(given) {
+        return value(&scalar, path);
+    }
+    let hint = match given.hasattr("tolist") {
+        Ok(true) => "use .tolist() if it is small, else publish it as a file",
+        _ => "convert it to text, numbers, lists and dicts first",
+    };
+    Err(refused(path, py, &format!("is of type `{}`, which is not JSON", type_name(given)), hint))
+}
+
+/// Returns the Python value of a NumPy scalar, or of an array or tensor of no dimension.
+fn scalar<'py>(given: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
+    let dimensions = given.getattr("shape").ok()?.len().ok()?;
+    let item = given.call_method0("item").ok()?;
+    // One that gives itself back, as `numpy.longdouble` does, would never end.
+    (dimensions == 0 && !item.get_type().is(given.get_type())).then_some(item)
+}
+
+fn refused(path: &[String], py: Python<'_>, what: &str, hint: &str) -> PyErr {
+    invalid(py, format!("`{}` {what}", path.concat()), hint)
+}
+
+fn type_name(given: &Bound<'_, PyAny>) -> String {
+    given.get_type().fully_qualified_name().map_or_else(|_| "?".to_owned(), |name| name.to_string())
+}
+
+/// Returns a JSON value as plain Python.
+pub(crate) fn to_python(py: Python<'_>, value: &Value) -> PyResult<Py<PyAny>> {
+    Ok(match value {
+        Value::Null => py.None(),
+        Value::Bool(truth) => PyBool::new(py, *truth).to_owned().into_any().unbind(),
+        Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(number), _) => number.into_pyobject(py)?.into_any().unbind(),
+            (None, Some(number)) => number.into_pyobject(py)?.into_any().unbind(),
+            (None, None) => number.as_f64().into_pyobject(py)?.into_any().unbind(),
+        },
+        Value::String(text) => PyString::new(py, text).into_any().unbind(),
+        Value::Array(items) => {
+            let list = PyList::empty(py);
+            for item in items {
+                list.append(to_python(py, item)?)?;
+            }
+            list.into_any().unbind()
+        }
+        Value::Object(object) => dict(py, object)?.into_any(),
+    })
+}
+
+/// Returns a JSON object as a dict.
+pub(crate) fn dict(py: Python<'_>, object: &Map<String, Value>) -> PyResult<Py<PyDict>> {
+    let dict = PyDict::new(py);
+    for (key, item) in object {
+        dict.set_item(key, to_python(py, item)?)?;
+    }
+    Ok(dict.unbind())
+}
+
+/// Returns a manifest as a dict, as it is in the bucket.
+pub(crate) fn manifest(py: Python<'_>, manifest: &Manifest) -> PyResult<Py<PyAny>> {
+    let value = serde_json::to_value(manifest).map_err(|error| crate::error::internal(py, error.to_string()))?;
+    to_python(py, &value)
+}

@@ -1,0 +1,62 @@
+//! The Python package: translates, and does nothing else.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `model_storage.rs`, `async_model_storage.rs`, `s3_client.rs` | the three classes that users hold, a method per verb |
+//! | `doc/` | what is said of a verb that two classes have |
+//! | `answer/` | what they answer, one class per file |
+//! | `file_reader.rs` | a file of a version, read part by part |
+//! | `connection.rs` | settings, and what was opened with them in this process |
+//! | `runtime.rs` | how work is waited for: Ctrl-C, progress, forks, asyncio |
+//! | `work.rs` | the work of the verbs that are more than one call of the library |
+//! | `argument.rs`, `json.rs`, `progress.rs`, `error.rs`, `html.rs` | from Python and back |
+//!
+//! What needs no Rust is in `python/modeldepot/`.
+
+mod answer;
+mod argument;
+mod async_model_storage;
+mod connection;
+mod error;
+mod file_reader;
+mod html;
+mod json;
+mod model_storage;
+mod progress;
+mod runtime;
+mod s3_client;
+mod work;
+
+use std::ffi::OsString;
+
+use pyo3::prelude::*;
+
+/// Runs the `modeldepot` command and returns its exit status.
+#[pyfunction]
+#[pyo3(signature = (arguments, /))]
+fn command(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
+    py.detach(|| modeldepot_cli::run(arguments))
+}
+
+#[pymodule]
+mod _modeldepot {
+    #[pymodule_export]
+    use super::answer::{
+        Deleted, Description, ListedObject, ModelSummary, ObjectMetadata, Published, StoredFile, Verified,
+        VersionSummary,
+    };
+    #[pymodule_export]
+    use super::async_model_storage::AsyncModelStorage;
+    #[pymodule_export]
+    use super::command;
+    #[pymodule_export]
+    use super::file_reader::FileReader;
+    #[pymodule_export]
+    use super::model_storage::ModelStorage;
+    #[pymodule_export]
+    use super::s3_client::S3Client;
+
+    #[pymodule_export]
+    #[allow(non_upper_case_globals, reason = "Python's name for it")]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+}

@@ -1,0 +1,462 @@
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use modeldepot::Scan;
+use modeldepot::s3::PresignedMethod;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::answer::{Deleted, Description, ModelSummary, Published, Verified, VersionSummary};
+use crate::argument::{self, VersionText, artifact, lifetime, model, selector};
+use crate::connection::{Connection, Given};
+use crate::error::invalid;
+use crate::file_reader::FileReader;
+use crate::json;
+use crate::progress::Watcher;
+use crate::s3_client::S3Client;
+use crate::work::{self, Upload};
+
+/// The models of one bucket: publish, list, fetch, prove, delete.
+///
+/// Settings that are not given come from the environment, then from the first ``.env`` found from the current folder
+/// upwards, as for the ``modeldepot`` command: ``S3_ENDPOINT``, ``S3_ACCESS_KEY``, ``S3_SECRET_KEY``, ``S3_REGION``,
+/// ``S3_BUCKET_MODELS``. Nothing is sent before the first verb. It may be used by many threads, and after a fork.
+///
+/// Parameters
+/// ----------
+/// endpoint : str, optional
+///     The address of the service; empty for AWS itself.
+/// access_key, secret_key : str, optional
+///     The login. Without one, the AWS variables count, then ``minioadmin`` on this machine, then the AWS chain.
+/// region : str, optional
+///     The region that requests are signed for.
+/// bucket : str, optional
+///     The bucket of the models.
+/// addressing : {"auto", "path", "virtual"}, optional
+///     How a bucket is named in requests.
+/// ca_bundle : str or os.PathLike, optional
+///     A PEM file of certificate authorities to trust beside the system's own.
+/// limit_rate : int, optional
+///     The most bytes a second that all transfers of this storage move together, both ways.
+///
+/// Raises
+/// ------
+/// InvalidError
+///     When a setting cannot be used.
+///
+/// See Also
+/// --------
+/// AsyncModelStorage : The same for asyncio.
+///
+/// Examples
+/// --------
+/// >>> storage = ModelStorage()
+/// >>> storage.upload_model("best_model.pth", "plant_classifier", "1.0.0", {"val_accuracy": 0.95})
+/// Published(plant_classifier@1.0.0, 1 file, 4.1 kB)
+/// >>> storage.download_model("plant_classifier")
+/// './models/downloaded/best_model.pth'
+#[pyclass(frozen, subclass, module = "modeldepot")]
+pub(crate) struct ModelStorage {
+    connection: Arc<Connection>,
+}
+
+#[pymethods]
+impl ModelStorage {
+    #[new]
+    #[pyo3(signature = (
+        *, endpoint=None, access_key=None, secret_key=None, region=None, bucket=None, addressing=None, ca_bundle=None,
+        limit_rate=None
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "each is a keyword of its own")]
+    fn new(
+        py: Python<'_>,
+        endpoint: Option<String>,
+        access_key: Option<String>,
+        secret_key: Option<String>,
+        region: Option<String>,
+        bucket: Option<String>,
+        addressing: Option<String>,
+        ca_bundle: Option<PathBuf>,
+        limit_rate: Option<u64>,
+    ) -> PyResult<Self> {
+        let given = Given { endpoint, access_key, secret_key, region, bucket, addressing, ca_bundle, limit_rate };
+        Ok(Self { connection: Connection::new(py, given)? })
+    }
+
+    /// The address of the service.
+    #[getter]
+    fn endpoint(&self) -> String {
+        self.connection.endpoint()
+    }
+
+    /// The bucket of the models.
+    #[getter]
+    fn bucket(&self) -> &str {
+        self.connection.settings.buckets.models.as_str()
+    }
+
+    /// The client of the same service, with the same connections.
+    #[getter]
+    fn client(&self) -> S3Client {
+        S3Client::of(&self.connection)
+    }
+
+    #[doc = include_str!("doc/upload_model.txt")]
+    /// Examples
+    /// --------
+    /// >>> storage = ModelStorage()
+    /// >>> storage.upload_model("best_model.pth", "plant_classifier", "1.0.0", {"val_accuracy": 0.95})
+    /// Published(plant_classifier@1.0.0, 1 file, 4.1 kB)
+    #[pyo3(signature = (
+        model_path, model_name, version=None, metadata=None, additional_files=None, *, history=None, main=None,
+        exclude=None, file_name=None, progress=None, resume=true, md5=true, copy=true
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "each is a keyword of its own")]
+    fn upload_model(
+        &self,
+        py: Python<'_>,
+        model_path: PathBuf,
+        model_name: &str,
+        version: Option<VersionText>,
+        metadata: Option<&Bound<'_, PyAny>>,
+        additional_files: Option<Vec<PathBuf>>,
+        history: Option<PathBuf>,
+        main: Option<String>,
+        exclude: Option<Vec<String>>,
+        file_name: Option<&str>,
+        progress: Option<&Bound<'_, PyAny>>,
+        resume: bool,
+        md5: bool,
+        copy: bool,
+    ) -> PyResult<Published> {
+        let exclude = exclude.unwrap_or_default();
+        let upload = Upload {
+            model: model(py, model_name)?,
+            version: argument::version(py, version)?,
+            scan: Scan { path: model_path, main, exclude, with: additional_files.unwrap_or_default() },
+            file_name: artifact(py, file_name)?,
+            history,
+            metadata: json::metadata(py, metadata)?,
+            resume,
+            md5,
+            copy,
+        };
+        let watcher = Watcher::of(progress, "pushing")?;
+        self.connection.watched(py, watcher, |storage, meter| upload.run(storage, meter)).map(Published::from)
+    }
+
+    #[doc = include_str!("doc/download_model.txt")]
+    /// Examples
+    /// --------
+    /// >>> storage = ModelStorage()
+    /// >>> storage.download_model("plant_classifier", "1.0.0", "./serving")
+    /// './serving/best_model.pth'
+    #[pyo3(
+        signature = (model_name, version=None, local_dir=None, *, progress=None, resume=true, sync=true),
+        text_signature = "($self, model_name, version=None, local_dir='./models/downloaded', *, progress=None, \
+            resume=True, sync=True)"
+    )]
+    #[expect(clippy::too_many_arguments, reason = "each is a keyword of its own")]
+    fn download_model(
+        &self,
+        py: Python<'_>,
+        model_name: &str,
+        version: Option<VersionText>,
+        local_dir: Option<PathBuf>,
+        progress: Option<&Bound<'_, PyAny>>,
+        resume: bool,
+        sync: bool,
+    ) -> PyResult<OsString> {
+        let selector = selector(py, model_name, version)?;
+        let folder = local_dir.unwrap_or_else(|| work::DOWNLOADED.into());
+        let watcher = Watcher::of(progress, "pulling")?;
+        let path = self
+            .connection
+            .watched(py, watcher, |storage, meter| work::download(storage, selector, folder, resume, sync, meter));
+        path.map(PathBuf::into_os_string)
+    }
+
+    #[doc = include_str!("doc/list_model_versions.txt")]
+    /// Examples
+    /// --------
+    /// >>> versions = ModelStorage().list_model_versions("plant_classifier")
+    /// >>> versions
+    /// [VersionSummary(1.0.0, 1 file, 4.1 kB)]
+    /// >>> versions[-1] == "1.0.0"
+    /// True
+    #[pyo3(signature = (model_name))]
+    fn list_model_versions(&self, py: Python<'_>, model_name: &str) -> PyResult<Vec<VersionSummary>> {
+        let model = model(py, model_name)?;
+        self.connection
+            .run(py, |storage| async move { storage.list_model_versions(&model).await })
+            .map(|found| found.into_iter().map(VersionSummary::from).collect())
+    }
+
+    #[doc = include_str!("doc/get_latest_version.txt")]
+    /// Examples
+    /// --------
+    /// >>> ModelStorage().get_latest_version("plant_classifier")
+    /// '1.0.0'
+    #[pyo3(signature = (model_name))]
+    fn get_latest_version(&self, py: Python<'_>, model_name: &str) -> PyResult<String> {
+        let model = model(py, model_name)?;
+        self.connection
+            .run(py, |storage| async move { storage.get_latest_version(&model).await })
+            .map(|version| version.to_string())
+    }
+
+    #[doc = include_str!("doc/delete_model_version.txt")]
+    /// Examples
+    /// --------
+    /// >>> ModelStorage().delete_model_version("plant_segmenter", "0.1.0")
+    /// Deleted(1 file, 4.1 kB)
+    #[pyo3(signature = (model_name, version))]
+    fn delete_model_version(&self, py: Python<'_>, model_name: &str, version: VersionText) -> PyResult<Deleted> {
+        let selector = selector(py, model_name, Some(version))?;
+        let exact = || invalid(py, "`latest` is not deleted", "name the version exactly");
+        let (model, version) = (selector.model, selector.version.ok_or_else(exact)?);
+        self.connection
+            .run(py, |storage| async move { storage.delete_model_version(&model, &version).await })
+            .map(Deleted::from)
+    }
+
+    #[doc = include_str!("doc/verify.txt")]
+    /// Examples
+    /// --------
+    /// >>> ModelStorage().verify("plant_classifier")
+    /// Verified(plant_classifier@1.0.0, 1 file, 4.1 kB)
+    #[pyo3(signature = (model_name, version=None, *, progress=None))]
+    fn verify(
+        &self,
+        py: Python<'_>,
+        model_name: &str,
+        version: Option<VersionText>,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Verified> {
+        let selector = selector(py, model_name, version)?;
+        let watcher = Watcher::of(progress, "verifying")?;
+        self.connection
+            .watched(py, watcher, |storage, meter| async move { storage.verify(&selector, &meter.progress()).await })
+            .map(Verified::from)
+    }
+
+    #[doc = include_str!("doc/describe.txt")]
+    /// Examples
+    /// --------
+    /// >>> found = ModelStorage().describe("plant_classifier")
+    /// >>> found.metadata
+    /// {'val_accuracy': 0.95}
+    /// >>> found.files
+    /// [StoredFile(best_model.pth, 4.1 kB)]
+    #[pyo3(signature = (model_name, version=None))]
+    fn describe(&self, py: Python<'_>, model_name: &str, version: Option<VersionText>) -> PyResult<Description> {
+        let selector = selector(py, model_name, version)?;
+        self.connection.run(py, |storage| async move { storage.describe(&selector).await }).map(Description::from)
+    }
+
+    #[doc = include_str!("doc/models.txt")]
+    /// Examples
+    /// --------
+    /// >>> ModelStorage().models()
+    /// [ModelSummary(plant_classifier, latest 1.0.0, 1 version, 4.1 kB)]
+    #[pyo3(signature = ())]
+    fn models(&self, py: Python<'_>) -> PyResult<Vec<ModelSummary>> {
+        self.connection
+            .run(py, |storage| async move { storage.list_models().await })
+            .map(|found| found.into_iter().map(ModelSummary::from).collect())
+    }
+
+    #[doc = include_str!("doc/presigned_url.txt")]
+    /// Examples
+    /// --------
+    /// >>> url = ModelStorage().presigned_url("plant_classifier", expiration=600)
+    /// >>> "X-Amz-Expires=600" in url
+    /// True
+    #[pyo3(signature = (model_name, version=None, file=None, expiration=3600))]
+    fn presigned_url(
+        &self,
+        py: Python<'_>,
+        model_name: &str,
+        version: Option<VersionText>,
+        file: Option<&str>,
+        expiration: i64,
+    ) -> PyResult<String> {
+        let selector = selector(py, model_name, version)?;
+        let (file, expires) = (artifact(py, file)?, lifetime(expiration));
+        self.connection.run(py, |storage| async move {
+            storage.get_presigned_url(&selector, file.as_ref(), PresignedMethod::Get, expires).await
+        })
+    }
+
+    /// Open a file of a version for reading, without fetching it all.
+    ///
+    /// It is read in parts of 8 MiB, each proven by its digest before any of its bytes is handed out; the last few are
+    /// kept in memory. It is of the version that was found when it was opened.
+    ///
+    /// Parameters
+    /// ----------
+    /// name : str
+    ///     ``MODEL@VERSION``, or the model alone for its latest version.
+    /// file : str, optional
+    ///     The path of the file in the version; without one, the model file.
+    ///
+    /// Returns
+    /// -------
+    /// io.BufferedReader
+    ///     A seekable binary file.
+    ///
+    /// Raises
+    /// ------
+    /// NotFoundError
+    ///     When there is no such model, version or file.
+    /// CorruptError
+    ///     While reading, when a part is damaged.
+    ///
+    /// Examples
+    /// --------
+    /// >>> with ModelStorage().open("plant_classifier@1.0.0", "best_model.pth") as file:
+    /// ...     file.seek(-4, 2), file.read()
+    /// (4092, b'\xff\xff\xff\xff')
+    #[pyo3(signature = (name, file=None))]
+    fn open<'py>(&self, py: Python<'py>, name: &str, file: Option<&str>) -> PyResult<Bound<'py, PyAny>> {
+        let reader = self.reader(py, name, file)?;
+        py.import("modeldepot._file")?.call_method1("opened", (reader,))
+    }
+
+    /// Publish an object from memory as a new version, without a temporary file where the system can do without.
+    ///
+    /// The file's format follows from the object: a dict of tensors or arrays, or a module, goes into safetensors (into
+    /// ``torch.save`` where safetensors is not installed), a scikit-learn estimator into skops (into joblib where skops is
+    /// not installed), an ONNX model into ONNX. Each library is looked for when it is needed.
+    ///
+    /// Parameters
+    /// ----------
+    /// obj : object
+    ///     What to publish.
+    /// name : str
+    ///     The model; also ``MODEL@VERSION``.
+    /// version : str, optional
+    ///     The version; without one, the current second, UTC.
+    /// metadata : dict, optional
+    ///     What is to be said about the version.
+    /// additional_files : list of str or os.PathLike, optional
+    ///     Files that lie beside the model under their own names.
+    /// format : {"safetensors", "torch", "skops", "joblib", "onnx"}, optional
+    ///     The file's format, instead of the one that follows from the object.
+    /// file_name : str, optional
+    ///     The model file's name; without one, ``model`` with the ending of its format.
+    /// history : str or os.PathLike, optional
+    ///     A training history, as for ``upload_model``.
+    /// progress : bool or callable, optional
+    ///     True for a bar, or a function that is called with the bytes done and their total.
+    ///
+    /// Returns
+    /// -------
+    /// Published
+    ///
+    /// Raises
+    /// ------
+    /// InvalidError
+    ///     When no format fits the object, or the library for it is not installed.
+    /// ConflictError
+    ///     When the version exists with other content, or its name is spent.
+    #[pyo3(signature = (
+        obj, name, version=None, metadata=None, additional_files=None, *, format=None, file_name=None, history=None,
+        progress=None
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "each is a keyword of its own")]
+    fn save<'py>(
+        slf: &Bound<'py, Self>,
+        obj: &Bound<'py, PyAny>,
+        name: &str,
+        version: Option<&Bound<'py, PyAny>>,
+        metadata: Option<&Bound<'py, PyAny>>,
+        additional_files: Option<&Bound<'py, PyAny>>,
+        format: Option<&str>,
+        file_name: Option<&str>,
+        history: Option<&Bound<'py, PyAny>>,
+        progress: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let options = PyDict::new(slf.py());
+        options.set_item("version", version)?;
+        options.set_item("metadata", metadata)?;
+        options.set_item("additional_files", additional_files)?;
+        options.set_item("format", format)?;
+        options.set_item("file_name", file_name)?;
+        options.set_item("history", history)?;
+        options.set_item("progress", progress)?;
+        slf.py().import("modeldepot._objects")?.call_method("save", (slf, obj, name), Some(&options))
+    }
+
+    /// Fetch a file of a version into memory, proven, and make the object of it that was saved.
+    ///
+    /// The format follows from the file's ending. A pickle runs whatever code its writer put into it, so files that are
+    /// pickles (``.pth``, ``.pt``, ``.bin``, ``.joblib``, ``.pkl``) ask for ``allow_pickle=True``.
+    ///
+    /// Parameters
+    /// ----------
+    /// name : str
+    ///     ``MODEL@VERSION``, or the model alone for its latest version.
+    /// file : str, optional
+    ///     The path of the file in the version; without one, the model file.
+    /// allow_pickle : bool, default False
+    ///     Load a pickle. Do so only when you trust whoever could write to the bucket.
+    /// framework : {"torch", "numpy"}, optional
+    ///     What safetensors are to become; without it, tensors of PyTorch where that is installed, else arrays.
+    /// device : str, default "cpu"
+    ///     Where tensors of PyTorch are to be.
+    /// trusted : list of str, optional
+    ///     The types of a skops file to trust beside those that skops knows to be harmless.
+    /// progress : bool or callable, optional
+    ///     True for a bar, or a function that is called with the bytes done and their total.
+    ///
+    /// Returns
+    /// -------
+    /// object
+    ///
+    /// Raises
+    /// ------
+    /// InvalidError
+    ///     When the file's ending is of no known format, its library is not installed, or it is a pickle that was not
+    ///     allowed.
+    /// CorruptError
+    ///     When what the bucket holds is damaged.
+    #[pyo3(signature = (
+        name, file=None, *, allow_pickle=false, framework=None, device="cpu", trusted=None, progress=None
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "each is a keyword of its own")]
+    fn load<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+        file: Option<&str>,
+        allow_pickle: bool,
+        framework: Option<&str>,
+        device: &str,
+        trusted: Option<&Bound<'py, PyAny>>,
+        progress: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let reader = self.reader(py, name, file)?;
+        let options = PyDict::new(py);
+        options.set_item("allow_pickle", allow_pickle)?;
+        options.set_item("framework", framework)?;
+        options.set_item("device", device)?;
+        options.set_item("trusted", trusted)?;
+        options.set_item("progress", progress)?;
+        py.import("modeldepot._objects")?.call_method("load", (reader,), Some(&options))
+    }
+
+    fn __repr__(&self) -> String {
+        format!("ModelStorage(endpoint='{}', bucket='{}')", self.connection.endpoint(), self.bucket())
+    }
+}
+
+impl ModelStorage {
+    fn reader(&self, py: Python<'_>, name: &str, file: Option<&str>) -> PyResult<FileReader> {
+        let (selector, file) = (selector(py, name, None)?, artifact(py, file)?);
+        let opened =
+            self.connection.run(py, |storage| async move { storage.open_file(&selector, file.as_ref()).await })?;
+        Ok(FileReader::new(Arc::clone(&self.connection), opened))
+    }
+}

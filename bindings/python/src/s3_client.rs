@@ -1,0 +1,368 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use modeldepot::s3::{PresignedMethod, UploadOptions};
+use pyo3::prelude::*;
+
+use crate::answer::{ListedObject, ObjectMetadata};
+use crate::argument::{bucket, lifetime};
+use crate::connection::{Connection, Given};
+use crate::progress::Watcher;
+use crate::work;
+
+/// The plain verbs on buckets and objects of an S3 service.
+///
+/// Settings that are not given come from the environment, then from the first ``.env`` found from the current folder
+/// upwards, as for the ``modeldepot`` command: ``S3_ENDPOINT``, ``S3_ACCESS_KEY``, ``S3_SECRET_KEY``, ``S3_REGION``.
+/// Nothing is sent before the first verb. It may be used by many threads, and after a fork.
+///
+/// Parameters
+/// ----------
+/// endpoint : str, optional
+///     The address of the service; empty for AWS itself.
+/// access_key, secret_key : str, optional
+///     The login. Without one, the AWS variables count, then ``minioadmin`` on this machine, then the AWS chain.
+/// region : str, optional
+///     The region that requests are signed for.
+/// addressing : {"auto", "path", "virtual"}, optional
+///     How a bucket is named in requests.
+/// ca_bundle : str or os.PathLike, optional
+///     A PEM file of certificate authorities to trust beside the system's own.
+/// limit_rate : int, optional
+///     The most bytes a second that all transfers of this client move together, both ways.
+///
+/// Raises
+/// ------
+/// InvalidError
+///     When a setting cannot be used.
+///
+/// Examples
+/// --------
+/// >>> s3 = S3Client()
+/// >>> s3.create_bucket("experiments")
+/// True
+/// >>> s3.upload_file("notes.txt", "experiments", "2025/notes.txt").size
+/// 12
+/// >>> [str(found) for found in s3.list_objects("experiments")]
+/// ['2025/notes.txt']
+/// >>> s3.delete_object("experiments", "2025/notes.txt")
+/// True
+#[pyclass(frozen, subclass, module = "modeldepot")]
+pub(crate) struct S3Client {
+    connection: Arc<Connection>,
+}
+
+impl S3Client {
+    pub(crate) fn of(connection: &Arc<Connection>) -> Self {
+        Self { connection: Arc::clone(connection) }
+    }
+}
+
+#[pymethods]
+impl S3Client {
+    #[new]
+    #[pyo3(signature = (
+        *, endpoint=None, access_key=None, secret_key=None, region=None, addressing=None, ca_bundle=None, limit_rate=None
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "each is a keyword of its own")]
+    fn new(
+        py: Python<'_>,
+        endpoint: Option<String>,
+        access_key: Option<String>,
+        secret_key: Option<String>,
+        region: Option<String>,
+        addressing: Option<String>,
+        ca_bundle: Option<PathBuf>,
+        limit_rate: Option<u64>,
+    ) -> PyResult<Self> {
+        let given = Given { endpoint, access_key, secret_key, region, addressing, ca_bundle, limit_rate, bucket: None };
+        Ok(Self { connection: Connection::new(py, given)? })
+    }
+
+    /// The address of the service.
+    #[getter]
+    fn endpoint(&self) -> String {
+        self.connection.endpoint()
+    }
+
+    /// Make a bucket.
+    ///
+    /// Parameters
+    /// ----------
+    /// bucket_name : str
+    ///     The bucket.
+    ///
+    /// Returns
+    /// -------
+    /// bool
+    ///     True when it was made, False when it was there already and is one's own.
+    ///
+    /// Raises
+    /// ------
+    /// ConflictError
+    ///     When the name belongs to another account.
+    #[pyo3(signature = (bucket_name))]
+    fn create_bucket(&self, py: Python<'_>, bucket_name: &str) -> PyResult<bool> {
+        let bucket = bucket(py, bucket_name)?;
+        self.connection.run(py, |storage| async move { storage.client().create_bucket(&bucket).await })
+    }
+
+    /// Store a file under a key, in parts when it is large, each with its checksum.
+    ///
+    /// Parameters
+    /// ----------
+    /// file_path : str or os.PathLike
+    ///     The file.
+    /// bucket_name : str
+    ///     The bucket.
+    /// object_name : str, optional
+    ///     The key; without one, the file's name.
+    /// metadata : dict of str to str, optional
+    ///     Kept by the server with the object: printable ASCII.
+    /// content_type : str, optional
+    ///     The media type; without one, guessed from the key's ending.
+    /// progress : bool or callable, optional
+    ///     True for a bar, or a function that is called with the bytes done and their total.
+    ///
+    /// Returns
+    /// -------
+    /// ObjectMetadata
+    ///     What the server keeps about it.
+    ///
+    /// Raises
+    /// ------
+    /// LocalFileNotFoundError
+    ///     When there is no such file.
+    /// NotFoundError
+    ///     When there is no such bucket.
+    #[pyo3(signature = (file_path, bucket_name, object_name=None, metadata=None, *, content_type=None, progress=None))]
+    #[expect(clippy::too_many_arguments, reason = "each is a keyword of its own")]
+    fn upload_file(
+        &self,
+        py: Python<'_>,
+        file_path: PathBuf,
+        bucket_name: &str,
+        object_name: Option<String>,
+        metadata: Option<BTreeMap<String, String>>,
+        content_type: Option<String>,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<ObjectMetadata> {
+        let bucket = bucket(py, bucket_name)?;
+        let options =
+            UploadOptions { content_type, metadata: metadata.unwrap_or_default(), ..UploadOptions::default() };
+        let watcher = Watcher::of(progress, "uploading")?;
+        let stored = self.connection.watched(py, watcher, |storage, meter| {
+            work::store(storage, file_path, bucket, object_name, options, meter)
+        });
+        stored.map(ObjectMetadata::from)
+    }
+
+    /// Fetch an object into a file, which appears under its name only when it is complete.
+    ///
+    /// Where the server keeps a checksum of the whole object, the bytes are held against it.
+    ///
+    /// Parameters
+    /// ----------
+    /// bucket_name : str
+    ///     The bucket.
+    /// object_name : str
+    ///     The key.
+    /// local_path : str or os.PathLike
+    ///     The file.
+    /// progress : bool or callable, optional
+    ///     True for a bar, or a function that is called with the bytes done and their total.
+    ///
+    /// Returns
+    /// -------
+    /// str
+    ///     The path of the file.
+    ///
+    /// Raises
+    /// ------
+    /// NotFoundError
+    ///     When there is no such object or bucket.
+    /// CorruptError
+    ///     When the bytes are not those that the server has a checksum of.
+    #[pyo3(signature = (bucket_name, object_name, local_path, *, progress=None))]
+    fn download_file(
+        &self,
+        py: Python<'_>,
+        bucket_name: &str,
+        object_name: String,
+        local_path: PathBuf,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<std::ffi::OsString> {
+        let bucket = bucket(py, bucket_name)?;
+        let watcher = Watcher::of(progress, "downloading")?;
+        let watched = watcher.function(py).is_some();
+        let fetched = self.connection.watched(py, watcher, |storage, meter| {
+            work::fetch(storage, bucket, object_name, local_path, watched, meter)
+        });
+        fetched.map(PathBuf::into_os_string)
+    }
+
+    /// List the objects whose keys begin with a prefix, in the order of their keys, however many there are.
+    ///
+    /// Parameters
+    /// ----------
+    /// bucket_name : str
+    ///     The bucket.
+    /// prefix : str, default ""
+    ///     What the keys begin with.
+    ///
+    /// Returns
+    /// -------
+    /// list of ListedObject
+    ///
+    /// Raises
+    /// ------
+    /// NotFoundError
+    ///     When there is no such bucket.
+    #[pyo3(signature = (bucket_name, prefix=""))]
+    fn list_objects(&self, py: Python<'_>, bucket_name: &str, prefix: &str) -> PyResult<Vec<ListedObject>> {
+        let (bucket, prefix) = (bucket(py, bucket_name)?, prefix.to_owned());
+        let listed =
+            self.connection.run(py, |storage| async move { storage.client().list_objects(&bucket, &prefix).await });
+        listed.map(|objects| objects.into_iter().map(ListedObject::from).collect())
+    }
+
+    /// Delete an object.
+    ///
+    /// Parameters
+    /// ----------
+    /// bucket_name : str
+    ///     The bucket.
+    /// object_name : str
+    ///     The key.
+    ///
+    /// Returns
+    /// -------
+    /// bool
+    ///     True, also when there was no such object: S3 makes no difference.
+    ///
+    /// Raises
+    /// ------
+    /// DeniedError
+    ///     When the login may not delete it.
+    #[pyo3(signature = (bucket_name, object_name))]
+    fn delete_object(&self, py: Python<'_>, bucket_name: &str, object_name: String) -> PyResult<bool> {
+        let bucket = bucket(py, bucket_name)?;
+        self.connection
+            .run(py, |storage| async move { storage.client().delete_object(&bucket, &object_name).await })?;
+        Ok(true)
+    }
+
+    /// Return what the server keeps about an object.
+    ///
+    /// Parameters
+    /// ----------
+    /// bucket_name : str
+    ///     The bucket.
+    /// object_name : str
+    ///     The key.
+    ///
+    /// Returns
+    /// -------
+    /// ObjectMetadata
+    ///
+    /// Raises
+    /// ------
+    /// NotFoundError
+    ///     When there is no such object or bucket.
+    #[pyo3(signature = (bucket_name, object_name))]
+    fn get_object_metadata(&self, py: Python<'_>, bucket_name: &str, object_name: String) -> PyResult<ObjectMetadata> {
+        let bucket = bucket(py, bucket_name)?;
+        let found = self
+            .connection
+            .run(py, |storage| async move { storage.client().get_object_metadata(&bucket, &object_name).await });
+        found.map(ObjectMetadata::from)
+    }
+
+    /// Return True when the bucket exists and the login may see it.
+    ///
+    /// Parameters
+    /// ----------
+    /// bucket_name : str
+    ///     The bucket.
+    ///
+    /// Returns
+    /// -------
+    /// bool
+    ///
+    /// Raises
+    /// ------
+    /// DeniedError
+    ///     When the login may not know.
+    #[pyo3(signature = (bucket_name))]
+    fn bucket_exists(&self, py: Python<'_>, bucket_name: &str) -> PyResult<bool> {
+        let bucket = bucket(py, bucket_name)?;
+        self.connection.run(py, |storage| async move { storage.client().bucket_exists(&bucket).await })
+    }
+
+    /// Return True when the object exists.
+    ///
+    /// Parameters
+    /// ----------
+    /// bucket_name : str
+    ///     The bucket.
+    /// object_name : str
+    ///     The key.
+    ///
+    /// Returns
+    /// -------
+    /// bool
+    ///
+    /// Raises
+    /// ------
+    /// DeniedError
+    ///     When the login may not know.
+    #[pyo3(signature = (bucket_name, object_name))]
+    fn object_exists(&self, py: Python<'_>, bucket_name: &str, object_name: String) -> PyResult<bool> {
+        let bucket = bucket(py, bucket_name)?;
+        self.connection.run(py, |storage| async move { storage.client().object_exists(&bucket, &object_name).await })
+    }
+
+    /// Return a URL that lets whoever holds it fetch an object, or store one, until it expires.
+    ///
+    /// Nothing is sent, and nothing says that the object exists.
+    ///
+    /// Parameters
+    /// ----------
+    /// bucket_name : str
+    ///     The bucket.
+    /// object_name : str
+    ///     The key.
+    /// expiration : int, default 3600
+    ///     How long the URL lives, in seconds: 1 second to 7 days.
+    /// put : bool, default False
+    ///     Allow storing the object instead of fetching it.
+    ///
+    /// Returns
+    /// -------
+    /// str
+    ///
+    /// Raises
+    /// ------
+    /// InvalidError
+    ///     When S3 does not allow so long a life.
+    #[pyo3(signature = (bucket_name, object_name, expiration=3600, *, put=false))]
+    fn get_presigned_url(
+        &self,
+        py: Python<'_>,
+        bucket_name: &str,
+        object_name: String,
+        expiration: i64,
+        put: bool,
+    ) -> PyResult<String> {
+        let (bucket, expires) = (bucket(py, bucket_name)?, lifetime(expiration));
+        let method = if put { PresignedMethod::Put } else { PresignedMethod::Get };
+        self.connection.run(py, |storage| async move {
+            storage.client().get_presigned_url(&bucket, &object_name, method, expires).await
+        })
+    }
+
+    fn __repr__(&self) -> String {
+        format!("S3Client(endpoint='{}')", self.connection.endpoint())
+    }
+}

@@ -1,0 +1,140 @@
+//! The work of the verbs that are more than one call of the library. None of it touches Python.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use modeldepot::history::{History, MAX_BYTES};
+use modeldepot::s3::{ObjectMetadata, UploadOptions};
+use modeldepot::{
+    ArtifactPath, BucketName, Error, ModelName, ModelStorage, Published, Pull, Push, Result, Scan, Selector, Source,
+    SourceError, Version,
+};
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+
+use crate::progress::Meter;
+
+/// Where models are put that nobody names a folder for: the original's.
+pub(crate) const DOWNLOADED: &str = "./models/downloaded";
+
+/// A version to publish.
+pub(crate) struct Upload {
+    pub(crate) model: ModelName,
+    pub(crate) version: Option<Version>,
+    pub(crate) scan: Scan,
+    /// The name that the model file gets instead of its own.
+    pub(crate) file_name: Option<ArtifactPath>,
+    pub(crate) history: Option<PathBuf>,
+    pub(crate) metadata: Map<String, Value>,
+    pub(crate) resume: bool,
+    pub(crate) md5: bool,
+    pub(crate) copy: bool,
+}
+
+impl Upload {
+    pub(crate) async fn run(self, storage: ModelStorage, meter: Meter) -> Result<Published> {
+        let Upload { model, version, mut scan, file_name, history, metadata, resume, md5, copy } = self;
+        // On a thread of its own: a large folder on a slow disk must not keep Ctrl-C waiting.
+        let read = tokio::task::spawn_blocking(move || -> Result<_> {
+            let mut merged = Map::new();
+            if let Some(history) = history {
+                merged.extend(read_history(&history)?.metadata());
+                scan.with.push(history);
+            }
+            merged.extend(metadata);
+            Ok((renamed(Source::scan(&scan)?, file_name)?, merged))
+        });
+        let (source, metadata) = read.await.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))?;
+        let push = Push {
+            model,
+            version,
+            source,
+            metadata,
+            created: OffsetDateTime::now_utc(),
+            tool: concat!("modeldepot-python ", env!("CARGO_PKG_VERSION")).to_owned(),
+            journal: if resume { modeldepot_cli::state_folder() } else { None },
+            md5,
+            copies: copy,
+        };
+        storage.upload_model(push, &meter.progress()).await
+    }
+}
+
+/// Puts the model file under another name.
+fn renamed(mut source: Source, name: Option<ArtifactPath>) -> Result<Source> {
+    let Some(name) = name.filter(|name| *name != source.main) else { return Ok(source) };
+    let local =
+        |path: &ArtifactPath| source.files.iter().find(|file| file.path == *path).map(|file| file.local.clone());
+    if let (Some(second), Some(first)) = (local(&name), local(&source.main)) {
+        return Err(SourceError::Twice { path: name, first, second }.into());
+    }
+    for file in source.files.iter_mut().filter(|file| file.path == source.main) {
+        file.path = name.clone();
+    }
+    source.files.sort_by(|a, b| a.path.cmp(&b.path));
+    source.main = name;
+    Ok(source)
+}
+
+fn read_history(path: &Path) -> Result<History> {
+    let mut bytes = Vec::new();
+    // One more than may be: the library says what is too large, and nothing beyond that is held in memory.
+    let read = File::open(path).and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes));
+    read.map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => SourceError::Missing { path: path.to_owned() },
+        _ => SourceError::Unreadable { path: path.to_owned(), source },
+    })?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    History::parse(&name, &bytes).map_err(|source| Error::History { path: path.to_owned(), source })
+}
+
+/// Fetches a version and returns where its model file lies.
+pub(crate) async fn download(
+    storage: ModelStorage,
+    selector: Selector,
+    folder: PathBuf,
+    resume: bool,
+    sync: bool,
+    meter: Meter,
+) -> Result<PathBuf> {
+    let pull = Pull { resume, sync, ..Pull::new(selector, folder) };
+    Ok(storage.download_model(&pull, &meter.progress()).await?.model_path)
+}
+
+/// Stores a file under a key; none takes the file's name.
+pub(crate) async fn store(
+    storage: ModelStorage,
+    path: PathBuf,
+    bucket: BucketName,
+    key: Option<String>,
+    options: UploadOptions,
+    meter: Meter,
+) -> Result<ObjectMetadata> {
+    let key = match key {
+        Some(key) => key,
+        None => {
+            let name = path.file_name().unwrap_or_default().to_str();
+            name.ok_or_else(|| SourceError::NotUtf8 { path: path.clone() })?.to_owned()
+        }
+    };
+    // Whatever is wrong with the file is the upload's to say.
+    meter.plan(path.metadata().map_or(0, |found| found.len()));
+    storage.client().upload_file(&path, &bucket, &key, &options, |bytes| meter.moved(bytes)).await
+}
+
+/// Fetches an object into a file.
+pub(crate) async fn fetch(
+    storage: ModelStorage,
+    bucket: BucketName,
+    key: String,
+    path: PathBuf,
+    watched: bool,
+    meter: Meter,
+) -> Result<PathBuf> {
+    if watched {
+        meter.plan(storage.client().get_object_metadata(&bucket, &key).await?.size);
+    }
+    storage.client().download_file(&bucket, &key, &path, |bytes| meter.moved(bytes)).await?;
+    Ok(path)
+}

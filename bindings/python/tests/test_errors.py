@@ -1,0 +1,143 @@
+"""One base, the kinds, the builtins, and the sentences of the command."""
+
+import json
+import pickle
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import modeldepot
+from modeldepot import (
+    ConflictError,
+    CorruptError,
+    DeniedError,
+    InvalidError,
+    IoError,
+    LocalFileNotFoundError,
+    ModelDepotError,
+    ModelStorage,
+    NotFoundError,
+    UnavailableError,
+)
+
+from .conftest import COMMAND
+
+BUILTINS = {
+    "InvalidError": ValueError,
+    "NotFoundError": LookupError,
+    "ConflictError": Exception,
+    "DeniedError": PermissionError,
+    "UnavailableError": ConnectionError,
+    "CorruptError": Exception,
+    "IoError": OSError,
+    "InternalError": RuntimeError,
+    "LocalFileNotFoundError": FileNotFoundError,
+}
+
+
+@pytest.mark.parametrize("name, builtin", BUILTINS.items())
+def test_each_kind_is_ours_and_the_builtin(name: str, builtin: type[BaseException]) -> None:
+    kind = getattr(modeldepot, name)
+    assert issubclass(kind, ModelDepotError) and issubclass(kind, builtin)
+    assert kind.__module__ == "modeldepot" and kind.__doc__
+    error = kind("it failed", "try this", ["a cause"])
+    assert str(error) == "it failed\ncaused by: a cause\nhint: try this"
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), again.hint, again.causes) == (kind, str(error), "try this", ("a cause",))
+
+
+def said_by_the_command(*arguments: str) -> dict[str, Any]:
+    """Returns what the command says of a failure, in JSON."""
+    done = subprocess.run([COMMAND, "--json", *arguments], capture_output=True, text=True)
+    error: dict[str, Any] = json.loads(done.stderr)["error"]
+    return error
+
+
+@pytest.mark.parametrize(
+    "call, kind, arguments",
+    [
+        (lambda s, m: s.describe("plant_clasifier"), NotFoundError, ["show", "plant_clasifier"]),
+        (lambda s, m: s.describe("plant_classifier", "2"), NotFoundError, ["show", "plant_classifier@2"]),
+        (lambda s, m: s.upload_model("nope.pth", "m"), LocalFileNotFoundError, ["push", "m", "nope.pth"]),
+        (
+            lambda s, m: s.upload_model(m, "m", history=m),
+            InvalidError,
+            ["push", "m", "best_model.pth", "--history", "best_model.pth"],
+        ),
+        (
+            lambda s, m: s.upload_model(m, "plant_classifier", "1", {"other": 1}),
+            ConflictError,
+            ["push", "plant_classifier", "best_model.pth", "--version", "1", "--meta", "other=1"],
+        ),
+        (
+            lambda s, m: s.presigned_url("plant_classifier", file="best_modl.pth"),
+            NotFoundError,
+            ["url", "plant_classifier", "--file", "best_modl.pth"],
+        ),
+        (
+            lambda s, m: ModelStorage(endpoint="localhost:9000"),
+            InvalidError,
+            ["--endpoint", "localhost:9000", "models"],
+        ),
+        (
+            lambda s, m: ModelStorage(endpoint="http://127.0.0.1:1").models(),
+            UnavailableError,
+            ["--endpoint", "http://127.0.0.1:1", "models"],
+        ),
+        (lambda s, m: ModelStorage(bucket="no-such").models(), NotFoundError, ["--bucket", "no-such", "models"]),
+        (
+            lambda s, m: s.download_model("plant_classifier", local_dir=m),
+            IoError,
+            ["pull", "plant_classifier", "best_model.pth"],
+        ),
+    ],
+)
+def test_the_words_are_the_commands(
+    storage: ModelStorage, model: Path, call: Any, kind: type[ModelDepotError], arguments: list[str]
+) -> None:
+    storage.upload_model(model, "plant_classifier", "1")
+    with pytest.raises(kind) as raised:
+        call(storage, Path("best_model.pth"))
+    said = said_by_the_command(*arguments)
+    error = raised.value
+    assert type(error) is kind
+    assert (error.message, list(error.causes), error.hint) == (said["message"], said["causes"], said["hint"])
+
+
+def test_a_wrong_login_is_denied_and_shows_no_secret(storage: ModelStorage) -> None:
+    secret = "correct horse battery staple"
+    for access in ("minioadmin", "nobody"):
+        with pytest.raises(DeniedError) as raised:
+            ModelStorage(access_key=access, secret_key=secret).models()
+        assert secret not in str(raised.value) + repr(raised.value) + repr(
+            ModelStorage(access_key=access, secret_key=secret)
+        )
+        assert raised.value.hint is not None
+
+
+def test_damage_is_told_and_nothing_is_left(storage: ModelStorage, boto: Any, large: Path) -> None:
+    storage.upload_model(large, "m", "1")
+    damaged = bytearray(large.read_bytes())
+    damaged[9_000_000] ^= 1
+    boto.put_object(Bucket=storage.bucket, Key="m/v1/large.bin", Body=bytes(damaged))
+    for attempt in (lambda: storage.verify("m"), lambda: storage.download_model("m", local_dir="back")):
+        with pytest.raises(CorruptError, match="`large.bin` is damaged between its bytes 8388608 and 16777215"):
+            attempt()
+    assert not Path("back/large.bin").exists()
+    with storage.open("m") as file:
+        assert file.read(3) == large.read_bytes()[:3], "the parts that are whole are of use"
+        file.seek(9_000_001)
+        with pytest.raises(CorruptError):
+            file.read(1)
+
+
+def test_what_the_system_said_is_kept(storage: ModelStorage, model: Path) -> None:
+    storage.upload_model(model, "m", "1")
+    with pytest.raises(IoError) as raised:
+        storage.download_model("m", local_dir=model)
+    assert raised.value.errno is not None and raised.value.filename == str(model)
+    with pytest.raises(FileNotFoundError) as missing:
+        storage.upload_model("nope.pth", "m")
+    assert (missing.value.errno, missing.value.filename) == (2, "nope.pth")

@@ -1,0 +1,264 @@
+//! The Python package: its wheel, and its tests in environments with nothing else of ours.
+//!
+//! ```text
+//! target/python/wheels/     the wheel, as it was built last
+//! target/python/alone-3.9/  an environment with the wheel and nothing else
+//! target/python/tests-3.9/  one with what the tests need, of the oldest and of the newest Python on this machine
+//! ```
+//!
+//! What has not changed is not made again: neither the wheel nor an environment.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::report::{Outcome, Report, Tally};
+use crate::servers::Server;
+use crate::test::tallied;
+use crate::tools::{MATURIN, Tools};
+use crate::{clean, quietly, root, run as run_command};
+
+const REQUIREMENTS: &str = "bindings/python/tests/requirements.txt";
+
+/// What only the newest Python is tried with: frameworks, the notebook, and who checks types and style.
+const NEWEST: &str = "bindings/python/tests/requirements-newest.txt";
+
+/// Files of tests that need the above.
+const NEEDS_NEWEST: [&str; 2] = ["tests/test_callbacks.py", "tests/test_examples.py"];
+
+/// Tests at once. They wait for servers more than they work.
+const AT_ONCE: &str = "4";
+
+/// Names a Python that has PyTorch and Lightning, which are 6 GB: too much to install for everybody.
+const TORCH_PYTHON: &str = "MODELDEPOT_TORCH_PYTHON";
+
+/// The oldest that the wheel is made for.
+const OLDEST: (u32, u32) = (3, 9);
+
+/// Runs everything, with the servers that are running; with pytest's `-k`, tests on the newest Python alone.
+pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, servers: &[&Option<Server>]) -> Tally {
+    let mut tally = Tally::default();
+    let Some(wheel) = report.step_with("python: wheel", || wheel(tools)) else { return tally };
+    let Some(pythons) = report.step_with("python: which", pythons) else { return tally };
+    let (Some(oldest), Some(newest)) = (pythons.first(), pythons.last()) else { return tally };
+    if filter.is_none() {
+        let step = format!("python: the document's snippets on {}, with the wheel alone", oldest.name());
+        report.step(&step, || alone(oldest, &wheel, servers));
+    }
+    if filter.is_none() && oldest.version != newest.version {
+        report.step(&format!("python: tests on {}", oldest.name()), || {
+            let python = oldest.environment("tests", &[REQUIREMENTS], &wheel)?;
+            let mut pytest = pytest(&python, "not torch and not long", None);
+            for file in NEEDS_NEWEST {
+                pytest.args(["--ignore", file]);
+            }
+            tallied(&mut pytest, &mut tally).map_err(Outcome::Failed)
+        });
+    }
+    let environment = report.step_with(&format!("python: environment of {}", newest.name()), || {
+        newest.environment("tests", &[REQUIREMENTS, NEWEST], &wheel)
+    });
+    let Some(python) = environment else { return tally };
+    report.step(&format!("python: tests on {}", newest.name()), || {
+        tallied(&mut pytest(&python, "not torch", filter), &mut tally)
+    });
+    if filter.is_none() {
+        report.step("python: tests with PyTorch and Lightning", || with_torch(&wheel, &mut tally));
+        check(report, &python);
+    }
+    tally
+}
+
+/// Runs the tests that need PyTorch, in an environment that the user has made.
+fn with_torch(wheel: &Path, tally: &mut Tally) -> Outcome {
+    let Some(python) = std::env::var_os(TORCH_PYTHON).map(PathBuf::from) else {
+        let why = format!("they are 6 GB; {TORCH_PYTHON} names a Python that has them and {REQUIREMENTS}");
+        return Outcome::OutOfReach(why);
+    };
+    install(&python, wheel).and_then(|()| tallied(&mut pytest(&python, "torch", None), tally)).into()
+}
+
+/// Types and style, by who knows them.
+fn check(report: &mut Report, python: &Path) {
+    let cache = |name: &str| root().join("target/python").join(name);
+    let module = |name: &str| {
+        let mut command = in_package(python);
+        command.args(["-m", name]);
+        command
+    };
+    report.step("python: mypy", || {
+        run_command(module("mypy").arg("--cache-dir").arg(cache("mypy")).args(["python/modeldepot", "tests"]))
+    });
+    report.step("python: stubs", || {
+        let mut stubtest = module("mypy.stubtest");
+        // Elsewhere: in the package's folder it would find the sources, which have no module to compare with.
+        stubtest.current_dir(cache("")).arg("modeldepot._modeldepot").arg("--mypy-config-file");
+        run_command(stubtest.arg(root().join("bindings/python/pyproject.toml")))
+    });
+    report.step("python: pyright", || {
+        let pyright = || {
+            let mut pyright = module("pyright");
+            // It would install itself into the home folder.
+            pyright.env("PYRIGHT_PYTHON_CACHE_DIR", cache("pyright")).env("PYRIGHT_PYTHON_IGNORE_WARNINGS", "1");
+            pyright
+        };
+        match quietly(pyright().arg("--version")) {
+            Ok(_) => run_command(pyright().args(["--project", "pyproject.toml", "--pythonpath"]).arg(python)).into(),
+            Err(why) => Outcome::Skipped(format!("needs node and npm's registry: {why}")),
+        }
+    });
+    report.step("python: style", || {
+        let paths = ["python", "tests", "../../examples"];
+        let ruff = |verb: &[&str]| {
+            run_command(module("ruff").args(verb).args(["--no-cache", "--config", "pyproject.toml"]).args(paths))
+        };
+        ruff(&["check"]).and_then(|()| ruff(&["format", "--check"]))
+    });
+}
+
+/// Builds the wheel, with what cargo has built already.
+fn wheel(tools: &Tools) -> Result<PathBuf, Outcome> {
+    let maturin = tools.get(&MATURIN).map_err(Outcome::Skipped)?;
+    let [built, wheels] = ["built", "wheels"].map(|name| root().join("target/python").join(name));
+    // The last one's name may be another.
+    let _ = fs::remove_dir_all(&built);
+    let mut build = Command::new(maturin);
+    build.args(["build", "--quiet", "--locked", "--profile", "dev", "--manifest-path"]);
+    build.arg(root().join("bindings/python/Cargo.toml")).arg("--out").arg(&built).current_dir(root());
+    // The first moment that a zip can say: the same content is the same wheel.
+    build.env("SOURCE_DATE_EPOCH", "315532800");
+    run_command(clean(&mut build)).map_err(Outcome::Failed)?;
+    let found = fs::read_dir(&built).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).next();
+    let found = found.ok_or_else(|| Outcome::Failed("maturin made no wheel".to_owned()))?;
+    let wheel = wheels.join(found.file_name().unwrap_or_default());
+    // Left where it is when it is the same, so that whoever has installed it can see that.
+    if !matches!((fs::read(&found), fs::read(&wheel)), (Ok(new), Ok(old)) if new == old) {
+        let _ = fs::remove_dir_all(&wheels);
+        let moved = fs::create_dir_all(&wheels).and_then(|()| fs::rename(&found, &wheel));
+        moved.map_err(|error| Outcome::Failed(format!("{}: {error}", wheel.display())))?;
+    }
+    Ok(wheel)
+}
+
+/// A Python on this machine.
+struct Python {
+    program: PathBuf,
+    version: (u32, u32),
+}
+
+/// Returns the Pythons that the wheel is for, the oldest first, one of each version.
+fn pythons() -> Result<Vec<Python>, Outcome> {
+    let mut found: Vec<Python> = Vec::new();
+    let mut programs = vec![PathBuf::from("python3")];
+    programs.extend((OLDEST.1..20).map(|minor| PathBuf::from(format!("python3.{minor}"))));
+    // What pyenv has need not be on the path.
+    let pyenv = std::env::var_os("PYENV_ROOT").map(PathBuf::from);
+    let pyenv = pyenv.or_else(|| std::env::home_dir().map(|home| home.join(".pyenv")));
+    for entry in pyenv.iter().flat_map(|pyenv| fs::read_dir(pyenv.join("versions"))).flatten().flatten() {
+        programs.push(entry.path().join("bin/python3"));
+    }
+    for program in programs {
+        let asked = quietly(Command::new(&program).args(["-c", "import sys; print(*sys.version_info[:2])"]));
+        let Ok(said) = asked else { continue };
+        let mut numbers = said.split_whitespace().filter_map(|number| number.parse().ok());
+        let (Some(major), Some(minor)) = (numbers.next(), numbers.next()) else { continue };
+        if (major, minor) >= OLDEST && found.iter().all(|python| python.version != (major, minor)) {
+            found.push(Python { program, version: (major, minor) });
+        }
+    }
+    found.sort_by_key(|python| python.version);
+    if found.is_empty() { Err(Outcome::Skipped("needs python3, 3.9 or newer".to_owned())) } else { Ok(found) }
+}
+
+impl Python {
+    fn name(&self) -> String {
+        format!("{}.{}", self.version.0, self.version.1)
+    }
+
+    /// Returns the Python of an environment with these requirements and the wheel, made anew when they have changed.
+    fn environment(&self, name: &str, requirements: &[&str], wheel: &Path) -> Result<PathBuf, Outcome> {
+        let folder = root().join("target/python").join(format!("{name}-{}", self.name()));
+        let python = folder.join("bin/python");
+        let texts = requirements.iter().map(|file| fs::read_to_string(root().join(file)).unwrap_or_default());
+        // Programs in a Python environment know its absolute path: a moved checkout needs a new one.
+        let made = Stamp::new(&folder, "made", format!("{}\n{}", folder.display(), texts.collect::<String>()));
+        if !made.is_there() {
+            eprintln!("making a Python {} environment in {}", self.name(), folder.display());
+            quietly(Command::new(&self.program).args(["-m", "venv", "--clear"]).arg(&folder))
+                .map_err(|why| Outcome::Skipped(format!("needs python3 with `venv`: {why}")))?;
+            if !requirements.is_empty() {
+                eprintln!("installing {}", requirements.join(" and "));
+                let mut pip = Command::new(&python);
+                pip.args(["-m", "pip", "install", "--quiet", "--no-input"]).current_dir(root());
+                for file in requirements {
+                    pip.args(["--requirement", file]);
+                }
+                quietly(&mut pip).map_err(Outcome::Skipped)?;
+            }
+            made.set()?;
+        }
+        let when = fs::metadata(wheel).and_then(|found| found.modified());
+        let installed = Stamp::new(&folder, "installed", format!("{wheel:?} of {when:?}"));
+        if !installed.is_there() {
+            install(&python, wheel).map_err(Outcome::Failed)?;
+            installed.set()?;
+        }
+        Ok(python)
+    }
+}
+
+/// A file that says what a folder was made of.
+struct Stamp {
+    path: PathBuf,
+    text: String,
+}
+
+impl Stamp {
+    fn new(folder: &Path, name: &str, text: String) -> Self {
+        Self { path: folder.join(name), text }
+    }
+
+    fn is_there(&self) -> bool {
+        fs::read_to_string(&self.path).is_ok_and(|found| found == self.text)
+    }
+
+    fn set(&self) -> Result<(), Outcome> {
+        fs::write(&self.path, &self.text).map_err(|error| Outcome::Failed(format!("{}: {error}", self.path.display())))
+    }
+}
+
+/// Installs the wheel and nothing else, over the one before.
+fn install(python: &Path, wheel: &Path) -> Result<(), String> {
+    let alone = ["-m", "pip", "install", "--quiet", "--no-input", "--no-index", "--no-deps", "--force-reinstall"];
+    quietly(Command::new(python).args(alone).arg(wheel)).map(drop)
+}
+
+/// Runs the document's snippets on the embedded server, and on those that are running.
+fn alone(python: &Python, wheel: &Path, servers: &[&Option<Server>]) -> Result<(), Outcome> {
+    let python = python.environment("alone", &[], wheel)?;
+    let endpoints = servers.iter().filter_map(|server| server.as_ref()).map(|server| server.endpoint.as_str());
+    for endpoint in [None].into_iter().chain(endpoints.map(Some)) {
+        let mut script = Command::new(&python);
+        script.arg("bindings/python/tests/document.py").args(endpoint).current_dir(root());
+        run_command(&mut script).map_err(Outcome::Failed)?;
+    }
+    Ok(())
+}
+
+/// Returns a command of a Python in the package's folder that leaves nothing there.
+fn in_package(python: &Path) -> Command {
+    let mut command = Command::new(python);
+    command.current_dir(root().join("bindings/python"));
+    command.env("PYTHONPYCACHEPREFIX", root().join("target/python/pycache"));
+    command
+}
+
+/// Returns pytest for the tests with these marks.
+fn pytest(python: &Path, marks: &str, filter: Option<&str>) -> Command {
+    let mut pytest = in_package(python);
+    pytest.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", AT_ONCE, "-m", marks]);
+    if let Some(filter) = filter {
+        pytest.args(["-k", filter]);
+    }
+    pytest
+}
