@@ -11,7 +11,8 @@
 //! | `bench`    | compares the command with its peers, writes `docs/benchmarks.md`         |
 //!
 //! It depends on nothing but the standard library, so that the first `cargo xtask` of a fresh checkout
-//! starts in seconds. It needs a Unix (`sh`, process groups), and installs nothing outside `target/`.
+//! starts in seconds. It needs a Unix (`sh`, process groups), and installs nothing outside `target/`, but for a Chromium
+//! where it is root on a Debian without one.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command that talks to a terminal")]
 
 mod bench;

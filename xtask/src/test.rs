@@ -1,7 +1,8 @@
 //! `cargo xtask test`: every test, those that need a server or an outside client included.
 //!
 //! Such a test is `#[ignore]`d, so that a plain `cargo test` needs nothing. It has `minio`, `seaweedfs`,
-//! `rclone_serve` or `outside_CLIENT` in its name, and reads where to find it from the environment set here.
+//! `rclone_serve` or `outside_CLIENT` in its name, and reads where to find it from the environment set here. The console
+//! is tested in a Chromium by `tests/console`; its screenshots lie under `target/console`.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -9,8 +10,8 @@ use std::process::{Command, Stdio};
 use crate::python;
 use crate::report::{Outcome, Report, Tally};
 use crate::servers::{self, Server};
-use crate::tools::{BOTO3, MC, RCLONE, S5CMD, Tools};
-use crate::{announce, cargo, contract, spelled};
+use crate::tools::{AXE, BOTO3, MC, PLAYWRIGHT, RCLONE, S5CMD, Tools, chromium};
+use crate::{announce, cargo, contract, root, run as run_command, spelled};
 
 /// Runs the tests whose names have `filter` in them, with variables of the environment that say how much is tried.
 pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, more: &[(&str, &str)]) {
@@ -53,6 +54,9 @@ pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, more
     }
     report.step("cargo test, with servers and clients", || tallied(&mut command, &mut ignored));
 
+    if filter.is_none_or(|filter| "console".contains(filter)) {
+        report.step("console, in Chromium", || console(tools));
+    }
     // A filter names tests, and this is none.
     if filter.is_none() {
         contract::run(report, tools);
@@ -73,6 +77,24 @@ pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, more
 pub(crate) fn python(report: &mut Report, tools: &Tools, filter: Option<&str>) {
     let found = python::run(report, tools, filter, &[]);
     report.count(found.passed, found.failed, found.ignored);
+}
+
+fn console(tools: &Tools) -> Outcome {
+    let found = chromium().and_then(|chromium| Ok((chromium, tools.get(&PLAYWRIGHT)?, tools.get(&AXE)?)));
+    let (chromium, python, axe) = match found {
+        Ok(found) => found,
+        Err(why) => return Outcome::Skipped(why),
+    };
+    let (out, binary) = (root().join("target/console"), root().join("target/debug/modeldepot"));
+    // The screenshots of pages that are no more are not these.
+    let _ = std::fs::remove_dir_all(&out);
+    let run = || {
+        run_command(&mut cargo(["build", "--locked", "--package", "modeldepot-cli"]))?;
+        let mut tests = Command::new(python);
+        tests.arg("tests/console/run.py").arg(binary);
+        run_command(tests.arg(chromium).arg(axe).arg(out).env("PYTHONDONTWRITEBYTECODE", "1").current_dir(root()))
+    };
+    run().into()
 }
 
 fn start(

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! target/tools/venv/      a Python environment: `venv/bin/python` imports boto3
+//! target/tools/npm/       what npm packages hold: axe-core
 //! target/tools/bin/       everything else: minio, weed, mc, s5cmd, rclone, schemathesis, cargo-deny, compose-check
 //! target/tools/stamps/    what is installed; with its stamp up to date a tool costs nothing
 //! ```
@@ -30,13 +31,18 @@ enum Source {
     Go {
         package: &'static str,
     },
+    /// One file of an npm package.
+    Npm {
+        package: &'static str,
+        file: &'static str,
+    },
     /// A Go module in this repository; its `go.sum` pins its dependencies.
     OwnGo {
         dir: &'static str,
         text: &'static str,
     },
 }
-use Source::{Go, Library, OwnGo, Wheel};
+use Source::{Go, Library, Npm, OwnGo, Wheel};
 
 pub(crate) const BOTO3: Tool = Tool { name: "boto3", source: Library { requirement: "boto3==1.44.5" } };
 
@@ -68,6 +74,13 @@ pub(crate) const MINIO: Tool =
 pub(crate) const MC: Tool =
     Tool { name: "mc", source: Go { package: "github.com/minio/mc@v0.0.0-20250313080218-cf909e1063a9" } };
 
+/// Drives a browser; it brings none along.
+pub(crate) const PLAYWRIGHT: Tool = Tool { name: "playwright", source: Library { requirement: "playwright==1.65.2" } };
+
+/// Finds what keeps people with a screen reader or a keyboard out of a page.
+pub(crate) const AXE: Tool =
+    Tool { name: "axe-core", source: Npm { package: "axe-core@4.14.1", file: "node_modules/axe-core/axe.min.js" } };
+
 /// The loader inside `docker compose`, as a program.
 pub(crate) const COMPOSE_CHECK: Tool = Tool {
     name: "compose-check",
@@ -86,7 +99,7 @@ impl Tool {
     pub(crate) fn pin(&self) -> &'static str {
         match self.source {
             Library { requirement } | Wheel { requirement } => requirement,
-            Go { package } => package,
+            Go { package } | Npm { package, .. } => package,
             OwnGo { dir, .. } => dir,
         }
     }
@@ -112,13 +125,14 @@ impl Tools {
         let path = match tool.source {
             // Not in `bin`: through a link from elsewhere, Python would not find its environment.
             Library { .. } => self.dir.join("venv/bin/python"),
+            Npm { file, .. } => self.dir.join("npm").join(file),
             _ => self.dir.join("bin").join(tool.name),
         };
         let stamp = self.dir.join("stamps").join(tool.name);
         let wanted = match tool.source {
             // Programs in a Python environment know its absolute path: a moved checkout needs a new one.
             Library { requirement } | Wheel { requirement } => format!("{requirement} in {}\n", self.dir.display()),
-            Go { package } => format!("{package}\n"),
+            Go { package } | Npm { package, .. } => format!("{package}\n"),
             OwnGo { text, .. } => text.to_owned(),
         };
         let io = |error| format!("cannot write under {}: {error}", self.dir.display());
@@ -139,6 +153,7 @@ impl Tools {
                 std::os::unix::fs::symlink(self.dir.join("venv/bin").join(tool.name), &path).map_err(io)?;
             }
             Go { package } => self.install_go(package)?,
+            Npm { package, .. } => self.install_npm(package)?,
             OwnGo { dir, .. } => {
                 needs_go()?;
                 eprintln!("building {dir}");
@@ -175,6 +190,37 @@ impl Tools {
         eprintln!("building {package} (the first time may take minutes)");
         quietly(Command::new("go").args(["install", package]).env("GOBIN", self.dir.join("bin"))).map(drop)
     }
+}
+
+impl Tools {
+    fn install_npm(&self, package: &str) -> Result<(), String> {
+        quietly(Command::new("npm").arg("--version")).map_err(|_| "needs npm".to_owned())?;
+        eprintln!("installing {package}");
+        let install = ["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"];
+        quietly(Command::new("npm").args(install).arg(self.dir.join("npm")).arg(package)).map(drop)
+    }
+}
+
+/// Returns the path of a Chromium, or what the machine lacks. Where this is root on a Debian without one, as in a container
+/// of CI, it is installed: the only thing here that does not go under `target/`.
+pub(crate) fn chromium() -> Result<PathBuf, String> {
+    const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+    let folders: Vec<PathBuf> = std::env::var_os("PATH").iter().flat_map(std::env::split_paths).collect();
+    let find =
+        || NAMES.iter().flat_map(|name| folders.iter().map(move |dir| dir.join(name))).find(|path| path.is_file());
+    if let Some(found) = find() {
+        return Ok(found);
+    }
+    let lacks = || "needs chromium (on Debian: apt-get install chromium)".to_owned();
+    let root = quietly(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+    if !root || quietly(Command::new("apt-get").arg("--version")).is_err() {
+        return Err(lacks());
+    }
+    eprintln!("installing chromium");
+    let apt = |args: &[&str]| quietly(Command::new("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive"));
+    apt(&["update", "-qq"])?;
+    apt(&["install", "-y", "-qq", "--no-install-recommends", "chromium"])?;
+    find().ok_or_else(lacks)
 }
 
 fn needs_go() -> Result<(), String> {

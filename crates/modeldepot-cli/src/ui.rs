@@ -2,7 +2,6 @@
 
 mod bar;
 mod table;
-mod units;
 
 use std::fmt::Display;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
@@ -13,8 +12,8 @@ use serde::Serialize;
 
 pub(crate) use self::bar::Bar;
 pub(crate) use self::table::Table;
-pub(crate) use self::units::{ago, date, duration, throughput};
-pub use self::units::{plural, size};
+pub(crate) use modeldepot::units::{ago, date, duration, throughput};
+pub use modeldepot::units::{plural, size};
 
 use crate::args::{ColorArg, Globals};
 use crate::error::Error;

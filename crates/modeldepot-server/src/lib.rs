@@ -10,11 +10,13 @@
 //! - `problem`: what is said of a failure.
 //! - `auth`: who asks, and what they may. `guard`: what every request passes. `steady`: what must keep moving.
 //! - `jobs`: verifications. `uploads`: what is on its way to be published.
+//! - `doctor`: what whoever starts the service can try of its surroundings, for the page on health.
 //! - `console`: the pages.
 
 mod auth;
 mod catalog;
 mod console;
+mod doctor;
 mod error;
 mod guard;
 mod jobs;
@@ -27,5 +29,6 @@ mod steady;
 mod uploads;
 
 pub use auth::{Scope, Token, Tokens, TokensError};
+pub use doctor::{Check, Doctor, Outcome};
 pub use error::Error;
 pub use server::{Config, Patience, Redirect, Server};

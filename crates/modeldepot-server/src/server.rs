@@ -25,6 +25,7 @@ use url::Url;
 
 use crate::auth::Gate;
 use crate::catalog::Catalog;
+use crate::doctor::Doctor;
 use crate::error::Error;
 use crate::guard::{Guard, network};
 use crate::jobs::Jobs;
@@ -65,6 +66,8 @@ pub struct Config {
     pub staging: PathBuf,
     /// Requests a second that each client may send. None is no limit.
     pub rate: Option<NonZeroU32>,
+    /// Tries what the service stands on, for the page on health.
+    pub doctor: Option<Doctor>,
     /// How long clients are waited for.
     pub patience: Patience,
 }
@@ -98,6 +101,7 @@ impl Config {
             public_url: None,
             staging: std::env::temp_dir(),
             rate: None,
+            doctor: None,
             patience: Patience::default(),
         }
     }
@@ -134,7 +138,8 @@ impl Server {
     /// # Errors
     /// [`Error`], when it cannot be started like this.
     pub async fn start(config: Config) -> Result<Server, Error> {
-        let Config { listen, settings, tokens, read_only, redirect, public_url, staging, rate, patience } = config;
+        let Config { listen, settings, tokens, read_only, redirect, public_url, staging, rate, doctor, patience } =
+            config;
         let closed = tokens.is_some();
         if !listen.ip().is_loopback() && !closed {
             return Err(Error::Open { address: listen });
@@ -153,6 +158,7 @@ impl Server {
             metrics: Metrics::new(),
             redirect,
             staging,
+            doctor,
             settings,
         };
         let app = App { catalog: Catalog::new(storage.clone()), storage, service: Arc::new(service) };

@@ -6,6 +6,7 @@ use modeldepot::{ModelStorage, Settings};
 
 use crate::auth::Gate;
 use crate::catalog::Catalog;
+use crate::doctor::Doctor;
 use crate::guard::Guard;
 use crate::jobs::Jobs;
 use crate::metrics::Metrics;
@@ -31,4 +32,5 @@ pub(crate) struct Service {
     pub(crate) redirect: Redirect,
     /// Where uploads lie until they are published.
     pub(crate) staging: std::path::PathBuf,
+    pub(crate) doctor: Option<Doctor>,
 }

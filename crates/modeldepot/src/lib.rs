@@ -45,7 +45,7 @@
 //! - [`Settings`]: where the models lie. Plain data: the library reads no environment, no home folder, no clock.
 //! - [`ModelName`], [`Version`], [`ArtifactPath`], [`Selector`]: names, each parsed once.
 //! - [`Manifest`], [`ObjectKey`]: what lies in the bucket.
-//! - [`history`]: a training history becomes metadata.
+//! - [`history`]: a training history becomes metadata. [`units`]: sizes, durations and times as people read them.
 //! - [`Error`] and [`ErrorKind`]: what to do when it fails; [`hint`] says it in words. [`Progress`]: how far it has come.
 //!
 //! It is not a server, keeps no cache and runs nothing in the background.
@@ -66,6 +66,7 @@ pub mod s3;
 mod settings;
 mod storage;
 mod task;
+pub mod units;
 
 pub use digest::{Blake3, Crc64, DigestError, Md5, Subtree};
 pub use error::{Error, ErrorKind, Result, SourceError, causes};

@@ -60,8 +60,8 @@ pub(crate) async fn run(command: Command, globals: &Globals, settings: &Settings
     let cx = Context { settings, ui };
     match command {
         // These tidy up after themselves, so they handle signals themselves.
-        Command::Up(args) => up::run(args, &cx).await,
-        Command::Serve(args) => serve::run(args, &cx).await,
+        Command::Up(args) => up::run(args, globals, &cx).await,
+        Command::Serve(args) => serve::run(args, globals, &cx).await,
         Command::Check(args) => check::run(args, &cx).await,
         Command::Demo(args) => demo::run(args, ui).await,
         Command::Doctor(args) => doctor::run(args, globals, &cx).await,

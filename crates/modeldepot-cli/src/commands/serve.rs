@@ -8,15 +8,16 @@ use modeldepot_server::{Config, Redirect, Server};
 use serde_json::json;
 
 use super::Context;
-use crate::args::{RedirectArg, ServeArgs, ServiceArgs};
+use crate::args::{Globals, RedirectArg, ServeArgs, ServiceArgs};
 use crate::config;
+use crate::doctor;
 use crate::error::Error;
 use crate::interrupt::Signals;
 use crate::ui::{BOLD, DIM, styled};
 
-pub(crate) async fn run(args: ServeArgs, cx: &Context<'_>) -> Result<(), Error> {
+pub(crate) async fn run(args: ServeArgs, globals: &Globals, cx: &Context<'_>) -> Result<(), Error> {
     let mut signals = Signals::listen();
-    let server = Server::start(configured(args.listen, cx.settings.clone(), args.service)?).await?;
+    let server = Server::start(configured(args.listen, globals, cx.settings.clone(), args.service)?).await?;
     let url = server.url();
     let endpoint = cx.storage().await?.client().endpoint().to_owned();
     if cx.ui.json {
@@ -45,7 +46,13 @@ pub(crate) async fn run(args: ServeArgs, cx: &Context<'_>) -> Result<(), Error> 
 const RATE: u32 = 200;
 
 /// Returns how the service is started.
-pub(super) fn configured(listen: SocketAddr, settings: Settings, args: ServiceArgs) -> Result<Config, Error> {
+pub(super) fn configured(
+    listen: SocketAddr,
+    globals: &Globals,
+    settings: Settings,
+    args: ServiceArgs,
+) -> Result<Config, Error> {
+    let doctor = doctor::for_the_console(globals, &settings)?;
     let default = Config::new(listen, settings);
     let rate = args.rate.unwrap_or(if listen.ip().is_loopback() { 0 } else { RATE });
     Ok(Config {
@@ -59,6 +66,7 @@ pub(super) fn configured(listen: SocketAddr, settings: Settings, args: ServiceAr
         public_url: args.public_url,
         rate: NonZeroU32::new(rate),
         staging: args.staging.unwrap_or_else(|| default.staging.clone()),
+        doctor: Some(doctor),
         ..default
     })
 }

@@ -9,12 +9,12 @@ use serde_json::json;
 
 use super::Context;
 use super::serve::configured;
-use crate::args::UpArgs;
+use crate::args::{Globals, UpArgs};
 use crate::error::Error;
 use crate::interrupt::Signals;
 use crate::ui::{BOLD, DIM, styled};
 
-pub(crate) async fn run(args: UpArgs, cx: &Context<'_>) -> Result<(), Error> {
+pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Result<(), Error> {
     let (access_key, secret_key) = login(cx.settings);
     let known = access_key == LOOPBACK_LOGIN && secret_key == LOOPBACK_LOGIN;
     let buckets: Vec<String> = cx.settings.buckets.all().iter().map(|bucket| bucket.to_string()).collect();
@@ -36,7 +36,7 @@ pub(crate) async fn run(args: UpArgs, cx: &Context<'_>) -> Result<(), Error> {
             let credentials = Credentials::Key { access: access_key, secret: Secret::new(secret_key), token: None };
             let endpoint = Some(endpoint.parse().map_err(modeldepot::Error::from)?);
             let settings = Settings { endpoint, credentials, ..cx.settings.clone() };
-            Some(Console::start(configured(args.console, settings, args.service)?).await?)
+            Some(Console::start(configured(args.console, globals, settings, args.service)?).await?)
         }
     };
     let console_url = console.as_ref().map(Console::url);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use modeldepot::{ErrorKind, Settings};
+use modeldepot_server::{Check, Outcome};
 use serde_json::{Value, json};
 
 use crate::error::Error;
@@ -103,6 +104,24 @@ impl Line {
         lines.extend(self.details.iter().map(|detail| format!("  {:14} {detail}", "")));
         lines.extend(self.change.iter().map(|change| format!("  {:14} {} {change}", "", styled(HINT, "→"))));
         lines
+    }
+
+    /// Returns the line for the console.
+    pub(super) fn check(&self) -> Check {
+        Check {
+            name: self.check,
+            outcome: match self.state {
+                State::Good => Outcome::Good,
+                State::Bad(_) => Outcome::Bad,
+                State::Note => Outcome::Note,
+                State::Skipped => Outcome::Skipped,
+            },
+            tried: self.tried.clone(),
+            found: self.found.clone(),
+            details: self.details.clone(),
+            change: self.change.clone(),
+            took: self.took,
+        }
     }
 
     pub(super) fn to_json(&self) -> Value {

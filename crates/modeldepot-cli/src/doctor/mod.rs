@@ -12,9 +12,11 @@ mod rights;
 mod service;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use modeldepot::{Error as Depot, S3Client};
+use modeldepot::{Error as Depot, S3Client, Settings};
+use modeldepot_server::Doctor;
 
 use self::line::{Line, State};
 use self::network::Place;
@@ -34,16 +36,22 @@ const NEED_A_SERVICE: [&str; 8] =
 
 /// What was found so far. Each line is told when it is known.
 struct Report<'a> {
-    cx: &'a Context<'a>,
+    settings: &'a Settings,
+    tell: Box<dyn FnMut(&Line) + Send + 'a>,
     lines: Vec<Line>,
     since: Instant,
-    told: Result<(), Error>,
 }
 
 pub(crate) async fn run(args: DoctorArgs, globals: &Globals, cx: &Context<'_>) -> Result<(), Error> {
     let in_use = config::origins(globals, cx.settings)?;
     let scratch = rights::scratch();
-    let mut report = Report { cx, lines: Vec::new(), since: Instant::now(), told: Ok(()) };
+    let mut told = Ok(());
+    let tell = |line: &Line| {
+        if !cx.ui.json && told.is_ok() {
+            told = line.text().iter().try_for_each(|line| cx.ui.answer(line));
+        }
+    };
+    let mut report = Report::new(cx.settings, tell);
     let mut wrote = None;
     let ended = unless_interrupted(examine(&mut report, &in_use, &scratch, &mut wrote)).await;
     if ended.is_err()
@@ -54,7 +62,7 @@ pub(crate) async fn run(args: DoctorArgs, globals: &Globals, cx: &Context<'_>) -
     }
     ended?;
     report.add_all(folder::look(&args.pull_folder));
-    let Report { lines, told, .. } = report;
+    let lines = report.end();
     told?;
     if cx.ui.json {
         cx.ui.answer_json(&lines.iter().map(Line::to_json).collect::<Vec<_>>())?;
@@ -72,9 +80,23 @@ pub(crate) async fn run(args: DoctorArgs, globals: &Globals, cx: &Context<'_>) -
     }
 }
 
+/// Returns the doctor for the console's page, which tries the same as the command but for the folder of pulls.
+pub(crate) fn for_the_console(globals: &Globals, settings: &Settings) -> Result<Doctor, Error> {
+    let in_use = Arc::new(config::origins(globals, settings)?);
+    let settings = Arc::new(settings.clone());
+    Ok(Doctor::new(move || {
+        let (in_use, settings) = (Arc::clone(&in_use), Arc::clone(&settings));
+        async move {
+            let mut report = Report::new(&settings, |_| {});
+            examine(&mut report, &in_use, &rights::scratch(), &mut None).await;
+            report.lines.iter().map(Line::check).collect()
+        }
+    }))
+}
+
 async fn examine(report: &mut Report<'_>, in_use: &[InUse], scratch: &str, wrote: &mut Option<S3Client>) {
     report.add(settings(in_use));
-    let settings = report.cx.settings;
+    let settings = report.settings;
     let Some(service) = reach(report).await else { return };
     let mut service = service;
 
@@ -105,7 +127,7 @@ async fn examine(report: &mut Report<'_>, in_use: &[InUse], scratch: &str, wrote
 
 /// Goes from the name to an answer of S3.
 async fn reach(report: &mut Report<'_>) -> Option<Service> {
-    let settings = report.cx.settings;
+    let settings = report.settings;
     let endpoint = match &settings.endpoint {
         Some(endpoint) => endpoint.to_string(),
         None => format!("https://s3.{}.amazonaws.com", settings.region),
@@ -170,11 +192,19 @@ fn source(in_use: &[InUse]) -> String {
     }
 }
 
-impl Report<'_> {
+impl<'a> Report<'a> {
+    fn new(settings: &'a Settings, tell: impl FnMut(&Line) + Send + 'a) -> Report<'a> {
+        Report { settings, tell: Box::new(tell), lines: Vec::new(), since: Instant::now() }
+    }
+
+    fn end(self) -> Vec<Line> {
+        self.lines
+    }
+
     fn add(&mut self, mut line: Line) {
         line.took = self.since.elapsed();
         self.since = Instant::now();
-        self.tell(&line.text());
+        (self.tell)(&line);
         self.lines.push(line);
     }
 
@@ -187,14 +217,8 @@ impl Report<'_> {
         let said: Vec<&str> = self.lines.iter().map(|line| line.check).collect();
         let rest = NEED_A_SERVICE.into_iter().skip_while(|check| *check != first);
         let rest: Vec<&str> = rest.filter(|check| !said.contains(check)).collect();
-        self.tell(&Line::skipped("not tried", &format!("{because}: {}", rest.join(", "))).text());
+        (self.tell)(&Line::skipped("not tried", &format!("{because}: {}", rest.join(", "))));
         self.lines.extend(rest.into_iter().map(|check| Line::skipped(check, because)));
-    }
-
-    fn tell(&mut self, text: &[String]) {
-        if !self.cx.ui.json && self.told.is_ok() {
-            self.told = text.iter().try_for_each(|line| self.cx.ui.answer(line));
-        }
     }
 
     fn state(&self, check: &str) -> Option<State> {

@@ -5,7 +5,7 @@ mod docs;
 mod extract;
 mod files;
 mod jobs;
-mod listing;
+pub(crate) mod listing;
 mod models;
 mod problems;
 mod publish;
@@ -13,8 +13,9 @@ mod service;
 mod uploads;
 mod versions;
 
-use axum::extract::DefaultBodyLimit;
-use axum::http::{Method, StatusCode, Uri};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post};
 use axum::{Router, middleware};
 use modeldepot::ErrorKind;
@@ -56,7 +57,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/healthz", get(service::health))
         .route("/readyz", get(service::ready))
         .route("/metrics", get(service::metrics));
-    api.merge(console::router())
+    api.merge(console::router(&app))
         .method_not_allowed_fallback(no_such_method)
         .fallback(no_such_page)
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
@@ -70,13 +71,17 @@ async fn no_such_method(method: Method, uri: Uri) -> Problem {
         .hint("/docs says what there is")
 }
 
-async fn no_such_page(uri: Uri) -> Problem {
+async fn no_such_page(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Response {
+    if !uri.path().starts_with("/api/") {
+        return console::nowhere(&app, &headers);
+    }
     Problem::new(ErrorKind::NotFound, format!("there is nothing at `{}`", uri.path().escape_debug()))
         .hint("/docs says what there is")
+        .into_response()
 }
 
 /// Returns what a task returned, or goes on with its panic.
-fn joined<T>(result: Result<T, JoinError>) -> Result<T, Problem> {
+pub(crate) fn joined<T>(result: Result<T, JoinError>) -> Result<T, Problem> {
     result.map_err(|error| match error.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),
         Err(_) => Problem::new(ErrorKind::Unavailable, "the service is stopping"),

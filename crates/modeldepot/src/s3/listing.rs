@@ -1,11 +1,43 @@
 //! What is in a bucket, page by page.
 
+use aws_sdk_s3::types::Object;
+
 use super::answer::About;
 use super::client::{ListedObject, S3Client, bare, moment};
 use crate::error::Result;
 use crate::name::BucketName;
 
+/// One page of what lies at a prefix, one level deep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The prefixes that end at the next `/`.
+    pub folders: Vec<String>,
+    /// The objects beside them.
+    pub objects: Vec<ListedObject>,
+    /// What asks for the next page, where there is one.
+    pub next: Option<String>,
+}
+
 impl S3Client {
+    /// Returns one page of what lies at `prefix`, one level deep: at most `most` folders and objects together, from
+    /// where `next` of the page before says.
+    pub async fn list_level(&self, bucket: &BucketName, prefix: &str, next: Option<&str>, most: u16) -> Result<Listed> {
+        let list = self.sdk.list_objects_v2().bucket(bucket.as_str()).prefix(prefix).delimiter("/");
+        let list = list.max_keys(most.into()).set_continuation_token(next.map(str::to_owned));
+        let page = list.send().await.map_err(|error| self.failed(About::bucket("list", bucket), error))?;
+        let folders = page
+            .common_prefixes()
+            .iter()
+            .filter_map(|found| found.prefix())
+            .filter(|folder| folder.starts_with(prefix));
+        let next = page.next_continuation_token().filter(|_| page.is_truncated() == Some(true));
+        Ok(Listed {
+            folders: folders.map(str::to_owned).collect(),
+            objects: page.contents().iter().filter_map(|object| listed(object, prefix)).collect(),
+            next: next.map(str::to_owned),
+        })
+    }
+
     /// Returns every object whose key begins with `prefix`, in the order of their keys, however many pages it takes.
     pub async fn list_objects(&self, bucket: &BucketName, prefix: &str) -> Result<Vec<ListedObject>> {
         let mut objects = Vec::new();
@@ -20,16 +52,7 @@ impl S3Client {
                 .send()
                 .await
                 .map_err(|error| self.failed(About::bucket("list", bucket), error))?;
-            for object in page.contents() {
-                // Callers cut the prefix off, and the server may be hostile.
-                let Some(key) = object.key().filter(|key| key.starts_with(prefix)) else { continue };
-                objects.push(ListedObject {
-                    key: key.to_owned(),
-                    size: object.size().unwrap_or_default().try_into().unwrap_or_default(),
-                    etag: bare(object.e_tag()),
-                    modified: object.last_modified().and_then(moment),
-                });
-            }
+            objects.extend(page.contents().iter().filter_map(|object| listed(object, prefix)));
             match page.next_continuation_token() {
                 Some(token) if page.is_truncated() == Some(true) => next = Some(token.to_owned()),
                 _ => return Ok(objects),
@@ -73,4 +96,15 @@ impl S3Client {
         }
         Ok(None)
     }
+}
+
+/// Returns an object as a listing shows it. One that does not lie at the prefix is none: callers cut the prefix off, and
+/// the server may be hostile.
+fn listed(object: &Object, prefix: &str) -> Option<ListedObject> {
+    Some(ListedObject {
+        key: object.key().filter(|key| key.starts_with(prefix))?.to_owned(),
+        size: object.size().unwrap_or_default().try_into().unwrap_or_default(),
+        etag: bare(object.e_tag()),
+        modified: object.last_modified().and_then(moment),
+    })
 }

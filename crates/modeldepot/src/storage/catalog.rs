@@ -85,14 +85,14 @@ impl Description {
         manifest.main().map_err(|source| Error::Manifest { key: manifest.key().to_string(), source })
     }
 
-    /// Returns the manifest as it stands in the bucket, with whatever fields this library does not know.
-    pub fn record(&self) -> &[u8] {
-        &self.record
-    }
-
     /// Returns the sum of the sizes in bytes.
     pub fn size(&self) -> u64 {
         self.files.iter().map(|file| file.size).sum()
+    }
+
+    /// Returns the manifest as it stands in the bucket, with whatever fields this library does not know.
+    pub fn record(&self) -> &[u8] {
+        &self.record
     }
 }
 

@@ -25,7 +25,7 @@ pub fn size(bytes: u64) -> String {
 }
 
 /// Returns a duration: `12 ms`, `1.24 s`, `2 min 05 s`, `1 h 03 min`.
-pub(crate) fn duration(time: Duration) -> String {
+pub fn duration(time: Duration) -> String {
     let millis = time.as_millis();
     let seconds = time.as_secs();
     if millis < 1000 {
@@ -40,13 +40,13 @@ pub(crate) fn duration(time: Duration) -> String {
 }
 
 /// Returns a throughput: `120.5 MB/s`.
-pub(crate) fn throughput(bytes: u64, time: Duration) -> String {
+pub fn throughput(bytes: u64, time: Duration) -> String {
     let seconds = time.as_secs_f64().max(0.001);
     format!("{}/s", size((bytes as f64 / seconds) as u64))
 }
 
 /// Returns a moment in UTC: `2025-10-28 18:19:00 UTC`, or `-` when it is not known.
-pub(crate) fn date(time: Option<OffsetDateTime>) -> String {
+pub fn date(time: Option<OffsetDateTime>) -> String {
     // The library reads a missing time as the epoch.
     match time.filter(|time| *time != OffsetDateTime::UNIX_EPOCH) {
         Some(time) => {
@@ -57,7 +57,7 @@ pub(crate) fn date(time: Option<OffsetDateTime>) -> String {
 }
 
 /// Returns how long ago a moment was, roughly: `3 hours ago`.
-pub(crate) fn ago(time: OffsetDateTime, now: OffsetDateTime) -> String {
+pub fn ago(time: OffsetDateTime, now: OffsetDateTime) -> String {
     let seconds = (now - time).whole_seconds();
     let (number, unit) = match seconds {
         ..10 => return "just now".to_owned(),

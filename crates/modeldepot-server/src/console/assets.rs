@@ -1,0 +1,58 @@
+//! The stylesheet, the script and the icon: in the binary, under names that change with their content, so that a browser
+//! keeps each for ever and never an old one.
+
+use std::sync::LazyLock;
+
+use axum::extract::Path;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+/// A file that the pages need.
+pub(super) struct Asset {
+    /// Its address.
+    pub(super) href: String,
+    etag: String,
+    media_type: &'static str,
+    text: &'static str,
+}
+
+/// All of them.
+pub(super) struct Assets {
+    pub(super) style: Asset,
+    pub(super) script: Asset,
+    pub(super) icon: Asset,
+}
+
+pub(super) static ASSETS: LazyLock<Assets> = LazyLock::new(|| Assets {
+    style: Asset::new("console", "css", "text/css; charset=utf-8", include_str!("assets/console.css")),
+    script: Asset::new("console", "js", "text/javascript; charset=utf-8", include_str!("assets/console.js")),
+    icon: Asset::new("icon", "svg", "image/svg+xml", include_str!("assets/icon.svg")),
+});
+
+impl Asset {
+    fn new(name: &str, ending: &str, media_type: &'static str, text: &'static str) -> Asset {
+        let digest = blake3::hash(text.as_bytes()).to_hex();
+        let hash = &digest[..12];
+        Asset { href: format!("/assets/{name}.{hash}.{ending}"), etag: format!("\"{hash}\""), media_type, text }
+    }
+}
+
+/// Serves one.
+pub(super) async fn get(Path(name): Path<String>, headers: HeaderMap) -> Response {
+    let Assets { style, script, icon } = &*ASSETS;
+    let wanted = |asset: &&Asset| asset.href.strip_prefix("/assets/") == Some(&name);
+    let Some(asset) = [style, script, icon].into_iter().find(wanted) else {
+        return (StatusCode::NOT_FOUND, "no such asset; reload the page\n").into_response();
+    };
+    let about = [
+        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+        (header::ETAG, asset.etag.as_str()),
+        (header::CONTENT_TYPE, asset.media_type),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    if known.is_some_and(|known| known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == asset.etag)) {
+        return (StatusCode::NOT_MODIFIED, about).into_response();
+    }
+    (about, asset.text).into_response()
+}

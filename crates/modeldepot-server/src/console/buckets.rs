@@ -1,0 +1,279 @@
+//! The buckets, as one walks through folders.
+
+use axum::extract::{Path, State};
+use maud::{Markup, html};
+use modeldepot::s3::{Listed, ListedObject};
+use modeldepot::{BucketName, ObjectKey, units};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::asked::Asked;
+use super::href;
+use super::page::{Page, Place};
+use super::refusal::{Refusal, Result};
+use super::shown::shown;
+use super::visitor::Visitor;
+use super::when::when;
+use crate::problem::Problem;
+use crate::state::App;
+
+/// Folders and objects on one page.
+const ROWS: u16 = 200;
+
+/// The largest picture that is shown in a list, in bytes: it is sent whole, and scaled by the browser.
+const PICTURE: u64 = 4 * 1024 * 1024;
+
+pub(super) async fn list(State(app): State<App>) -> Result {
+    let settings = &app.service.settings;
+    let what = ["The trained models", "The images of the data set", "Everything else"];
+    let mut rows = Vec::new();
+    for (bucket, what) in settings.buckets.all().into_iter().zip(what) {
+        let state = match app.storage.client().list_level(bucket, "", None, 1).await {
+            Ok(listed) if listed.folders.is_empty() && listed.objects.is_empty() => html! { "empty" },
+            Ok(_) => html! { span.good { "in use" } },
+            Err(error) => html! { span.bad { (super::refusal::ticked(&error.to_string())) } },
+        };
+        rows.push((bucket, what, state));
+    }
+    let body = html! {
+        div.head { div { h1 { "Buckets" } } }
+        div.scroll {
+            table {
+                thead { tr { th scope="col" { "Bucket" } th scope="col" { "Holds" } th scope="col" { "State" } } }
+                tbody {
+                    @for (bucket, what, state) in &rows {
+                        tr { th scope="row" { a href=(href_of(bucket, "")) { (bucket) } } td { (what) } td { (state) } }
+                    }
+                }
+            }
+        }
+    };
+    Ok(Page::new(Place::Buckets, "Buckets", body))
+}
+
+/// Returns the bucket if it is one of the project's: this is no way to whatever else the login may see.
+pub(super) fn known(app: &App, bucket: &str) -> Result<BucketName> {
+    let all = app.service.settings.buckets.all();
+    all.into_iter().find(|known| known.as_str() == bucket).cloned().ok_or_else(|| {
+        let names: Vec<String> = all.iter().map(|name| format!("`{name}`")).collect();
+        let problem =
+            Problem::new(modeldepot::ErrorKind::NotFound, format!("`{}` is no bucket of this project", shown(bucket)));
+        Refusal(problem.hint(format!("its buckets are {}", names.join(", "))))
+    })
+}
+
+/// Refuses to touch what belongs to versions: they are published and deleted as a whole.
+///
+/// # Errors
+/// A conflict, for every key of the layout, published or on its way.
+pub(super) fn may_touch(app: &App, bucket: &BucketName, key: &str) -> Result<()> {
+    if bucket != app.storage.bucket() {
+        return Ok(());
+    }
+    let conflict =
+        |detail: String, hint: &str| Err(Refusal(Problem::new(modeldepot::ErrorKind::Conflict, detail).hint(hint)));
+    match key.parse::<ObjectKey>() {
+        Ok(ObjectKey::Manifest(model, version) | ObjectKey::Artifact(model, version, _)) => conflict(
+            format!("`{}` belongs to `{model}@{version}`, and a version never changes", shown(key)),
+            "delete the whole version on its page, or publish another; `modeldepot gc` removes what dead pushes left",
+        ),
+        Ok(_) => conflict(format!("`{}` is a record that modeldepot keeps", shown(key)), "leave it where it is"),
+        Err(_) if key.starts_with(".depot/") => {
+            conflict(format!("`{}` lies where modeldepot keeps its records", shown(key)), "leave it where it is")
+        }
+        Err(_) => Ok(()),
+    }
+}
+
+pub(super) fn href_of(bucket: &BucketName, prefix: &str) -> String {
+    let path = format!("/buckets/{bucket}");
+    if prefix.is_empty() { path } else { href::query(&path, &[("prefix", prefix)]) }
+}
+
+/// Returns where an object is fetched; with `view`, to be shown.
+fn object_href(bucket: &BucketName, key: &str, view: bool) -> String {
+    let path = format!("/buckets/{bucket}/{}", if view { "view" } else { "object" });
+    format!("{path}?key={}", utf8_percent_encode(key, NON_ALPHANUMERIC))
+}
+
+pub(super) async fn get(State(app): State<App>, Path(bucket): Path<String>, visitor: Visitor, asked: Asked) -> Result {
+    let bucket = known(&app, &bucket)?;
+    // As it was written: a prefix may end in a blank.
+    let prefix = asked.raw("prefix").unwrap_or_default();
+    let listed = app.storage.client().list_level(&bucket, prefix, asked.get("next"), ROWS).await?;
+    let pictures = listed.objects.iter().filter(|object| is_picture(object)).count();
+    let as_pictures = match asked.get("as") {
+        Some("list") => false,
+        Some("pictures") => true,
+        _ => pictures * 2 > listed.objects.len(),
+    };
+    let body = html! {
+        div.head {
+            div {
+                h1 { bdi { (prefix.trim_end_matches('/').rsplit('/').next().filter(|it| !it.is_empty()).map_or_else(|| bucket.to_string(), shown)) } }
+                ul.facts {
+                    li { "endpoint " code { (app.storage.client().endpoint()) } }
+                    li { code { "s3://" (bucket) "/" (shown(prefix)) } }
+                }
+            }
+            @if pictures > 0 {
+                @if as_pictures {
+                    a.button href=(asked.with(&[("as", Some("list"))])) { "As a list" }
+                } @else {
+                    a.button href=(asked.with(&[("as", Some("pictures"))])) { "As pictures" }
+                }
+            }
+        }
+        @if let Some(done) = asked.get("done") { (done_notice(done)) }
+        @if listed.folders.is_empty() && listed.objects.is_empty() { (empty(&bucket, prefix)) } @else {
+            (content(&app, &bucket, prefix, &listed, as_pictures, &visitor))
+            @if let Some(next) = &listed.next {
+                nav.pager aria-label="Pages" {
+                    span { "The list goes on." }
+                    span.links {
+                        @if asked.get("next").is_some() { a.button href=(asked.with(&[("next", None)])) { "First" } }
+                        a.button rel="next" href=(asked.with(&[("next", Some(next))])) { "Next" }
+                    }
+                }
+            }
+        }
+        @if visitor.may_publish() { (upload(&app, &bucket, prefix, &visitor)) }
+    };
+    let mut page = Page::new(Place::Buckets, format!("{bucket}/{}", shown(prefix)), body).below("Buckets", "/buckets");
+    let folders: Vec<&str> = prefix.split_inclusive('/').collect();
+    page =
+        if folders.is_empty() { page.here(bucket.as_str()) } else { page.below(bucket.as_str(), href_of(&bucket, "")) };
+    for (index, folder) in folders.iter().enumerate() {
+        let name = shown(folder.trim_end_matches('/'));
+        let last = index + 1 == folders.len();
+        page = if last { page.here(name) } else { page.below(name, href_of(&bucket, &folders[..=index].concat())) };
+    }
+    Ok(page)
+}
+
+fn done_notice(done: &str) -> Markup {
+    html! {
+        @match done {
+            "deleted" => div.notice role="status" { p { "Deleted." } },
+            "uploaded" => div.notice role="status" { p { "Uploaded." } },
+            _ => {},
+        }
+    }
+}
+
+fn is_picture(object: &ListedObject) -> bool {
+    super::object::picture_type(&object.key).is_some() && object.size <= PICTURE
+}
+
+fn content(
+    app: &App,
+    bucket: &BucketName,
+    prefix: &str,
+    listed: &Listed,
+    as_pictures: bool,
+    visitor: &Visitor,
+) -> Markup {
+    let name = |key: &str| shown(key.strip_prefix(prefix).unwrap_or(key));
+    let (pictures, others): (Vec<&ListedObject>, Vec<&ListedObject>) =
+        listed.objects.iter().partition(|object| as_pictures && is_picture(object));
+    html! {
+        form method="post" action={ "/buckets/" (bucket) "/delete" } {
+            (visitor.token())
+            input type="hidden" name="prefix" value=(prefix);
+            @if !listed.folders.is_empty() || !others.is_empty() {
+                div.scroll.below tabindex="0" role="region" aria-label="Folders and objects" {
+                    table {
+                        thead { tr {
+                            th.tick scope="col" { span.sr { "Choose" } }
+                            th scope="col" { "Name" }
+                            th.number scope="col" { "Size" }
+                            th.optional scope="col" { "Last written" }
+                        } }
+                        tbody {
+                            @for folder in &listed.folders {
+                                tr {
+                                    td.tick {}
+                                    th scope="row" { a href=(href_of(bucket, folder)) { bdi { (name(folder)) } } }
+                                    td.number { span.muted { "–" } }
+                                    td.optional {}
+                                }
+                            }
+                            @for object in &others {
+                                tr {
+                                    td.tick { @if visitor.may_delete() { (tick(app, bucket, &object.key, &name(&object.key))) } }
+                                    th scope="row" { a href=(object_href(bucket, &object.key, false)) download { bdi { (name(&object.key)) } } }
+                                    td.number title={ (object.size) " bytes" } { (units::size(object.size)) }
+                                    td.optional { (when(object.modified)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            @if !pictures.is_empty() {
+                ul.thumbs {
+                    @for object in &pictures {
+                        li {
+                            a.picture href=(object_href(bucket, &object.key, true)) {
+                                img src=(object_href(bucket, &object.key, true)) alt=(name(&object.key)) loading="lazy" width="200" height="130";
+                            }
+                            div.what {
+                                @if visitor.may_delete() { (tick(app, bucket, &object.key, &name(&object.key))) }
+                                span { bdi { (name(&object.key)) } br; span.muted { (units::size(object.size)) } }
+                            }
+                        }
+                    }
+                }
+            }
+            @if visitor.may_delete() && listed.objects.iter().any(|object| may_touch(app, bucket, &object.key).is_ok()) {
+                p { button.danger data-confirm="Delete what is ticked?" { "Delete what is ticked" } }
+            } @else if bucket == app.storage.bucket() && !listed.objects.is_empty() {
+                p.hint { "What belongs to a version is deleted with it, on the version's page." }
+            }
+        }
+    }
+}
+
+fn tick(app: &App, bucket: &BucketName, key: &str, name: &str) -> Markup {
+    html! {
+        @if may_touch(app, bucket, key).is_ok() {
+            input type="checkbox" name="key" value=(key) aria-label={ "Choose " (name) };
+        }
+    }
+}
+
+fn upload(app: &App, bucket: &BucketName, prefix: &str, visitor: &Visitor) -> Markup {
+    html! {
+        section.upload aria-labelledby="upload" {
+            h2 id="upload" { "Upload" }
+            @if bucket == app.storage.bucket() {
+                p { a href="/publish" { "Publish a model" } " instead: files that are no version's are invisible to modeldepot." }
+            } @else {
+                form method="post" action={ "/buckets/" (bucket) "/upload" } enctype="multipart/form-data" data-upload {
+                    (visitor.token())
+                    input type="hidden" name="prefix" value=(prefix);
+                    div.drop data-drop {
+                        label for="files" { "Files for " code { (bucket) "/" (shown(prefix)) } }
+                        input id="files" type="file" name="file" multiple required;
+                        p.hint data-drop-hint hidden { "or drop them here" }
+                        ul.chosen data-chosen {}
+                    }
+                    p { button.primary { "Upload" } }
+                    div.progress hidden { progress max="1" value="0" aria-labelledby="upload" {} p role="status" aria-live="polite" {} }
+                }
+            }
+        }
+    }
+}
+
+fn empty(bucket: &BucketName, prefix: &str) -> Markup {
+    html! {
+        div.empty {
+            @if prefix.is_empty() {
+                h2 { "Bucket " code { (bucket) } " is empty" }
+            } @else {
+                h2 { "Nothing lies at this prefix" }
+                p { a href=(href_of(bucket, "")) { "To the bucket" } }
+            }
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The plot itself: grid, axes, lines, the best place.
+
+use std::fmt::Write as _;
+
+use maud::{Markup, html};
+
+use super::scale::{Scale, label};
+use super::{Chart, Line, X};
+use crate::console::shown::short;
+
+pub(super) const WIDTH: f64 = 600.0;
+pub(super) const HEIGHT: f64 = 270.0;
+const LEFT: f64 = 58.0;
+const RIGHT: f64 = 14.0;
+const TOP: f64 = 14.0;
+const BOTTOM: f64 = 44.0;
+
+/// The light colours, for where no stylesheet is. The stylesheet has them again, and the dark ones.
+pub(super) const COLORS: [&str; 5] = ["#1d6fb8", "#c2570c", "#177a4c", "#9b3fa8", "#806200"];
+
+/// The two scales.
+pub(super) struct Frame {
+    pub(super) x: Scale,
+    pub(super) y: Scale,
+}
+
+impl Frame {
+    pub(super) fn of(chart: &Chart, lines: &[Line]) -> Frame {
+        let points = || lines.iter().flat_map(|line| line.points.iter().copied());
+        let x = Scale::over(points().map(|point| point.0), air(&chart.x), LEFT, WIDTH - RIGHT);
+        let y = Scale::over(points().map(|point| point.1), 0.06, HEIGHT - BOTTOM, TOP);
+        Frame { x, y }
+    }
+}
+
+fn air(x: &X) -> f64 {
+    match x {
+        X::Numbers(_) => 0.01,
+        X::Names(..) => 0.03,
+    }
+}
+
+pub(super) fn svg(chart: &Chart, lines: &[Line]) -> Markup {
+    html! {
+        svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(said(chart, lines)) {
+            (inner(chart, lines))
+        }
+    }
+}
+
+/// Returns what the chart shows in a sentence.
+pub(super) fn said(chart: &Chart, lines: &[Line]) -> String {
+    let mut text = format!("{}: {} over {}.", chart.title, chart.y_name, chart.x.name());
+    for line in lines {
+        let (Some(first), Some(last)) = (line.points.first(), line.points.last()) else { continue };
+        let _ = write!(text, " {} from {} to {}", short(&line.name, 48), super::number(first.1), super::number(last.1));
+        if let Some(best) = line.best {
+            let _ = write!(text, ", {} {}", chart.x.best(), chart.x.at(best));
+        }
+        text.push('.');
+    }
+    text
+}
+
+pub(super) fn inner(chart: &Chart, lines: &[Line]) -> Markup {
+    let frame = Frame::of(chart, lines);
+    let (left, right, bottom) = (LEFT, WIDTH - RIGHT, HEIGHT - BOTTOM);
+    let (ys, decimals) = frame.y.ticks(5, false);
+    html! {
+        g.grid stroke="#e3e3de" stroke-width="1" {
+            @for y in &ys { line x1=(left) x2=(right) y1=(at(frame.y.place(*y))) y2=(at(frame.y.place(*y))) {} }
+        }
+        g.ticks fill="#5d605a" font-size="11" {
+            @for y in &ys {
+                text x=(left - 8.0) y=(at(frame.y.place(*y))) dy="0.35em" text-anchor="end" { (label(*y, decimals)) }
+            }
+            @for (index, (x, text)) in ticks(&chart.x, &frame.x, lines).into_iter().rev().enumerate() {
+                @let (x, anchor) = anchored(frame.x.place(x), &text);
+                // Where the letters are larger, on a narrow screen, every second one has to do.
+                text.minor[index % 2 == 1] x=(at(x)) y=(bottom + 17.0) text-anchor=(anchor) { (text) }
+            }
+            text.axis x=(f64::midpoint(left, right)) y=(HEIGHT - 6.0) text-anchor="middle" { (chart.x.name()) }
+        }
+        line.base x1=(left) x2=(right) y1=(bottom) y2=(bottom) stroke="#8b8e87" stroke-width="1" {}
+        @for line in lines { (best(line, &frame, bottom)) }
+        @for line in lines { (stroke(line, &frame)) }
+    }
+}
+
+fn stroke(line: &Line, frame: &Frame) -> Markup {
+    let color = COLORS[line.color % COLORS.len()];
+    let place = |point: &(f64, f64)| (at(frame.x.place(point.0)), at(frame.y.place(point.1)));
+    let mut path = String::new();
+    for (index, point) in line.points.iter().enumerate() {
+        let (x, y) = place(point);
+        let _ = write!(path, "{}{x} {y}", if index == 0 { 'M' } else { 'L' });
+    }
+    html! {
+        path class={ "line c" (line.color) } d=(path) fill="none" stroke=(color) stroke-width="2"
+            stroke-linejoin="round" stroke-dasharray=[line.dashed.then_some("5 4")] {}
+        @if line.points.len() <= 40 {
+            g class={ "dots c" (line.color) } fill=(color) {
+                @for (x, y) in line.points.iter().map(place) { circle cx=(x) cy=(y) r="2.4" {} }
+            }
+        }
+    }
+}
+
+fn best(line: &Line, frame: &Frame, bottom: f64) -> Markup {
+    let found = line.best.and_then(|best| line.points.iter().find(|point| point.0 == best));
+    let Some(point) = found else { return html! {} };
+    let (x, y) = (at(frame.x.place(point.0)), at(frame.y.place(point.1)));
+    html! {
+        g class={ "best c" (line.color) } fill="none" stroke=(COLORS[line.color % COLORS.len()]) {
+            line x1=(x) x2=(x) y1=(TOP) y2=(bottom) stroke-width="1" stroke-dasharray="2 3" {}
+            circle cx=(x) cy=(y) r="6" stroke-width="1.6" {}
+        }
+    }
+}
+
+/// Returns the marks below: as many as there is room for.
+fn ticks(x: &X, scale: &Scale, lines: &[Line]) -> Vec<(f64, String)> {
+    match x {
+        X::Numbers(_) => {
+            let whole = lines.iter().flat_map(|line| &line.points).all(|point| point.0.fract() == 0.0);
+            let (ticks, decimals) = scale.ticks(8, whole);
+            ticks.into_iter().map(|tick| (tick, label(tick, decimals))).collect()
+        }
+        X::Names(_, names) => {
+            // The first, the last, and what is between at even steps.
+            let longest = names.iter().map(|name| name.chars().count().min(18)).max().unwrap_or(1);
+            let room = ((WIDTH - LEFT - RIGHT) / (longest as f64 * 7.0 + 16.0)).floor().clamp(1.0, 12.0) as usize;
+            let last = names.len().saturating_sub(1);
+            let step = last.div_ceil(room.saturating_sub(1).max(1)).max(1);
+            let shown = (0..=last).filter(|index| (last - index).is_multiple_of(step));
+            shown.map(|index| (index as f64, short(names.get(index).map_or("", |name| name), 18))).collect()
+        }
+    }
+}
+
+/// Returns where a text below a place stands, and how: one at the edge must not be cut off.
+fn anchored(place: f64, text: &str) -> (f64, &'static str) {
+    let half = text.chars().count() as f64 * 3.6;
+    if place + half > WIDTH {
+        (WIDTH - 2.0, "end")
+    } else if place < half {
+        (2.0, "start")
+    } else {
+        (place, "middle")
+    }
+}
+
+/// Returns a place with a tenth of precision.
+fn at(place: f64) -> f64 {
+    (place * 10.0).round() / 10.0
+}

@@ -1,0 +1,59 @@
+//! What a table of versions is filtered by, as it is typed: `val_accuracy>=0.9 architecture=resnet18 2025`.
+
+use modeldepot::VersionSummary;
+
+use crate::problem::Result;
+use crate::routes::listing::{Filter, filters};
+
+const SIGNS: [&str; 6] = [">=", "<=", "!=", ">", "<", "="];
+
+/// Words that must all hold.
+#[derive(Debug, Default)]
+pub(super) struct Conditions {
+    /// What versions' names contain.
+    names: Vec<String>,
+    /// What is said of their columns, as the API takes it.
+    pub(super) filters: Vec<Filter>,
+}
+
+impl Conditions {
+    /// Reads what was typed.
+    ///
+    /// # Errors
+    /// An invalid filter, as of the API.
+    pub(super) fn parse(text: &str) -> Result<Conditions> {
+        // Signs may stand free: `loss < 0.2`.
+        let mut text = text.replace(',', " ");
+        for sign in SIGNS {
+            for free in [format!(" {sign} "), format!(" {sign}"), format!("{sign} ")] {
+                text = text.replace(&free, sign);
+            }
+        }
+        let (filtering, names): (Vec<&str>, Vec<&str>) =
+            text.split_whitespace().partition(|word| SIGNS.iter().any(|sign| word.contains(sign)));
+        let names = names.into_iter().map(str::to_lowercase).collect();
+        Ok(Conditions { names, filters: filters(filtering.into_iter())? })
+    }
+
+    /// Returns whether the version's name is one of those asked for.
+    pub(super) fn names(&self, version: &VersionSummary) -> bool {
+        let name = version.version.as_str().to_lowercase();
+        self.names.iter().all(|part| name.contains(part))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_filters_are_told_apart() {
+        let version =
+            |name: &str| VersionSummary { version: name.parse().unwrap(), files: 1, size: 1, published: None };
+        let conditions = Conditions::parse("val_accuracy >= 0.9, 2025 architecture=resnet18").unwrap();
+        assert_eq!(conditions.filters.len(), 2);
+        assert!(conditions.names(&version("20251028_181858")) && !conditions.names(&version("20241028_181858")));
+        assert!(Conditions::parse(">=3").is_err());
+        assert!(Conditions::parse(" ").unwrap().filters.is_empty());
+    }
+}

@@ -1,0 +1,312 @@
+//! A model: its versions as a table, and a metric over them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use maud::{Markup, html};
+use modeldepot::{ModelName, VersionSummary, units};
+
+use super::asked::Asked;
+use super::chart::{Chart, Line, X};
+use super::condition::Conditions;
+use super::page::{Page, Place};
+use super::refusal::{Result, name};
+use super::shown::{aligned, decimals, number, short};
+use super::visitor::Visitor;
+use super::when::when;
+use super::{href, metric, pager};
+use crate::catalog::Facts;
+use crate::routes::listing::{Row as Listed, Sort, arrange};
+use crate::state::App;
+
+/// Versions on one page.
+const ROWS: usize = 50;
+
+/// Versions that the chart goes over, the newest.
+const CHARTED: usize = 200;
+
+/// Columns of metrics.
+const COLUMNS: usize = 5;
+
+/// How long a page waits for manifests that were not read yet, when it is sorted or filtered by what they say.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// A version, as a line of the table.
+#[derive(Clone)]
+struct Row {
+    summary: VersionSummary,
+    numbers: BTreeMap<String, f64>,
+}
+
+impl Row {
+    fn new(summary: &VersionSummary, facts: Option<&Facts>) -> Row {
+        Row { summary: summary.clone(), numbers: facts.map(metric::numbers).unwrap_or_default() }
+    }
+}
+
+/// What is asked for, in its order.
+struct Selected {
+    versions: Vec<VersionSummary>,
+    /// Versions whose manifests were not read in time.
+    unread: usize,
+}
+
+pub(super) async fn get(State(app): State<App>, Path(model): Path<String>, visitor: Visitor, asked: Asked) -> Result {
+    let model: ModelName = name(&model)?;
+    let versions = app.catalog.versions(&model).await?;
+    let charted = rows(&app, &model, &versions[versions.len().saturating_sub(CHARTED)..]).await?;
+    let names = metric::ranked(charted.iter().flat_map(|row| row.numbers.keys()));
+    let filter = asked.get("filter").unwrap_or_default();
+    let Selected { versions: found, unread } = select(&app, &model, &versions, filter, &asked).await?;
+    let pages = pager::Pages::new(found.len(), ROWS, asked.page());
+    let shown = rows(&app, &model, pages.slice(&found)).await?;
+    let charting = asked.get("metric").filter(|name| names.iter().any(|known| known == name)).map(str::to_owned);
+    let charting = charting.or_else(|| metric::key(names.iter())).or_else(|| names.first().cloned());
+    let chart = charting.as_ref().map(|metric| chart(&model, metric, &charted));
+    let body = html! {
+        (head(&model, &versions, &visitor))
+        @if let Some(version) = asked.get("deleted") {
+            div.notice role="status" {
+                p { "Version " code { (short(version, 128)) } " is deleted. Its name is never used again." }
+            }
+        }
+        @if let (Some(chart), Some(metric)) = (&chart, &charting) {
+            @if charted.len() > 1 {
+                section.sided aria-label="Metric over versions" {
+                    (chart.figure())
+                    div.card { (choice(metric, &names, &asked)) (standing(&model, metric, &charted)) }
+                }
+            }
+        }
+        section aria-labelledby="versions" {
+            h2 id="versions" { "Versions" }
+            (search(&asked, filter))
+            @if unread > 0 {
+                div.notice.warn role="status" {
+                    p { "The manifests of " (unread) " versions are still being read. Load the page again in a moment." }
+                }
+            }
+            @if found.is_empty() {
+                div.empty {
+                    h2 { "No version is like that" }
+                    p { "A filter is words that a version's name contains, and conditions on its metadata: "
+                        code { "val_accuracy>=0.9 architecture=resnet18" } "." }
+                    p { a href=(href::model(&model)) { "Show all versions" } }
+                }
+            } @else {
+                (table(&model, &shown, names.iter().take(COLUMNS).map(String::as_str).collect(), &asked))
+                (pages.links(&asked, "versions"))
+            }
+        }
+    };
+    Ok(Page::new(Place::Models, model.as_str(), body).below("Models", "/").here(model.as_str()))
+}
+
+/// The chart as a file.
+pub(super) async fn chart_file(State(app): State<App>, Path(model): Path<String>, asked: Asked) -> Result<super::Svg> {
+    let model: ModelName = name(&model)?;
+    let versions = app.catalog.versions(&model).await?;
+    let charted = rows(&app, &model, &versions[versions.len().saturating_sub(CHARTED)..]).await?;
+    let metric = asked.get("metric").unwrap_or_default();
+    let chart = chart(&model, metric, &charted);
+    Ok(super::Svg { name: format!("{model}-over-versions"), text: chart.file() })
+}
+
+async fn rows(app: &App, model: &ModelName, versions: &[VersionSummary]) -> Result<Vec<Row>> {
+    let facts = app.catalog.facts(model, versions).await?;
+    Ok(versions.iter().zip(&facts).map(|(summary, facts)| Row::new(summary, Some(facts))).collect())
+}
+
+/// Returns the versions that are asked for, in the order that is asked for. Manifests are read only where they decide.
+async fn select(
+    app: &App,
+    model: &ModelName,
+    versions: &Arc<Vec<VersionSummary>>,
+    filter: &str,
+    asked: &Asked,
+) -> Result<Selected> {
+    let conditions = Conditions::parse(filter)?;
+    let sort = Sort::parse(asked.get("sort").unwrap_or("-version"))?;
+    let decides = sort.column.is_metadata() || conditions.filters.iter().any(|filter| filter.column.is_metadata());
+    let facts = match decides {
+        true => app.catalog.known_facts(model, versions, PATIENCE).await,
+        false => vec![None; versions.len()],
+    };
+    let unread = if decides { facts.iter().filter(|facts| facts.is_none()).count() } else { 0 };
+    let listed = versions.iter().zip(facts).filter(|(version, _)| conditions.names(version));
+    let listed = listed.map(|(version, facts)| Listed { version: version.clone(), facts }).collect();
+    let found = arrange(listed, &conditions.filters, &sort);
+    Ok(Selected { versions: found.into_iter().map(|row| row.version).collect(), unread })
+}
+
+fn chart(model: &ModelName, metric: &str, rows: &[Row]) -> Chart {
+    let points: Vec<(f64, f64)> =
+        rows.iter().enumerate().filter_map(|(index, row)| Some((index as f64, *row.numbers.get(metric)?))).collect();
+    let better = |a: f64, b: f64| if metric::lower_is_better(metric) { a < b } else { a > b };
+    let best = points.iter().copied().reduce(|best, next| if better(next.1, best.1) { next } else { best });
+    let best = best.filter(|_| metric::is_measured(metric)).map(|best| best.0);
+    Chart {
+        id: "over-versions",
+        title: format!("{} over versions", short(metric, 60)),
+        x: X::Names("version", rows.iter().map(|row| row.summary.version.to_string()).collect()),
+        y_name: short(metric, 60),
+        lines: vec![Line { name: metric.to_owned(), color: 0, dashed: false, points, best }],
+        href: href::query(&format!("{}/chart.svg", href::model(model)), &[("metric", metric)]),
+    }
+}
+
+fn head(model: &ModelName, versions: &[VersionSummary], visitor: &Visitor) -> Markup {
+    let newest = versions.last();
+    html! {
+        div.head {
+            div {
+                h1 { (model) }
+                ul.facts {
+                    li { b { (versions.len()) } " " (if versions.len() == 1 { "version" } else { "versions" }) }
+                    li { b { (units::size(versions.iter().map(|it| it.size).sum())) } }
+                    @if let Some(newest) = newest {
+                        li { "newest " a.mono href=(href::version(model, &newest.version)) { (newest.version) } }
+                        li { (when(newest.published)) }
+                    }
+                }
+            }
+            @if visitor.may_publish() {
+                a.button href=(href::query("/publish", &[("model", model.as_str())])) { "Publish a version" }
+            }
+        }
+    }
+}
+
+fn choice(metric: &str, names: &[String], asked: &Asked) -> Markup {
+    html! {
+        form.bar method="get" {
+            @for name in ["filter", "sort"] {
+                @if let Some(value) = asked.get(name) { input type="hidden" name=(name) value=(value); }
+            }
+            div.grow {
+                label for="metric" { "Metric" }
+                select.wide id="metric" name="metric" data-submit {
+                    @for name in names.iter().take(100) {
+                        option value=(name) selected[name == metric] { (short(name, 60)) }
+                    }
+                }
+            }
+            button data-submits { "Show" }
+        }
+    }
+}
+
+/// Returns how the newest version stands among those of the chart.
+fn standing(model: &ModelName, metric: &str, rows: &[Row]) -> Markup {
+    let measured: Vec<(&VersionSummary, f64)> =
+        rows.iter().filter_map(|row| Some((&row.summary, *row.numbers.get(metric)?))).collect();
+    let better = |a: f64, b: f64| if metric::lower_is_better(metric) { a < b } else { a > b };
+    let best = measured.iter().copied().reduce(|best, next| if better(next.1, best.1) { next } else { best });
+    let [.., before, newest] = &measured[..] else { return html! {} };
+    let change = newest.1 - before.1;
+    let cell = |found: &(&VersionSummary, f64)| {
+        html! { b { (number(found.1)) } br; a.mono href=(href::version(model, &found.0.version)) { (found.0.version) } }
+    };
+    html! {
+        dl.pairs {
+            dt { "Newest" } dd { (cell(newest)) }
+            @if let Some(best) = best.filter(|_| metric::is_measured(metric)) { dt { "Best" } dd { (cell(&best)) } }
+            dt { "Since the version before" }
+            dd { (if change > 0.0 { "+" } else { "" }) (number(change)) }
+        }
+    }
+}
+
+fn search(asked: &Asked, filter: &str) -> Markup {
+    html! {
+        form.bar method="get" role="search" {
+            @for name in ["metric", "sort"] {
+                @if let Some(value) = asked.get(name) { input type="hidden" name=(name) value=(value); }
+            }
+            div.grow {
+                label.sr for="filter" { "Filter versions" }
+                input id="filter" type="search" name="filter" value=(filter) autocomplete="off" spellcheck="false"
+                    placeholder="Filter: val_accuracy>=0.9 architecture=resnet18";
+            }
+            button { "Filter" }
+        }
+    }
+}
+
+fn table(model: &ModelName, rows: &[Row], columns: Vec<&str>, asked: &Asked) -> Markup {
+    let places: Vec<usize> =
+        columns.iter().map(|name| decimals(rows.iter().filter_map(|row| row.numbers.get(*name).copied()))).collect();
+    html! {
+        form method="get" action="/compare" data-compare {
+            div.scroll tabindex="0" role="region" aria-label="Table of versions" {
+                table.versions {
+                    thead { tr {
+                        th.tick scope="col" { span.sr { "Compare" } }
+                        (column("version", "Version", false, asked))
+                        @for name in &columns { (column(&sorting(name), name, true, asked)) }
+                        (column("size", "Size", true, asked))
+                        (column("files", "Files", true, asked))
+                        (column("published", "Published", false, asked))
+                    } }
+                    tbody {
+                        @for row in rows {
+                            @let version = &row.summary.version;
+                            tr {
+                                td.tick {
+                                    input type="checkbox" name="v" value={ (model) "@" (version) }
+                                        aria-label={ "Compare " (version) };
+                                }
+                                th scope="row" {
+                                    a.mono.nowrap href=(href::version(model, version)) { (version) }
+                                }
+                                @for (name, places) in columns.iter().zip(&places) {
+                                    td.number {
+                                        @match row.numbers.get(*name) {
+                                            Some(value) => (aligned(*value, *places)),
+                                            None => span.muted { "–" },
+                                        }
+                                    }
+                                }
+                                td.number { (units::size(row.summary.size)) }
+                                td.number { (row.summary.files) }
+                                td { (when(row.summary.published)) }
+                            }
+                        }
+                    }
+                }
+            }
+            @if rows.len() > 1 {
+                p { button data-compares { "Compare" } " " span.hint data-compare-hint { "Tick two to five versions." } }
+            }
+        }
+    }
+}
+
+/// Returns the name by which a table is sorted by an entry of the metadata.
+fn sorting(name: &str) -> String {
+    match name {
+        "version" | "size" | "files" | "published" => format!("metadata.{name}"),
+        name if name.starts_with('-') || name.starts_with("metadata.") => format!("metadata.{name}"),
+        name => name.to_owned(),
+    }
+}
+
+/// Returns the head of a column, which sorts by it: numbers downwards first.
+fn column(by: &str, title: &str, is_number: bool, asked: &Asked) -> Markup {
+    let sort = asked.get("sort").unwrap_or("-version");
+    let (current, down) = sort.strip_prefix('-').map_or((sort, false), |by| (by, true));
+    let here = current == by;
+    let upwards = if here { down } else { !is_number && by != "published" };
+    let next = if upwards { by.to_owned() } else { format!("-{by}") };
+    html! {
+        th.number[is_number] scope="col"
+            aria-sort=[here.then_some(if down { "descending" } else { "ascending" })] {
+            a href=(asked.with(&[("sort", Some(&next))])) {
+                (short(title, 32))
+                @if here { span aria-hidden="true" { (if down { " ↓" } else { " ↑" }) } }
+            }
+        }
+    }
+}

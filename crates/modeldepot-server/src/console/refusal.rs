@@ -1,0 +1,98 @@
+//! A failure, as a page: what failed, why, and what to do next.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use maud::{Markup, html};
+use modeldepot::NameError;
+
+use super::page::{Page, Place};
+use super::shown::shown;
+use crate::problem::Problem;
+
+/// What a handler of a page returns.
+pub(super) type Result<T = Page> = std::result::Result<T, Refusal>;
+
+/// A failure that is told as a page.
+#[derive(Debug)]
+pub(super) struct Refusal(pub(super) Problem);
+
+impl<E> From<E> for Refusal
+where
+    Problem: From<E>,
+{
+    fn from(error: E) -> Refusal {
+        Refusal(Problem::from(error))
+    }
+}
+
+impl Refusal {
+    pub(super) fn invalid(detail: impl Into<String>, hint: impl Into<String>) -> Refusal {
+        Refusal(Problem::invalid(detail).hint(hint))
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let Refusal(problem) = self;
+        if problem.status.is_server_error() {
+            tracing::warn!(status = problem.status.as_u16(), detail = problem.detail, "failed");
+        }
+        page(&problem).into_response()
+    }
+}
+
+/// Returns the page.
+pub(super) fn page(problem: &Problem) -> Page {
+    let title = match problem.status {
+        StatusCode::NOT_FOUND => "Not found",
+        StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => "Not allowed",
+        StatusCode::CONFLICT => "Not possible",
+        StatusCode::SERVICE_UNAVAILABLE => "The bucket does not answer",
+        StatusCode::BAD_GATEWAY => "Damaged",
+        status if status.is_server_error() => "That did not work",
+        _ => "That cannot be done",
+    };
+    let body = html! {
+        div.refusal.card {
+            h1 { (title) }
+            (notice(problem))
+            p { a.button href="/" { "All models" } }
+        }
+    };
+    Page::new(Place::Elsewhere, title, body).status(problem.status)
+}
+
+/// Returns a failure as a notice within a page.
+pub(super) fn notice(problem: &Problem) -> Markup {
+    html! {
+        div.notice.bad role="alert" {
+            p { (ticked(&problem.detail)) }
+            @for cause in &problem.causes { p.muted { "caused by: " (shown(cause)) } }
+            @if let Some(hint) = &problem.hint { p { b { "What to do: " } (ticked(hint)) } }
+        }
+    }
+}
+
+/// Sets what stands in backticks as code.
+pub(super) fn ticked(text: &str) -> Markup {
+    let text = shown(text);
+    let parts: Vec<&str> = text.split('`').collect();
+    // An odd tick, out of a hostile name, opens nothing.
+    let closed = parts.len() % 2 == 1;
+    html! {
+        @for (index, part) in parts.iter().enumerate() {
+            @if index % 2 == 1 && closed { code { (part) } } @else { (part) }
+        }
+    }
+}
+
+/// The refusal of an address that no page has.
+pub(super) fn nowhere() -> Page {
+    let problem = Problem::new(modeldepot::ErrorKind::NotFound, "there is no page at this address");
+    page(&problem.hint("the models are on the first page"))
+}
+
+/// A name in an address is checked like any other.
+pub(super) fn name<T: std::str::FromStr<Err = NameError>>(text: &str) -> Result<T> {
+    Ok(text.parse::<T>()?)
+}

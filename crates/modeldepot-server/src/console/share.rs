@@ -1,0 +1,94 @@
+//! A link to a file that whoever has it may follow, for a while.
+
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use maud::{Markup, html};
+use modeldepot::s3::PresignedMethod;
+use modeldepot::{ArtifactPath, Description, ModelName, Selector, Version, units};
+use time::OffsetDateTime;
+
+use super::asked::Asked;
+use super::refusal::{Refusal, Result, name};
+use super::shown::short;
+use super::snippets::snippet;
+use super::version::{self, Shown};
+use super::visitor::{MayRead, Visitor};
+use crate::state::App;
+
+/// How long a link may last.
+const LIVES: [(u64, &str); 5] =
+    [(900, "15 minutes"), (3600, "1 hour"), (86_400, "1 day"), (259_200, "3 days"), (604_800, "7 days")];
+
+/// A link that was made.
+pub(super) struct Shared {
+    url: String,
+    file: ArtifactPath,
+    until: OffsetDateTime,
+}
+
+/// Makes a link, and shows the version with it.
+pub(super) async fn post(
+    State(app): State<App>,
+    Path((model, version)): Path<(String, String)>,
+    visitor: Visitor,
+    headers: HeaderMap,
+    may: MayRead,
+    body: axum::body::Bytes,
+) -> Result {
+    let (model, version): (ModelName, Version) = (name(&model)?, name(&version)?);
+    let form = Asked::parse(&body);
+    may.prove(form.get("csrf"))?;
+    let file: ArtifactPath = name(form.get("file").unwrap_or_default())?;
+    let seconds = form.get("expires").and_then(|text| text.parse().ok());
+    let Some((seconds, _)) = LIVES.iter().find(|(known, _)| Some(*known) == seconds) else {
+        return Err(Refusal::invalid("that is no lifetime of a link", "choose one of the list"));
+    };
+    let selector = Selector { model: model.clone(), version: Some(version.clone()) };
+    let life = Duration::from_secs(*seconds);
+    let url = app.storage.get_presigned_url(&selector, Some(&file), PresignedMethod::Get, life).await?;
+    let until = OffsetDateTime::now_utc() + life;
+    let shown = Shown { notice: html! {}, shared: Some(Shared { url, file, until }) };
+    version::page(&app, &model, &version, &visitor, &headers, shown).await
+}
+
+pub(super) fn section(found: &Description, visitor: &Visitor, shared: Option<&Shared>) -> Markup {
+    let (model, version) = (&found.manifest.model_name, &found.manifest.version);
+    let main = found.main().ok();
+    let chosen = shared.map(|shared| &shared.file).or(main.as_ref());
+    html! {
+        section.card id="share" aria-labelledby="share-title" {
+            h2 id="share-title" { "Share" }
+            p.hint { "Whoever has the link can fetch the file, from the S3 endpoint, until it expires." }
+            @if let Some(shared) = shared {
+                div role="status" {
+                    (snippet("shared-link", &format!("Link to {}", short(shared.file.as_str(), 60)), &shared.url))
+                    p { "Works until " b { (units::date(Some(shared.until))) } "." }
+                }
+            }
+            form method="post" action={ (super::href::version(model, version)) "/share#share" } {
+                (visitor.token())
+                div.bar {
+                    @if found.files.len() > 1 {
+                        div.grow {
+                            label for="share-file" { "File" }
+                            select.wide id="share-file" name="file" {
+                                @for file in found.files.iter().take(200) {
+                                    option value=(file.path) selected[Some(&file.path) == chosen] { (short(file.path.as_str(), 60)) }
+                                }
+                            }
+                        }
+                    } @else if let Some(main) = &main { input type="hidden" name="file" value=(main); }
+                    div {
+                        label for="expires" { "Expires after" }
+                        select id="expires" name="expires" {
+                            @for (seconds, name) in LIVES { option value=(seconds) selected[seconds == 86_400] { (name) } }
+                        }
+                    }
+                    button { "Make a link" }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Names and values as they are shown: whoever publishes may write what he likes, and none of it may mislead.
+//!
+//! The templates escape markup. What is left are characters that no eye sees: they are spelled out.
+
+use serde_json::Value;
+
+/// The longest text of one value in a page. The whole stands in the manifest.
+const LONGEST: usize = 1000;
+
+/// Returns text with control characters, and those that turn the direction of writing, spelled out.
+pub(super) fn shown(text: &str) -> String {
+    short(text, LONGEST)
+}
+
+/// Returns at most `most` characters of it.
+pub(super) fn short(text: &str, most: usize) -> String {
+    let mut shown = String::with_capacity(text.len().min(most));
+    for (index, letter) in text.chars().enumerate() {
+        if index == most {
+            shown.push('…');
+            break;
+        }
+        if is_unseen(letter) {
+            shown.extend(letter.escape_unicode());
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown
+}
+
+fn is_unseen(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(letter, '\u{61c}' | '\u{ad}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Returns a number as people read it: whole ones in full, others with at most six digits that count.
+pub(super) fn number(value: f64) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    let size = value.abs();
+    if !is_plain(value) {
+        return format!("{value:.3e}");
+    }
+    if value.fract() == 0.0 {
+        return format!("{value:.0}");
+    }
+    let before = size.log10().floor().max(-1.0) as i32 + 1;
+    let decimals = usize::try_from(6 - before).unwrap_or(1).clamp(1, 6);
+    let text = format!("{value:.decimals$}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Returns how many decimals the numbers of a column have, so that they stand under each other.
+pub(super) fn decimals(values: impl Iterator<Item = f64>) -> usize {
+    let of_one = |value: f64| number(value).split_once('.').map_or(0, |(_, after)| after.len());
+    values.filter(|value| is_plain(*value)).map(of_one).max().unwrap_or(0)
+}
+
+/// Returns a number with so many decimals, where it is one that is written in full.
+pub(super) fn aligned(value: f64, decimals: usize) -> String {
+    if is_plain(value) { format!("{value:.decimals$}") } else { number(value) }
+}
+
+/// Returns true when a number is written in full.
+fn is_plain(value: f64) -> bool {
+    value == 0.0 || (1e-4..1e15).contains(&value.abs())
+}
+
+/// Returns a JSON value as it is shown: text without its quotes.
+pub(super) fn value(value: &Value) -> String {
+    match value {
+        Value::String(text) => shown(text),
+        // As it was written: 0.9500000001 must not look like 0.95 where two versions are compared.
+        Value::Number(number) => number.to_string(),
+        other => shown(&other.to_string()),
+    }
+}
+
+/// Returns the metadata flat, in its order: what is nested has a name with dots.
+pub(super) fn flat(metadata: &serde_json::Map<String, Value>) -> Vec<(String, &Value)> {
+    /// No person reads more of one version, and a hostile one could have millions.
+    const MOST: usize = 500;
+    fn add<'a>(name: String, value: &'a Value, depth: usize, found: &mut Vec<(String, &'a Value)>) {
+        match value {
+            _ if found.len() >= MOST => {}
+            Value::Object(inner) if depth < 4 && !inner.is_empty() => {
+                for (word, value) in inner {
+                    add(format!("{name}.{word}"), value, depth + 1, found);
+                }
+            }
+            _ => found.push((name, value)),
+        }
+    }
+    let mut found = Vec::new();
+    for (name, value) in metadata {
+        add(name.clone(), value, 0, &mut found);
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unseen_is_spelled_out() {
+        assert_eq!(shown("a\u{202e}gpj.exe"), "a\\u{202e}gpj.exe");
+        assert_eq!(shown("a\u{0}\nb"), "a\\u{0}\\u{a}b");
+        assert_eq!(shown("Gänseblümchen 雛菊"), "Gänseblümchen 雛菊");
+        assert_eq!(short("abcdef", 3), "abc…");
+        assert_eq!(short("abc", 3), "abc");
+    }
+
+    #[test]
+    fn numbers_are_short_and_true() {
+        let numbers = [0.0, 0.95, 0.975_555_555, 12.5, 1234.5678, 42.0, 1e-7, 1e20, -0.25, 0.001, 0.000_123_456];
+        let shown = numbers.map(number);
+        let wanted =
+            ["0", "0.95", "0.975556", "12.5", "1234.57", "42", "1.000e-7", "1.000e20", "-0.25", "0.001", "0.000123"];
+        assert_eq!(shown, wanted);
+    }
+
+    #[test]
+    fn metadata_lies_flat() {
+        let json = serde_json::json!({"a": {"b": 1, "c": {"d": [1, 2]}}, "e": "x", "f": {}});
+        let names: Vec<_> = flat(json.as_object().unwrap()).into_iter().map(|(name, it)| (name, value(it))).collect();
+        let wanted = [("a.b", "1"), ("a.c.d", "[1,2]"), ("e", "x"), ("f", "{}")];
+        assert_eq!(names, wanted.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+}

@@ -1,0 +1,80 @@
+//! Verifying a version without a script: a page that loads itself again until the end.
+
+use axum::extract::{Path, State};
+use axum::response::Redirect;
+use maud::{Markup, html};
+use modeldepot::{ModelName, Version, units};
+use uuid::Uuid;
+
+use super::asked::Asked;
+use super::href;
+use super::page::{Page, Place};
+use super::refusal::{Refusal, Result, name, notice};
+use super::shown::shown;
+use super::visitor::MayRead;
+use crate::jobs::{End, State as Job};
+use crate::problem::Problem;
+use crate::state::App;
+
+/// Begins it.
+pub(super) async fn post(
+    State(app): State<App>,
+    Path((model, version)): Path<(String, String)>,
+    may: MayRead,
+    body: axum::body::Bytes,
+) -> Result<Redirect> {
+    let (model, version): (ModelName, Version) = (name(&model)?, name(&version)?);
+    may.prove(Asked::parse(&body).get("csrf"))?;
+    app.catalog.version(&model, &version).await?;
+    let job = app.service.jobs.verify(&app.storage, &model, &version)?;
+    Ok(Redirect::to(&href::query(
+        &format!("{}/verify", href::version(&model, &version)),
+        &[("job", &job.id.to_string())],
+    )))
+}
+
+/// Tells how far it is.
+pub(super) async fn get(
+    State(app): State<App>,
+    Path((model, version)): Path<(String, String)>,
+    asked: Asked,
+) -> Result {
+    let (model, version): (ModelName, Version) = (name(&model)?, name(&version)?);
+    let id = asked.get("job").and_then(|id| Uuid::try_parse(id).ok());
+    let job = id.and_then(|id| app.service.jobs.find(id)).filter(|job| job.model == model && job.version == version);
+    let job = job.ok_or_else(|| {
+        let problem = Problem::new(modeldepot::ErrorKind::NotFound, "there is no such verification");
+        Refusal(problem.hint("begin another on the version's page"))
+    })?;
+    let state = job.state.borrow().clone();
+    let body = html! {
+        div.head { div { h1 { "Verify " (model) "@" (version) } } }
+        (told(&state))
+        p { a.button href=(href::version(&model, &version)) { "To the version" } }
+    };
+    let refresh = state.end.is_none().then_some(1);
+    let page = Page { refresh, ..Page::new(Place::Models, format!("Verify {model}@{version}"), body) };
+    let page = page.below("Models", "/").below(model.as_str(), href::model(&model));
+    Ok(page.below(version.as_str(), href::version(&model, &version)).here("Verify"))
+}
+
+fn told(state: &Job) -> Markup {
+    html! {
+        @match &state.end {
+            None => div.card {
+                progress max=(state.bytes.max(1)) value=(state.bytes_done) aria-label="Verified" {}
+                p role="status" {
+                    (units::size(state.bytes_done)) " of " (units::size(state.bytes))
+                    @if let Some(file) = &state.file { ", " bdi { (shown(file.as_str())) } }
+                }
+            },
+            Some(End::Proven { unproven }) => div.notice role="status" {
+                p.good { "Verified: " (units::plural(state.files, "file")) ", " (units::size(state.bytes)) ", every byte as published." }
+                @if *unproven > 0 {
+                    p { "Of " (unproven) " no digest was published, so that only their presence was shown." }
+                }
+            },
+            Some(End::Failed(problem)) => (notice(problem)),
+        }
+    }
+}
