@@ -87,6 +87,7 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
                 "is S3_ENDPOINT or --endpoint right, with its scheme and port?".to_owned()
             }
         }
+        Error::ObjectChanged { .. } => "try again when its writer is done".to_owned(),
         Error::Unavailable { .. } => "try again; a push or pull can be repeated safely".to_owned(),
         Error::Manifest { source: ManifestError::TooNew(_), .. } => {
             "a newer modeldepot wrote it: update this one".to_owned()

@@ -1,6 +1,6 @@
 //! The plain S3 verbs.
 
-use crate::environment::TestEnv;
+use crate::environment::{TestEnv, tree};
 
 #[test]
 fn the_nine_methods() {
@@ -177,4 +177,23 @@ fn refusals() {
     hint: `modeldepot s3 mb s3://nowhere` makes it
     [exit status: 3]
     ");
+}
+
+#[test]
+fn an_object_that_is_replaced_while_it_is_read() {
+    let env = TestEnv::new();
+    env.put("large", vec![7; 96 << 20]);
+    let child = env.start(["s3", "cp", "s3://models/large", "large", "--limit-rate", "32M"]);
+    // Its staged file is made once its ETag is known.
+    while tree(&env.folder()).is_empty() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    env.put("large", vec![8; 96 << 20]);
+    insta::assert_snapshot!(env.finish(child), @r"
+    ------- stderr -------
+    error: `large` in bucket `models` was replaced while it was read
+    hint: try again when its writer is done
+    [exit status: 6]
+    ");
+    assert_eq!(tree(&env.folder()), [""; 0]);
 }
