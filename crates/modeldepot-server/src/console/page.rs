@@ -86,8 +86,6 @@ pub(super) async fn framed(State(app): State<App>, request: Request, next: Next)
     // What a handler says of its own answer stays: an asset is kept for ever, a picture may do nothing at all.
     let headers = response.headers_mut();
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
-    // Without a referrer a browser hides where a form comes from, and the guard takes it for another site's.
-    headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("same-origin"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
@@ -96,7 +94,13 @@ pub(super) async fn framed(State(app): State<App>, request: Request, next: Next)
 pub(super) fn in_frame(app: &App, visitor: &Visitor, page: &Page) -> Response {
     let about = About { endpoint: app.storage.client().endpoint(), bucket: app.storage.bucket().as_str() };
     let document = document(page, visitor, &about).into_string();
-    (page.status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], document).into_response()
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        // Without a referrer a browser hides where a form comes from, and the guard takes it for another site's.
+        (header::REFERRER_POLICY, "same-origin"),
+    ];
+    (page.status, headers, document).into_response()
 }
 
 /// What the foot of every page says.

@@ -14,7 +14,7 @@ mod uploads;
 mod versions;
 
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post};
 use axum::{Router, middleware};
@@ -72,7 +72,9 @@ async fn no_such_method(method: Method, uri: Uri) -> Problem {
 }
 
 async fn no_such_page(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Response {
-    if !uri.path().starts_with("/api/") {
+    // A browser says that it would like a page; a program is answered as everywhere.
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if accept.contains("text/html") && !uri.path().starts_with("/api/") {
         return console::nowhere(&app, &headers);
     }
     Problem::new(ErrorKind::NotFound, format!("there is nothing at `{}`", uri.path().escape_debug()))
