@@ -19,6 +19,7 @@ mod offline;
 mod roundtrip;
 mod s3;
 mod secrets;
+mod serve;
 mod server;
 mod settings;
 mod upkeep;

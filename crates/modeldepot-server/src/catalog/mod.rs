@@ -1,7 +1,8 @@
 //! The models and versions of the bucket, read through a small cache.
 //!
-//! Listings and documents are taken for the bucket's own for a second, then asked for again: what is published or deleted
-//! elsewhere shows within two. What was published or deleted through this service shows at once. Manifests never change
+//! Documents are taken for the bucket's own for a second, then asked for again. Listings are asked for every second as long
+//! as somebody looks, and given away meanwhile: what is published or deleted elsewhere shows after a second and the time of
+//! a listing. What was published or deleted through this service shows at once. Manifests never change
 //! once they are published, so what they say is kept; all of it within bounds.
 
 mod facts;
@@ -58,7 +59,7 @@ type Of<K, V> = Mutex<LruCache<K, V>>;
 type OfPush = (String, Option<Arc<History>>);
 
 struct Kept {
-    models: Watched<Vec<ModelSummary>>,
+    models: Arc<Watched<Vec<ModelSummary>>>,
     versions: Of<ModelName, Arc<Watched<Vec<VersionSummary>>>>,
     documents: Of<(ModelName, Version), Arc<Watched<Document>>>,
     histories: Of<(ModelName, Version), OfPush>,
@@ -86,7 +87,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Catalog {
     pub(crate) fn new(storage: ModelStorage) -> Catalog {
         let kept = Kept {
-            models: Watched::default(),
+            models: Arc::default(),
             versions: Mutex::new(LruCache::new(MODELS)),
             documents: Mutex::new(LruCache::new(DOCUMENTS)),
             histories: Mutex::new(LruCache::new(HISTORIES)),
@@ -106,18 +107,46 @@ impl Catalog {
 
     /// Returns the models that have a version, by name.
     pub(crate) async fn models(&self) -> Result<Arc<Vec<ModelSummary>>> {
-        self.kept.models.get(|_| async { self.storage.list_models().await.map(Arc::new) }, self.unchanged()).await
+        let storage = self.storage.clone();
+        let ask = move || {
+            let storage = storage.clone();
+            async move { storage.list_models().await.map(Arc::new) }
+        };
+        self.listed(&self.kept.models, ask).await
     }
 
     /// Returns a model's versions in ascending order.
     pub(crate) async fn versions(&self, model: &ModelName) -> Result<Arc<Vec<VersionSummary>>> {
         let watched = Arc::clone(lock(&self.kept.versions).get_or_insert(model.clone(), Arc::default));
-        let ask = |_| async { self.storage.list_model_versions(model).await.map(Arc::new) };
-        let found = watched.get(ask, self.unchanged()).await;
+        let of = (self.storage.clone(), model.clone());
+        let ask = move || {
+            let (storage, model) = of.clone();
+            async move { storage.list_model_versions(&model).await.map(Arc::new) }
+        };
+        let found = self.listed(&watched, ask).await;
         if found.is_err() {
             lock(&self.kept.versions).pop(model);
         }
         found
+    }
+
+    /// Returns a listing, which is kept fresh from now on: it may take longer than whoever looks should wait.
+    async fn listed<T, F>(
+        &self,
+        watched: &Arc<Watched<T>>,
+        ask: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Result<Arc<T>>
+    where
+        T: Send + Sync + 'static,
+        F: Future<Output = Result<Arc<T>>> + Send,
+    {
+        if let Some(value) = watched.kept() {
+            return Ok(value);
+        }
+        let found = watched.get(|_| ask(), self.unchanged()).await?;
+        let catalog = self.clone();
+        watched.keep(ask, move || catalog.unchanged());
+        Ok(found)
     }
 
     /// Returns the version that a name means: itself, or the latest one.
@@ -284,7 +313,9 @@ impl Catalog {
     pub(crate) fn changed(&self, model: &ModelName) {
         self.kept.changes.fetch_add(1, Ordering::SeqCst);
         self.kept.models.forget();
-        lock(&self.kept.versions).pop(model);
+        if let Some(versions) = lock(&self.kept.versions).peek(model) {
+            versions.forget();
+        }
         lock(&self.kept.facts).forget(model);
         let mut documents = lock(&self.kept.documents);
         let names: Vec<_> =

@@ -1,6 +1,6 @@
 //! A value of the bucket, kept for a moment.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use modeldepot::Result;
@@ -9,15 +9,23 @@ use modeldepot::Result;
 /// it takes to look.
 const FRESH: Duration = Duration::from_secs(1);
 
+/// How long a value that is being kept fresh may be given away meanwhile: a listing may take long.
+const LATE: Duration = Duration::from_secs(10);
+
+/// How long a value is kept fresh that nobody asks for any more.
+const IDLE: Duration = Duration::from_secs(30);
+
 /// A value that is asked for again once it is older than a second, by one caller for all.
 pub(super) struct Watched<T> {
     value: RwLock<Option<(Instant, Arc<T>)>>,
     turn: tokio::sync::Mutex<()>,
+    /// When somebody last wanted it, while it is being kept fresh.
+    wanted: Mutex<Option<Instant>>,
 }
 
 impl<T> Default for Watched<T> {
     fn default() -> Self {
-        Self { value: RwLock::default(), turn: tokio::sync::Mutex::default() }
+        Self { value: RwLock::default(), turn: tokio::sync::Mutex::default(), wanted: Mutex::default() }
     }
 }
 
@@ -26,6 +34,44 @@ impl<T> Watched<T> {
     pub(super) fn fresh(&self) -> Option<Arc<T>> {
         let value = self.value.read().unwrap_or_else(PoisonError::into_inner);
         value.as_ref().filter(|(at, _)| at.elapsed() < FRESH).map(|(_, value)| Arc::clone(value))
+    }
+
+    /// Returns the value if it is being kept fresh. From now on it is wanted.
+    pub(super) fn kept(&self) -> Option<Arc<T>> {
+        let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        *wanted.as_mut()? = Instant::now();
+        let value = self.value.read().unwrap_or_else(PoisonError::into_inner);
+        value.as_ref().filter(|(at, _)| at.elapsed() < LATE).map(|(_, value)| Arc::clone(value))
+    }
+
+    /// Keeps the value fresh as long as somebody wants it, unless that is being done.
+    pub(super) fn keep<F, K>(
+        self: &Arc<Self>,
+        ask: impl Fn() -> F + Send + Sync + 'static,
+        unchanged: impl Fn() -> K + Send + Sync + 'static,
+    ) where
+        T: Send + Sync + 'static,
+        F: Future<Output = Result<Arc<T>>> + Send,
+        K: FnOnce() -> bool + Send,
+    {
+        if self.wanted.lock().unwrap_or_else(PoisonError::into_inner).replace(Instant::now()).is_some() {
+            return;
+        }
+        let watched = Arc::clone(self);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(FRESH).await;
+                let asked = {
+                    let wanted = watched.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+                    wanted.is_some_and(|at| at.elapsed() < IDLE)
+                };
+                // What cannot be had is for the next caller to hear.
+                if !asked || watched.get(|_| ask(), unchanged()).await.is_err() {
+                    break;
+                }
+            }
+            *watched.wanted.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        });
     }
 
     /// Returns the value, however old.
