@@ -15,7 +15,9 @@ fn version_and_help() {
     Usage: modeldepot [OPTIONS] <COMMAND>
 
     Commands:
-      up           Start the embedded S3 server
+      up           Start the embedded S3 server, with the console and the REST API beside it
+      serve        Serve the console and the REST API for the models of the configured endpoint
+      token        Make, list and revoke the tokens of the service
       init         Make the three buckets at the endpoint
       push         Publish a model file or folder as a new version
       pull         Fetch a version and prove that every byte is the one that was published
