@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use time::OffsetDateTime;
 
 use super::answer::{About, code, status};
 use super::attempts::Attempts;
-use super::client::{S3Client, bare};
+use super::client::{S3Client, bare, moment};
 use super::multipart::upload_id;
 use crate::error::{Error, Result};
 use crate::name::BucketName;
@@ -17,6 +18,7 @@ pub(crate) struct Part {
     pub(crate) number: i32,
     pub(crate) etag: String,
     pub(crate) size: u64,
+    pub(crate) modified: Option<OffsetDateTime>,
 }
 
 impl S3Client {
@@ -44,7 +46,8 @@ impl S3Client {
         Ok(signed.uri().to_owned())
     }
 
-    /// Returns the parts that the server has, in their order.
+    /// Returns the parts that the server has, in their order. SeaweedFS keeps every part that was sent, so one number may
+    /// stand there several times.
     pub(crate) async fn stored_parts(&self, bucket: &BucketName, key: &str, upload_id: &str) -> Result<Vec<Part>> {
         let (mut parts, mut next) = (Vec::new(), None);
         loop {
@@ -55,6 +58,7 @@ impl S3Client {
                 number: part.part_number().unwrap_or_default(),
                 etag: part.e_tag().unwrap_or_default().to_owned(),
                 size: part.size().unwrap_or_default().try_into().unwrap_or_default(),
+                modified: part.last_modified().and_then(moment),
             }));
             match page.next_part_number_marker() {
                 Some(marker) if page.is_truncated() == Some(true) => next = Some(marker.to_owned()),

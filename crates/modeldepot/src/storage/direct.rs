@@ -5,6 +5,7 @@
 //! check such a version.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -22,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::key::{ObjectKey, condemned_prefix, version_prefix};
 use crate::name::{ArtifactPath, ModelName, Version};
 use crate::progress::Progress;
-use crate::s3::{Sent, Sink, part_size};
+use crate::s3::{Part, Sent, Sink, part_size};
 
 /// A version that is to be published by parts.
 #[derive(Debug, Clone)]
@@ -82,6 +83,8 @@ pub struct DirectUpload {
     claim: Claim,
     conditions: bool,
     files: Vec<(OfferedFile, String)>,
+    /// Whether an object may still appear of what was asked for: it was, and did not end well.
+    unsettled: AtomicBool,
 }
 
 impl std::fmt::Debug for DirectUpload {
@@ -127,7 +130,8 @@ impl ModelStorage {
             }
         };
         let (storage, push) = (self.clone(), push.clone());
-        let mut upload = DirectUpload { storage, push, version, id, claim, conditions, files: Vec::new() };
+        let mut upload =
+            DirectUpload { storage, push, version, id, claim, conditions, files: Vec::new(), unsettled: false.into() };
         match upload.begin(&offer.files).await {
             Ok(()) => Ok(upload),
             Err(error) => {
@@ -226,11 +230,15 @@ impl DirectUpload {
     /// be gone on with. [`Error::NotAsAnnounced`] when a file is not what was announced, and the conflicts of
     /// [`ModelStorage::upload_model`]: it is over.
     pub async fn complete(&self) -> Result<Published> {
-        self.publish(self.parts().await?).await
+        let parts = self.parts().await?;
+        self.unsettled.store(true, Ordering::Relaxed);
+        let published = self.publish(parts).await?;
+        self.unsettled.store(false, Ordering::Relaxed);
+        Ok(published)
     }
 
     /// Returns the parts of each file, all there and as long as they must be.
-    async fn parts(&self) -> Result<Vec<Vec<crate::s3::Part>>> {
+    async fn parts(&self) -> Result<Vec<Vec<Part>>> {
         let mut all = Vec::new();
         for (file, upload) in &self.files {
             let mut found = Vec::new();
@@ -238,21 +246,25 @@ impl DirectUpload {
                 let key = self.key(&file.path);
                 found = self.storage.client.stored_parts(&self.storage.bucket, &key, upload).await?;
             }
+            let mut parts = Vec::new();
             for number in 1..=file.parts() {
                 let expected = file.part_len(number).unwrap_or_default();
-                let part = found.iter().find(|part| u64::try_from(part.number) == Ok(number)).map(|part| part.size);
-                if part != Some(expected) {
-                    return Err(Error::PartMissing { path: file.path.clone(), number, expected, found: part });
-                }
+                let sent = |part: &Part| u64::try_from(part.number) == Ok(number);
+                let other = found.iter().find(|part| sent(part)).map(|part| part.size);
+                // Of one that was sent again, the newest.
+                let good = found.extract_if(.., |part| sent(part) && part.size == expected);
+                let Some(part) = good.max_by_key(|part| part.modified) else {
+                    return Err(Error::PartMissing { path: file.path.clone(), number, expected, found: other });
+                };
+                parts.push(part);
             }
             // What nobody asked for is not part of the file.
-            found.retain(|part| u64::try_from(part.number).is_ok_and(|number| number <= file.parts()));
-            all.push(found);
+            all.push(parts);
         }
         Ok(all)
     }
 
-    async fn publish(&self, parts: Vec<Vec<crate::s3::Part>>) -> Result<Published> {
+    async fn publish(&self, parts: Vec<Vec<Part>>) -> Result<Published> {
         let (client, bucket) = (&self.storage.client, &self.storage.bucket);
         let earlier = EarlierFiles::default();
         let progress = Progress::none();
@@ -301,7 +313,10 @@ impl DirectUpload {
                 tracing::debug!(%error, path = %file.path, "cannot abort an upload");
             }
         }
-        // No object can appear any more: only a Complete of ours would make one.
-        self.storage.withdraw(self.claim).await;
+        // Without conditions a request of ours that is still on its way could replace what the next pusher sends. The claim
+        // is not renewed any more, and keeps others away until it is stale.
+        if self.conditions || !self.unsettled.into_inner() {
+            self.storage.withdraw(self.claim).await;
+        }
     }
 }

@@ -90,7 +90,7 @@ pub(crate) async fn listings_go_past_a_thousand_keys(b: Backend) {
 }
 
 /// Sends one plain HTTP request, as whoever holds a URL would, and returns the status line and the body.
-async fn http(method: &str, url: &str, body: &[u8]) -> (String, Vec<u8>) {
+pub(crate) async fn http(method: &str, url: &str, body: &[u8]) -> (String, Vec<u8>) {
     let rest = url.strip_prefix("http://").unwrap();
     let (host, path) = rest.split_once('/').unwrap();
     let mut stream = tokio::net::TcpStream::connect(host).await.unwrap();

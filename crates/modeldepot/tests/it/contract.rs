@@ -1,7 +1,7 @@
 //! One suite, every server: what the library needs of S3, and what it promises on it.
 
 use crate::backend::Backend;
-use crate::{client, models, original, publish, read, transfer, upkeep};
+use crate::{client, direct, models, original, publish, read, transfer, upkeep};
 
 /// Runs each check on each server.
 macro_rules! contract {
@@ -67,6 +67,9 @@ contract![
     transfer::a_pull_fetches_only_what_differs,
     transfer::a_push_without_md5_is_proven_all_the_same,
     transfer::no_more_than_the_limit_is_moved,
+    direct::parts_that_others_send_become_a_version,
+    direct::a_part_that_is_sent_again_is_the_newest,
+    direct::a_file_that_is_not_what_was_announced_is_not_published,
     read::a_file_is_read_part_by_part_and_every_part_is_proven,
     upkeep::what_a_dead_push_left_is_found_and_removed,
     upkeep::what_is_alive_or_published_or_unknown_is_spared,
@@ -110,4 +113,6 @@ without_conditions![
     transfer::parts_of_an_earlier_version_are_copied,
     transfer::what_is_damaged_in_an_earlier_version_is_not_copied,
     transfer::a_pull_fetches_only_what_differs,
+    direct::parts_that_others_send_become_a_version,
+    direct::a_failed_upload_without_conditions_keeps_its_claim,
 ];

@@ -7,6 +7,7 @@ mod address;
 mod backend;
 mod client;
 mod contract;
+mod direct;
 mod hostile;
 mod https;
 mod models;

@@ -1,0 +1,94 @@
+//! Checks of uploads whose bytes somebody else sends.
+
+use std::time::Duration;
+
+use modeldepot::{Blake3, DirectUpload, Error, ModelStorage, Offer, OfferedFile};
+
+use crate::backend::{Backend, bytes};
+use crate::client::http;
+
+fn offer(path: &str, size: u64, blake3: Option<Blake3>) -> Offer {
+    Offer {
+        model: "m".parse().unwrap(),
+        version: Some("1".parse().unwrap()),
+        files: vec![OfferedFile { path: path.parse().unwrap(), size, blake3 }],
+        main: None,
+        metadata: Default::default(),
+        created: std::time::SystemTime::now().into(),
+        tool: "tests".to_owned(),
+    }
+}
+
+async fn send(upload: &DirectUpload, number: u64, part: &[u8]) {
+    let path = upload.files().next().unwrap().path.clone();
+    let url = upload.part_url(&path, number, Duration::from_secs(60)).await.unwrap();
+    let (status, body) = http("PUT", &url, part).await;
+    assert!(status.contains("200"), "{status} {}", String::from_utf8_lossy(&body));
+}
+
+async fn claims(b: &Backend) -> usize {
+    b.client().list_objects(b.bucket(), ".depot/claims/").await.unwrap().len()
+}
+
+pub(crate) async fn parts_that_others_send_become_a_version(b: Backend) {
+    let storage = ModelStorage::open(&b.settings).await.unwrap();
+    let content = bytes((20 << 20) + 7, 1);
+    let upload = storage.begin_upload(offer("m.bin", content.len() as u64, None)).await.unwrap();
+    let parts: Vec<&[u8]> = content.chunks(8 << 20).collect();
+    send(&upload, 3, parts[2]).await;
+    send(&upload, 1, parts[0]).await;
+    let missing = upload.complete().await.unwrap_err();
+    assert!(matches!(missing, Error::PartMissing { number: 2, found: None, .. }), "{missing:?}");
+    let busy = storage.begin_upload(offer("m.bin", 1, None)).await.unwrap_err();
+    assert!(matches!(busy, Error::VersionBusy { .. }), "{busy:?}");
+    send(&upload, 2, parts[1]).await;
+    upload.complete().await.unwrap();
+    upload.abort().await;
+    assert_eq!(claims(&b).await, 0);
+    let fetched = b.pull("m@1", "back").await.unwrap();
+    assert!(std::fs::read(fetched.model_path).unwrap() == content);
+    let taken = storage.begin_upload(offer("m.bin", 1, None)).await.unwrap_err();
+    assert!(matches!(taken, Error::VersionExists { .. }), "{taken:?}");
+}
+
+/// `rclone serve s3` refuses a part that was sent before.
+pub(crate) async fn a_part_that_is_sent_again_is_the_newest(b: Backend) {
+    let storage = ModelStorage::open(&b.settings).await.unwrap();
+    let content = bytes(9 << 20, 1);
+    let upload = storage.begin_upload(offer("m.bin", content.len() as u64, None)).await.unwrap();
+    let (first, second) = content.split_at(8 << 20);
+    send(&upload, 1, &first[1..]).await;
+    send(&upload, 2, second).await;
+    let short = upload.complete().await.unwrap_err();
+    assert!(matches!(short, Error::PartMissing { number: 1, found: Some(8_388_607), .. }), "{short:?}");
+    send(&upload, 1, &bytes(8 << 20, 2)).await;
+    // Servers tell when a part came to the second.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    send(&upload, 1, first).await;
+    upload.complete().await.unwrap();
+    upload.abort().await;
+    let fetched = b.pull("m@1", "back").await.unwrap();
+    assert!(std::fs::read(fetched.model_path).unwrap() == content);
+}
+
+/// Lets an upload fail after its object was made.
+async fn fail(b: &Backend) {
+    let storage = ModelStorage::open(&b.settings).await.unwrap();
+    let upload = storage.begin_upload(offer("empty", 0, Some("00".repeat(32).parse().unwrap()))).await.unwrap();
+    let other = upload.complete().await.unwrap_err();
+    assert!(matches!(other, Error::NotAsAnnounced { .. }), "{other:?}");
+    upload.abort().await;
+    let unknown = storage.describe(&"m@1".parse().unwrap()).await.unwrap_err();
+    assert!(matches!(unknown, Error::ModelNotFound { .. }), "{unknown:?}");
+}
+
+pub(crate) async fn a_file_that_is_not_what_was_announced_is_not_published(b: Backend) {
+    fail(&b).await;
+    assert_eq!(claims(&b).await, 0);
+}
+
+/// What was asked for may still be on its way, and would replace what the next pusher sends.
+pub(crate) async fn a_failed_upload_without_conditions_keeps_its_claim(b: Backend) {
+    fail(&b).await;
+    assert_eq!(claims(&b).await, 1);
+}
