@@ -4,8 +4,9 @@ use std::process::Command;
 
 use crate::report::{Outcome, Report};
 use crate::servers;
+use crate::test::built_command;
 use crate::tools::{SCHEMATHESIS, Tools};
-use crate::{cargo, root, run as run_command};
+use crate::{root, run as run_command};
 
 /// Requests that are made up for each operation in each phase.
 const EXAMPLES: &str = "8";
@@ -20,8 +21,7 @@ pub(crate) fn run(report: &mut Report, tools: &Tools) {
         return;
     };
     report.step("the REST service and its description", || {
-        run_command(&mut cargo(["build", "--locked", "--package", "modeldepot-cli", "--bin", "modeldepot"]))?;
-        let program = root().join("target/debug/modeldepot");
+        let program = built_command();
         let (s3, service) = servers::modeldepot(&program)?;
         // Something to be found: the names are those of the description's examples.
         let model = root().join("README.md");

@@ -5,6 +5,7 @@
 //! is tested in a Chromium by `tests/console`; its screenshots lie under `target/console`.
 
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::python;
@@ -85,16 +86,18 @@ fn console(tools: &Tools) -> Outcome {
         Ok(found) => found,
         Err(why) => return Outcome::Skipped(why),
     };
-    let (out, binary) = (root().join("target/console"), root().join("target/debug/modeldepot"));
+    let out = root().join("target/console");
     // The screenshots of pages that are no more are not these.
     let _ = std::fs::remove_dir_all(&out);
-    let run = || {
-        run_command(&mut cargo(["build", "--locked", "--package", "modeldepot-cli"]))?;
-        let mut tests = Command::new(python);
-        tests.arg("tests/console/run.py").arg(binary);
-        run_command(tests.arg(chromium).arg(axe).arg(out).env("PYTHONDONTWRITEBYTECODE", "1").current_dir(root()))
-    };
-    run().into()
+    let mut tests = Command::new(python);
+    tests.arg("tests/console/run.py").arg(built_command()).arg(chromium).arg(axe).arg(out);
+    run_command(tests.env("PYTHONDONTWRITEBYTECODE", "1").current_dir(root())).into()
+}
+
+/// The command, as `cargo test --workspace` has built it. To build its package alone would compile half of the tree once
+/// more, with other features.
+pub(crate) fn built_command() -> PathBuf {
+    root().join("target/debug/modeldepot")
 }
 
 fn start(
