@@ -85,7 +85,8 @@ def digest(path: str) -> str:
 @contextlib.contextmanager
 def up(folder: str) -> Iterator[str]:
     command = os.path.join(os.path.dirname(sys.executable), "modeldepot")
-    arguments = [command, "--json", "up", "--listen", "127.0.0.1:0", "--data", os.path.join(folder, "data")]
+    data = os.path.join(folder, "data")
+    arguments = [command, "--json", "up", "--no-console", "--listen", "127.0.0.1:0", "--data", data]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         said = ""
