@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import uuid
@@ -16,6 +17,9 @@ import pytest
 from botocore.config import Config
 
 from modeldepot import ModelStorage
+
+# A shell that runs tests in the background has its children ignore Ctrl-C, and Python leaves it at that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 COMMAND = str(Path(sys.executable).parent / "modeldepot")
 
