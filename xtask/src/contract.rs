@@ -30,10 +30,12 @@ pub(crate) fn run(report: &mut Report, tools: &Tools) {
         run_command(Command::new(&program).args(push).arg(model).env("S3_ENDPOINT", &s3.endpoint))?;
         let mut command = Command::new(schemathesis);
         command
-            .args(["--config-file", "tests/rest/schemathesis.toml"])
+            .arg("--config-file")
+            .arg(root().join("tests/rest/schemathesis.toml"))
             .args(["run", "--checks", "all", "--max-examples", EXAMPLES, "--seed", SEED, "--no-color"])
             .arg(format!("{service}/api/v1/openapi.json"))
-            .current_dir(root());
+            // It leaves a folder of its own where it runs.
+            .current_dir(root().join("target"));
         run_command(&mut command)
     });
 }
