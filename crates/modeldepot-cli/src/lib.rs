@@ -31,7 +31,6 @@ use crate::ui::Ui;
 
 pub use crate::config::{settings_of as settings, state_folder};
 pub use crate::failure::Failure;
-pub use crate::ui::{plural, size};
 
 /// Runs the command with what was typed, its own name first, and returns the exit status. Signals and the log are the
 /// process's, so a process runs one command.

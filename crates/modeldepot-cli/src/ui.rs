@@ -12,8 +12,7 @@ use serde::Serialize;
 
 pub(crate) use self::bar::Bar;
 pub(crate) use self::table::Table;
-pub(crate) use modeldepot::units::{ago, date, duration, throughput};
-pub use modeldepot::units::{plural, size};
+pub(crate) use modeldepot::units::{ago, date, duration, plural, size, throughput};
 
 use crate::args::{ColorArg, Globals};
 use crate::error::Error;

@@ -42,11 +42,6 @@ class Best:
             return True
         return False
 
-    def publish(self, storage: Optional[ModelStorage], path: str, name: str, **options: Any) -> Published:
-        """Publishes a file or folder with the history of the training."""
-        with self.history() as history:
-            return (storage or ModelStorage()).upload_model(path, name, history=history, **options)
-
     @contextlib.contextmanager
     def history(self) -> Generator[str, None, None]:
         """Writes the history to a file that goes away again."""
@@ -55,6 +50,41 @@ class Best:
             with open(path, "w", encoding="utf-8") as file:
                 json.dump([_finite(epoch) for epoch in self.epochs], file, indent=1)
             yield path
+
+
+class Checkpoint:
+    """The best checkpoint, in a folder of its own until it is published."""
+
+    def __init__(
+        self,
+        file: str,
+        name: str,
+        storage: Optional[ModelStorage],
+        metadata: Optional[Mapping[str, Any]],
+        version: Optional[str],
+    ) -> None:
+        self._file, self._name, self._storage = file, name, storage
+        self._metadata, self._version = dict(metadata or {}), version
+        self._folder: Optional[tempfile.TemporaryDirectory[str]] = None
+
+    def path(self) -> str:
+        """Returns where it is to be written."""
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="modeldepot-")
+        return os.path.join(self._folder.name, self._file)
+
+    def publish(self, best: Best) -> Published:
+        """Publishes it with the history of the training."""
+        with best.history() as history:
+            return (self._storage or ModelStorage()).upload_model(
+                self.path(), self._name, version=self._version, metadata=self._metadata, history=history
+            )
+
+    def clear(self) -> None:
+        """Removes it."""
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
 
 
 def _is_number(value: Any) -> bool:

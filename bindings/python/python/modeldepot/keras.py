@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from typing import Any, Optional
 
 import keras
 
-from ._best import Best
+from ._best import Best, Checkpoint
 from ._modeldepot import ModelStorage, Published
 
 
@@ -51,25 +49,15 @@ class PublishBest(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore
         self.name = name
         self.published: Optional[Published] = None
         self._best = Best(monitor, mode)
-        self._storage, self._metadata, self._version = storage, dict(metadata or {}), version
-        self._folder: Optional[tempfile.TemporaryDirectory[str]] = None
-
-    def _path(self) -> str:
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="modeldepot-")
-        return os.path.join(self._folder.name, "best_model.keras")
+        self._checkpoint = Checkpoint("best_model.keras", name, storage, metadata, version)
 
     def on_epoch_end(self, epoch: int, logs: Optional[Mapping[str, Any]] = None) -> None:
         if self._best.better(epoch + 1, logs or {}):
             model: Any = self.model
-            model.save(self._path())
+            model.save(self._checkpoint.path())
 
     def on_train_end(self, logs: Optional[Mapping[str, Any]] = None) -> None:
         if self._best.value is None:
             return
-        self.published = self._best.publish(
-            self._storage, self._path(), self.name, version=self._version, metadata=self._metadata
-        )
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
+        self.published = self._checkpoint.publish(self._best)
+        self._checkpoint.clear()

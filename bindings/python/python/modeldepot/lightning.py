@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from typing import Any, Optional
 
@@ -12,7 +10,7 @@ try:
 except ImportError:
     from pytorch_lightning.callbacks import Callback
 
-from ._best import Best
+from ._best import Best, Checkpoint
 from ._modeldepot import ModelStorage, Published
 
 
@@ -54,13 +52,7 @@ class PublishBest(Callback):  # type: ignore[misc, unused-ignore]
         self.name = name
         self.published: Optional[Published] = None
         self._best = Best(monitor, mode)
-        self._storage, self._metadata, self._version = storage, dict(metadata or {}), version
-        self._folder: Optional[tempfile.TemporaryDirectory[str]] = None
-
-    def _path(self) -> str:
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="modeldepot-")
-        return os.path.join(self._folder.name, "best_model.ckpt")
+        self._checkpoint = Checkpoint("best_model.ckpt", name, storage, metadata, version)
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         # The look before the first epoch is no epoch. Of several processes the first one keeps and publishes.
@@ -68,13 +60,9 @@ class PublishBest(Callback):  # type: ignore[misc, unused-ignore]
             return
         if self._best.better(trainer.current_epoch + 1, trainer.callback_metrics):
             # Every process takes part in making a checkpoint; the first one writes it.
-            trainer.save_checkpoint(self._path())
+            trainer.save_checkpoint(self._checkpoint.path())
 
     def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
         if trainer.is_global_zero and self._best.value is not None:
-            self.published = self._best.publish(
-                self._storage, self._path(), self.name, version=self._version, metadata=self._metadata
-            )
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
+            self.published = self._checkpoint.publish(self._best)
+        self._checkpoint.clear()

@@ -1,4 +1,4 @@
-use modeldepot_cli::size;
+use modeldepot::units::size;
 use pyo3::prelude::*;
 use time::OffsetDateTime;
 

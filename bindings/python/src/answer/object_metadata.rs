@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use modeldepot_cli::size;
+use modeldepot::units::size;
 use pyo3::prelude::*;
 use time::OffsetDateTime;
 

@@ -1,4 +1,4 @@
-use modeldepot_cli::{plural, size};
+use modeldepot::units::{plural, size};
 use pyo3::prelude::*;
 
 use crate::html;
