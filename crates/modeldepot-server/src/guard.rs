@@ -32,8 +32,8 @@ const BODY_SLOWEST: u64 = 512;
 const CLIENTS: usize = 10_000;
 
 /// No script, style or picture but our own, nothing inline, in nobody's frame.
-const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
-     font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
+     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Guards the door.
 pub(crate) struct Guard {

@@ -9,7 +9,7 @@
 //! - `routes`: the REST API, one file a resource.
 //! - `problem`: what is said of a failure.
 //! - `auth`: who asks, and what they may. `guard`: what every request passes. `steady`: what must keep moving.
-//! - `jobs`: verifications. `uploads`: what is on its way to be published.
+//! - `jobs`: verifications. `uploads`: what is on its way to be published; `staging`: files that pass through.
 //! - `doctor`: what whoever starts the service can try of its surroundings, for the page on health.
 //! - `console`: the pages.
 
@@ -24,6 +24,7 @@ mod metrics;
 mod problem;
 mod routes;
 mod server;
+mod staging;
 mod state;
 mod steady;
 mod uploads;

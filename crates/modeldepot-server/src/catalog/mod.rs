@@ -151,9 +151,14 @@ impl Catalog {
 
     /// Returns the version that a name means: itself, or the latest one.
     pub(crate) async fn resolve(&self, model: &ModelName, version: &str) -> Result<Version> {
-        if version != "latest" {
-            return Ok(version.parse()?);
+        match version {
+            "latest" => self.latest(model).await,
+            version => Ok(version.parse()?),
         }
+    }
+
+    /// Returns a model's latest version.
+    pub(crate) async fn latest(&self, model: &ModelName) -> Result<Version> {
         let versions = self.versions(model).await?;
         let none = || Error::ModelNotFound { model: model.clone(), similar: Vec::new() };
         Ok(versions.last().ok_or_else(none)?.version.clone())
@@ -333,6 +338,11 @@ impl Document {
 
 /// Returns the file that is the training history, by its name: the names that training scripts give it.
 pub(crate) fn history_file(found: &Description) -> Option<ArtifactPath> {
+    history_among(found.files.iter().map(|file| (&file.path, file.size))).cloned()
+}
+
+/// Returns which of some files, each with its size, is the training history.
+pub(crate) fn history_among<'f>(files: impl Iterator<Item = (&'f ArtifactPath, u64)>) -> Option<&'f ArtifactPath> {
     let rank = |name: &str| match name.to_ascii_lowercase().as_str() {
         "training_history.json" => Some(0),
         "history.json" | "training_history.csv" | "history.csv" => Some(1),
@@ -341,7 +351,7 @@ pub(crate) fn history_file(found: &Description) -> Option<ArtifactPath> {
         name if name.contains("history") && (name.ends_with(".json") || name.ends_with(".csv")) => Some(4),
         _ => None,
     };
-    let files = found.files.iter().filter(|file| file.size <= HISTORY_BYTES);
-    let ranked = files.filter_map(|file| Some((rank(file.path.file_name())?, file)));
-    ranked.min_by_key(|(rank, _)| *rank).map(|(_, file)| file.path.clone())
+    let files = files.filter(|(_, size)| *size <= HISTORY_BYTES);
+    let ranked = files.filter_map(|(path, _)| Some((rank(path.file_name())?, path)));
+    ranked.min_by_key(|(rank, _)| *rank).map(|(_, path)| path)
 }

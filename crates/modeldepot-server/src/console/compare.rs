@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use maud::{Markup, html};
 use modeldepot::history::History;
-use modeldepot::{Description, Selector, units};
+use modeldepot::{Description, Selector, StoredFile, units};
 
 use super::asked::Asked;
 use super::curves::{Named, charts, one};
@@ -14,10 +14,8 @@ use super::refusal::{Refusal, Result};
 use super::shown::{flat, number, short, shown, value};
 use super::when::when;
 use super::{Svg, href, metric};
+use crate::routes::compare::{MOST, alike};
 use crate::state::App;
-
-/// Versions that are compared at most: as many as a chart has colours.
-const MOST: usize = 5;
 
 /// Versions that are offered of a model.
 const OFFERED: usize = 100;
@@ -76,7 +74,7 @@ async fn columns(app: &App, selectors: &[Selector]) -> Result<Vec<Column>> {
         let model = &selector.model;
         let version = match &selector.version {
             Some(version) => version.clone(),
-            None => app.storage.get_latest_version(model).await?,
+            None => app.catalog.latest(model).await?,
         };
         let found = app.catalog.version(model, &version).await?;
         // Without curves the rest can be compared still.
@@ -159,20 +157,15 @@ fn overlaid(columns: &[Column], asked: &Asked) -> Markup {
 struct Line {
     name: String,
     cells: Vec<Option<String>>,
+    differs: bool,
     /// Which of them is best, where that can be said.
     best: Option<usize>,
-}
-
-impl Line {
-    fn differs(&self) -> bool {
-        self.cells.windows(2).any(|pair| pair[0] != pair[1])
-    }
 }
 
 fn table(columns: &[Column], asked: &Asked) -> Markup {
     let metadata = metadata(columns);
     let files = files(columns);
-    let differing = |lines: &[Line]| lines.iter().filter(|line| line.differs()).count();
+    let differing = |lines: &[Line]| lines.iter().filter(|line| line.differs).count();
     html! {
         section aria-labelledby="side" {
             h2 id="side" { "Side by side" }
@@ -220,10 +213,10 @@ fn group(title: &str, lines: &[Line], columns: usize) -> Markup {
             tr.group { th colspan=(columns + 1) scope="rowgroup" { (title) } }
             @if lines.is_empty() { tr { td.muted colspan=(columns + 1) { "None." } } }
             @for line in lines {
-                tr.differs[line.differs()] {
+                tr.differs[line.differs] {
                     th scope="row" {
                         bdi { (short(&line.name, 120)) }
-                        @if line.differs() { span.sr { " differs" } }
+                        @if line.differs { span.sr { " differs" } }
                     }
                     @for (index, cell) in line.cells.iter().enumerate() {
                         td.best[line.best == Some(index)] {
@@ -258,39 +251,39 @@ fn metadata(columns: &[Column]) -> Vec<Line> {
         let rounded: Vec<Option<String>> =
             numbers.iter().zip(&cells).map(|(it, cell)| it.map(number).or_else(|| cell.clone())).collect();
         let tells = |cells: &[Option<String>]| cells.windows(2).any(|pair| pair[0] != pair[1]);
-        let cells = if tells(&rounded) == tells(&cells) { rounded } else { cells };
-        Line { name, cells, best }
+        let differs = found.windows(2).any(|pair| pair[0] != pair[1]);
+        let cells = if tells(&rounded) == differs { rounded } else { cells };
+        Line { name, cells, differs, best }
     });
     lines.collect()
 }
 
 /// Returns which value is best: of a metric, where all have it and one stands out.
 fn best(name: &str, numbers: &[Option<f64>]) -> Option<usize> {
-    let numbers: Vec<f64> = numbers.iter().copied().collect::<Option<_>>().filter(|_| metric::is_measured(name))?;
-    let better = |a: f64, b: f64| if metric::lower_is_better(name) { a < b } else { a > b };
-    let best =
-        (0..numbers.len()).reduce(|best, next| if better(numbers[next], numbers[best]) { next } else { best })?;
-    numbers.iter().enumerate().all(|(index, value)| index == best || better(numbers[best], *value)).then_some(best)
+    let numbers: Vec<f64> = numbers.iter().copied().collect::<Option<_>>()?;
+    let (best, value) = metric::best(name, numbers.iter().copied().enumerate())?;
+    let stands_out = |(index, other): (usize, &f64)| index == best || metric::is_better(name, value, *other);
+    numbers.iter().enumerate().all(stands_out).then_some(best)
 }
 
-fn files(columns: &[Column]) -> Vec<Line> {
+fn files<'c>(columns: &'c [Column]) -> Vec<Line> {
     let mut paths: Vec<&str> =
         columns.iter().flat_map(|column| column.found.files.iter().map(|file| file.path.as_str())).collect();
     paths.sort_unstable();
     paths.dedup();
-    let cell = |column: &Column, path: &str| {
-        let file = column.found.files.iter().find(|file| file.path.as_str() == path)?;
+    let cell = |file: &StoredFile| {
         let digest = match (&file.blake3, &file.md5) {
             (Some(blake3), _) => format!("BLAKE3 {}…", &blake3.to_string()[..12]),
             (None, Some(md5)) => format!("MD5 {}…", &md5.to_string()[..12]),
             (None, None) => "no checksum".to_owned(),
         };
-        Some(format!("{} · {digest}", units::size(file.size)))
+        format!("{} · {digest}", units::size(file.size))
     };
-    let lines = paths.into_iter().take(500).map(|path| Line {
-        name: shown(path),
-        cells: columns.iter().map(|column| cell(column, path)).collect(),
-        best: None,
+    let lines = paths.into_iter().take(500).map(|path| {
+        let at = |column: &'c Column| column.found.files.iter().find(|file| file.path.as_str() == path);
+        let found: Vec<Option<&StoredFile>> = columns.iter().map(at).collect();
+        let differs = found.windows(2).any(|pair| !alike(pair[0], pair[1]));
+        Line { name: shown(path), cells: found.into_iter().map(|file| file.map(cell)).collect(), differs, best: None }
     });
     lines.collect()
 }

@@ -3,9 +3,7 @@
 use modeldepot::VersionSummary;
 
 use crate::problem::Result;
-use crate::routes::listing::{Filter, filters};
-
-const SIGNS: [&str; 6] = [">=", "<=", "!=", ">", "<", "="];
+use crate::routes::listing::{Filter, SIGNS, filters};
 
 /// Words that must all hold.
 #[derive(Debug, Default)]
@@ -24,13 +22,13 @@ impl Conditions {
     pub(super) fn parse(text: &str) -> Result<Conditions> {
         // Signs may stand free: `loss < 0.2`.
         let mut text = text.replace(',', " ");
-        for sign in SIGNS {
+        for (sign, _) in SIGNS {
             for free in [format!(" {sign} "), format!(" {sign}"), format!("{sign} ")] {
                 text = text.replace(&free, sign);
             }
         }
         let (filtering, names): (Vec<&str>, Vec<&str>) =
-            text.split_whitespace().partition(|word| SIGNS.iter().any(|sign| word.contains(sign)));
+            text.split_whitespace().partition(|word| SIGNS.iter().any(|(sign, _)| word.contains(sign)));
         let names = names.into_iter().map(str::to_lowercase).collect();
         Ok(Conditions { names, filters: filters(filtering.into_iter())? })
     }

@@ -59,8 +59,18 @@ pub(super) fn numbers(facts: &Facts) -> BTreeMap<String, f64> {
 }
 
 /// Returns true when a lower value is the better one.
-pub(super) fn lower_is_better(name: &str) -> bool {
+fn lower_is_better(name: &str) -> bool {
     words(name).any(|word| LOWER.contains(&word.as_str()))
+}
+
+/// Returns true when the value `a` is better than `b`.
+pub(super) fn is_better(name: &str, a: f64, b: f64) -> bool {
+    if lower_is_better(name) { a < b } else { a > b }
+}
+
+/// Returns the best of what was measured, the first of equals; none of what is no measurement.
+pub(super) fn best<T: Copy>(name: &str, values: impl Iterator<Item = (T, f64)>) -> Option<(T, f64)> {
+    values.filter(|_| is_measured(name)).reduce(|best, next| if is_better(name, next.1, best.1) { next } else { best })
 }
 
 /// Returns true when the name is one of something measured.

@@ -1,8 +1,6 @@
 //! A model: its versions as a table, and a metric over them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{Path, State};
 use maud::{Markup, html};
@@ -18,7 +16,7 @@ use super::visitor::Visitor;
 use super::when::when;
 use super::{href, metric, pager};
 use crate::catalog::Facts;
-use crate::routes::listing::{Row as Listed, Sort, arrange};
+use crate::routes::listing::{Selected, Sort, select};
 use crate::state::App;
 
 /// Versions on one page.
@@ -29,9 +27,6 @@ const CHARTED: usize = 200;
 
 /// Columns of metrics.
 const COLUMNS: usize = 5;
-
-/// How long a page waits for manifests that were not read yet, when it is sorted or filtered by what they say.
-const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// A version, as a line of the table.
 #[derive(Clone)]
@@ -46,20 +41,18 @@ impl Row {
     }
 }
 
-/// What is asked for, in its order.
-struct Selected {
-    versions: Vec<VersionSummary>,
-    /// Versions whose manifests were not read in time.
-    unread: usize,
-}
-
 pub(super) async fn get(State(app): State<App>, Path(model): Path<String>, visitor: Visitor, asked: Asked) -> Result {
     let model: ModelName = name(&model)?;
     let versions = app.catalog.versions(&model).await?;
     let charted = rows(&app, &model, &versions[versions.len().saturating_sub(CHARTED)..]).await?;
     let names = metric::ranked(charted.iter().flat_map(|row| row.numbers.keys()));
     let filter = asked.get("filter").unwrap_or_default();
-    let Selected { versions: found, unread } = select(&app, &model, &versions, filter, &asked).await?;
+    let conditions = Conditions::parse(filter)?;
+    let sort = Sort::parse(asked.get("sort").unwrap_or("-version"))?;
+    let Selected { versions: mut found, known } =
+        select(&app.catalog, &model, &versions, &conditions.filters, &sort).await;
+    found.retain(|version| conditions.names(version));
+    let unread = known.map_or(0, |known| versions.len() - known);
     let pages = pager::Pages::new(found.len(), ROWS, asked.page());
     let shown = rows(&app, &model, pages.slice(&found)).await?;
     let charting = asked.get("metric").filter(|name| names.iter().any(|known| known == name)).map(str::to_owned);
@@ -119,34 +112,10 @@ async fn rows(app: &App, model: &ModelName, versions: &[VersionSummary]) -> Resu
     Ok(versions.iter().zip(&facts).map(|(summary, facts)| Row::new(summary, Some(facts))).collect())
 }
 
-/// Returns the versions that are asked for, in the order that is asked for. Manifests are read only where they decide.
-async fn select(
-    app: &App,
-    model: &ModelName,
-    versions: &Arc<Vec<VersionSummary>>,
-    filter: &str,
-    asked: &Asked,
-) -> Result<Selected> {
-    let conditions = Conditions::parse(filter)?;
-    let sort = Sort::parse(asked.get("sort").unwrap_or("-version"))?;
-    let decides = sort.column.is_metadata() || conditions.filters.iter().any(|filter| filter.column.is_metadata());
-    let facts = match decides {
-        true => app.catalog.known_facts(model, versions, PATIENCE).await,
-        false => vec![None; versions.len()],
-    };
-    let unread = if decides { facts.iter().filter(|facts| facts.is_none()).count() } else { 0 };
-    let listed = versions.iter().zip(facts).filter(|(version, _)| conditions.names(version));
-    let listed = listed.map(|(version, facts)| Listed { version: version.clone(), facts }).collect();
-    let found = arrange(listed, &conditions.filters, &sort);
-    Ok(Selected { versions: found.into_iter().map(|row| row.version).collect(), unread })
-}
-
 fn chart(model: &ModelName, metric: &str, rows: &[Row]) -> Chart {
     let points: Vec<(f64, f64)> =
         rows.iter().enumerate().filter_map(|(index, row)| Some((index as f64, *row.numbers.get(metric)?))).collect();
-    let better = |a: f64, b: f64| if metric::lower_is_better(metric) { a < b } else { a > b };
-    let best = points.iter().copied().reduce(|best, next| if better(next.1, best.1) { next } else { best });
-    let best = best.filter(|_| metric::is_measured(metric)).map(|best| best.0);
+    let best = metric::best(metric, points.iter().copied()).map(|best| best.0);
     Chart {
         id: "over-versions",
         title: format!("{} over versions", short(metric, 60)),
@@ -202,8 +171,7 @@ fn choice(metric: &str, names: &[String], asked: &Asked) -> Markup {
 fn standing(model: &ModelName, metric: &str, rows: &[Row]) -> Markup {
     let measured: Vec<(&VersionSummary, f64)> =
         rows.iter().filter_map(|row| Some((&row.summary, *row.numbers.get(metric)?))).collect();
-    let better = |a: f64, b: f64| if metric::lower_is_better(metric) { a < b } else { a > b };
-    let best = measured.iter().copied().reduce(|best, next| if better(next.1, best.1) { next } else { best });
+    let best = metric::best(metric, measured.iter().copied());
     let [.., before, newest] = &measured[..] else { return html! {} };
     let change = newest.1 - before.1;
     let cell = |found: &(&VersionSummary, f64)| {
@@ -212,7 +180,7 @@ fn standing(model: &ModelName, metric: &str, rows: &[Row]) -> Markup {
     html! {
         dl.pairs {
             dt { "Newest" } dd { (cell(newest)) }
-            @if let Some(best) = best.filter(|_| metric::is_measured(metric)) { dt { "Best" } dd { (cell(&best)) } }
+            @if let Some(best) = best { dt { "Best" } dd { (cell(&best)) } }
             dt { "Since the version before" }
             dd { (if change > 0.0 { "+" } else { "" }) (number(change)) }
         }

@@ -11,10 +11,6 @@ use super::href;
 use super::visitor::Visitor;
 use crate::state::App;
 
-/// What a page may load, run and send: its own, from here, and no script or style that stands in a page.
-const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' blob:; connect-src 'self'; \
-    form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-
 /// Where in the console a page is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
@@ -83,9 +79,8 @@ pub(super) async fn framed(State(app): State<App>, request: Request, next: Next)
     if let Some(page) = response.extensions_mut().remove::<Page>() {
         response = in_frame(&app, &visitor, &page);
     }
-    // What a handler says of its own answer stays: an asset is kept for ever, a picture may do nothing at all.
+    // What a handler says of its own answer stays: an asset is kept for ever.
     let headers = response.headers_mut();
-    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }

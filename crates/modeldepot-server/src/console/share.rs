@@ -5,8 +5,7 @@ use std::time::Duration;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use maud::{Markup, html};
-use modeldepot::s3::PresignedMethod;
-use modeldepot::{ArtifactPath, Description, ModelName, Selector, Version, units};
+use modeldepot::{ArtifactPath, Description, ModelName, Version, units};
 use time::OffsetDateTime;
 
 use super::asked::Asked;
@@ -45,9 +44,9 @@ pub(super) async fn post(
     let Some((seconds, _)) = LIVES.iter().find(|(known, _)| Some(*known) == seconds) else {
         return Err(Refusal::invalid("that is no lifetime of a link", "choose one of the list"));
     };
-    let selector = Selector { model: model.clone(), version: Some(version.clone()) };
     let life = Duration::from_secs(*seconds);
-    let url = app.storage.get_presigned_url(&selector, Some(&file), PresignedMethod::Get, life).await?;
+    let found = app.catalog.version(&model, &version).await?;
+    let url = app.storage.get_link(&found, Some(&file), life).await?;
     let until = OffsetDateTime::now_utc() + life;
     let shown = Shown { notice: html! {}, shared: Some(Shared { url, file, until }) };
     version::page(&app, &model, &version, &visitor, &headers, shown).await

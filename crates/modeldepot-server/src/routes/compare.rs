@@ -17,7 +17,7 @@ use crate::problem::{Problem, Result};
 use crate::state::App;
 
 /// Versions in one comparison.
-const MOST: usize = 5;
+pub(crate) const MOST: usize = 5;
 
 /// Several versions side by side. What is listed of each stands in the order of `versions`.
 #[derive(Serialize, ToSchema)]
@@ -112,7 +112,7 @@ impl Comparison {
         let files = paths.into_iter().map(|path| {
             let files: Vec<Option<&StoredFile>> =
                 found.iter().map(|version| version.files.iter().find(|file| file.path == *path)).collect();
-            let differs = files.windows(2).any(|two| !same(two[0], two[1]));
+            let differs = files.windows(2).any(|two| !alike(two[0], two[1]));
             (path.to_string(), Files { files: files.into_iter().map(|file| file.map(File::from)).collect(), differs })
         });
         Comparison {
@@ -125,15 +125,11 @@ impl Comparison {
     }
 }
 
-/// Returns true when two files are the same as far as is known: by the digest that both have, else by nothing.
-fn same(a: Option<&StoredFile>, b: Option<&StoredFile>) -> bool {
+/// Returns true when two versions have the same at a path.
+pub(crate) fn alike(a: Option<&StoredFile>, b: Option<&StoredFile>) -> bool {
     match (a, b) {
         (None, None) => true,
-        (Some(a), Some(b)) => {
-            let blake3 = a.blake3.is_some() && a.blake3 == b.blake3;
-            let md5 = (a.blake3.is_none() || b.blake3.is_none()) && a.md5.is_some() && a.md5 == b.md5;
-            a.size == b.size && (blake3 || md5)
-        }
+        (Some(a), Some(b)) => a.is_like(b),
         _ => false,
     }
 }

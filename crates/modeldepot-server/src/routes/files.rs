@@ -5,8 +5,7 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{StreamExt as _, stream};
-use modeldepot::s3::PresignedMethod;
-use modeldepot::{ArtifactPath, Endpoint, ErrorKind, ModelName, ObjectKey, StoredFile, Version};
+use modeldepot::{ArtifactPath, Endpoint, ErrorKind, ModelName, StoredFile, Version};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -116,9 +115,7 @@ pub(crate) async fn get(
         }
     }
     if method == Method::GET && !streamed && redirects(&app, &file, peer, &headers) {
-        let key = ObjectKey::Artifact(model, version, path).to_string();
-        let client = app.storage.client();
-        let url = client.get_presigned_url(app.storage.bucket(), &key, PresignedMethod::Get, REDIRECT_LIFE).await?;
+        let url = app.storage.get_link(&found, Some(&path), REDIRECT_LIFE).await?;
         let mut location = HeaderValue::try_from(url).map_err(|_| Problem::invalid("the file has no URL"))?;
         location.set_sensitive(true);
         let answer = answer.status(StatusCode::FOUND).header(header::LOCATION, location);
@@ -132,7 +129,7 @@ pub(crate) async fn get(
     answer = answer
         .header(header::CACHE_CONTROL, KEPT)
         .header(header::CONTENT_TYPE, media_type(path.file_name()))
-        .header(header::CONTENT_DISPOSITION, disposition(path.file_name()));
+        .header(header::CONTENT_DISPOSITION, disposition("attachment", path.file_name()));
     let (status, span) = match range {
         Some(span) => {
             answer =
@@ -246,8 +243,9 @@ fn media_type(name: &str) -> String {
     }
 }
 
-/// Returns the header that makes a browser save the file under its name (RFC 6266, RFC 8187).
-pub(crate) fn disposition(name: &str) -> String {
+/// Returns the header that says what a browser does with a file, `attachment` or `inline`, and under which name it is saved
+/// (RFC 6266, RFC 8187).
+pub(crate) fn disposition(way: &str, name: &str) -> String {
     /// What RFC 8187 leaves as it is.
     const PLAIN: AsciiSet = NON_ALPHANUMERIC
         .remove(b'!')
@@ -265,9 +263,9 @@ pub(crate) fn disposition(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || " !#$&+-.^_`|~()[]@,='".contains(c);
     let fallback: String = name.chars().map(|c| if plain(c) { c } else { '_' }).collect();
     if fallback == name {
-        return format!("attachment; filename=\"{name}\"");
+        return format!("{way}; filename=\"{name}\"");
     }
-    format!("attachment; filename=\"{fallback}\"; filename*=UTF-8''{}", utf8_percent_encode(name, &PLAIN))
+    format!("{way}; filename=\"{fallback}\"; filename*=UTF-8''{}", utf8_percent_encode(name, &PLAIN))
 }
 
 /// A link that whoever holds it may use, for a while.
@@ -319,15 +317,9 @@ pub(crate) async fn link(
     let file: Option<ArtifactPath> = query.one("file")?.map(str::parse).transpose()?;
     let version: Version = app.catalog.resolve(&model, of.version()).await?;
     let found = app.catalog.version(&model, &version).await?;
-    let path = match file {
-        Some(path) => path,
-        None => found.main()?,
-    };
-    app.storage.open_described(&found, &path)?;
     let expires = OffsetDateTime::now_utc().replace_nanosecond(0).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let key = ObjectKey::Artifact(model, version, path).to_string();
     let life = Duration::from_secs(seconds);
-    let url = app.storage.client().get_presigned_url(app.storage.bucket(), &key, PresignedMethod::Get, life).await?;
+    let url = app.storage.get_link(&found, file.as_ref(), life).await?;
     let link = Link { url, expires: expires + life };
     Ok(([(header::CACHE_CONTROL, "no-store")], axum::Json(link)).into_response())
 }
@@ -365,9 +357,9 @@ mod tests {
 
     #[test]
     fn names_of_saved_files() {
-        assert_eq!(disposition("best_model.pth"), "attachment; filename=\"best_model.pth\"");
+        assert_eq!(disposition("attachment", "best_model.pth"), "attachment; filename=\"best_model.pth\"");
         assert_eq!(
-            disposition("modèle \"ü\";\r\nx.bin"),
+            disposition("attachment", "modèle \"ü\";\r\nx.bin"),
             "attachment; filename=\"mod_le ______x.bin\"; filename*=UTF-8''mod%C3%A8le%20%22%C3%BC%22%3B%0D%0Ax.bin"
         );
     }

@@ -2,11 +2,15 @@
 
 use std::cmp::Ordering;
 use std::sync::Arc;
+use std::time::Duration;
 
-use modeldepot::VersionSummary;
+use modeldepot::{ModelName, VersionSummary};
 
-use crate::catalog::{Fact, Facts};
+use crate::catalog::{Catalog, Fact, Facts};
 use crate::problem::{Problem, Result};
+
+/// How long an answer waits for metadata that nobody has read yet.
+const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// Filters in one question.
 const MOST_FILTERS: usize = 16;
@@ -63,8 +67,18 @@ pub(crate) struct Filter {
     value: String,
 }
 
+/// How conditions are written. The longer ones first: `>=` is no `>` with a value that begins with `=`.
+pub(crate) const SIGNS: [(&str, Compare); 6] = [
+    (">=", Compare::AtLeast),
+    ("<=", Compare::AtMost),
+    ("!=", Compare::Other),
+    (">", Compare::More),
+    ("<", Compare::Less),
+    ("=", Compare::Equal),
+];
+
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Compare {
+pub(crate) enum Compare {
     AtLeast,
     AtMost,
     More,
@@ -76,16 +90,7 @@ enum Compare {
 impl Filter {
     /// Reads `val_accuracy>=0.9`, `architecture=resnet18`, `val_loss<0.2`, `optimizer!=SGD`.
     pub(crate) fn parse(text: &str) -> Result<Filter> {
-        // The longer ones first: `>=` is no `>` with a value that begins with `=`.
-        const ALL: [(&str, Compare); 6] = [
-            (">=", Compare::AtLeast),
-            ("<=", Compare::AtMost),
-            ("!=", Compare::Other),
-            (">", Compare::More),
-            ("<", Compare::Less),
-            ("=", Compare::Equal),
-        ];
-        let found = ALL.iter().filter_map(|(sign, compare)| Some((text.find(sign)?, sign, *compare)));
+        let found = SIGNS.iter().filter_map(|(sign, compare)| Some((text.find(sign)?, sign, *compare)));
         let found = found.min_by_key(|(at, ..)| *at).filter(|(at, ..)| *at > 0 && !text[..*at].contains('!'));
         let (at, sign, compare) = found.ok_or_else(|| {
             Problem::invalid(format!("`{}` is no filter", text.escape_debug()))
@@ -138,11 +143,39 @@ pub(crate) fn filters<'t>(texts: impl Iterator<Item = &'t str>) -> Result<Vec<Fi
     }
 }
 
+/// The versions that are asked for, in the order that is asked for.
+pub(crate) struct Selected {
+    pub(crate) versions: Vec<VersionSummary>,
+    /// Of how many of the model's versions the metadata was known, where it decided.
+    pub(crate) known: Option<usize>,
+}
+
+/// Filters and sorts a model's versions. Manifests are read only where they decide, and waited for a moment.
+pub(crate) async fn select(
+    catalog: &Catalog,
+    model: &ModelName,
+    versions: &Arc<Vec<VersionSummary>>,
+    filters: &[Filter],
+    sort: &Sort,
+) -> Selected {
+    let decides = sort.column.is_metadata() || filters.iter().any(|filter| filter.column.is_metadata());
+    let (facts, known) = match decides {
+        true => {
+            let facts = catalog.known_facts(model, versions, PATIENCE).await;
+            let known = facts.iter().filter(|facts| facts.is_some()).count();
+            (facts, Some(known))
+        }
+        false => (vec![None; versions.len()], None),
+    };
+    let rows = versions.iter().zip(facts).map(|(version, facts)| Row { version: version.clone(), facts });
+    let versions = arrange(rows.collect(), filters, sort).into_iter().map(|row| row.version).collect();
+    Selected { versions, known }
+}
+
 /// A version with what is known of it.
-#[derive(Clone)]
-pub(crate) struct Row {
-    pub(crate) version: VersionSummary,
-    pub(crate) facts: Option<Arc<Facts>>,
+struct Row {
+    version: VersionSummary,
+    facts: Option<Arc<Facts>>,
 }
 
 impl Row {
@@ -152,7 +185,7 @@ impl Row {
 }
 
 /// Filters and sorts. Of equals the later version comes first, and what has no value comes last.
-pub(crate) fn arrange(mut rows: Vec<Row>, filters: &[Filter], sort: &Sort) -> Vec<Row> {
+fn arrange(mut rows: Vec<Row>, filters: &[Filter], sort: &Sort) -> Vec<Row> {
     rows.retain(|row| filters.iter().all(|filter| filter.holds(row)));
     rows.sort_by(|a, b| {
         let order = match &sort.column {

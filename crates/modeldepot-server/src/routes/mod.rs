@@ -1,9 +1,9 @@
 //! The REST API, version 1: one file a resource.
 
-mod compare;
+pub(crate) mod compare;
 mod docs;
 mod extract;
-mod files;
+pub(crate) mod files;
 mod jobs;
 pub(crate) mod listing;
 mod models;

@@ -8,21 +8,22 @@ use axum::extract::multipart::Field;
 use axum::extract::{Multipart, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use futures_util::{Stream, StreamExt as _};
+use futures_util::Stream;
 use modeldepot::history::History;
 use modeldepot::{ArtifactPath, Error, ErrorKind, ModelName, Progress, Published, Push, Source, SourceFile, Version};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tempfile::TempDir;
 use time::OffsetDateTime;
-use tokio::io::AsyncWriteExt as _;
 use utoipa::ToSchema;
 
 use super::extract::{Path, Query};
 use super::files::OfFile;
 use super::problems::Problems;
 use crate::auth::Publisher;
+use crate::catalog::history_among;
 use crate::problem::{Problem, Result};
+use crate::staging;
 use crate::state::App;
 
 /// A text field of a form.
@@ -91,36 +92,20 @@ struct Staged {
 
 impl Staged {
     async fn new(app: &App) -> Result<Staged> {
-        let root = app.service.staging.clone();
-        let made = tokio::task::spawn_blocking(move || {
-            std::fs::create_dir_all(&root)?;
-            tempfile::Builder::new().prefix("modeldepot-upload-").tempdir_in(root)
-        });
-        let folder = super::joined(made.await)?.map_err(|error| disk(app, error))?;
-        Ok(Staged { folder, files: Vec::new() })
+        Ok(Staged { folder: staging::folder(app).await?, files: Vec::new() })
     }
 
     /// Writes a file as it comes.
-    async fn take<E: std::fmt::Display>(
+    async fn take<E>(
         &mut self,
         app: &App,
         path: &ArtifactPath,
         bytes: impl Stream<Item = std::result::Result<bytes::Bytes, E>>,
         broke_off: impl Fn(E) -> Problem,
     ) -> Result<()> {
-        let io = |error| disk(app, error);
         // Under a number: a path may be longer than a name on a disk may be, and is somebody's.
         let local = self.folder.path().join(self.files.len().to_string());
-        let mut file = tokio::fs::File::create_new(&local).await.map_err(io)?;
-        let mut size = 0;
-        let mut bytes = std::pin::pin!(bytes);
-        while let Some(came) = bytes.next().await {
-            let came = came.map_err(&broke_off)?;
-            app.service.metrics.received.inc_by(came.len() as u64);
-            size += came.len() as u64;
-            file.write_all(&came).await.map_err(io)?;
-        }
-        file.flush().await.map_err(io)?;
+        let size = staging::write(app, &local, bytes, broke_off).await?;
         self.files.push(SourceFile { path: path.clone(), local, size });
         Ok(())
     }
@@ -133,7 +118,7 @@ impl Staged {
             let (folder, push) = super::joined(tokio::task::spawn_blocking(move || self.push(ask)).await)??;
             let published = storage.upload_model(push, &Progress::none()).await;
             catalog.changed(&model);
-            drop(tokio::task::spawn_blocking(move || drop(folder)));
+            super::joined(tokio::task::spawn_blocking(move || drop(folder)).await)?;
             let published = published.map_err(|error| told(&error))?;
             Ok::<_, Problem>(PublishedDocument::of(&published))
         });
@@ -145,8 +130,9 @@ impl Staged {
     fn push(self, ask: Ask) -> Result<(TempDir, Push)> {
         let source = Source::of(ask.main.as_ref(), self.files).map_err(|error| told(&error))?;
         let mut metadata = Map::new();
-        let histories = source.files.iter().filter(|file| file.path.file_name().starts_with("training_history."));
-        if let [history] = histories.collect::<Vec<_>>()[..] {
+        // The one that the curves will be drawn from.
+        let history = history_among(source.files.iter().map(|file| (&file.path, file.size)));
+        if let Some(history) = source.files.iter().find(|file| Some(&file.path) == history) {
             let bytes = std::fs::read(&history.local);
             let parsed = bytes.ok().and_then(|bytes| History::parse(history.path.file_name(), &bytes).ok());
             metadata.extend(parsed.iter().flat_map(History::metadata));
@@ -185,10 +171,6 @@ pub(crate) fn told(error: &Error) -> Problem {
         Error::Source(_) => Problem::new(ErrorKind::Io, "what was uploaded cannot be read again"),
         error => error.into(),
     }
-}
-
-fn disk(app: &App, source: std::io::Error) -> Problem {
-    Problem::from(Error::Io { action: "write to the folder for uploads", path: app.service.staging.clone(), source })
 }
 
 fn metadata(text: &str) -> Result<Map<String, Value>> {

@@ -273,7 +273,7 @@ pub(crate) async fn complete(_: Publisher, State(app): State<App>, Path(id): Pat
         let mut slot = slot.lock().await;
         let upload = slot.take().ok_or_else(|| unknown(&id.to_string()))?;
         let published = upload.complete().await;
-        if let Err(Error::PartMissing { .. }) = &published {
+        if published.is_err() && upload.is_open() {
             *slot = Some(upload);
         } else {
             app.service.uploads.remove(id);

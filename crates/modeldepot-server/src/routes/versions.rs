@@ -1,7 +1,6 @@
 //! A model's versions, and one of them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -14,15 +13,12 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
 use super::extract::{OfVersion, Path, Query};
-use super::listing::{Row, Sort, arrange, filters};
+use super::listing::{Selected, Sort, filters, select};
 use super::problems::Problems;
 use crate::auth::{Deleter, Reader};
 use crate::catalog::{Facts, history_file};
 use crate::problem::{Problem, Result};
 use crate::state::App;
-
-/// How long an answer waits for metrics that nobody has read yet.
-const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// Versions on one page, unless asked otherwise.
 const PAGE: usize = 50;
@@ -117,19 +113,10 @@ pub(crate) async fn list(
     let sort = Sort::parse(query.one("sort")?.unwrap_or("-version"))?;
     let filters = filters(query.all("filter"))?;
     let found = app.catalog.versions(&model).await?;
-    let by_facts = sort.column.is_metadata() || filters.iter().any(|filter| filter.column.is_metadata());
-    let (rows, known) = if by_facts {
-        let facts = app.catalog.known_facts(&model, &found, PATIENCE).await;
-        let known = facts.iter().filter(|facts| facts.is_some()).count();
-        let rows = found.iter().zip(facts).map(|(version, facts)| Row { version: version.clone(), facts });
-        (rows.collect(), Some(known))
-    } else {
-        (found.iter().map(|version| Row { version: version.clone(), facts: None }).collect(), None)
-    };
-    let rows = arrange(rows, &filters, &sort);
-    let total = rows.len();
+    let Selected { versions, known } = select(&app.catalog, &model, &found, &filters, &sort).await;
+    let total = versions.len();
     let shown: Vec<VersionSummary> =
-        rows.into_iter().skip((page - 1).saturating_mul(per_page)).take(per_page).map(|row| row.version).collect();
+        versions.into_iter().skip((page - 1).saturating_mul(per_page)).take(per_page).collect();
     let facts = app.catalog.facts(&model, &shown).await?;
     let versions = shown.into_iter().zip(facts).map(|(version, metadata)| VersionRow {
         version: version.version.to_string(),

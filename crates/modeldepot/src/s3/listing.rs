@@ -82,16 +82,15 @@ impl S3Client {
         prefix: &str,
         pages: usize,
     ) -> Result<Option<Vec<String>>> {
+        /// What a server gives in one answer.
+        const MOST: u16 = 1000;
         let (mut folders, mut next) = (Vec::new(), None);
         for _ in 0..pages {
-            let list = self.sdk.list_objects_v2().bucket(bucket.as_str()).prefix(prefix).delimiter("/");
-            let page = list.set_continuation_token(next.take()).send().await;
-            let page = page.map_err(|error| self.failed(About::bucket("list", bucket), error))?;
-            let found = page.common_prefixes().iter().filter_map(|found| found.prefix());
-            folders.extend(found.filter(|found| found.starts_with(prefix)).map(str::to_owned));
-            match page.next_continuation_token() {
-                Some(token) if page.is_truncated() == Some(true) => next = Some(token.to_owned()),
-                _ => return Ok(Some(folders)),
+            let page = self.list_level(bucket, prefix, next.as_deref(), MOST).await?;
+            folders.extend(page.folders);
+            next = page.next;
+            if next.is_none() {
+                return Ok(Some(folders));
             }
         }
         Ok(None)

@@ -69,6 +69,13 @@ pub struct StoredFile {
 }
 
 impl StoredFile {
+    /// Returns true when both have the same bytes as far as is known: by a digest that both have, else by nothing.
+    pub fn is_like(&self, other: &StoredFile) -> bool {
+        let blake3 = self.blake3.is_some() && self.blake3 == other.blake3;
+        let md5 = (self.blake3.is_none() || other.blake3.is_none()) && self.md5.is_some() && self.md5 == other.md5;
+        self.size == other.size && (blake3 || md5)
+    }
+
     /// Returns what the file must be, where that was published.
     pub(super) fn expected(&self) -> Option<Expected> {
         self.blake3.map(|blake3| Expected { blake3, parts: self.parts.clone() })
@@ -83,6 +90,19 @@ impl Description {
     pub fn main(&self) -> Result<ArtifactPath> {
         let manifest = &self.manifest;
         manifest.main().map_err(|source| Error::Manifest { key: manifest.key().to_string(), source })
+    }
+
+    /// Returns the file at a path.
+    ///
+    /// # Errors
+    /// [`Error::FileNotFound`] when the version has no such file.
+    pub fn file(&self, path: &ArtifactPath) -> Result<&StoredFile> {
+        self.files.iter().find(|file| file.path == *path).ok_or_else(|| Error::FileNotFound {
+            model: self.manifest.model_name.clone(),
+            version: self.manifest.version.clone(),
+            path: path.clone(),
+            files: self.files.iter().map(|file| file.path.clone()).collect(),
+        })
     }
 
     /// Returns the sum of the sizes in bytes.

@@ -223,18 +223,23 @@ impl DirectUpload {
     }
 
     /// Makes the files of their parts, reads each back, and publishes the version. Whatever comes of it, end the upload
-    /// with [`DirectUpload::abort`] then, unless it is to be gone on with.
+    /// with [`DirectUpload::abort`] then, unless it [can be gone on with](DirectUpload::is_open).
     ///
     /// # Errors
-    /// [`Error::PartMissing`] when a part was not sent, or is of another length: nothing has happened, and the upload can
-    /// be gone on with. [`Error::NotAsAnnounced`] when a file is not what was announced, and the conflicts of
-    /// [`ModelStorage::upload_model`]: it is over.
+    /// [`Error::PartMissing`] when a part was not sent, or is of another length. [`Error::NotAsAnnounced`] when a file is
+    /// not what was announced, and the conflicts of [`ModelStorage::upload_model`].
     pub async fn complete(&self) -> Result<Published> {
         let parts = self.parts().await?;
         self.unsettled.store(true, Ordering::Relaxed);
         let published = self.publish(parts).await?;
         self.unsettled.store(false, Ordering::Relaxed);
         Ok(published)
+    }
+
+    /// Returns true while nothing was made of the parts: after a failure they are still there, and the upload can be
+    /// completed later.
+    pub fn is_open(&self) -> bool {
+        !self.unsettled.load(Ordering::Relaxed)
     }
 
     /// Returns the parts of each file, all there and as long as they must be.

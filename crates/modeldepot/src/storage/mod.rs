@@ -85,19 +85,7 @@ impl ModelStorage {
         expires: std::time::Duration,
     ) -> Result<String> {
         let (model, version, path) = match (method, &selector.version, file) {
-            (PresignedMethod::Get, ..) => {
-                let found = self.describe(selector).await?;
-                let (model, version) = (found.manifest.model_name.clone(), found.manifest.version.clone());
-                let path = match file {
-                    None => found.main()?,
-                    Some(path) if found.files.iter().any(|f| f.path == *path) => path.clone(),
-                    Some(path) => {
-                        let files = found.files.into_iter().map(|f| f.path).collect();
-                        return Err(Error::FileNotFound { model, version, path: path.clone(), files });
-                    }
-                };
-                (model, version, path)
-            }
+            (PresignedMethod::Get, ..) => return self.get_link(&self.describe(selector).await?, file, expires).await,
             (PresignedMethod::Put, Some(version), Some(path)) => {
                 let (model, version) = (selector.model.clone(), version.clone());
                 self.refuse_published(&model, &version).await?;
@@ -107,6 +95,25 @@ impl ModelStorage {
         };
         let key = ObjectKey::Artifact(model, version, path).to_string();
         self.client.get_presigned_url(&self.bucket, &key, method, expires).await
+    }
+
+    /// Returns a URL that lets whoever holds it fetch a file of a version that was described before. Sends nothing.
+    ///
+    /// # Errors
+    /// As [`ModelStorage::get_presigned_url`].
+    pub async fn get_link(
+        &self,
+        found: &Description,
+        file: Option<&ArtifactPath>,
+        expires: std::time::Duration,
+    ) -> Result<String> {
+        let path = match file {
+            None => found.main()?,
+            Some(path) => found.file(path)?.path.clone(),
+        };
+        let (model, version) = (found.manifest.model_name.clone(), found.manifest.version.clone());
+        let key = ObjectKey::Artifact(model, version, path).to_string();
+        self.client.get_presigned_url(&self.bucket, &key, PresignedMethod::Get, expires).await
     }
 
     async fn refuse_published(&self, model: &ModelName, version: &Version) -> Result<()> {

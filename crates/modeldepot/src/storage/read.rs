@@ -9,7 +9,7 @@ use super::ModelStorage;
 use super::catalog::{Description, StoredFile};
 use super::verify::{of_version, same};
 use crate::digest::Md5;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::key::ObjectKey;
 use crate::manifest::Manifest;
 use crate::name::{ArtifactPath, Selector};
@@ -46,13 +46,9 @@ impl ModelStorage {
     /// # Errors
     /// [`Error::FileNotFound`] when the version has no such file.
     pub fn open_described(&self, found: &Description, path: &ArtifactPath) -> Result<FileReader> {
-        let (manifest, path) = (found.manifest.clone(), path.clone());
+        let (manifest, file) = (found.manifest.clone(), found.file(path)?.clone());
         let (model, version) = (manifest.model_name.clone(), manifest.version.clone());
-        let Some(file) = found.files.iter().find(|file| file.path == path).cloned() else {
-            let files = found.files.iter().map(|file| file.path.clone()).collect();
-            return Err(Error::FileNotFound { model, version, path, files });
-        };
-        let key = ObjectKey::Artifact(model, version, path).to_string();
+        let key = ObjectKey::Artifact(model, version, path.clone()).to_string();
         let expected = file.expected();
         let object = Object { bucket: self.bucket.clone(), key, size: file.size, etag: None, expected };
         Ok(FileReader { manifest: manifest.into(), file, pieces: Pieces::new(&self.client, object) })

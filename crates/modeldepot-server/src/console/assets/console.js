@@ -11,6 +11,13 @@ function element(name, text = "", kind = "") {
   return made;
 }
 
+// Shows a sentence, what stands in backticks as code. An odd tick, out of a hostile name, opens nothing.
+function say(place, text) {
+  const parts = text.split("`");
+  if (parts.length % 2 === 0) { place.textContent = text; return; }
+  place.replaceChildren(...parts.map((part, index) => (index % 2 ? element("code", part) : part)));
+}
+
 function size(bytes) {
   if (bytes < 1000) return `${bytes} B`;
   for (const unit of ["kB", "MB", "GB", "TB"]) {
@@ -248,7 +255,7 @@ function progress(form) {
     },
     end(good, text) {
       bar.value = good ? 1 : 0;
-      words.textContent = text;
+      say(words, text);
       words.className = good ? "good" : "bad";
     },
   };
