@@ -31,7 +31,7 @@ impl ModelStorage {
     /// Opens a file of a version; without a path, its model file. Reads the manifest and nothing else yet.
     ///
     /// # Errors
-    /// As [`ModelStorage::describe`], and [`Error::FileNotFound`] when the version has no such file.
+    /// As [`ModelStorage::describe`], and [`crate::Error::FileNotFound`] when the version has no such file.
     pub async fn open_file(&self, selector: &Selector, path: Option<&ArtifactPath>) -> Result<FileReader> {
         let found = self.describe(selector).await?;
         let path = match path {
@@ -44,7 +44,7 @@ impl ModelStorage {
     /// The same for a version that was described before. Sends nothing.
     ///
     /// # Errors
-    /// [`Error::FileNotFound`] when the version has no such file.
+    /// [`crate::Error::FileNotFound`] when the version has no such file.
     pub fn open_described(&self, found: &Description, path: &ArtifactPath) -> Result<FileReader> {
         let (manifest, file) = (found.manifest.clone(), found.file(path)?.clone());
         let (model, version) = (manifest.model_name.clone(), manifest.version.clone());
@@ -75,7 +75,7 @@ impl FileReader {
     /// of a version that the Python original wrote only the whole file has one.
     ///
     /// # Errors
-    /// As [`ModelStorage::verify`], and [`Error::ObjectChanged`] when the file is replaced meanwhile.
+    /// As [`ModelStorage::verify`], and [`crate::Error::ObjectChanged`] when the file is replaced meanwhile.
     pub async fn part(&self, index: u64) -> Result<Bytes> {
         let part = self.pieces.part(index).await;
         part.map_err(|error| of_version(error, &self.manifest, &self.file.path))

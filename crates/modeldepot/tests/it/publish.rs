@@ -164,8 +164,10 @@ pub(crate) async fn the_probe_finds_what_this_server_does(b: Backend) {
 }
 
 pub(crate) async fn a_pull_that_was_cut_off_goes_on(b: Backend) {
-    let (size, part) = (40usize << 20, 8u64 << 20);
-    let file = b.file("m.bin", &bytes(size, 1));
+    // More parts than are fetched at once: what is cut off after two of them is far from its end.
+    let (size, part) = (80usize << 20, 8u64 << 20);
+    let content = bytes(size, 1);
+    let file = b.file("m.bin", &content);
     b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
     // Cut off, as kill -9 does, after two parts have landed.
     let (reached, mut wait) = tokio::sync::mpsc::unbounded_channel();
@@ -196,21 +198,21 @@ pub(crate) async fn a_pull_that_was_cut_off_goes_on(b: Backend) {
     // What was being written when it was cut off is written.
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     let mut landed = std::fs::read(b.path("out").join(&staged)).unwrap();
-    let same = |n: &usize| landed.chunks(part as usize).nth(*n) == bytes(size, 1).chunks(part as usize).nth(*n);
+    let same = |n: &usize| landed.chunks(part as usize).nth(*n) == content.chunks(part as usize).nth(*n);
     let there: Vec<usize> = (0..size / part as usize).filter(same).collect();
     assert!(there.len() >= 2, "{there:?}");
     landed[there[0] * part as usize + 77] ^= 1;
     std::fs::write(b.path("out").join(&staged), &landed).unwrap();
 
     let fetched = b.storage.download_model(&pull, &Progress::none()).await.unwrap();
-    assert!(std::fs::read(&fetched.model_path).unwrap() == bytes(size, 1));
+    assert!(std::fs::read(&fetched.model_path).unwrap() == content);
     assert_eq!(fetched.kept, (there.len() as u64 - 1) * part, "of {there:?}");
     let mut left = names();
     left.sort();
     assert_eq!(left, ["m.bin", "manifest.json"]);
 
     // Damage in the bucket leaves nothing behind to go on from.
-    let mut flipped = bytes(size, 1);
+    let mut flipped = content;
     flipped[1] ^= 1;
     b.put("m/v1/m.bin", &flipped).await;
     b.pull("m", "other").await.unwrap_err();
