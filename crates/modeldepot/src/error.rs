@@ -6,6 +6,7 @@ use crate::history::HistoryError;
 use crate::manifest::ManifestError;
 use crate::name::{ArtifactPath, BucketName, ModelName, NameError, Version};
 use crate::settings::SettingsError;
+use crate::storage::named;
 
 /// A result of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -169,6 +170,32 @@ pub enum Error {
         /// The file.
         path: ArtifactPath,
     },
+    /// Another tool stored an object where the push would store a file.
+    #[error("`{path}` of `{model}@{version}` is another tool's object, and not the file that this push would store there")]
+    ForeignObject {
+        /// The model.
+        model: ModelName,
+        /// The version.
+        version: Version,
+        /// The file.
+        path: ArtifactPath,
+    },
+    /// A plain verb on objects was to change an object that belongs to a published version.
+    #[error("`{key}` belongs to `{model}@{version}`, and a published version never changes")]
+    PublishedObject {
+        /// The key.
+        key: String,
+        /// The model.
+        model: ModelName,
+        /// The version.
+        version: Version,
+    },
+    /// A plain verb on objects was to change a record of modeldepot's own.
+    #[error("`{key}` is a record that modeldepot keeps")]
+    OwnRecord {
+        /// The key.
+        key: String,
+    },
     /// The version's remains are being removed.
     #[error("the remains of an unfinished push of `{model}@{version}` are being removed")]
     Condemned {
@@ -267,6 +294,16 @@ pub enum Error {
         version: Version,
         /// The file.
         path: ArtifactPath,
+    },
+    /// Several files of a version are missing from the bucket.
+    #[error("{} of `{model}@{version}` are missing from the bucket", named(paths.iter().map(ArtifactPath::as_str), paths.len(), 5))]
+    FilesMissing {
+        /// The model.
+        model: ModelName,
+        /// The version.
+        version: Version,
+        /// The files.
+        paths: Vec<ArtifactPath>,
     },
     /// A file in the bucket has another size than was published.
     #[error("`{path}` is damaged: the bucket holds {found} bytes where {expected} were published")]
@@ -408,12 +445,13 @@ impl Error {
             BucketNotFound { .. } | ObjectNotFound { .. } => ErrorKind::NotFound,
             VersionExists { .. } | VersionSpent { .. } | PushedByAnother { .. } => ErrorKind::Conflict,
             VersionBusy { .. } | Remains { .. } | Condemned { .. } => ErrorKind::Conflict,
+            ForeignObject { .. } | PublishedObject { .. } | OwnRecord { .. } => ErrorKind::Conflict,
             BucketTaken { .. } | ObjectExists { .. } => ErrorKind::Conflict,
             Denied { .. } | WrongRegion { .. } | NoCredentials { .. } => ErrorKind::Denied,
             Unreachable { .. } | Unavailable { .. } | ObjectChanged { .. } => ErrorKind::Unavailable,
             // A newer layout is not damage: a newer program reads it.
             Manifest { source: ManifestError::TooNew(_), .. } => ErrorKind::Invalid,
-            Manifest { .. } | FileMissing { .. } | WrongSize { .. } | WrongDigest { .. } | WrongPart { .. } => {
+            Manifest { .. } | FileMissing { .. } | FilesMissing { .. } | WrongSize { .. } | WrongDigest { .. } | WrongPart { .. } => {
                 ErrorKind::Corrupt
             }
             Io { .. } => ErrorKind::Io,

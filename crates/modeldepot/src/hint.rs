@@ -63,6 +63,11 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
                 .to_owned()
         }
         Error::Remains { .. } => "push the same files again to finish it, or choose another --version".to_owned(),
+        Error::ForeignObject { .. } => "move that object away, or choose another --version".to_owned(),
+        Error::PublishedObject { model, version, .. } => {
+            format!("`modeldepot rm {model}@{version}` deletes the whole version")
+        }
+        Error::OwnRecord { .. } => "leave it where it is; `modeldepot gc` removes records that are of no use".to_owned(),
         Error::Condemned { .. } => "try again in a minute, or choose another --version".to_owned(),
         Error::ObjectExists { bucket, key } => format!("`modeldepot s3 stat s3://{bucket}/{key}` shows it"),
         Error::PushedByAnother { .. } => {
@@ -94,6 +99,7 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
         }
         Error::Manifest { .. }
         | Error::FileMissing { .. }
+        | Error::FilesMissing { .. }
         | Error::WrongSize { .. }
         | Error::WrongDigest { .. }
         | Error::WrongPart { .. } => PUBLISH_AGAIN.to_owned(),

@@ -24,6 +24,10 @@ pub enum ObjectKey {
     /// A cleaner's mark of a version whose remains it is about to remove:
     /// `.depot/condemned/<model>/<version>/<id>.json`. Each has one of its own, so that none takes another's away.
     Condemned(ModelName, Version, Uuid),
+    /// The files that a push uploads in parts: `.depot/uploads/<model>/<version>/<write_id>.json`.
+    Uploads(ModelName, Version, Uuid),
+    /// Says that objects lie under a published version that are not part of it: `.depot/foreign/<model>/<version>.json`.
+    Beside(ModelName, Version),
     /// What was found out about the server: `.depot/probe.json`.
     Probe,
 }
@@ -36,6 +40,8 @@ impl fmt::Display for ObjectKey {
             ObjectKey::Spent(model, version) => write!(f, "{RECORDS}spent/{model}/{version}.json"),
             ObjectKey::Claim(model, version, id) => write!(f, "{RECORDS}claims/{model}/{version}/{id}.json"),
             ObjectKey::Condemned(model, version, id) => write!(f, "{RECORDS}condemned/{model}/{version}/{id}.json"),
+            ObjectKey::Uploads(model, version, id) => write!(f, "{RECORDS}uploads/{model}/{version}/{id}.json"),
+            ObjectKey::Beside(model, version) => write!(f, "{RECORDS}foreign/{model}/{version}.json"),
             ObjectKey::Probe => write!(f, "{RECORDS}probe.json"),
         }
     }
@@ -50,11 +56,13 @@ impl FromStr for ObjectKey {
             let parts: Vec<&str> = record.strip_suffix(".json").ok_or_else(foreign)?.split('/').collect();
             return match parts[..] {
                 ["spent", model, version] => Ok(ObjectKey::Spent(model.parse()?, stored_version(version)?)),
-                [kind @ ("claims" | "condemned"), model, version, id] => {
+                ["foreign", model, version] => Ok(ObjectKey::Beside(model.parse()?, stored_version(version)?)),
+                [kind @ ("claims" | "condemned" | "uploads"), model, version, id] => {
                     let id = Uuid::try_parse(id).ok().filter(|uuid| uuid.to_string() == *id).ok_or_else(foreign)?;
                     let (model, version) = (model.parse()?, stored_version(version)?);
                     Ok(match kind {
                         "claims" => ObjectKey::Claim(model, version, id),
+                        "uploads" => ObjectKey::Uploads(model, version, id),
                         _ => ObjectKey::Condemned(model, version, id),
                     })
                 }
@@ -108,6 +116,11 @@ pub(crate) fn spent_prefix(model: &ModelName) -> String {
     format!("{RECORDS}spent/{model}/")
 }
 
+/// Returns the prefix of the records of a model's versions beside which foreign objects lie.
+pub(crate) fn beside_prefix(model: &ModelName) -> String {
+    format!("{RECORDS}foreign/{model}/")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,6 +144,12 @@ mod tests {
                 v,
                 Uuid::from_u128(id)
             )),
+            (model.clone(), version.clone(), any::<u128>()).prop_map(|(m, v, id)| ObjectKey::Uploads(
+                m,
+                v,
+                Uuid::from_u128(id)
+            )),
+            (model.clone(), version.clone()).prop_map(|(m, v)| ObjectKey::Beside(m, v)),
             Just(ObjectKey::Probe),
             (model, version, path).prop_map(|(m, v, p)| ObjectKey::Artifact(m, v, p)),
         ]
@@ -143,7 +162,7 @@ mod tests {
         }
 
         #[test]
-        fn what_parses_is_spelled_the_same(text in "(\\.depot/(spent|condemned|claims)/)?[a-z.]{1,4}/v{0,2}[0-9a-z]{1,3}(/|\\.)[a-z./]{1,14}") {
+        fn what_parses_is_spelled_the_same(text in "(\\.depot/(spent|condemned|claims|uploads|foreign)/)?[a-z.]{1,4}/v{0,2}[0-9a-z]{1,3}(/|\\.)[a-z./]{1,14}") {
             if let Ok(key) = text.parse::<ObjectKey>() {
                 prop_assert_eq!(key.to_string(), text);
             }

@@ -1,6 +1,6 @@
 //! [`S3Client`]: the document's nine verbs, and what publishing needs beside them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -100,6 +100,8 @@ pub struct UploadOptions {
     /// Go on with an upload of the same key that was cut off. A part is not sent again when the server's checksum
     /// of it is that of the bytes that would be sent.
     pub resume: bool,
+    /// Leave the parts with the server after a failure that may pass, so that a later upload can resume.
+    pub keep_parts: bool,
     /// Compute no MD5 of the file: for hosts that send faster than the 0.7 GB/s that it reaches.
     pub without_md5: bool,
 }
@@ -306,9 +308,23 @@ impl S3Client {
         body: Bytes,
         content_type: &str,
     ) -> Result<Created> {
+        self.put_if_absent_with(bucket, key, body, content_type, &BTreeMap::new()).await
+    }
+
+    /// The same, with the user's metadata.
+    pub(crate) async fn put_if_absent_with(
+        &self,
+        bucket: &BucketName,
+        key: &str,
+        body: Bytes,
+        content_type: &str,
+        metadata: &BTreeMap<String, String>,
+    ) -> Result<Created> {
+        let metadata: HashMap<String, String> = metadata.clone().into_iter().collect();
         let mut attempt = 1;
         loop {
             let put = self.once.put_object().bucket(bucket.as_str()).key(key).content_type(content_type);
+            let put = put.set_metadata(Some(metadata.clone()));
             let sent = put.if_none_match("*").body(ByteStream::from(body.clone())).send().await;
             match sent {
                 Ok(_) => return Ok(Created::Now),
@@ -327,7 +343,20 @@ impl S3Client {
 
     /// Stores a small object, whatever is there.
     pub async fn put_small(&self, bucket: &BucketName, key: &str, body: Bytes, content_type: &str) -> Result<()> {
+        self.put_small_with(bucket, key, body, content_type, &BTreeMap::new()).await
+    }
+
+    /// The same, with the user's metadata.
+    pub(crate) async fn put_small_with(
+        &self,
+        bucket: &BucketName,
+        key: &str,
+        body: Bytes,
+        content_type: &str,
+        metadata: &BTreeMap<String, String>,
+    ) -> Result<()> {
         let put = self.sdk.put_object().bucket(bucket.as_str()).key(key).content_type(content_type);
+        let put = put.set_metadata(Some(metadata.clone().into_iter().collect()));
         let sent = put.body(ByteStream::from(body)).send().await;
         sent.map(drop).map_err(|error| self.failed(About::object("store", bucket, key), error))
     }

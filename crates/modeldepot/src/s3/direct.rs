@@ -1,5 +1,6 @@
 //! Uploads whose bytes somebody else sends: begun and completed here, each part by whoever holds its URL.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_s3::presigning::PresigningConfig;
@@ -22,10 +23,16 @@ pub(crate) struct Part {
 }
 
 impl S3Client {
-    /// Begins an upload in parts, and returns the server's name for it.
-    pub(crate) async fn begin_parts(&self, bucket: &BucketName, key: &str) -> Result<String> {
+    /// Begins an upload in parts of an object with this metadata, and returns the server's name for it.
+    pub(crate) async fn begin_parts(
+        &self,
+        bucket: &BucketName,
+        key: &str,
+        metadata: &BTreeMap<String, String>,
+    ) -> Result<String> {
         let media_type = mime_guess::from_path(key).first_or_octet_stream();
         let begin = self.sdk.create_multipart_upload().bucket(bucket.as_str()).key(key);
+        let begin = begin.set_metadata(Some(metadata.clone().into_iter().collect()));
         let begun = begin.content_type(media_type.essence_str()).send().await;
         upload_id(begun).map_err(|error| self.failed(About::object("begin an upload of", bucket, key), *error))
     }

@@ -65,7 +65,7 @@ impl Upload {
         let sent = self.send_all(&target, there, source, on_bytes).await;
         if let Err(failure) = &sent {
             let may_go_on = matches!(failure, Failure::Final(Error::Unavailable { .. } | Error::Unreachable { .. }));
-            if !(self.options.resume && may_go_on) {
+            if !((self.options.resume || self.options.keep_parts) && may_go_on) {
                 // The parts would be paid for and seen by nobody. If this fails too, the first failure says more.
                 let _ = client.abort_multipart_upload(&self.bucket, &self.key, &target.id).await;
             }

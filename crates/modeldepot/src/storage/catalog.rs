@@ -1,16 +1,17 @@
 //! What is in the bucket: models, versions, and one version in full.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use super::ModelStorage;
+use super::counts::Counted;
 use crate::digest::{Blake3, Md5};
 use crate::error::{Error, Result};
-use crate::key::{ObjectKey, model_prefix, spent_prefix, version_prefix};
-use crate::manifest::{Manifest, Parts};
+use crate::key::{ObjectKey, beside_prefix, model_prefix, spent_prefix, version_prefix};
+use crate::manifest::{FileEntry, Manifest, Parts};
 use crate::name::{ArtifactPath, ModelName, Selector, Version};
 use crate::s3::{Expected, ListedObject};
 
@@ -25,6 +26,10 @@ pub struct ModelSummary {
     pub versions: usize,
     /// Bytes of all its versions.
     pub size: u64,
+    /// How many of its versions are damaged, as far as a listing shows it.
+    pub damaged: usize,
+    /// Whether the highest version is one of them.
+    pub latest_damaged: bool,
     /// When a version was last published, by the server's clock.
     pub published: Option<OffsetDateTime>,
 }
@@ -40,6 +45,20 @@ pub struct VersionSummary {
     pub size: u64,
     /// When it was published, by the server's clock.
     pub published: Option<OffsetDateTime>,
+    /// Whether files are missing from the bucket, as far as a listing shows it: there is a manifest and no file.
+    /// [`ModelStorage::describe`] holds every file against the manifest, and [`ModelStorage::fsck`] does so for all versions.
+    pub damaged: bool,
+}
+
+/// A file that is not in the bucket as it was published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damaged {
+    /// Its path in the version.
+    pub path: ArtifactPath,
+    /// The published size.
+    pub expected: u64,
+    /// The size in the bucket; none when it is missing.
+    pub found: Option<u64>,
 }
 
 /// One version in full.
@@ -49,6 +68,8 @@ pub struct Description {
     pub manifest: Manifest,
     /// Its files by path. For a version that the Python original wrote they come from the listing.
     pub files: Vec<StoredFile>,
+    /// Files that are missing from the bucket, or have another size there.
+    pub damaged: Vec<Damaged>,
     /// The manifest as it stands in the bucket, with whatever fields this library does not know.
     pub(super) record: Bytes,
 }
@@ -105,6 +126,26 @@ impl Description {
         })
     }
 
+    /// Returns the error that says which files are missing from the bucket or have another size there, if any are.
+    ///
+    /// # Errors
+    /// [`Error::FileMissing`], [`Error::FilesMissing`], [`Error::WrongSize`].
+    pub fn whole(&self) -> Result<()> {
+        let missing: Vec<_> = self.damaged.iter().filter(|file| file.found.is_none()).map(|file| &file.path).collect();
+        let (model, version) = (self.manifest.model_name.clone(), self.manifest.version.clone());
+        match (&missing[..], self.damaged.first()) {
+            ([], None) => Ok(()),
+            ([], Some(Damaged { path, expected, found })) => {
+                let (expected, found) = (*expected, found.unwrap_or_default());
+                Err(Error::WrongSize { path: path.to_string(), expected, found })
+            }
+            ([path], _) => Err(Error::FileMissing { model, version, path: (*path).clone() }),
+            (paths, _) => {
+                Err(Error::FilesMissing { model, version, paths: paths.iter().map(|path| (*path).clone()).collect() })
+            }
+        }
+    }
+
     /// Returns the sum of the sizes in bytes.
     pub fn size(&self) -> u64 {
         self.files.iter().map(|file| file.size).sum()
@@ -120,23 +161,57 @@ impl Description {
 #[derive(Default)]
 pub(crate) struct Seen {
     published: Option<Option<OffsetDateTime>>,
+    /// The manifest's.
+    etag: String,
     files: usize,
     size: u64,
+    /// When the youngest file was written.
+    youngest: Option<OffsetDateTime>,
     spent: bool,
+    /// Whether a push found other objects there.
+    beside: bool,
+    damaged: bool,
 }
 
 impl Seen {
     fn add(&mut self, more: Seen) {
         self.published = self.published.or(more.published);
+        self.etag.push_str(&more.etag);
         self.files += more.files;
         self.size += more.size;
+        self.youngest = self.youngest.max(more.youngest);
         self.spent |= more.spent;
+        self.beside |= more.beside;
+    }
+
+    /// Returns true for a published version under which other objects lie, as far as a listing shows it.
+    pub(super) fn is_unusual(&self) -> bool {
+        let later = |published: Option<OffsetDateTime>| published.is_some_and(|it| self.youngest.is_some_and(|y| y > it));
+        self.published.is_some_and(|published| !self.spent && (self.beside || later(published)))
+    }
+
+    pub(super) fn manifest_etag(&self) -> &str {
+        &self.etag
+    }
+
+    /// Takes over what the manifest says.
+    pub(super) fn correct(&mut self, counted: Counted) {
+        match counted {
+            Counted::Files(files, size) => {
+                self.damaged = self.files < files;
+                (self.files, self.size) = (files, size);
+            }
+            Counted::All => {}
+            Counted::Damaged => self.damaged = true,
+        }
     }
 
     fn summary(&self, version: &Version) -> Option<VersionSummary> {
         // Spent wins over a manifest that a late writer managed to create.
         let published = self.published.filter(|_| !self.spent)?;
-        Some(VersionSummary { version: version.clone(), files: self.files, size: self.size, published })
+        // No version is without a file.
+        let damaged = self.damaged || self.files == 0;
+        Some(VersionSummary { version: version.clone(), files: self.files, size: self.size, published, damaged })
     }
 }
 
@@ -153,7 +228,7 @@ pub(crate) fn survey(objects: Vec<ListedObject>) -> BTreeMap<ModelName, BTreeMap
         let mut seen = Seen::default();
         let (model, version) = match key {
             ObjectKey::Manifest(model, version) => {
-                seen.published = Some(object.modified);
+                (seen.published, seen.etag) = (Some(object.modified), object.etag);
                 (model, version)
             }
             ObjectKey::Spent(model, version) => {
@@ -161,10 +236,14 @@ pub(crate) fn survey(objects: Vec<ListedObject>) -> BTreeMap<ModelName, BTreeMap
                 (model, version)
             }
             ObjectKey::Artifact(model, version, _) => {
-                (seen.files, seen.size) = (1, object.size);
+                (seen.files, seen.size, seen.youngest) = (1, object.size, object.modified);
                 (model, version)
             }
-            ObjectKey::Claim(..) | ObjectKey::Condemned(..) | ObjectKey::Probe => continue,
+            ObjectKey::Beside(model, version) => {
+                seen.beside = true;
+                (model, version)
+            }
+            ObjectKey::Claim(..) | ObjectKey::Condemned(..) | ObjectKey::Uploads(..) | ObjectKey::Probe => continue,
         };
         match &mut current {
             Some((of, all)) if of.0 == model && of.1 == version => all.add(seen),
@@ -183,39 +262,48 @@ impl ModelStorage {
     /// Returns the models that have a version, by name.
     pub async fn list_models(&self) -> Result<Vec<ModelSummary>> {
         let objects = self.client.list_objects(&self.bucket, "").await?;
-        let summaries = survey(objects).into_iter().filter_map(|(model, versions)| {
+        let mut models = survey(objects);
+        self.count_files(&mut models).await;
+        let summaries = models.into_iter().filter_map(|(model, versions)| {
             let versions: Vec<_> = versions.iter().filter_map(|(version, seen)| seen.summary(version)).collect();
             Some(ModelSummary {
                 latest: versions.last()?.version.clone(),
                 versions: versions.len(),
                 size: versions.iter().map(|v| v.size).sum(),
                 published: versions.iter().filter_map(|v| v.published).max(),
+                damaged: versions.iter().filter(|v| v.damaged).count(),
+                latest_damaged: versions.last()?.damaged,
                 model,
             })
         });
         Ok(summaries.collect())
     }
 
-    /// Returns a model's versions in ascending order, the latest last.
+    /// Returns a model's versions in ascending order, the latest last; none when all were deleted.
     ///
     /// # Errors
-    /// [`Error::ModelNotFound`] when it has none.
+    /// [`Error::ModelNotFound`] when it never had one.
     pub async fn list_model_versions(&self, model: &ModelName) -> Result<Vec<VersionSummary>> {
-        let (prefix, spent) = (model_prefix(model), spent_prefix(model));
-        let (mut objects, spent) = tokio::try_join!(
+        let (prefix, spent, beside) = (model_prefix(model), spent_prefix(model), beside_prefix(model));
+        let (mut objects, spent, beside) = tokio::try_join!(
             self.client.list_objects(&self.bucket, &prefix),
             self.client.list_objects(&self.bucket, &spent),
+            self.client.list_objects(&self.bucket, &beside),
         )?;
+        let existed = !spent.is_empty();
         objects.extend(spent);
-        let seen = survey(objects).remove(model).unwrap_or_default();
+        objects.extend(beside);
+        let mut models = survey(objects);
+        self.count_files(&mut models).await;
+        let seen = models.remove(model).unwrap_or_default();
         let versions: Vec<_> = seen.iter().filter_map(|(version, seen)| seen.summary(version)).collect();
-        if versions.is_empty() {
-            return Err(Error::ModelNotFound { model: model.clone(), similar: self.similar_models(model).await? });
+        if versions.is_empty() && !existed {
+            return Err(self.no_such_model(model).await);
         }
         Ok(versions)
     }
 
-    /// Returns a model's latest version: the highest whose manifest exists.
+    /// Returns a model's latest version: the highest whose manifest exists, also when files of it are missing.
     ///
     /// # Errors
     /// [`Error::ModelNotFound`] when it has none.
@@ -225,7 +313,7 @@ impl ModelStorage {
         Ok(versions.pop().ok_or_else(none)?.version)
     }
 
-    /// Returns one version in full.
+    /// Returns one version in full. Its files are held against a listing: [`Description::damaged`] says which are missing.
     ///
     /// # Errors
     /// [`Error::ModelNotFound`], [`Error::VersionNotFound`]; [`Error::Manifest`] when its manifest cannot be used.
@@ -235,27 +323,59 @@ impl ModelStorage {
             Some(version) => version.clone(),
             None => self.get_latest_version(model).await?,
         };
-        let (manifest, spent) = tokio::try_join!(self.read_manifest(model, &version), self.is_spent(model, &version))?;
-        let Some((manifest, record)) = manifest.filter(|_| !spent) else {
-            // A model without any version is the more helpful thing to say.
-            let versions = self.list_model_versions(model).await?;
-            let similar = similar_versions(&version, versions);
-            return Err(Error::VersionNotFound { model: model.clone(), version, similar });
+        let prefix = version_prefix(model, &version);
+        let (manifest, spent, objects) = tokio::join!(
+            self.read_manifest(model, &version),
+            self.is_spent(model, &version),
+            self.client.list_objects(&self.bucket, &prefix),
+        );
+        let Some((manifest, record)) = manifest?.filter(|_| !matches!(spent, Ok(true))) else {
+            return Err(self.no_such_version(model, version).await?);
         };
-        let files = match &manifest.files {
-            Some(files) => files
-                .iter()
-                .map(|f| StoredFile {
-                    path: f.path.clone(),
-                    size: f.size,
-                    md5: f.md5,
-                    blake3: Some(f.blake3),
-                    parts: f.parts.clone(),
-                })
-                .collect(),
-            None => self.listed_files(&manifest).await?,
-        };
-        Ok(Description { manifest, files, record })
+        spent?;
+        let mut found = Description { manifest, files: Vec::new(), damaged: Vec::new(), record };
+        found.hold_against(&prefix, objects?);
+        if !found.damaged.is_empty() || found.manifest.files.is_none() {
+            // The listing may be older than the manifest, or the version may be deleted just now.
+            let (objects, spent) =
+                tokio::try_join!(self.client.list_objects(&self.bucket, &prefix), self.is_spent(model, &version))?;
+            if spent {
+                return Err(self.no_such_version(model, version).await?);
+            }
+            found.hold_against(&prefix, objects);
+        }
+        if found.manifest.files.is_none() {
+            // All that is known of the version is that it has a model file.
+            let main = found.main()?;
+            if found.files.iter().all(|file| file.path != main) {
+                return Err(Error::FileMissing { model: model.clone(), version, path: main });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Holds a version that was described before against the bucket once more.
+    pub async fn look_again(&self, found: &Description) -> Result<Vec<Damaged>> {
+        let prefix = version_prefix(&found.manifest.model_name, &found.manifest.version);
+        let objects = self.client.list_objects(&self.bucket, &prefix).await?;
+        Ok(found.damaged_in(&prefix, &objects))
+    }
+
+    /// Says which of the two names is unknown. A model without any version is the more helpful thing to say.
+    async fn no_such_version(&self, model: &ModelName, version: Version) -> Result<Error> {
+        let similar = similar_versions(&version, self.list_model_versions(model).await?);
+        Ok(Error::VersionNotFound { model: model.clone(), version, similar })
+    }
+
+    /// Says that a model does not exist, and which may have been meant.
+    pub(super) async fn no_such_model(&self, model: &ModelName) -> Error {
+        match self.list_models().await {
+            Ok(models) => {
+                let names: Vec<_> = models.into_iter().map(|summary| summary.model).collect();
+                Error::ModelNotFound { model: model.clone(), similar: similar(model.as_str(), names, ModelName::as_str) }
+            }
+            Err(error) => error,
+        }
     }
 
     /// Returns what the manifest of a version that was listed says about it; none when it is gone. One request, where
@@ -266,30 +386,47 @@ impl ModelStorage {
     pub async fn read_metadata(&self, model: &ModelName, version: &Version) -> Result<Option<Map<String, Value>>> {
         Ok(self.read_manifest(model, version).await?.map(|(manifest, _)| manifest.metadata))
     }
+}
 
-    /// Returns the files of a version that the Python original wrote: all objects beside its manifest.
-    async fn listed_files(&self, manifest: &Manifest) -> Result<Vec<StoredFile>> {
-        let corrupt = |source| Error::Manifest { key: manifest.key().to_string(), source };
-        let main = manifest.main().map_err(corrupt)?;
-        let (model, version) = (&manifest.model_name, &manifest.version);
-        let prefix = version_prefix(model, version);
-        let mut files = Vec::new();
-        for object in self.client.list_objects(&self.bucket, &prefix).await? {
-            // A key that cannot be a path, as a browser's marker of an empty folder `sub/`, is nobody's file.
-            let Ok(path) = object.key[prefix.len()..].parse::<ArtifactPath>() else { continue };
-            let md5 = manifest.checksum.filter(|_| path == main);
-            files.push(StoredFile { path, size: object.size, md5, blake3: None, parts: None });
-        }
-        if files.iter().any(|file| file.path == main) {
-            Ok(files)
-        } else {
-            Err(Error::FileMissing { model: model.clone(), version: version.clone(), path: main })
-        }
+impl Description {
+    /// Takes over what a listing of the version says.
+    fn hold_against(&mut self, prefix: &str, objects: Vec<ListedObject>) {
+        self.damaged = self.damaged_in(prefix, &objects);
+        self.files = match &self.manifest.files {
+            Some(files) => files
+                .iter()
+                .map(|f| StoredFile {
+                    path: f.path.clone(),
+                    size: f.size,
+                    md5: f.md5,
+                    blake3: Some(f.blake3),
+                    parts: f.parts.clone(),
+                })
+                .collect(),
+            // The Python pipeline wrote it: all objects beside the manifest.
+            None => {
+                let main = self.manifest.main().ok();
+                let file = |object: ListedObject| {
+                    // A key that cannot be a path, as a browser's marker of an empty folder `sub/`, is nobody's file.
+                    let path = object.key[prefix.len()..].parse::<ArtifactPath>().ok()?;
+                    let md5 = self.manifest.checksum.filter(|_| Some(&path) == main.as_ref());
+                    Some(StoredFile { path, size: object.size, md5, blake3: None, parts: None })
+                };
+                objects.into_iter().filter_map(file).collect()
+            }
+        };
     }
 
-    async fn similar_models(&self, model: &ModelName) -> Result<Vec<ModelName>> {
-        let names: Vec<_> = self.list_models().await?.into_iter().map(|summary| summary.model).collect();
-        Ok(similar(model.as_str(), names, ModelName::as_str))
+    fn damaged_in(&self, prefix: &str, objects: &[ListedObject]) -> Vec<Damaged> {
+        let Some(files) = &self.manifest.files else { return Vec::new() };
+        let sizes: HashMap<&str, u64> =
+            objects.iter().map(|object| (&object.key[prefix.len()..], object.size)).collect();
+        let damaged = |file: &FileEntry| {
+            let found = sizes.get(file.path.as_str()).copied();
+            let damaged = Damaged { path: file.path.clone(), expected: file.size, found };
+            (found != Some(file.size)).then_some(damaged)
+        };
+        files.iter().filter_map(damaged).collect()
     }
 }
 

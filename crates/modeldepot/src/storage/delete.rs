@@ -1,72 +1,129 @@
 //! Deleting a version, so that its name is never used again.
 
+use std::collections::BTreeSet;
+
 use super::ModelStorage;
+use super::own::Foreign;
+use super::tombstone::Tombstone;
 use crate::error::{Error, Result};
 use crate::key::{ObjectKey, version_prefix};
-use crate::name::{ModelName, Selector, Version};
-use crate::s3::Created;
+use crate::name::{ArtifactPath, ModelName, Selector, Version};
+use crate::s3::ListedObject;
 
 /// What a delete removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deleted {
     /// Files, the manifest not counted.
     pub files: usize,
     /// Their bytes.
     pub bytes: u64,
+    /// Objects under the version's prefix that were not part of it. They are still there.
+    pub foreign: Foreign,
+}
+
+/// What was found where a version's manifest lies.
+enum Found {
+    /// A manifest, with the paths that it lists; one that the Python pipeline wrote lists none.
+    Manifest(Option<BTreeSet<ArtifactPath>>),
+    Damaged,
+    Nothing,
 }
 
 impl ModelStorage {
-    /// Deletes a version: first a tombstone, then the manifest, which is the moment when the version is gone for
-    /// every reader, then the files. A delete that is cut off leaves the version whole or gone.
+    /// Deletes a version: first a tombstone that lists its objects, then the manifest, which is the moment when the
+    /// version is gone for every reader, then the files. A delete that is interrupted leaves the version whole or gone,
+    /// and is finished by deleting again, or by `gc`.
+    ///
+    /// Only what belongs to the version is removed: the files that its manifest lists, and what pushes of it left. (All
+    /// objects under the prefix are files of a version that the Python pipeline wrote, whose manifest lists none.) Other
+    /// objects under its prefix are left, and named in the answer.
     ///
     /// A version whose manifest is damaged is deleted as well; that is what one wants of it.
     ///
     /// # Errors
-    /// [`crate::Error::VersionNotFound`] or [`crate::Error::ModelNotFound`] when there is none.
+    /// [`Error::VersionNotFound`] or [`Error::ModelNotFound`] when there is none.
     pub async fn delete_model_version(&self, model: &ModelName, version: &Version) -> Result<Deleted> {
-        let manifest = ObjectKey::Manifest(model.clone(), version.clone()).to_string();
-        let (published, spent) =
-            tokio::try_join!(self.client.object_exists(&self.bucket, &manifest), self.is_spent(model, version))?;
-        if !published && !spent {
+        let (found, tombstone) = tokio::try_join!(self.found(model, version), self.tombstone(model, version))?;
+        if matches!(found, Found::Nothing) && tombstone.is_none() {
             // Says which of the two names is unknown, and what may have been meant.
             let selector = Selector { model: model.clone(), version: Some(version.clone()) };
             self.describe(&selector).await?;
         }
+        let prefix = version_prefix(model, version);
+        let manifest = ObjectKey::Manifest(model.clone(), version.clone()).to_string();
+        let spent = tombstone.is_some();
+        let mut known = tombstone.unwrap_or_default();
+        // Listed before the tombstone, which says what they are.
+        let there = self.client.list_objects(&self.bucket, &prefix).await?;
+        for object in there.iter().filter(|object| object.key == manifest || found.lists(&object.key[prefix.len()..])) {
+            known.add(&prefix, object);
+        }
         if !spent {
-            self.spend(model, version).await?;
+            self.spend(model, version, &known).await?;
         }
         self.client.delete_object(&self.bucket, &manifest).await?;
-        let objects = self.client.list_objects(&self.bucket, &version_prefix(model, version)).await?;
-        let deleted = Deleted { files: objects.len(), bytes: objects.iter().map(|object| object.size).sum() };
-        let keys: Vec<String> = objects.into_iter().map(|object| object.key).collect();
-        self.client.delete_objects(&self.bucket, &keys).await?;
-        Ok(deleted)
+        let (removed, foreign) = self.remove_own(model, version, &known).await?;
+        let beside = ObjectKey::Beside(model.clone(), version.clone()).to_string();
+        self.client.delete_object(&self.bucket, &beside).await?;
+        let foreign = Foreign::of(&prefix, &foreign);
+        Ok(Deleted { files: removed.len(), bytes: removed.iter().map(|object| object.size).sum(), foreign })
     }
 
-    /// Writes a version's tombstone, and returns only when it is there.
-    pub(super) async fn spend(&self, model: &ModelName, version: &Version) -> Result<()> {
-        let tombstone = ObjectKey::Spent(model.clone(), version.clone()).to_string();
-        for attempt in 0..8 {
-            let body = bytes::Bytes::from_static(b"{}\n");
-            let put = self.client.put_if_absent(&self.bucket, &tombstone, body, "application/json").await;
-            match put {
-                Ok(Created::Now) => return Ok(()),
-                Err(error @ Error::Denied { .. }) => return Err(error),
-                // Refused because it is there, or because others write at the same moment and none may have won; or
-                // the reply was lost. Only a look tells.
-                Ok(Created::Refused) | Err(_) if self.is_spent(model, version).await? => return Ok(()),
-                Ok(Created::Refused) => {}
-                Err(error) if attempt == 7 => return Err(error),
-                Err(_) => {}
+    async fn found(&self, model: &ModelName, version: &Version) -> Result<Found> {
+        match self.read_manifest(model, version).await {
+            Ok(Some((manifest, _))) => {
+                let files = manifest.files.map(|files| files.into_iter().map(|file| file.path).collect());
+                Ok(Found::Manifest(files))
             }
-            tokio::time::sleep(std::time::Duration::from_millis(fastrand::u64(20..100 << attempt))).await;
+            Ok(None) => Ok(Found::Nothing),
+            Err(Error::Manifest { .. } | Error::WrongSize { .. }) => Ok(Found::Damaged),
+            Err(error) => Err(error),
         }
-        Err(Error::VersionBusy {
-            model: model.clone(),
-            version: version.clone(),
-            by: "others".to_owned(),
-            since: "just now".to_owned(),
-            rank: 1,
-        })
+    }
+
+    /// Removes what is left of a version whose name is retired, the manifest first: what its tombstone lists, and what
+    /// carries a mark. Returns what it removed, and the foreign objects that it left.
+    pub(super) async fn remove_own(
+        &self,
+        model: &ModelName,
+        version: &Version,
+        tombstone: &Tombstone,
+    ) -> Result<(Vec<ListedObject>, Vec<ListedObject>)> {
+        let prefix = version_prefix(model, version);
+        let manifest = ObjectKey::Manifest(model.clone(), version.clone()).to_string();
+        let objects = self.client.list_objects(&self.bucket, &prefix).await?;
+        let (own, foreign) = self.divide_by(&prefix, objects, tombstone).await?;
+        if own.iter().any(|object| object.key == manifest) {
+            self.client.delete_object(&self.bucket, &manifest).await?;
+        }
+        let keys: Vec<String> = own.iter().map(|object| object.key.clone()).collect();
+        self.client.delete_objects(&self.bucket, &keys).await?;
+        Ok((own, foreign))
+    }
+
+    /// Divides the objects under a deleted version into modeldepot's own and foreign ones.
+    pub(super) async fn divide_by(
+        &self,
+        prefix: &str,
+        objects: Vec<ListedObject>,
+        tombstone: &Tombstone,
+    ) -> Result<(Vec<ListedObject>, Vec<ListedObject>)> {
+        let (mut own, rest): (Vec<_>, Vec<_>) = objects.into_iter().partition(|object| tombstone.lists(prefix, object));
+        let (marked, foreign) = self.divide(rest).await?;
+        own.extend(marked);
+        Ok((own, foreign))
+    }
+}
+
+impl Found {
+    /// Returns true for a file of the version.
+    fn lists(&self, path: &str) -> bool {
+        // A key that cannot be a path, such as a browser's marker of an empty folder `sub/`, is nobody's file.
+        let Ok(path) = path.parse::<ArtifactPath>() else { return false };
+        match self {
+            Found::Manifest(Some(files)) => files.contains(&path),
+            Found::Manifest(None) => true,
+            Found::Damaged | Found::Nothing => false,
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! the manifest, so the manifest says of each file what lies in the bucket, whoever sent it. No MD5: the original cannot
 //! check such a version.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use super::ModelStorage;
 use super::claim::{Claim, Claimant, Claimed};
 use super::earlier::EarlierFiles;
 use super::job::Job;
+use super::own::mark;
 use super::publish::{Published, Push, is_taken, moment};
 use super::source::{Source, SourceFile};
 use crate::digest::Blake3;
@@ -182,23 +184,26 @@ impl DirectUpload {
         let (marks, prefix) = (condemned_prefix(&model, &version), version_prefix(&model, &version));
         let (standing, there, condemned) = tokio::try_join!(
             self.storage.standing(&model, &version),
-            client.any_object(&bucket, &prefix),
+            client.list_objects(&bucket, &prefix),
             client.any_object(&bucket, &marks),
         )?;
         if standing.is_some() {
             return Err(Error::VersionExists { model, version });
         }
-        if there {
-            let path = self.push.source.main.clone();
-            return Err(Error::Remains { model, version, path });
+        let there: BTreeSet<&str> = there.iter().map(|object| &object.key[prefix.len()..]).collect();
+        if let Some(file) = offered.iter().find(|file| there.contains(file.path.as_str())) {
+            return Err(self.storage.in_the_way(&model, &version, &file.path).await?);
         }
         if condemned {
             return Err(Error::Condemned { model, version });
         }
+        let in_parts = offered.iter().filter(|file| file.size > 0).map(|file| &file.path);
+        self.storage.announce_uploads(&model, &version, self.id, in_parts).await?;
         for file in offered {
+            let key = self.key(&file.path);
             let upload = match file.size {
                 0 => String::new(),
-                _ => client.begin_parts(&bucket, &self.key(&file.path)).await?,
+                _ => client.begin_parts(&bucket, &key, &mark(self.id, &key)).await?,
             };
             self.files.push((file.clone(), upload));
         }
@@ -289,7 +294,8 @@ impl DirectUpload {
             let key = self.key(&file.path);
             let etag = match file.size {
                 0 => {
-                    client.put_if_absent(bucket, &key, bytes::Bytes::new(), "application/octet-stream").await?;
+                    let (nothing, media_type) = (bytes::Bytes::new(), "application/octet-stream");
+                    client.put_if_absent_with(bucket, &key, nothing, media_type, &mark(self.id, &key)).await?;
                     client.get_object_metadata(bucket, &key).await?.etag
                 }
                 _ => {
@@ -318,6 +324,7 @@ impl DirectUpload {
                 tracing::debug!(%error, path = %file.path, "cannot abort an upload");
             }
         }
+        self.storage.settle_uploads(&self.push.model, &self.version, self.id).await;
         // Without conditions a request of ours that is still on its way could replace what the next pusher sends. The claim
         // is not renewed any more, and keeps others away until it is stale.
         if self.conditions || !self.unsettled.into_inner() {

@@ -80,6 +80,8 @@ impl ModelStorage {
     pub async fn download_model(&self, pull: &Pull, progress: &Progress) -> Result<Fetched> {
         let found = self.describe(&pull.selector).await?;
         let main = found.main()?;
+        // Nothing is fetched of a version that cannot be complete.
+        found.whole()?;
         let target = Folder::open(&pull.folder).await?;
         let placed = match self.fetch_files(&found, &target, pull, progress).await {
             Ok(placed) => placed,

@@ -52,6 +52,9 @@ struct Listed {
 impl ModelStorage {
     /// Looks at every version, of one model or of all: its manifest can be used, its files exist and have their
     /// sizes. A deep walk reads every file and compares its digest as well.
+    ///
+    /// # Errors
+    /// [`Error::ModelNotFound`] when nothing in the bucket is of the model.
     pub async fn fsck(&self, model: Option<&ModelName>, deep: bool) -> Result<FsckReport> {
         let mut objects = match model {
             Some(model) => {
@@ -61,6 +64,9 @@ impl ModelStorage {
                     self.client.list_objects(&self.bucket, &spent),
                 )?;
                 objects.extend(spent);
+                if objects.is_empty() {
+                    return Err(self.no_such_model(model).await);
+                }
                 objects
             }
             None => self.client.list_objects(&self.bucket, "").await?,

@@ -2,6 +2,9 @@
 //!
 //! A plan only reads; carrying it out looks at each thing again, under a mark that pushes heed. Age is the server's
 //! word alone: a client's clock may be hours off.
+//!
+//! Only what modeldepot can show to be its own is removed: objects that carry a mark of a push or that a tombstone lists,
+//! uploads that a record names, and its own records. Everything else is foreign: listed, and left.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,8 +13,9 @@ use uuid::Uuid;
 
 use super::ModelStorage;
 use super::claim::STALE_AFTER;
+use super::tombstone::Tombstone;
 use crate::error::{Error, Result};
-use crate::key::{ObjectKey, claims_prefix, version_prefix};
+use crate::key::{ObjectKey, claims_prefix, model_prefix, version_prefix};
 use crate::name::{ModelName, Version};
 use crate::s3::{ListedObject, UnfinishedUpload};
 
@@ -31,6 +35,10 @@ pub struct GcPlan {
     pub records: Vec<ListedObject>,
     /// What would be removed but is younger than the grace period, as a number of objects and uploads.
     pub young: usize,
+    /// Objects under unpublished or deleted versions that nothing shows to be modeldepot's. Never touched.
+    pub foreign: Vec<Remains>,
+    /// Unfinished multipart uploads that no record names. Never touched.
+    pub foreign_uploads: Vec<UnfinishedUpload>,
     /// Keys that are in no layout of ours. Never touched.
     pub unknown: Vec<String>,
 }
@@ -50,6 +58,12 @@ impl Remains {
     /// Returns the sum of the sizes in bytes.
     pub fn bytes(&self) -> u64 {
         self.objects.iter().map(|object| object.size).sum()
+    }
+
+    fn add(list: &mut Vec<Remains>, model: &ModelName, version: &Version, objects: Vec<ListedObject>) {
+        if !objects.is_empty() {
+            list.push(Remains { model: model.clone(), version: version.clone(), objects });
+        }
     }
 }
 
@@ -86,6 +100,9 @@ struct Traces {
     spent: bool,
     /// Marks of cleaners.
     marks: Vec<ListedObject>,
+    /// Records of uploads, and of what lies beside the version's files.
+    uploads: Vec<ListedObject>,
+    beside: Option<ListedObject>,
     /// When its youngest claim was renewed; `Some(None)` when the server does not say.
     claimed: Option<Option<OffsetDateTime>>,
 }
@@ -93,24 +110,32 @@ struct Traces {
 impl ModelStorage {
     /// Looks for what nobody can reach and is older than `grace`. Changes nothing.
     ///
-    /// The whole bucket is listed, or one model's part of it.
+    /// The whole bucket is listed; with a model, only what is of it is planned.
+    ///
+    /// # Errors
+    /// [`Error::ModelNotFound`] when nothing in the bucket is of the model.
     pub async fn gc_plan(&self, model: Option<&ModelName>, grace: Duration) -> Result<GcPlan> {
         let now = self.client.server_time(&self.bucket).await?;
         let objects = self.client.list_objects(&self.bucket, "").await?;
         let uploads = self.client.list_multipart_uploads(&self.bucket, "").await?;
         // The clock of an answer is in whole seconds, that of an object may be finer and so a little ahead.
-        let old = |time: Option<OffsetDateTime>| time.is_some_and(|time| (now - time).max(Duration::ZERO) >= grace);
+        let old = &|time: Option<OffsetDateTime>| time.is_some_and(|time| (now - time).max(Duration::ZERO) >= grace);
         let mut plan = GcPlan::default();
         let mut versions: BTreeMap<(ModelName, Version), Traces> = BTreeMap::new();
         let mut records = Vec::new();
+        let of_model = |key: &str| model.is_some_and(|model| key.starts_with(&model_prefix(model)));
+        let mut exists = uploads.iter().any(|upload| of_model(&upload.key));
         for object in objects {
+            exists |= of_model(&object.key);
             let key = object.key.parse::<ObjectKey>();
             let of = match &key {
                 Ok(
                     ObjectKey::Manifest(model, version)
                     | ObjectKey::Artifact(model, version, _)
                     | ObjectKey::Spent(model, version)
+                    | ObjectKey::Beside(model, version)
                     | ObjectKey::Claim(model, version, _)
+                    | ObjectKey::Uploads(model, version, _)
                     | ObjectKey::Condemned(model, version, _),
                 ) => (model.clone(), version.clone()),
                 Ok(ObjectKey::Probe) => continue,
@@ -139,28 +164,55 @@ impl ModelStorage {
                     traces.claimed = traces.claimed.max(Some(object.modified));
                     records.push(object);
                 }
+                Ok(ObjectKey::Uploads(..)) => traces.uploads.push(object),
+                Ok(ObjectKey::Beside(..)) => traces.beside = Some(object),
                 _ => traces.marks.push(object),
             }
         }
-        let mut living = BTreeSet::new();
-        for ((model, version), traces) in versions {
-            let alive = traces.claimed.is_some_and(|claimed| claimed.is_none_or(|time| now - time < STALE_AFTER));
-            if alive {
-                living.insert(version_prefix(&model, &version));
+        if let Some(model) = model.filter(|_| !exists && versions.is_empty()) {
+            return Err(self.no_such_model(model).await);
+        }
+        let mut unfinished: BTreeMap<(ModelName, Version), Vec<UnfinishedUpload>> = BTreeMap::new();
+        for upload in uploads {
+            if let Ok(ObjectKey::Artifact(of, version, _)) = upload.key.parse::<ObjectKey>()
+                && model.is_none_or(|model| *model == of)
+            {
+                versions.entry((of.clone(), version.clone())).or_default();
+                unfinished.entry((of, version)).or_default().push(upload);
             }
+        }
+        for (of, traces) in versions {
+            let alive = traces.claimed.is_some_and(|claimed| claimed.is_none_or(|time| now - time < STALE_AFTER));
             if traces.spent {
                 // Only now is a mark of no use. Its cleaner may be asleep between his look and his deed, and whoever
                 // publishes meanwhile must see it, however old it is.
                 records.extend(traces.marks);
             }
+            if traces.spent || !traces.manifest && !alive {
+                records.extend(traces.beside);
+            }
+            let uploads = unfinished.remove(&of).unwrap_or_default();
+            let kept = self.plan_uploads(&of.0, &of.1, &traces.uploads, uploads, alive, old, &mut plan).await?;
+            if !kept {
+                records.extend(traces.uploads);
+            }
+            let (model, version) = of;
             let is_old = traces.objects.iter().all(|object| old(object.modified));
-            let remains = Remains { model, version, objects: traces.objects };
-            match (remains.objects.is_empty(), traces.spent, traces.manifest) {
+            match (traces.objects.is_empty(), traces.spent, traces.manifest) {
                 (true, ..) | (_, false, true) => {}
+                (false, false, false) if alive || !is_old => plan.young += traces.objects.len(),
                 // A deleted version needs no grace: nobody can be at work on it.
-                (false, true, _) => plan.deleted.push(remains),
-                (false, false, false) if alive || !is_old => plan.young += remains.objects.len(),
-                (false, false, false) => plan.abandoned.push(remains),
+                (false, true, _) => {
+                    let tombstone = self.tombstone(&model, &version).await?.unwrap_or_default();
+                    let (own, foreign) = self.divide_by(&version_prefix(&model, &version), traces.objects, &tombstone).await?;
+                    Remains::add(&mut plan.deleted, &model, &version, own);
+                    Remains::add(&mut plan.foreign, &model, &version, foreign);
+                }
+                (false, false, false) => {
+                    let (own, foreign) = self.divide(traces.objects).await?;
+                    Remains::add(&mut plan.abandoned, &model, &version, own);
+                    Remains::add(&mut plan.foreign, &model, &version, foreign);
+                }
             }
         }
         // Whoever set one of these may be at work for as long as a claim counts.
@@ -168,16 +220,42 @@ impl ModelStorage {
         for record in records {
             if dead(record.modified) { plan.records.push(record) } else { plan.young += 1 }
         }
+        Ok(plan)
+    }
+
+    /// Divides the unfinished uploads of a version into those that its records name and foreign ones. Returns true when
+    /// the records must be kept: an upload that one of them names is younger than the grace period, or in use.
+    #[allow(clippy::too_many_arguments, reason = "it is one step of the plan")]
+    async fn plan_uploads(
+        &self,
+        model: &ModelName,
+        version: &Version,
+        records: &[ListedObject],
+        uploads: Vec<UnfinishedUpload>,
+        alive: bool,
+        old: impl Fn(Option<OffsetDateTime>) -> bool,
+        plan: &mut GcPlan,
+    ) -> Result<bool> {
+        let mut kept = alive;
+        if uploads.is_empty() {
+            return Ok(kept);
+        }
+        let mut announced = BTreeSet::new();
+        for record in records {
+            announced.extend(self.announced_uploads(&record.key).await?);
+        }
+        let prefix = version_prefix(model, version);
         for upload in uploads {
-            let of = model.is_none_or(|model| upload.key.starts_with(&format!("{model}/")));
-            let alive = living.iter().any(|prefix| upload.key.starts_with(prefix.as_str()));
-            match upload.key.parse::<ObjectKey>() {
-                Ok(ObjectKey::Artifact(..)) if of && !alive && old(upload.begun) => plan.uploads.push(upload),
-                Ok(ObjectKey::Artifact(..)) if of => plan.young += 1,
-                _ => {}
+            if !upload.key.strip_prefix(&prefix).is_some_and(|path| announced.contains(path)) {
+                plan.foreign_uploads.push(upload);
+            } else if alive || !old(upload.begun) {
+                plan.young += 1;
+                kept = true;
+            } else {
+                plan.uploads.push(upload);
             }
         }
-        Ok(plan)
+        Ok(kept)
     }
 
     /// Carries a plan out. What has come to life since is spared.
@@ -208,6 +286,12 @@ impl ModelStorage {
             collected.uploads += 1;
         }
         for record in &plan.records {
+            if let Ok(ObjectKey::Uploads(model, version, _)) = record.key.parse::<ObjectKey>()
+                && (self.is_claimed(&model, &version).await? || self.has_uploads(&model, &version, &record.key).await?)
+            {
+                collected.spared += 1;
+                continue;
+            }
             // A claim may have been renewed since: its pusher was asleep, and woke.
             match self.client.get_object_metadata(&self.bucket, &record.key).await {
                 Ok(now) if seconds(now.modified) == seconds(record.modified) => {
@@ -234,7 +318,8 @@ impl ModelStorage {
             self.client.delete_object(&self.bucket, mark).await?;
             return Ok(false);
         }
-        self.spend(model, version).await?;
+        // It was never published, so nothing was its own but what carries a mark.
+        self.spend(model, version, &Tombstone::default()).await?;
         Ok(true)
     }
 
@@ -248,17 +333,13 @@ impl ModelStorage {
         Ok(claims.iter().any(|claim| claim.modified.is_none_or(|time| now - time < STALE_AFTER)))
     }
 
-    /// Removes what is left of a version whose name is spent, the manifest first.
+    /// Removes what is left of a version whose name is retired.
     async fn remove(&self, remains: &Remains, collected: &mut Collected) -> Result<()> {
-        let manifest = ObjectKey::Manifest(remains.model.clone(), remains.version.clone()).to_string();
-        self.client.delete_object(&self.bucket, &manifest).await?;
-        let prefix = version_prefix(&remains.model, &remains.version);
+        let Some(tombstone) = self.tombstone(&remains.model, &remains.version).await? else { return Ok(()) };
         // Listed again: a late writer may have left more.
-        let objects = self.client.list_objects(&self.bucket, &prefix).await?;
-        let keys: Vec<String> = objects.iter().map(|object| object.key.clone()).collect();
-        self.client.delete_objects(&self.bucket, &keys).await?;
-        collected.objects += remains.objects.len().max(keys.len());
-        collected.bytes += remains.bytes();
+        let (removed, _) = self.remove_own(&remains.model, &remains.version, &tombstone).await?;
+        collected.objects += removed.len();
+        collected.bytes += removed.iter().map(|object| object.size).sum::<u64>();
         Ok(())
     }
 }

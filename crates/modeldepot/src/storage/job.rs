@@ -2,7 +2,7 @@
 //!
 //! [`Uploaded`] is made only by a finished upload under a claim, and only it can be published.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::ModelStorage;
 use super::claim::Claim;
 use super::earlier::EarlierFiles;
+use super::own::{Foreign, mark};
 use super::publish::{Published, Push, entry};
 use super::source::SourceFile;
 use crate::error::{Error, Result};
@@ -19,13 +20,15 @@ use crate::manifest::Manifest;
 use crate::name::{ArtifactPath, Version};
 use crate::progress::Event;
 use crate::progress::Progress;
-use crate::s3::{Created, FILES_AT_ONCE, ListedObject, Pending, Sent, Upload, UploadOptions, digest_file};
+use crate::s3::{Created, FILES_AT_ONCE, ListedObject, Pending, Sent, Upload, UploadOptions, digest_file, part_size};
 
 /// A push whose files are all in the bucket. Nothing of it is visible as a version yet.
 struct Uploaded {
     manifest: Manifest,
     kept: u64,
     copied: u64,
+    /// What lies under the version besides.
+    foreign: Foreign,
 }
 
 /// A push under a version that it has claimed.
@@ -82,14 +85,41 @@ impl Job<'_> {
         let push = self.push;
         self.progress.send(Event::Planned { files: push.source.files.len(), bytes: push.source.size() });
         let there: BTreeMap<&str, &ListedObject> = there.iter().map(|o| (&o.key[prefix.len()..], o)).collect();
+        let resumable = self.announce().await?;
         // Collected first: a stream over a borrowing closure would make the whole future one that stays on its thread.
-        let begin: Vec<_> =
-            push.source.files.iter().map(|file| self.begin(file, there.contains_key(file.path.as_str()))).collect();
+        let begin: Vec<_> = push
+            .source
+            .files
+            .iter()
+            .map(|file| {
+                let path = file.path.as_str();
+                self.begin(file, there.contains_key(path), resumable.contains(path))
+            })
+            .collect();
         let begun: Vec<(&SourceFile, Begun)> = stream::iter(begin).buffered(FILES_AT_ONCE).try_collect().await?;
         let finish: Vec<_> = begun.into_iter().map(|(file, begun)| self.finish(file, begun)).collect();
         let sent: Vec<(&SourceFile, Sent)> = stream::iter(finish).buffered(FILES_AT_ONCE).try_collect().await?;
         let sent: Vec<(&ArtifactPath, Sent)> = sent.into_iter().map(|(file, sent)| (&file.path, sent)).collect();
         self.uploaded(prefix, &sent).await
+    }
+
+    /// Records which files are uploaded in parts, and returns those whose unfinished uploads are this push's own: an
+    /// earlier run of it had recorded them.
+    async fn announce(&self) -> Result<BTreeSet<String>> {
+        let (storage, model, version) = (self.storage, &self.push.model, &self.version);
+        let mut large = self.push.source.files.iter().filter(|file| file.size > part_size(file.size)).peekable();
+        if large.peek().is_none() {
+            return Ok(BTreeSet::new());
+        }
+        let mut resumable = BTreeSet::new();
+        if self.resumed {
+            let record = ObjectKey::Uploads(model.clone(), version.clone(), self.id).to_string();
+            resumable = storage.announced_uploads(&record).await?;
+        }
+        let known: Vec<ArtifactPath> = resumable.iter().filter_map(|path| path.parse().ok()).collect();
+        let paths = large.map(|file| &file.path).chain(&known);
+        storage.announce_uploads(model, version, self.id, paths).await?;
+        Ok(resumable)
     }
 
     /// Publishes what somebody has sent under this claim.
@@ -101,12 +131,31 @@ impl Job<'_> {
     /// Makes sure that every file is in the bucket as it was sent.
     async fn uploaded(&self, prefix: &str, sent: &[(&ArtifactPath, Sent)]) -> Result<Uploaded> {
         let (storage, push) = (self.storage, self.push);
-        self.still_ours(prefix, sent).await?;
+        let foreign = self.foreign(prefix, self.still_ours(prefix, sent).await?).await?;
         let files = sent.iter().map(|(path, sent)| entry(path, &sent.digests)).collect();
         let manifest = storage.manifest_of(push, self.version.clone(), self.id, files);
         let (kept, copied) =
             sent.iter().fold((0, 0), |(kept, copied), (_, sent)| (kept + sent.kept, copied + sent.copied));
-        Ok(Uploaded { manifest, kept, copied })
+        Ok(Uploaded { manifest, kept, copied, foreign })
+    }
+
+    /// Returns which of the objects that lie under the version besides its files are foreign. For whoever counts the
+    /// version's files in a listing, a record says that there are such objects.
+    async fn foreign(&self, prefix: &str, besides: Vec<ListedObject>) -> Result<Foreign> {
+        /// Objects whose metadata is asked for. More than that are a tool's, and no dead push's.
+        const LOOKED_AT: usize = 1000;
+        if besides.is_empty() {
+            return Ok(Foreign::default());
+        }
+        let mut objects = besides;
+        let rest = objects.split_off(objects.len().min(LOOKED_AT));
+        let all = objects.len() + rest.len();
+        let (_, mut foreign) = self.storage.divide(objects).await?;
+        foreign.extend(rest);
+        let record = ObjectKey::Beside(self.push.model.clone(), self.version.clone()).to_string();
+        let body = format!("{{\"objects\": {all}}}\n");
+        self.storage.client.put_small(&self.storage.bucket, &record, body.into(), "application/json").await?;
+        Ok(Foreign::of(prefix, &foreign))
     }
 
     fn moved(&self, path: &ArtifactPath, bytes: u64) {
@@ -118,14 +167,23 @@ impl Job<'_> {
     }
 
     /// Sends what nobody sees of a file, or takes what is there.
-    async fn begin<'f>(&self, file: &'f SourceFile, there: bool) -> Result<(&'f SourceFile, Begun)> {
+    async fn begin<'f>(
+        &self,
+        file: &'f SourceFile,
+        there: bool,
+        resumable: bool,
+    ) -> Result<(&'f SourceFile, Begun)> {
         self.progress.send(Event::Begun { path: file.path.clone(), bytes: file.size });
-        if there && self.conditions {
+        let key = self.key(&file.path);
+        // Without conditions, what a dead push left is written again; what another tool stored never is.
+        if there && (self.conditions || !self.storage.is_own(&key).await?) {
             return Ok((file, Begun::Done(self.reuse(file).await?)));
         }
         let options = UploadOptions {
+            metadata: mark(self.id, &key),
             if_absent: self.conditions,
-            resume: self.push.journal.is_some(),
+            resume: resumable,
+            keep_parts: self.push.journal.is_some(),
             without_md5: !self.push.md5,
             ..UploadOptions::default()
         };
@@ -133,7 +191,7 @@ impl Job<'_> {
             path: file.local.clone(),
             size: file.size,
             bucket: self.storage.bucket.clone(),
-            key: self.key(&file.path),
+            key,
             options,
             earlier: self.earlier.get(&file.path).cloned().unwrap_or_default(),
         };
@@ -160,14 +218,10 @@ impl Job<'_> {
         let digests = digest_file(&file.local, self.push.md5).await?;
         let same = self.storage.client.same_object(&self.storage.bucket, &self.key(&file.path), &digests).await?;
         let Some(etag) = same else {
-            return Err(self.remains(&file.path));
+            return Err(self.storage.in_the_way(&self.push.model, &self.version, &file.path).await?);
         };
         self.moved(&file.path, digests.size);
         Ok(Sent { kept: digests.size, copied: 0, etag, digests })
-    }
-
-    fn remains(&self, path: &ArtifactPath) -> Error {
-        Error::Remains { model: self.push.model.clone(), version: self.version.clone(), path: path.clone() }
     }
 
     pub(super) fn name_the_other(&self, error: Error, path: &ArtifactPath) -> Error {
@@ -181,8 +235,9 @@ impl Job<'_> {
         Error::PushedByAnother { model: self.push.model.clone(), version: self.version.clone(), path: path.clone() }
     }
 
-    /// Looks at every object and at the claim again: each object must be as this push left it.
-    async fn still_ours(&self, prefix: &str, sent: &[(&ArtifactPath, Sent)]) -> Result<()> {
+    /// Looks at every object and at the claim again: each object must be as this push left it. Returns the objects that
+    /// lie under the version besides.
+    async fn still_ours(&self, prefix: &str, sent: &[(&ArtifactPath, Sent)]) -> Result<Vec<ListedObject>> {
         let (storage, push) = (self.storage, self.push);
         let (listed, alone) = tokio::try_join!(
             storage.client.list_objects(&storage.bucket, prefix),
@@ -191,9 +246,9 @@ impl Job<'_> {
         if !alone {
             return Err(self.pushed_by_another(&push.source.main));
         }
-        let found: BTreeMap<&str, _> = listed.iter().map(|o| (&o.key[prefix.len()..], o)).collect();
+        let mut found: BTreeMap<&str, _> = listed.iter().map(|o| (&o.key[prefix.len()..], o)).collect();
         for (path, sent) in sent {
-            let Some(object) = found.get(path.as_str()).filter(|object| object.size == sent.digests.size) else {
+            let Some(object) = found.remove(path.as_str()).filter(|object| object.size == sent.digests.size) else {
                 return Err(self.pushed_by_another(path));
             };
             // A server that lists no ETag leaves the size to compare. One that lists another than it answered with, as
@@ -205,21 +260,23 @@ impl Job<'_> {
                 return Err(self.pushed_by_another(path));
             }
         }
-        Ok(())
+        // A manifest that has appeared is another pusher's, and found in a moment.
+        Ok(found.into_iter().filter(|(path, _)| *path != "manifest.json").map(|(_, object)| object.clone()).collect())
     }
 
     /// Creates the manifest if there is none: the one visible effect of a push.
     async fn publish(&self, uploaded: Uploaded) -> Result<Published> {
-        let Uploaded { manifest, kept, copied } = uploaded;
+        let Uploaded { manifest, kept, copied, foreign } = uploaded;
         let (storage, model, version) = (self.storage, &self.push.model, &self.version);
         let (key, body) = (manifest.key().to_string(), manifest.to_json().into());
+        let mark = mark(self.id, &key);
         let outcome = if self.conditions {
-            storage.client.put_if_absent(&storage.bucket, &key, body, "application/json").await
+            storage.client.put_if_absent_with(&storage.bucket, &key, body, "application/json", &mark).await
         } else {
             match storage.read_manifest(model, version).await? {
                 Some(_) => Ok(Created::Refused),
                 None => {
-                    let put = storage.client.put_small(&storage.bucket, &key, body, "application/json").await;
+                    let put = storage.client.put_small_with(&storage.bucket, &key, body, "application/json", &mark).await;
                     // Read back whatever the answer: only the bucket knows who wrote last.
                     put.map(|()| Created::Refused)
                 }
@@ -240,7 +297,7 @@ impl Job<'_> {
                 (Some(theirs), _) if theirs.write_id == manifest.write_id && theirs.same_content(&manifest) => {}
                 (Some(theirs), _) if self.push.version.is_some() && theirs.same_content(&manifest) => {
                     storage.not_being_removed(model, version).await?;
-                    return Ok(Published { manifest: theirs, already: true, kept, copied });
+                    return Ok(Published { manifest: theirs, already: true, kept, copied, foreign });
                 }
                 (Some(_), _) => return Err(self.taken()),
                 (None, Some(error)) => return Err(error),
@@ -249,7 +306,7 @@ impl Job<'_> {
             }
         }
         storage.not_being_removed(model, version).await?;
-        Ok(Published { manifest, already: false, kept, copied })
+        Ok(Published { manifest, already: false, kept, copied, foreign })
     }
 }
 

@@ -3,17 +3,22 @@
 mod capability;
 mod catalog;
 mod claim;
+mod counts;
 mod delete;
 mod direct;
 mod earlier;
 mod fetch;
 mod fsck;
 mod gc;
+mod guard;
 mod job;
 mod journal;
+mod own;
 mod publish;
 mod read;
 mod source;
+mod tombstone;
+mod uploads;
 mod verify;
 
 use std::sync::Arc;
@@ -31,24 +36,29 @@ use crate::{Error, Manifest};
 pub use capability::Probed;
 #[cfg(feature = "internals")]
 pub(crate) use catalog::survey;
-pub use catalog::{Description, ModelSummary, StoredFile, VersionSummary};
+pub use catalog::{Damaged, Description, ModelSummary, StoredFile, VersionSummary};
 pub use delete::Deleted;
 pub use direct::{DirectUpload, Offer, OfferedFile};
 pub use fetch::{Fetched, Pull};
 pub use fsck::{Fault, FsckReport};
 pub use gc::{Collected, GcPlan, Remains};
+pub use guard::Change;
+pub use own::Foreign;
+pub(crate) use own::named;
 pub use publish::{Published, Push};
 pub use read::FileReader;
 pub use source::{Scan, Source, SourceFile};
 pub use verify::Verified;
 
-/// The models of one bucket. Cheap to clone. The bucket is the truth: nothing is kept but what the server can do.
+/// The models of one bucket. Cheap to clone. The bucket is the truth: nothing is kept but what the server can do, and the
+/// number of files in a few manifests, which never change.
 #[derive(Clone, Debug)]
 pub struct ModelStorage {
     client: S3Client,
     bucket: BucketName,
     /// What this process knows of the server.
     probed: Arc<OnceCell<Probed>>,
+    counts: Arc<counts::Counts>,
 }
 
 impl ModelStorage {
@@ -58,7 +68,7 @@ impl ModelStorage {
     /// As [`S3Client::connect`].
     pub async fn open(settings: &Settings) -> Result<ModelStorage> {
         let client = S3Client::connect(settings).await?;
-        Ok(ModelStorage { client, bucket: settings.buckets.models.clone(), probed: Arc::default() })
+        Ok(ModelStorage { client, bucket: settings.buckets.models.clone(), probed: Arc::default(), counts: Arc::default() })
     }
 
     /// Returns the client under it.
@@ -143,12 +153,6 @@ impl ModelStorage {
             }
             again = false;
         }
-    }
-
-    /// Returns true when the version was published and deleted.
-    async fn is_spent(&self, model: &ModelName, version: &Version) -> Result<bool> {
-        let key = ObjectKey::Spent(model.clone(), version.clone()).to_string();
-        self.client.object_exists(&self.bucket, &key).await
     }
 }
 

@@ -7,8 +7,9 @@
 //! on, can change nothing: his writes are refused, or they are of what is there. `docs/format.md` has the argument
 //! and what remains on servers without conditions.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Map, Value};
 use time::{Duration, OffsetDateTime};
@@ -19,6 +20,7 @@ use super::claim::{Claimant, Claimed};
 use super::earlier::EarlierFiles;
 use super::job::Job;
 use super::journal::{Entry, Journal};
+use super::own::Foreign;
 use super::source::Source;
 use crate::digest::Digests;
 use crate::error::{Error, Result};
@@ -68,6 +70,8 @@ pub struct Published {
     pub kept: u64,
     /// Bytes that were copied within the server, from an earlier version.
     pub copied: u64,
+    /// Objects under the version's prefix that are not part of it, and that modeldepot did not create.
+    pub foreign: Foreign,
 }
 
 /// A push to one version.
@@ -200,6 +204,9 @@ impl ModelStorage {
             Job { storage: self, push, version, id, resumed, claim: &claim, progress, conditions, earlier: found };
         let wrote = AtomicBool::new(resumed);
         let result = job.run(&wrote).await;
+        if wrote.load(Ordering::Relaxed) && push.source.files.iter().any(|file| file.size > part_size(file.size)) {
+            self.settle_uploads(model, &job.version, id).await;
+        }
         if conditions || result.is_ok() || !wrote.into_inner() {
             self.withdraw(claim).await;
         }
@@ -240,8 +247,31 @@ impl ModelStorage {
         if !ours.same_content(&theirs) {
             return Err(Error::VersionExists { model: push.model.clone(), version: theirs.version });
         }
+        let foreign = self.foreign_beside(&theirs).await?;
         self.not_being_removed(&theirs.model_name, &theirs.version).await?;
-        Ok(Published { kept: theirs.size().unwrap_or_default(), copied: 0, manifest: theirs, already: true })
+        let kept = theirs.size().unwrap_or_default();
+        Ok(Published { kept, copied: 0, manifest: theirs, already: true, foreign })
+    }
+
+    /// Returns the foreign objects that lie beside the files of a published version.
+    async fn foreign_beside(&self, manifest: &Manifest) -> Result<Foreign> {
+        let Some(files) = &manifest.files else { return Ok(Foreign::default()) };
+        let prefix = version_prefix(&manifest.model_name, &manifest.version);
+        let mut besides = self.client.list_objects(&self.bucket, &prefix).await?;
+        let files: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
+        besides.retain(|object| !matches!(&object.key[prefix.len()..], path if path == "manifest.json" || files.contains(path)));
+        let (_, foreign) = self.divide(besides).await?;
+        Ok(Foreign::of(&prefix, &foreign))
+    }
+
+    /// Says what lies where a push would put a file: what a dead push left, or another tool's object.
+    pub(super) async fn in_the_way(&self, model: &ModelName, version: &Version, path: &ArtifactPath) -> Result<Error> {
+        let key = ObjectKey::Artifact(model.clone(), version.clone(), path.clone()).to_string();
+        let (model, version, path) = (model.clone(), version.clone(), path.clone());
+        match self.is_own(&key).await? {
+            true => Ok(Error::Remains { model, version, path }),
+            false => Ok(Error::ForeignObject { model, version, path }),
+        }
     }
 
     pub(super) fn manifest_of(&self, push: &Push, version: Version, id: Uuid, files: Vec<FileEntry>) -> Manifest {
@@ -295,6 +325,7 @@ pub(super) fn is_taken(error: &Error) -> bool {
             | Error::VersionBusy { .. }
             | Error::PushedByAnother { .. }
             | Error::Remains { .. }
+            | Error::ForeignObject { .. }
             | Error::Condemned { .. }
     )
 }

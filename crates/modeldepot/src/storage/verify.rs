@@ -29,10 +29,11 @@ impl ModelStorage {
     /// Reads every file of a version from the bucket and holds it against the manifest.
     ///
     /// # Errors
-    /// [`Error::FileMissing`], [`Error::WrongSize`], [`Error::WrongDigest`] for the first file that is not what was
+    /// [`Error::FileMissing`], [`Error::FilesMissing`], [`Error::WrongSize`], [`Error::WrongDigest`] for the first file that is not what was
     /// published; [`Error::Manifest`] when the manifest cannot be used.
     pub async fn verify(&self, selector: &Selector, progress: &Progress) -> Result<Verified> {
         let found = self.describe(selector).await?;
+        found.whole()?;
         progress.send(Event::Planned { files: found.files.len(), bytes: found.size() });
         // Collected first: a stream over a borrowing closure would make the whole future one that stays on its thread.
         let read: Vec<_> = found.files.iter().map(|file| self.prove(&found.manifest, file, progress)).collect();

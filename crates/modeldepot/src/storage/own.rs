@@ -1,0 +1,130 @@
+//! What shows that modeldepot created an object, so that nothing else is ever removed.
+//!
+//! Every object that a push creates carries user metadata that names the push and the object's own key. A tool that
+//! copies the object elsewhere copies the metadata with it, and the copy is then not taken for modeldepot's.
+
+use std::collections::BTreeMap;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use uuid::Uuid;
+
+use super::ModelStorage;
+use crate::error::{Error, Result};
+use crate::s3::ListedObject;
+
+/// The name of the metadata; on the wire it is `x-amz-meta-modeldepot`.
+const NAME: &str = "modeldepot";
+
+/// Objects whose metadata is asked for at once.
+const HEADS_AT_ONCE: usize = 16;
+
+/// Paths of foreign objects that are named; the rest is a number.
+const NAMED: usize = 100;
+
+/// Objects that are under a version's prefix without being part of it, and that modeldepot did not create as far as the
+/// bucket shows. They are left where they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Foreign {
+    /// How many there are.
+    pub objects: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Their paths below the version's prefix, in the order of their keys: the first hundred.
+    pub paths: Vec<String>,
+}
+
+impl Foreign {
+    pub(super) fn of(prefix: &str, objects: &[ListedObject]) -> Foreign {
+        let path = |object: &ListedObject| object.key.strip_prefix(prefix).unwrap_or(&object.key).to_owned();
+        Foreign {
+            objects: objects.len(),
+            bytes: objects.iter().map(|object| object.size).sum(),
+            paths: objects.iter().take(NAMED).map(path).collect(),
+        }
+    }
+
+    /// Returns true when there are none.
+    pub fn is_empty(&self) -> bool {
+        self.objects == 0
+    }
+
+    /// Returns the names of the first few, for a message: `` `notes.onnx`, `a/b` and 3 more ``.
+    pub fn names(&self, most: usize) -> String {
+        named(self.paths.iter().map(String::as_str), self.objects, most)
+    }
+}
+
+/// Returns the first few of `all` names in backticks, and the number of the rest. A key may hold anything, and a terminal
+/// must not obey it.
+pub(crate) fn named<'n>(names: impl Iterator<Item = &'n str>, all: usize, most: usize) -> String {
+    let shown: Vec<String> = names.take(most).map(|name| format!("`{}`", name.escape_debug())).collect();
+    match all.saturating_sub(shown.len()) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// Returns the metadata that a push gives the object that it creates under `key`.
+pub(super) fn mark(id: Uuid, key: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([(NAME.to_owned(), format!("{id} {}", binding(key)))])
+}
+
+/// Returns true for metadata that a push gave an object under this key.
+fn is_mark(metadata: &BTreeMap<String, String>, key: &str) -> bool {
+    let mark = metadata.iter().find(|(name, _)| name.eq_ignore_ascii_case(NAME)).and_then(|(_, it)| it.split_once(' '));
+    mark.is_some_and(|(id, bound)| Uuid::try_parse(id).is_ok() && bound == binding(key))
+}
+
+fn binding(key: &str) -> String {
+    blake3::hash(key.as_bytes()).to_hex()[..16].to_owned()
+}
+
+impl ModelStorage {
+    /// Returns true when the object's metadata shows that a push created it, under this key.
+    pub(super) async fn is_own(&self, key: &str) -> Result<bool> {
+        match self.client.get_object_metadata(&self.bucket, key).await {
+            Ok(found) => Ok(is_mark(&found.metadata, key)),
+            Err(Error::ObjectNotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Divides objects into modeldepot's own and foreign ones, by their metadata.
+    pub(super) async fn divide(&self, objects: Vec<ListedObject>) -> Result<(Vec<ListedObject>, Vec<ListedObject>)> {
+        // Collected first: a stream over a borrowing closure would make the whole future one that stays on its thread.
+        let look: Vec<_> = objects.into_iter().map(|object| self.with_owner(object)).collect();
+        let looked: Vec<(bool, ListedObject)> = stream::iter(look).buffered(HEADS_AT_ONCE).try_collect().await?;
+        let (own, foreign): (Vec<_>, Vec<_>) = looked.into_iter().partition(|(own, _)| *own);
+        let objects = |list: Vec<(bool, ListedObject)>| list.into_iter().map(|(_, object)| object).collect();
+        Ok((objects(own), objects(foreign)))
+    }
+
+    async fn with_owner(&self, object: ListedObject) -> Result<(bool, ListedObject)> {
+        Ok((self.is_own(&object.key).await?, object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_is_of_one_key() {
+        let id = Uuid::from_u128(7);
+        let ours = mark(id, "m/v1/a");
+        assert!(is_mark(&ours, "m/v1/a"));
+        assert!(!is_mark(&ours, "m/v2/a"), "an object that was copied elsewhere is foreign");
+        assert!(!is_mark(&BTreeMap::new(), "m/v1/a"));
+        for other in ["", "x", &format!("{id}"), &format!("no-uuid {}", binding("m/v1/a"))] {
+            assert!(!is_mark(&BTreeMap::from([(NAME.to_owned(), other.to_owned())]), "m/v1/a"), "{other}");
+        }
+        let capitals = ours.into_iter().map(|(_, value)| ("Modeldepot".to_owned(), value)).collect();
+        assert!(is_mark(&capitals, "m/v1/a"), "some servers change the case of names");
+    }
+
+    #[test]
+    fn names_are_few_and_escaped() {
+        assert_eq!(named(["a", "b\u{1b}"].into_iter(), 2, 5), "`a`, `b\\u{1b}`");
+        assert_eq!(named(["a", "b", "c"].into_iter(), 9, 2), "`a`, `b` and 7 more");
+    }
+}

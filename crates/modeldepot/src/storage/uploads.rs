@@ -1,0 +1,86 @@
+//! Records of the multipart uploads that a push begins: a server lists unfinished uploads without their metadata, so only
+//! these show which are modeldepot's.
+//!
+//! A record is written before the first upload and removed when none is left. What a dead push left of both is for `gc`.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::ModelStorage;
+use crate::error::{Error, Result};
+use crate::key::{ObjectKey, version_prefix};
+use crate::name::{ArtifactPath, ModelName, Version};
+
+/// The largest record, in bytes. Uploads of paths beyond it cannot be collected.
+const LARGEST: usize = 4 * 1024 * 1024;
+
+/// What a record says.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Record {
+    /// The files that are uploaded in parts.
+    #[serde(default)]
+    paths: BTreeSet<String>,
+}
+
+impl ModelStorage {
+    /// Records which files a push is about to upload in parts. Does nothing when there are none.
+    pub(super) async fn announce_uploads<'p>(
+        &self,
+        model: &ModelName,
+        version: &Version,
+        id: Uuid,
+        paths: impl Iterator<Item = &'p ArtifactPath>,
+    ) -> Result<()> {
+        let (mut record, mut size) = (Record::default(), 0);
+        for path in paths {
+            // A quote or backslash is two bytes in JSON.
+            size += 2 * path.as_str().len() + 4;
+            if size > LARGEST {
+                break;
+            }
+            record.paths.insert(path.to_string());
+        }
+        if record.paths.is_empty() {
+            return Ok(());
+        }
+        let key = ObjectKey::Uploads(model.clone(), version.clone(), id).to_string();
+        let body = serde_json::to_vec(&record).unwrap_or_default();
+        self.client.put_small(&self.bucket, &key, body.into(), "application/json").await
+    }
+
+    /// Returns the paths that a record names; none when it is missing or cannot be read.
+    pub(super) async fn announced_uploads(&self, record: &str) -> Result<BTreeSet<String>> {
+        match self.client.get_small(&self.bucket, record, LARGEST as u64).await {
+            Ok(json) => Ok(json.and_then(|json| serde_json::from_slice::<Record>(&json).ok()).unwrap_or_default().paths),
+            Err(Error::WrongSize { .. }) => Ok(BTreeSet::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes the record of a push that has ended, unless an upload that it names is left. If that fails, `gc` does it.
+    pub(super) async fn settle_uploads(&self, model: &ModelName, version: &Version, id: Uuid) {
+        let record = ObjectKey::Uploads(model.clone(), version.clone(), id).to_string();
+        match self.has_uploads(model, version, &record).await {
+            Ok(true) => {}
+            Ok(false) => {
+                if let Err(error) = self.client.delete_object(&self.bucket, &record).await {
+                    tracing::debug!(%error, record, "cannot remove the record of uploads");
+                }
+            }
+            Err(error) => tracing::debug!(%error, record, "cannot list unfinished uploads"),
+        }
+    }
+
+    /// Returns true when an upload that a record names is unfinished.
+    pub(super) async fn has_uploads(&self, model: &ModelName, version: &Version, record: &str) -> Result<bool> {
+        let prefix = version_prefix(model, version);
+        let unfinished = self.client.list_multipart_uploads(&self.bucket, &prefix).await?;
+        if unfinished.is_empty() {
+            return Ok(false);
+        }
+        let announced = self.announced_uploads(record).await?;
+        Ok(unfinished.iter().any(|upload| upload.key.strip_prefix(&prefix).is_some_and(|path| announced.contains(path))))
+    }
+}
