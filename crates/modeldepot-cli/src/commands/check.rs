@@ -74,9 +74,9 @@ async fn publish(storage: &ModelStorage, model: &ModelName, folder: &Path) -> Re
     let push = Push {
         model: model.clone(),
         version: None,
-        source: Source::scan(&Scan { path: weights, with: vec![history], ..Scan::default() })?,
+        source: Source::scan(&Scan { path: weights, history: Some(history), ..Scan::default() })?,
         metadata: Map::from_iter([("purpose".to_owned(), Value::from("modeldepot check"))]),
-        created: config::now(),
+        created: None,
         tool: concat!("modeldepot ", env!("CARGO_PKG_VERSION")).to_owned(),
         journal: None,
         md5: true,

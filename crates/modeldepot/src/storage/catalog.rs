@@ -10,6 +10,7 @@ use super::ModelStorage;
 use super::counts::Counted;
 use crate::digest::{Blake3, Md5};
 use crate::error::{Error, Result};
+use crate::history::history_file;
 use crate::key::{ObjectKey, beside_prefix, model_prefix, spent_prefix, version_prefix};
 use crate::manifest::{FileEntry, Manifest, Parts};
 use crate::name::{ArtifactPath, ModelName, Selector, Version};
@@ -87,6 +88,8 @@ pub struct StoredFile {
     pub blake3: Option<Blake3>,
     /// Its parts, where it has several and they were published.
     pub parts: Option<Parts>,
+    /// Whether it was published as a program or script that may be run.
+    pub executable: bool,
 }
 
 impl StoredFile {
@@ -144,6 +147,12 @@ impl Description {
                 Err(Error::FilesMissing { model, version, paths: paths.iter().map(|path| (*path).clone()).collect() })
             }
         }
+    }
+
+    /// Returns the file that holds the training history: the one that the manifest names, else the one whose name says so.
+    pub fn history(&self) -> Option<&ArtifactPath> {
+        let named = self.manifest.history.as_ref();
+        named.or_else(|| history_file(self.files.iter().map(|file| (&file.path, file.size))))
     }
 
     /// Returns the sum of the sizes in bytes.
@@ -401,6 +410,7 @@ impl Description {
                     md5: f.md5,
                     blake3: Some(f.blake3),
                     parts: f.parts.clone(),
+                    executable: f.executable,
                 })
                 .collect(),
             // The Python pipeline wrote it: all objects beside the manifest.
@@ -410,7 +420,7 @@ impl Description {
                     // A key that cannot be a path, as a browser's marker of an empty folder `sub/`, is nobody's file.
                     let path = object.key[prefix.len()..].parse::<ArtifactPath>().ok()?;
                     let md5 = self.manifest.checksum.filter(|_| Some(&path) == main.as_ref());
-                    Some(StoredFile { path, size: object.size, md5, blake3: None, parts: None })
+                    Some(StoredFile { path, size: object.size, md5, blake3: None, parts: None, executable: false })
                 };
                 objects.into_iter().filter_map(file).collect()
             }

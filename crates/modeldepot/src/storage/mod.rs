@@ -2,6 +2,7 @@
 
 mod capability;
 mod catalog;
+mod check;
 mod claim;
 mod counts;
 mod delete;
@@ -13,9 +14,13 @@ mod gc;
 mod guard;
 mod job;
 mod journal;
+mod left_out;
+mod links;
 mod own;
+mod patterns;
 mod publish;
 mod read;
+mod scan;
 mod source;
 mod tombstone;
 mod uploads;
@@ -28,6 +33,7 @@ use tokio::sync::OnceCell;
 
 use crate::error::Result;
 use crate::key::ObjectKey;
+use crate::manifest::LARGEST;
 use crate::name::{ArtifactPath, BucketName, ModelName, Selector, Version};
 use crate::s3::{PresignedMethod, S3Client};
 use crate::settings::Settings;
@@ -43,11 +49,13 @@ pub use fetch::{Fetched, Pull};
 pub use fsck::{Fault, FsckReport};
 pub use gc::{Collected, GcPlan, Remains};
 pub use guard::Change;
+pub use left_out::{LeftOut, Reason};
 pub use own::Foreign;
 pub(crate) use own::named;
 pub use publish::{Published, Push};
 pub use read::FileReader;
-pub use source::{Scan, Source, SourceFile};
+pub use scan::Scan;
+pub use source::{Source, SourceFile};
 pub use verify::Verified;
 
 /// The models of one bucket. Cheap to clone. The bucket is the truth: nothing is kept but what the server can do, and the
@@ -139,8 +147,6 @@ impl ModelStorage {
     /// Returns the manifest of a version and the bytes that it was read from, or none when the version does not
     /// exist.
     async fn read_manifest(&self, model: &ModelName, version: &Version) -> Result<Option<(Manifest, Bytes)>> {
-        /// Two hundred thousand files. A manifest is read into memory, and the bucket may be hostile.
-        const LARGEST: u64 = 64 * 1024 * 1024;
         let key = ObjectKey::Manifest(model.clone(), version.clone()).to_string();
         let mut again = true;
         loop {
