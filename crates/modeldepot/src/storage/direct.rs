@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::ModelStorage;
 use super::claim::{Claim, Claimant, Claimed};
+use super::decide::{self, Begin};
 use super::earlier::EarlierFiles;
 use super::job::Job;
 use super::publish::{Published, Push, is_taken, moment};
@@ -122,7 +123,15 @@ impl ModelStorage {
             return Err(taken());
         }
         let id = Uuid::new_v7(moment(offer.created));
-        let claimant = Claimant { id, tool: &offer.tool, begun: offer.created, stays: false };
+        // Who waits is a client of a service, which should be told soon.
+        let claimant = Claimant {
+            id,
+            tool: &offer.tool,
+            begun: offer.created,
+            resumed: false,
+            patient: false,
+            conditions,
+        };
         let claim = match self.claim(model, &version, &claimant).await? {
             Claimed::Alone(claim) => claim,
             Claimed::Busy { by, since, rank } => {
@@ -185,16 +194,16 @@ impl DirectUpload {
             client.any_object(&bucket, &prefix),
             client.any_object(&bucket, &marks),
         )?;
-        if standing.is_some() {
-            return Err(Error::VersionExists { model, version });
+        match (decide::begin(true, standing.is_some(), there, condemned), there) {
+            (Begin::Compare | Begin::Taken, _) => return Err(Error::VersionExists { model, version }),
+            (_, true) => {
+                let path = self.push.source.main.clone();
+                return Err(Error::Remains { model, version, path });
+            }
+            (Begin::Locked, false) => return Err(Error::Condemned { model, version }),
+            (Begin::Send, false) => {}
         }
-        if there {
-            let path = self.push.source.main.clone();
-            return Err(Error::Remains { model, version, path });
-        }
-        if condemned {
-            return Err(Error::Condemned { model, version });
-        }
+        self.claim.sends();
         for file in offered {
             let upload = match file.size {
                 0 => String::new(),
@@ -320,7 +329,7 @@ impl DirectUpload {
         }
         // Without conditions a request of ours that is still on its way could replace what the next pusher sends. The claim
         // is not renewed any more, and keeps others away until it is stale.
-        if self.conditions || !self.unsettled.into_inner() {
+        if decide::withdraws(self.conditions, false, self.unsettled.into_inner()) {
             self.storage.withdraw(self.claim).await;
         }
     }

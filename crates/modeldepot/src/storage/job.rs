@@ -9,7 +9,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use uuid::Uuid;
 
 use super::ModelStorage;
-use super::claim::Claim;
+use super::claim::{Claim, Read, pause};
+use super::decide::{self, Begin, Count, ReadBack, Standing, Write};
 use super::earlier::EarlierFiles;
 use super::publish::{Published, Push, entry};
 use super::source::SourceFile;
@@ -57,16 +58,15 @@ impl Job<'_> {
             storage.client.any_object(&storage.bucket, &marks),
         )?;
         let named = push.version.is_some() || self.resumed;
-        if !named && (standing.is_some() || !there.is_empty()) {
-            // Also of the same content: whoever names no version is to get one of his own.
-            return Err(self.taken());
+        match (decide::begin(named, standing.is_some(), !there.is_empty(), condemned), standing) {
+            (Begin::Compare, Some(theirs)) => return storage.compare(push, self.id, theirs).await,
+            (Begin::Compare | Begin::Taken, _) => return Err(self.taken()),
+            (Begin::Locked, _) => {
+                return Err(Error::Condemned { model: push.model.clone(), version: version.clone() });
+            }
+            (Begin::Send, _) => {}
         }
-        if let Some(theirs) = standing {
-            return storage.compare(push, self.id, theirs).await;
-        }
-        if condemned {
-            return Err(Error::Condemned { model: push.model.clone(), version: version.clone() });
-        }
+        self.claim.sends();
         wrote.store(true, Ordering::Relaxed);
         let uploaded = self.upload(&there, &prefix).await?;
         self.publish(uploaded).await
@@ -120,7 +120,7 @@ impl Job<'_> {
     /// Sends what nobody sees of a file, or takes what is there.
     async fn begin<'f>(&self, file: &'f SourceFile, there: bool) -> Result<(&'f SourceFile, Begun)> {
         self.progress.send(Event::Begun { path: file.path.clone(), bytes: file.size });
-        if there && self.conditions {
+        if decide::reuses(self.conditions, there) {
             return Ok((file, Begun::Done(self.reuse(file).await?)));
         }
         let options = UploadOptions {
@@ -181,16 +181,25 @@ impl Job<'_> {
         Error::PushedByAnother { model: self.push.model.clone(), version: self.version.clone(), path: path.clone() }
     }
 
-    /// Looks at every object and at the claim again: each object must be as this push left it.
+    /// Looks at every object and at the lease again: each object must be as this push left it. The objects first, so that
+    /// nobody else held the version when they were looked at.
     async fn still_ours(&self, prefix: &str, sent: &[(&ArtifactPath, Sent)]) -> Result<()> {
         let (storage, push) = (self.storage, self.push);
-        let (listed, alone) = tokio::try_join!(
-            storage.client.list_objects(&storage.bucket, prefix),
-            storage.still_alone(self.claim, &push.model, &self.version, self.conditions),
-        )?;
-        if !alone {
-            return Err(self.pushed_by_another(&push.source.main));
-        }
+        let (began, mut read) = (std::time::Instant::now(), Read::default());
+        let listed = loop {
+            let objects = storage.client.list_objects(&storage.bucket, prefix);
+            let waited = (began, &mut read);
+            let count = storage.count(self.claim, &push.model, &self.version, self.conditions, waited);
+            let (listed, count) = match self.conditions {
+                true => tokio::try_join!(objects, count)?,
+                false => (objects.await?, count.await?),
+            };
+            match count {
+                Count::Publish => break listed,
+                Count::Wait => pause(began).await,
+                Count::Fail => return Err(self.pushed_by_another(&push.source.main)),
+            }
+        };
         let found: BTreeMap<&str, _> = listed.iter().map(|o| (&o.key[prefix.len()..], o)).collect();
         for (path, sent) in sent {
             let Some(object) = found.get(path.as_str()).filter(|object| object.size == sent.digests.size) else {
@@ -213,16 +222,14 @@ impl Job<'_> {
         let Uploaded { manifest, kept, copied } = uploaded;
         let (storage, model, version) = (self.storage, &self.push.model, &self.version);
         let (key, body) = (manifest.key().to_string(), manifest.to_json().into());
-        let outcome = if self.conditions {
-            storage.client.put_if_absent(&storage.bucket, &key, body, "application/json").await
-        } else {
-            match storage.read_manifest(model, version).await? {
-                Some(_) => Ok(Created::Refused),
-                None => {
-                    let put = storage.client.put_small(&storage.bucket, &key, body, "application/json").await;
-                    // Read back whatever the answer: only the bucket knows who wrote last.
-                    put.map(|()| Created::Refused)
-                }
+        let published = !self.conditions && storage.read_manifest(model, version).await?.is_some();
+        let outcome = match decide::write(self.conditions, published) {
+            Write::Create => storage.client.put_if_absent(&storage.bucket, &key, body, "application/json").await,
+            Write::Nothing => Ok(Created::Refused),
+            Write::Put => {
+                let put = storage.client.put_small(&storage.bucket, &key, body, "application/json").await;
+                // Read back whatever the answer: only the bucket knows who wrote last.
+                put.map(|()| Created::Refused)
             }
         };
         let lost = match outcome {
@@ -234,18 +241,20 @@ impl Job<'_> {
         };
         if let Some(error) = lost {
             let standing = storage.read_manifest(model, version).await?.map(|(manifest, _)| manifest);
-            match (standing, error) {
-                // The id alone is not enough: a push that goes on has that of the one that was cut off, whose last
-                // request may have landed only now, and with other metadata.
-                (Some(theirs), _) if theirs.write_id == manifest.write_id && theirs.same_content(&manifest) => {}
-                (Some(theirs), _) if self.push.version.is_some() && theirs.same_content(&manifest) => {
+            let held = standing.as_ref().map(|theirs| Standing {
+                own: theirs.write_id == manifest.write_id,
+                same: theirs.same_content(&manifest),
+            });
+            match (decide::read_back(held, self.push.version.is_some()), standing, error) {
+                (ReadBack::Published, ..) => {}
+                (ReadBack::Already, Some(theirs), _) => {
                     storage.not_being_removed(model, version).await?;
                     return Ok(Published { manifest: theirs, already: true, kept, copied });
                 }
-                (Some(_), _) => return Err(self.taken()),
-                (None, Some(error)) => return Err(error),
-                // Refused, and nothing there: somebody else is between two steps of his own.
-                (None, None) => return Err(self.pushed_by_another(&self.push.source.main)),
+                (ReadBack::Already | ReadBack::Taken, ..) => return Err(self.taken()),
+                (ReadBack::Nothing, _, Some(error)) => return Err(error),
+                // Refused, and nothing there: somebody else is between two steps of its own.
+                (ReadBack::Nothing, _, None) => return Err(self.pushed_by_another(&self.push.source.main)),
             }
         }
         storage.not_being_removed(model, version).await?;

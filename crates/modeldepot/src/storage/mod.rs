@@ -3,6 +3,7 @@
 mod capability;
 mod catalog;
 mod claim;
+mod decide;
 mod delete;
 mod direct;
 mod earlier;
