@@ -48,7 +48,8 @@
 //! - [`history`]: a training history becomes metadata. [`units`]: sizes, durations and times as people read them.
 //! - [`Error`] and [`ErrorKind`]: what to do when it fails; [`hint`] says it in words. [`Progress`]: how far it has come.
 //!
-//! It is not a server, keeps no cache and runs nothing in the background.
+//! It is not a server and keeps no cache. Nothing runs in the background but what cleans up after work that was dropped
+//! ([`settled`]).
 
 mod digest;
 mod error;
@@ -79,6 +80,7 @@ pub use name::{ArtifactPath, BucketName, ModelName, NameError, Selector, Version
 pub use progress::{Event, Progress};
 pub use s3::S3Client;
 pub use settings::{Addressing, Buckets, Credentials, Endpoint, LOOPBACK_LOGIN, Secret, Settings, SettingsError};
+pub use task::settled;
 pub use storage::{
     Change, Collected, Damaged, Deleted, Description, DirectUpload, Fault, Fetched, FileReader, Foreign, FsckReport,
     GcPlan, LeftOut, ModelStorage, ModelSummary, Offer, OfferedFile, Probed, Published, Pull, Push, Reason, Remains,

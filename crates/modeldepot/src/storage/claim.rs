@@ -1,9 +1,12 @@
-//! Claims: who is pushing which version, so that nobody else does at the same time.
+//! Leases: who is pushing which version, so that nobody else does at the same time.
 //!
-//! A pusher puts a claim under a name of its own and lists the claims of the version. Alone, it goes on. Two that see
-//! each other cannot both: whoever listed alone did so before the other's claim was there, and the other then sees
-//! it. Nothing but strong listing is needed of the server.
+//! A pusher puts a lease under a name of its own and lists the leases of the version. Alone, it goes to work. Two that
+//! see each other cannot both: whoever listed alone did so before the other's lease was there, and the other then sees
+//! it. Nothing but strong listing is needed of the server. What follows from what was listed is in [`decide`].
+//!
+//! A lease that could not be taken is withdrawn, whatever the reason: see the `Drop` of [`Claim`].
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -13,30 +16,39 @@ use serde::{Deserialize, Serialize};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::ModelStorage;
+use super::decide::{self, Contend, Count, Others, Own, Patience, Stage};
 use crate::error::Result;
 use crate::key::{ObjectKey, claims_prefix};
 use crate::name::{ModelName, Version};
 use crate::s3::ListedObject;
+use crate::task::{afterwards, joined};
 
-/// How often a claim is renewed while its push runs.
+/// How often a lease is renewed.
 const RENEWED_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// The age, by the server's clock, from which a claim is taken for that of a dead pusher.
+/// The age, by the server's clock, from which a lease is taken for that of a dead pusher.
 pub(crate) const STALE_AFTER: Duration = Duration::minutes(10);
 
-/// Claims of others that are read at once.
+/// Leases of others that are read at once.
 const READS_AT_ONCE: usize = 8;
 
-/// How long the first of several contenders waits for any of the others to withdraw.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+/// How long the lowest of several contenders waits for the others to withdraw, where it then has somewhere to go: to
+/// work, if the server decides creates, or to the next version, if it named none.
+const SHORT_WAIT: std::time::Duration = std::time::Duration::from_secs(30);
 
-/// How long it waits in all, while others come and go. Its own claim must not go stale meanwhile.
-const LONGEST_WAIT: std::time::Duration = std::time::Duration::from_secs(240);
+/// How long it waits elsewhere, and how long a push waits to be alone before it publishes: longer than it takes the
+/// lease of a contender that died to go stale.
+const LONG_WAIT: std::time::Duration = std::time::Duration::from_secs(12 * 60);
 
-/// What a claim says.
+/// How long a lease of others whose record cannot be read is taken for that of a contender. On some servers a record
+/// that is being replaced is empty for a moment.
+const UNREADABLE: std::time::Duration = std::time::Duration::from_secs(20);
+
+/// What a lease says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Record {
     /// The program that pushes.
@@ -55,12 +67,20 @@ impl Record {
     }
 }
 
-/// A version that is ours to push. Renewed in the background as long as the value lives.
+/// A lease of ours: put, perhaps held, and withdrawn when it is dropped, unless something may have been sent under it.
 pub(super) struct Claim {
+    storage: ModelStorage,
     key: String,
+    record: Record,
+    /// Whether it stays when it is dropped, to go stale.
+    stays: AtomicBool,
+    /// Whether it was withdrawn, or left to go stale.
+    ended: bool,
     lost: Arc<AtomicBool>,
     withdrawn: Arc<Notify>,
-    renewing: tokio::task::JoinHandle<()>,
+    /// Puts the lease, or renews it as long as it is held. Not ended with us: a request that is on its way would bring
+    /// back what was withdrawn.
+    writing: Option<JoinHandle<Result<()>>>,
 }
 
 /// Who claims.
@@ -71,9 +91,13 @@ pub(super) struct Claimant<'a> {
     pub(super) tool: &'a str,
     /// When it began, by its own clock.
     pub(super) begun: OffsetDateTime,
-    /// Whether the claim stays when the version turns out to be another's: requests of an earlier run under the same
-    /// name may still be on their way.
-    pub(super) stays: bool,
+    /// Whether something may have been sent under this lease already: requests of an earlier run under the same name
+    /// may still be on their way.
+    pub(super) resumed: bool,
+    /// Whether it is this version or none, and there is time to wait for it.
+    pub(super) patient: bool,
+    /// Whether the server decides create-if-absent.
+    pub(super) conditions: bool,
 }
 
 /// What became of claiming a version.
@@ -93,100 +117,188 @@ pub(super) enum Claimed {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.renewing.abort();
+        let writing = self.writing.take();
+        if self.ended {
+            return;
+        }
+        if *self.stays.get_mut() {
+            if let Some(writing) = writing {
+                writing.abort();
+            }
+            return;
+        }
+        self.withdrawn.notify_one();
+        let (storage, key) = (self.storage.clone(), std::mem::take(&mut self.key));
+        afterwards(async move {
+            if let Some(writing) = writing {
+                let _ = writing.await;
+            }
+            storage.remove_lease(&key).await;
+        });
+    }
+}
+
+impl Claim {
+    /// Notes that something is about to be sent under the lease: if the push breaks off now, the lease stays until it is
+    /// stale. So others know that it may still be alive, and a push that is resumed finds the version free.
+    pub(super) fn sends(&self) {
+        self.stays.store(true, Ordering::Relaxed);
+    }
+
+    /// Puts the lease, and returns when the server has answered. The request goes on if this does not.
+    async fn put(&mut self) -> Result<()> {
+        let (storage, key, body) = (self.storage.clone(), self.key.clone(), self.record.body());
+        let put = async move { storage.client.put_small(&storage.bucket, &key, body, "application/json").await };
+        let writing = self.writing.insert(tokio::spawn(put));
+        let done = joined(writing.await);
+        self.writing = None;
+        done
+    }
+
+    /// Goes to work under the lease: says so in it, and keeps it alive.
+    fn hold(&mut self) {
+        self.record.at_work = true;
+        let (storage, key, body) = (self.storage.clone(), self.key.clone(), self.record.body());
+        let (lost, stop) = (Arc::clone(&self.lost), Arc::clone(&self.withdrawn));
+        self.writing = Some(tokio::spawn(async move {
+            loop {
+                let put = storage.client.put_small(&storage.bucket, &key, body.clone(), "application/json");
+                if let Err(error) = put.await {
+                    tracing::warn!(%error, lease = key, "cannot renew the lease");
+                }
+                loop {
+                    // Only between requests: one that is on its way would bring back a lease that was withdrawn.
+                    tokio::select! {
+                        () = stop.notified() => return Ok(()),
+                        () = tokio::time::sleep(RENEWED_EVERY) => {}
+                    }
+                    // A lease that was taken away must not come back by its own renewal.
+                    match storage.client.object_exists(&storage.bucket, &key).await {
+                        Ok(true) => break,
+                        Ok(false) => {
+                            lost.store(true, Ordering::Relaxed);
+                            return Ok(());
+                        }
+                        Err(_) => {}
+                    }
+                }
+            }
+        }));
     }
 }
 
 impl ModelStorage {
-    /// Claims a version, and takes it over from pushers whose claims went stale.
+    /// Claims a version, and takes it over from pushers whose leases went stale.
     pub(super) async fn claim(&self, model: &ModelName, version: &Version, claimant: &Claimant<'_>) -> Result<Claimed> {
-        let own = ObjectKey::Claim(model.clone(), version.clone(), claimant.id).to_string();
+        let conditions = claimant.conditions;
         let begun = claimant.begun.format(&Rfc3339).unwrap_or_default();
-        let record = Record { tool: claimant.tool.to_owned(), begun, at_work: false };
-        self.client.put_small(&self.bucket, &own, record.body(), "application/json").await?;
-        let began = Instant::now();
-        let (mut seen, mut changed) = (Vec::new(), began);
+        let mut lease = Claim {
+            storage: self.clone(),
+            key: ObjectKey::Claim(model.clone(), version.clone(), claimant.id).to_string(),
+            record: Record { tool: claimant.tool.to_owned(), begun, at_work: false },
+            stays: AtomicBool::new(!decide::withdraws(conditions, false, claimant.resumed)),
+            ended: false,
+            lost: Arc::default(),
+            withdrawn: Arc::default(),
+            writing: None,
+        };
+        lease.put().await?;
+        let (began, mut renewed, mut read) = (Instant::now(), Instant::now(), Read::default());
+        let wait = if claimant.patient && !conditions { LONG_WAIT } else { SHORT_WAIT };
         loop {
-            let others = match self.living_claims(model, version, &own, false).await? {
-                Some(others) => others,
-                // Somebody took our claim away: a cleaner, or a pusher whose server's clock jumped.
-                None => return Ok(Claimed::Busy { by: "another".to_owned(), since: String::new(), rank: 1 }),
+            // Where nothing but leases keeps pushers apart, one that stalled since it put its lease must notice.
+            let seen = self.leases(model, version, &lease.key, !conditions).await?;
+            let lower = seen.living.iter().any(|other| other.key < lease.key);
+            // The records are read only if something depends on them: whoever is not the lowest withdraws in any case.
+            let worker = if lower { None } else { self.worker(&seen.living, &mut read).await };
+            let stage = if worker.is_some() { Stage::Working } else { Stage::Contending };
+            let others = Others {
+                lower: lower.then_some(Stage::Contending),
+                higher: (!lower && !seen.living.is_empty()).then_some(stage),
             };
-            let Some(first) = others.first() else {
-                return Ok(Claimed::Alone(self.hold(own, Record { at_work: true, ..record })));
-            };
-            let before = others.iter().filter(|other| other.key < own).count();
-            let at_work = if before == 0 { self.at_work(&others).await } else { None };
-            let names: Vec<String> = others.iter().map(|other| other.key.clone()).collect();
-            if names != seen {
-                (seen, changed) = (names, Instant::now());
-            }
-            let hopeless = changed.elapsed() > PATIENCE || began.elapsed() > LONGEST_WAIT;
-            if before > 0 || at_work.is_some() || hopeless {
-                if !claimant.stays {
-                    self.client.delete_object(&self.bucket, &own).await?;
+            let patience = if began.elapsed() < wait { Patience::Left } else { Patience::Over };
+            match decide::contend(seen.own, others, conditions, patience) {
+                Contend::Work => {
+                    for stale in &seen.stale {
+                        tracing::warn!(lease = stale.key, "taking over from a pusher that went silent");
+                        self.client.delete_object(&self.bucket, &stale.key).await?;
+                    }
+                    lease.hold();
+                    return Ok(Claimed::Alone(lease));
                 }
-                let (by, since) = match at_work {
-                    Some(record) => (record.tool, record.begun),
-                    None => self.holder(first).await,
-                };
-                return Ok(Claimed::Busy { by, since, rank: u32::try_from(before).unwrap_or(u32::MAX).max(1) });
+                Contend::Withdraw => {
+                    let before = seen.living.iter().filter(|other| other.key < lease.key).count();
+                    let (by, since) = match (worker, seen.living.first()) {
+                        (Some(record), _) => (record.tool, record.begun),
+                        (None, Some(first)) => self.holder(first).await,
+                        // Somebody took our lease away: `gc`, or a pusher whose server's clock jumped.
+                        (None, None) => ("another".to_owned(), String::new()),
+                    };
+                    // Else it is stale in a while.
+                    if !*lease.stays.get_mut() {
+                        self.withdraw(lease).await;
+                    }
+                    return Ok(Claimed::Busy { by, since, rank: u32::try_from(before).unwrap_or(u32::MAX).max(1) });
+                }
+                Contend::Wait => {}
             }
-            tokio::time::sleep(std::time::Duration::from_millis(fastrand::u64(30..90))).await;
+            pause(began).await;
+            if renewed.elapsed() > RENEWED_EVERY {
+                tracing::info!(lease = lease.key, "waiting for other pushers of the version to withdraw");
+                lease.put().await?;
+                renewed = Instant::now();
+            }
         }
     }
 
-    /// Returns what the claim says of whoever has gone to work. Only the first contender asks: all others withdraw.
-    async fn at_work(&self, others: &[Other]) -> Option<Record> {
-        let read: Vec<_> = others.iter().map(|other| self.record(&other.key)).collect();
-        let mut records = stream::iter(read).buffer_unordered(READS_AT_ONCE);
-        while let Some(record) = records.next().await {
-            if let Some(record) = record.filter(|record| record.at_work) {
-                return Some(record);
+    /// Returns the record of a lease whose pusher has gone to work. Records that were read before are not read again.
+    async fn worker(&self, living: impl IntoIterator<Item = &Other>, read: &mut Read) -> Option<Record> {
+        let unread = living.into_iter().filter(|other| !read.contending.contains(&other.mark()));
+        let asked: Vec<_> = unread.map(|other| async move { (other, self.record(&other.key).await) }).collect();
+        let mut records = stream::iter(asked).buffer_unordered(READS_AT_ONCE);
+        while let Some((other, record)) = records.next().await {
+            match record {
+                Some(record) if record.at_work => return Some(record),
+                Some(_) => {
+                    read.contending.insert(other.mark());
+                }
+                None => {
+                    let since = *read.unreadable.entry(other.key.clone()).or_insert_with(Instant::now);
+                    if since.elapsed() > UNREADABLE {
+                        let by = Record { tool: "another".to_owned(), begun: other.since.clone(), at_work: true };
+                        return Some(by);
+                    }
+                }
             }
         }
         None
     }
 
-    async fn record(&self, claim: &str) -> Option<Record> {
-        let read = self.client.get_small(&self.bucket, claim, 64 * 1024).await.ok().flatten()?;
+    async fn record(&self, lease: &str) -> Option<Record> {
+        let read = self.client.get_small(&self.bucket, lease, 64 * 1024).await.ok().flatten()?;
         serde_json::from_slice(&read).ok()
     }
 
-    /// Returns the claims of others that are not stale, the oldest name first, or none when our own is gone. Stale
-    /// ones are deleted: their pushers know by that that they were taken over.
-    ///
-    /// With `fresh`, an own claim that was not renewed in time counts as gone: others may be taking it for stale.
-    async fn living_claims(
-        &self,
-        model: &ModelName,
-        version: &Version,
-        own: &str,
-        fresh: bool,
-    ) -> Result<Option<Vec<Other>>> {
-        let listed = self.client.list_objects(&self.bucket, &claims_prefix(model, version)).await?;
-        let Some(held) = listed.iter().find(|claim| claim.key == own) else { return Ok(None) };
-        if listed.len() == 1 && !fresh {
-            return Ok(Some(Vec::new()));
+    /// Lists the leases of a version, the lowest name first. With `timely`, whether the own one is old is looked at too.
+    async fn leases(&self, model: &ModelName, version: &Version, own: &str, timely: bool) -> Result<Seen> {
+        let mut listed = self.client.list_objects(&self.bucket, &claims_prefix(model, version)).await?;
+        let held = listed.iter().position(|lease| lease.key == own).map(|at| listed.remove(at));
+        let mut seen = Seen { own: Own::Missing, living: Vec::new(), stale: Vec::new() };
+        let Some(held) = held else { return Ok(seen) };
+        seen.own = Own::Fresh;
+        if listed.is_empty() && !timely {
+            return Ok(seen);
         }
         let now = self.client.server_time(&self.bucket).await?;
-        if fresh && held.modified.is_some_and(|renewed| now - renewed > STALE_AFTER / 2) {
-            return Ok(None);
+        if held.modified.is_some_and(|renewed| now - renewed > STALE_AFTER / 2) {
+            seen.own = Own::Stale;
         }
-        let mut living = Vec::new();
-        for claim in listed.into_iter().filter(|claim| claim.key != own) {
-            let other = Other::new(claim, now);
-            if other.age > STALE_AFTER {
-                tracing::warn!(claim = other.key, "taking over from a pusher that went silent");
-                self.client.delete_object(&self.bucket, &other.key).await?;
-            } else {
-                living.push(other);
-            }
-        }
-        Ok(Some(living))
+        (seen.stale, seen.living) =
+            listed.into_iter().map(|lease| Other::new(lease, now)).partition(|other| other.age > STALE_AFTER);
+        Ok(seen)
     }
 
-    /// Says who holds a claim. A claim that is gone or unreadable is somebody's all the same.
+    /// Says who holds a lease. One that is gone or unreadable is somebody's all the same.
     async fn holder(&self, other: &Other) -> (String, String) {
         match self.record(&other.key).await {
             Some(record) => (record.tool, record.begun),
@@ -194,82 +306,94 @@ impl ModelStorage {
         }
     }
 
-    /// Goes to work under a claim: says so in it, and keeps it alive.
-    fn hold(&self, key: String, record: Record) -> Claim {
-        let (lost, withdrawn) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
-        let (storage, renewed, flag, stop) = (self.clone(), key.clone(), Arc::clone(&lost), Arc::clone(&withdrawn));
-        let renewing = tokio::spawn(async move {
-            let body = record.body();
-            loop {
-                let put = storage.client.put_small(&storage.bucket, &renewed, body.clone(), "application/json");
-                if let Err(error) = put.await {
-                    tracing::warn!(%error, claim = renewed, "cannot renew the claim");
-                }
-                loop {
-                    // Only between requests: one that is on its way would bring back a claim that was withdrawn.
-                    tokio::select! {
-                        () = stop.notified() => return,
-                        () = tokio::time::sleep(RENEWED_EVERY) => {}
-                    }
-                    // A claim that was taken away must not come back by its own renewal.
-                    match storage.client.object_exists(&storage.bucket, &renewed).await {
-                        Ok(true) => break,
-                        Ok(false) => return flag.store(true, Ordering::Relaxed),
-                        Err(_) => {}
-                    }
-                }
-            }
-        });
-        Claim { key, lost, withdrawn, renewing }
-    }
-
-    /// Returns true when the claim is still there and nobody else can think the version his.
-    ///
-    /// Where the server decides creates, others may claim as they like: nothing of ours can be overwritten. Elsewhere
-    /// the claim must be the only one. A contender who has just come sees ours and withdraws, so he is waited for.
-    pub(super) async fn still_alone(
+    /// Looks whether the version is still ours to publish. `began` is when this was first asked, `read` what was read of
+    /// others since.
+    pub(super) async fn count(
         &self,
         claim: &Claim,
         model: &ModelName,
         version: &Version,
         conditions: bool,
-    ) -> Result<bool> {
-        let began = Instant::now();
-        loop {
-            if claim.lost.load(Ordering::Relaxed) {
-                return Ok(false);
-            }
-            match self.living_claims(model, version, &claim.key, !conditions).await? {
-                None => return Ok(false),
-                Some(others) if others.is_empty() || conditions => return Ok(true),
-                Some(_) if began.elapsed() > 2 * PATIENCE => return Ok(false),
-                Some(_) => tokio::time::sleep(std::time::Duration::from_millis(fastrand::u64(50..150))).await,
-            }
+        (began, read): (Instant, &mut Read),
+    ) -> Result<Count> {
+        if claim.lost.load(Ordering::Relaxed) {
+            return Ok(Count::Fail);
         }
+        let seen = self.leases(model, version, &claim.key, !conditions).await?;
+        let (lower, higher): (Vec<&Other>, Vec<&Other>) = seen.living.iter().partition(|other| other.key < claim.key);
+        let mut others = Others {
+            lower: (!lower.is_empty()).then_some(Stage::Contending),
+            higher: (!higher.is_empty()).then_some(Stage::Contending),
+        };
+        if !conditions && self.worker(lower, read).await.is_some() {
+            others.lower = Some(Stage::Working);
+        }
+        let patience = if began.elapsed() < LONG_WAIT { Patience::Left } else { Patience::Over };
+        Ok(decide::count(seen.own, others, conditions, patience))
     }
 
-    /// Withdraws a claim. If that fails it goes stale, and the next pusher or `gc` removes it.
+    /// Withdraws a lease. If that fails it goes stale, and the next pusher or `gc` removes it.
     pub(super) async fn withdraw(&self, mut claim: Claim) {
+        // If this is broken off, dropping the lease does the rest.
+        *claim.stays.get_mut() = false;
         claim.withdrawn.notify_one();
-        let _ = (&mut claim.renewing).await;
-        if let Err(error) = self.client.delete_object(&self.bucket, &claim.key).await {
-            tracing::debug!(%error, claim = claim.key, "cannot withdraw the claim");
+        if let Some(writing) = &mut claim.writing {
+            let _ = writing.await;
+            claim.writing = None;
+        }
+        self.remove_lease(&claim.key).await;
+        claim.ended = true;
+    }
+
+    async fn remove_lease(&self, key: &str) {
+        if let Err(error) = self.client.delete_object(&self.bucket, key).await {
+            tracing::debug!(%error, lease = key, "cannot withdraw the lease");
         }
     }
 }
 
-/// Another pusher's claim.
+/// Waits between two looks at the leases of others: short at first, when everybody comes at once.
+pub(super) async fn pause(began: Instant) {
+    let slow = if began.elapsed() < SHORT_WAIT / 6 { 1 } else { 10 };
+    tokio::time::sleep(std::time::Duration::from_millis(slow * fastrand::u64(30..90))).await;
+}
+
+/// The leases of a version.
+struct Seen {
+    own: Own,
+    living: Vec<Other>,
+    /// Those of dead pushers.
+    stale: Vec<Other>,
+}
+
+/// What was read of others' leases.
+#[derive(Default)]
+pub(super) struct Read {
+    /// Leases, as they were listed, whose pushers had not gone to work.
+    contending: HashSet<(String, u64, String)>,
+    /// Leases that could not be read, and since when.
+    unreadable: HashMap<String, Instant>,
+}
+
+/// Another pusher's lease.
 struct Other {
     key: String,
+    size: u64,
+    etag: String,
     age: Duration,
     since: String,
 }
 
 impl Other {
-    fn new(claim: ListedObject, now: OffsetDateTime) -> Self {
-        // A server that does not say when a claim was written leaves no way to call it stale.
-        let age = claim.modified.map_or(Duration::ZERO, |modified| now - modified);
-        let since = claim.modified.and_then(|modified| modified.format(&Rfc3339).ok()).unwrap_or_default();
-        Self { key: claim.key, age, since }
+    fn new(lease: ListedObject, now: OffsetDateTime) -> Self {
+        // A server that does not say when a lease was written leaves no way to call it stale.
+        let age = lease.modified.map_or(Duration::ZERO, |modified| now - modified);
+        let since = lease.modified.and_then(|modified| modified.format(&Rfc3339).ok()).unwrap_or_default();
+        Self { key: lease.key, size: lease.size, etag: lease.etag, age, since }
+    }
+
+    /// What changes when the record does.
+    fn mark(&self) -> (String, u64, String) {
+        (self.key.clone(), self.size, self.etag.clone())
     }
 }

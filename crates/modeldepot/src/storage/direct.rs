@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::ModelStorage;
 use super::claim::{Claim, Claimant, Claimed};
+use super::decide::{self, Begin};
 use super::earlier::EarlierFiles;
 use super::job::Job;
 use super::own::mark;
@@ -136,7 +137,9 @@ impl ModelStorage {
             return Err(taken());
         }
         let id = Uuid::new_v7(moment(begun_at));
-        let claimant = Claimant { id, tool: &offer.tool, begun: begun_at, stays: false };
+        // Who waits is a client of a service, which should be told soon.
+        let claimant =
+            Claimant { id, tool: &offer.tool, begun: begun_at, resumed: false, patient: false, conditions };
         let claim = match self.claim(model, &version, &claimant).await? {
             Claimed::Alone(claim) => claim,
             Claimed::Busy { by, since, rank } => {
@@ -200,16 +203,15 @@ impl DirectUpload {
             client.list_objects(&bucket, &prefix),
             client.any_object(&bucket, &marks),
         )?;
-        if standing.is_some() {
-            return Err(Error::VersionExists { model, version });
-        }
         let there: BTreeSet<&str> = there.iter().map(|object| &object.key[prefix.len()..]).collect();
-        if let Some(file) = offered.iter().find(|file| there.contains(file.path.as_str())) {
-            return Err(self.storage.in_the_way(&model, &version, &file.path).await?);
+        let in_the_way = offered.iter().find(|file| there.contains(file.path.as_str()));
+        match (decide::begin(true, standing.is_some(), in_the_way.is_some(), condemned), in_the_way) {
+            (Begin::Compare | Begin::Taken, _) => return Err(Error::VersionExists { model, version }),
+            (_, Some(file)) => return Err(self.storage.in_the_way(&model, &version, &file.path).await?),
+            (Begin::Locked, None) => return Err(Error::Condemned { model, version }),
+            (Begin::Send, None) => {}
         }
-        if condemned {
-            return Err(Error::Condemned { model, version });
-        }
+        self.claim.sends();
         let in_parts = offered.iter().filter(|file| file.size > 0).map(|file| &file.path);
         self.storage.announce_uploads(&model, &version, self.id, in_parts).await?;
         for file in offered {
@@ -343,7 +345,7 @@ impl DirectUpload {
         self.storage.settle_uploads(&self.push.model, &self.version, self.id).await;
         // Without conditions a request of ours that is still on its way could replace what the next pusher sends. The claim
         // is not renewed any more, and keeps others away until it is stale.
-        if self.conditions || !self.unsettled.into_inner() {
+        if decide::withdraws(self.conditions, false, self.unsettled.into_inner()) {
             self.storage.withdraw(self.claim).await;
         }
     }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::ModelStorage;
 use super::claim::STALE_AFTER;
+use super::decide;
 use super::tombstone::Tombstone;
 use crate::error::{Error, Result};
 use crate::key::{ObjectKey, claims_prefix, model_prefix, version_prefix};
@@ -183,7 +184,7 @@ impl ModelStorage {
         }
         for (of, traces) in versions {
             let alive = traces.claimed.is_some_and(|claimed| claimed.is_none_or(|time| now - time < STALE_AFTER));
-            if traces.spent {
+            if decide::lock_is_idle(traces.spent) {
                 // Only now is a mark of no use. Its cleaner may be asleep between his look and his deed, and whoever
                 // publishes meanwhile must see it, however old it is.
                 records.extend(traces.marks);
@@ -314,7 +315,7 @@ impl ModelStorage {
         self.client.put_small(&self.bucket, mark, "{}\n".into(), "application/json").await?;
         let (claimed, published) =
             tokio::try_join!(self.is_claimed(model, version), self.read_manifest(model, version))?;
-        if claimed || published.is_some() {
+        if !decide::retires(claimed, published.is_some()) {
             self.client.delete_object(&self.bucket, mark).await?;
             return Ok(false);
         }

@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use super::ModelStorage;
 use super::check::read_back;
-use super::claim::Claim;
+use super::claim::{Claim, Read, pause};
+use super::decide::{self, Begin, Count, ReadBack, Standing, Write};
 use super::earlier::EarlierFiles;
 use super::own::{Foreign, mark};
 use super::publish::{Published, Push, entry};
@@ -61,16 +62,15 @@ impl Job<'_> {
             storage.client.any_object(&storage.bucket, &marks),
         )?;
         let named = push.version.is_some() || self.resumed;
-        if !named && (standing.is_some() || !there.is_empty()) {
-            // Also of the same content: whoever names no version is to get one of his own.
-            return Err(self.taken());
+        match (decide::begin(named, standing.is_some(), !there.is_empty(), condemned), standing) {
+            (Begin::Compare, Some(theirs)) => return storage.compare(push, self.id, theirs).await,
+            (Begin::Compare | Begin::Taken, _) => return Err(self.taken()),
+            (Begin::Locked, _) => {
+                return Err(Error::Condemned { model: push.model.clone(), version: version.clone() });
+            }
+            (Begin::Send, _) => {}
         }
-        if let Some(theirs) = standing {
-            return storage.compare(push, self.id, theirs).await;
-        }
-        if condemned {
-            return Err(Error::Condemned { model: push.model.clone(), version: version.clone() });
-        }
+        self.claim.sends();
         wrote.store(true, Ordering::Relaxed);
         let uploaded = self.upload(&there, &prefix).await?;
         self.publish(uploaded).await
@@ -178,7 +178,7 @@ impl Job<'_> {
         self.progress.send(Event::Begun { path: file.path.clone(), bytes: file.size });
         let key = self.key(&file.path);
         // Without conditions, what a dead push left is written again; what another tool stored never is.
-        if there && (self.conditions || !self.storage.is_own(&key).await?) {
+        if decide::reuses(self.conditions, there) || there && !self.storage.is_own(&key).await? {
             return Ok((file, Begun::Done(self.reuse(file).await?)));
         }
         let options = UploadOptions {
@@ -237,17 +237,25 @@ impl Job<'_> {
         Error::PushedByAnother { model: self.push.model.clone(), version: self.version.clone(), path: path.clone() }
     }
 
-    /// Looks at every object and at the claim again: each object must be as this push left it. Returns the objects that
-    /// lie under the version besides.
+    /// Looks at every object and at the lease again: each object must be as this push left it. The objects first, so that
+    /// nobody else held the version when they were looked at. Returns the objects that lie under the version besides.
     async fn still_ours(&self, prefix: &str, sent: &[(&SourceFile, Sent)]) -> Result<Vec<ListedObject>> {
         let (storage, push) = (self.storage, self.push);
-        let (listed, alone) = tokio::try_join!(
-            storage.client.list_objects(&storage.bucket, prefix),
-            storage.still_alone(self.claim, &push.model, &self.version, self.conditions),
-        )?;
-        if !alone {
-            return Err(self.pushed_by_another(push.source.main()));
-        }
+        let (began, mut read) = (std::time::Instant::now(), Read::default());
+        let listed = loop {
+            let objects = storage.client.list_objects(&storage.bucket, prefix);
+            let waited = (began, &mut read);
+            let count = storage.count(self.claim, &push.model, &self.version, self.conditions, waited);
+            let (listed, count) = match self.conditions {
+                true => tokio::try_join!(objects, count)?,
+                false => (objects.await?, count.await?),
+            };
+            match count {
+                Count::Publish => break listed,
+                Count::Wait => pause(began).await,
+                Count::Fail => return Err(self.pushed_by_another(push.source.main())),
+            }
+        };
         let mut found: BTreeMap<&str, _> = listed.iter().map(|o| (&o.key[prefix.len()..], o)).collect();
         for (SourceFile { path, .. }, sent) in sent {
             let Some(object) = found.remove(path.as_str()).filter(|object| object.size == sent.digests.size) else {
@@ -272,16 +280,16 @@ impl Job<'_> {
         let (storage, model, version) = (self.storage, &self.push.model, &self.version);
         let (key, body) = (manifest.key().to_string(), read_back(&manifest)?.into());
         let mark = mark(self.id, &key);
-        let outcome = if self.conditions {
-            storage.client.put_if_absent_with(&storage.bucket, &key, body, "application/json", &mark).await
-        } else {
-            match storage.read_manifest(model, version).await? {
-                Some(_) => Ok(Created::Refused),
-                None => {
-                    let put = storage.client.put_small_with(&storage.bucket, &key, body, "application/json", &mark).await;
-                    // Read back whatever the answer: only the bucket knows who wrote last.
-                    put.map(|()| Created::Refused)
-                }
+        let published = !self.conditions && storage.read_manifest(model, version).await?.is_some();
+        let outcome = match decide::write(self.conditions, published) {
+            Write::Create => {
+                storage.client.put_if_absent_with(&storage.bucket, &key, body, "application/json", &mark).await
+            }
+            Write::Nothing => Ok(Created::Refused),
+            Write::Put => {
+                let put = storage.client.put_small_with(&storage.bucket, &key, body, "application/json", &mark).await;
+                // Read back whatever the answer: only the bucket knows who wrote last.
+                put.map(|()| Created::Refused)
             }
         };
         let lost = match outcome {
@@ -293,18 +301,20 @@ impl Job<'_> {
         };
         if let Some(error) = lost {
             let standing = storage.read_manifest(model, version).await?.map(|(manifest, _)| manifest);
-            match (standing, error) {
-                // The id alone is not enough: a push that goes on has that of the one that was cut off, whose last
-                // request may have landed only now, and with other metadata.
-                (Some(theirs), _) if theirs.write_id == manifest.write_id && theirs.same_content(&manifest) => {}
-                (Some(theirs), _) if self.push.version.is_some() && theirs.same_content(&manifest) => {
+            let held = standing.as_ref().map(|theirs| Standing {
+                own: theirs.write_id == manifest.write_id,
+                same: theirs.same_content(&manifest),
+            });
+            match (decide::read_back(held, self.push.version.is_some()), standing, error) {
+                (ReadBack::Published, ..) => {}
+                (ReadBack::Already, Some(theirs), _) => {
                     storage.not_being_removed(model, version).await?;
                     return Ok(Published { manifest: theirs, already: true, kept, copied, foreign, left_out: Vec::new() });
                 }
-                (Some(_), _) => return Err(self.taken()),
-                (None, Some(error)) => return Err(error),
-                // Refused, and nothing there: somebody else is between two steps of his own.
-                (None, None) => return Err(self.pushed_by_another(self.push.source.main())),
+                (ReadBack::Already | ReadBack::Taken, ..) => return Err(self.taken()),
+                (ReadBack::Nothing, _, Some(error)) => return Err(error),
+                // Refused, and nothing there: somebody else is between two steps of its own.
+                (ReadBack::Nothing, _, None) => return Err(self.pushed_by_another(self.push.source.main())),
             }
         }
         storage.not_being_removed(model, version).await?;

@@ -5,6 +5,7 @@ mod catalog;
 mod check;
 mod claim;
 mod counts;
+mod decide;
 mod delete;
 mod direct;
 mod earlier;

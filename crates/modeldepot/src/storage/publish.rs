@@ -17,6 +17,7 @@ use uuid::{NoContext, Timestamp, Uuid};
 
 use super::ModelStorage;
 use super::claim::{Claimant, Claimed};
+use super::decide::{self, Check, Checked};
 use super::earlier::EarlierFiles;
 use super::job::Job;
 use super::journal::{Entry, Journal};
@@ -200,7 +201,14 @@ impl ModelStorage {
         }
         // Without conditions a request of ours that is still on its way can do harm as long as it may arrive. So a claim
         // under which something was sent is withdrawn only by success; else it stays until it is stale.
-        let claimant = Claimant { id, tool: &push.tool, begun: begun_at, stays: resumed && !conditions };
+        let claimant = Claimant {
+            id,
+            tool: &push.tool,
+            begun: begun_at,
+            resumed,
+            patient: push.version.is_some() || resumed,
+            conditions,
+        };
         // What earlier versions have is looked for meanwhile, once for all attempts.
         let known = earlier.take();
         let (claimed, found) = tokio::join!(self.claim(model, &version, &claimant), async {
@@ -226,10 +234,10 @@ impl ModelStorage {
             Job { storage: self, push, version, id, resumed, claim: &claim, progress, conditions, earlier: found };
         let wrote = AtomicBool::new(resumed);
         let result = job.run(&wrote).await;
-        if wrote.load(Ordering::Relaxed) && push.source.files.iter().any(|file| file.size > part_size(file.size)) {
+        if wrote.load(Ordering::Relaxed) && push.source.files().iter().any(|file| file.size > part_size(file.size)) {
             self.settle_uploads(model, &job.version, id).await;
         }
-        if conditions || result.is_ok() || !wrote.into_inner() {
+        if decide::withdraws(conditions, result.is_ok(), wrote.into_inner()) {
             self.withdraw(claim).await;
         }
         result
@@ -326,22 +334,29 @@ impl ModelStorage {
 
     /// Makes sure that a version whose manifest was just seen is there to stay, before anybody is told that it is.
     ///
-    /// A cleaner marks a version before it looks for a manifest, spends the name only when there is none, and takes its
-    /// mark away last. So when there is a manifest, then no mark, and then no tombstone, every later cleaner will find
-    /// the manifest. The marks must be read first: a cleaner may spend the name between the two looks, and be done.
+    /// What is looked for, in which order, and why, is in [`decide::check`].
     pub(super) async fn not_being_removed(&self, model: &ModelName, version: &Version) -> Result<()> {
         let marks = condemned_prefix(model, version);
-        let began = std::time::Instant::now();
+        let (began, mut at) = (std::time::Instant::now(), decide::FIRST_CHECK);
         loop {
-            let condemned = self.client.any_object(&self.bucket, &marks).await?;
-            match (condemned, self.is_spent(model, version).await?) {
-                (_, true) => return Err(Error::VersionSpent { model: model.clone(), version: version.clone() }),
-                (false, false) => return Ok(()),
-                (true, false) if began.elapsed() > CLEANING => {
+            let found = match at {
+                Check::Locks => self.client.any_object(&self.bucket, &marks).await?,
+                Check::Tombstone { .. } => self.is_spent(model, version).await?,
+            };
+            at = match decide::check(at, found) {
+                Checked::Look(next) => next,
+                Checked::Lasts => return Ok(()),
+                Checked::Deleted => {
+                    return Err(Error::VersionSpent { model: model.clone(), version: version.clone() });
+                }
+                Checked::Wait if began.elapsed() > CLEANING => {
                     return Err(Error::Condemned { model: model.clone(), version: version.clone() });
                 }
-                (true, false) => tokio::time::sleep(std::time::Duration::from_millis(200)).await,
-            }
+                Checked::Wait => {
+                    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+                    decide::FIRST_CHECK
+                }
+            };
         }
     }
 }

@@ -1,0 +1,246 @@
+//! The decisions of the protocol, apart from the requests: what follows from what was seen.
+//!
+//! Push, `gc` and the exhaustive model in `tests/model`, which includes this very file, all ask here. So what the model
+//! shows is shown of these functions and not of a copy. Nothing here sends anything, reads a clock or needs more than
+//! the core library.
+
+/// A process's own lease, as the listing shows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Own {
+    /// Somebody removed it.
+    Missing,
+    /// It was not renewed in time: others may have listed it as stale already.
+    Stale,
+    /// It is there and young.
+    Fresh,
+}
+
+/// How far a push is whose lease was read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stage {
+    /// It has not held the version yet.
+    Contending,
+    /// It was alone, and pushes.
+    Working,
+}
+
+/// The leases of others that are not stale: the furthest stage of those whose names sort before the own one, and of
+/// those whose names sort after it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Others {
+    pub(crate) lower: Option<Stage>,
+    pub(crate) higher: Option<Stage>,
+}
+
+impl Others {
+    fn none(self) -> bool {
+        self.lower.is_none() && self.higher.is_none()
+    }
+}
+
+/// Whether the time for waiting is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Patience {
+    Left,
+    Over,
+}
+
+/// What a contender for a version does next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Contend {
+    /// It holds the version: it removes the stale leases that it listed, and pushes.
+    Work,
+    /// It is the first of the contenders. The others withdraw as soon as they list.
+    Wait,
+    /// It leaves the version to another.
+    Withdraw,
+}
+
+/// Decides for a contender: of those that see each other, all but the lowest withdraw at once, and the lowest waits.
+///
+/// The lowest does not give up because others keep coming: each of them sees a lower lease and withdraws, and one that
+/// died goes stale. Patience is only over for good reason: where the server decides creates, the leases are a courtesy,
+/// and the lowest goes ahead; elsewhere somebody has outlived even a stale lease, and nothing can be said any more.
+pub(crate) fn contend(own: Own, others: Others, conditions: bool, patience: Patience) -> Contend {
+    match (own, patience) {
+        (Own::Missing, _) => Contend::Withdraw,
+        (Own::Stale, _) if !conditions => Contend::Withdraw,
+        _ if others.none() => Contend::Work,
+        _ if others.lower.is_some() || others.higher == Some(Stage::Working) => Contend::Withdraw,
+        (_, Patience::Left) => Contend::Wait,
+        (_, Patience::Over) if conditions => Contend::Work,
+        (_, Patience::Over) => Contend::Withdraw,
+    }
+}
+
+/// What a push does about the leases before it publishes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Count {
+    /// Nobody else can think the version its own.
+    Publish,
+    /// A contender has come, who withdraws.
+    Wait,
+    /// Somebody else holds the version now.
+    Fail,
+}
+
+/// Decides whether a push that holds a version may publish it.
+///
+/// Where the server decides creates, others may contend as they like: nothing can be overwritten. Elsewhere the lease
+/// must be young and the only one. Two that both went to work, which takes a stall or a listing that lies, must not both
+/// wait for each other: the higher one fails.
+pub(crate) fn count(own: Own, others: Others, conditions: bool, patience: Patience) -> Count {
+    match (own, patience) {
+        (Own::Missing, _) => Count::Fail,
+        _ if conditions => Count::Publish,
+        (Own::Stale, _) => Count::Fail,
+        _ if others.none() => Count::Publish,
+        _ if others.lower == Some(Stage::Working) => Count::Fail,
+        (_, Patience::Left) => Count::Wait,
+        (_, Patience::Over) => Count::Fail,
+    }
+}
+
+/// Decides whether a push that ends takes its lease away.
+///
+/// Without conditions a request that nobody answered may still arrive and overwrite what the next pusher sent. So a
+/// lease under which something was sent goes only with success, and else stays until it is stale.
+pub(crate) fn withdraws(conditions: bool, succeeded: bool, sent: bool) -> bool {
+    conditions || succeeded || !sent
+}
+
+/// What a push does once it holds the lease.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Begin {
+    /// A version is published: it may be the same.
+    Compare,
+    /// The name is another's.
+    Taken,
+    /// `gc` is making up its mind about the version.
+    Locked,
+    /// The files are sent.
+    Send,
+}
+
+/// Decides what to do about what lies under a version: a manifest, other objects, a lock of `gc`. A push that names no
+/// version is to get one of its own.
+pub(crate) fn begin(named: bool, published: bool, objects: bool, locked: bool) -> Begin {
+    match () {
+        () if !named && (published || objects) => Begin::Taken,
+        () if published => Begin::Compare,
+        () if locked => Begin::Locked,
+        () => Begin::Send,
+    }
+}
+
+/// Decides whether a file that is there already is compared, and taken only if it is the same. Nothing is overwritten
+/// where the server can be told not to.
+pub(crate) fn reuses(conditions: bool, there: bool) -> bool {
+    conditions && there
+}
+
+/// How the manifest is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Write {
+    /// Created, if there is none.
+    Create,
+    /// Put, and read back whatever the answer: only the bucket knows who wrote last.
+    Put,
+    /// Not at all, since there is one: it is read back.
+    Nothing,
+}
+
+/// Decides how to write the manifest. `published` is what a look just found; with conditions nobody need look.
+pub(crate) fn write(conditions: bool, published: bool) -> Write {
+    match (conditions, published) {
+        (true, _) => Write::Create,
+        (false, false) => Write::Put,
+        (false, true) => Write::Nothing,
+    }
+}
+
+/// A manifest that was read back, held against the own one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Standing {
+    /// It carries the own `write_id`.
+    pub(crate) own: bool,
+    /// It has the same files and metadata.
+    pub(crate) same: bool,
+}
+
+/// What a manifest that was read back means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ReadBack {
+    /// It is the own one.
+    Published,
+    /// It is another's, with the same content.
+    Already,
+    /// It is another's.
+    Taken,
+    /// There is none.
+    Nothing,
+}
+
+/// Decides what a manifest that was read back means.
+///
+/// The `write_id` alone is not enough: a push that was resumed has that of the one that was cut off, whose last request
+/// may have landed only now, and with other metadata.
+pub(crate) fn read_back(standing: Option<Standing>, named: bool) -> ReadBack {
+    match standing {
+        Some(Standing { own: true, same: true }) => ReadBack::Published,
+        Some(Standing { same: true, .. }) if named => ReadBack::Already,
+        Some(_) => ReadBack::Taken,
+        None => ReadBack::Nothing,
+    }
+}
+
+/// What a push looks for after its manifest, before anybody is told of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Check {
+    /// Locks of `gc`.
+    Locks,
+    /// The tombstone; and whether there was a lock.
+    Tombstone { locked: bool },
+}
+
+/// What follows from a look.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Checked {
+    /// Look for this.
+    Look(Check),
+    /// The version is there to stay.
+    Lasts,
+    /// There is a lock: begin again after a while.
+    Wait,
+    /// The version is deleted.
+    Deleted,
+}
+
+/// The first look.
+pub(crate) const FIRST_CHECK: Check = Check::Locks;
+
+/// Decides what a look for locks or the tombstone means.
+///
+/// `gc` locks a version before it looks for a manifest, writes the tombstone only when there is none, and takes its lock
+/// away last. So when there is a manifest, then no lock, and then no tombstone, every later `gc` finds the manifest. The
+/// locks must be looked for first: `gc` may write the tombstone between the two looks, and be done.
+pub(crate) fn check(at: Check, found: bool) -> Checked {
+    match (at, found) {
+        (Check::Locks, locked) => Checked::Look(Check::Tombstone { locked }),
+        (Check::Tombstone { .. }, true) => Checked::Deleted,
+        (Check::Tombstone { locked: true }, false) => Checked::Wait,
+        (Check::Tombstone { locked: false }, false) => Checked::Lasts,
+    }
+}
+
+/// Decides whether `gc`, whose lock stands, retires the name of a version: never of one that is published or that
+/// somebody who may be alive is pushing.
+pub(crate) fn retires(leased: bool, published: bool) -> bool {
+    !leased && !published
+}
+
+/// Decides whether the lock of another `gc` may be removed. Its owner may be asleep between its look and its tombstone,
+/// so only once there is one.
+pub(crate) fn lock_is_idle(tombstone: bool) -> bool {
+    tombstone
+}
