@@ -13,6 +13,7 @@ use crate::error::Error;
 pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
     match error {
         Error::Depot(error) => depot(error, settings),
+        Error::Guarded(error) => Some(format!("{}; --force changes this object all the same", depot(error, settings)?)),
         Error::Embedded(error) => embedded(error),
         Error::Service(error) => error.hint(),
         Error::Tokens(error) => error.hint(),

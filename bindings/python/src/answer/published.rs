@@ -28,6 +28,9 @@ use crate::json;
 ///     Bytes that the server had already, from a push of the same files that was cut off.
 /// copied : int
 ///     Bytes that were copied within the server, from an earlier version.
+/// foreign : list of str
+///     Objects under the version's prefix that are not part of it and that modeldepot did not create, by their paths; the
+///     first hundred.
 /// manifest : dict
 ///     The version's manifest.
 #[pyclass(frozen, module = "modeldepot", eq)]
@@ -85,6 +88,11 @@ impl Published {
     #[getter]
     fn copied(&self) -> u64 {
         self.0.copied
+    }
+
+    #[getter]
+    fn foreign(&self) -> Vec<String> {
+        self.0.foreign.paths.clone()
     }
 
     #[getter]

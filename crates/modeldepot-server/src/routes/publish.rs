@@ -20,6 +20,7 @@ use utoipa::ToSchema;
 use super::extract::{Path, Query};
 use super::files::OfFile;
 use super::problems::Problems;
+use super::versions::ForeignObjects;
 use crate::auth::Publisher;
 use crate::catalog::history_among;
 use crate::problem::{Problem, Result};
@@ -44,6 +45,8 @@ pub(crate) struct PublishedDocument {
     files: usize,
     /// Bytes of the files.
     bytes: u64,
+    /// What else lies under the version's prefix.
+    foreign: ForeignObjects,
 }
 
 impl PublishedDocument {
@@ -55,6 +58,7 @@ impl PublishedDocument {
             already: published.already,
             files: manifest.files.as_ref().map_or(0, Vec::len),
             bytes: manifest.size().unwrap_or_default(),
+            foreign: (&published.foreign).into(),
         }
     }
 

@@ -197,7 +197,7 @@ impl DirectUpload {
         if condemned {
             return Err(Error::Condemned { model, version });
         }
-        let in_parts = offered.iter().filter(|file| file.size > 0).map(|file| &file.path);
+        let in_parts = offered.iter().filter(|file| file.size > 0).map(|file| file.path.to_string()).collect();
         self.storage.announce_uploads(&model, &version, self.id, in_parts).await?;
         for file in offered {
             let key = self.key(&file.path);
