@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use modeldepot::Change;
 use modeldepot::s3::{PresignedMethod, UploadOptions};
 use pyo3::prelude::*;
 
@@ -124,6 +125,8 @@ impl S3Client {
     ///     The media type; without one, guessed from the key's ending.
     /// progress : bool or callable, optional
     ///     True for a bar, or a function that is called with the bytes done and their total.
+    /// force : bool, default False
+    ///     Store it even if the object belongs to a published version, which is then damaged.
     ///
     /// Returns
     /// -------
@@ -136,7 +139,11 @@ impl S3Client {
     ///     When there is no such file.
     /// NotFoundError
     ///     When there is no such bucket.
-    #[pyo3(signature = (file_path, bucket_name, object_name=None, metadata=None, *, content_type=None, progress=None))]
+    /// ConflictError
+    ///     When the object belongs to a published version, or is a record of modeldepot's own, without ``force``.
+    #[pyo3(signature = (
+        file_path, bucket_name, object_name=None, metadata=None, *, content_type=None, progress=None, force=false
+    ))]
     #[expect(clippy::too_many_arguments, reason = "each is a keyword of its own")]
     fn upload_file(
         &self,
@@ -147,13 +154,14 @@ impl S3Client {
         metadata: Option<BTreeMap<String, String>>,
         content_type: Option<String>,
         progress: Option<&Bound<'_, PyAny>>,
+        force: bool,
     ) -> PyResult<ObjectMetadata> {
         let bucket = bucket(py, bucket_name)?;
         let options =
             UploadOptions { content_type, metadata: metadata.unwrap_or_default(), ..UploadOptions::default() };
         let watcher = Watcher::of(progress, "uploading")?;
         let stored = self.connection.watched(py, watcher, |storage, meter| {
-            work::store(storage, file_path, bucket, object_name, options, meter)
+            work::store(storage, file_path, bucket, object_name, options, force, meter)
         });
         stored.map(ObjectMetadata::from)
     }
@@ -235,6 +243,8 @@ impl S3Client {
     ///     The bucket.
     /// object_name : str
     ///     The key.
+    /// force : bool, default False
+    ///     Delete it even if the object belongs to a published version, which is then damaged.
     ///
     /// Returns
     /// -------
@@ -243,13 +253,20 @@ impl S3Client {
     ///
     /// Raises
     /// ------
+    /// ConflictError
+    ///     When the object belongs to a published version, or is a record of modeldepot's own, without ``force``. Delete
+    ///     the version with ``ModelStorage.delete_model_version``.
     /// DeniedError
     ///     When the login may not delete it.
-    #[pyo3(signature = (bucket_name, object_name))]
-    fn delete_object(&self, py: Python<'_>, bucket_name: &str, object_name: String) -> PyResult<bool> {
+    #[pyo3(signature = (bucket_name, object_name, *, force=false))]
+    fn delete_object(&self, py: Python<'_>, bucket_name: &str, object_name: String, force: bool) -> PyResult<bool> {
         let bucket = bucket(py, bucket_name)?;
-        self.connection
-            .run(py, |storage| async move { storage.client().delete_object(&bucket, &object_name).await })?;
+        self.connection.run(py, |storage| async move {
+            if !force {
+                storage.refuse_change(&bucket, &object_name, Change::Delete).await?;
+            }
+            storage.client().delete_object(&bucket, &object_name).await
+        })?;
         Ok(true)
     }
 
@@ -325,7 +342,7 @@ impl S3Client {
 
     /// Return a URL that lets whoever holds it fetch an object, or store one, until it expires.
     ///
-    /// Nothing is sent, and nothing says that the object exists.
+    /// Nothing says that the object exists.
     ///
     /// Parameters
     /// ----------
@@ -337,6 +354,8 @@ impl S3Client {
     ///     How long the URL lives, in seconds: 1 second to 7 days.
     /// put : bool, default False
     ///     Allow storing the object instead of fetching it.
+    /// force : bool, default False
+    ///     Allow storing it even if the object belongs to a published version, which is then damaged.
     ///
     /// Returns
     /// -------
@@ -346,7 +365,10 @@ impl S3Client {
     /// ------
     /// InvalidError
     ///     When S3 does not allow so long a life.
-    #[pyo3(signature = (bucket_name, object_name, expiration=3600, *, put=false))]
+    /// ConflictError
+    ///     With ``put``, when the object belongs to a published version, or is a record of modeldepot's own, without
+    ///     ``force``.
+    #[pyo3(signature = (bucket_name, object_name, expiration=3600, *, put=false, force=false))]
     fn get_presigned_url(
         &self,
         py: Python<'_>,
@@ -354,10 +376,14 @@ impl S3Client {
         object_name: String,
         expiration: i64,
         put: bool,
+        force: bool,
     ) -> PyResult<String> {
         let (bucket, expires) = (bucket(py, bucket_name)?, lifetime(expiration));
         let method = if put { PresignedMethod::Put } else { PresignedMethod::Get };
         self.connection.run(py, |storage| async move {
+            if put && !force {
+                storage.refuse_change(&bucket, &object_name, Change::Store).await?;
+            }
             storage.client().get_presigned_url(&bucket, &object_name, method, expires).await
         })
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use modeldepot::history::{History, MAX_BYTES};
 use modeldepot::s3::{ObjectMetadata, UploadOptions};
 use modeldepot::{
-    ArtifactPath, BucketName, Error, ModelName, ModelStorage, Published, Pull, Push, Result, Scan, Selector, Source,
+    ArtifactPath, BucketName, Change, Error, ModelName, ModelStorage, Published, Pull, Push, Result, Scan, Selector, Source,
     SourceError, Version,
 };
 use serde_json::{Map, Value};
@@ -101,6 +101,7 @@ pub(crate) async fn store(
     bucket: BucketName,
     key: Option<String>,
     options: UploadOptions,
+    force: bool,
     meter: Meter,
 ) -> Result<ObjectMetadata> {
     let key = match key {
@@ -110,6 +111,9 @@ pub(crate) async fn store(
             name.ok_or_else(|| SourceError::NotUtf8 { path: path.clone() })?.to_owned()
         }
     };
+    if !force {
+        storage.refuse_change(&bucket, &key, Change::Store).await?;
+    }
     // Whatever is wrong with the file is the upload's to say.
     meter.plan(path.metadata().map_or(0, |found| found.len()));
     storage.client().upload_file(&path, &bucket, &key, &options, |bytes| meter.moved(bytes)).await

@@ -14,6 +14,9 @@ use crate::interrupt::Signal;
 pub(crate) enum Error {
     #[error(transparent)]
     Depot(#[from] modeldepot::Error),
+    /// Refused to change an object that the plain verbs on objects leave alone.
+    #[error(transparent)]
+    Guarded(modeldepot::Error),
     #[error(transparent)]
     Embedded(#[from] modeldepot_embedded::Error),
     #[error(transparent)]
@@ -85,7 +88,7 @@ impl Error {
     pub(crate) fn kind(&self) -> ErrorKind {
         use modeldepot_embedded::Error as Embedded;
         match self {
-            Error::Depot(error) => error.kind(),
+            Error::Depot(error) | Error::Guarded(error) => error.kind(),
             Error::Embedded(error) => match error {
                 Embedded::InUse { .. } => ErrorKind::Unavailable,
                 Embedded::NoSuchObject { .. } => ErrorKind::NotFound,

@@ -20,6 +20,7 @@ pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String>
             "--dry-run lists what is left out: is --exclude too wide, or does it take --include-hidden?".to_owned(),
         ),
         Error::Depot(error) => depot(error, settings),
+        Error::Guarded(error) => Some(format!("{}; --force changes this object all the same", depot(error, settings)?)),
         Error::Embedded(error) => embedded(error),
         Error::Service(error) => error.hint(),
         Error::Tokens(error) => error.hint(),

@@ -11,6 +11,11 @@ use crate::html;
 ///     Files; the manifest is none of them.
 /// size : int
 ///     Their bytes.
+/// foreign : list of str
+///     Objects under the version's prefix that modeldepot did not create, by their paths; the first hundred. They are
+///     still there.
+/// foreign_count : int
+///     How many there are.
 #[pyclass(frozen, module = "modeldepot", eq)]
 #[derive(PartialEq)]
 pub(crate) struct Deleted(modeldepot::Deleted);
@@ -33,8 +38,22 @@ impl Deleted {
         self.0.bytes
     }
 
+    #[getter]
+    fn foreign(&self) -> Vec<String> {
+        self.0.foreign.paths.clone()
+    }
+
+    #[getter]
+    fn foreign_count(&self) -> usize {
+        self.0.foreign.objects
+    }
+
     fn __repr__(&self) -> String {
-        format!("Deleted({}, {})", plural(self.0.files, "file"), size(self.0.bytes))
+        let left = match self.0.foreign.objects {
+            0 => String::new(),
+            objects => format!(", left {}", plural(objects, "foreign object")),
+        };
+        format!("Deleted({}, {}{left})", plural(self.0.files, "file"), size(self.0.bytes))
     }
 
     fn _repr_html_(&self) -> String {

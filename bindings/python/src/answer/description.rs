@@ -26,6 +26,8 @@ use crate::json;
 ///     All files by path; the manifest is none of them.
 /// size : int
 ///     Their bytes.
+/// damaged : list of str
+///     The paths of files that are missing from the bucket, or have another size there.
 /// metadata : dict
 ///     What the publisher said about the version.
 /// created_at : datetime.datetime or None
@@ -62,6 +64,11 @@ impl Description {
     #[getter]
     fn model_file(&self) -> String {
         self.0.manifest.main().map(|main| main.to_string()).unwrap_or_default()
+    }
+
+    #[getter]
+    fn damaged(&self) -> Vec<String> {
+        self.0.damaged.iter().map(|file| file.path.to_string()).collect()
     }
 
     #[getter]

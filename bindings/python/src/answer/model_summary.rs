@@ -21,6 +21,10 @@ use crate::html;
 ///     Bytes of all its versions.
 /// published : datetime.datetime or None
 ///     When a version was last published, by the server's clock, UTC.
+/// damaged : int
+///     Versions of which files are missing from the bucket, as far as a listing shows it.
+/// latest_damaged : bool
+///     Whether the highest version is one of them.
 #[pyclass(frozen, module = "modeldepot", eq)]
 #[derive(PartialEq)]
 pub(crate) struct ModelSummary(modeldepot::ModelSummary);
@@ -56,6 +60,16 @@ impl ModelSummary {
     #[getter]
     fn published(&self) -> Option<OffsetDateTime> {
         moment(self.0.published)
+    }
+
+    #[getter]
+    fn damaged(&self) -> usize {
+        self.0.damaged
+    }
+
+    #[getter]
+    fn latest_damaged(&self) -> bool {
+        self.0.latest_damaged
     }
 
     fn __str__(&self) -> &str {

@@ -33,6 +33,9 @@ use crate::json;
 /// left_out : list of str
 ///     What lies in the folder and was not published: hidden files, keys, litter, and what a pattern excludes. The name
 ///     of a folder, with all that is in it, ends with ``/``.
+/// foreign : list of str
+///     Objects under the version's prefix that are not part of it and that modeldepot did not create, by their paths; the
+///     first hundred.
 /// manifest : dict
 ///     The version's manifest.
 #[pyclass(frozen, module = "modeldepot", eq)]
@@ -101,6 +104,11 @@ impl Published {
     fn left_out(&self) -> Vec<String> {
         let shown = |left: &modeldepot::LeftOut| format!("{}{}", left.path, if left.folder { "/" } else { "" });
         self.0.left_out.iter().map(shown).collect()
+    }
+
+    #[getter]
+    fn foreign(&self) -> Vec<String> {
+        self.0.foreign.paths.clone()
     }
 
     #[getter]

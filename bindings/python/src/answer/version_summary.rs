@@ -23,6 +23,8 @@ use crate::html;
 ///     Bytes of its files.
 /// published : datetime.datetime or None
 ///     When it was published, by the server's clock, UTC.
+/// damaged : bool
+///     Whether files are missing from the bucket, as far as a listing shows it.
 #[pyclass(frozen, module = "modeldepot")]
 pub(crate) struct VersionSummary(modeldepot::VersionSummary);
 
@@ -54,12 +56,19 @@ impl VersionSummary {
         moment(self.0.published)
     }
 
+    #[getter]
+    fn damaged(&self) -> bool {
+        self.0.damaged
+    }
+
     fn __str__(&self) -> &str {
         self.version()
     }
 
     fn __repr__(&self) -> String {
-        format!("VersionSummary({}, {}, {})", self.version(), plural(self.0.files, "file"), size(self.0.size))
+        let damaged = if self.0.damaged { ", damaged" } else { "" };
+        let (files, size) = (plural(self.0.files, "file"), size(self.0.size));
+        format!("VersionSummary({}, {files}, {size}{damaged})", self.version())
     }
 
     /// As that of the text, which it equals.

@@ -285,6 +285,9 @@ pub(crate) enum S3Command {
         /// Name the object
         #[arg(value_name = "s3://BUCKET/KEY", value_parser = S3Address::with_key)]
         address: S3Address,
+        /// Delete it even if it belongs to a published version, which is then damaged
+        #[arg(long)]
+        force: bool,
     },
     /// Print a presigned URL of an object
     Url {
@@ -297,6 +300,9 @@ pub(crate) enum S3Command {
         /// Allow storing the object instead of fetching it
         #[arg(long)]
         put: bool,
+        /// With --put: sign it even for an object of a published version
+        #[arg(long, requires = "put")]
+        force: bool,
     },
     /// Print `true` or `false`; exit with 3 when the object or bucket does not exist
     Exists {
@@ -324,6 +330,9 @@ pub(crate) struct CpArgs {
     /// Store the object with this S3 metadata (repeatable)
     #[arg(long, value_name = "KEY=TEXT", value_parser = key_and_text)]
     pub(crate) meta: Vec<(String, String)>,
+    /// Store the object even if it belongs to a published version, which is then damaged
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// Parses where to listen. Names are not looked up, but everybody knows one.

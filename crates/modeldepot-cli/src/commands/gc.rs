@@ -64,6 +64,9 @@ fn lines(plan: &GcPlan, now: OffsetDateTime) -> Vec<String> {
     section(&mut lines, "uploads that were never finished", plan.uploads.iter().map(upload), "upload");
     let record = |record: &ListedObject| format!("{}  {}", clean(&record.key), age(record.modified));
     section(&mut lines, "records of pushes and cleanings that died", plan.records.iter().map(record), "record");
+    section(&mut lines, "under a version, but not made by modeldepot: never touched", plan.foreign.iter().map(remains), "version");
+    let foreign = plan.foreign_uploads.iter().map(upload);
+    section(&mut lines, "uploads that modeldepot did not begin: never touched", foreign, "upload");
     section(&mut lines, "not made by modeldepot: never touched", plan.unknown.iter().map(|key| clean(key)), "key");
     if plan.young > 0 {
         let what = plural(plan.young, "object or upload").replace("object or uploads", "objects or uploads");
@@ -126,11 +129,12 @@ fn to_json(plan: &GcPlan, grace: Duration, delete: bool, collected: Option<Colle
         };
         list.iter().map(one).collect()
     };
-    let uploads: Vec<Value> = plan
-        .uploads
-        .iter()
-        .map(|upload| json!({"key": upload.key, "upload_id": upload.upload_id, "begun": rfc3339(upload.begun)}))
-        .collect();
+    let uploads = |list: &[UnfinishedUpload]| -> Vec<Value> {
+        let one = |upload: &UnfinishedUpload| {
+            json!({"key": upload.key, "upload_id": upload.upload_id, "begun": rfc3339(upload.begun)})
+        };
+        list.iter().map(one).collect()
+    };
     let records: Vec<Value> = plan
         .records
         .iter()
@@ -149,9 +153,11 @@ fn to_json(plan: &GcPlan, grace: Duration, delete: bool, collected: Option<Colle
         "grace_seconds": grace.whole_seconds(),
         "abandoned": remains(&plan.abandoned),
         "deleted": remains(&plan.deleted),
-        "uploads": uploads,
+        "uploads": uploads(&plan.uploads),
         "records": records,
         "young": plan.young,
+        "foreign": remains(&plan.foreign),
+        "foreign_uploads": uploads(&plan.foreign_uploads),
         "unknown": plan.unknown,
         "removed": collected,
     })

@@ -99,3 +99,17 @@ fn rfc3339(time: Option<OffsetDateTime>) -> Option<String> {
     let time = time.filter(|time| *time != OffsetDateTime::UNIX_EPOCH)?;
     time.to_offset(time::UtcOffset::UTC).format(&time::format_description::well_known::Rfc3339).ok()
 }
+
+/// Returns the objects that were left because they are not part of a version.
+pub(crate) fn foreign_json(foreign: &modeldepot::Foreign) -> serde_json::Value {
+    serde_json::json!({"objects": foreign.objects, "bytes": foreign.bytes, "paths": foreign.paths})
+}
+
+/// Says what to do about versions that a listing shows to be damaged.
+fn tell_damaged(damaged: usize, of: &str, cx: &Context<'_>) {
+    if damaged > 0 {
+        let versions = crate::ui::plural(damaged, "version");
+        let warning = crate::ui::styled(crate::ui::HINT, "warning:");
+        cx.ui.note(format_args!("{warning} files of {versions} are missing; `modeldepot fsck{of}` says which"));
+    }
+}

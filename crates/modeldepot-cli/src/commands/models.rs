@@ -19,6 +19,8 @@ pub(crate) async fn run(cx: &Context<'_>) -> Result<(), Error> {
                     "versions": model.versions,
                     "size": model.size,
                     "published": super::rfc3339(model.published),
+                    "damaged": model.damaged,
+                    "latest_damaged": model.latest_damaged,
                 })
             })
             .collect();
@@ -31,7 +33,8 @@ pub(crate) async fn run(cx: &Context<'_>) -> Result<(), Error> {
         ));
         return Ok(());
     }
-    let mut table = Table::new(&["MODEL", "LATEST", "VERSIONS>", "SIZE>", "PUBLISHED"]);
+    let damaged = models.iter().map(|model| model.damaged).sum();
+    let mut table = Table::new(&["MODEL", "LATEST", "VERSIONS>", "SIZE>", "PUBLISHED", ""]);
     for model in models {
         table.row([
             model.model.to_string(),
@@ -39,7 +42,15 @@ pub(crate) async fn run(cx: &Context<'_>) -> Result<(), Error> {
             model.versions.to_string(),
             size(model.size),
             date(model.published),
+            match (model.damaged, model.latest_damaged) {
+                (0, _) => String::new(),
+                (1, true) => "latest damaged".to_owned(),
+                (n, true) => format!("latest and {} more damaged", n - 1),
+                (n, false) => format!("{n} damaged"),
+            },
         ]);
     }
-    table.lines().iter().try_for_each(|line| cx.ui.answer(line))
+    table.lines().iter().try_for_each(|line| cx.ui.answer(line))?;
+    super::tell_damaged(damaged, "", cx);
+    Ok(())
 }

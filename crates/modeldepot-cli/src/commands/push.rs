@@ -9,11 +9,11 @@ use modeldepot::{Error as Depot, LeftOut, Push, Reason, Scan, Source, SourceErro
 use serde_json::{Map, Value, json};
 use tokio::task::spawn_blocking;
 
-use super::Context;
+use super::{Context, foreign_json};
 use crate::args::{Meta, PushArgs};
 use crate::config;
 use crate::error::Error;
-use crate::ui::{BOLD, DIM, GOOD, Ui, plural, size, styled};
+use crate::ui::{BOLD, DIM, GOOD, HINT, Ui, plural, size, styled};
 
 pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
     let scan = Scan {
@@ -71,8 +71,18 @@ pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
             cx.ui.note(format_args!("{sent} sent, {copied} copied from earlier versions within the server"));
         }
     }
+    if !published.foreign.is_empty() {
+        let (model, version) = (&manifest.model_name, &manifest.version);
+        let objects = plural(published.foreign.objects, "object");
+        let names = published.foreign.names(5);
+        cx.ui.note(format_args!(
+            "{} {objects} under `{model}/v{version}/` that modeldepot did not create, not part of the version: {names}",
+            styled(HINT, "warning:")
+        ));
+    }
     if cx.ui.json {
         let mut answer = json!({
+            "foreign": foreign_json(&published.foreign),
             "model": manifest.model_name,
             "version": manifest.version,
             "already": published.already,

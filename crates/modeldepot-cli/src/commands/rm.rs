@@ -3,7 +3,7 @@
 use modeldepot::Selector;
 use serde_json::json;
 
-use super::Context;
+use super::{Context, foreign_json};
 use crate::args::{Exact, RmArgs};
 use crate::error::Error;
 use crate::ui::{plural, size};
@@ -18,7 +18,15 @@ pub(crate) async fn run(args: RmArgs, cx: &Context<'_>) -> Result<(), Error> {
     if cx.ui.json {
         return cx.ui.answer_json(&json!({
             "model": model, "version": version, "files": deleted.files, "bytes": deleted.bytes,
+            "foreign": foreign_json(&deleted.foreign),
         }));
+    }
+    if !deleted.foreign.is_empty() {
+        let objects = plural(deleted.foreign.objects, "object");
+        cx.ui.note(format_args!(
+            "left {objects} under `{model}/v{version}/` that modeldepot did not create: {}",
+            deleted.foreign.names(5)
+        ));
     }
     if deleted.files == 0 {
         return cx.ui.answer(format_args!("{model}@{version} was deleted before"));

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use modeldepot::s3::{PresignedMethod, UploadOptions};
-use modeldepot::{S3Client, SourceError};
+use modeldepot::{Change, ModelStorage, S3Client, SourceError};
 use serde_json::json;
 
 use super::{Context, rfc3339};
@@ -12,21 +12,31 @@ use crate::error::Error;
 use crate::ui::{DIM, Table, date, plural, size, styled};
 
 pub(crate) async fn run(command: S3Command, cx: &Context<'_>) -> Result<(), Error> {
-    let client = S3Client::connect(cx.settings).await?;
+    let storage = ModelStorage::open(cx.settings).await?;
+    let client = storage.client().clone();
+    // What belongs to a published version is changed only by the verbs that know of versions.
+    let refuse = async |address: &S3Address, change, force| match force {
+        true => Ok(()),
+        false => storage.refuse_change(&address.bucket, &address.key, change).await.map_err(guarded),
+    };
     match command {
         S3Command::Mb { address } => make(&client, &address, cx).await,
         S3Command::Ls { address: None } => buckets(&client, cx).await,
         S3Command::Ls { address: Some(address) } => list(&client, &address, cx).await,
-        S3Command::Cp(args) => copy(&client, args, cx).await,
+        S3Command::Cp(args) => copy(&storage, args, cx).await,
         S3Command::Stat { address } => stat(&client, &address, cx).await,
-        S3Command::Rm { address } => {
+        S3Command::Rm { address, force } => {
+            refuse(&address, Change::Delete, force).await?;
             client.delete_object(&address.bucket, &address.key).await?;
             if cx.ui.json {
                 return cx.ui.answer_json(&json!({"deleted": address.to_string()}));
             }
             cx.ui.answer(format_args!("deleted {address}"))
         }
-        S3Command::Url { address, expires, put } => {
+        S3Command::Url { address, expires, put, force } => {
+            if put {
+                refuse(&address, Change::Store, force).await?;
+            }
             let method = if put { PresignedMethod::Put } else { PresignedMethod::Get };
             let url = client.get_presigned_url(&address.bucket, &address.key, method, expires.0).await?;
             if cx.ui.json {
@@ -106,17 +116,27 @@ async fn list(client: &S3Client, address: &S3Address, cx: &Context<'_>) -> Resul
     Ok(())
 }
 
-async fn copy(client: &S3Client, args: CpArgs, cx: &Context<'_>) -> Result<(), Error> {
+/// Says of a refusal how to get past it.
+fn guarded(error: modeldepot::Error) -> Error {
+    match error {
+        error @ (modeldepot::Error::PublishedObject { .. } | modeldepot::Error::OwnRecord { .. }) => Error::Guarded(error),
+        error => error.into(),
+    }
+}
+
+async fn copy(storage: &ModelStorage, args: CpArgs, cx: &Context<'_>) -> Result<(), Error> {
+    let client = storage.client();
     let refused = |message: String| Error::Usage { message, hint: "addresses are written `s3://bucket/key`" };
     let address = |text: &str| text.parse::<S3Address>().map_err(|rule| refused(format!("`{text}`: {rule}")));
     match (S3Address::is_meant(&args.from), S3Address::is_meant(&args.to)) {
         (false, true) => {
             let to = address(&args.to)?;
-            upload(client, Path::new(&args.from), to, args.content_type, args.meta, cx).await
+            upload(storage, args, to, cx).await
         }
         (true, false) => {
-            if args.content_type.is_some() || !args.meta.is_empty() {
-                return Err(refused("--content-type and --meta are for objects; this copies to a file".to_owned()));
+            if args.content_type.is_some() || !args.meta.is_empty() || args.force {
+                let message = "--content-type, --meta and --force are for objects; this copies to a file";
+                return Err(refused(message.to_owned()));
             }
             let from = S3Address::with_key(&args.from).map_err(|rule| refused(format!("`{}`: {rule}", args.from)))?;
             download(client, &from, PathBuf::from(&args.to), cx).await
@@ -126,18 +146,16 @@ async fn copy(client: &S3Client, args: CpArgs, cx: &Context<'_>) -> Result<(), E
     }
 }
 
-async fn upload(
-    client: &S3Client,
-    from: &Path,
-    mut to: S3Address,
-    content_type: Option<String>,
-    meta: Vec<(String, String)>,
-    cx: &Context<'_>,
-) -> Result<(), Error> {
+async fn upload(storage: &ModelStorage, args: CpArgs, mut to: S3Address, cx: &Context<'_>) -> Result<(), Error> {
+    let (client, from) = (storage.client(), Path::new(&args.from));
     if to.key.is_empty() || to.key.ends_with('/') {
         let name = from.file_name().and_then(|name| name.to_str());
         to.key.push_str(name.ok_or_else(|| SourceError::NotUtf8 { path: from.to_owned() })?);
     }
+    if !args.force {
+        storage.refuse_change(&to.bucket, &to.key, Change::Store).await.map_err(guarded)?;
+    }
+    let (content_type, meta) = (args.content_type, args.meta);
     let options = UploadOptions { content_type, metadata: meta.into_iter().collect(), ..UploadOptions::default() };
     let bar = cx.ui.bar("copying");
     // Whatever is wrong with the file is the upload's to say.

@@ -7,7 +7,7 @@ use super::Context;
 use crate::args::ShowArgs;
 use crate::config;
 use crate::error::Error;
-use crate::ui::{BOLD, DIM, ago, date, plural, size, styled};
+use crate::ui::{BOLD, DIM, HINT, ago, date, plural, size, styled};
 
 pub(crate) async fn run(args: ShowArgs, cx: &Context<'_>) -> Result<(), Error> {
     let found = cx.storage().await?.describe(&args.selector).await?;
@@ -17,9 +17,18 @@ pub(crate) async fn run(args: ShowArgs, cx: &Context<'_>) -> Result<(), Error> {
             .iter()
             .map(|file| json!({"path": file.path, "size": file.size, "md5": file.md5, "blake3": file.blake3}))
             .collect();
-        return cx.ui.answer_json(&json!({"manifest": found.manifest, "files": files}));
+        let damaged: Vec<_> = found
+            .damaged
+            .iter()
+            .map(|file| json!({"path": file.path, "size": file.expected, "found": file.found}))
+            .collect();
+        return cx.ui.answer_json(&json!({"manifest": found.manifest, "files": files, "damaged": damaged}));
     }
-    lines(&found).iter().try_for_each(|line| cx.ui.answer(line))
+    lines(&found).iter().try_for_each(|line| cx.ui.answer(line))?;
+    if let Err(damage) = found.whole() {
+        cx.ui.note(format_args!("{} {damage}", styled(HINT, "warning:")));
+    }
+    Ok(())
 }
 
 /// Returns the description of a version as people read it.

@@ -201,6 +201,17 @@ impl TestEnv {
         wait(self.client().upload_file(file.path(), &models(), key, &UploadOptions::default(), |_| {})).unwrap();
     }
 
+    /// Writes an object of the models bucket as a push does that dies before its manifest.
+    pub(crate) fn put_own(&self, key: &str, bytes: impl AsRef<[u8]>) {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes.as_ref()).unwrap();
+        // The first 16 digits of the key's BLAKE3 tie the mark to it.
+        let mark = format!("0192f0c1-0000-7000-8000-000000000000 {}", &blake3::hash(key.as_bytes()).to_hex()[..16]);
+        let options =
+            UploadOptions { metadata: [("modeldepot".to_owned(), mark)].into(), ..UploadOptions::default() };
+        wait(self.client().upload_file(file.path(), &models(), key, &options, |_| {})).unwrap();
+    }
+
     pub(crate) fn get(&self, key: &str) -> Vec<u8> {
         wait(self.client().get_small(&models(), key, 1 << 20)).unwrap().unwrap().to_vec()
     }

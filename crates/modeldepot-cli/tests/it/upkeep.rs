@@ -10,8 +10,8 @@ fn with_remains() -> TestEnv {
     env.run(["push", "m", "m.bin", "--version", "3"]).success();
     env.run(["rm", "m@3", "--yes"]).success();
     // What a push leaves that died, a delete that was cut off, and somebody else's file.
-    env.run(["s3", "cp", "part.bin", "s3://models/m/v1/part.bin"]).success();
-    env.run(["s3", "cp", "m.bin", "s3://models/m/v1/m.bin"]).success();
+    env.put_own("m/v1/part.bin", "half of the weights");
+    env.put_own("m/v1/m.bin", "weights");
     env.run(["s3", "cp", "m.bin", "s3://models/m/v3/m.bin"]).success();
     env.run(["s3", "cp", "m.bin", "s3://models/notes/todo.txt"]).success();
     env

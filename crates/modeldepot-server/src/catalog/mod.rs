@@ -43,6 +43,9 @@ const HISTORIES: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 /// A larger training history is not drawn.
 const HISTORY_BYTES: u64 = 8 << 20;
 
+/// Files of a version up to which its listing is looked at again.
+const RELISTED: usize = 500;
+
 /// Manifests that are read at once, by all callers together.
 const READS: usize = 16;
 
@@ -209,7 +212,17 @@ impl Catalog {
         // The files of a version that the original wrote are what lies there.
         let same = |last: &Arc<Document>| last.etag == etag && last.found.manifest.files.is_some();
         if let Some(last) = last.filter(|last| !spent && !etag.is_empty() && same(last)) {
-            return Ok(last);
+            // Files may have been lost since. A listing of many is left to whoever reads the version anew.
+            if last.found.files.len() > RELISTED {
+                return Ok(last);
+            }
+            let damaged = self.storage.look_again(&last.found).await?;
+            if damaged == last.found.damaged {
+                return Ok(last);
+            }
+            let mut found = Description::clone(&last.found);
+            found.damaged = damaged;
+            return Ok(Arc::new(Document { found: Arc::new(found), etag, answer: OnceLock::new() }));
         }
         let selector = Selector { model: model.clone(), version: Some(version.clone()) };
         let found = Arc::new(self.storage.describe(&selector).await?);

@@ -2,7 +2,8 @@
 
 use axum::extract::{Path, State};
 use axum::response::Redirect;
-use modeldepot::{ModelName, Version};
+use maud::{Markup, html};
+use modeldepot::{ModelName, Version, units};
 
 use super::asked::Asked;
 use super::href;
@@ -34,11 +35,23 @@ pub(super) async fn post(
         catalog.changed(&of.0);
         deleted
     });
-    crate::routes::joined(deleting.await)??;
+    let deleted = crate::routes::joined(deleting.await)??;
+    let left = deleted.foreign.objects.to_string();
     // The last one takes its model along.
     let to = match app.catalog.versions(&model).await {
-        Ok(_) => href::query(&href::model(&model), &[("deleted", version.as_str())]),
-        Err(_) => href::query("/", &[("deleted", &whole)]),
+        Ok(versions) if !versions.is_empty() => href::query(&href::model(&model), &[("deleted", version.as_str()), ("left", &left)]),
+        _ => href::query("/", &[("deleted", &whole), ("left", &left)]),
     };
     Ok(Redirect::to(&to))
+}
+
+/// Says how many objects a delete has left, if any.
+pub(super) fn left(asked: &Asked) -> Markup {
+    let left: usize = asked.get("left").and_then(|left| left.parse().ok()).unwrap_or_default();
+    html! {
+        @if left > 0 {
+            p { (units::plural(left, "object")) " under its prefix " (if left == 1 { "was" } else { "were" })
+                " left: modeldepot did not create " (if left == 1 { "it" } else { "them" }) "." }
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! A model: its versions as a table, and a metric over them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use maud::{Markup, html};
@@ -63,6 +64,7 @@ pub(super) async fn get(State(app): State<App>, Path(model): Path<String>, visit
         @if let Some(version) = asked.get("deleted") {
             div.notice role="status" {
                 p { "Version " code { (short(version, 128)) } " is deleted. Its name is never used again." }
+                (super::delete::left(&asked))
             }
         }
         @if let (Some(chart), Some(metric)) = (&chart, &charting) {
@@ -109,7 +111,12 @@ pub(super) async fn chart_file(State(app): State<App>, Path(model): Path<String>
 
 async fn rows(app: &App, model: &ModelName, versions: &[VersionSummary]) -> Result<Vec<Row>> {
     let facts = app.catalog.facts(model, versions).await?;
-    Ok(versions.iter().zip(&facts).map(|(summary, facts)| Row::new(summary, Some(facts))).collect())
+    let row = |(summary, facts): (&VersionSummary, &Arc<Facts>)| {
+        // The manifests were read for the metadata, and are held against the listing at no extra cost.
+        let damaged = app.storage.is_known_damaged(model, summary);
+        Row::new(&VersionSummary { damaged, ..summary.clone() }, Some(facts))
+    };
+    Ok(versions.iter().zip(&facts).map(row).collect())
 }
 
 fn chart(model: &ModelName, metric: &str, rows: &[Row]) -> Chart {
@@ -136,7 +143,9 @@ fn head(model: &ModelName, versions: &[VersionSummary], visitor: &Visitor) -> Ma
                     li { b { (versions.len()) } " " (if versions.len() == 1 { "version" } else { "versions" }) }
                     li { b { (units::size(versions.iter().map(|it| it.size).sum())) } }
                     @if let Some(newest) = newest {
-                        li { "newest " a.mono href=(href::version(model, &newest.version)) { (newest.version) } }
+                        li { "newest " a.mono href=(href::version(model, &newest.version)) { (newest.version) }
+                            @if newest.damaged { " " span.tag.bad title="Files of it are missing from the bucket" { "damaged" } }
+                        }
                         li { (when(newest.published)) }
                     }
                 }
@@ -228,6 +237,9 @@ fn table(model: &ModelName, rows: &[Row], columns: Vec<&str>, asked: &Asked) -> 
                                 }
                                 th scope="row" {
                                     a.mono.nowrap href=(href::version(model, version)) { (version) }
+                                    @if row.summary.damaged {
+                                        " " span.tag.bad title="Files of it are missing from the bucket" { "damaged" }
+                                    }
                                 }
                                 @for (name, places) in columns.iter().zip(&places) {
                                     td.number {

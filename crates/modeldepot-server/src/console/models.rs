@@ -64,7 +64,10 @@ pub(super) async fn get(State(app): State<App>, visitor: Visitor, asked: Asked) 
             @if visitor.may_publish() { a.button.primary href="/publish" { "Publish a model" } }
         }
         @if asked.get("deleted").is_some() {
-            div.notice role="status" { p { "The version is deleted. Its name is never used again." } }
+            div.notice role="status" {
+                p { "The version is deleted. Its name is never used again." }
+                (super::delete::left(&asked))
+            }
         }
         @if models.is_empty() { (empty(&visitor)) } @else { (list(&rows, &asked, &page)) }
     };
@@ -127,7 +130,10 @@ fn line(row: &Row) -> Markup {
     html! {
         tr {
             th scope="row" { a href=(href::model(&summary.model)) { (summary.model) } }
-            td { a.mono href=(href::version(&summary.model, &summary.latest)) { (summary.latest) } }
+            td {
+                a.mono href=(href::version(&summary.model, &summary.latest)) { (summary.latest) }
+                @if summary.latest_damaged { " " span.tag.bad title="Files of it are missing from the bucket" { "damaged" } }
+            }
             td.number {
                 @match key {
                     Some(Key { metric, newest: Some(value), .. }) => { b { (number(*value)) } br; small.muted { (metric) } },
@@ -135,7 +141,10 @@ fn line(row: &Row) -> Markup {
                 }
             }
             td.optional { @if let Some(key) = key { (sparkline(&key.metric, &key.values)) } }
-            td.number.optional { (summary.versions) }
+            td.number.optional {
+                (summary.versions)
+                @if summary.damaged > 0 { br; small.muted { (summary.damaged) " damaged" } }
+            }
             td.number.optional { (units::size(summary.size)) }
             td.optional { (when(summary.published)) }
         }

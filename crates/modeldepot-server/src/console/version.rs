@@ -61,6 +61,7 @@ pub(super) async fn page(
     let body = html! {
         (head(&found, newest))
         (shown.notice)
+        (damage(&found))
         (curves(model, version, history.as_ref().map(|it| it.as_deref())))
         div.sided {
             div.stack {
@@ -78,6 +79,31 @@ pub(super) async fn page(
     };
     let page = Page::new(Place::Models, format!("{model}@{version}"), body).below("Models", "/");
     Ok(page.below(model.as_str(), href::model(model)).here(version.as_str()))
+}
+
+/// Says which files are missing, before anybody fetches the version.
+fn damage(found: &Description) -> Markup {
+    /// Files that are named.
+    const NAMED: usize = 20;
+    html! {
+        @if !found.damaged.is_empty() {
+            div.notice.bad role="alert" {
+                p { b { "This version is damaged: " } "do not use it, and publish it again under a new version." }
+                ul {
+                    @for file in found.damaged.iter().take(NAMED) {
+                        li {
+                            code { (file.path) } " "
+                            @match file.found {
+                                None => "is missing from the bucket",
+                                Some(size) => { "has " (size) " bytes instead of " (file.expected) },
+                            }
+                        }
+                    }
+                    @if found.damaged.len() > NAMED { li { "and " (found.damaged.len() - NAMED) " more" } }
+                }
+            }
+        }
+    }
 }
 
 fn head(found: &Description, newest: bool) -> Markup {

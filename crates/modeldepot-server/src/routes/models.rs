@@ -34,6 +34,10 @@ pub(crate) struct Model {
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     published: Option<OffsetDateTime>,
+    /// Versions of which files are missing from the bucket, as far as a listing shows it.
+    damaged: usize,
+    /// Whether the highest version is one of them.
+    latest_damaged: bool,
 }
 
 /// List the models
@@ -47,6 +51,8 @@ pub(crate) async fn list(_: Reader, State(app): State<App>, query: Query) -> Res
         versions: model.versions,
         size: model.size,
         published: model.published,
+        damaged: model.damaged,
+        latest_damaged: model.latest_damaged,
     });
     Ok(Json(Models { models: models.collect() }))
 }

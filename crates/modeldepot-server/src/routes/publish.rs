@@ -19,6 +19,7 @@ use utoipa::ToSchema;
 use super::extract::{Path, Query};
 use super::files::OfFile;
 use super::problems::Problems;
+use super::versions::ForeignObjects;
 use crate::auth::Publisher;
 use crate::problem::{Problem, Result};
 use crate::staging;
@@ -45,6 +46,8 @@ pub(crate) struct PublishedDocument {
     files: usize,
     /// Bytes of the files.
     bytes: u64,
+    /// What else lies under the version's prefix.
+    foreign: ForeignObjects,
 }
 
 impl PublishedDocument {
@@ -57,6 +60,7 @@ impl PublishedDocument {
             model_file: manifest.main().map(|main| main.to_string()).unwrap_or_default(),
             files: manifest.files.as_ref().map_or(0, Vec::len),
             bytes: manifest.size().unwrap_or_default(),
+            foreign: (&published.foreign).into(),
         }
     }
 

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use modeldepot::history::History;
-use modeldepot::{Description, ModelName, StoredFile, VersionSummary};
+use modeldepot::{Damaged, Description, Foreign, ModelName, StoredFile, VersionSummary};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -59,6 +59,8 @@ pub(crate) struct VersionRow {
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     published: Option<OffsetDateTime>,
+    /// True when files are missing from the bucket, as far as a listing shows it.
+    damaged: bool,
     /// What its publisher says about it: numbers, texts and booleans. Lists and objects are in the version itself.
     #[schema(value_type = std::collections::HashMap<String, Value>)]
     metadata: Arc<Facts>,
@@ -123,6 +125,7 @@ pub(crate) async fn list(
         files: version.files,
         size: version.size,
         published: version.published,
+        damaged: app.storage.is_known_damaged(&model, &version),
         metadata,
     });
     let versions = versions.collect();
@@ -143,6 +146,8 @@ pub(crate) struct VersionDocument {
     /// Bytes of its files.
     size: u64,
     files: Vec<File>,
+    /// Files that are missing from the bucket, or have another size there.
+    damaged: Vec<DamagedFile>,
     /// The path of the training history, where one of the files is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     history: Option<String>,
@@ -166,6 +171,41 @@ pub(crate) struct File {
     blake3: Option<String>,
 }
 
+/// A file that is not in the bucket as it was published.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DamagedFile {
+    /// Its path in the version.
+    path: String,
+    /// The published size in bytes.
+    size: u64,
+    /// The size in the bucket. None when the file is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    found: Option<u64>,
+}
+
+impl From<&Damaged> for DamagedFile {
+    fn from(file: &Damaged) -> DamagedFile {
+        DamagedFile { path: file.path.to_string(), size: file.expected, found: file.found }
+    }
+}
+
+/// Objects under a version's prefix that are not part of it, and that modeldepot did not create.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ForeignObjects {
+    /// How many there are.
+    objects: usize,
+    /// Their bytes.
+    bytes: u64,
+    /// Their paths below the version's prefix: the first hundred.
+    paths: Vec<String>,
+}
+
+impl From<&Foreign> for ForeignObjects {
+    fn from(foreign: &Foreign) -> ForeignObjects {
+        ForeignObjects { objects: foreign.objects, bytes: foreign.bytes, paths: foreign.paths.clone() }
+    }
+}
+
 impl From<&StoredFile> for File {
     fn from(file: &StoredFile) -> File {
         File {
@@ -186,6 +226,7 @@ impl VersionDocument {
             main: found.main()?.to_string(),
             size: found.size(),
             files: found.files.iter().map(File::from).collect(),
+            damaged: found.damaged.iter().map(DamagedFile::from).collect(),
             history: found.history().map(ToString::to_string),
             // It was parsed before, as more than this.
             manifest: serde_json::from_slice(found.record()).unwrap_or_default(),
@@ -283,6 +324,8 @@ pub(crate) struct DeletedDocument {
     files: usize,
     /// Their bytes.
     bytes: u64,
+    /// What was left under the version's prefix.
+    foreign: ForeignObjects,
 }
 
 /// Delete a version
@@ -310,6 +353,7 @@ pub(crate) async fn delete(_: Deleter, State(app): State<App>, Path(of): Path<Of
             version: version.to_string(),
             files: deleted.files,
             bytes: deleted.bytes,
+            foreign: (&deleted.foreign).into(),
         })
     });
     Ok(axum::Json(super::joined(deleted.await)??).into_response())

@@ -46,7 +46,8 @@ pub struct VersionSummary {
     pub size: u64,
     /// When it was published, by the server's clock.
     pub published: Option<OffsetDateTime>,
-    /// Whether files are missing from the bucket, as far as a listing shows it: there is a manifest and no file.
+    /// Whether files are missing from the bucket or have another size there, as far as a listing shows it: there is no file,
+    /// or there are other files than a manifest says that was read before. The latest version's always is.
     /// [`ModelStorage::describe`] holds every file against the manifest, and [`ModelStorage::fsck`] does so for all versions.
     pub damaged: bool,
 }
@@ -170,8 +171,7 @@ impl Description {
 #[derive(Default)]
 pub(crate) struct Seen {
     published: Option<Option<OffsetDateTime>>,
-    /// The manifest's.
-    etag: String,
+    manifest_len: u64,
     files: usize,
     size: u64,
     /// When the youngest file was written.
@@ -185,7 +185,7 @@ pub(crate) struct Seen {
 impl Seen {
     fn add(&mut self, more: Seen) {
         self.published = self.published.or(more.published);
-        self.etag.push_str(&more.etag);
+        self.manifest_len += more.manifest_len;
         self.files += more.files;
         self.size += more.size;
         self.youngest = self.youngest.max(more.youngest);
@@ -193,31 +193,30 @@ impl Seen {
         self.beside |= more.beside;
     }
 
-    /// Returns true for a published version under which other objects lie, as far as a listing shows it.
-    pub(super) fn is_unusual(&self) -> bool {
-        let later = |published: Option<OffsetDateTime>| published.is_some_and(|it| self.youngest.is_some_and(|y| y > it));
-        self.published.is_some_and(|published| !self.spent && (self.beside || later(published)))
+    pub(super) fn is_published(&self) -> bool {
+        // Spent wins over a manifest that a late writer managed to create.
+        self.published.is_some() && !self.spent
     }
 
-    pub(super) fn manifest_etag(&self) -> &str {
-        &self.etag
+    /// Returns true for a published version under which other objects lie, as far as a listing shows it.
+    pub(super) fn is_unusual(&self) -> bool {
+        self.beside || self.published.flatten().is_some_and(|at| self.youngest.is_some_and(|youngest| youngest > at))
+    }
+
+    pub(super) fn manifest_len(&self) -> u64 {
+        self.manifest_len
     }
 
     /// Takes over what the manifest says.
     pub(super) fn correct(&mut self, counted: Counted) {
-        match counted {
-            Counted::Files(files, size) => {
-                self.damaged = self.files < files;
-                (self.files, self.size) = (files, size);
-            }
-            Counted::All => {}
-            Counted::Damaged => self.damaged = true,
+        self.damaged = counted.misses(self.files, self.size);
+        if let Counted::Files(files, size) = counted {
+            (self.files, self.size) = (files, size);
         }
     }
 
     fn summary(&self, version: &Version) -> Option<VersionSummary> {
-        // Spent wins over a manifest that a late writer managed to create.
-        let published = self.published.filter(|_| !self.spent)?;
+        let published = self.published.filter(|_| self.is_published())?;
         // No version is without a file.
         let damaged = self.damaged || self.files == 0;
         Some(VersionSummary { version: version.clone(), files: self.files, size: self.size, published, damaged })
@@ -237,7 +236,7 @@ pub(crate) fn survey(objects: Vec<ListedObject>) -> BTreeMap<ModelName, BTreeMap
         let mut seen = Seen::default();
         let (model, version) = match key {
             ObjectKey::Manifest(model, version) => {
-                (seen.published, seen.etag) = (Some(object.modified), object.etag);
+                (seen.published, seen.manifest_len) = (Some(object.modified), object.size);
                 (model, version)
             }
             ObjectKey::Spent(model, version) => {
@@ -272,7 +271,7 @@ impl ModelStorage {
     pub async fn list_models(&self) -> Result<Vec<ModelSummary>> {
         let objects = self.client.list_objects(&self.bucket, "").await?;
         let mut models = survey(objects);
-        self.count_files(&mut models).await;
+        self.count_files(&mut models, false).await;
         let summaries = models.into_iter().filter_map(|(model, versions)| {
             let versions: Vec<_> = versions.iter().filter_map(|(version, seen)| seen.summary(version)).collect();
             Some(ModelSummary {
@@ -303,7 +302,8 @@ impl ModelStorage {
         objects.extend(spent);
         objects.extend(beside);
         let mut models = survey(objects);
-        self.count_files(&mut models).await;
+        // The latest is what people fetch.
+        self.count_files(&mut models, true).await;
         let seen = models.remove(model).unwrap_or_default();
         let versions: Vec<_> = seen.iter().filter_map(|(version, seen)| seen.summary(version)).collect();
         if versions.is_empty() && !existed {

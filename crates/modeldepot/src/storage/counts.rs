@@ -1,8 +1,9 @@
-//! How many files a listed version has, where the listing alone does not tell.
+//! How many files a listed version has, where the listing alone does not tell, and whether some are missing.
 //!
 //! A listing shows all objects under a version, and costs no read of a manifest. Where nothing else lies there, its objects
 //! are its files. Otherwise one of two things shows in the listing: an object that is newer than the manifest, which is
-//! written last, or a record that the push left because it found other objects. Only then the manifest is read.
+//! written last, or a record that the push left because it found other objects. Then the manifest is read. What a manifest
+//! says that was read for whatever reason is kept, and held against every listing from then on.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -10,8 +11,8 @@ use std::sync::{Mutex, PoisonError};
 use futures_util::{StreamExt as _, stream};
 
 use super::ModelStorage;
-use super::catalog::Seen;
-use crate::error::Error;
+use super::catalog::{Seen, VersionSummary};
+use crate::manifest::Manifest;
 use crate::name::{ModelName, Version};
 
 /// Manifests that one listing reads at most. Beyond that, all objects under a version are counted.
@@ -20,8 +21,8 @@ const READS: usize = 256;
 /// Manifests that are read at once.
 const READS_AT_ONCE: usize = 8;
 
-/// Counts that are kept.
-const KEPT: usize = 4096;
+/// Counts that are kept: a few megabytes.
+const KEPT: usize = 20_000;
 
 /// What a manifest says of its files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,66 +35,89 @@ pub(super) enum Counted {
     Damaged,
 }
 
-/// What manifests said, by their key and ETag: a listing that is asked for every second reads each of them once.
-#[derive(Debug, Default)]
-pub(super) struct Counts(Mutex<HashMap<(ModelName, Version, String), Counted>>);
-
-impl Counts {
-    fn get(&self, of: &(ModelName, Version, String)) -> Option<Counted> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(of).copied()
+impl Counted {
+    fn of(manifest: &Manifest) -> Counted {
+        match (&manifest.files, manifest.size()) {
+            (Some(files), Some(bytes)) => Counted::Files(files.len(), bytes),
+            _ => Counted::All,
+        }
     }
 
-    fn keep(&self, of: (ModelName, Version, String), counted: Counted) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= KEPT {
-            kept.clear();
-        }
-        // A server that lists no ETag does not say whether the manifest is the same still.
-        if !of.2.is_empty() {
-            kept.insert(of, counted);
+    /// Returns true when so many objects cannot be all of the files as they were published.
+    pub(super) fn misses(self, objects: usize, bytes: u64) -> bool {
+        match self {
+            Counted::Files(files, size) => objects < files || objects == files && bytes != size,
+            Counted::All => false,
+            Counted::Damaged => true,
         }
     }
 }
 
+/// What manifests said, each with its length: a published manifest never changes, so one of another length is not believed.
+#[derive(Debug, Default)]
+pub(super) struct Counts(Mutex<HashMap<(ModelName, Version), (u64, Counted)>>);
+
+impl Counts {
+    fn get(&self, model: &ModelName, version: &Version) -> Option<(u64, Counted)> {
+        let of = (model.clone(), version.clone());
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&of).copied()
+    }
+
+    /// Keeps what a manifest of this length says; none when it cannot be used.
+    pub(super) fn keep(&self, model: &ModelName, version: &Version, length: u64, manifest: Option<&Manifest>) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        kept.insert((model.clone(), version.clone()), (length, manifest.map_or(Counted::Damaged, Counted::of)));
+    }
+}
+
 impl ModelStorage {
-    /// Corrects what a listing says of versions beside whose files other objects lie.
-    pub(super) async fn count_files(&self, models: &mut BTreeMap<ModelName, BTreeMap<Version, Seen>>) {
+    /// Corrects what a listing says of versions beside whose files other objects lie, or of which files are missing. With
+    /// `latest`, the manifest of each model's highest version is read as well.
+    pub(super) async fn count_files(
+        &self,
+        models: &mut BTreeMap<ModelName, BTreeMap<Version, Seen>>,
+        latest: bool,
+    ) {
         let mut read = Vec::new();
         for (model, versions) in models.iter_mut() {
-            for (version, seen) in versions.iter_mut().filter(|(_, seen)| seen.is_unusual()) {
-                let of = (model.clone(), version.clone(), seen.manifest_etag().to_owned());
-                match self.counts.get(&of) {
-                    Some(counted) => seen.correct(counted),
-                    None => read.push(self.count(of)),
+            let highest = versions.iter().rfind(|(_, seen)| seen.is_published()).map(|(version, _)| version.clone());
+            for (version, seen) in versions.iter_mut().filter(|(_, seen)| seen.is_published()) {
+                let kept = self.counts.get(model, version).filter(|(length, _)| *length == seen.manifest_len());
+                match kept {
+                    Some((_, counted)) => seen.correct(counted),
+                    None if seen.is_unusual() || latest && highest.as_ref() == Some(version) => {
+                        read.push((model.clone(), version.clone()));
+                    }
+                    None => {}
                 }
             }
         }
         read.truncate(READS);
+        let read: Vec<_> = read.into_iter().map(|(model, version)| self.count(model, version)).collect();
         let mut read = stream::iter(read).buffer_unordered(READS_AT_ONCE);
-        while let Some((model, version, counted)) = read.next().await {
+        while let Some((model, version)) = read.next().await {
             let seen = models.get_mut(&model).and_then(|versions| versions.get_mut(&version));
-            if let (Some(seen), Some(counted)) = (seen, counted) {
+            if let (Some(seen), Some((_, counted))) = (seen, self.counts.get(&model, &version)) {
                 seen.correct(counted);
             }
         }
     }
 
-    async fn count(&self, of: (ModelName, Version, String)) -> (ModelName, Version, Option<Counted>) {
-        let (model, version) = (of.0.clone(), of.1.clone());
-        let counted = match self.read_manifest(&model, &version).await {
-            Ok(Some((manifest, _))) => match (&manifest.files, manifest.size()) {
-                (Some(files), Some(bytes)) => Counted::Files(files.len(), bytes),
-                _ => Counted::All,
-            },
-            Err(Error::Manifest { .. } | Error::WrongSize { .. }) => Counted::Damaged,
-            // Whoever may list and not read gets the listing.
-            Ok(None) => return (model, version, None),
-            Err(error) => {
-                tracing::debug!(%error, %model, %version, "cannot count the files of a version");
-                return (model, version, None);
-            }
-        };
-        self.counts.keep(of, counted);
-        (model, version, Some(counted))
+    async fn count(&self, model: ModelName, version: Version) -> (ModelName, Version) {
+        // Reading it keeps what it says. Whoever may list and not read gets the listing.
+        if let Err(error) = self.read_manifest(&model, &version).await {
+            tracing::debug!(%error, %model, %version, "cannot count the files of a version");
+        }
+        (model, version)
+    }
+
+    /// Returns true when files of a listed version are missing, or have another size, by its manifest, if that was read
+    /// before. Sends nothing.
+    pub fn is_known_damaged(&self, model: &ModelName, listed: &VersionSummary) -> bool {
+        let kept = self.counts.get(model, &listed.version);
+        listed.damaged || kept.is_some_and(|(_, counted)| counted.misses(listed.files, listed.size))
     }
 }

@@ -212,7 +212,7 @@ impl DirectUpload {
             (Begin::Send, None) => {}
         }
         self.claim.sends();
-        let in_parts = offered.iter().filter(|file| file.size > 0).map(|file| &file.path);
+        let in_parts = offered.iter().filter(|file| file.size > 0).map(|file| file.path.to_string()).collect();
         self.storage.announce_uploads(&model, &version, self.id, in_parts).await?;
         for file in offered {
             let key = self.key(&file.path);

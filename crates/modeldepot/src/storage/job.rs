@@ -107,8 +107,9 @@ impl Job<'_> {
     /// earlier run of it had recorded them.
     async fn announce(&self) -> Result<BTreeSet<String>> {
         let (storage, model, version) = (self.storage, &self.push.model, &self.version);
-        let mut large = self.push.source.files().iter().filter(|file| file.size > part_size(file.size)).peekable();
-        if large.peek().is_none() {
+        let large = self.push.source.files().iter().filter(|file| file.size > part_size(file.size));
+        let mut paths: BTreeSet<String> = large.map(|file| file.path.to_string()).collect();
+        if paths.is_empty() {
             return Ok(BTreeSet::new());
         }
         let mut resumable = BTreeSet::new();
@@ -116,8 +117,7 @@ impl Job<'_> {
             let record = ObjectKey::Uploads(model.clone(), version.clone(), self.id).to_string();
             resumable = storage.announced_uploads(&record).await?;
         }
-        let known: Vec<ArtifactPath> = resumable.iter().filter_map(|path| path.parse().ok()).collect();
-        let paths = large.map(|file| &file.path).chain(&known);
+        paths.extend(resumable.iter().cloned());
         storage.announce_uploads(model, version, self.id, paths).await?;
         Ok(resumable)
     }

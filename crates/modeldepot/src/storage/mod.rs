@@ -38,7 +38,7 @@ use crate::manifest::LARGEST;
 use crate::name::{ArtifactPath, BucketName, ModelName, Selector, Version};
 use crate::s3::{PresignedMethod, S3Client};
 use crate::settings::Settings;
-use crate::{Error, Manifest};
+use crate::{Error, Manifest, ManifestError};
 
 pub use capability::Probed;
 #[cfg(feature = "internals")]
@@ -153,10 +153,19 @@ impl ModelStorage {
         loop {
             let Some(bytes) = self.client.get_small(&self.bucket, &key, LARGEST).await? else { return Ok(None) };
             match Manifest::parse(model, version, &bytes) {
-                Ok(manifest) => return Ok(Some((manifest, bytes))),
+                Ok(manifest) => {
+                    self.counts.keep(model, version, bytes.len() as u64, Some(&manifest));
+                    return Ok(Some((manifest, bytes)));
+                }
                 // What was damaged on its way is whole the second time; what is damaged in the bucket is not.
                 Err(source) if again => tracing::warn!(key, %source, "a manifest cannot be used; reading once more"),
-                Err(source) => return Err(Error::Manifest { key, source }),
+                Err(source) => {
+                    // What a newer program wrote is not damaged.
+                    if !matches!(source, ManifestError::TooNew(_)) {
+                        self.counts.keep(model, version, bytes.len() as u64, None);
+                    }
+                    return Err(Error::Manifest { key, source });
+                }
             }
             again = false;
         }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::ModelStorage;
 use crate::error::{Error, Result};
 use crate::key::{ObjectKey, version_prefix};
-use crate::name::{ArtifactPath, ModelName, Version};
+use crate::name::{ModelName, Version};
 
 /// The largest record, in bytes. Uploads of paths beyond it cannot be collected.
 const LARGEST: usize = 4 * 1024 * 1024;
@@ -26,25 +26,23 @@ struct Record {
 
 impl ModelStorage {
     /// Records which files a push is about to upload in parts. Does nothing when there are none.
-    pub(super) async fn announce_uploads<'p>(
+    pub(super) async fn announce_uploads(
         &self,
         model: &ModelName,
         version: &Version,
         id: Uuid,
-        paths: impl Iterator<Item = &'p ArtifactPath>,
+        mut paths: BTreeSet<String>,
     ) -> Result<()> {
-        let (mut record, mut size) = (Record::default(), 0);
-        for path in paths {
+        let mut size = 0;
+        paths.retain(|path| {
             // A quote or backslash is two bytes in JSON.
-            size += 2 * path.as_str().len() + 4;
-            if size > LARGEST {
-                break;
-            }
-            record.paths.insert(path.to_string());
-        }
-        if record.paths.is_empty() {
+            size += 2 * path.len() + 4;
+            size < LARGEST
+        });
+        if paths.is_empty() {
             return Ok(());
         }
+        let record = Record { paths };
         let key = ObjectKey::Uploads(model.clone(), version.clone(), id).to_string();
         let body = serde_json::to_vec(&record).unwrap_or_default();
         self.client.put_small(&self.bucket, &key, body.into(), "application/json").await

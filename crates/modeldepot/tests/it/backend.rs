@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use modeldepot::s3::UploadOptions;
 use modeldepot::{BucketName, Fetched, ModelStorage, Progress, Pull, Push, S3Client, Scan, Settings, Source};
 use modeldepot_embedded::{Config, Server};
 use tempfile::TempDir;
@@ -101,6 +102,13 @@ impl Backend {
         self.client().upload_file(&path, self.bucket(), key, &Default::default(), |_| {}).await.unwrap();
     }
 
+    /// Stores bytes under a key as a push does that dies before its manifest: with the mark that shows who created them.
+    pub(crate) async fn put_own(&self, key: &str, bytes: &[u8]) {
+        let path = self.file(&format!("put-{}", uuid::Uuid::new_v4()), bytes);
+        let options = UploadOptions { metadata: mark(key), ..UploadOptions::default() };
+        self.client().upload_file(&path, self.bucket(), key, &options, |_| {}).await.unwrap();
+    }
+
     pub(crate) async fn get(&self, key: &str) -> Vec<u8> {
         self.client().get_small(self.bucket(), key, 1 << 30).await.unwrap().unwrap().to_vec()
     }
@@ -110,6 +118,12 @@ impl Backend {
         let keys = self.client().list_objects(self.bucket(), "").await.unwrap().into_iter().map(|o| o.key);
         keys.filter(|key| key != ".depot/probe.json").collect()
     }
+}
+
+/// The metadata of an object that a push created under this key, as `docs/format.md` has it.
+pub(crate) fn mark(key: &str) -> std::collections::BTreeMap<String, String> {
+    let binding = &blake3::hash(key.as_bytes()).to_hex()[..16];
+    [("modeldepot".to_owned(), format!("{} {binding}", uuid::Uuid::now_v7()))].into()
 }
 
 /// A push of a path, at a fixed time.

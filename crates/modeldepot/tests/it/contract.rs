@@ -1,7 +1,7 @@
 //! One suite, every server: what the library needs of S3, and what it promises on it.
 
 use crate::backend::Backend;
-use crate::{client, direct, models, original, publish, read, transfer, upkeep};
+use crate::{client, direct, models, original, own, publish, read, transfer, upkeep};
 
 /// Runs each check on each server.
 macro_rules! contract {
@@ -75,6 +75,18 @@ contract![
     upkeep::what_is_alive_or_published_or_unknown_is_spared,
     upkeep::a_delete_that_was_cut_off_is_finished,
     upkeep::fsck_tells_what_is_wrong_with_every_version,
+    own::gc_leaves_what_it_did_not_make,
+    own::a_delete_removes_what_the_manifest_lists,
+    own::foreign_objects_beside_a_version_are_not_counted,
+    own::a_copy_of_an_object_of_ours_is_foreign,
+    own::an_interrupted_delete_removes_only_what_the_version_had,
+    own::a_version_of_orphans_and_foreign_objects_loses_the_orphans,
+    own::uploads_that_others_began_are_left_and_not_resumed,
+    own::plain_verbs_leave_published_versions_alone,
+    own::unknown_models_are_not_in_order,
+    own::missing_files_show_in_every_view,
+    own::a_model_whose_versions_are_deleted_has_none,
+    own::a_push_never_replaces_another_tools_object,
     original::its_versions_are_read_and_verified,
 ];
 
@@ -113,6 +125,9 @@ without_conditions![
     transfer::parts_of_an_earlier_version_are_copied,
     transfer::what_is_damaged_in_an_earlier_version_is_not_copied,
     transfer::a_pull_fetches_only_what_differs,
+    own::a_push_never_replaces_another_tools_object,
+    own::gc_leaves_what_it_did_not_make,
+    own::a_delete_removes_what_the_manifest_lists,
     direct::parts_that_others_send_become_a_version,
     direct::a_failed_upload_without_conditions_keeps_its_claim,
 ];

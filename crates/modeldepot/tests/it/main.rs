@@ -12,6 +12,7 @@ mod hostile;
 mod https;
 mod models;
 mod original;
+mod own;
 mod publish;
 mod read;
 mod transfer;

@@ -256,7 +256,7 @@ pub(crate) async fn unknown_names_come_with_guesses(b: Backend) {
 
 pub(crate) async fn a_version_without_a_manifest_does_not_exist(b: Backend) {
     let file = b.file("m.bin", b"whole");
-    b.put("m/v1/m.bin", b"half of it").await;
+    b.put_own("m/v1/m.bin", b"half of it").await;
     assert_eq!(b.storage.list_models().await.unwrap(), []);
     assert!(matches!(b.storage.describe(&selector("m@1")).await, Err(Error::ModelNotFound { .. })));
     // What a dead push left is never overwritten, since its pusher may come back; the same bytes are taken as they are.

@@ -1,0 +1,323 @@
+//! Checks that only what modeldepot created is ever removed or replaced, and that what others removed is noticed.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use modeldepot::{Change, Error, ErrorKind, ModelName, ModelStorage, Progress, Published, Result, Version};
+
+use crate::backend::{Backend, bytes, mark, push};
+use crate::upkeep::{NOW, cut_off_upload};
+
+fn model(text: &str) -> ModelName {
+    text.parse().unwrap()
+}
+
+fn version(text: &str) -> Version {
+    text.parse().unwrap()
+}
+
+async fn publish(b: &Backend, at: &str, name: &str, content: &[u8]) -> Result<Published> {
+    let file = b.file(name, content);
+    b.storage.upload_model(push("m", Some(at), &file, &[]), &Progress::none()).await
+}
+
+async fn collect(b: &Backend) {
+    let plan = b.storage.gc_plan(None, NOW).await.unwrap();
+    b.storage.gc(&plan).await.unwrap();
+}
+
+pub(crate) async fn gc_leaves_what_it_did_not_make(b: Backend) {
+    b.put("resnet/v1/model.onnx", b"made by hand").await;
+    b.put("resnet/v2/sub/", b"").await;
+    let before = b.keys().await;
+    let plan = b.storage.gc_plan(None, NOW).await.unwrap();
+    assert!(plan.is_empty(), "{plan:?}");
+    let foreign: Vec<_> = plan.foreign.iter().map(|f| format!("{}@{} {}", f.model, f.version, f.objects.len())).collect();
+    assert_eq!(foreign, ["resnet@1 1"]);
+    let collected = b.storage.gc(&plan).await.unwrap();
+    assert_eq!((collected.objects, b.keys().await), (0, before), "no tombstone, no lock, nothing removed");
+    // The name is not retired: the same bytes can still be published under it.
+    let file = b.file("model.onnx", b"made by hand");
+    b.storage.upload_model(push("resnet", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
+    b.storage.verify(&"resnet@1".parse().unwrap(), &Progress::none()).await.unwrap();
+}
+
+pub(crate) async fn a_delete_removes_what_the_manifest_lists(b: Backend) {
+    b.put("m/v1/notes.onnx", b"somebody's").await;
+    let published = publish(&b, "1", "w.bin", b"weights").await.unwrap();
+    assert_eq!((published.foreign.objects, &published.foreign.paths[..]), (1, &["notes.onnx".to_owned()][..]));
+    // The same again says so as well.
+    let again = publish(&b, "1", "w.bin", b"weights").await.unwrap();
+    assert!(again.already && again.foreign == published.foreign, "{again:?}");
+    b.put("m/v1/later.txt", b"somebody's, too").await;
+    let deleted = b.storage.delete_model_version(&model("m"), &version("1")).await.unwrap();
+    assert_eq!((deleted.files, deleted.bytes), (1, 7));
+    assert_eq!(deleted.foreign.paths, ["later.txt", "notes.onnx"]);
+    assert_eq!(deleted.foreign.bytes, 10 + 15);
+    assert_eq!(b.keys().await, [".depot/spent/m/1.json", "m/v1/later.txt", "m/v1/notes.onnx"]);
+    // Neither does the next delete remove them, nor gc.
+    assert_eq!(b.storage.delete_model_version(&model("m"), &version("1")).await.unwrap().files, 0);
+    collect(&b).await;
+    assert_eq!(b.get("m/v1/notes.onnx").await, b"somebody's");
+    assert_eq!(b.storage.gc_plan(None, NOW).await.unwrap().foreign[0].objects.len(), 2);
+}
+
+pub(crate) async fn foreign_objects_beside_a_version_are_not_counted(b: Backend) {
+    b.put("m/v1/notes.onnx", b"was there before").await;
+    publish(&b, "1", "w.bin", b"weights").await.unwrap();
+    publish(&b, "2", "w.bin", b"weights2").await.unwrap();
+    // Servers tell times by the second.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    b.put("m/v2/notes.onnx", b"came later").await;
+    for storage in [b.storage.clone(), ModelStorage::open(&b.settings).await.unwrap()] {
+        let versions = storage.list_model_versions(&model("m")).await.unwrap();
+        let counts: Vec<_> = versions.iter().map(|v| (v.files, v.size, v.damaged)).collect();
+        assert_eq!(counts, [(1, 7, false), (1, 8, false)]);
+        let models = storage.list_models().await.unwrap();
+        assert_eq!((models[0].size, models[0].damaged, models[0].latest_damaged), (15, 0, false));
+        for at in ["1", "2"] {
+            let found = storage.describe(&format!("m@{at}").parse().unwrap()).await.unwrap();
+            assert_eq!((found.files.len(), found.damaged.len()), (1, 0));
+            assert_eq!(b.pull(&format!("m@{at}"), at).await.unwrap().files, 1);
+        }
+    }
+}
+
+pub(crate) async fn a_copy_of_an_object_of_ours_is_foreign(b: Backend) {
+    // As `aws s3 cp` leaves it, which copies the metadata as well.
+    let path = b.file("copy", b"weights");
+    let copied = modeldepot::s3::UploadOptions { metadata: mark("m/v1/w.bin"), ..Default::default() };
+    for key in ["m/v2/w.bin", "other/v1/w.bin", "m/v1/copy.bin"] {
+        b.client().upload_file(&path, b.bucket(), key, &copied, |_| {}).await.unwrap();
+    }
+    let before = b.keys().await;
+    collect(&b).await;
+    assert_eq!(b.keys().await, before);
+    publish(&b, "1", "w.bin", b"weights").await.unwrap();
+    let deleted = b.storage.delete_model_version(&model("m"), &version("1")).await.unwrap();
+    assert_eq!((deleted.files, deleted.foreign.paths), (1, vec!["copy.bin".to_owned()]));
+}
+
+/// A delete dies after its tombstone, of a version whose objects carry no mark: the Python pipeline wrote it.
+pub(crate) async fn an_interrupted_delete_removes_only_what_the_version_had(b: Backend) {
+    const MANIFEST: &[u8] = br#"{"model_name": "m", "version": "1", "model_file": "m/v1/a.pth", "model_url": "",
+        "checksum": "900150983cd24fb0d6963f7d28e17f72", "metadata": {}, "created_at": "2025-10-28T18:19:00"}"#;
+    for by_gc in [true, false] {
+        let at = if by_gc { "1" } else { "2" };
+        let prefix = format!("m/v{at}");
+        let manifest = String::from_utf8(MANIFEST.to_vec()).unwrap().replace("m/v1", &prefix);
+        let manifest = manifest.replace("\"version\": \"1\"", &format!("\"version\": \"{at}\""));
+        let pipeline = async || {
+            b.put(&format!("{prefix}/a.pth"), b"abc").await;
+            b.put(&format!("{prefix}/history.json"), b"{}").await;
+        };
+        pipeline().await;
+        b.put(&format!("{prefix}/manifest.json"), manifest.as_bytes()).await;
+        let deleted = b.storage.delete_model_version(&model("m"), &version(at)).await.unwrap();
+        assert_eq!((deleted.files, deleted.foreign.objects), (2, 0), "all objects are files of such a version");
+        // Nothing of it had gone yet; meanwhile somebody stored another object, and replaced one.
+        pipeline().await;
+        b.put(&format!("{prefix}/history.json"), b"{\"another\": 1}").await;
+        b.put(&format!("{prefix}/later.txt"), b"somebody's").await;
+        if by_gc {
+            collect(&b).await;
+        } else {
+            let again = b.storage.delete_model_version(&model("m"), &version(at)).await.unwrap();
+            assert_eq!((again.files, again.foreign.paths), (1, vec!["history.json".to_owned(), "later.txt".to_owned()]));
+        }
+        let mut left = b.keys().await;
+        left.retain(|key| key.starts_with(&prefix));
+        assert_eq!(left, [format!("{prefix}/history.json"), format!("{prefix}/later.txt")]);
+    }
+}
+
+pub(crate) async fn a_version_of_orphans_and_foreign_objects_loses_the_orphans(b: Backend) {
+    b.put_own("m/v1/w.bin", b"of a push that died").await;
+    b.put("m/v1/notes.onnx", b"somebody's").await;
+    let plan = b.storage.gc_plan(Some(&model("m")), NOW).await.unwrap();
+    assert_eq!((plan.abandoned[0].objects.len(), plan.foreign[0].objects[0].key.as_str()), (1, "m/v1/notes.onnx"));
+    let collected = b.storage.gc(&plan).await.unwrap();
+    assert_eq!((collected.objects, collected.bytes), (1, 19));
+    assert_eq!(b.keys().await, [".depot/spent/m/1.json", "m/v1/notes.onnx"]);
+}
+
+pub(crate) async fn uploads_that_others_began_are_left_and_not_resumed(b: Backend) {
+    cut_off_upload(&b, "m/v1/m.bin").await;
+    let plan = b.storage.gc_plan(None, NOW).await.unwrap();
+    assert!(plan.uploads.is_empty() && plan.foreign_uploads.len() == 1, "{plan:?}");
+    b.storage.gc(&plan).await.unwrap();
+    let uploads = async || b.client().list_multipart_uploads(b.bucket(), "m/v1/m.bin").await.unwrap();
+    assert_eq!(uploads().await.len(), 1);
+    // Nor does a push take its parts, though it could resume one of its own.
+    let file = b.file("m.bin", &bytes(40 << 20, 9));
+    let mut request = push("m", Some("1"), &file, &[]);
+    request.journal = Some(b.path("journal"));
+    let published = b.storage.upload_model(request, &Progress::none()).await.unwrap();
+    assert_eq!((published.kept, uploads().await.len()), (0, 1));
+    // The record of the push names the key, so it stays as long as anything of it is unfinished.
+    let records = b.client().list_objects(b.bucket(), ".depot/uploads/").await.unwrap();
+    assert_eq!(records.len(), 1);
+    let file = b.file("m.bin", &bytes(20 << 20, 9));
+    b.storage.upload_model(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap();
+    let records = b.client().list_objects(b.bucket(), ".depot/uploads/m/2/").await.unwrap();
+    assert_eq!(records, [], "a push that ends well leaves no record");
+}
+
+pub(crate) async fn plain_verbs_leave_published_versions_alone(b: Backend) {
+    publish(&b, "1", "w.bin", b"weights").await.unwrap();
+    publish(&b, "2", "w.bin", b"weights").await.unwrap();
+    publish(&b, "3", "w.bin", b"weights").await.unwrap();
+    b.storage.delete_model_version(&model("m"), &version("2")).await.unwrap();
+    b.put("m/v1/notes.onnx", b"somebody's").await;
+    b.put("m/v3/manifest.json", b"damaged").await;
+    let refused = async |key: &str, change| match b.storage.refuse_change(b.bucket(), key, change).await {
+        Ok(()) => false,
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::Conflict, "{error:?}");
+            true
+        }
+    };
+    use Change::{Delete, Store};
+    for (key, change) in [
+        ("m/v1/w.bin", Delete),
+        ("m/v1/w.bin", Store),
+        ("m/v1/manifest.json", Delete),
+        ("m/v1/manifest.json", Store),
+        ("m/v1/new.txt", Store),
+        ("m/v3/w.bin", Delete),
+        ("m/v4/manifest.json", Store),
+        (".depot/spent/m/2.json", Delete),
+        (".depot/future/x", Store),
+    ] {
+        assert!(refused(key, change).await, "{key} {change:?}");
+    }
+    for (key, change) in [
+        ("m/v1/notes.onnx", Delete),
+        ("m/v2/w.bin", Store),
+        ("m/v4/w.bin", Store),
+        ("m/v4/w.bin", Delete),
+        ("m/notes.txt", Delete),
+        ("readme.txt", Store),
+    ] {
+        assert!(!refused(key, change).await, "{key} {change:?}");
+    }
+    let other = b.settings.buckets.data.clone();
+    b.storage.refuse_change(&other, "m/v1/w.bin", Store).await.unwrap();
+}
+
+pub(crate) async fn unknown_models_are_not_in_order(b: Backend) {
+    publish(&b, "1", "w.bin", b"weights").await.unwrap();
+    b.put("only/v1/foreign.bin", b"x").await;
+    b.put("stray/readme.txt", b"x").await;
+    let unknown = model("mm");
+    for error in [
+        b.storage.fsck(Some(&unknown), false).await.unwrap_err(),
+        b.storage.gc_plan(Some(&unknown), NOW).await.unwrap_err(),
+    ] {
+        assert!(matches!(&error, Error::ModelNotFound { similar, .. } if *similar == [model("m")]), "{error:?}");
+    }
+    b.storage.delete_model_version(&model("m"), &version("1")).await.unwrap();
+    for known in ["m", "only", "stray"] {
+        assert_eq!(b.storage.fsck(Some(&model(known)), false).await.unwrap().versions, 0);
+        b.storage.gc_plan(Some(&model(known)), NOW).await.unwrap();
+    }
+}
+
+pub(crate) async fn a_model_whose_versions_are_deleted_has_none(b: Backend) {
+    publish(&b, "1", "w.bin", b"weights").await.unwrap();
+    b.storage.delete_model_version(&model("m"), &version("1")).await.unwrap();
+    assert_eq!(b.storage.list_model_versions(&model("m")).await.unwrap(), []);
+    assert_eq!(b.storage.list_models().await.unwrap(), []);
+    for never in ["n", "mm"] {
+        let error = b.storage.list_model_versions(&model(never)).await.unwrap_err();
+        assert!(matches!(error, Error::ModelNotFound { .. }), "{error:?}");
+    }
+    let error = b.storage.describe(&"m".parse().unwrap()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+pub(crate) async fn missing_files_show_in_every_view(b: Backend) {
+    let (file, with) = (b.file("w.bin", b"weights"), b.file("h.json", b"{}"));
+    for at in ["1-whole", "2-all-gone", "3-one-gone"] {
+        b.storage.upload_model(push("m", Some(at), &file, std::slice::from_ref(&with)), &Progress::none()).await.unwrap();
+    }
+    for key in ["m/v2-all-gone/w.bin", "m/v2-all-gone/h.json", "m/v3-one-gone/h.json"] {
+        b.client().delete_object(b.bucket(), key).await.unwrap();
+    }
+    // Also for whoever has just come and has read nothing yet.
+    for storage in [ModelStorage::open(&b.settings).await.unwrap(), b.storage.clone()] {
+        let versions = storage.list_model_versions(&model("m")).await.unwrap();
+        assert_eq!(versions.iter().map(|v| v.damaged).collect::<Vec<_>>(), [false, true, true]);
+        let models = storage.list_models().await.unwrap();
+        assert_eq!((models[0].damaged, models[0].latest_damaged), (2, true));
+        assert_eq!(models[0].latest, version("3-one-gone"), "never silently an older one");
+    }
+    let found = b.storage.describe(&"m@2-all-gone".parse().unwrap()).await.unwrap();
+    assert_eq!(found.damaged.iter().filter(|file| file.found.is_none()).count(), 2);
+    let error = b.pull("m@2-all-gone", "out").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert_eq!(error.to_string(), "`h.json`, `w.bin` of `m@2-all-gone` are missing from the bucket");
+    let error = b.pull("m", "out").await.unwrap_err();
+    assert!(matches!(&error, Error::FileMissing { path, .. } if path.as_str() == "h.json"), "{error:?}");
+    assert!(!b.path("out").exists(), "nothing is fetched of it");
+    assert_eq!(b.storage.fsck(Some(&model("m")), false).await.unwrap().faults.len(), 3);
+}
+
+pub(crate) async fn a_push_never_replaces_another_tools_object(b: Backend) {
+    b.put("m/v1/w.bin", b"somebody's").await;
+    let error = publish(&b, "1", "w.bin", b"weights").await.unwrap_err();
+    assert!(matches!(&error, Error::ForeignObject { path, .. } if path.as_str() == "w.bin"), "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(b.get("m/v1/w.bin").await, b"somebody's");
+}
+
+/// Whatever lies in a bucket, gc and deletes remove nothing that is not shown to be modeldepot's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_foreign_is_ever_removed() {
+    let b = Backend::embedded().await;
+    let mut random = fastrand::Rng::with_seed(20_251_126);
+    for round in 0..12 {
+        let name = format!("r{round}");
+        let key = |random: &mut fastrand::Rng| {
+            let at = random.u8(1..5);
+            let path = ["w.bin", "sub/w.bin", "manifest.json.bak", "sub/", "a b", "manifest.json/x", "ü"];
+            let path = path[random.usize(..path.len())];
+            match random.u8(..10) {
+                0 => format!("{name}/{path}"),
+                1 => format!("{name}/{at}/{path}"),
+                2 => format!(".depot/later/{name}/{path}"),
+                _ => format!("{name}/v{at}/{path}"),
+            }
+        };
+        let mut foreign = BTreeSet::new();
+        for _ in 0..8 {
+            let key = key(&mut random);
+            b.put(&key, b"somebody's").await;
+            foreign.insert(key);
+        }
+        // Versions that are published over some of it, some of them deleted; and a push that died.
+        let file = b.file("only-ours.bin", name.as_bytes());
+        for at in ["1", "2", "3"] {
+            b.storage.upload_model(push(&name, Some(at), &file, &[]), &Progress::none()).await.unwrap();
+        }
+        for key in [key(&mut random), key(&mut random)] {
+            b.put(&key, b"somebody's, later").await;
+            foreign.insert(key);
+        }
+        b.put_own(&format!("{name}/v4/orphan.bin"), b"ours").await;
+        b.storage.delete_model_version(&model(&name), &version("1")).await.unwrap();
+        if random.bool() {
+            b.put(&format!("{name}/v2/manifest.json"), b"damaged").await;
+        }
+        b.storage.delete_model_version(&model(&name), &version("2")).await.unwrap();
+        collect(&b).await;
+        let left: BTreeSet<String> = b.keys().await.into_iter().collect();
+        let lost: Vec<_> = foreign.difference(&left).collect();
+        assert!(lost.is_empty(), "round {round}: {lost:?}");
+        for gone in [format!("{name}/v1/only-ours.bin"), format!("{name}/v2/only-ours.bin"), format!("{name}/v4/orphan.bin")] {
+            assert!(!left.contains(&gone), "round {round}: {gone} is left");
+        }
+        assert!(fs::exists(b.path("only-ours.bin")).unwrap());
+        b.storage.verify(&format!("{name}@3").parse().unwrap(), &Progress::none()).await.unwrap();
+    }
+}
