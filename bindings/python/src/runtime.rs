@@ -21,7 +21,7 @@ use crate::progress::Watcher;
 /// How often a wait looks up.
 const TICK: Duration = Duration::from_millis(40);
 
-/// How long dropped work may take to be gone. It is a few file operations.
+/// How long dropped work may take to be gone. It is a few file operations, and the lease that is withdrawn.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// The runtime, with the process that it is of.
@@ -65,7 +65,11 @@ where
         }
         if let Err(raised) = py.check_signals().and_then(|()| watcher.tell(py)) {
             task.abort();
-            let _ = py.detach(|| runtime.block_on(async { timeout(FAREWELL, &mut task).await }));
+            let gone = async {
+                let _ = (&mut task).await;
+                modeldepot::settled().await;
+            };
+            let _ = py.detach(|| runtime.block_on(async { timeout(FAREWELL, gone).await }));
             return Err(raised);
         }
     }

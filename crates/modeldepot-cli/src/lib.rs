@@ -89,6 +89,8 @@ fn obey(args: Args, ui: &Ui) -> (Option<Settings>, Result<(), Error>) {
 /// Waits a moment for the tasks of dropped work to be gone: one that is cut off by the end of the runtime instead may
 /// find the threads it needs missing, and panic.
 async fn settled() {
+    // The lease of a push that was broken off while it took it is withdrawn, unless the server does not answer.
+    let _ = tokio::time::timeout(Duration::from_secs(3), modeldepot::settled()).await;
     let tasks = tokio::runtime::Handle::current().metrics();
     for _ in 0..100 {
         if tasks.num_alive_tasks() == 0 {

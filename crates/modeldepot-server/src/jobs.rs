@@ -1,9 +1,11 @@
 //! Verifications that run in the background, and how far they are.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use modeldepot::{ArtifactPath, ErrorKind, Event, ModelName, ModelStorage, Progress, Selector, Version};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -63,6 +65,22 @@ impl Jobs {
     /// # Errors
     /// A problem when too many are running.
     pub(crate) fn verify(&self, storage: &ModelStorage, model: &ModelName, version: &Version) -> Result<Arc<Job>> {
+        let storage = storage.clone();
+        self.begin(model, version, move |selector, progress| async move {
+            let verified = storage.verify(&selector, &progress).await?;
+            Ok(End::Proven { unproven: verified.unproven })
+        })
+    }
+
+    fn begin<W>(
+        &self,
+        model: &ModelName,
+        version: &Version,
+        work: impl FnOnce(Selector, Progress) -> W,
+    ) -> Result<Arc<Job>>
+    where
+        W: Future<Output = modeldepot::Result<End>> + Send + 'static,
+    {
         let mut jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let ended = |job: &Job| *job.ended.lock().unwrap_or_else(PoisonError::into_inner);
         jobs.retain(|_, job| ended(job).is_none_or(|at| at.elapsed() < REMEMBERED));
@@ -83,26 +101,66 @@ impl Jobs {
         let (model, version) = (model.clone(), version.clone());
         let job = Arc::new(Job { id: Uuid::new_v4(), model, version, state, ended: Mutex::default() });
         jobs.insert(job.id, Arc::clone(&job));
-        tokio::spawn(run(storage.clone(), Arc::clone(&job), Arc::new(tell)));
+        let tell = Arc::new(tell);
+        let selector = Selector { model: job.model.clone(), version: Some(job.version.clone()) };
+        tokio::spawn(run(work(selector, progress(Arc::clone(&tell))), Arc::clone(&job), tell));
         Ok(job)
     }
 }
 
-async fn run(storage: ModelStorage, job: Arc<Job>, tell: Arc<watch::Sender<State>>) {
-    let told = Arc::clone(&tell);
-    let progress = Progress::new(move |event| {
+/// Tells those who watch how far it is.
+fn progress(told: Arc<watch::Sender<State>>) -> Progress {
+    Progress::new(move |event| {
         told.send_modify(|state| match event {
             Event::Planned { files, bytes } => (state.files, state.bytes) = (files, bytes),
             Event::Begun { path, .. } => state.file = Some(path),
             Event::Moved { bytes, .. } => state.bytes_done += bytes,
             Event::Finished { .. } => state.files_done += 1,
         });
-    });
-    let selector = Selector { model: job.model.clone(), version: Some(job.version.clone()) };
-    let end = match storage.verify(&selector, &progress).await {
-        Ok(verified) => End::Proven { unproven: verified.unproven },
-        Err(error) => End::Failed(error.into()),
+    })
+}
+
+/// Does the work, and notes how it ended, whichever way that was: a job that panicked must not run for ever.
+async fn run(
+    work: impl Future<Output = modeldepot::Result<End>>,
+    job: Arc<Job>,
+    tell: Arc<watch::Sender<State>>,
+) {
+    let end = match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(Ok(end)) => end,
+        Ok(Err(error)) => End::Failed(error.into()),
+        Err(_) => End::Failed(crate::routes::broken()),
     };
     *job.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     tell.send_modify(|state| state.end = Some(end));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_frees_its_slot_and_is_told() {
+        let jobs = Jobs::default();
+        for n in 0..3 * AT_ONCE {
+            let (model, version) = ("m".parse().unwrap(), n.to_string().parse().unwrap());
+            let job = jobs.begin(&model, &version, |_, _| async { panic!("planted") }).unwrap();
+            let mut state = job.state.clone();
+            let ended = state.wait_for(|state| state.end.is_some()).await.unwrap().clone();
+            let Some(End::Failed(problem)) = ended.end else { panic!("{ended:?}") };
+            assert_eq!(serde_json::to_value(problem.document()).unwrap()["kind"], "internal");
+        }
+    }
+
+    #[tokio::test]
+    async fn no_more_than_a_few_at_once() {
+        let jobs = Jobs::default();
+        let begin = |n: usize| {
+            jobs.begin(&"m".parse().unwrap(), &n.to_string().parse().unwrap(), |_, _| std::future::pending())
+        };
+        for n in 0..AT_ONCE {
+            begin(n).unwrap();
+        }
+        assert!(begin(AT_ONCE).is_err());
+    }
 }

@@ -124,6 +124,9 @@ pub struct Server {
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
+    /// Ends uploads that were abandoned.
+    sweep: JoinHandle<()>,
+    uploads: Arc<Uploads>,
 }
 
 impl fmt::Debug for Server {
@@ -150,11 +153,12 @@ impl Server {
         let listener = TcpListener::bind(listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         let storage = ModelStorage::open(&settings).await?;
+        let uploads: Arc<Uploads> = Arc::default();
         let service = Service {
             gate,
             guard: Guard::new(!closed, public_url, rate, patience.body),
             jobs: Jobs::default(),
-            uploads: Uploads::default(),
+            uploads: Arc::clone(&uploads),
             metrics: Metrics::new(),
             redirect,
             staging,
@@ -163,9 +167,10 @@ impl Server {
         };
         let app = App { catalog: Catalog::new(storage.clone()), storage, service: Arc::new(service) };
         let (stop, stopped) = oneshot::channel();
+        let sweep = tokio::spawn(Arc::clone(&uploads).sweep());
         let task = tokio::spawn(accept(listener, routes::router(app), patience, stopped));
         tracing::info!(%address, "serving");
-        Ok(Server { address, stop: Some(stop), task })
+        Ok(Server { address, stop: Some(stop), task, sweep, uploads })
     }
 
     /// Returns the address it listens on, with the port that the system chose.
@@ -191,12 +196,15 @@ impl Server {
             let _ = stop.send(());
         }
         let _ = (&mut self.task).await;
+        // This service alone could complete them.
+        let _ = timeout(STOP_PATIENCE, self.uploads.end()).await;
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         self.task.abort();
+        self.sweep.abort();
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) struct Service {
     pub(crate) gate: Gate,
     pub(crate) guard: Guard,
     pub(crate) jobs: Jobs,
-    pub(crate) uploads: Uploads,
+    pub(crate) uploads: Arc<Uploads>,
     pub(crate) metrics: Metrics,
     pub(crate) redirect: Redirect,
     /// Where uploads lie until they are published.

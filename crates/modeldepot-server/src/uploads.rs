@@ -1,11 +1,17 @@
-//! Uploads in parts: begun, and not completed yet. They are kept in memory: a service that restarts has forgotten them,
-//! and the bucket's claims go stale by themselves.
+//! Uploads in parts: begun, and not completed yet. They are kept in memory: a service that restarts has forgotten them.
+//!
+//! Their number is bounded, and so is the life of each: one that nobody asks about any more is given up by the clock,
+//! with its lease and its parts, whether another one is begun or not.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use modeldepot::{DirectUpload, ErrorKind};
+use futures_util::FutureExt as _;
+use modeldepot::{DirectUpload, ErrorKind, Published};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use crate::problem::{Problem, Result};
@@ -13,51 +19,261 @@ use crate::problem::{Problem, Result};
 /// Uploads at once.
 const MOST: usize = 100;
 
-/// How long one may take.
-pub(crate) const LIFETIME: Duration = Duration::from_secs(24 * 3600);
+/// How long one may go without a request about it. The URLs of its parts end sooner, so nothing can be sent any more.
+pub(crate) const IDLE: Duration = Duration::from_secs(2 * 3600);
+
+/// How long one may take in all.
+const LIFETIME: Duration = Duration::from_secs(24 * 3600);
+
+/// How often it is looked whether one is over.
+const SWEPT_EVERY: Duration = Duration::from_secs(60);
+
+/// How long giving one up may take.
+const GIVING_UP: Duration = Duration::from_secs(60);
+
+/// What is uploaded.
+pub(crate) trait Upload: Send + Sync + 'static {
+    /// What it becomes.
+    type Done: Send;
+    /// Publishes it.
+    fn complete(&self) -> impl Future<Output = modeldepot::Result<Self::Done>> + Send;
+    /// Whether it can be completed later, after a failure.
+    fn is_open(&self) -> bool;
+    /// Frees what it holds in the bucket.
+    fn abort(self) -> impl Future<Output = ()> + Send;
+}
+
+impl Upload for DirectUpload {
+    type Done = Published;
+
+    async fn complete(&self) -> modeldepot::Result<Published> {
+        DirectUpload::complete(self).await
+    }
+
+    fn is_open(&self) -> bool {
+        DirectUpload::is_open(self)
+    }
+
+    async fn abort(self) {
+        DirectUpload::abort(self).await;
+    }
+}
 
 /// An upload. None while it is being completed, and once that is done.
-type Slot = Arc<tokio::sync::Mutex<Option<DirectUpload>>>;
+pub(crate) type Slot<U = DirectUpload> = Arc<tokio::sync::Mutex<Option<U>>>;
+
+/// An upload that counts.
+struct Kept<U> {
+    slot: Slot<U>,
+    begun: Instant,
+    /// When it was last asked about.
+    used: Instant,
+    _room: Room,
+}
+
+/// Room for one upload. Free again when this is dropped.
+pub(crate) struct Room(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
 
 /// The uploads of this process.
-#[derive(Default)]
-pub(crate) struct Uploads(Mutex<HashMap<Uuid, (Instant, Slot)>>);
+pub(crate) struct Uploads<U = DirectUpload> {
+    kept: Mutex<HashMap<Uuid, Kept<U>>>,
+    room: Arc<Semaphore>,
+}
 
-impl Uploads {
-    /// Makes sure that there is room for one more. Those that took too long are given up.
+impl<U> Default for Uploads<U> {
+    fn default() -> Self {
+        Self { kept: Mutex::default(), room: Arc::new(Semaphore::new(MOST)) }
+    }
+}
+
+impl<U: Upload> Uploads<U> {
+    /// Makes sure that there is room for one more.
     ///
     /// # Errors
     /// A problem when there are too many.
-    pub(crate) fn make_room(&self) -> Result<()> {
-        let mut uploads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let late: Vec<Uuid> =
-            uploads.iter().filter(|(_, (begun, _))| begun.elapsed() > LIFETIME).map(|(id, _)| *id).collect();
-        for (_, slot) in late.iter().filter_map(|id| uploads.remove(id)) {
-            tokio::spawn(async move {
-                if let Some(upload) = slot.lock().await.take() {
-                    upload.abort().await;
-                }
-            });
-        }
-        match uploads.len() >= MOST {
-            true => Err(Problem::new(ErrorKind::Unavailable, format!("{MOST} uploads are under way"))
-                .hint("complete one, or give one up with `DELETE /api/v1/uploads/{id}`")),
-            false => Ok(()),
-        }
+    pub(crate) fn room(&self) -> Result<Room> {
+        let room = Arc::clone(&self.room).try_acquire_owned();
+        room.map(Room).map_err(|_| {
+            Problem::new(ErrorKind::Unavailable, format!("{MOST} uploads are under way"))
+                .hint("complete one, or give one up with `DELETE /api/v1/uploads/{id}`")
+        })
     }
 
-    pub(crate) fn add(&self, upload: DirectUpload) -> Uuid {
-        let id = Uuid::new_v4();
+    pub(crate) fn add(&self, upload: U, room: Room) -> Uuid {
+        let (id, now) = (Uuid::new_v4(), Instant::now());
         let slot = Arc::new(tokio::sync::Mutex::new(Some(upload)));
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, (Instant::now(), slot));
+        self.kept().insert(id, Kept { slot, begun: now, used: now, _room: room });
         id
     }
 
-    pub(crate) fn find(&self, id: Uuid) -> Option<Slot> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).map(|(_, slot)| Arc::clone(slot))
+    /// Finds an upload, which is in use by that.
+    pub(crate) fn find(&self, id: Uuid) -> Option<Slot<U>> {
+        let mut uploads = self.kept();
+        let kept = uploads.get_mut(&id)?;
+        kept.used = Instant::now();
+        Some(Arc::clone(&kept.slot))
     }
 
-    pub(crate) fn remove(&self, id: Uuid) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    /// Completes an upload; none when there is no such upload any more. It is over then, unless it failed and can be
+    /// completed later.
+    pub(crate) async fn complete(&self, id: Uuid) -> Option<modeldepot::Result<U::Done>> {
+        let slot = self.find(id)?;
+        let mut slot = slot.lock().await;
+        let upload = slot.take()?;
+        let done = AssertUnwindSafe(upload.complete()).catch_unwind().await;
+        if matches!(done, Ok(Err(_))) && upload.is_open() {
+            *slot = Some(upload);
+            // It took a while, and is there to be asked about again.
+            self.find(id);
+        } else {
+            self.kept().remove(&id);
+            upload.abort().await;
+        }
+        Some(done.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    }
+
+    /// Gives an upload up, once it is not being completed any more.
+    pub(crate) async fn give_up(&self, id: Uuid) {
+        let Some(slot) = self.find(id) else { return };
+        let upload = slot.lock().await.take();
+        self.kept().remove(&id);
+        if let Some(upload) = upload {
+            abort(upload).await;
+        }
+    }
+
+    /// Gives up what is over, again and again.
+    pub(crate) async fn sweep(self: Arc<Self>) {
+        loop {
+            sleep(SWEPT_EVERY).await;
+            let over = |kept: &Kept<U>| kept.used.elapsed() > IDLE || kept.begun.elapsed() > LIFETIME;
+            for upload in self.take(over) {
+                tracing::info!("giving up an upload that was begun and abandoned");
+                abort(upload).await;
+            }
+        }
+    }
+
+    /// Gives up everything: the service ends, and nobody could complete it any more.
+    pub(crate) async fn end(&self) {
+        for upload in self.take(|_| true) {
+            abort(upload).await;
+        }
+    }
+
+    /// Takes uploads out that nobody is at work on.
+    fn take(&self, wanted: impl Fn(&Kept<U>) -> bool) -> Vec<U> {
+        let mut taken = Vec::new();
+        self.kept().retain(|_, kept| {
+            if !wanted(kept) {
+                return true;
+            }
+            // One that is being completed is not abandoned.
+            let Ok(mut slot) = kept.slot.try_lock() else { return true };
+            taken.extend(slot.take());
+            false
+        });
+        taken
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, Kept<U>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn abort(upload: impl Upload) {
+    let aborted = AssertUnwindSafe(timeout(GIVING_UP, upload.abort())).catch_unwind().await;
+    if !matches!(aborted, Ok(Ok(()))) {
+        tracing::warn!("an upload could not be given up; its lease goes stale, and `gc` finds its parts");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// An upload that counts how often it was given up.
+    #[derive(Clone, Default)]
+    struct Fake {
+        aborted: Arc<AtomicUsize>,
+        panics: bool,
+        hangs: bool,
+        takes: Duration,
+    }
+
+    impl Upload for Fake {
+        type Done = ();
+
+        async fn complete(&self) -> modeldepot::Result<()> {
+            assert!(!self.panics, "planted");
+            sleep(self.takes).await;
+            Ok(())
+        }
+
+        fn is_open(&self) -> bool {
+            true
+        }
+
+        async fn abort(self) {
+            if self.hangs {
+                std::future::pending().await
+            }
+            self.aborted.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn full(fake: &Fake) -> (Arc<Uploads<Fake>>, Vec<Uuid>) {
+        let uploads = Arc::new(Uploads::default());
+        let ids = (0..MOST).map(|_| uploads.add(fake.clone(), uploads.room().unwrap())).collect();
+        assert!(uploads.room().is_err());
+        tokio::spawn(Arc::clone(&uploads).sweep());
+        (uploads, ids)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_abandoned_ends_by_the_clock_alone() {
+        let fake = Fake::default();
+        let (uploads, ids) = full(&fake);
+        sleep(IDLE - SWEPT_EVERY).await;
+        assert_eq!(fake.aborted.load(Ordering::Relaxed), 0);
+        uploads.find(ids[0]).unwrap();
+        sleep(3 * SWEPT_EVERY).await;
+        assert_eq!(fake.aborted.load(Ordering::Relaxed), MOST - 1, "all but the one that was asked about");
+        assert!(uploads.find(ids[1]).is_none() && uploads.room().is_ok());
+        for _ in 0..30 {
+            sleep(IDLE / 2).await;
+            uploads.find(ids[0]);
+        }
+        assert!(uploads.find(ids[0]).is_none(), "not for ever, however often it is asked about");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_cannot_be_given_up_keeps_no_room() {
+        let (uploads, _) = full(&Fake { hangs: true, ..Fake::default() });
+        sleep(IDLE + 2 * SWEPT_EVERY).await;
+        assert_eq!(uploads.room.available_permits(), MOST);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_being_completed_is_not_abandoned() {
+        let fake = Fake { takes: 2 * IDLE, ..Fake::default() };
+        let uploads = Arc::new(Uploads::default());
+        let id = uploads.add(fake, uploads.room().unwrap());
+        tokio::spawn(Arc::clone(&uploads).sweep());
+        uploads.complete(id).await.unwrap().unwrap();
+        assert!(uploads.complete(id).await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_frees_its_room_and_what_it_holds() {
+        let fake = Fake { panics: true, ..Fake::default() };
+        let (uploads, ids) = full(&fake);
+        for id in ids {
+            let uploads = Arc::clone(&uploads);
+            tokio::spawn(async move { uploads.complete(id).await }).await.unwrap_err();
+        }
+        assert_eq!((uploads.room.available_permits(), fake.aborted.load(Ordering::Relaxed)), (MOST, MOST));
     }
 }

@@ -82,10 +82,15 @@ async fn no_such_page(State(app): State<App>, uri: Uri, headers: HeaderMap) -> R
         .into_response()
 }
 
-/// Returns what a task returned, or goes on with its panic.
+/// Returns what a task returned. One that panicked is a failure of this request alone, which is answered like any other.
 pub(crate) fn joined<T>(result: Result<T, JoinError>) -> Result<T, Problem> {
-    result.map_err(|error| match error.try_into_panic() {
-        Ok(panic) => std::panic::resume_unwind(panic),
-        Err(_) => Problem::new(ErrorKind::Unavailable, "the service is stopping"),
+    result.map_err(|error| match error.is_panic() {
+        true => broken(),
+        false => Problem::new(ErrorKind::Unavailable, "the service is stopping"),
     })
+}
+
+/// The problem of work that panicked.
+pub(crate) fn broken() -> Problem {
+    Problem::new(ErrorKind::Internal, "the service failed while it did this").hint("its log has the panic; report it")
 }

@@ -1,12 +1,11 @@
 //! Publishing in three steps: begin, the parts, complete. The bytes go to the S3 endpoint, by presigned URLs.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use modeldepot::{ArtifactPath, Blake3, DirectUpload, Error, ErrorKind, Offer, OfferedFile};
+use modeldepot::{ArtifactPath, Blake3, Error, ErrorKind, Offer, OfferedFile};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -19,7 +18,7 @@ use super::publish::PublishedDocument;
 use crate::auth::Publisher;
 use crate::problem::{Problem, Result};
 use crate::state::App;
-use crate::uploads::LIFETIME;
+use crate::uploads::{IDLE, Slot};
 
 /// How long the URL of a part leads somewhere.
 const PART_LIFE: Duration = Duration::from_secs(3600);
@@ -86,7 +85,7 @@ pub(crate) struct UploadDocument {
     id: Uuid,
     model: String,
     version: String,
-    /// Until when it must be completed.
+    /// Until when it must be completed, or the URLs of parts be asked for again, which gives it more time: a day in all.
     #[serde(with = "time::serde::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     expires: OffsetDateTime,
@@ -141,10 +140,10 @@ pub(crate) async fn begin(
         created: None,
         tool: concat!("modeldepot-server ", env!("CARGO_PKG_VERSION")).to_owned(),
     };
-    app.service.uploads.make_room()?;
-    let storage = app.storage.clone();
-    // A client that does not wait for it must not leave the claim behind: it is then given up in time.
-    let begun = tokio::spawn(async move {
+    let room = app.service.uploads.room()?;
+    let (storage, uploads) = (app.storage.clone(), std::sync::Arc::clone(&app.service.uploads));
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let begin = async move {
         let upload = storage.begin_upload(offer).await.map_err(|error| super::publish::told(&error))?;
         let files = upload.files().map(|file| FileDocument {
             path: file.path.to_string(),
@@ -156,12 +155,18 @@ pub(crate) async fn begin(
             files: files.collect(),
             model: upload.model().to_string(),
             version: upload.version().to_string(),
-            expires: begun + LIFETIME,
-            id: app.service.uploads.add(upload),
+            expires: begun + IDLE,
+            id: app.service.uploads.add(upload, room),
         };
         Ok::<_, Problem>(document)
+    };
+    tokio::spawn(async move {
+        // A client that did not wait for it must not leave the lease behind.
+        if let Err(Ok(document)) = tell.send(begin.await) {
+            uploads.give_up(document.id).await;
+        }
     });
-    let document = super::joined(begun.await)??;
+    let document = told.await.map_err(|_| super::broken())??;
     let place = format!("/api/v1/uploads/{}", document.id);
     Ok((StatusCode::CREATED, [(header::LOCATION, place)], axum::Json(document)).into_response())
 }
@@ -213,14 +218,14 @@ struct PartDocument {
     url: String,
 }
 
-fn find(app: &App, id: &str) -> Result<(Uuid, Arc<tokio::sync::Mutex<Option<DirectUpload>>>)> {
+fn find(app: &App, id: &str) -> Result<(Uuid, Slot)> {
     let found = Uuid::try_parse(id).ok().and_then(|id| Some((id, app.service.uploads.find(id)?)));
     found.ok_or_else(|| unknown(id))
 }
 
 fn unknown(id: &str) -> Problem {
     Problem::new(ErrorKind::NotFound, format!("upload `{}` does not exist", id.escape_debug()))
-        .hint("an upload ends when it is completed or given up, after a day, and with the service that began it")
+        .hint("an upload ends when it is completed or given up, after two hours without a request about it, after a day, and with the service that began it")
 }
 
 /// Ask where parts go
@@ -274,16 +279,11 @@ pub(crate) async fn complete(_: Publisher, State(app): State<App>, Path(id): Pat
     let (id, slot) = find(&app, &id)?;
     // It goes on when the client does not wait for it.
     let work = tokio::spawn(async move {
-        let mut slot = slot.lock().await;
-        let upload = slot.take().ok_or_else(|| unknown(&id.to_string()))?;
-        let published = upload.complete().await;
-        if published.is_err() && upload.is_open() {
-            *slot = Some(upload);
-        } else {
-            app.service.uploads.remove(id);
-            app.catalog.changed(upload.model());
-            upload.abort().await;
-        }
+        let gone = || unknown(&id.to_string());
+        let model = slot.lock().await.as_ref().map(|upload| upload.model().clone()).ok_or_else(gone)?;
+        let published = app.service.uploads.complete(id).await;
+        app.catalog.changed(&model);
+        let published = published.ok_or_else(gone)?;
         // The request is right, and what was sent before it is not.
         let conflicts = |error: &Error| matches!(error, Error::PartMissing { .. } | Error::NotAsAnnounced { .. });
         Ok::<_, Problem>(PublishedDocument::of(&published.map_err(|error| match conflicts(&error) {
@@ -303,13 +303,8 @@ pub(crate) async fn complete(_: Publisher, State(app): State<App>, Path(id): Pat
     responses((status = 204, description = "It is gone"), Problems),
 )]
 pub(crate) async fn abort(_: Publisher, State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode> {
-    let (id, slot) = find(&app, &id)?;
-    let ended = tokio::spawn(async move {
-        if let Some(upload) = slot.lock().await.take() {
-            upload.abort().await;
-        }
-        app.service.uploads.remove(id);
-    });
+    let (id, _) = find(&app, &id)?;
+    let ended = tokio::spawn(async move { app.service.uploads.give_up(id).await });
     super::joined(ended.await)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -49,6 +49,11 @@ impl Place {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Place {
+        Place::failing(None, change).await
+    }
+
+    /// A service on a server that fails by a plan.
+    pub(crate) async fn failing(faults: Option<modeldepot_embedded::Faults>, change: impl FnOnce(&mut Config)) -> Place {
         let folder = tempfile::tempdir().unwrap();
         let s3 = S3::start(modeldepot_embedded::Config {
             data: folder.path().join("data"),
@@ -57,7 +62,7 @@ impl Place {
             secret_key: "minioadmin".to_owned(),
             buckets: Vec::new(),
             ignore_conditions: false,
-            faults: None,
+            faults,
         })
         .await
         .unwrap();

@@ -1,7 +1,12 @@
 //! Publishing in three steps, the bytes sent to the S3 endpoint itself.
 
+use std::time::Duration;
+
 use hyper::Method;
+use modeldepot_embedded::{Fault, Faults};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 use crate::place::{Place, bytes, send};
 
@@ -109,4 +114,83 @@ async fn an_upload_that_is_given_up_leaves_nothing() {
         let refused = place.post(UPLOADS, &bad).await;
         assert!([400, 409].contains(&refused.status.as_u16()), "{refused:?}");
     }
+}
+
+/// Waits until nobody holds a lease any more.
+async fn no_lease(place: &Place) {
+    let (client, bucket) = (place.storage.client(), place.storage.bucket());
+    for _ in 0..400 {
+        if client.list_objects(bucket, ".depot/claims/").await.unwrap().is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("a lease is left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_does_not_wait_leaves_no_lease_and_no_parts() {
+    let slow = Faults::new(1).with(Fault::Delay, 1.0).only("/.depot/claims/").longest_delay(Duration::from_millis(600));
+    let place = Place::failing(Some(slow), |_| {}).await;
+    place.storage.probe().await.unwrap();
+    let body = json!({"version": "1", "files": [{"path": "m", "size": 7}]}).to_string();
+    let head = format!(
+        "POST {UPLOADS} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    for _ in 0..3 {
+        let mut stream = TcpStream::connect(place.address()).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // Long enough for each to have put its lease.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    place.s3.as_ref().unwrap().heal();
+    no_lease(&place).await;
+    let left = place.storage.client().list_multipart_uploads(place.storage.bucket(), "").await.unwrap();
+    assert!(left.is_empty(), "{left:?}");
+    place.post(UPLOADS, &json!({"version": "1", "files": [{"path": "m", "size": 7}]})).await.is(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_end_with_their_service() {
+    let place = Place::new().await;
+    place.post(UPLOADS, &json!({"version": "1", "files": [{"path": "m", "size": 7}]})).await.is(201);
+    let Place { storage, server, s3, folder } = place;
+    server.stop().await;
+    let (client, bucket) = (storage.client(), storage.bucket());
+    assert!(client.list_objects(bucket, ".depot/claims/").await.unwrap().is_empty());
+    assert!(client.list_multipart_uploads(bucket, "").await.unwrap().is_empty());
+    drop((s3, folder));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_goes_away_frees_what_it_had_staged() {
+    let place = Place::new().await;
+    let staging = place.folder.path().join("staging");
+    let staged = || std::fs::read_dir(&staging).map_or(0, |entries| entries.count());
+    let forms = ["PUT /api/v1/models/m/versions/1/files/f HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n123".to_owned(), {
+        let part = "--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n123";
+        format!("POST /api/v1/models/m/versions HTTP/1.1\r\nhost: localhost\r\ncontent-type: multipart/form-data; boundary=b\r\ncontent-length: 1000\r\n\r\n{part}")
+    }];
+    for form in forms {
+        let mut stream = TcpStream::connect(place.address()).await.unwrap();
+        stream.write_all(form.as_bytes()).await.unwrap();
+        for _ in 0..200 {
+            if staged() == 1 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(staged(), 1, "{form}");
+        drop(stream);
+        for _ in 0..200 {
+            if staged() == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(staged(), 0, "{form}");
+    }
+    no_lease(&place).await;
 }

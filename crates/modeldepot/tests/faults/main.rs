@@ -7,6 +7,7 @@
 
 mod actor;
 mod check;
+mod leases;
 mod ledger;
 mod plan;
 mod reduced;

@@ -10,11 +10,16 @@ use crate::plan::{Content, Plan};
 use crate::world::World;
 
 /// A server that was probed and now fails by this plan.
-async fn failing(faults: Faults) -> (World, ModelStorage) {
+pub(crate) async fn failing(faults: Faults) -> (World, ModelStorage) {
+    failing_at(faults, false).await
+}
+
+/// The same, on a server that ignores conditions or not.
+pub(crate) async fn failing_at(faults: Faults, ignore_conditions: bool) -> (World, ModelStorage) {
     let content = Content { files: vec![("h.json", 100), ("m.bin", 50_000)] };
     let plan = Plan {
         seed: 0,
-        ignore_conditions: false,
+        ignore_conditions,
         probed_under_faults: false,
         restarted_at_the_end: false,
         away: Duration::ZERO,
@@ -33,7 +38,7 @@ fn first(fault: Fault, request: &str) -> Faults {
     Faults::new(1).with(fault, 1.0).only(request).times(1)
 }
 
-async fn push(world: &World, storage: &ModelStorage, version: Option<&str>, content: usize) -> Result<Published> {
+pub(crate) async fn push(world: &World, storage: &ModelStorage, version: Option<&str>, content: usize) -> Result<Published> {
     let version = version.map(str::to_owned);
     let wish = Wish { model: "m", version, content, second: 0, machine: 0 };
     let request = modeldepot::Push { journal: None, ..wish.request(world) };

@@ -1,5 +1,6 @@
 //! The steps of a cleaner, and of the user's delete.
 
+use crate::decide;
 use crate::protocol::Bug;
 use crate::steps::{Steps, Who};
 use crate::world::{Claim, Clean, Delete, Request, Spent, World};
@@ -21,14 +22,20 @@ impl Steps<'_> {
             }
             Clean::Lists => {
                 let living = self.world.claims.contains(&Claim::Living);
-                if living || !self.protocol.keeps_claims() {
-                    self.see(who, "lists a living claim", go(Clean::Unmarks));
-                }
-                if !living {
-                    self.see(who, "lists no living claim", go(Clean::Looks));
+                for leased in [true, false] {
+                    // Where claims are worth nothing it may find any.
+                    if leased != living && (self.protocol.keeps_claims() || living) {
+                        continue;
+                    }
+                    match decide::retires(leased, false) {
+                        false => self.see(who, "lists a living claim", go(Clean::Unmarks)),
+                        true => self.see(who, "lists no living claim", go(Clean::Looks)),
+                    }
                 }
             }
-            Clean::Looks if self.world.manifest.is_some() => self.see(who, "finds a manifest", go(Clean::Unmarks)),
+            Clean::Looks if !decide::retires(false, self.world.manifest.is_some()) => {
+                self.see(who, "finds a manifest", go(Clean::Unmarks));
+            }
             Clean::Looks if hasty => self.see(who, "finds no manifest", go(Clean::Removes(1))),
             Clean::Looks => self.see(who, "finds no manifest", go(Clean::Spends)),
             Clean::Spends => {
@@ -52,7 +59,7 @@ impl Steps<'_> {
     /// Removes the mark of another cleaner, which may be dead or not. Once the name is spent nobody needs marks.
     fn sweep(&mut self, c: u8) {
         let others = self.world.marks & !(1 << c);
-        let may = self.world.spent != Spent::No || self.protocol.has(Bug::SweepsMarks);
+        let may = decide::lock_is_idle(self.world.spent != Spent::No) || self.protocol.has(Bug::SweepsMarks);
         if others != 0 && may && !self.protocol.has(Bug::SharedMark) {
             let other = others.trailing_zeros() as u8;
             let mut world = self.world;

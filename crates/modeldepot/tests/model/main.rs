@@ -1,9 +1,10 @@
 //! An exhaustive model of publishing, deleting and collecting one version.
 //!
 //! Every order of every request of up to three pushers, two cleaners and the user's delete is tried, with stalls and
-//! deaths at every step and with requests that act long after their process has gone on. It says nothing about the
-//! code, only about the rules, which `docs/decisions/2026-11-23-model-of-the-protocol.md` sums up; the code is held to
-//! them by the tests next door.
+//! deaths at every step and with requests that act long after their process has gone on. What follows from an answer is
+//! decided by the product's own code, which is included here: `src/storage/decide.rs`. In which order the requests go
+//! out is written here once more; `docs/decisions/2026-11-26-one-winner-without-conditions.md` says what is shared, and the
+//! tests next door hold the code to the order. `docs/decisions/2026-11-23-model-of-the-protocol.md` sums the rules up.
 //!
 //! Left out, and why that loses nothing:
 //! - The parts of large files. Nobody sees them; completing them creates the object in one step, of parts that the
@@ -16,6 +17,9 @@
 
 mod bugs;
 mod cleaner;
+mod contest;
+#[path = "../../src/storage/decide.rs"]
+mod decide;
 mod protocol;
 mod pusher;
 mod rules;

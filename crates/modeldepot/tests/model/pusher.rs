@@ -1,5 +1,6 @@
 //! The steps of a pusher.
 
+use crate::decide::{self, Begin, Check, Checked, Contend, Count, Others, Own, Patience, ReadBack, Stage, Standing, Write};
 use crate::protocol::{Bug, Protocol};
 use crate::steps::{Steps, Who};
 use crate::world::{Claim, Push, Request, Spent, World};
@@ -18,7 +19,10 @@ impl Steps<'_> {
             Push::LooksAgain => self.look_again(p),
             Push::Counts => self.count(p),
             Push::Vacant => {
-                let next = if self.world.manifest.is_none() { Push::Publishes } else { Push::ReadsBack };
+                let next = match decide::write(self.protocol.conditions, self.world.manifest.is_some()) {
+                    Write::Nothing => Push::ReadsBack,
+                    Write::Create | Write::Put => Push::Publishes,
+                };
                 self.go(p, "looks that there is no manifest", next);
             }
             Push::Publishes => self.publish(p),
@@ -45,8 +49,18 @@ impl Steps<'_> {
     /// The pusher fails. Where claims are worth nothing that is as good as a stall for ever, and not worth a state.
     fn fail(&mut self, p: u8, what: &'static str) {
         if self.protocol.keeps_claims() {
-            self.go(p, what, end_of_failure(self.protocol));
+            self.go(p, what, self.end_of_failure(p));
         }
+    }
+
+    /// What a push does about its claim when it fails.
+    fn end_of_failure(&self, p: u8) -> Push {
+        let at = self.world.pushes[p as usize];
+        let unsent = matches!(at, Push::Lists | Push::Takes(_) | Push::Looks | Push::Heeds);
+        // What the one before it under the same name sent may still be on its way.
+        let sent = !unsent || self.protocol.resumed && p == 1;
+        let withdraws = decide::withdraws(self.protocol.conditions, false, sent);
+        if withdraws || self.protocol.has(Bug::WithdrawsOnFailure) { Push::Leaves } else { Push::Over }
     }
 
     fn begin(&mut self, p: u8) {
@@ -78,25 +92,42 @@ impl Steps<'_> {
         };
         let (living, stale) = (others(Claim::Living), others(Claim::Stale));
         if self.protocol.has(Bug::NoListing) {
-            self.go(p, "takes itself for alone", Push::Looks);
-        } else if !self.holds(own) {
-            self.go(p, "has no living claim", Push::Over);
-        } else if living != 0 {
-            // The first by name may also wait and list again, which is this step later.
-            self.go(p, "is not alone", Push::Leaves);
-        } else {
-            self.go(p, "lists no other living claim", if stale == 0 { Push::Looks } else { Push::Takes(stale) });
+            return self.go(p, "takes itself for alone", Push::Looks);
+        }
+        let works = if stale == 0 { Push::Looks } else { Push::Takes(stale) };
+        for next in self.each(own, living != 0, decide::contend) {
+            match next {
+                Contend::Work => self.go(p, "holds the version", works),
+                // The name of the claim says whether to withdraw or to wait and list again, which is this step later.
+                Contend::Withdraw => self.go(p, "withdraws in favour of another", self.end_of_failure(p)),
+                Contend::Wait => {}
+            }
         }
     }
 
-    /// Whether a claim that is listed as one's own still counts. One that others take for dead does not: they may have
-    /// listed it already.
-    fn holds(&self, claim: u8) -> bool {
-        match self.world.claims[claim as usize] {
-            Claim::None => false,
-            Claim::Living => true,
-            Claim::Stale => self.protocol.has(Bug::TrustsOldClaim),
+    /// Asks for a decision about claims, with every order of names and every stage that others may be at. No rule of the
+    /// model depends on a number, so whatever name another has, it is right to try both. How one of them wins is shown
+    /// in `contest`.
+    fn each<T: PartialEq>(&self, own: u8, others: bool, decide: impl Fn(Own, Others, bool, Patience) -> T) -> Vec<T> {
+        let own = match self.world.claims[own as usize] {
+            Claim::None => Own::Missing,
+            // One that others take for dead does not count: they may have listed it already.
+            Claim::Stale if !self.protocol.has(Bug::TrustsOldClaim) => Own::Stale,
+            Claim::Living | Claim::Stale => Own::Fresh,
+        };
+        let stages = [None, Some(Stage::Contending), Some(Stage::Working)];
+        let seen = stages.iter().flat_map(|lower| stages.iter().map(|higher| Others { lower: *lower, higher: *higher }));
+        let seen = seen.filter(|seen| others != (*seen == Others::default()));
+        let mut decisions = Vec::new();
+        for seen in seen {
+            for patience in [Patience::Left, Patience::Over] {
+                let next = decide(own, seen, self.protocol.conditions, patience);
+                if !decisions.contains(&next) {
+                    decisions.push(next);
+                }
+            }
         }
+        decisions
     }
 
     fn take_over(&mut self, p: u8, claims: u8) {
@@ -108,17 +139,15 @@ impl Steps<'_> {
     }
 
     fn look(&mut self, p: u8) {
-        if self.standing(p) {
-            self.go(p, "finds its content published", Push::Checks);
-        } else if self.world.manifest.is_some() {
-            self.fail(p, "finds another content published");
-        } else {
-            self.go(p, "finds no manifest", Push::Heeds);
+        match decide::begin(true, self.world.manifest.is_some(), self.world.files != [0; 2], false) {
+            Begin::Compare if self.standing(p) => self.go(p, "finds its content published", Push::Checks),
+            Begin::Compare | Begin::Taken => self.fail(p, "finds another content published"),
+            Begin::Locked | Begin::Send => self.go(p, "finds no manifest", Push::Heeds),
         }
     }
 
     fn heed(&mut self, p: u8) {
-        if self.world.marks != 0 {
+        if decide::begin(true, false, self.world.files != [0; 2], self.world.marks != 0) != Begin::Send {
             return self.fail(p, "finds a mark");
         }
         let next = if self.protocol.has(Bug::ManifestFirst) { Push::Publishes } else { Push::Fills(0) };
@@ -143,7 +172,7 @@ impl Steps<'_> {
                 _ => Push::Fills(done),
             };
             let there = self.world.files[file as usize];
-            if !creates || there == 0 {
+            if !decide::reuses(creates, there != 0) {
                 let what = if file == 0 { "stores file 1" } else { "stores file 2" };
                 let then = |w: &mut World| w.pushes[p as usize] = next;
                 self.send(Who::Pusher(p), what, Request::File(p, file), then);
@@ -167,19 +196,21 @@ impl Steps<'_> {
         let next = if self.protocol.conditions { Push::Publishes } else { Push::Vacant };
         let own = self.protocol.claim(p);
         let others = (0..3).any(|q| q != own as usize && self.world.claims[q] == Claim::Living);
-        if !self.holds(own) {
-            self.fail(p, "has no living claim");
-        } else if self.protocol.conditions || !others || self.protocol.has(Bug::NoListing) {
-            self.go(p, "sees its claim", next);
-        } else {
-            self.fail(p, "is not alone any more");
+        for counted in self.each(own, others && !self.protocol.has(Bug::NoListing), decide::count) {
+            match counted {
+                Count::Publish => self.go(p, "sees its claim", next),
+                Count::Fail => self.fail(p, "does not hold the version any more"),
+                // This step later.
+                Count::Wait => {}
+            }
         }
     }
 
     fn publish(&mut self, p: u8) {
         let request = Request::Manifest(p);
         let done = if self.protocol.has(Bug::ManifestFirst) { Push::Fills(0) } else { Push::Checks };
-        let sure = self.protocol.has(Bug::NoReadBack) || self.protocol.conditions && self.world.manifest.is_none();
+        let creates = decide::write(self.protocol.conditions, false) == Write::Create;
+        let sure = self.protocol.has(Bug::NoReadBack) || creates && self.world.manifest.is_none();
         let next = if sure { done } else { Push::ReadsBack };
         let then = |w: &mut World| w.pushes[p as usize] = next;
         self.send(Who::Pusher(p), "writes the manifest", request, then);
@@ -198,36 +229,46 @@ impl Steps<'_> {
 
     fn read_back(&mut self, p: u8) {
         let done = if self.protocol.has(Bug::ManifestFirst) { Push::Fills(0) } else { Push::Checks };
-        match self.world.manifest {
-            None => self.fail(p, "reads no manifest back"),
-            Some(theirs) => {
-                let trusted = self.protocol.has(Bug::TrustsWriteId) && self.protocol.same_write(theirs, p);
-                if trusted || self.standing(p) {
-                    self.go(p, "reads its manifest back", done);
-                } else {
-                    self.fail(p, "reads another manifest back");
-                }
-            }
+        let standing = self.world.manifest.map(|theirs| {
+            let own = self.protocol.same_write(theirs, p);
+            Standing { own, same: self.standing(p) || own && self.protocol.has(Bug::TrustsWriteId) }
+        });
+        match decide::read_back(standing, true) {
+            ReadBack::Published | ReadBack::Already => self.go(p, "reads its manifest back", done),
+            ReadBack::Taken => self.fail(p, "reads another manifest back"),
+            ReadBack::Nothing => self.fail(p, "reads no manifest back"),
         }
     }
 
     /// The last looks, and the word to the user.
     fn check(&mut self, p: u8, at: Push) {
-        let unmarked = self.world.marks == 0;
-        let unspent = self.world.spent == Spent::No;
+        let (marked, spent) = (self.world.marks != 0, self.world.spent != Spent::No);
         if self.protocol.has(Bug::NoCheck) {
             return self.tell(p);
         }
-        match at {
-            Push::Checks if self.protocol.has(Bug::NameBesideMarks) && unspent => {
-                self.go(p, "finds no tombstone", Push::Unspent);
-            }
-            Push::Checks if unmarked => self.go(p, "finds no mark", Push::Unmarked),
-            Push::Unmarked if unspent => self.tell(p),
-            Push::Unspent if unmarked => self.tell(p),
-            // A mark is waited for: this step later.
-            _ if !unspent => self.fail(p, "finds a tombstone"),
-            _ => {}
+        if self.protocol.has(Bug::NameBesideMarks) {
+            return match at {
+                Push::Unspent if !marked => self.tell(p),
+                _ if spent => self.fail(p, "finds a tombstone"),
+                Push::Checks => self.go(p, "finds no tombstone", Push::Unspent),
+                _ => {}
+            };
+        }
+        let looked = match at {
+            Push::Checks => decide::check(decide::FIRST_CHECK, marked),
+            _ => decide::check(Check::Tombstone { locked: false }, spent),
+        };
+        match looked {
+            Checked::Look(Check::Tombstone { locked: false }) => self.go(p, "finds no mark", Push::Unmarked),
+            // Nothing happens between two looks that does not happen before them, if the second finds nothing.
+            Checked::Look(again) => match decide::check(again, spent) {
+                Checked::Deleted => self.fail(p, "finds a tombstone"),
+                // A mark is waited for: this step later.
+                _ => {}
+            },
+            Checked::Lasts => self.tell(p),
+            Checked::Deleted => self.fail(p, "finds a tombstone"),
+            Checked::Wait => {}
         }
     }
 
@@ -253,7 +294,7 @@ impl Steps<'_> {
         if self.protocol.resumed && at == Push::Publishes {
             self.leave_behind(p, "dies before its manifest arrives", Request::Manifest(p), Push::Over);
         }
-        let end = end_of_failure(self.protocol);
+        let end = self.end_of_failure(p);
         if let Push::Fills(done) = at {
             for file in (0..2).filter(|file| done >> file & 1 == 0) {
                 self.leave_behind(p, "gives up before a file arrives", Request::File(p, file), end);
@@ -281,10 +322,4 @@ fn after_second_look(protocol: &Protocol) -> Push {
         () if protocol.conditions => Push::Publishes,
         () => Push::Vacant,
     }
-}
-
-/// What a push does about its claim when it fails. Without conditions its requests that nobody answered may still
-/// arrive, so the claim is left to go stale.
-fn end_of_failure(protocol: &Protocol) -> Push {
-    if protocol.conditions || protocol.has(Bug::WithdrawsOnFailure) { Push::Leaves } else { Push::Over }
 }
