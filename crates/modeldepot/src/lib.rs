@@ -75,7 +75,9 @@ pub use manifest::{FORMAT_VERSION, FileEntry, Manifest, ManifestError, Parts};
 pub use name::{ArtifactPath, BucketName, ModelName, NameError, Selector, Version};
 pub use progress::{Event, Progress};
 pub use s3::S3Client;
-pub use settings::{Addressing, Buckets, Credentials, Endpoint, LOOPBACK_LOGIN, Secret, Settings, SettingsError};
+pub use settings::{
+    Addressing, Buckets, Credentials, Endpoint, LOOPBACK_LOGIN, Secret, Settings, SettingsError, Timeouts,
+};
 pub use storage::{
     Collected, Deleted, Description, DirectUpload, Fault, Fetched, FileReader, FsckReport, GcPlan, ModelStorage,
     ModelSummary, Offer, OfferedFile, Probed, Published, Pull, Push, Remains, Scan, Source, SourceFile, StoredFile,
