@@ -151,6 +151,8 @@ pub(super) struct Arriving {
     left: u64,
     /// Whether what comes beyond them is left unread, as with a refusal. Else it is an error.
     refused: bool,
+    /// Whether that is so, and it has ended here.
+    cut: bool,
 }
 
 /// Says that a body stood still.
@@ -179,7 +181,17 @@ impl Arriving {
     pub(super) fn new(inner: Incoming, rate: Option<Arc<Rate>>, patience: &Patience, refused: bool) -> Self {
         let most = if refused { Some(patience.refusal) } else { patience.most };
         let left = most.unwrap_or(u64::MAX);
-        Self { inner, rate, wait: None, patience: *patience, dead: None, pace: (0, Duration::ZERO), left, refused }
+        Self {
+            inner,
+            rate,
+            wait: None,
+            patience: *patience,
+            dead: None,
+            pace: (0, Duration::ZERO),
+            left,
+            refused,
+            cut: false,
+        }
     }
 
     /// Says that fewer bytes come than are worth waiting for, once that is known.
@@ -201,6 +213,9 @@ impl Body for Arriving {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
+        if this.cut {
+            return Poll::Ready(None);
+        }
         if let Some(wait) = &mut this.wait {
             ready!(wait.as_mut().poll(cx));
             this.wait = None;
@@ -221,6 +236,7 @@ impl Body for Arriving {
                 this.keeps_pace(bytes)?;
                 if bytes > this.left {
                     let most = this.patience.most.unwrap_or_default();
+                    this.cut = this.refused;
                     return Poll::Ready((!this.refused).then(|| Err(TooLong(most).into())));
                 }
                 this.left -= bytes;
@@ -235,7 +251,7 @@ impl Body for Arriving {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.cut || self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

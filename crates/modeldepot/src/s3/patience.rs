@@ -42,10 +42,9 @@ impl Patience {
         }
     }
 
-    /// For bytes that come. A disk that sleeps takes ten seconds to turn.
+    /// For bytes that come.
     pub(super) fn reading(timeouts: &Timeouts) -> Self {
-        let standstill = timeouts.answer * 3 / 2;
-        Patience { answer: standstill, standstill, most: None, ..Self::small(timeouts) }
+        Patience { standstill: timeouts.answer * 3 / 2, most: None, ..Self::small(timeouts) }
     }
 
     /// For bytes that go. A server that syncs a large part to a slow disk, or makes an object of ten thousand parts, is
