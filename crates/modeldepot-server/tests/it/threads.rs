@@ -20,7 +20,7 @@ const FILES: [&str; 3] = ["a.bin", "b.bin", "c.bin"];
 #[test]
 fn many_large_uploads_pass_with_few_threads_that_may_block() {
     let runtime = Builder::new_multi_thread().worker_threads(2).max_blocking_threads(3).enable_all().build().unwrap();
-    let passed = runtime.block_on(timeout(PATIENCE, async {
+    let work = async {
         let place = Arc::new(Place::new().await);
         let weights = bytes(8_400_000);
         let uploads = (0..UPLOADS).map(|upload| {
@@ -41,7 +41,8 @@ fn many_large_uploads_pass_with_few_threads_that_may_block() {
             upload.await.unwrap();
         }
         place.get("/api/v1/models").await.is(200);
-    }));
+    };
+    let passed = runtime.block_on(async { timeout(PATIENCE, work).await });
     runtime.shutdown_background();
     passed.expect("it stands still");
 }
