@@ -66,6 +66,12 @@ pub(crate) struct Globals {
     /// Move at most so many bytes a second, both ways together: 500k, 20M, 1G
     #[arg(long, global = true, value_name = "RATE", help_heading = "Connection")]
     pub(crate) limit_rate: Option<Rate>,
+    /// Wait so long for the server's answer: 20s, 500ms, 2m [S3_TIMEOUT, 20s]
+    #[arg(long, global = true, value_name = "TIME", help_heading = "Connection")]
+    pub(crate) timeout: Option<String>,
+    /// Wait so long for a connection to the server [S3_CONNECT_TIMEOUT, 5s]
+    #[arg(long, global = true, value_name = "TIME", help_heading = "Connection")]
+    pub(crate) connect_timeout: Option<String>,
     /// Answer in JSON on stdout, and print errors as JSON on stderr
     #[arg(long, global = true, help_heading = "Output")]
     pub(crate) json: bool,

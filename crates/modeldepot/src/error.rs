@@ -1,6 +1,7 @@
 //! What can go wrong, in few kinds, each an instruction to the caller.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::history::HistoryError;
 use crate::manifest::ManifestError;
@@ -266,6 +267,16 @@ pub enum Error {
         /// What the network said.
         source: Cause,
     },
+    /// The server took the connection, or not even that, and was silent.
+    #[error("`{endpoint}` did not answer within {} when asked to {action}", spelled(*within))]
+    NoAnswer {
+        /// What was tried, as words.
+        action: String,
+        /// The endpoint.
+        endpoint: String,
+        /// How long it was waited for.
+        within: Duration,
+    },
     /// The server answers that it cannot now, or stopped in the middle.
     #[error("`{endpoint}` failed to {action}")]
     Unavailable {
@@ -448,7 +459,18 @@ pub enum Error {
     },
 }
 
+/// Spells a time as a setting does.
+fn spelled(time: Duration) -> String {
+    if time.subsec_millis() > 0 { format!("{} ms", time.as_millis()) } else { format!("{} s", time.as_secs()) }
+}
+
 impl Error {
+    /// Returns true when the server may do what it was asked for a little later, and when it may have done it already and
+    /// the reply was lost.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self, Error::Unreachable { .. } | Error::NoAnswer { .. } | Error::Unavailable { .. })
+    }
+
     /// Returns what the caller should do.
     pub fn kind(&self) -> ErrorKind {
         use Error::*;
@@ -473,7 +495,7 @@ impl Error {
             ForeignObject { .. } | PublishedObject { .. } | OwnRecord { .. } => ErrorKind::Conflict,
             BucketTaken { .. } | ObjectExists { .. } => ErrorKind::Conflict,
             Denied { .. } | WrongRegion { .. } | NoCredentials { .. } => ErrorKind::Denied,
-            Unreachable { .. } | Unavailable { .. } | ObjectChanged { .. } => ErrorKind::Unavailable,
+            Unreachable { .. } | NoAnswer { .. } | Unavailable { .. } | ObjectChanged { .. } => ErrorKind::Unavailable,
             // A newer layout is not damage: a newer program reads it.
             Manifest { source: ManifestError::TooNew(_), .. } => ErrorKind::Invalid,
             Manifest { .. } | FileMissing { .. } | FilesMissing { .. } | WrongSize { .. } | WrongDigest { .. } | WrongPart { .. } => {

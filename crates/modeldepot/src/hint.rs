@@ -101,6 +101,10 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
                 "is S3_ENDPOINT or --endpoint right, with its scheme and port?".to_owned()
             }
         }
+        Error::NoAnswer { .. } => {
+            "is it an S3 server's port, and no proxy between? `modeldepot doctor` looks; S3_TIMEOUT waits longer"
+                .to_owned()
+        }
         Error::ObjectChanged { .. } => "try again when its writer is done".to_owned(),
         Error::Unavailable { .. } => "try again; a push or pull can be repeated safely".to_owned(),
         Error::Manifest { source: ManifestError::TooNew(_), .. } => {

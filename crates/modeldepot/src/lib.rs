@@ -79,10 +79,12 @@ pub use model_file::model_file;
 pub use name::{ArtifactPath, BucketName, ModelName, NameError, Selector, Version};
 pub use progress::{Event, Progress};
 pub use s3::S3Client;
-pub use settings::{Addressing, Buckets, Credentials, Endpoint, LOOPBACK_LOGIN, Secret, Settings, SettingsError};
-pub use task::settled;
+pub use settings::{
+    Addressing, Buckets, Credentials, Endpoint, LOOPBACK_LOGIN, Secret, Settings, SettingsError, Timeouts,
+};
 pub use storage::{
     Change, Collected, Damaged, Deleted, Description, DirectUpload, Fault, Fetched, FileReader, Foreign, FsckReport,
     GcPlan, LeftOut, ModelStorage, ModelSummary, Offer, OfferedFile, Probed, Published, Pull, Push, Reason, Remains,
     Scan, Source, SourceFile, StoredFile, Verified, VersionSummary,
 };
+pub use task::settled;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use url::{Host, Url};
 
@@ -29,6 +30,49 @@ pub struct Settings {
     pub ca_bundle: Option<PathBuf>,
     /// The most bytes that all transfers together may move in a second, both ways. None, the default, is no limit.
     pub limit_rate: Option<NonZeroU64>,
+    /// How long a server may be silent.
+    pub timeouts: Timeouts,
+}
+
+/// How long a server may be silent. All other limits in time follow from `answer`; docs/reliability.md lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until a connection stands.
+    pub connect: Duration,
+    /// Until the answer to a small request begins. A small request fails for good after two and a half times this, with
+    /// all its repetitions; bytes on their way may stand still for one and a half times this; and a server that has all
+    /// bytes of a file may work on them for six times this before it answers.
+    pub answer: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Timeouts { connect: Duration::from_secs(5), answer: Duration::from_secs(20) }
+    }
+}
+
+impl Timeouts {
+    /// Longer than this is as good as for ever.
+    const LONGEST: Duration = Duration::from_secs(3600);
+
+    /// Reads a time as a setting spells it: `20`, `20s`, `500ms`, `2m`.
+    ///
+    /// # Errors
+    /// The rule, in words.
+    pub fn parse(text: &str) -> Result<Duration, &'static str> {
+        const RULE: &str = "write a whole number and a unit between `1ms` and `1h`: `20s`, `500ms`, `2m`";
+        let text = text.trim();
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let number: u64 = text[..digits].parse().map_err(|_| RULE)?;
+        let time = match text[digits..].trim() {
+            "" | "s" => Duration::from_secs(number),
+            "ms" => Duration::from_millis(number),
+            "m" => Duration::from_secs(number.saturating_mul(60)),
+            "h" => Duration::from_secs(number.saturating_mul(3600)),
+            _ => return Err(RULE),
+        };
+        if time.is_zero() || time > Self::LONGEST { Err(RULE) } else { Ok(time) }
+    }
 }
 
 /// The buckets of a project.
@@ -203,6 +247,16 @@ pub enum SettingsError {
         /// The setting that is not.
         missing: &'static str,
     },
+    /// A time is none.
+    #[error("`{text}` is not a time for `{setting}`: {rule}")]
+    Timeout {
+        /// The name of the setting.
+        setting: &'static str,
+        /// The text as it was given.
+        text: String,
+        /// What it must be.
+        rule: &'static str,
+    },
     /// The file of certificate authorities cannot be used.
     #[error("`{}` is not a file of certificate authorities: {reason}", path.display())]
     CaBundle {
@@ -250,6 +304,10 @@ impl Settings {
                 None => Credentials::Chain,
             },
         };
+        let time = |setting: &'static str, default: Duration| match filled(setting) {
+            None => Ok(default),
+            Some(text) => Timeouts::parse(&text).map_err(|rule| SettingsError::Timeout { setting, text, rule }),
+        };
         Ok(Settings {
             endpoint,
             region: filled("S3_REGION").unwrap_or_else(|| "us-east-1".to_owned()),
@@ -262,6 +320,10 @@ impl Settings {
             addressing: Addressing::Auto,
             ca_bundle: filled("AWS_CA_BUNDLE").map(PathBuf::from),
             limit_rate: None,
+            timeouts: Timeouts {
+                connect: time("S3_CONNECT_TIMEOUT", Timeouts::default().connect)?,
+                answer: time("S3_TIMEOUT", Timeouts::default().answer)?,
+            },
         })
     }
 }
@@ -301,6 +363,22 @@ mod tests {
         assert_eq!(settings.region, "us-east-1");
         assert_eq!(settings.buckets.all().map(BucketName::as_str), ["models", "plants-images", "data"]);
         assert_eq!(access(&settings), Some("minioadmin"));
+    }
+
+    #[test]
+    fn times_are_spelled_with_their_units() {
+        let settings = resolve(&[("S3_TIMEOUT", "90"), ("S3_CONNECT_TIMEOUT", "500ms")]).unwrap();
+        let expected = Timeouts { connect: Duration::from_millis(500), answer: Duration::from_secs(90) };
+        assert_eq!(settings.timeouts, expected);
+        assert_eq!(resolve(&[("S3_TIMEOUT", "")]).unwrap().timeouts, Timeouts::default());
+        assert_eq!(Timeouts::parse(" 2 m"), Ok(Duration::from_secs(120)));
+        for wrong in
+            ["0", "0s", "x", "-1", "1.5s", "2h", "61m", "99999999999999999999s", "18446744073709551615m", "1 é"]
+        {
+            assert!(Timeouts::parse(wrong).is_err(), "{wrong}");
+            let refused = resolve(&[("S3_TIMEOUT", wrong)]);
+            assert!(matches!(refused, Err(SettingsError::Timeout { setting: "S3_TIMEOUT", .. })), "{refused:?}");
+        }
     }
 
     #[test]

@@ -42,13 +42,18 @@ fn version_and_help() {
       -V, --version  Print version
 
     Connection:
-          --endpoint <URL>      Use the S3 service at this address [S3_ENDPOINT]
-          --region <NAME>       Sign requests for this region [S3_REGION]
-          --bucket <NAME>       Keep the models in this bucket [S3_BUCKET_MODELS]
-          --addressing <STYLE>  Name the bucket in the path or in the host of requests [S3_ADDRESSING]
-                                [possible values: auto, path, virtual]
-          --ca-bundle <FILE>    Trust the certificate authorities in this PEM file too [AWS_CA_BUNDLE]
-          --limit-rate <RATE>   Move at most so many bytes a second, both ways together: 500k, 20M, 1G
+          --endpoint <URL>          Use the S3 service at this address [S3_ENDPOINT]
+          --region <NAME>           Sign requests for this region [S3_REGION]
+          --bucket <NAME>           Keep the models in this bucket [S3_BUCKET_MODELS]
+          --addressing <STYLE>      Name the bucket in the path or in the host of requests
+                                    [S3_ADDRESSING] [possible values: auto, path, virtual]
+          --ca-bundle <FILE>        Trust the certificate authorities in this PEM file too
+                                    [AWS_CA_BUNDLE]
+          --limit-rate <RATE>       Move at most so many bytes a second, both ways together: 500k, 20M,
+                                    1G
+          --timeout <TIME>          Wait so long for the server's answer: 20s, 500ms, 2m [S3_TIMEOUT,
+                                    20s]
+          --connect-timeout <TIME>  Wait so long for a connection to the server [S3_CONNECT_TIMEOUT, 5s]
 
     Output:
           --json          Answer in JSON on stdout, and print errors as JSON on stderr

@@ -222,3 +222,18 @@ fn minio_wrong_region() {
     [exit status: 5]
     ");
 }
+
+/// A server that takes connections and says nothing, as many a wrong port does.
+#[test]
+fn nobody_says_anything() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let env = TestEnv::without_server(&endpoint);
+    let begun = std::time::Instant::now();
+    insta::assert_snapshot!(env.run(["versions", "m", "--timeout", "300ms"]), @r"");
+    insta::assert_snapshot!(env.run_with(["models"], &[("S3_TIMEOUT", "200ms")]), @r"");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
+    drop(listener);
+    insta::assert_snapshot!(env.run(["models", "--timeout", "soon"]), @r"");
+    insta::assert_snapshot!(env.run_with(["models"], &[("S3_CONNECT_TIMEOUT", "0")]), @r"");
+}

@@ -12,4 +12,5 @@ mod models;
 mod place;
 mod problems;
 mod publish;
+mod threads;
 mod uploads;

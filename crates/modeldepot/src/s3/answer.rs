@@ -1,12 +1,18 @@
 //! What a server's refusal, or the lack of an answer, means to the caller.
 
 use std::error::Error as StdError;
+use std::time::Duration;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::primitives::DateTime;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_types::date_time::Format;
 
+use super::body::{StoodStill, TooLong};
 use super::client::S3Client;
+use super::http::{Silent, Unreached};
+use super::retry::{Cause, Passing, Said};
 use crate::error::Error;
 use crate::name::BucketName;
 
@@ -37,11 +43,6 @@ impl<'a> About<'a> {
     }
 }
 
-/// One line of what a server said, as the cause of an error.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Said(String);
-
 impl S3Client {
     /// Translates a failed request.
     pub(super) fn failed<E>(&self, about: About<'_>, error: SdkError<E, HttpResponse>) -> Error
@@ -50,18 +51,29 @@ impl S3Client {
     {
         let endpoint = self.endpoint().to_owned();
         let action = about.action();
+        let passing = passing(&error).unwrap_or_default();
+        let said = |text| Box::new(Said { text, passing });
+        if let Some(Silent(within)) = found::<Silent>(&error) {
+            return Error::NoAnswer { action, endpoint, within: *within };
+        }
         match &error {
+            SdkError::ServiceError(refusal) if is_not_understood(&error) => Error::Service {
+                action,
+                endpoint,
+                code: format!("HTTP {} with an answer that is not one of S3", refusal.raw().status().as_u16()),
+                source: said(root(&error)),
+            },
             SdkError::ServiceError(refusal) => {
                 let answer = refusal.raw();
                 let status = answer.status().as_u16();
                 let code = refusal.err().code().map_or_else(|| format!("HTTP {status}"), str::to_owned);
-                let said = Said(match refusal.err().message() {
+                let words = said(match refusal.err().message() {
                     Some(message) => format!("{code}: {message}"),
                     None => code.clone(),
                 });
                 match (code.as_str(), status, about.bucket, about.key) {
                     ("NoSuchBucket", _, Some(bucket), _) => Error::BucketNotFound { bucket: bucket.clone(), endpoint },
-                    ("NoSuchUpload", ..) => Error::Service { action, endpoint, code, source: Box::new(said) },
+                    ("NoSuchUpload", ..) => Error::Service { action, endpoint, code, source: words },
                     (_, 404, Some(bucket), Some(key)) => {
                         Error::ObjectNotFound { bucket: bucket.clone(), key: key.to_owned() }
                     }
@@ -80,29 +92,33 @@ impl S3Client {
                         expected: answer.headers().get("x-amz-bucket-region").map(str::to_owned),
                     },
                     (_, 401 | 403, ..) => Error::Denied { action, endpoint, code },
-                    ("SlowDown" | "ServiceUnavailable" | "InternalError" | "RequestTimeout", ..)
-                    | ("ConditionalRequestConflict" | "OperationAborted", ..)
-                    | (_, 429 | 500 | 502 | 503 | 504, ..) => {
-                        Error::Unavailable { action, endpoint, source: Box::new(said) }
+                    (code, status, ..) if passes(Some(code), status) => {
+                        Error::Unavailable { action, endpoint, source: words }
                     }
-                    _ => Error::Service { action, endpoint, code, source: Box::new(said) },
+                    _ => Error::Service { action, endpoint, code, source: words },
                 }
             }
             SdkError::DispatchFailure(_) => match no_credentials(&error) {
-                Some(said) => Error::NoCredentials { endpoint, source: Box::new(Said(said)) },
-                None => Error::Unreachable { endpoint, source: Box::new(Said(root(&error))) },
+                Some(why) => Error::NoCredentials { endpoint, source: said(why) },
+                None => Error::Unreachable { endpoint, source: said(root(&error)) },
             },
             SdkError::TimeoutError(_) => {
-                Error::Unavailable { action, endpoint, source: Box::new(Said("no answer in time".to_owned())) }
+                Error::Unavailable { action, endpoint, source: said("no answer in time".to_owned()) }
             }
-            SdkError::ResponseError(_) => Error::Unavailable { action, endpoint, source: Box::new(Said(root(&error))) },
+            SdkError::ResponseError(_) if found::<TooLong>(&error).is_some() => Error::Service {
+                action,
+                endpoint,
+                code: "an answer without end".to_owned(),
+                source: said(root(&error)),
+            },
+            SdkError::ResponseError(_) => Error::Unavailable { action, endpoint, source: said(root(&error)) },
             _ => match no_credentials(&error) {
-                Some(said) => Error::NoCredentials { endpoint, source: Box::new(Said(said)) },
+                Some(why) => Error::NoCredentials { endpoint, source: said(why) },
                 None => Error::Service {
                     action,
                     endpoint,
                     code: "the request could not be made".to_owned(),
-                    source: Box::new(Said(root(&error))),
+                    source: said(root(&error)),
                 },
             },
         }
@@ -110,12 +126,124 @@ impl S3Client {
 
     /// Translates a body that broke off.
     pub(super) fn broke_off(&self, about: About<'_>, error: &(dyn StdError + 'static)) -> Error {
+        let silent = found::<StoodStill>(error).map(StoodStill::waited).unwrap_or_default();
         Error::Unavailable {
             action: about.action(),
             endpoint: self.endpoint().to_owned(),
-            source: Box::new(Said(root(error))),
+            source: Box::new(Said { text: root(error), passing: Passing { silent, ..Passing::default() } }),
         }
     }
+
+    /// An error of a server that was silent.
+    pub(super) fn no_answer(&self, about: About<'_>, within: Duration) -> Error {
+        Error::NoAnswer { action: about.action(), endpoint: self.endpoint().to_owned(), within }
+    }
+
+    /// An error of a server that sends the whole object where a range was asked for.
+    pub(super) fn ignores_range(&self, about: About<'_>) -> Error {
+        Error::Service {
+            action: about.action(),
+            endpoint: self.endpoint().to_owned(),
+            code: "it ignores `Range`".to_owned(),
+            source: "it answered with the whole object where a part was asked for, as a proxy may".into(),
+        }
+    }
+
+    /// An error of a server that did what it was asked for and says so in no way that is known.
+    pub(super) fn not_understood(&self, about: About<'_>, what: &str) -> Error {
+        Error::Unavailable {
+            action: about.action(),
+            endpoint: self.endpoint().to_owned(),
+            source: Box::new(Said { text: what.to_owned(), passing: Passing::default() }),
+        }
+    }
+}
+
+/// Returns what may be hoped of another attempt, if anything may.
+pub(super) fn passing<E>(error: &SdkError<E, HttpResponse>) -> Option<Passing>
+where
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+{
+    let mut passing = Passing { after: error.raw_response().and_then(asked_to_wait), ..Passing::default() };
+    match error {
+        SdkError::ServiceError(refusal) => {
+            let (code, status) = (refusal.err().code(), refusal.raw().status().as_u16());
+            if matches!(code, Some("SlowDown" | "TooManyRequests" | "Throttling" | "ThrottlingException"))
+                || matches!(status, 429 | 503)
+            {
+                passing.cause = Cause::Throttled;
+            }
+            passes(code, status).then_some(passing)
+        }
+        SdkError::DispatchFailure(failure) => {
+            if no_credentials(error).is_some() || failure.is_user() {
+                return None;
+            }
+            if let Some(Silent(within)) = found::<Silent>(error) {
+                passing.silent = *within;
+            }
+            if found::<Unreached>(error).is_some() {
+                passing.cause = Cause::Unreached;
+            }
+            Some(passing)
+        }
+        // It would be as long the next time.
+        SdkError::ResponseError(_) if found::<TooLong>(error).is_some() => None,
+        SdkError::ResponseError(_) => {
+            passing.silent = found::<StoodStill>(error).map(StoodStill::waited).unwrap_or_default();
+            Some(passing)
+        }
+        SdkError::TimeoutError(_) => Some(passing),
+        _ => None,
+    }
+}
+
+/// Returns true for refusals that say nothing about the request: the same may be done a little later.
+fn passes(code: Option<&str>, status: u16) -> bool {
+    matches!(
+        code,
+        Some(
+            "SlowDown"
+                | "TooManyRequests"
+                | "Throttling"
+                | "ThrottlingException"
+                | "ServiceUnavailable"
+                | "InternalError"
+                | "RequestTimeout"
+                | "ConditionalRequestConflict"
+                | "OperationAborted"
+        )
+    ) || matches!(status, 429 | 500 | 502 | 503 | 504)
+}
+
+/// Returns how long the server asks to wait: so many seconds, or until a time by its own clock.
+fn asked_to_wait(answer: &HttpResponse) -> Option<Duration> {
+    let time = |text: &str| DateTime::from_str(text.trim(), Format::HttpDate).ok();
+    let asked = answer.headers().get("retry-after")?;
+    if let Ok(seconds) = asked.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let (until, now) = (time(asked)?, time(answer.headers().get("date")?)?);
+    Some(Duration::from_secs(until.secs().saturating_sub(now.secs()).try_into().unwrap_or(0)))
+}
+
+/// Returns true when the server says that it did what it was asked for, and nothing else in its answer is known. What it
+/// did must be looked at.
+pub(super) fn is_not_understood<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    let success = error.raw_response().is_some_and(|answer| answer.status().is_success());
+    success && matches!(error, SdkError::ServiceError(refusal) if refusal.err().code().is_none())
+}
+
+/// Returns the cause of an error that is of a type.
+fn found<'e, T: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e T> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found);
+        }
+        cause = error.source();
+    }
+    None
 }
 
 /// Returns true when the server may not have liked the checksum header, which only some servers know.
@@ -146,7 +274,7 @@ pub(super) fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
 }
 
 /// Returns the deepest cause, the one that says something: `Connection refused`, not `dispatch failure`.
-fn root(error: &(dyn StdError + 'static)) -> String {
+pub(super) fn root(error: &(dyn StdError + 'static)) -> String {
     let mut error = error;
     while let Some(source) = error.source() {
         error = source;
@@ -155,12 +283,51 @@ fn root(error: &(dyn StdError + 'static)) -> String {
 }
 
 fn no_credentials(error: &(dyn StdError + 'static)) -> Option<String> {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if error.downcast_ref::<CredentialsError>().is_some() {
-            return Some(root(error));
+    found::<CredentialsError>(error).map(|error| root(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_s3::operation::list_parts::ListPartsError;
+    use aws_smithy_types::body::SdkBody;
+
+    fn waits(headers: &[(&'static str, &'static str)]) -> Option<u64> {
+        let mut answer = HttpResponse::new(503.try_into().unwrap(), SdkBody::empty());
+        for (name, value) in headers {
+            answer.headers_mut().insert(*name, *value);
         }
-        cause = error.source();
+        asked_to_wait(&answer).map(|wait| wait.as_secs())
     }
-    None
+
+    #[test]
+    fn a_server_asks_to_wait_in_seconds_or_until_a_time_by_its_own_clock() {
+        let date = ("date", "Wed, 21 Oct 2015 07:28:00 GMT");
+        assert_eq!(waits(&[("retry-after", "7")]), Some(7));
+        assert_eq!(waits(&[("retry-after", "Wed, 21 Oct 2015 07:28:09 GMT"), date]), Some(9));
+        assert_eq!(waits(&[("retry-after", "Wed, 21 Oct 2015 07:27:09 GMT"), date]), Some(0));
+        assert_eq!(waits(&[("retry-after", "Wed, 21 Oct 2015 07:28:09 GMT")]), None, "by what clock?");
+        assert_eq!(waits(&[("retry-after", "soon"), date]), None);
+        assert_eq!(waits(&[]), None);
+    }
+
+    #[test]
+    fn refusals_that_may_pass_are_told_from_those_that_do_not() {
+        let refused = |status: u16, code: Option<&str>| {
+            let mut error = aws_smithy_types::error::ErrorMetadata::builder();
+            if let Some(code) = code {
+                error = error.code(code);
+            }
+            let raw = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
+            passing(&SdkError::service_error(ListPartsError::generic(error.build()), raw)).map(|passing| passing.cause)
+        };
+        assert_eq!(refused(503, None), Some(Cause::Throttled));
+        assert_eq!(refused(429, None), Some(Cause::Throttled));
+        assert_eq!(refused(400, Some("RequestTimeout")), Some(Cause::Failed));
+        assert_eq!(refused(500, Some("InternalError")), Some(Cause::Failed));
+        assert_eq!(refused(502, None), Some(Cause::Failed));
+        for (status, code) in [(403, Some("AccessDenied")), (404, None), (412, None), (501, None), (200, None)] {
+            assert_eq!(refused(status, code), None, "{status} {code:?}");
+        }
+    }
 }

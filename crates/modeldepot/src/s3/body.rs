@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::patience::Patience;
 use super::rate::Rate;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -20,11 +21,40 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// large enough to cost nothing.
 const SLICE: usize = 256 * 1024;
 
-/// How long an answer may pause in its middle.
-const STANDSTILL: Duration = Duration::from_secs(30);
+/// What a connection took of a request, for whoever watches it.
+#[derive(Debug, Clone)]
+pub(super) struct Activity(Arc<Taken>);
 
-/// Counts the slices that a connection took, for whoever watches it.
-pub(super) type Activity = Arc<AtomicU64>;
+#[derive(Debug)]
+struct Taken {
+    begun: Instant,
+    /// When the last slice was taken, in milliseconds since the beginning.
+    last: AtomicU64,
+    /// Whether that was the last of the body.
+    all: AtomicBool,
+}
+
+impl Activity {
+    pub(super) fn begin() -> Self {
+        Self(Arc::new(Taken { begun: Instant::now(), last: AtomicU64::new(0), all: AtomicBool::new(false) }))
+    }
+
+    pub(super) fn moved(&self) {
+        let since = self.0.begun.elapsed().as_millis();
+        self.0.last.store(since.try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    pub(super) fn all_sent(&self) {
+        self.moved();
+        self.0.all.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns how long nothing was taken, and whether there is anything left to take.
+    pub(super) fn quiet(&self) -> (Duration, bool) {
+        let last = Duration::from_millis(self.0.last.load(Ordering::Relaxed));
+        (self.0.begun.elapsed().saturating_sub(last), self.0.all.load(Ordering::Relaxed))
+    }
+}
 
 /// The body of a request.
 #[derive(Debug)]
@@ -39,6 +69,9 @@ pub(super) struct Outgoing {
 
 impl Outgoing {
     pub(super) fn new(inner: SdkBody, rate: Option<Arc<Rate>>, activity: Activity) -> Self {
+        if inner.is_end_stream() {
+            activity.all_sent();
+        }
         Self { inner, slices: Bytes::new(), rate, wait: None, activity }
     }
 
@@ -66,12 +99,19 @@ impl Body for Outgoing {
                     Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
                 },
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => return Poll::Ready(None),
+                None => {
+                    this.activity.all_sent();
+                    return Poll::Ready(None);
+                }
             }
         }
         let most = this.rate.as_ref().map_or(SLICE, |rate| rate.piece().min(SLICE));
         let slice = this.slices.split_to(this.slices.len().min(most));
-        this.activity.fetch_add(1, Ordering::Relaxed);
+        if this.is_end_stream() {
+            this.activity.all_sent()
+        } else {
+            this.activity.moved()
+        }
         if let Some(rate) = &this.rate {
             let wait = rate.take(slice.len());
             // The next slice waits, this one goes: a body of one slice is never held up by others of its size.
@@ -101,18 +141,69 @@ pub(super) struct Arriving {
     inner: Incoming,
     rate: Option<Arc<Rate>>,
     wait: Option<Pin<Box<Sleep>>>,
-    /// When the body is taken for dead.
-    dead: Option<Pin<Box<Sleep>>>,
+    patience: Patience,
+    /// Since when the next bytes are waited for, and until when.
+    dead: Option<(Instant, Pin<Box<Sleep>>)>,
+    /// What came since the pace was looked at last, and how long that was waited for. Time in which nobody asks for
+    /// bytes does not count.
+    pace: (u64, Duration),
+    /// Bytes that may still come.
+    left: u64,
+    /// Whether what comes beyond them is left unread, as with a refusal. Else it is an error.
+    refused: bool,
+    /// Whether that is so, and it has ended here.
+    cut: bool,
 }
 
 /// Says that a body stood still.
 #[derive(Debug, thiserror::Error)]
-#[error("no byte came for {} seconds", STANDSTILL.as_secs())]
-struct StoodStill;
+pub(super) enum StoodStill {
+    #[error("no byte came for {0:?}")]
+    Silent(Duration),
+    #[error("{0} bytes came in {1:?}")]
+    Slow(u64, Duration),
+}
+
+impl StoodStill {
+    /// Returns how long it was waited for.
+    pub(super) fn waited(&self) -> Duration {
+        let (StoodStill::Silent(waited) | StoodStill::Slow(_, waited)) = self;
+        *waited
+    }
+}
+
+/// Says that a body is longer than any answer is.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer is longer than {0} bytes")]
+pub(super) struct TooLong(u64);
 
 impl Arriving {
-    pub(super) fn new(inner: Incoming, rate: Option<Arc<Rate>>) -> Self {
-        Self { inner, rate, wait: None, dead: None }
+    pub(super) fn new(inner: Incoming, rate: Option<Arc<Rate>>, patience: &Patience, refused: bool) -> Self {
+        let most = if refused { Some(patience.refusal) } else { patience.most };
+        let left = most.unwrap_or(u64::MAX);
+        Self {
+            inner,
+            rate,
+            wait: None,
+            patience: *patience,
+            dead: None,
+            pace: (0, Duration::ZERO),
+            left,
+            refused,
+            cut: false,
+        }
+    }
+
+    /// Says that fewer bytes come than are worth waiting for, once that is known.
+    fn keeps_pace(&mut self, bytes: u64) -> Result<(), StoodStill> {
+        let (slowest, window) = self.patience.slowest;
+        let waited = self.dead.take().map(|(since, _)| since.elapsed()).unwrap_or_default();
+        self.pace = (self.pace.0 + bytes, self.pace.1 + waited);
+        if self.pace.1 < window {
+            return Ok(());
+        }
+        let (came, waited) = std::mem::take(&mut self.pace);
+        if came < slowest { Err(StoodStill::Slow(came, waited)) } else { Ok(()) }
     }
 }
 
@@ -122,6 +213,9 @@ impl Body for Arriving {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
+        if this.cut {
+            return Poll::Ready(None);
+        }
         if let Some(wait) = &mut this.wait {
             ready!(wait.as_mut().poll(cx));
             this.wait = None;
@@ -129,12 +223,23 @@ impl Body for Arriving {
         match Pin::new(&mut this.inner).poll_frame(cx) {
             Poll::Pending => {
                 // Set only when there is something to wait for, and from then on: bytes that are here cost no timer.
-                let dead = this.dead.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + STANDSTILL)));
+                let standstill = this.patience.standstill;
+                let (_, dead) = this.dead.get_or_insert_with(|| {
+                    let now = Instant::now();
+                    (now, Box::pin(sleep_until(now + standstill)))
+                });
                 ready!(dead.as_mut().poll(cx));
-                Poll::Ready(Some(Err(StoodStill.into())))
+                Poll::Ready(Some(Err(StoodStill::Silent(standstill).into())))
             }
             Poll::Ready(Some(Ok(frame))) => {
-                this.dead = None;
+                let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+                this.keeps_pace(bytes)?;
+                if bytes > this.left {
+                    let most = this.patience.most.unwrap_or_default();
+                    this.cut = this.refused;
+                    return Poll::Ready((!this.refused).then(|| Err(TooLong(most).into())));
+                }
+                this.left -= bytes;
                 if let (Some(rate), Some(data)) = (&this.rate, frame.data_ref()) {
                     let wait = rate.take(data.len());
                     this.wait = (!wait.is_zero()).then(|| Box::pin(sleep_until(Instant::now() + wait)));
@@ -146,7 +251,7 @@ impl Body for Arriving {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.cut || self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

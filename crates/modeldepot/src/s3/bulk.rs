@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
-use super::answer::About;
+use super::answer::{About, is_not_understood};
 use super::client::S3Client;
 use crate::error::{Error, Result};
 use crate::name::BucketName;
@@ -21,8 +21,19 @@ impl S3Client {
                 delete = delete.objects(object.map_err(|error| self.failed_locally(about, &error))?);
             }
             let delete = delete.build().map_err(|error| self.failed_locally(about, &error))?;
-            let sent = self.sdk.delete_objects().bucket(bucket.as_str()).delete(delete).send().await;
-            let answer = sent.map_err(|error| self.failed(about, error))?;
+            let ask = || self.sdk.small.delete_objects().bucket(bucket.as_str()).delete(delete.clone());
+            let answer = match self.asked(|| ask().send()).await {
+                Ok(answer) => answer,
+                // Some may be gone and others not, and a refusal may be in there: one by one each is answered.
+                Err(error) if is_not_understood(&error) => {
+                    tracing::debug!(%error, "the answer to a delete of many is not known; deleting one by one");
+                    for key in page {
+                        self.delete_object(bucket, key).await?;
+                    }
+                    continue;
+                }
+                Err(error) => return Err(self.failed(about, error)),
+            };
             if let Some(refused) = answer.errors().iter().find(|e| e.code() != Some("NoSuchKey")) {
                 let (code, key) = (refused.code().unwrap_or("unknown"), refused.key().unwrap_or_default());
                 return Err(match code {

@@ -6,40 +6,38 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::{BucketLocationConstraint, ChecksumMode, CreateBucketConfiguration};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
 use time::OffsetDateTime;
+use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
 use super::answer::{About, code, is_undecided, status};
 use super::clock::Clock;
-use super::connect;
+use super::connect::{self, Clients};
 use super::download::{Landing, Sink};
 use super::gauge::Gauge;
+use super::http::Silent;
 use super::parts::Limits;
+use super::patience;
+use super::retry::Retry;
 use super::sums::Sums;
 use crate::error::{Error, Result};
 use crate::name::BucketName;
 use crate::place;
-use crate::settings::{Addressing, Settings};
+use crate::settings::{Addressing, Settings, Timeouts};
 
-/// How often a create is sent that the server does not decide because others write at the same moment.
-const UNDECIDED_ATTEMPTS: u32 = 6;
-
-/// How often a small object is asked for whose body breaks off.
-const BODY_ATTEMPTS: u32 = 4;
+/// What a small object must bring a second to be waited for longer than a small request.
+const SLOWEST: u64 = 32 * 1024;
 
 /// An S3 service, at one endpoint with one login. Cheap to clone.
 #[derive(Clone)]
 pub struct S3Client {
-    pub(super) sdk: Client,
-    /// The same, without the SDK's own repetitions: for what must not be repeated blindly, and for what carries bytes,
-    /// which is repeated by rules of its own.
-    pub(super) once: Client,
+    pub(super) sdk: Clients,
     pub(super) limits: Limits,
     /// False once the server refused or ignored CRC64NVME; then an MD5 goes with the bytes.
     crc64: Arc<AtomicBool>,
@@ -52,6 +50,7 @@ struct Place {
     endpoint: String,
     region: String,
     virtual_host: bool,
+    timeouts: Timeouts,
 }
 
 impl std::fmt::Debug for S3Client {
@@ -108,6 +107,12 @@ pub struct UploadOptions {
     pub without_md5: bool,
 }
 
+/// Why a small object is not in memory.
+enum Gathered {
+    TooLarge(Error),
+    BrokeOff(Box<dyn std::error::Error + Send + Sync>),
+}
+
 /// What became of a create-if-absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Created {
@@ -141,14 +146,13 @@ impl S3Client {
             Addressing::Path => false,
             Addressing::VirtualHost => true,
         };
+        let place = Place { endpoint, region: settings.region.clone(), virtual_host, timeouts: settings.timeouts };
         let clock = Clock::default();
-        let (sdk, once) = connect::connect(settings, &clock).await?;
         Ok(S3Client {
-            sdk,
-            once,
+            sdk: connect::connect(settings, &clock).await?,
             limits: Limits::new(),
             crc64: Arc::new(AtomicBool::new(true)),
-            place: Arc::new(Place { endpoint, region: settings.region.clone(), virtual_host }),
+            place: Arc::new(place),
             clock,
         })
     }
@@ -160,6 +164,10 @@ impl S3Client {
 
     pub(super) fn region(&self) -> &str {
         &self.place.region
+    }
+
+    pub(super) fn timeouts(&self) -> &Timeouts {
+        &self.place.timeouts
     }
 
     /// Returns the address of an object, unsigned.
@@ -193,8 +201,8 @@ impl S3Client {
                 .location_constraint(BucketLocationConstraint::from(self.region()))
                 .build()
         });
-        let sent = self.sdk.create_bucket().bucket(bucket.as_str()).set_create_bucket_configuration(place).send().await;
-        match sent {
+        let create = || self.sdk.small.create_bucket().bucket(bucket.as_str());
+        match self.asked(|| create().set_create_bucket_configuration(place.clone()).send()).await {
             Ok(_) => Ok(true),
             Err(error) if code(&error) == Some("BucketAlreadyOwnedByYou") => Ok(false),
             // Some servers say this of one's own bucket as well.
@@ -208,7 +216,7 @@ impl S3Client {
 
     /// Returns true when the bucket exists and the caller may see it.
     pub async fn bucket_exists(&self, bucket: &BucketName) -> Result<bool> {
-        match self.sdk.head_bucket().bucket(bucket.as_str()).send().await {
+        match self.asked(|| self.sdk.small.head_bucket().bucket(bucket.as_str()).send()).await {
             Ok(_) => Ok(true),
             Err(error) if status(&error) == Some(404) => Ok(false),
             Err(error) => Err(self.failed(About::bucket("look at", bucket), error)),
@@ -259,7 +267,7 @@ impl S3Client {
 
     /// Deletes an object. One that does not exist counts as deleted, as S3 has it.
     pub async fn delete_object(&self, bucket: &BucketName, key: &str) -> Result<()> {
-        let sent = self.sdk.delete_object().bucket(bucket.as_str()).key(key).send().await;
+        let sent = self.asked(|| self.sdk.small.delete_object().bucket(bucket.as_str()).key(key).send()).await;
         sent.map(drop).map_err(|error| self.failed(About::object("delete", bucket, key), error))
     }
 
@@ -269,15 +277,9 @@ impl S3Client {
     /// [`Error::ObjectNotFound`] when there is none, or no such bucket: a HEAD does not tell the two apart.
     pub async fn get_object_metadata(&self, bucket: &BucketName, key: &str) -> Result<ObjectMetadata> {
         let about = About::object("look at", bucket, key);
-        let head = self
-            .sdk
-            .head_object()
-            .bucket(bucket.as_str())
-            .key(key)
-            .checksum_mode(ChecksumMode::Enabled)
-            .send()
-            .await
-            .map_err(|error| self.failed(about, error))?;
+        let head = || self.sdk.small.head_object().bucket(bucket.as_str()).key(key);
+        let sent = self.asked(|| head().checksum_mode(ChecksumMode::Enabled).send()).await;
+        let head = sent.map_err(|error| self.failed(about, error))?;
         Ok(ObjectMetadata {
             size: head.content_length().unwrap_or_default().try_into().unwrap_or_default(),
             etag: bare(head.e_tag()),
@@ -325,23 +327,27 @@ impl S3Client {
         metadata: &BTreeMap<String, String>,
     ) -> Result<Created> {
         let metadata: HashMap<String, String> = metadata.clone().into_iter().collect();
-        let mut attempt = 1;
+        let mut retry = Retry::small(self.timeouts());
         loop {
-            let put = self.once.put_object().bucket(bucket.as_str()).key(key).content_type(content_type);
+            let put = self.sdk.small.put_object().bucket(bucket.as_str()).key(key).content_type(content_type);
             let put = put.set_metadata(Some(metadata.clone()));
-            let sent = put.if_none_match("*").body(ByteStream::from(body.clone())).send().await;
-            match sent {
-                Ok(_) => return Ok(Created::Now),
-                // Nothing was stored, and nothing says that anybody else's will be: this is no refusal yet.
-                Err(error) if is_undecided(&error) && attempt < UNDECIDED_ATTEMPTS => {
-                    attempt += 1;
-                    tokio::time::sleep(Duration::from_millis(fastrand::u64(10..40 << attempt))).await;
-                }
-                Err(error) if !is_undecided(&error) && matches!(status(&error), Some(409 | 412)) => {
-                    return Ok(Created::Refused);
-                }
-                Err(error) => return Err(self.failed(About::object("create", bucket, key), error)),
+            let sent = put.if_none_match("*").body(ByteStream::from(body.clone())).send();
+            // One of its own: it is sent once, where others are sent until their time is over.
+            let error = match timeout(patience::small(self.timeouts()), sent).await {
+                Ok(Ok(_)) => return Ok(Created::Now),
+                Ok(Err(error)) => error,
+                Err(_) => SdkError::timeout_error(Silent(patience::small(self.timeouts()))),
+            };
+            let undecided = is_undecided(&error);
+            if !undecided && matches!(status(&error), Some(409 | 412)) {
+                return Ok(Created::Refused);
             }
+            // Nothing was stored, and nothing says that anybody else's will be: this is no refusal yet.
+            let error = self.failed(About::object("create", bucket, key), error);
+            if !undecided {
+                return Err(error);
+            }
+            retry.again(error).await?;
         }
     }
 
@@ -359,9 +365,12 @@ impl S3Client {
         content_type: &str,
         metadata: &BTreeMap<String, String>,
     ) -> Result<()> {
-        let put = self.sdk.put_object().bucket(bucket.as_str()).key(key).content_type(content_type);
-        let put = put.set_metadata(Some(metadata.clone().into_iter().collect()));
-        let sent = put.body(ByteStream::from(body)).send().await;
+        let metadata: HashMap<String, String> = metadata.clone().into_iter().collect();
+        let put = || {
+            let put = self.sdk.small.put_object().bucket(bucket.as_str()).key(key).content_type(content_type);
+            put.set_metadata(Some(metadata.clone()))
+        };
+        let sent = self.asked(|| put().body(ByteStream::from(body.clone())).send()).await;
         sent.map(drop).map_err(|error| self.failed(About::object("store", bucket, key), error))
     }
 
@@ -371,30 +380,58 @@ impl S3Client {
     /// [`Error::WrongSize`] when it is larger than `limit`, which guards the memory against a hostile bucket.
     pub async fn get_small(&self, bucket: &BucketName, key: &str, limit: u64) -> Result<Option<Bytes>> {
         let about = About::object("read", bucket, key);
-        let mut attempt = 1;
+        let mut retry = Retry::small(self.timeouts());
+        let mut over = Instant::now() + patience::small(self.timeouts());
         loop {
-            let answer = match self.sdk.get_object().bucket(bucket.as_str()).key(key).send().await {
-                Ok(answer) => answer,
-                Err(SdkError::ServiceError(refusal)) if refusal.err().is_no_such_key() => return Ok(None),
-                Err(error) => {
-                    return match self.failed(about, error) {
-                        Error::ObjectNotFound { .. } => Ok(None),
-                        error => Err(error),
-                    };
-                }
+            let error =
+                match timeout_at(over, self.sdk.reading.get_object().bucket(bucket.as_str()).key(key).send()).await {
+                    Ok(Ok(answer)) => match self.gather(key, answer, limit, &mut over).await {
+                        Ok(body) => return Ok(Some(body)),
+                        Err(Gathered::TooLarge(error)) => return Err(error),
+                        Err(Gathered::BrokeOff(error)) => self.broke_off(about, &*error),
+                    },
+                    Ok(Err(SdkError::ServiceError(refusal))) if refusal.err().is_no_such_key() => return Ok(None),
+                    Ok(Err(error)) => match self.failed(about, error) {
+                        Error::ObjectNotFound { .. } => return Ok(None),
+                        error => error,
+                    },
+                    Err(_) => return Err(self.no_answer(about, patience::small(self.timeouts()))),
+                };
+            if Instant::now() >= over {
+                return Err(error);
+            }
+            retry.again(error).await?;
+        }
+    }
+
+    /// Reads a body into memory, as long as it is no longer than `limit`, whatever its head says of its length.
+    async fn gather(
+        &self,
+        key: &str,
+        answer: GetObjectOutput,
+        limit: u64,
+        over: &mut Instant,
+    ) -> Result<Bytes, Gathered> {
+        let too_large = |found| Gathered::TooLarge(Error::WrongSize { path: key.to_owned(), expected: limit, found });
+        if let Some(size) =
+            answer.content_length().and_then(|size| u64::try_from(size).ok()).filter(|size| *size > limit)
+        {
+            return Err(too_large(size));
+        }
+        let (mut body, mut bytes) = (answer.body, Vec::new());
+        loop {
+            let came = match timeout_at(*over, body.next()).await {
+                Ok(Some(Ok(came))) => came,
+                Ok(Some(Err(error))) => return Err(Gathered::BrokeOff(error.into())),
+                Ok(None) => return Ok(bytes.into()),
+                Err(_) => return Err(Gathered::BrokeOff("the body came too slowly".into())),
             };
-            let size = answer.content_length().unwrap_or_default().try_into().unwrap_or_default();
-            if size > limit {
-                return Err(Error::WrongSize { path: key.to_owned(), expected: limit, found: size });
+            let found = bytes.len() as u64 + came.len() as u64;
+            if found > limit {
+                return Err(too_large(found));
             }
-            match answer.body.collect().await {
-                Ok(body) => return Ok(Some(body.into_bytes())),
-                Err(error) if attempt == BODY_ATTEMPTS => return Err(self.broke_off(about, &error)),
-                Err(error) => tracing::debug!(key, %error, "reading a small object again"),
-            }
-            // The SDK repeats a request that fails; a body that breaks off comes after that, and is ours to repeat.
-            tokio::time::sleep(Duration::from_millis(50 << attempt)).await;
-            attempt += 1;
+            *over += Duration::from_secs_f64(came.len() as f64 / SLOWEST as f64);
+            bytes.extend_from_slice(&came);
         }
     }
 

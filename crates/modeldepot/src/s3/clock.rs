@@ -123,8 +123,8 @@ impl S3Client {
     /// Returns what the server says about itself and the time.
     pub(crate) async fn head(&self, bucket: &BucketName) -> Result<Head> {
         let read = ReadHead::default();
-        let sent = self.sdk.head_bucket().bucket(bucket.as_str()).customize().interceptor(read.clone()).send().await;
-        match sent {
+        let head = || self.sdk.small.head_bucket().bucket(bucket.as_str()).customize().interceptor(read.clone());
+        match self.asked(|| head().send()).await {
             Err(error) if status(&error).is_none() => Err(self.failed(About::bucket("look at", bucket), error)),
             // A refusal has a head as well.
             _ => Ok(read.get()),

@@ -1,7 +1,5 @@
 //! From settings to a configured SDK client.
 
-use std::time::Duration;
-
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::provider_config::ProviderConfig;
 use aws_sdk_s3::Client;
@@ -14,13 +12,25 @@ use aws_smithy_types::retry::RetryConfig;
 
 use super::clock::Clock;
 use super::http::Http;
+use super::patience::Patience;
 use crate::error::Result;
 use crate::settings::{Addressing, Credentials, Settings};
 
-/// Returns a client that signs for the settings' endpoint and repeats what fails, and one that repeats nothing. Sends
-/// nothing yet.
-pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<(Client, Client)> {
-    let http = SharedHttpClient::new(Http::new(settings)?);
+/// The SDK, for requests that are waited for in different ways. It repeats nothing: that is [`super::retry`]'s.
+#[derive(Clone)]
+pub(super) struct Clients {
+    /// For requests that are answered from what the server knows.
+    pub(super) small: Client,
+    /// For bytes that come.
+    pub(super) reading: Client,
+    /// For bytes that go, and for what the server makes of them.
+    pub(super) writing: Client,
+}
+
+/// Returns clients that sign for the settings' endpoint. Sends nothing yet.
+pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<Clients> {
+    let connections = Http::new(settings)?;
+    let http = SharedHttpClient::new(connections.clone());
     let region = Region::new(settings.region.clone());
     let credentials = match &settings.credentials {
         Credentials::Key { access, secret, token } => {
@@ -55,13 +65,7 @@ pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<(Clien
         // Our own CRC64NVME goes with the parts. The SDK's default CRC32 on every request breaks several servers.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
-        .retry_config(
-            RetryConfig::standard()
-                .with_max_attempts(5)
-                // The SDK's second before a first retry is for a cloud; a wrong port should not cost ten.
-                .with_initial_backoff(Duration::from_millis(150))
-                .with_max_backoff(Duration::from_secs(10)),
-        )
+        .retry_config(RetryConfig::disabled())
         // Time-outs are in `http`, where it is seen whether bytes move.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     let config = match &settings.endpoint {
@@ -69,6 +73,10 @@ pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<(Clien
         None => config,
     };
     let config = config.build();
-    let once = config.to_builder().retry_config(RetryConfig::disabled()).build();
-    Ok((Client::from_conf(config), Client::from_conf(once)))
+    let with = |patience| {
+        let http = SharedHttpClient::new(connections.with(patience));
+        Client::from_conf(config.to_builder().http_client(http).build())
+    };
+    let (reading, writing) = (Patience::reading(&settings.timeouts), Patience::writing(&settings.timeouts));
+    Ok(Clients { small: Client::from_conf(config.clone()), reading: with(reading), writing: with(writing) })
 }

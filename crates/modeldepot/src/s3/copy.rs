@@ -13,6 +13,7 @@ use super::answer::About;
 use super::client::bare;
 use super::part::Target;
 use super::parts::part_size;
+use super::retry::Retry;
 use super::seed::{PIECE, digest_part};
 use super::upload::Failure;
 use crate::digest::{Md5, Subtree};
@@ -135,35 +136,43 @@ impl Target {
     }
 
     async fn copy_run(&self, run: &Run, earlier: &Earlier) -> Result<CompletedPart, Failure> {
-        let turn = self.client.limits.up.turn().await;
+        let about = About::object("copy parts of", &self.bucket, &self.key);
         let number = *run.numbers.start();
         let source = escaped(&self.bucket, &earlier.key);
-        let sent = self
-            .client
-            .sdk
-            .upload_part_copy()
-            .bucket(self.bucket.as_str())
-            .key(&self.key)
-            .upload_id(&self.id)
-            .part_number(number)
-            .copy_source(source)
-            .copy_source_range(format!("bytes={}-{}", run.offset, run.offset + run.len - 1))
-            .copy_source_if_match(format!("\"{}\"", earlier.etag))
-            .send()
-            .await;
-        drop(turn);
-        let answer = sent.map_err(|error| {
-            Failure::Copies(self.client.failed(About::object("copy parts of", &self.bucket, &self.key), error))
-        })?;
+        let mut retry = Retry::transfer(self.client.timeouts());
+        let answer = loop {
+            let turn = self.client.limits.up.turn().await;
+            let copy = self.client.sdk.writing.upload_part_copy();
+            let sent = copy
+                .bucket(self.bucket.as_str())
+                .key(&self.key)
+                .upload_id(&self.id)
+                .part_number(number)
+                .copy_source(&source)
+                .copy_source_range(format!("bytes={}-{}", run.offset, run.offset + run.len - 1))
+                .copy_source_if_match(format!("\"{}\"", earlier.etag))
+                .send()
+                .await;
+            drop(turn);
+            let error = match sent {
+                Ok(answer) => break answer,
+                Err(error) => error,
+            };
+            self.client.slow_down_after(&error, &self.client.limits.up);
+            // A copy that is not understood or refused is none: the bytes are sent instead.
+            retry.again(self.client.failed(about, error)).await.map_err(Failure::Copies)?;
+        };
         let result = answer.copy_part_result();
         let etag = result.and_then(|result| result.e_tag()).map(str::to_owned);
+        if etag.is_none() {
+            let error = self.client.not_understood(about, "the answer does not name the part that was copied");
+            return Err(Failure::Copies(error));
+        }
         if let Some(md5) = run.md5
             && bare(etag.as_deref()) != md5.to_string()
         {
             let error = std::io::Error::other("what the server copied has another MD5 than what was to be stored");
-            return Err(Failure::Copies(
-                self.client.broke_off(About::object("copy parts of", &self.bucket, &self.key), &error),
-            ));
+            return Err(Failure::Copies(self.client.broke_off(about, &error)));
         }
         let crc64 = result.and_then(|result| result.checksum_crc64_nvme()).map(str::to_owned);
         Ok(CompletedPart::builder().part_number(number).set_e_tag(etag).set_checksum_crc64_nvme(crc64).build())

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
 use super::answer::{About, status};
 use super::client::S3Client;
 use super::clock::{Head, ReadHead};
-use super::multipart::upload_id;
+use super::multipart::Begun;
 use crate::error::{Error, Result};
 use crate::name::BucketName;
 
@@ -36,9 +35,9 @@ impl S3Client {
     pub async fn ask(&self, bucket: &BucketName) -> Result<Answer> {
         let read = ReadHead::default();
         let timeouts = TimeoutConfig::builder().connect_timeout(PATIENCE).operation_timeout(PATIENCE).build();
-        let once = aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled()).timeout_config(timeouts);
-        let asked = self.sdk.list_objects_v2().bucket(bucket.as_str()).max_keys(1).customize();
-        let sent = asked.interceptor(read.clone()).config_override(once).send().await;
+        let briefly = aws_sdk_s3::config::Builder::new().timeout_config(timeouts);
+        let asked = self.sdk.small.list_objects_v2().bucket(bucket.as_str()).max_keys(1).customize();
+        let sent = asked.interceptor(read.clone()).config_override(briefly).send().await;
         match sent {
             Ok(_) => Ok(Answer { head: read.get(), status: 200, refusal: None }),
             Err(error) => {
@@ -54,7 +53,9 @@ impl S3Client {
 
     /// Begins an upload in parts and returns its id. Nobody sees it until it is completed.
     pub async fn begin_multipart_upload(&self, bucket: &BucketName, key: &str) -> Result<String> {
-        let sent = self.sdk.create_multipart_upload().bucket(bucket.as_str()).key(key).send().await;
-        upload_id(sent).map_err(|error| self.failed(About::object("begin an upload of", bucket, key), *error))
+        self.begin_upload(bucket, key, |create| create).await.map_err(|error| match error {
+            Begun::Refused(error) => self.failed(About::object("begin an upload of", bucket, key), *error),
+            Begun::Unnamed(error) => error,
+        })
     }
 }

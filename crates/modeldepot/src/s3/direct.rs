@@ -7,10 +7,10 @@ use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use time::OffsetDateTime;
 
-use super::answer::{About, code, status};
-use super::attempts::Attempts;
+use super::answer::{About, code, is_not_understood, status};
 use super::client::{S3Client, bare, moment};
-use super::multipart::upload_id;
+use super::multipart::Begun;
+use super::retry::Retry;
 use crate::error::{Error, Result};
 use crate::name::BucketName;
 
@@ -31,10 +31,16 @@ impl S3Client {
         metadata: &BTreeMap<String, String>,
     ) -> Result<String> {
         let media_type = mime_guess::from_path(key).first_or_octet_stream();
-        let begin = self.sdk.create_multipart_upload().bucket(bucket.as_str()).key(key);
-        let begin = begin.set_metadata(Some(metadata.clone().into_iter().collect()));
-        let begun = begin.content_type(media_type.essence_str()).send().await;
-        upload_id(begun).map_err(|error| self.failed(About::object("begin an upload of", bucket, key), *error))
+        let begun = self
+            .begin_upload(bucket, key, |create| {
+                let metadata = metadata.clone().into_iter().collect();
+                create.content_type(media_type.essence_str()).set_metadata(Some(metadata))
+            })
+            .await;
+        begun.map_err(|error| match error {
+            Begun::Refused(error) => self.failed(About::object("begin an upload of", bucket, key), *error),
+            Begun::Unnamed(error) => error,
+        })
     }
 
     /// Returns a URL that lets whoever holds it store one part.
@@ -48,7 +54,8 @@ impl S3Client {
     ) -> Result<String> {
         let about = About::object("sign a URL for", bucket, key);
         let config = PresigningConfig::expires_in(expires).map_err(|error| self.failed_locally(about, &error))?;
-        let part = self.sdk.upload_part().bucket(bucket.as_str()).key(key).upload_id(upload_id).part_number(number);
+        let part =
+            self.sdk.small.upload_part().bucket(bucket.as_str()).key(key).upload_id(upload_id).part_number(number);
         let signed = part.presigned(config).await.map_err(|error| self.failed(about, error))?;
         Ok(signed.uri().to_owned())
     }
@@ -58,8 +65,8 @@ impl S3Client {
     pub(crate) async fn stored_parts(&self, bucket: &BucketName, key: &str, upload_id: &str) -> Result<Vec<Part>> {
         let (mut parts, mut next) = (Vec::new(), None);
         loop {
-            let list = self.sdk.list_parts().bucket(bucket.as_str()).key(key).upload_id(upload_id);
-            let page = list.set_part_number_marker(next.take()).send().await;
+            let list = || self.sdk.small.list_parts().bucket(bucket.as_str()).key(key).upload_id(upload_id);
+            let page = self.asked(|| list().set_part_number_marker(next.clone()).send()).await;
             let page = page.map_err(|error| self.failed(About::object("list the parts of", bucket, key), error))?;
             parts.extend(page.parts().iter().map(|part| Part {
                 number: part.part_number().unwrap_or_default(),
@@ -88,12 +95,14 @@ impl S3Client {
         if_absent: bool,
     ) -> Result<String> {
         let about = About::object("store", bucket, key);
+        let size = parts.iter().map(|part| part.size).fold(0, u64::saturating_add);
         let part = |part: &Part| CompletedPart::builder().part_number(part.number).e_tag(&part.etag).build();
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.iter().map(part).collect())).build();
-        let mut attempts = Attempts::default();
+        let mut retry = Retry::transfer(self.timeouts());
         let mut repeated = false;
         loop {
-            let complete = self.once.complete_multipart_upload().bucket(bucket.as_str()).key(key).upload_id(upload_id);
+            let complete =
+                self.sdk.writing.complete_multipart_upload().bucket(bucket.as_str()).key(key).upload_id(upload_id);
             let complete =
                 complete.multipart_upload(parts.clone()).set_if_none_match(if_absent.then(|| "*".to_owned()));
             let error = match complete.send().await {
@@ -107,10 +116,17 @@ impl S3Client {
             if if_absent && matches!(status(&error), Some(409 | 412)) {
                 return Err(Error::ObjectExists { bucket: bucket.clone(), key: key.to_owned() });
             }
-            match self.failed(about, error) {
-                error @ (Error::Unavailable { .. } | Error::Unreachable { .. }) => attempts.again(error).await?,
-                error => return Err(error),
-            }
+            let error = if is_not_understood(&error) {
+                match self.get_object_metadata(bucket, key).await {
+                    Ok(found) if found.size == size => return Ok(found.etag),
+                    Ok(_) | Err(Error::ObjectNotFound { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+                self.not_understood(about, "it says that it stored the object, and the object is not there")
+            } else {
+                self.failed(about, error)
+            };
+            retry.again(error).await?;
             repeated = true;
         }
     }

@@ -5,7 +5,6 @@
 
 use std::error::Error as StdError;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use aws_smithy_runtime_api::client::http::{
@@ -26,18 +25,12 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::time::sleep;
 
 use super::body::{Activity, Arriving, Outgoing};
+use super::patience::Patience;
 use super::rate::Rate;
 use crate::settings::{Credentials, Settings, SettingsError};
 
-/// How long it may take to reach a server.
-const CONNECT: Duration = Duration::from_secs(5);
-
 /// How long a connection that nothing is sent on is kept.
 const IDLE: Duration = Duration::from_secs(50);
-
-/// How long a server may neither take a byte nor answer. One that syncs a large part to a slow disk, or makes an object
-/// of ten thousand parts, is silent for long.
-const SILENCE: Duration = Duration::from_secs(120);
 
 type Hyper = Client<HttpsConnector<HttpConnector>, Outgoing>;
 
@@ -46,7 +39,7 @@ type Hyper = Client<HttpsConnector<HttpConnector>, Outgoing>;
 pub(super) struct Http {
     hyper: Hyper,
     rate: Option<Arc<Rate>>,
-    silence: Duration,
+    patience: Patience,
 }
 
 impl Http {
@@ -57,7 +50,7 @@ impl Http {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(Duration::from_secs(30)));
-        tcp.set_connect_timeout(Some(CONNECT));
+        tcp.set_connect_timeout(Some(settings.timeouts.connect));
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls(settings)?)
             .https_or_http()
@@ -68,18 +61,23 @@ impl Http {
             .pool_idle_timeout(IDLE)
             .build(connector);
         let rate = settings.limit_rate.map(|limit| Arc::new(Rate::new(limit)));
-        Ok(Http { hyper, rate, silence: SILENCE })
+        Ok(Http { hyper, rate, patience: Patience::small(&settings.timeouts) })
+    }
+
+    /// Returns the same connections for requests that are waited for in another way.
+    pub(super) fn with(&self, patience: Patience) -> Http {
+        Http { patience, ..self.clone() }
     }
 
     async fn send(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
-        let activity = Activity::new(AtomicU64::new(0));
+        let activity = Activity::begin();
         let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
-        let request = request.map(|body| Outgoing::new(body, self.rate.clone(), Arc::clone(&activity)));
+        let request = request.map(|body| Outgoing::new(body, self.rate.clone(), activity.clone()));
         // The query of a signed URL is a permission; those of our own requests are in the headers.
         let (method, uri, begun) = (request.method().clone(), request.uri().clone(), Instant::now());
         let answer = tokio::select! {
             answer = self.hyper.request(request) => answer.map_err(classified),
-            () = silent(&activity, self.silence) => Err(ConnectorError::timeout(Silent(self.silence).into())),
+            within = silent(&activity, &self.patience) => Err(ConnectorError::timeout(Silent(within).into())),
         };
         let (path, query, took) = (uri.path(), uri.query().unwrap_or_default(), begun.elapsed());
         let answer = match answer {
@@ -90,15 +88,18 @@ impl Http {
             }
         };
         tracing::trace!(%method, path, query, ?took, status = answer.status().as_u16(), "request");
-        let answer = answer.map(|body| SdkBody::from_body_1_x(Arriving::new(body, self.rate.clone())));
+        let refused = !answer.status().is_success();
+        let answer = answer.map(|body| Arriving::new(body, self.rate.clone(), &self.patience, refused));
+        let answer = answer.map(|body| SdkBody::from_body_1_x(body));
         HttpResponse::try_from(answer).map_err(|error| ConnectorError::other(error.into(), None))
     }
 }
 
 impl HttpClient for Http {
     fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        let silence = settings.read_timeout().unwrap_or(self.silence);
-        SharedHttpConnector::new(Http { silence, ..self.clone() })
+        // The services that AWS's chain asks for credentials come with times of their own.
+        let answer = settings.read_timeout().unwrap_or(self.patience.answer);
+        SharedHttpConnector::new(self.with(Patience { answer, ..self.patience }))
     }
 }
 
@@ -108,18 +109,26 @@ impl Connector for Http {
     }
 }
 
+/// Says that a server was silent.
 #[derive(Debug, thiserror::Error)]
-#[error("no answer in {} seconds", .0.as_secs())]
-struct Silent(Duration);
+#[error("no answer in {0:?}")]
+pub(super) struct Silent(pub(super) Duration);
 
-/// Returns when nothing has moved for as long as `patience`, and at most half of that later.
-async fn silent(activity: &AtomicU64, patience: Duration) {
-    let (mut seen, mut quiet) = (0, 0);
-    while quiet < 2 {
-        sleep(patience / 2).await;
-        let now = activity.load(Ordering::Relaxed);
-        quiet = if now == seen { quiet + 1 } else { 0 };
-        seen = now;
+/// Says that no connection came about.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(super) struct Unreached(ClientError);
+
+/// Returns when nothing has moved for as long as the patience lasts, and how long that was.
+async fn silent(activity: &Activity, patience: &Patience) -> Duration {
+    loop {
+        let (quiet, all_sent) = activity.quiet();
+        let within = if all_sent { patience.answer } else { patience.sending };
+        if quiet >= within {
+            return within;
+        }
+        // The last byte may go at any moment, after which another patience holds.
+        sleep((within - quiet).min(patience.answer)).await;
     }
 }
 
@@ -170,7 +179,8 @@ fn classified(error: ClientError) -> ConnectorError {
         cause = error.source();
     }
     match error {
-        error if unreached || broken => ConnectorError::io(error.into()),
+        error if unreached => ConnectorError::io(Unreached(error).into()),
+        error if broken => ConnectorError::io(error.into()),
         error if cut => ConnectorError::other(error.into(), Some(ErrorKind::TransientError)),
         error if ours => ConnectorError::user(error.into()),
         error => ConnectorError::other(error.into(), None),
@@ -180,24 +190,30 @@ fn classified(error: ClientError) -> ConnectorError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Timeouts;
     use tokio::time::Instant;
 
     #[tokio::test(start_paused = true)]
     async fn silence_is_when_nothing_moves() {
-        let (activity, patience) = (AtomicU64::new(0), Duration::from_secs(10));
-        let begun = Instant::now();
-        silent(&activity, patience).await;
-        assert!((patience..=patience * 3 / 2).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+        let patience = Patience::writing(&Timeouts::default());
+        let (activity, begun) = (Activity::begin(), Instant::now());
+        assert_eq!(silent(&activity, &patience).await, patience.sending);
+        assert_eq!(begun.elapsed(), patience.sending, "the server takes no byte");
         // A slow connection is none that stands still, however long it takes.
+        let activity = Activity::begin();
         let moves = async {
             for _ in 0..100 {
-                sleep(patience / 3).await;
-                activity.fetch_add(1, Ordering::Relaxed);
+                sleep(patience.sending / 3).await;
+                activity.moved();
             }
         };
         tokio::select! {
-            () = silent(&activity, patience) => panic!("it moved"),
+            _ = silent(&activity, &patience) => panic!("it moved"),
             () = moves => {}
         }
+        activity.all_sent();
+        let begun = Instant::now();
+        assert_eq!(silent(&activity, &patience).await, patience.answer, "it has all of it, and may work for longer");
+        assert!(begun.elapsed() <= patience.answer);
     }
 }

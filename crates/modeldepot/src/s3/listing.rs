@@ -22,9 +22,10 @@ impl S3Client {
     /// Returns one page of what lies at `prefix`, one level deep: at most `most` folders and objects together, from
     /// where `next` of the page before says.
     pub async fn list_level(&self, bucket: &BucketName, prefix: &str, next: Option<&str>, most: u16) -> Result<Listed> {
-        let list = self.sdk.list_objects_v2().bucket(bucket.as_str()).prefix(prefix).delimiter("/");
-        let list = list.max_keys(most.into()).set_continuation_token(next.map(str::to_owned));
-        let page = list.send().await.map_err(|error| self.failed(About::bucket("list", bucket), error))?;
+        let list = || self.sdk.small.list_objects_v2().bucket(bucket.as_str()).prefix(prefix).delimiter("/");
+        let list = || list().max_keys(most.into()).set_continuation_token(next.map(str::to_owned));
+        let page =
+            self.asked(|| list().send()).await.map_err(|error| self.failed(About::bucket("list", bucket), error))?;
         let folders = page
             .common_prefixes()
             .iter()
@@ -43,15 +44,9 @@ impl S3Client {
         let mut objects = Vec::new();
         let mut next = None;
         loop {
-            let page = self
-                .sdk
-                .list_objects_v2()
-                .bucket(bucket.as_str())
-                .prefix(prefix)
-                .set_continuation_token(next.take())
-                .send()
-                .await
-                .map_err(|error| self.failed(About::bucket("list", bucket), error))?;
+            let list = || self.sdk.small.list_objects_v2().bucket(bucket.as_str()).prefix(prefix);
+            let page = self.asked(|| list().set_continuation_token(next.clone()).send()).await;
+            let page = page.map_err(|error| self.failed(About::bucket("list", bucket), error))?;
             objects.extend(page.contents().iter().filter_map(|object| listed(object, prefix)));
             match page.next_continuation_token() {
                 Some(token) if page.is_truncated() == Some(true) => next = Some(token.to_owned()),
@@ -62,15 +57,9 @@ impl S3Client {
 
     /// Returns true when any key begins with `prefix`.
     pub(crate) async fn any_object(&self, bucket: &BucketName, prefix: &str) -> Result<bool> {
-        let page = self
-            .sdk
-            .list_objects_v2()
-            .bucket(bucket.as_str())
-            .prefix(prefix)
-            .max_keys(1)
-            .send()
-            .await
-            .map_err(|error| self.failed(About::bucket("list", bucket), error))?;
+        let list = || self.sdk.small.list_objects_v2().bucket(bucket.as_str()).prefix(prefix).max_keys(1);
+        let page = self.asked(|| list().send()).await;
+        let page = page.map_err(|error| self.failed(About::bucket("list", bucket), error))?;
         Ok(!page.contents().is_empty())
     }
 

@@ -1,7 +1,6 @@
 //! The S3 client, the only code that names the SDK.
 
 mod answer;
-mod attempts;
 mod body;
 mod bulk;
 mod client;
@@ -19,6 +18,7 @@ mod open;
 mod part;
 mod parts;
 mod passing;
+mod patience;
 mod payload;
 mod piece;
 mod pool;
@@ -27,6 +27,7 @@ mod probe;
 mod range;
 mod rate;
 mod reading;
+mod retry;
 mod seed;
 mod sending;
 mod sums;
@@ -45,6 +46,5 @@ pub use open::OpenObject;
 pub(crate) use parts::{FILES as FILES_AT_ONCE, part_size};
 pub(crate) use piece::Pieces;
 pub use probe::{Capabilities, ChecksumSupport, CopySupport};
-pub(crate) use reading::digest_file;
-pub(crate) use seed::{Seed, holds};
+pub(crate) use seed::Seed;
 pub(crate) use upload::{Pending, Sent, Upload};

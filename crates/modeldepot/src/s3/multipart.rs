@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::operation::create_multipart_upload::builders::CreateMultipartUploadFluentBuilder;
 use aws_sdk_s3::operation::create_multipart_upload::{CreateMultipartUploadError, CreateMultipartUploadOutput};
 use aws_sdk_s3::types::ChecksumAlgorithm;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use time::OffsetDateTime;
 
-use super::answer::{About, code};
+use super::answer::{About, code, is_not_understood};
 use super::client::{S3Client, bare, moment};
 use super::payload::Payload;
 use super::sums::Sums;
 use crate::digest::PartDigest;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::name::BucketName;
 
 /// An upload that was begun and neither completed nor aborted.
@@ -53,20 +54,24 @@ impl StoredPart {
     }
 }
 
-/// What came of beginning an upload.
-type Begun = Result<CreateMultipartUploadOutput, SdkError<CreateMultipartUploadError, HttpResponse>>;
+/// Why an upload was not begun.
+pub(super) enum Begun {
+    /// The server refused.
+    Refused(Box<SdkError<CreateMultipartUploadError, HttpResponse>>),
+    /// The server began it, and its name is nowhere in the answer.
+    Unnamed(Error),
+}
 
 /// Returns the server's name for an upload that was begun.
 ///
 /// `rclone serve s3` calls the root of its answer `InitiateMultipartUpload`, without the `Result` that the SDK insists
 /// on. The name is in it all the same.
-pub(super) fn upload_id(begun: Begun) -> Result<String, Box<SdkError<CreateMultipartUploadError, HttpResponse>>> {
+fn upload_id(
+    begun: &Result<CreateMultipartUploadOutput, SdkError<CreateMultipartUploadError, HttpResponse>>,
+) -> Option<String> {
     match begun {
-        Ok(begun) => Ok(begun.upload_id().unwrap_or_default().to_owned()),
-        Err(error) => match error.raw_response().filter(|answer| answer.status().is_success()).and_then(named_in) {
-            Some(id) => Ok(id),
-            None => Err(Box::new(error)),
-        },
+        Ok(begun) => begun.upload_id().filter(|id| !id.is_empty()).map(str::to_owned),
+        Err(error) => error.raw_response().filter(|answer| answer.status().is_success()).and_then(named_in),
     }
 }
 
@@ -79,6 +84,25 @@ fn named_in(answer: &HttpResponse) -> Option<String> {
 }
 
 impl S3Client {
+    /// Begins an upload in parts, as `with` completes it, and returns the server's name for it.
+    pub(super) async fn begin_upload(
+        &self,
+        bucket: &BucketName,
+        key: &str,
+        with: impl Fn(CreateMultipartUploadFluentBuilder) -> CreateMultipartUploadFluentBuilder,
+    ) -> Result<String, Begun> {
+        let create = || with(self.sdk.small.create_multipart_upload().bucket(bucket.as_str()).key(key));
+        let begun = self.asked(|| create().send()).await;
+        match (upload_id(&begun), begun) {
+            (Some(id), _) => Ok(id),
+            (None, Err(error)) if !is_not_understood(&error) => Err(Begun::Refused(Box::new(error))),
+            (None, _) => {
+                let about = About::object("begin an upload of", bucket, key);
+                Err(Begun::Unnamed(self.not_understood(about, "the answer does not name the upload that was begun")))
+            }
+        }
+    }
+
     /// Returns the newest unfinished upload of a key, and aborts all others: nobody will finish them.
     pub(super) async fn cut_off(&self, bucket: &BucketName, key: &str) -> Result<Option<CutOff>> {
         let mut uploads = self.list_multipart_uploads(bucket, key).await?;
@@ -91,8 +115,8 @@ impl S3Client {
         let mut found = CutOff { upload_id: newest.upload_id, sums: Sums::Md5, parts: BTreeMap::new() };
         let mut next = None;
         loop {
-            let sent = self.sdk.list_parts().bucket(bucket.as_str()).key(key).upload_id(&found.upload_id);
-            let page = match sent.set_part_number_marker(next.take()).send().await {
+            let list = || self.sdk.small.list_parts().bucket(bucket.as_str()).key(key).upload_id(&found.upload_id);
+            let page = match self.asked(|| list().set_part_number_marker(next.clone()).send()).await {
                 Ok(page) => page,
                 Err(error) if code(&error) == Some("NoSuchUpload") => return Ok(None),
                 Err(error) => return Err(self.failed(About::object("list the parts of", bucket, key), error)),
@@ -120,16 +144,9 @@ impl S3Client {
         let mut uploads = Vec::new();
         let (mut key, mut id) = (None, None);
         loop {
-            let page = self
-                .sdk
-                .list_multipart_uploads()
-                .bucket(bucket.as_str())
-                .prefix(prefix)
-                .set_key_marker(key.take())
-                .set_upload_id_marker(id.take())
-                .send()
-                .await
-                .map_err(|error| self.failed(About::bucket("list unfinished uploads in", bucket), error))?;
+            let list = || self.sdk.small.list_multipart_uploads().bucket(bucket.as_str()).prefix(prefix);
+            let page = self.asked(|| list().set_key_marker(key.clone()).set_upload_id_marker(id.clone()).send()).await;
+            let page = page.map_err(|error| self.failed(About::bucket("list unfinished uploads in", bucket), error))?;
             for upload in page.uploads() {
                 uploads.push(UnfinishedUpload {
                     key: upload.key().unwrap_or_default().to_owned(),
@@ -148,8 +165,8 @@ impl S3Client {
 
     /// Aborts an unfinished upload and frees its parts. One that is gone counts as aborted.
     pub async fn abort_multipart_upload(&self, bucket: &BucketName, key: &str, upload_id: &str) -> Result<()> {
-        let sent = self.sdk.abort_multipart_upload().bucket(bucket.as_str()).key(key).upload_id(upload_id).send().await;
-        match sent {
+        let abort = || self.sdk.small.abort_multipart_upload().bucket(bucket.as_str()).key(key).upload_id(upload_id);
+        match self.asked(|| abort().send()).await {
             Ok(_) => Ok(()),
             Err(error) if code(&error) == Some("NoSuchUpload") => Ok(()),
             Err(error) => Err(self.failed(About::object("abort an upload of", bucket, key), error)),

@@ -7,11 +7,11 @@ use aws_sdk_s3::types::CompletedPart;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::answer::{About, code, dislikes_checksums};
-use super::attempts::Attempts;
 use super::client::S3Client;
 use super::copy::PartCopy;
 use super::multipart::StoredPart;
 use super::payload::{Origin, Payload};
+use super::retry::Retry;
 use super::sums::Sums;
 use super::upload::Failure;
 use crate::digest::{PartDigest, Subtree};
@@ -123,7 +123,7 @@ impl Target {
     /// What has gone to the connection is out of memory. If it must be sent again it is read again, after the turn was
     /// given back: whoever waits for memory with a turn could wait for somebody who waits for a turn with memory.
     async fn send(&self, part: Sending<'_>, payload: Payload) -> Result<Option<String>, Failure> {
-        let (mut attempts, mut damaged) = (Attempts::default(), 0);
+        let (mut retry, mut damaged) = (Retry::transfer(self.client.timeouts()), 0);
         let mut payload = Some(payload);
         loop {
             let body = match payload.take() {
@@ -133,7 +133,8 @@ impl Target {
             let turn = self.client.limits.up.turn().await;
             let sent = self
                 .client
-                .once
+                .sdk
+                .writing
                 .upload_part()
                 .bucket(self.bucket.as_str())
                 .key(&self.key)
@@ -161,7 +162,7 @@ impl Target {
             if maybe_checksums {
                 return Err(Failure::Checksums(error));
             }
-            attempts.again(error).await?;
+            retry.again(error).await?;
         }
     }
 }

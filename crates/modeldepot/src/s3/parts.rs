@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 use super::gauge::Gauge;
 use super::pool::Pool;
+use super::seed::PIECE;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -42,13 +45,28 @@ pub(super) struct Limits {
     pub(super) whole: Arc<Gauge>,
     /// Ranges on their way here.
     pub(super) down: Arc<Gauge>,
+    /// Parts of local files that are read and hashed for nothing but their digests.
+    local: Arc<Semaphore>,
 }
+
+/// The right to read a piece of a local file at a time, on a thread of its own.
+pub(super) type Local = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
 impl Limits {
     pub(super) fn new() -> Self {
         // The budget of the pool bounds them further. On a disk and two cores six are as good as any more.
         let (up, down) = (Gauge::new(2, 6, 64), Gauge::new(2, 6, 32));
-        Self { pool: Pool::new(), up, whole: Gauge::new(4, FILES, 2 * FILES), down }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let local = Arc::new(Semaphore::new(cores));
+        Self { pool: Pool::new(), up, whole: Gauge::new(4, FILES, 2 * FILES), down, local }
+    }
+
+    /// Waits for a turn to hash a part of a local file, with memory for it: more than there are processors bring nothing,
+    /// however many files there are.
+    pub(super) async fn local(&self) -> Local {
+        // The semaphore is never closed. Nobody who has memory waits for such a turn.
+        let turn = Arc::clone(&self.local).acquire_owned().await.expect("open");
+        (turn, self.pool.permit(PIECE as u64).await)
     }
 }
 

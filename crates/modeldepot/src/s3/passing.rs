@@ -5,13 +5,12 @@
 
 use std::ops;
 
-use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
 
-use super::attempts::Attempts;
 use super::piece::Pieces;
-use super::range::Range;
+use super::range::{Arrived, Range};
+use super::retry::Retry;
 use crate::digest::{Md5, Md5Stream, PartExpected, PartHasher};
 use crate::error::{Error, Result};
 
@@ -21,14 +20,14 @@ struct Passing {
     /// Where the next byte that is handed on lies.
     at: u64,
     end: u64,
-    body: Option<ByteStream>,
+    body: Option<Arrived>,
     /// What came and has not been handed on.
     pending: Bytes,
     /// The part that is being hashed, and where it ends.
     part: Option<(PartHasher, PartExpected, u64)>,
     /// The digest of the whole, where the original wrote it and the range is the whole.
     md5: Option<(Md5Stream, Md5)>,
-    attempts: Attempts,
+    retry: Retry,
 }
 
 impl Pieces {
@@ -49,7 +48,7 @@ impl Pieces {
             pending: Bytes::new(),
             part: None,
             md5: md5.filter(|_| whole).map(|md5| (Md5Stream::default(), md5)),
-            attempts: Attempts::default(),
+            retry: self.retry(),
         };
         stream::try_unfold(
             passing,
@@ -116,32 +115,25 @@ impl Passing {
         loop {
             let range = self.pieces.range(came, self.end - came);
             let error = match self.frame(&range).await {
-                Ok(bytes) if bytes.len() as u64 > self.end - came => {
-                    range.broke_off(&std::io::Error::other("the server sent more than was asked for"))
-                }
                 Ok(bytes) => {
-                    self.attempts = Attempts::default();
+                    self.retry.moved(bytes.len() as u64);
                     return Ok(bytes);
                 }
                 Err(error) => error,
             };
             self.body = None;
-            self.attempts.again(error).await?;
+            self.retry.again(error).await?;
         }
     }
 
     async fn frame(&mut self, range: &Range) -> Result<Bytes> {
         let body = match &mut self.body {
             Some(body) => body,
-            None => self.body.insert(range.ask(0).await?.body),
+            None => self.body.insert(range.ask(0).await?),
         };
-        loop {
-            match body.next().await {
-                Some(Ok(bytes)) if bytes.is_empty() => {}
-                Some(Ok(bytes)) => return Ok(bytes),
-                Some(Err(error)) => return Err(range.broke_off(&error)),
-                None => return Err(range.broke_off(&std::io::Error::other("the body ended early"))),
-            }
+        match body.next().await {
+            Some(came) => came.map_err(|error| range.broke_off(&*error)),
+            None => Err(range.broke_off(&std::io::Error::other("the body ended early"))),
         }
     }
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::client::S3Client;
 use super::download::Object;
 use super::range::Range;
+use super::retry::Retry;
 use crate::digest::{PartDigest, PartExpected, PartHasher};
 use crate::error::{Error, Result};
 use crate::task::blocking;
@@ -59,6 +60,10 @@ impl Pieces {
                 _ => return Ok(body),
             }
         }
+    }
+
+    pub(super) fn retry(&self) -> Retry {
+        Retry::transfer(self.client.timeouts())
     }
 
     pub(super) fn size(&self) -> u64 {

@@ -34,11 +34,11 @@ impl S3Client {
         let config = config.map_err(|error| self.failed_locally(about, &error))?;
         let url = match method {
             PresignedMethod::Get => {
-                let sent = self.sdk.get_object().bucket(bucket.as_str()).key(key).presigned(config).await;
+                let sent = self.sdk.small.get_object().bucket(bucket.as_str()).key(key).presigned(config).await;
                 sent.map_err(|error| self.failed(about, error))?.uri().to_owned()
             }
             PresignedMethod::Put => {
-                let sent = self.sdk.put_object().bucket(bucket.as_str()).key(key).presigned(config).await;
+                let sent = self.sdk.small.put_object().bucket(bucket.as_str()).key(key).presigned(config).await;
                 sent.map_err(|error| self.failed(about, error))?.uri().to_owned()
             }
         };

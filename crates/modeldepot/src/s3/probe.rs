@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::answer::{About, status};
 use super::client::{Created, S3Client, bare};
-use super::multipart::upload_id;
+use super::multipart::Begun;
 use crate::digest::{Md5, PartDigest};
 use crate::error::{Error, Result};
 use crate::name::BucketName;
@@ -156,7 +156,7 @@ impl Probe<'_> {
     }
 
     async fn put_if_match(&self, key: &str, etag: &str) -> Result<Outcome> {
-        let put = self.client.once.put_object().bucket(self.bucket.as_str()).key(key).if_match(etag);
+        let put = self.client.sdk.small.put_object().bucket(self.bucket.as_str()).key(key).if_match(etag);
         let sent = put.body(ByteStream::from_static(b"swapped")).send().await;
         self.outcome(key, sent.map(drop))
     }
@@ -189,15 +189,17 @@ impl Probe<'_> {
     }
 
     async fn put_with_checksum(&self, key: &str, crc64: &str) -> Result<Outcome> {
-        let put = self.client.sdk.put_object().bucket(self.bucket.as_str()).key(key).checksum_crc64_nvme(crc64);
-        let sent = put.body(ByteStream::from_static(b"checked")).send().await;
+        let put = || self.client.sdk.small.put_object().bucket(self.bucket.as_str()).key(key);
+        let put = || put().checksum_crc64_nvme(crc64).body(ByteStream::from_static(b"checked"));
+        let sent = self.client.asked(|| put().send()).await;
         self.outcome(key, sent.map(drop))
     }
 
     async fn unsigned_payload(&self) -> Result<bool> {
         let key = self.key("unsigned");
-        let put = self.client.sdk.put_object().bucket(self.bucket.as_str()).key(&key);
-        let sent = put.body(ByteStream::from_static(b"unsigned")).customize().disable_payload_signing().send().await;
+        let put = || self.client.sdk.small.put_object().bucket(self.bucket.as_str()).key(&key);
+        let put = || put().body(ByteStream::from_static(b"unsigned")).customize().disable_payload_signing();
+        let sent = self.client.asked(|| put().send()).await;
         Ok(self.outcome(&key, sent.map(drop))? == Outcome::Stored)
     }
 
@@ -224,19 +226,22 @@ impl Probe<'_> {
 
     /// Returns the outcome, and the ETag of the copied part.
     async fn copy(&self, source: &str, key: &str, crc64: Option<String>) -> Result<(Outcome, String)> {
-        let (sdk, bucket) = (&self.client.sdk, self.bucket.as_str());
+        let (sdk, bucket) = (&self.client.sdk.small, self.bucket.as_str());
         let algorithm = crc64.is_some().then_some(ChecksumAlgorithm::Crc64Nvme);
         let whole = crc64.is_some().then_some(ChecksumType::FullObject);
-        let create = sdk.create_multipart_upload().bucket(bucket).key(key);
-        let create = create.set_checksum_algorithm(algorithm).set_checksum_type(whole.clone());
-        let id = match upload_id(create.send().await) {
+        let begun = self.client.begin_upload(self.bucket, key, |create| {
+            create.set_checksum_algorithm(algorithm.clone()).set_checksum_type(whole.clone())
+        });
+        let id = match begun.await {
             Ok(id) => id,
             // A server without uploads in parts still takes small files.
-            Err(error) if status(&error).is_some() => return Ok((Outcome::Refused, String::new())),
-            Err(error) => return Err(self.client.failed(self.about(key), *error)),
+            Err(Begun::Refused(error)) if status(&error).is_some() => return Ok((Outcome::Refused, String::new())),
+            Err(Begun::Refused(error)) => return Err(self.client.failed(self.about(key), *error)),
+            Err(Begun::Unnamed(error)) => return Err(error),
         };
-        let copy = sdk.upload_part_copy().bucket(bucket).key(key).upload_id(&id).part_number(1);
-        let copied = copy.copy_source(format!("{bucket}/{source}")).copy_source_range("bytes=2-7").send().await;
+        let copy = || sdk.upload_part_copy().bucket(bucket).key(key).upload_id(&id).part_number(1);
+        let copy = || copy().copy_source(format!("{bucket}/{source}")).copy_source_range("bytes=2-7");
+        let copied = self.client.asked(|| copy().send()).await;
         let Some(part) = copied.ok().and_then(|answer| answer.copy_part_result) else {
             self.client.abort_multipart_upload(self.bucket, key, &id).await?;
             return Ok((Outcome::Refused, String::new()));
@@ -248,8 +253,9 @@ impl Probe<'_> {
             .set_checksum_crc64_nvme(part.checksum_crc64_nvme)
             .build();
         let parts = CompletedMultipartUpload::builder().parts(part).build();
-        let complete = sdk.complete_multipart_upload().bucket(bucket).key(key).upload_id(&id).multipart_upload(parts);
-        let sent = complete.set_checksum_crc64_nvme(crc64).set_checksum_type(whole).send().await;
+        let complete = || sdk.complete_multipart_upload().bucket(bucket).key(key).upload_id(&id);
+        let complete = || complete().multipart_upload(parts.clone()).set_checksum_crc64_nvme(crc64.clone());
+        let sent = self.client.asked(|| complete().set_checksum_type(whole.clone()).send()).await;
         let outcome = self.outcome(key, sent.map(drop))?;
         if outcome == Outcome::Refused {
             self.client.abort_multipart_upload(self.bucket, key, &id).await?;

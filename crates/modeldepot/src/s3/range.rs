@@ -2,14 +2,15 @@
 
 use std::sync::{Arc, OnceLock};
 
-use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use tokio::task::JoinHandle;
 
 use super::answer::{About, status};
-use super::attempts::Attempts;
 use super::client::{S3Client, bare};
 use super::download::{Object, Sink};
+use super::retry::Retry;
+use super::seed::PIECE;
 use super::writeback;
 use crate::digest::{PartDigest, PartExpected, PartHasher};
 use crate::error::{Error, Result};
@@ -18,6 +19,9 @@ use crate::task::{blocking, joined};
 
 /// Bytes that are gathered before they are hashed and written on a thread that may block.
 const BATCH: usize = 256 * 1024;
+
+/// The largest part that is read into memory whole: S3's largest object in ten thousand parts has smaller ones.
+const LARGEST: u64 = 1024 * 1024 * 1024;
 
 /// One range of an object.
 pub(super) struct Range {
@@ -72,7 +76,9 @@ impl Range {
             return Ok(None);
         }
         let (landing, offset, len) = (Arc::clone(landing), self.offset, self.len);
+        let memory = self.client.limits.pool.permit(PIECE as u64).await;
         blocking(move || {
+            let _memory = memory;
             for seed in &landing.seeds {
                 if let Some(digest) = seed.give(offset, len, &expected, &landing.file)? {
                     return Ok(Some(digest));
@@ -85,18 +91,35 @@ impl Range {
 
     /// Fetches the range into memory.
     pub(super) async fn bytes(&self) -> Result<Bytes> {
-        let mut attempts = Attempts::default();
+        if self.len > LARGEST {
+            let error = std::io::Error::other(format!("a part of {} bytes does not fit into memory", self.len));
+            return Err(Error::io("fetch", &self.object.key)(error));
+        }
+        // Nobody who has memory waits for a turn of those that the caller may have.
+        let _memory = self.client.limits.pool.permit(self.len).await;
+        let mut retry = Retry::transfer(self.client.timeouts());
         loop {
             let error = match self.ask(0).await {
-                Ok(answer) => match answer.body.collect().await.map(|body| body.into_bytes()) {
-                    Ok(body) if body.len() as u64 == self.len => return Ok(body),
-                    Ok(_) => self.broke_off(&std::io::Error::other("the body has another length than was asked for")),
-                    Err(error) => self.broke_off(&error),
+                Ok(answer) => match self.gather(answer).await {
+                    Ok(body) => return Ok(body),
+                    Err(error) => error,
                 },
                 Err(error) => error,
             };
-            attempts.again(error).await?;
+            retry.again(error).await?;
         }
+    }
+
+    async fn gather(&self, mut answer: Arrived) -> Result<Bytes> {
+        let mut bytes = Vec::new();
+        while let Some(came) = answer.next().await {
+            let came = came.map_err(|error| self.broke_off(&*error))?;
+            if bytes.is_empty() && bytes.try_reserve_exact(self.len as usize).is_err() {
+                return Err(Error::io("fetch", &self.object.key)(std::io::ErrorKind::OutOfMemory.into()));
+            }
+            bytes.extend_from_slice(&came);
+        }
+        Ok(bytes.into())
     }
 
     fn about(&self) -> About<'_> {
@@ -108,15 +131,16 @@ impl Range {
     }
 
     /// Asks for what is missing of the range.
-    pub(super) async fn ask(&self, landed: u64) -> Result<GetObjectOutput> {
-        let (object, last) = (&self.object, self.offset + self.len - 1);
+    pub(super) async fn ask(&self, landed: u64) -> Result<Arrived> {
+        let (object, first, last) = (&self.object, self.offset + landed, self.offset + self.len - 1);
         let sent = self
             .client
-            .once
+            .sdk
+            .reading
             .get_object()
             .bucket(object.bucket.as_str())
             .key(&object.key)
-            .range(format!("bytes={}-{last}", self.offset + landed))
+            .range(format!("bytes={first}-{last}"))
             .set_if_match(self.etag.get().map(|etag| format!("\"{etag}\"")))
             .send()
             .await;
@@ -137,14 +161,25 @@ impl Range {
         if let Some(etag) = answer.e_tag().filter(|etag| etag.len() > 2) {
             let _ = self.etag.set(bare(Some(etag)));
         }
-        // `bytes 0-99/1234`: the size of the whole object comes with each range.
-        let total = answer.content_range().and_then(|range| range.rsplit('/').next()?.parse().ok());
-        match total {
-            Some(found) if found != object.size => {
-                Err(Error::WrongSize { path: object.key.clone(), expected: object.size, found })
+        let wrong_size = |found| Error::WrongSize { path: object.key.clone(), expected: object.size, found };
+        let left = self.len - landed;
+        let length = answer.content_length().and_then(|length| u64::try_from(length).ok());
+        let whole = match answer.content_range().and_then(ranged) {
+            // The size of the whole object comes with each range.
+            Some((_, Some(found))) if found != object.size => return Err(wrong_size(found)),
+            Some((begins, _)) if begins != first => {
+                return Err(self.client.not_understood(self.about(), "it sent another range than it was asked for"));
             }
-            _ => Ok(answer),
-        }
+            Some(_) => false,
+            None if length == Some(left) => false,
+            // It ignores `Range`, and what was asked for comes first: the rest is not read.
+            None if first == 0 => match length {
+                Some(found) if found != object.size => return Err(wrong_size(found)),
+                _ => true,
+            },
+            None => return Err(self.client.ignores_range(self.about())),
+        };
+        Ok(Arrived { body: answer.body, left, whole })
     }
 
     /// Fetches the range, and goes on from where it broke off as often as it does.
@@ -155,7 +190,7 @@ impl Range {
             false => PartHasher::blake3(self.offset),
         };
         let mut at = Progress { hasher: Box::new(hasher), landed: 0 };
-        let mut attempts = Attempts::default();
+        let mut retry = Retry::transfer(self.client.timeouts());
         loop {
             let (before, result);
             before = at.landed;
@@ -163,36 +198,27 @@ impl Range {
                 Ok(answer) => self.take(answer, at, sink).await,
                 Err(error) => (at, Err(error)),
             };
-            if at.landed > before {
-                attempts = Attempts::default();
-            }
+            retry.moved(at.landed - before);
             match result {
                 Ok(()) => return Ok(at.hasher.finish()),
-                Err(error) => attempts.again(error).await?,
+                Err(error) => retry.again(error).await?,
             }
         }
     }
 
     /// Hashes and writes a body in batches; one batch is worked on while the next one arrives.
-    async fn take(&self, answer: GetObjectOutput, at: Progress, sink: &Sink) -> (Progress, Result<()>) {
-        let mut body = answer.body;
+    async fn take(&self, mut answer: Arrived, at: Progress, sink: &Sink) -> (Progress, Result<()>) {
         let mut worker = Worker::Idle(at);
         let (mut batch, mut gathered) = (Vec::new(), 0);
-        let mut left = self.len - worker.landed();
         let end = loop {
-            match body.next().await {
-                Some(Ok(frame)) if frame.len() as u64 > left => {
-                    break Err(self.broke_off(&std::io::Error::other("the server sent more than was asked for")));
-                }
+            match answer.next().await {
                 Some(Ok(frame)) => {
-                    left -= frame.len() as u64;
                     self.client.limits.down.moved(frame.len() as u64);
                     gathered += frame.len();
                     batch.push(frame);
                 }
-                Some(Err(error)) if left > 0 => break Err(self.broke_off(&error)),
-                None if left > 0 => break Err(self.broke_off(&std::io::Error::other("the body ended early"))),
-                None | Some(Err(_)) => break Ok(()),
+                Some(Err(error)) => break Err(self.broke_off(&*error)),
+                None => break Ok(()),
             }
             if gathered >= BATCH {
                 gathered = 0;
@@ -233,6 +259,53 @@ impl Range {
     }
 }
 
+/// The bytes that were asked for, on their way.
+pub(super) struct Arrived {
+    body: ByteStream,
+    left: u64,
+    /// Whether more comes than was asked for, because the server does not know ranges.
+    whole: bool,
+}
+
+impl Arrived {
+    /// Returns what comes next; none once all is there. Never more than was asked for.
+    pub(super) async fn next(&mut self) -> Option<Result<Bytes, BoxError>> {
+        loop {
+            if self.left == 0 && self.whole {
+                return None;
+            }
+            return match self.body.next().await {
+                Some(Ok(frame)) if frame.is_empty() => continue,
+                Some(Ok(mut frame)) if frame.len() as u64 > self.left => {
+                    if !self.whole {
+                        return Some(Err("the server sent more than was asked for".into()));
+                    }
+                    frame.truncate(self.left as usize);
+                    self.left = 0;
+                    Some(Ok(frame))
+                }
+                Some(Ok(frame)) => {
+                    self.left -= frame.len() as u64;
+                    Some(Ok(frame))
+                }
+                // What was asked for is here.
+                None | Some(Err(_)) if self.left == 0 => None,
+                Some(Err(error)) => Some(Err(error.into())),
+                None => Some(Err("the body ended early".into())),
+            };
+        }
+    }
+}
+
+/// Reads `bytes 0-99/1234`: where the bytes begin, and the size of the whole if it is known.
+fn ranged(text: &str) -> Option<(u64, Option<u64>)> {
+    let (range, total) = text.trim().strip_prefix("bytes")?.trim_start().split_once('/')?;
+    let (first, _) = range.split_once('-')?;
+    Some((first.trim().parse().ok()?, total.trim().parse().ok()))
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 type Worked = (Progress, Result<()>);
 
 /// Who hashes and writes: waiting for a batch, or at one.
@@ -242,13 +315,6 @@ enum Worker {
 }
 
 impl Worker {
-    fn landed(&self) -> u64 {
-        match self {
-            Worker::Idle(at) => at.landed,
-            Worker::Busy(_) => 0,
-        }
-    }
-
     async fn idle(self) -> Result<Progress, (Progress, Error)> {
         match self {
             Worker::Idle(at) => Ok(at),
@@ -256,6 +322,20 @@ impl Worker {
                 (at, Ok(())) => Ok(at),
                 (at, Err(error)) => Err((at, error)),
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_read_as_servers_spell_them() {
+        assert_eq!(ranged("bytes 0-99/1234"), Some((0, Some(1234))));
+        assert_eq!(ranged("bytes 8-9/*"), Some((8, None)));
+        for none in ["", "bytes */1234", "items 0-9/10", "bytes 0/10"] {
+            assert_eq!(ranged(none), None, "{none}");
         }
     }
 }

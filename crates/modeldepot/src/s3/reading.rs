@@ -3,50 +3,45 @@
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
 use std::path::Path;
-use std::sync::{Arc, mpsc as threads};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
+use super::client::S3Client;
 use super::parts::parts;
 use super::payload::{Origin, Payload};
-use super::pool::Pool;
+use super::pool::{Buffer, Pool};
+use super::seed::PIECE;
 use crate::digest::{Digests, Md5, Md5Stream, PartDigest, PartHasher, merge};
 use crate::error::{Error, Result, SourceError};
 use crate::task::{blocking, joined};
 
-/// Computes the digests of a file without sending it anywhere. MD5, which takes longer than all else, only if asked.
-pub(crate) async fn digest_file(path: &Path, with_md5: bool) -> Result<Digests> {
-    /// Read at once: enough for the file system, and still in the processor's cache when it is hashed.
-    const PIECE: usize = 256 * 1024;
-    let path = path.to_owned();
-    blocking(move || {
-        let mut source = Source::open(&path)?;
+impl S3Client {
+    /// Computes the digests of a file without sending it anywhere. MD5, which takes longer than all else, only if asked.
+    pub(crate) async fn digest_file(&self, path: &Path, with_md5: bool) -> Result<Digests> {
+        let path = path.to_owned();
+        let mut source = blocking(move || Source::open(&path)).await?;
         let mut md5 = with_md5.then(Md5Stream::default);
         let mut digests = Vec::new();
-        let mut piece = vec![0; PIECE];
         for (offset, len) in parts(source.size) {
-            let mut hasher = PartHasher::new(offset);
-            let mut left = len as usize;
-            while left > 0 {
-                let piece = &mut piece[..left.min(PIECE)];
-                source.read(piece)?;
-                hasher.update(piece);
-                if let Some(md5) = &mut md5 {
-                    md5.update(piece);
-                }
-                left -= piece.len();
-            }
-            digests.push(hasher.finish());
+            let reading = self.limits.local().await;
+            let (read, digest, summed) = blocking(move || {
+                let digest = source.digest(offset, len, md5.as_mut())?;
+                drop(reading);
+                Ok((source, digest, md5))
+            })
+            .await?;
+            (source, md5) = (read, summed);
+            digests.push(digest);
         }
-        source.finish()?;
+        blocking(move || source.finish()).await?;
         if digests.is_empty() {
             digests.push(PartDigest::of(0, &[]));
         }
         Ok(merge(&digests, md5.map(Md5Stream::finish)))
-    })
-    .await
+    }
 }
 
 /// A part as it was read.
@@ -58,41 +53,45 @@ pub(super) struct ReadPart {
 
 /// Reads a file part by part as memory allows. Ends early, without an error, when nobody takes the parts any more.
 ///
-/// MD5 is serial, and slower than the rest together. It follows on a thread of its own, from the same buffers, so that a
-/// part goes on its way before its MD5 is done.
-pub(super) fn read_parts(
+/// Memory and the queue are waited for here, never on a thread that may block: those are few, and what gives memory back
+/// needs one of them. MD5 is serial, and slower than the rest together. It follows in jobs of its own, one after the
+/// other, from the same buffers, so that a part goes on its way before its MD5 is done.
+pub(super) async fn read_parts(
     mut source: Source,
     with_md5: bool,
     pool: &Arc<Pool>,
-    runtime: &Handle,
     queue: &mpsc::Sender<ReadPart>,
 ) -> Result<Option<Md5>> {
-    // The pool's budget bounds it.
-    let (to_md5, read) = threads::channel::<Bytes>();
-    let md5 = with_md5.then(|| {
-        runtime.spawn_blocking(move || {
-            let mut md5 = Md5Stream::default();
-            read.iter().for_each(|bytes| md5.update(&bytes));
-            md5.finish()
-        })
-    });
+    let mut md5 = with_md5.then(|| tokio::spawn(async { Md5Stream::default() }));
     for (number, (offset, len)) in (1..).zip(parts(source.size)) {
-        let mut units = Vec::new();
-        for mut buffer in runtime.block_on(pool.buffers(len)) {
-            source.read(buffer.room())?;
-            let unit = buffer.share();
-            if md5.is_some() {
-                let _ = to_md5.send(unit.clone());
-            }
-            units.push(unit);
-        }
-        if queue.blocking_send(ReadPart { number, offset, payload: Payload::new(units) }).is_err() {
+        let buffers = pool.buffers(len).await;
+        let (read, units) = blocking(move || {
+            let units: Result<Vec<Bytes>> = buffers.into_iter().map(|buffer| source.fill(buffer)).collect();
+            Ok((source, units?))
+        })
+        .await?;
+        source = read;
+        md5 = md5.map(|before| tokio::spawn(followed(before, units.clone())));
+        if queue.send(ReadPart { number, offset, payload: Payload::new(units) }).await.is_err() {
             return Ok(None);
         }
     }
-    drop(to_md5);
-    source.finish()?;
-    Ok(md5.map(|md5| joined(runtime.block_on(md5))))
+    blocking(move || source.finish()).await?;
+    Ok(match md5 {
+        Some(md5) => Some(joined(md5.await).finish()),
+        None => None,
+    })
+}
+
+/// Takes the bytes that come next into an MD5, when all before are in it.
+async fn followed(before: JoinHandle<Md5Stream>, units: Vec<Bytes>) -> Md5Stream {
+    let mut md5 = joined(before.await);
+    let hashed = tokio::task::spawn_blocking(move || {
+        // One by one, so that each goes back to the pool as soon as it may.
+        units.into_iter().for_each(|unit| md5.update(&unit));
+        md5
+    });
+    joined(hashed.await)
 }
 
 /// A file being read in order, once.
@@ -134,6 +133,28 @@ impl Source {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(self.changed()),
             Err(source) => Err(SourceError::Unreadable { path: self.origin.path.clone(), source }.into()),
         }
+    }
+
+    /// Fills a buffer with the bytes that come next. Blocks.
+    fn fill(&mut self, mut buffer: Buffer) -> Result<Bytes> {
+        self.read(buffer.room())?;
+        Ok(buffer.share())
+    }
+
+    /// Digests the `len` bytes that come next. Blocks.
+    fn digest(&mut self, offset: u64, len: u64, mut md5: Option<&mut Md5Stream>) -> Result<PartDigest> {
+        let (mut hasher, mut left) = (PartHasher::new(offset), len);
+        let mut piece = vec![0; PIECE.min(len as usize)];
+        while left > 0 {
+            let piece = &mut piece[..left.min(PIECE as u64) as usize];
+            self.read(piece)?;
+            hasher.update(piece);
+            if let Some(md5) = &mut md5 {
+                md5.update(piece);
+            }
+            left -= piece.len() as u64;
+        }
+        Ok(hasher.finish())
     }
 
     /// Makes sure that nobody wrote to the file meanwhile.

@@ -6,12 +6,16 @@
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use tokio::task::JoinSet;
+
+use super::client::S3Client;
 use super::download::Expected;
 use crate::digest::{PartDigest, PartExpected, PartHasher};
 use crate::error::{Error, Result};
 use crate::place::{read_at, write_at};
+use crate::task::{blocking, joined};
 
 /// Read at once.
 pub(super) const PIECE: usize = 256 * 1024;
@@ -84,28 +88,41 @@ fn wrote(error: io::Error) -> Error {
     Error::io("write", "the file being fetched")(error)
 }
 
-/// Returns true when a file is what it should be, by its size and digests. Parts are read side by side.
-pub(crate) fn holds(file: &File, size: u64, expected: &Expected) -> bool {
-    let (cut, parts) = (expected.cut(size), expected.all_parts(size));
-    if file.metadata().map_or(0, |found| found.len()) != size || parts.len() as u64 != size.div_ceil(cut).max(1) {
-        return false;
-    }
-    let (next, differs) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let read = || {
-        let mut piece = vec![0; PIECE];
-        while !differs.load(Ordering::Relaxed) {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(expected) = parts.get(index) else { return };
-            let offset = index as u64 * cut;
-            let found = digest_part(file, offset, cut.min(size - offset), &mut piece);
-            if !found.is_ok_and(|found| found.is(expected)) {
-                differs.store(true, Ordering::Relaxed);
+impl S3Client {
+    /// Returns true when a file is what it should be, by its size and digests. Parts are read side by side.
+    pub(crate) async fn holds(&self, file: &Arc<File>, size: u64, expected: &Expected) -> Result<bool> {
+        let (cut, parts) = (expected.cut(size), expected.all_parts(size));
+        if parts.len() as u64 != size.div_ceil(cut).max(1) {
+            return Ok(false);
+        }
+        let opened = Arc::clone(file);
+        if blocking(move || Ok(opened.metadata().map_or(0, |found| found.len()))).await? != size {
+            return Ok(false);
+        }
+        let mut reading = JoinSet::new();
+        for (index, expected) in parts.into_iter().enumerate() {
+            // Waiting here keeps the number of tasks small, whatever the file's size.
+            let turn = self.limits.local().await;
+            let (file, offset) = (Arc::clone(file), index as u64 * cut);
+            reading.spawn_blocking(move || {
+                let len = cut.min(size - offset);
+                let found = digest_part(&file, offset, len, &mut vec![0; PIECE.min(len as usize)]);
+                drop(turn);
+                found.is_ok_and(|found| found.is(&expected))
+            });
+            while let Some(done) = reading.try_join_next() {
+                if !joined(done) {
+                    return Ok(false);
+                }
             }
         }
-    };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(parts.len());
-    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(read))));
-    !differs.into_inner()
+        while let Some(done) = reading.join_next().await {
+            if !joined(done) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }
 
 pub(super) fn digest_part(file: &File, offset: u64, len: u64, piece: &mut [u8]) -> io::Result<PartDigest> {

@@ -3,20 +3,19 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedPart};
-use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::client::S3Client;
 use super::copy;
-use super::multipart::{StoredPart, upload_id};
+use super::multipart::{Begun, StoredPart};
 use super::part::{Outcome, Part, Target};
 use super::reading::{Source, read_parts};
 use super::sums::Sums;
 use super::upload::{Failure, Upload};
 use crate::digest::{Digests, PartDigest, merge};
 use crate::error::Error;
-use crate::task::{blocking, joined};
+use crate::task::joined;
 
 /// The parts of a large file, all of them with the server.
 pub(super) struct SentParts {
@@ -45,18 +44,17 @@ impl Upload {
                 let hashed = self.earlier.iter().any(|earlier| earlier.hashed);
                 let sums = if hashed { Sums::Md5 } else { client.sums() };
                 let crc64 = sums.is_crc64();
-                let created = client
-                    .sdk
-                    .create_multipart_upload()
-                    .bucket(self.bucket.as_str())
-                    .key(&self.key)
-                    .content_type(self.content_type())
-                    .set_metadata(Some(self.options.metadata.clone().into_iter().collect()))
-                    .set_checksum_algorithm(crc64.then_some(ChecksumAlgorithm::Crc64Nvme))
-                    .set_checksum_type(crc64.then_some(ChecksumType::FullObject))
-                    .send()
-                    .await;
-                let id = upload_id(created).map_err(|error| self.refused(client, sums, *error))?;
+                let begun = client.begin_upload(&self.bucket, &self.key, |create| {
+                    create
+                        .content_type(self.content_type())
+                        .set_metadata(Some(self.options.metadata.clone().into_iter().collect()))
+                        .set_checksum_algorithm(crc64.then_some(ChecksumAlgorithm::Crc64Nvme))
+                        .set_checksum_type(crc64.then_some(ChecksumType::FullObject))
+                });
+                let id = begun.await.map_err(|error| match error {
+                    Begun::Refused(error) => self.refused(client, sums, *error),
+                    Begun::Unnamed(error) => Failure::Final(error),
+                })?;
                 (id, sums, BTreeMap::new())
             }
         };
@@ -64,7 +62,7 @@ impl Upload {
         let target = Target { client: client.clone(), bucket, key, id, sums, origin: source.origin.clone() };
         let sent = self.send_all(&target, there, source, on_bytes).await;
         if let Err(failure) = &sent {
-            let may_go_on = matches!(failure, Failure::Final(Error::Unavailable { .. } | Error::Unreachable { .. }));
+            let may_go_on = matches!(failure, Failure::Final(error) if error.may_pass());
             if !((self.options.resume || self.options.keep_parts) && may_go_on) {
                 // The parts would be paid for and seen by nobody. If this fails too, the first failure says more.
                 let _ = client.abort_multipart_upload(&self.bucket, &self.key, &target.id).await;
@@ -85,9 +83,9 @@ impl Upload {
         on_bytes: &(impl Fn(u64) + Sync),
     ) -> Result<SentParts, Failure> {
         let (queue, mut read) = mpsc::channel(1);
-        let (pool, runtime, size) = (to.client.limits.pool.clone(), Handle::current(), source.size);
+        let (pool, size) = (to.client.limits.pool.clone(), source.size);
         let with_md5 = !self.options.without_md5;
-        let reader = tokio::spawn(blocking(move || read_parts(source, with_md5, &pool, &runtime, &queue)));
+        let reader = tokio::spawn(async move { read_parts(source, with_md5, &pool, &queue).await });
         let mut delivering = JoinSet::new();
         let mut digests: BTreeMap<i32, PartDigest> = BTreeMap::new();
         let (mut completed, mut copies, mut kept) = (Vec::new(), BTreeMap::new(), 0);

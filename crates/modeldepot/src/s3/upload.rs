@@ -2,14 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::{ChecksumType, CompletedMultipartUpload};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
-use super::answer::{About, code, dislikes_checksums, status};
-use super::attempts::Attempts;
+use super::answer::{About, code, dislikes_checksums, is_not_understood, status};
 use super::client::{S3Client, UploadOptions, bare};
 use super::copy::Earlier;
 use super::download::Sink;
@@ -17,6 +15,7 @@ use super::part::{DAMAGED_ATTEMPTS, arrived_damaged};
 use super::parts::part_size;
 use super::payload::Payload;
 use super::reading::Source;
+use super::retry::{Passing, Retry};
 use super::sending::SentParts;
 use super::sums::Sums;
 use crate::digest::{Digests, merge};
@@ -63,7 +62,7 @@ pub(crate) struct Pending {
 struct Troubles {
     checksums: bool,
     obstacles: bool,
-    conflicts: usize,
+    conflicts: Option<Retry>,
 }
 
 /// Why an attempt failed.
@@ -87,8 +86,8 @@ impl From<Error> for Failure {
     }
 }
 
-/// How often an upload begins anew that met another writer.
-const CONFLICTS: usize = 4;
+/// What is said of a server that claims a success and shows none.
+const NOT_THERE: &str = "it says that it stored the object, and the object is not there";
 
 impl S3Client {
     /// Stores the file at `path` under `key`.
@@ -188,12 +187,9 @@ impl Pending {
                 tracing::debug!(%error, key = self.upload.key, "parts cannot be copied; sending all");
             }
             Failure::Conflict(error) => {
-                if self.troubles.conflicts == CONFLICTS {
-                    return Err(error);
-                }
-                self.troubles.conflicts += 1;
-                let pause = fastrand::u64(20..100 << self.troubles.conflicts);
-                tokio::time::sleep(Duration::from_millis(pause)).await;
+                let conflicts = self.troubles.conflicts.get_or_insert_with(|| Retry::conflict(client.timeouts()));
+                let Some(pause) = conflicts.pause(&Passing::default()) else { return Err(error) };
+                tokio::time::sleep(pause).await;
             }
             Failure::Final(error) => return Err(error),
         }
@@ -303,11 +299,12 @@ impl Upload {
             Ok((payload, digests, content_md5))
         })
         .await?;
-        let (mut attempts, mut damaged) = (Attempts::default(), 0);
+        let (mut retry, mut damaged) = (Retry::transfer(client.timeouts()), 0);
         let turn = client.limits.whole.turn().await;
         let etag = loop {
             let sent = client
-                .once
+                .sdk
+                .writing
                 .put_object()
                 .bucket(self.bucket.as_str())
                 .key(&self.key)
@@ -322,7 +319,18 @@ impl Upload {
                 .send()
                 .await;
             let error = match sent {
-                Ok(answer) => break bare(answer.e_tag()),
+                Ok(answer) => match answer.e_tag() {
+                    Some(etag) => break bare(Some(etag)),
+                    // Anything can answer 200, and a server of S3 names what it stored.
+                    None => {
+                        // It may read the object back, which takes memory and a turn of its own.
+                        drop((payload, turn));
+                        match client.same_object(&self.bucket, &self.key, &digests).await? {
+                            Some(etag) => break etag,
+                            None => return Err(Failure::Conflict(client.not_understood(self.about(), NOT_THERE))),
+                        }
+                    }
+                },
                 Err(error) => error,
             };
             damaged += usize::from(arrived_damaged(&error));
@@ -336,7 +344,7 @@ impl Upload {
             }
             client.slow_down_after(&error, &client.limits.whole);
             match self.refused(client, sums, error) {
-                Failure::Final(error) => attempts.again(error).await?,
+                Failure::Final(error) => retry.again(error).await?,
                 failure => return Err(failure),
             }
         };
@@ -346,10 +354,11 @@ impl Upload {
     /// Makes an object of parts that are all with the server.
     async fn complete(&self, client: &S3Client, sent: SentParts) -> Result<Sent, Failure> {
         let SentParts { id, sums, parts, digests, kept, copied } = sent;
-        let mut attempts = Attempts::default();
+        let mut retry = Retry::transfer(client.timeouts());
         let etag = loop {
             let answer = client
-                .once
+                .sdk
+                .writing
                 .complete_multipart_upload()
                 .bucket(self.bucket.as_str())
                 .key(&self.key)
@@ -364,6 +373,13 @@ impl Upload {
                 Ok(answer) => break bare(answer.e_tag()),
                 Err(error) => error,
             };
+            if is_not_understood(&error) {
+                if let Some(etag) = client.same_object(&self.bucket, &self.key, &digests).await? {
+                    break etag;
+                }
+                retry.again(client.not_understood(self.about(), NOT_THERE)).await?;
+                continue;
+            }
             // A repeated Complete whose first reply was lost, or somebody aborted the upload.
             if code(&error) == Some("NoSuchUpload") {
                 match client.same_object(&self.bucket, &self.key, &digests).await? {
@@ -379,9 +395,7 @@ impl Upload {
             }
             let failure = self.refused(client, sums, error);
             match failure {
-                Failure::Final(error @ (Error::Unavailable { .. } | Error::Unreachable { .. })) => {
-                    attempts.again(error).await?;
-                }
+                Failure::Final(error) if error.may_pass() => retry.again(error).await?,
                 Failure::Final(error) | Failure::Checksums(error) if copied > 0 => {
                     let _ = client.abort_multipart_upload(&self.bucket, &self.key, &id).await;
                     return Err(Failure::Copies(error));

@@ -13,8 +13,7 @@ use crate::manifest::Manifest;
 use crate::name::{ArtifactPath, Selector};
 use crate::place::{Folder, Staged};
 use crate::progress::{Event, Progress};
-use crate::s3::{FILES_AT_ONCE, Landing, Seed, Sink, digest_file, holds};
-use crate::task::blocking;
+use crate::s3::{FILES_AT_ONCE, Landing, Seed, Sink};
 
 /// A version to fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,8 +130,8 @@ impl ModelStorage {
         let mut seeds = Vec::new();
         if let (true, Some(expected), Some(existing)) = (resume, file.expected(), target.existing(&file.path)) {
             let existing = Arc::new(existing);
-            let (opened, size, several) = (Arc::clone(&existing), file.size, expected.parts.is_some());
-            if blocking(move || Ok(holds(&opened, size, &expected))).await? {
+            let (size, several) = (file.size, expected.parts.is_some());
+            if self.client.holds(&existing, size, &expected).await? {
                 if file.executable {
                     target.make_executable(&file.path).await?;
                 }
@@ -167,7 +166,7 @@ impl ModelStorage {
             }
             Err(error) => {
                 // Only what may pass is worth going on from.
-                if !matches!(error, Error::Unavailable { .. } | Error::Unreachable { .. }) {
+                if !error.may_pass() {
                     target.keep_nothing();
                 }
                 Err(error)
@@ -210,7 +209,7 @@ impl ModelStorage {
         match (file.blake3, file.md5) {
             // MD5 is serial. A file that is fetched for keeps is hashed where it lies, once it is there.
             (None, Some(expected)) => {
-                let found = digest_file(staged.path(), true).await?.md5;
+                let found = self.client.digest_file(staged.path(), true).await?.md5;
                 found.map_or(Ok(()), |found| same("MD5", &file.path, expected, found))
             }
             _ => Ok(()),

@@ -22,7 +22,7 @@ use crate::manifest::Manifest;
 use crate::name::{ArtifactPath, Version};
 use crate::progress::Event;
 use crate::progress::Progress;
-use crate::s3::{Created, FILES_AT_ONCE, ListedObject, Pending, Sent, Upload, UploadOptions, digest_file, part_size};
+use crate::s3::{Created, FILES_AT_ONCE, ListedObject, Pending, Sent, Upload, UploadOptions, part_size};
 
 /// A push whose files are all in the bucket. Nothing of it is visible as a version yet.
 struct Uploaded {
@@ -217,7 +217,7 @@ impl Job<'_> {
 
     /// Takes an object that a push left which was cut off, if it is what would be sent.
     async fn reuse(&self, file: &SourceFile) -> Result<Sent> {
-        let digests = digest_file(&file.local, self.push.md5).await?;
+        let digests = self.storage.client.digest_file(&file.local, self.push.md5).await?;
         let same = self.storage.client.same_object(&self.storage.bucket, &self.key(&file.path), &digests).await?;
         let Some(etag) = same else {
             return Err(self.storage.in_the_way(&self.push.model, &self.version, &file.path).await?);
@@ -296,7 +296,7 @@ impl Job<'_> {
             Ok(Created::Now) => None,
             Ok(Created::Refused) => Some(None),
             // The request may have landed and its reply been lost: only the bucket knows.
-            Err(error @ (Error::Unavailable { .. } | Error::Unreachable { .. })) => Some(Some(error)),
+            Err(error) if error.may_pass() => Some(Some(error)),
             Err(error) => return Err(error),
         };
         if let Some(error) = lost {

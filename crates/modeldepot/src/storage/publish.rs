@@ -30,7 +30,7 @@ use crate::key::{ObjectKey, condemned_prefix, version_prefix};
 use crate::manifest::{FORMAT_VERSION, FileEntry, Manifest, Parts};
 use crate::name::{ModelName, Version};
 use crate::progress::Progress;
-use crate::s3::{digest_file, part_size};
+use crate::s3::part_size;
 use crate::task::blocking;
 
 /// How long a publication waits for a cleaner to make up its mind about the version.
@@ -150,7 +150,7 @@ impl ModelStorage {
                 }
                 result => {
                     // After a failure that may pass, the next attempt goes on from here.
-                    if !matches!(&result, Err(Error::Unavailable { .. } | Error::Unreachable { .. }))
+                    if !matches!(&result, Err(error) if error.may_pass())
                         && let Some(journal) = journal
                     {
                         journal.finish();
@@ -271,7 +271,7 @@ impl ModelStorage {
         let mut files = Vec::new();
         for file in push.source.files() {
             // No MD5, which takes longest: BLAKE3 tells whether they are the same.
-            files.push(entry(file, &digest_file(&file.local, false).await?));
+            files.push(entry(file, &self.client.digest_file(&file.local, false).await?));
         }
         let ours = self.manifest_of(push, theirs.version.clone(), id, files, theirs.created_at);
         if !ours.same_content(&theirs) {

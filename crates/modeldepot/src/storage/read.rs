@@ -1,5 +1,6 @@
 //! Reading a file of a version without putting it on a disk: part by part, each proven before it is handed out.
 
+use std::io;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use super::ModelStorage;
 use super::catalog::{Description, StoredFile};
 use super::verify::{of_version, same};
 use crate::digest::Md5;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::key::ObjectKey;
 use crate::manifest::Manifest;
 use crate::name::{ArtifactPath, Selector};
@@ -98,12 +99,19 @@ impl FileReader {
     /// # Errors
     /// As [`FileReader::part`].
     pub async fn read(&self, on_bytes: impl Fn(u64) + Send + Sync) -> Result<Vec<u8>> {
-        let mut whole = Vec::with_capacity(usize::try_from(self.file.size).unwrap_or_default());
-        let parts = (0..self.file.size.div_ceil(self.part_size())).map(|index| self.part(index));
-        let mut parts = stream::iter(parts.collect::<Vec<_>>()).buffered(PARTS_AT_ONCE);
-        while let Some(part) = parts.try_next().await? {
-            whole.extend_from_slice(&part);
-            on_bytes(part.len() as u64);
+        let mut whole = Vec::new();
+        let parts = self.file.size.div_ceil(self.part_size());
+        let part = |index, reader: FileReader| async move { reader.part(index).await };
+        let mut parts = stream::iter((0..parts).map(|index| part(index, self.clone()))).buffered(PARTS_AT_ONCE);
+        while let Some(came) = parts.try_next().await? {
+            // Only once the bucket has shown a part of it: a manifest alone can claim any size.
+            if whole.is_empty()
+                && whole.try_reserve_exact(usize::try_from(self.file.size).unwrap_or(usize::MAX)).is_err()
+            {
+                return Err(Error::io("read into memory", self.file.path.as_str())(io::ErrorKind::OutOfMemory.into()));
+            }
+            whole.extend_from_slice(&came);
+            on_bytes(came.len() as u64);
         }
         drop(parts);
         if let (None, Some(expected)) = (self.file.blake3, self.file.md5) {

@@ -5,15 +5,21 @@
 
 mod address;
 mod backend;
+mod bounds;
 mod client;
 mod contract;
 mod direct;
 mod hostile;
 mod https;
+mod lost;
+mod misbehaving;
 mod models;
 mod original;
 mod own;
 mod publish;
 mod read;
+mod retries;
+mod silence;
+mod threads;
 mod transfer;
 mod upkeep;

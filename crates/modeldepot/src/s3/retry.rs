@@ -1,0 +1,232 @@
+//! Trying again: the one policy of all requests.
+//!
+//! What may pass is tried again, after a pause that doubles and is drawn at random below its bound, so that many clients
+//! do not come back at the same moment; after the pause that the server asks for, if it asks. It ends by number and by
+//! time: what counts is the time in which nothing moved, so a transfer that gets on is never given up for being long.
+
+use std::time::Duration;
+
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::answer::passing;
+use super::client::S3Client;
+use super::http::Silent;
+use super::patience;
+use crate::error::{Error, Result};
+use crate::settings::Timeouts;
+
+/// The bound of the first pause.
+const FIRST: Duration = Duration::from_millis(150);
+
+/// The bound of the first pause when the server asks for less.
+const THROTTLED: Duration = Duration::from_millis(500);
+
+/// No pause is longer, whatever the server asks for.
+const LONGEST: Duration = Duration::from_secs(8);
+
+/// The longest pause that a server gets because it asks for it.
+const ASKED: Duration = Duration::from_secs(20);
+
+/// What a transfer must move to count as one that gets on: more than what a broken server sends before it fails.
+const PROGRESS: u64 = 64 * 1024;
+
+/// What is known of a failure that may pass.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Passing {
+    pub(super) cause: Cause,
+    /// How long the server asked to wait.
+    pub(super) after: Option<Duration>,
+    /// How long nothing moved before it was given up.
+    pub(super) silent: Duration,
+}
+
+/// Why a request failed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The server failed, or the way to it.
+    #[default]
+    Failed,
+    /// The server asks for fewer requests.
+    Throttled,
+    /// No connection came about: most often there is no server.
+    Unreached,
+}
+
+/// Counts the attempts at one thing.
+#[derive(Debug)]
+pub(super) struct Retry {
+    /// The most attempts without progress.
+    attempts: u32,
+    /// The same while no server is reached.
+    unreached: u32,
+    /// The most time in which nothing moves, after which no attempt begins.
+    idle: Duration,
+    failures: u32,
+    waited: Duration,
+    moved: u64,
+}
+
+impl Retry {
+    fn new(attempts: u32, unreached: u32, idle: Duration) -> Self {
+        Retry { attempts, unreached, idle, failures: 0, waited: Duration::ZERO, moved: 0 }
+    }
+
+    /// For a small request: whoever waits for it waits in front of a screen.
+    pub(super) fn small(timeouts: &Timeouts) -> Self {
+        Self::new(8, 5, timeouts.answer * 3 / 2)
+    }
+
+    /// For bytes, which were expensive to bring as far as they are.
+    pub(super) fn transfer(timeouts: &Timeouts) -> Self {
+        Self::new(10, 10, timeouts.answer * 15 / 2)
+    }
+
+    /// For a write that met another writer: each attempt sends all bytes anew.
+    pub(super) fn conflict(timeouts: &Timeouts) -> Self {
+        Self::new(5, 5, timeouts.answer * 3 / 2)
+    }
+
+    /// Counts bytes that arrived for good.
+    pub(super) fn moved(&mut self, bytes: u64) {
+        self.moved += bytes;
+        if self.moved >= PROGRESS {
+            (self.failures, self.waited, self.moved) = (0, Duration::ZERO, 0);
+        }
+    }
+
+    /// Returns how long to wait before the next attempt, or none when there is to be no other.
+    pub(super) fn pause(&mut self, failure: &Passing) -> Option<Duration> {
+        self.pause_drawn(failure, fastrand::f64())
+    }
+
+    fn pause_drawn(&mut self, failure: &Passing, drawn: f64) -> Option<Duration> {
+        self.failures += 1;
+        let (first, most) = match failure.cause {
+            Cause::Failed => (FIRST, self.attempts),
+            Cause::Throttled => (THROTTLED, self.attempts),
+            Cause::Unreached => (FIRST, self.unreached),
+        };
+        let bound = first.saturating_mul(1 << (self.failures - 1).min(16)).min(LONGEST);
+        // Never less than asked for, and never all at the same moment.
+        let pause = failure.after.unwrap_or_default().min(ASKED) + bound.mul_f64(drawn);
+        self.waited += failure.silent + pause;
+        (self.failures < most && self.waited < self.idle).then_some(pause)
+    }
+
+    /// Waits before the next attempt, or gives the error back when there is to be no other.
+    pub(super) async fn again(&mut self, error: Error) -> Result<()> {
+        let Some(pause) = passing_of(&error).and_then(|failure| self.pause(&failure)) else { return Err(error) };
+        tracing::debug!(%error, attempt = self.failures, ?pause, "trying again");
+        sleep(pause).await;
+        Ok(())
+    }
+}
+
+/// An error's cause that says whether to try again.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub(super) struct Said {
+    pub(super) text: String,
+    pub(super) passing: Passing,
+}
+
+fn passing_of(error: &Error) -> Option<Passing> {
+    match error {
+        Error::NoAnswer { within, .. } => Some(Passing { silent: *within, ..Passing::default() }),
+        Error::Unavailable { source, .. } | Error::Unreachable { source, .. } => {
+            Some(source.downcast_ref::<Said>().map_or_else(Passing::default, |said| said.passing))
+        }
+        _ => None,
+    }
+}
+
+impl S3Client {
+    /// Sends a small request that may be sent twice, until it is answered or its time is over.
+    pub(super) async fn asked<T, E, F>(&self, send: impl Fn() -> F) -> Result<T, SdkError<E, HttpResponse>>
+    where
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let (mut retry, most) = (Retry::small(self.timeouts()), patience::small(self.timeouts()));
+        let over = Instant::now() + most;
+        let mut last = None;
+        loop {
+            let error = match timeout_at(over, send()).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(error)) => error,
+                Err(_) => return Err(last.unwrap_or_else(|| SdkError::timeout_error(Silent(most)))),
+            };
+            let pause = passing(&error).and_then(|failure| retry.pause(&failure));
+            let Some(pause) = pause.filter(|pause| Instant::now() + *pause < over) else { return Err(error) };
+            tracing::debug!(cause = %super::answer::root(&error), attempt = retry.failures, ?pause, "asking again");
+            sleep(pause).await;
+            last = Some(error);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ends(mut retry: Retry, failure: Passing) -> (u32, Duration) {
+        let mut waited = Duration::ZERO;
+        while let Some(pause) = retry.pause_drawn(&failure, 1.0) {
+            waited += pause + failure.silent;
+        }
+        (retry.failures, waited + failure.silent)
+    }
+
+    #[test]
+    fn it_ends_by_number_and_by_time() {
+        let times = Timeouts::default();
+        let failed = Passing::default();
+        let (attempts, waited) = ends(Retry::small(&times), failed);
+        assert!(attempts == 8 && waited < Duration::from_secs(30), "{attempts} {waited:?}");
+        let (attempts, waited) = ends(Retry::transfer(&times), failed);
+        assert!(attempts == 10 && waited < Duration::from_secs(60), "{attempts} {waited:?}");
+        let (attempts, waited) = ends(Retry::small(&times), Passing { cause: Cause::Unreached, ..failed });
+        assert!(attempts == 5 && waited < Duration::from_secs(3), "a wrong port is said soon: {attempts} {waited:?}");
+        let (attempts, waited) = ends(Retry::small(&times), Passing { silent: times.answer, ..failed });
+        assert!(attempts == 2 && waited < Duration::from_secs(60), "{attempts} {waited:?}");
+        let (attempts, waited) = ends(Retry::transfer(&times), Passing { silent: times.answer * 6, ..failed });
+        assert!(attempts == 2 && waited < Duration::from_secs(300), "{attempts} {waited:?}");
+    }
+
+    #[test]
+    fn pauses_are_drawn_below_a_bound_that_doubles() {
+        let bounds = |cause| {
+            let mut retry = Retry::new(9, 9, Duration::MAX);
+            let failure = Passing { cause, ..Passing::default() };
+            (0..8).map(|_| retry.pause_drawn(&failure, 1.0).unwrap().as_millis()).collect::<Vec<_>>()
+        };
+        assert_eq!(bounds(Cause::Failed), [150, 300, 600, 1200, 2400, 4800, 8000, 8000]);
+        assert_eq!(bounds(Cause::Throttled), [500, 1000, 2000, 4000, 8000, 8000, 8000, 8000]);
+        let mut retry = Retry::new(9, 9, Duration::MAX);
+        assert_eq!(retry.pause_drawn(&Passing::default(), 0.0), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_server_gets_the_pause_that_it_asks_for_within_bounds() {
+        let asked = |seconds| Passing { after: Some(Duration::from_secs(seconds)), ..Passing::default() };
+        let mut retry = Retry::new(9, 9, Duration::MAX);
+        assert_eq!(retry.pause_drawn(&asked(7), 0.0), Some(Duration::from_secs(7)));
+        assert_eq!(retry.pause_drawn(&asked(86_400), 0.0), Some(ASKED));
+        assert_eq!(Retry::small(&Timeouts::default()).pause_drawn(&asked(86_400), 1.0), Some(ASKED + FIRST));
+    }
+
+    #[test]
+    fn only_bytes_that_are_worth_something_begin_it_anew() {
+        let mut retry = Retry::new(3, 3, Duration::MAX);
+        let mut tries = 0;
+        while retry.pause_drawn(&Passing::default(), 0.0).is_some() {
+            retry.moved(100);
+            tries += 1;
+        }
+        assert_eq!(tries, 2, "a server that sends a hundred bytes and fails gets nowhere");
+        retry.moved(PROGRESS);
+        assert!(retry.pause_drawn(&Passing::default(), 0.0).is_some());
+    }
+}

@@ -1,0 +1,116 @@
+//! Memory is bounded by what was asked for, whatever a server sends.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use modeldepot::{BucketName, Error, ErrorKind, S3Client};
+
+use crate::backend::{Backend, bytes, push};
+use crate::misbehaving::{Act, Misbehaving};
+
+const MIB: u64 = 1 << 20;
+
+/// What the two ends of a connection hold on the way.
+const ON_THE_WAY: u64 = 8 * MIB;
+
+fn bucket() -> BucketName {
+    "models".parse().unwrap()
+}
+
+async fn client(server: &Misbehaving) -> S3Client {
+    S3Client::connect(&server.settings(Duration::from_secs(20))).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_small_object_without_end_is_read_to_its_limit() {
+    let server = Misbehaving::alone(|_| Act::Endless(200)).await;
+    let error = client(&server).await.get_small(&bucket(), "k", MIB).await.unwrap_err();
+    assert!(matches!(error, Error::WrongSize { expected: MIB, .. }), "{error:?}");
+    assert!(server.given() < MIB + ON_THE_WAY, "{}", server.given());
+}
+
+#[tokio::test]
+async fn a_listing_or_refusal_without_end_is_not_read_to_its_end() {
+    let server = Misbehaving::alone(|_| Act::Endless(200)).await;
+    let error = client(&server).await.list_objects(&bucket(), "").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Internal, "{error:?}");
+    assert!(server.given() < 16 * MIB + ON_THE_WAY, "once, and no more of it: {}", server.given());
+    let server = Misbehaving::alone(|_| Act::Endless(403)).await;
+    let error = client(&server).await.list_objects(&bucket(), "").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error:?}");
+    assert!(server.given() < ON_THE_WAY, "{}", server.given());
+    let server = Misbehaving::alone(|_| Act::Endless(403)).await;
+    let error = client(&server).await.get_small(&bucket(), "k", 9).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error:?}");
+    assert!(server.given() < ON_THE_WAY, "{}", server.given());
+}
+
+/// A server, or a proxy before one, that answers every GET with the whole object.
+async fn whole(content: &[u8]) -> Misbehaving {
+    let content = content.to_vec();
+    Misbehaving::alone(move |_| Act::Answer(200, vec![("etag", "\"e\"".to_owned())], content.clone())).await
+}
+
+#[tokio::test]
+async fn a_server_that_ignores_ranges_is_named_and_fills_no_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let content = bytes(40 << 20, 1);
+    let server = whole(&content).await;
+    let client = client(&server).await;
+    let error = client.download_file(&bucket(), "k", &folder.path().join("f"), |_| {}).await.unwrap_err();
+    assert!(matches!(&error, Error::Service { code, .. } if code.contains("ignores `Range`")), "{error:?}");
+    assert!(!folder.path().join("f").exists());
+    let before = server.given();
+    let opened = client.open_object(&bucket(), "k").await.unwrap();
+    let first: Vec<_> = opened.stream(0..100_000).try_collect().await.unwrap();
+    assert!(first.concat() == content[..100_000], "what was asked for comes first");
+    assert!(server.given() - before < ON_THE_WAY, "and the rest is not read: {}", server.given() - before);
+    let error = Box::pin(opened.stream(5..100)).next().await.unwrap().unwrap_err();
+    assert!(matches!(&error, Error::Service { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_small_file_needs_no_ranges() {
+    let folder = tempfile::tempdir().unwrap();
+    let content = bytes(3 << 20, 1);
+    let server = whole(&content).await;
+    client(&server).await.download_file(&bucket(), "k", &folder.path().join("f"), |_| {}).await.unwrap();
+    assert!(std::fs::read(folder.path().join("f")).unwrap() == content);
+}
+
+#[tokio::test]
+async fn another_range_than_was_asked_for_is_none() {
+    let server = Misbehaving::alone(|asked| match asked.method.as_str() {
+        "HEAD" => Act::Answer(200, vec![("etag", "\"e\"".to_owned())], vec![0; 100]),
+        _ => Act::Answer(206, vec![("content-range", "bytes 50-149/100".to_owned())], vec![0; 100]),
+    })
+    .await;
+    let client = S3Client::connect(&server.settings(Duration::from_millis(100))).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let error = client.download_file(&bucket(), "k", &folder.path().join("f"), |_| {}).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+}
+
+#[tokio::test]
+async fn a_manifest_that_claims_a_huge_file_reserves_nothing_for_it() {
+    let b = Backend::embedded().await;
+    let path = b.file("m.bin", b"weights");
+    b.storage.upload_model(push("m", Some("1"), &path, &[]), &modeldepot::Progress::none()).await.unwrap();
+    let manifest = String::from_utf8(b.get("m/v1/manifest.json").await).unwrap();
+    for size in ["7000000000000000", "40000000000", "9007199254740000"] {
+        // Of a version that was written before there were digests, only sizes are known.
+        let claimed = manifest.replacen("\"size\": 7", &format!("\"size\": {size}"), 1);
+        assert_ne!(claimed, manifest);
+        let mut claimed: serde_json::Value = serde_json::from_str(&claimed).unwrap();
+        for seal in ["seal", "digest", "checksum"] {
+            claimed.as_object_mut().unwrap().remove(seal);
+        }
+        b.put("m/v1/manifest.json", claimed.to_string().as_bytes()).await;
+        let opened = b.storage.open_file(&"m@1".parse().unwrap(), None).await;
+        let error = match opened {
+            Ok(opened) => opened.read(|_| {}).await.unwrap_err(),
+            Err(error) => error,
+        };
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
+    }
+}

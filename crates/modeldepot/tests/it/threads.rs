@@ -1,0 +1,77 @@
+//! However few threads may block, and however many files are on their way: nobody waits for ever.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use modeldepot::{ModelStorage, Progress, Pull};
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::timeout;
+
+use crate::backend::{Backend, bytes, push};
+
+/// Generous: it fails by standing still, and not by being slow.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// What is pushed and fetched at once.
+const VERSIONS: usize = 5;
+
+/// Files of each, of three parts: together more than a client's memory by far.
+const FILES: usize = 3;
+
+const SIZE: usize = (16 << 20) + 12_345;
+
+fn narrow(workers: usize) -> Runtime {
+    Builder::new_multi_thread().worker_threads(workers).max_blocking_threads(2).enable_all().build().unwrap()
+}
+
+/// Pushes, verifies, fetches and reads many large files side by side.
+async fn many(b: Arc<Backend>, storage: ModelStorage, round: usize) {
+    let folders = (0..VERSIONS).map(|version| {
+        for file in 0..FILES {
+            b.file(&format!("{round}/{version}/{file}.bin"), &bytes(SIZE, (version * FILES + file) as u64));
+        }
+        b.path(&format!("{round}/{version}"))
+    });
+    let pushes = folders.enumerate().map(|(version, folder)| {
+        let storage = storage.clone();
+        let push = push(&format!("m-{round}"), Some(&version.to_string()), &folder, &[]);
+        tokio::spawn(async move {
+            let silent = Progress::none();
+            let selector = format!("m-{round}@{version}").parse().unwrap();
+            storage.upload_model(push, &Progress::none()).await.unwrap();
+            let (verified, fetched, read) = tokio::join!(
+                storage.verify(&selector, &silent),
+                async {
+                    let target = tempfile::tempdir().unwrap();
+                    let pull = Pull::new(selector.clone(), target.path().join("t"));
+                    storage.download_model(&pull, &Progress::none()).await.unwrap();
+                    // Once more: now every file is hashed where it lies.
+                    storage.download_model(&pull, &Progress::none()).await
+                },
+                async { storage.open_file(&selector, None).await.unwrap().read(|_| {}).await },
+            );
+            verified.unwrap();
+            fetched.unwrap();
+            assert_eq!(read.unwrap().len(), SIZE);
+        })
+    });
+    for pushed in pushes.collect::<Vec<_>>() {
+        pushed.await.unwrap();
+    }
+}
+
+#[test]
+fn many_large_files_pass_with_two_threads_that_may_block() {
+    let servers = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let b = Arc::new(servers.block_on(Backend::embedded()));
+    for workers in [1, 2] {
+        let runtime = narrow(workers);
+        let passed = runtime.block_on(async {
+            let storage = ModelStorage::open(&b.settings).await.unwrap();
+            timeout(PATIENCE, many(Arc::clone(&b), storage, workers)).await
+        });
+        // Threads that wait for ever would be waited for.
+        runtime.shutdown_background();
+        passed.unwrap_or_else(|_| panic!("{workers} workers: it stands still"));
+    }
+}
