@@ -357,7 +357,7 @@ pub enum Error {
         limit: usize,
     },
     /// The manifest of a version would be refused by every reader. Nothing was sent.
-    #[error("nobody could read the manifest of this version")]
+    #[error("the manifest of this version would be unreadable")]
     Unreadable {
         /// Why.
         source: ManifestError,

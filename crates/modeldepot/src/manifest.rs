@@ -372,6 +372,23 @@ mod tests {
         assert!(Manifest::parse(&model, &version, &json[..json.len() - 1]).is_err(), "a byte less");
     }
 
+    /// Neither depth nor width of a hostile manifest may end the process or fill its memory.
+    #[test]
+    fn what_is_nested_endlessly_is_refused() {
+        for (open, close) in [("[", "]"), ("{\"a\": ", "}")] {
+            let deep = format!("{}1{}", open.repeat(100_000), close.repeat(100_000));
+            for field in ["metadata", "future", "files", "model_name", "history"] {
+                let hostile = ORIGINAL.replacen('{', &format!("{{\"{field}\": {deep}, "), 1);
+                let read = parse(&hostile);
+                assert!(read.is_err() || field == "future", "{field}");
+            }
+        }
+        let wide = format!("\"metadata\": {{\"all\": [{}0], ", "0,".repeat(30 << 20));
+        assert!(parse(&ORIGINAL.replace("\"metadata\": {", &wide)).is_err());
+        let large = ORIGINAL.replace("\"metadata\"", &format!("{}\"metadata\"", " ".repeat(LARGEST as usize)));
+        assert!(matches!(parse(&large), Err(ManifestError::TooLarge { .. })));
+    }
+
     #[test]
     fn unknown_fields_are_ignored() {
         assert!(parse(&ORIGINAL.replace("\"metadata\"", "\"future\": [1], \"metadata\"")).is_ok());
@@ -414,7 +431,7 @@ mod tests {
             }
         })
         .collect();
-        insta::assert_snapshot!(refusals.join("\n"), @"
+        insta::assert_snapshot!(refusals.join("\n"), @r"
         it is not a manifest: expected ident at line 1 column 2
         it is not a manifest: missing field `model_name` at line 1 column 2
         it says it is of `plant_classifier@20251028_181859`
@@ -426,6 +443,8 @@ mod tests {
         its model file `best_model.pth` is not among its files
         it lists `best_model.pth` twice
         it lists `a` both as a file and as a folder
+        its training history `training_history.json` is not among its files
+        it is not a manifest: the metadata is nested more than 64 levels deep at line 7 column 92
         it is not a manifest: `../evil` is not a valid artifact path: empty, `.` and `..` segments are not allowed at line 8 column 172
         it is not a manifest: `/etc/evil` is not a valid artifact path: it must be relative at line 8 column 174
         it is not a manifest: `manifest.json` is not a valid artifact path: `manifest.json` is the version's own record; rename the file at line 8 column 178

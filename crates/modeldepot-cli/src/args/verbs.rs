@@ -123,7 +123,7 @@ pub(crate) struct ServeArgs {
 pub(crate) struct PushArgs {
     /// Name the model
     pub(crate) model: ModelName,
-    /// Push this file, or every file of this folder
+    /// Push this file, or the files of this folder
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) path: PathBuf,
     /// Publish under this version instead of the current second, UTC
@@ -147,7 +147,7 @@ pub(crate) struct PushArgs {
     /// Leave out what matches, as in .gitignore: `*.log`, `runs/`, `!keep.log` (repeatable; the last match wins)
     #[arg(long, value_name = "PATTERN")]
     pub(crate) exclude: Vec<String>,
-    /// Publish hidden files and folders of the folder too
+    /// Include hidden files and folders of the folder, but for secrets and repository data
     #[arg(long)]
     pub(crate) include_hidden: bool,
     /// Follow symbolic links that lead out of the folder

@@ -15,7 +15,7 @@ use crate::args::CheckArgs;
 use crate::error::Error;
 use crate::interrupt::unless_interrupted;
 use crate::ui::{BAD, DIM, GOOD, duration, plural, size, styled, throughput};
-use crate::{config, hint, http};
+use crate::{hint, http};
 
 /// What became of one check.
 pub(crate) struct Outcome {

@@ -46,9 +46,9 @@ pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
     let storage = cx.storage().await?;
     if args.dry_run {
         storage.check_push(&push)?;
-        return planned(&push, &cx.ui);
+        return planned(&push, cx.ui);
     }
-    told(&push.source, &cx.ui);
+    told(&push.source, cx.ui);
     let noted = noted(&push.source);
     let bar = cx.ui.bar("pushing");
     let published = storage.upload_model(push, &bar.progress()).await?;
@@ -99,11 +99,15 @@ pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
     cx.ui.answer(name)
 }
 
-/// Says what nobody may have expected of a folder, before anything is sent.
-fn told(source: &Source, ui: &Ui) {
+fn warned(source: &Source, ui: &Ui) {
     for pattern in source.unmatched() {
         ui.note(format_args!("{} the pattern `{}` matches nothing", styled(BOLD, "warning:"), clean(pattern)));
     }
+}
+
+/// Says what nobody may have expected of a folder, before anything is sent.
+fn told(source: &Source, ui: &Ui) {
+    warned(source, ui);
     if source.main_was_chosen() {
         ui.note(format_args!("model file: {}", source.main()));
     }
@@ -127,15 +131,17 @@ fn left_out(left: &[LeftOut]) -> String {
     };
     let by_reason = Reason::ALL.iter().filter_map(|reason| {
         let count = left.iter().filter(|left| left.reason == *reason).count();
-        (count > 0).then(|| format!("{count} {}", word(*reason)))
+        (count > 0).then(|| format!("{count} {}", word(*reason, count)))
     });
     format!("{counted}: {}", by_reason.collect::<Vec<_>>().join(", "))
 }
 
-fn word(reason: Reason) -> &'static str {
+fn word(reason: Reason, count: usize) -> &'static str {
     match reason {
-        Reason::Secret => "that may hold secrets",
-        Reason::Own => "of modeldepot",
+        Reason::Secret if count == 1 => "possible secret",
+        Reason::Secret => "possible secrets",
+        Reason::Repository => "repository data",
+        Reason::Own => "modeldepot's own",
         reason => reason.word(),
     }
 }
@@ -168,10 +174,13 @@ fn planned(push: &Push, ui: &Ui) -> Result<(), Error> {
         answer.as_object_mut().into_iter().for_each(|answer| answer.extend(noted(source)));
         return ui.answer_json(&answer);
     }
-    told(source, ui);
-    let version = push.version.as_ref().map_or("the second of the push".to_owned(), ToString::to_string);
+    warned(source, ui);
+    let what = match &push.version {
+        Some(version) => format!("{}@{version}", push.model),
+        None => format!("{} under an automatic version", push.model),
+    };
     let count = plural(source.files().len(), "file");
-    ui.answer(format_args!("would publish {}@{version}: {count}, {}", push.model, size(source.size())))?;
+    ui.answer(format_args!("would publish {what}: {count}, {}", size(source.size())))?;
     let width = source.files().iter().map(|file| size(file.size).len()).max().unwrap_or(0);
     for file in source.files() {
         let mark = match &file.path {
@@ -187,7 +196,7 @@ fn planned(push: &Push, ui: &Ui) -> Result<(), Error> {
     }
     for left in source.left_out() {
         let slash = if left.folder { "/" } else { "" };
-        let why = format!("  ({})", word(left.reason));
+        let why = format!("  ({})", word(left.reason, 1));
         ui.answer(format_args!("  {}{slash}{}", clean(&left.path), styled(DIM, why)))?;
     }
     source.empty_folders().iter().try_for_each(|path| ui.answer(format_args!("  {}/  (empty)", clean(path))))?;

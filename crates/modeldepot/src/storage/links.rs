@@ -19,9 +19,8 @@ pub(super) struct Links {
 impl Links {
     pub(super) fn of(root: &Path, anywhere: bool) -> Result<Links, SourceError> {
         let root = fs::canonicalize(root).map_err(|error| absent(root, error))?;
-        let snapshots = root.ancestors().find(|folder| folder.file_name().is_some_and(|name| name == "snapshots"));
-        let blobs = snapshots.and_then(Path::parent).map(|repository| repository.join("blobs"));
-        Ok(Links { root, blobs: blobs.filter(|blobs| blobs.is_dir()), anywhere })
+        let blobs = blobs_of(&root);
+        Ok(Links { root, blobs, anywhere })
     }
 
     /// Returns the folder itself, free of links.
@@ -42,6 +41,18 @@ impl Links {
             Err(SourceError::LeavesTheTree { path: link.to_owned() })
         }
     }
+}
+
+/// Returns where the files of a snapshot of the Hugging Face cache lie: `models--ORG--NAME/snapshots/REVISION` is made of
+/// links into `models--ORG--NAME/blobs`.
+fn blobs_of(root: &Path) -> Option<PathBuf> {
+    let named =
+        |folder: &Path, fits: fn(&str) -> bool| folder.file_name().and_then(|name| name.to_str()).is_some_and(fits);
+    let snapshots = root.ancestors().find(|folder| named(folder, |name| name == "snapshots"))?;
+    let repository = snapshots.parent()?;
+    let kinds = |name: &str| ["models--", "datasets--", "spaces--"].iter().any(|kind| name.starts_with(kind));
+    let blobs = repository.join("blobs");
+    (named(repository, kinds) && blobs.is_dir()).then_some(blobs)
 }
 
 fn pointed_to(link: &Path) -> PathBuf {

@@ -77,6 +77,10 @@ impl Source {
                         files.named(path)?;
                     }
                 }
+                let named_main = named.as_ref().map(|named| scan.path.join(named));
+                if let Some(path) = named_main.filter(|path| files.inside(path).is_some() && path.is_file()) {
+                    files.named(&path)?;
+                }
                 if files.files.is_empty() {
                     return Err(SourceError::Empty { path: scan.path.clone() }.into());
                 }

@@ -17,6 +17,7 @@ mod models;
 mod original;
 mod own;
 mod publish;
+mod publishable;
 mod read;
 mod retries;
 mod silence;
