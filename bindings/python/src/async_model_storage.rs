@@ -95,7 +95,8 @@ impl AsyncModelStorage {
     #[doc = include_str!("doc/upload_model.txt")]
     #[pyo3(signature = (
         model_path, model_name, version=None, metadata=None, additional_files=None, *, history=None, main=None,
-        exclude=None, file_name=None, progress=None, resume=true, md5=true, copy=true
+        exclude=None, include_hidden=false, follow_links=false, file_name=None, progress=None, resume=true, md5=true,
+        copy=true
     ))]
     #[expect(clippy::too_many_arguments, reason = "each is a keyword of its own")]
     fn upload_model<'py>(
@@ -109,19 +110,28 @@ impl AsyncModelStorage {
         history: Option<PathBuf>,
         main: Option<String>,
         exclude: Option<Vec<String>>,
+        include_hidden: bool,
+        follow_links: bool,
         file_name: Option<&str>,
         progress: Option<&Bound<'_, PyAny>>,
         resume: bool,
         md5: bool,
         copy: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let exclude = exclude.unwrap_or_default();
+        let scan = Scan {
+            path: model_path,
+            main,
+            exclude: exclude.unwrap_or_default(),
+            with: additional_files.unwrap_or_default(),
+            history,
+            include_hidden,
+            follow_links,
+        };
         let upload = Upload {
             model: model(py, model_name)?,
             version: argument::version(py, version)?,
-            scan: Scan { path: model_path, main, exclude, with: additional_files.unwrap_or_default() },
+            scan,
             file_name: artifact(py, file_name)?,
-            history,
             metadata: json::metadata(py, metadata)?,
             resume,
             md5,

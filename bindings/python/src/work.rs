@@ -11,7 +11,6 @@ use modeldepot::{
     SourceError, Version,
 };
 use serde_json::{Map, Value};
-use time::OffsetDateTime;
 
 use crate::progress::Meter;
 
@@ -25,7 +24,6 @@ pub(crate) struct Upload {
     pub(crate) scan: Scan,
     /// The name that the model file gets instead of its own.
     pub(crate) file_name: Option<ArtifactPath>,
-    pub(crate) history: Option<PathBuf>,
     pub(crate) metadata: Map<String, Value>,
     pub(crate) resume: bool,
     pub(crate) md5: bool,
@@ -34,13 +32,12 @@ pub(crate) struct Upload {
 
 impl Upload {
     pub(crate) async fn run(self, storage: ModelStorage, meter: Meter) -> Result<Published> {
-        let Upload { model, version, mut scan, file_name, history, metadata, resume, md5, copy } = self;
+        let Upload { model, version, scan, file_name, metadata, resume, md5, copy } = self;
         // On a thread of its own: a large folder on a slow disk must not keep Ctrl-C waiting.
         let read = tokio::task::spawn_blocking(move || -> Result<_> {
             let mut merged = Map::new();
-            if let Some(history) = history {
-                merged.extend(read_history(&history)?.metadata());
-                scan.with.push(history);
+            if let Some(history) = &scan.history {
+                merged.extend(read_history(history)?.metadata());
             }
             merged.extend(metadata);
             Ok((renamed(Source::scan(&scan)?, file_name)?, merged))
@@ -51,7 +48,7 @@ impl Upload {
             version,
             source,
             metadata,
-            created: OffsetDateTime::now_utc(),
+            created: None,
             tool: concat!("modeldepot-python ", env!("CARGO_PKG_VERSION")).to_owned(),
             journal: if resume { modeldepot_cli::state_folder() } else { None },
             md5,
@@ -62,19 +59,14 @@ impl Upload {
 }
 
 /// Puts the model file under another name.
-fn renamed(mut source: Source, name: Option<ArtifactPath>) -> Result<Source> {
-    let Some(name) = name.filter(|name| *name != source.main) else { return Ok(source) };
+fn renamed(source: Source, name: Option<ArtifactPath>) -> Result<Source> {
+    let Some(name) = name.filter(|name| name != source.main()) else { return Ok(source) };
     let local =
-        |path: &ArtifactPath| source.files.iter().find(|file| file.path == *path).map(|file| file.local.clone());
-    if let (Some(second), Some(first)) = (local(&name), local(&source.main)) {
+        |path: &ArtifactPath| source.files().iter().find(|file| file.path == *path).map(|file| file.local.clone());
+    if let (Some(second), Some(first)) = (local(&name), local(source.main())) {
         return Err(SourceError::Twice { path: name, first, second }.into());
     }
-    for file in source.files.iter_mut().filter(|file| file.path == source.main) {
-        file.path = name.clone();
-    }
-    source.files.sort_by(|a, b| a.path.cmp(&b.path));
-    source.main = name;
-    Ok(source)
+    source.with_main_at(name)
 }
 
 fn read_history(path: &Path) -> Result<History> {

@@ -98,6 +98,55 @@ def test_a_folder_a_history_and_what_is_left_out(storage: ModelStorage, tmp_path
     assert found.created_at is not None and found.created_at.tzinfo is datetime.timezone.utc
 
 
+def test_what_does_not_belong_in_a_version(storage: ModelStorage, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    (folder / ".git").mkdir(parents=True)
+    (folder / "logs").mkdir()
+    files = {
+        "model.safetensors": "weights",
+        "optimizer.pt": "much larger than the weights",
+        ".env": "SECRET=1",
+        ".git/config": "",
+        ".note": "",
+        "server.pem": "",
+        "logs/metrics.json": json.dumps(HISTORY),
+        "training_history.json": json.dumps({"loss": [1]}),
+    }
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    published = storage.upload_model(folder, "m", "1", history=folder / "logs" / "metrics.json")
+    assert published.model_file == "model.safetensors"
+    assert published.left_out == [".env", ".git/", ".note", "server.pem"]
+    found = storage.describe("m@1")
+    paths = ["logs/metrics.json", "model.safetensors", "optimizer.pt", "training_history.json"]
+    assert [file.path for file in found.files] == paths
+    assert found.history == "logs/metrics.json"
+
+    (folder / ".modeldepotignore").write_text("*.pt\n")
+    published = storage.upload_model(
+        folder, "m", "2", additional_files=[folder / ".env"], exclude=["logs/", "!*.pem"], include_hidden=True
+    )
+    paths = [".env", ".note", "model.safetensors", "server.pem", "training_history.json"]
+    assert [file.path for file in storage.describe("m@2").files] == paths
+    assert published.left_out == [".git/", ".modeldepotignore", "logs/", "optimizer.pt"]
+
+
+def test_links_and_what_nobody_could_read(storage: ModelStorage, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (tmp_path / "weights.bin").write_text("weights")
+    (folder / "model.bin").symlink_to("../weights.bin")
+    with pytest.raises(ValueError, match="leaves the folder"):
+        storage.upload_model(folder, "m", "1")
+    storage.upload_model(folder, "m", "1", follow_links=True)
+    assert [file.path for file in storage.describe("m@1").files] == ["model.bin"]
+    (folder / "gone").symlink_to("nowhere")
+    with pytest.raises(ValueError, match="`nowhere`, which does not exist"):
+        storage.upload_model(folder, "m", "2")
+    with pytest.raises(ValueError, match="more than 100000 values"):
+        storage.upload_model(tmp_path / "weights.bin", "m", "2", {"all": [0] * 100_000})
+
+
 def test_names_of_files(storage: ModelStorage, model: Path) -> None:
     storage.upload_model(model, "m", "1", file_name="weights.pth")
     assert storage.describe("m@1").model_file == "weights.pth"

@@ -3,7 +3,7 @@
 use std::io;
 
 use modeldepot::hint::{disk, hint as depot};
-use modeldepot::{Endpoint, ErrorKind, Settings, SettingsError};
+use modeldepot::{Endpoint, Error as Depot, ErrorKind, Settings, SettingsError, SourceError};
 use modeldepot_embedded::Error as Embedded;
 
 use crate::config::Origin;
@@ -12,6 +12,13 @@ use crate::error::Error;
 /// Returns the hint for an error, if there is one worth a line.
 pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
     match error {
+        Error::Depot(Depot::Source(SourceError::LeavesTheTree { .. })) => {
+            Some("pass --follow-links to publish what it points to, or leave the link out with --exclude".to_owned())
+        }
+        Error::Depot(Depot::NoModelFile) => Some("name the model file with --main, or add it".to_owned()),
+        Error::Depot(Depot::Source(SourceError::Empty { .. })) => Some(
+            "--dry-run lists what is left out: is --exclude too wide, or does it take --include-hidden?".to_owned(),
+        ),
         Error::Depot(error) => depot(error, settings),
         Error::Embedded(error) => embedded(error),
         Error::Service(error) => error.hint(),

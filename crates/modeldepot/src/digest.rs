@@ -93,7 +93,17 @@ impl Blake3 {
     }
 }
 
+impl Md5 {
+    pub(crate) const ZEROS: Self = Self([0; 16]);
+}
+
+impl Crc64 {
+    pub(crate) const ZERO: Self = Self(0);
+}
+
 impl Subtree {
+    pub(crate) const ZEROS: Self = Self([0; 32]);
+
     fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }

@@ -293,6 +293,27 @@ pub enum Error {
     /// A version was offered without a file.
     #[error("the version has no file")]
     NothingOffered,
+    /// No file of a version could be its model file.
+    #[error("none of the files can be the model file: they are the state of a training")]
+    NoModelFile,
+    /// Metadata is nested too deep to be read again.
+    #[error("the metadata is nested more than {limit} levels deep")]
+    MetadataTooDeep {
+        /// The most levels.
+        limit: usize,
+    },
+    /// Metadata has more values than a reader takes.
+    #[error("the metadata has more than {limit} values")]
+    MetadataTooLarge {
+        /// The most values.
+        limit: usize,
+    },
+    /// The manifest of a version would be refused by every reader. Nothing was sent.
+    #[error("the manifest of this version would be unreadable")]
+    Unreadable {
+        /// Why.
+        source: ManifestError,
+    },
     /// A version was offered without the file that was named as its model file.
     #[error("`{path}` is not among the files")]
     NoSuchMain {
@@ -396,6 +417,10 @@ impl Error {
         use Error::*;
         match self {
             NothingOffered
+            | NoModelFile
+            | MetadataTooDeep { .. }
+            | MetadataTooLarge { .. }
+            | Unreadable { .. }
             | OfferedTwice { .. }
             | FileAndFolder { .. }
             | PartMissing { .. }
@@ -508,6 +533,30 @@ pub enum SourceError {
         /// The link.
         path: PathBuf,
     },
+    /// A symbolic link leads to nothing.
+    #[error("`{}` is a symbolic link to `{}`, which does not exist", path.display(), target.display())]
+    Dangling {
+        /// The link.
+        path: PathBuf,
+        /// Where it points.
+        target: PathBuf,
+    },
+    /// A symbolic link leads back to a folder that it lies in, or to itself.
+    #[error("`{}` is a symbolic link to `{}`, which leads back to it", path.display(), target.display())]
+    LinkLoop {
+        /// The link.
+        path: PathBuf,
+        /// Where it points.
+        target: PathBuf,
+    },
+    /// The folder has more entries than any version.
+    #[error("`{}` holds more than {limit} files and folders", path.display())]
+    TooMany {
+        /// The folder.
+        path: PathBuf,
+        /// The most that are looked at.
+        limit: usize,
+    },
     /// The file named as main is not among those to push.
     #[error("`{main}` is not among the files to push")]
     NoSuchMain {
@@ -519,6 +568,14 @@ pub enum SourceError {
     Pattern {
         /// The pattern.
         pattern: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file of patterns holds one that is malformed, or cannot be one.
+    #[error("cannot use `{}`: {reason}", path.display())]
+    IgnoreFile {
+        /// The file.
+        path: PathBuf,
         /// What is wrong with it.
         reason: String,
     },

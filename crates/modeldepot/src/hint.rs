@@ -16,7 +16,16 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
         Error::History { .. } => "--with takes any file; --history only a training history".to_owned(),
         Error::Expiry { .. } => "--expires takes 1s to 7d".to_owned(),
         Error::NothingOffered => "offer the files with their sizes".to_owned(),
-        Error::NoSuchMain { .. } => "name one of the files, or leave it out for the largest".to_owned(),
+        Error::NoModelFile => "name the model file, or add it".to_owned(),
+        Error::MetadataTooDeep { .. } | Error::MetadataTooLarge { .. } => {
+            "put the data into a file beside the model; nothing was sent".to_owned()
+        }
+        Error::Unreadable { source: ManifestError::TooLarge { .. } } => {
+            "pack small files into archives, or publish several versions; nothing was sent".to_owned()
+        }
+        Error::NoSuchMain { .. } => {
+            "name one of the files, or leave it out to let the names of the files decide".to_owned()
+        }
         Error::NotAsAnnounced { .. } => {
             "nothing was published: send the right file, under another version until `gc` has removed this one"
                 .to_owned()
@@ -136,18 +145,23 @@ fn source(error: &SourceError) -> Option<String> {
     Some(match error {
         SourceError::Folder { .. } => "to push a whole folder, give it as PATH".to_owned(),
         SourceError::NotAFile { .. } => "write it to a file first".to_owned(),
-        SourceError::Empty { .. } => "is --exclude too wide, or the training not done?".to_owned(),
+        SourceError::Empty { .. } => "name hidden files one by one, or check what is excluded".to_owned(),
+        SourceError::TooMany { .. } => "exclude what does not belong to the model, or pack it into archives".to_owned(),
+        SourceError::Dangling { .. } | SourceError::LinkLoop { .. } => "repair the link, or exclude it".to_owned(),
+        SourceError::IgnoreFile { .. } => "a line is written as in `.gitignore`".to_owned(),
         SourceError::Name { .. } | SourceError::NotUtf8 { .. } => {
             "rename the file, or leave it out with --exclude".to_owned()
         }
         SourceError::Twice { .. } => "rename one of them, or leave it out".to_owned(),
         SourceError::LeavesTheTree { .. } => {
-            "copy the file into the folder, or leave the link out with --exclude".to_owned()
+            "exclude the link, or let links be followed to publish what it points to".to_owned()
         }
         SourceError::NoSuchMain { .. } => {
             "--main takes a path inside the folder, such as `weights/model.bin`".to_owned()
         }
-        SourceError::Pattern { .. } => "a pattern is written like `*.log` or `checkpoints/**`".to_owned(),
+        SourceError::Pattern { .. } => {
+            "a pattern is written as in `.gitignore`: `*.log`, `/checkpoints/`, `!keep.log`".to_owned()
+        }
         SourceError::Changed { .. } => "let its writer finish, then push again; nothing was published".to_owned(),
         SourceError::Missing { path } => format!("did you mean `{}`?", neighbour(path)?.display()),
         SourceError::Unreadable { .. } => return None,

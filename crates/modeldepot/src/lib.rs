@@ -20,7 +20,7 @@
 //!             version: None, // the UTC second, as 20251028_181858
 //!             source,
 //!             metadata: Default::default(),
-//!             created: std::time::SystemTime::now().into(),
+//!             created: None, // the server's time
 //!             tool: "my trainer 1.0".to_owned(),
 //!             journal: None,
 //!             md5: true,
@@ -59,6 +59,8 @@ pub mod history;
 pub mod internals;
 mod key;
 mod manifest;
+mod metadata;
+mod model_file;
 mod name;
 mod place;
 mod progress;
@@ -72,12 +74,13 @@ pub use digest::{Blake3, Crc64, DigestError, Md5, Subtree};
 pub use error::{Error, ErrorKind, Result, SourceError, causes};
 pub use key::ObjectKey;
 pub use manifest::{FORMAT_VERSION, FileEntry, Manifest, ManifestError, Parts};
+pub use model_file::model_file;
 pub use name::{ArtifactPath, BucketName, ModelName, NameError, Selector, Version};
 pub use progress::{Event, Progress};
 pub use s3::S3Client;
 pub use settings::{Addressing, Buckets, Credentials, Endpoint, LOOPBACK_LOGIN, Secret, Settings, SettingsError};
 pub use storage::{
-    Collected, Deleted, Description, DirectUpload, Fault, Fetched, FileReader, FsckReport, GcPlan, ModelStorage,
-    ModelSummary, Offer, OfferedFile, Probed, Published, Pull, Push, Remains, Scan, Source, SourceFile, StoredFile,
-    Verified, VersionSummary,
+    Collected, Deleted, Description, DirectUpload, Fault, Fetched, FileReader, FsckReport, GcPlan, LeftOut,
+    ModelStorage, ModelSummary, Offer, OfferedFile, Probed, Published, Pull, Push, Reason, Remains, Scan, Source,
+    SourceFile, StoredFile, Verified, VersionSummary,
 };

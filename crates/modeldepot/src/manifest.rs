@@ -12,10 +12,15 @@ use time::OffsetDateTime;
 
 use crate::digest::{Blake3, Crc64, Md5, Subtree, root_of};
 use crate::key::{ObjectKey, version_prefix};
+use crate::metadata;
 use crate::name::{ArtifactPath, ModelName, Version};
 
 /// The layout that this library writes. A manifest with a higher number is refused.
 pub const FORMAT_VERSION: u32 = 1;
+
+/// The largest manifest in bytes, to write and to read: two hundred thousand files. It is read into memory, and the bucket
+/// may be hostile.
+pub(crate) const LARGEST: u64 = 64 * 1024 * 1024;
 
 /// Describes one published version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,8 +38,9 @@ pub struct Manifest {
     /// The MD5 of the model file. Missing when the pusher asked for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checksum: Option<Md5>,
-    /// What the user says about the version: architecture, metrics, hyper-parameters.
-    #[serde(default)]
+    /// What the user says about the version: architecture, metrics, hyper-parameters. At most 64 levels deep, itself
+    /// counted, and 100,000 values.
+    #[serde(default, deserialize_with = "metadata::deserialize")]
     #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, Value>"))]
     pub metadata: Map<String, Value>,
     /// When the version was published, UTC.
@@ -48,6 +54,9 @@ pub struct Manifest {
     /// manifest are the files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<Vec<FileEntry>>,
+    /// The path of the file that holds the training history, from which curves are drawn. Missing when nobody named one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<ArtifactPath>,
     /// Names the push that wrote this manifest, so that a pusher whose reply was lost knows its own work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub write_id: Option<String>,
@@ -76,6 +85,9 @@ pub struct FileEntry {
     /// Its CRC64NVME, in base64 as S3 writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crc64nvme: Option<Crc64>,
+    /// Whether it is a program or script that may be run. Missing when it is not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub executable: bool,
     /// Its parts, if it has several. Missing in small files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<Parts>,
@@ -117,6 +129,12 @@ pub enum ManifestError {
     /// The manifest contradicts itself or its key.
     #[error("{0}")]
     Inconsistent(String),
+    /// The manifest has more bytes than are read.
+    #[error("it has {bytes} bytes, and no manifest has more than {LARGEST}")]
+    TooLarge {
+        /// Its bytes.
+        bytes: u64,
+    },
     /// The manifest was written by a newer layout than this library knows.
     #[error("it is written in format {0}, newer than the {FORMAT_VERSION} that this program knows")]
     TooNew(u32),
@@ -129,6 +147,9 @@ impl Manifest {
     /// [`ManifestError`] when the bytes are no manifest, or one that must not be acted on: another model's or
     /// version's, a path outside the version's folder, one path twice or inside another.
     pub fn parse(model: &ModelName, version: &Version, bytes: &[u8]) -> Result<Manifest, ManifestError> {
+        if bytes.len() as u64 > LARGEST {
+            return Err(ManifestError::TooLarge { bytes: bytes.len() as u64 });
+        }
         let manifest: Manifest = serde_json::from_slice(bytes)?;
         let wrong = |what: String| Err(ManifestError::Inconsistent(what));
         if let Some(format) = manifest.format_version.filter(|format| *format > FORMAT_VERSION) {
@@ -161,6 +182,9 @@ impl Manifest {
         }
         if let Some(file) = files.iter().find(|file| !file.parts_fit()) {
             return wrong(format!("the parts that it lists of `{}` are not those of the file", file.path));
+        }
+        if let Some(history) = manifest.history.as_ref().filter(|history| !seen.contains(history.as_str())) {
+            return wrong(format!("its training history `{history}` is not among its files"));
         }
         match files.iter().find(|file| file.path == main) {
             None => wrong(format!("its model file `{main}` is not among its files")),
@@ -224,10 +248,12 @@ impl Manifest {
 
     /// Returns true when both publish the same files under the same metadata, whoever pushed them and when.
     pub fn same_content(&self, other: &Manifest) -> bool {
-        let files = |m: &Manifest| -> Option<BTreeSet<(ArtifactPath, u64, String)>> {
-            Some(m.files.as_ref()?.iter().map(|f| (f.path.clone(), f.size, f.blake3.to_string())).collect())
+        let files = |m: &Manifest| -> Option<BTreeSet<(ArtifactPath, u64, String, bool)>> {
+            let file = |f: &FileEntry| (f.path.clone(), f.size, f.blake3.to_string(), f.executable);
+            Some(m.files.as_ref()?.iter().map(file).collect())
         };
         self.model_file == other.model_file
+            && self.history == other.history
             && self.metadata == other.metadata
             && match (files(self), files(other)) {
                 (Some(a), Some(b)) => a == b,
@@ -346,6 +372,23 @@ mod tests {
         assert!(Manifest::parse(&model, &version, &json[..json.len() - 1]).is_err(), "a byte less");
     }
 
+    /// Neither depth nor width of a hostile manifest may end the process or fill its memory.
+    #[test]
+    fn what_is_nested_endlessly_is_refused() {
+        for (open, close) in [("[", "]"), ("{\"a\": ", "}")] {
+            let deep = format!("{}1{}", open.repeat(100_000), close.repeat(100_000));
+            for field in ["metadata", "future", "files", "model_name", "history"] {
+                let hostile = ORIGINAL.replacen('{', &format!("{{\"{field}\": {deep}, "), 1);
+                let read = parse(&hostile);
+                assert!(read.is_err() || field == "future", "{field}");
+            }
+        }
+        let wide = format!("\"metadata\": {{\"all\": [{}0], ", "0,".repeat(30 << 20));
+        assert!(parse(&ORIGINAL.replace("\"metadata\": {", &wide)).is_err());
+        let large = ORIGINAL.replace("\"metadata\"", &format!("{}\"metadata\"", " ".repeat(LARGEST as usize)));
+        assert!(matches!(parse(&large), Err(ManifestError::TooLarge { .. })));
+    }
+
     #[test]
     fn unknown_fields_are_ignored() {
         assert!(parse(&ORIGINAL.replace("\"metadata\"", "\"future\": [1], \"metadata\"")).is_ok());
@@ -366,6 +409,11 @@ mod tests {
             with_files(&file("other.bin")),
             with_files(&format!("{main}, {main}")),
             with_files(&format!("{main}, {}, {}", file("a"), file("a/b"))),
+            with_files(&main).replace("\"files\"", "\"history\": \"training_history.json\", \"files\""),
+            with_files(&main).replace(
+                "\"metadata\": {",
+                &format!("\"metadata\": {{\"deep\": {}{}, ", "[".repeat(64), "]".repeat(64)),
+            ),
             with_files(&format!("{main}, {}", file("../evil"))),
             with_files(&format!("{main}, {}", file("/etc/evil"))),
             with_files(&format!("{main}, {}", file("manifest.json"))),
@@ -383,7 +431,7 @@ mod tests {
             }
         })
         .collect();
-        insta::assert_snapshot!(refusals.join("\n"), @"
+        insta::assert_snapshot!(refusals.join("\n"), @r"
         it is not a manifest: expected ident at line 1 column 2
         it is not a manifest: missing field `model_name` at line 1 column 2
         it says it is of `plant_classifier@20251028_181859`
@@ -395,6 +443,8 @@ mod tests {
         its model file `best_model.pth` is not among its files
         it lists `best_model.pth` twice
         it lists `a` both as a file and as a folder
+        its training history `training_history.json` is not among its files
+        it is not a manifest: the metadata is nested more than 64 levels deep at line 7 column 92
         it is not a manifest: `../evil` is not a valid artifact path: empty, `.` and `..` segments are not allowed at line 8 column 172
         it is not a manifest: `/etc/evil` is not a valid artifact path: it must be relative at line 8 column 174
         it is not a manifest: `manifest.json` is not a valid artifact path: `manifest.json` is the version's own record; rename the file at line 8 column 178

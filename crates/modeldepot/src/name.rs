@@ -190,8 +190,9 @@ fn natural(a: &str, b: &str) -> std::cmp::Ordering {
 /// Names a file of a version, relative to the version's folder.
 ///
 /// - `/`-separated, relative, at most 512 bytes
-/// - no empty, `.` or `..` segment, no control character, no backslash
-/// - not `manifest.json`, which is the version's own record
+/// - segments of at most 255 bytes: no file system takes longer names
+/// - no empty, `.` or `..` segment, no control character, no backslash, no U+FFFE or U+FFFF, which no XML can hold
+/// - the first segment is not `manifest.json`, in whatever case: that is the version's own record
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(extend("minLength" = 1, "maxLength" = 512)))]
@@ -202,11 +203,15 @@ name_type!(ArtifactPath, "artifact path", |text| {
         Err("use 1 to 512 bytes")
     } else if text.starts_with('/') {
         Err("it must be relative")
+    } else if text.split('/').any(|segment| segment.len() > 255) {
+        Err("use at most 255 bytes between two `/`")
+    } else if text.contains(['\u{fffe}', '\u{ffff}']) {
+        Err("U+FFFE and U+FFFF are not allowed")
     } else if text.contains(|c: char| c.is_control() || c == '\\') {
         Err("control characters and backslashes are not allowed")
     } else if text.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
         Err("empty, `.` and `..` segments are not allowed")
-    } else if text == "manifest.json" {
+    } else if text.split('/').next().is_some_and(|first| first.eq_ignore_ascii_case("manifest.json")) {
         Err("`manifest.json` is the version's own record; rename the file")
     } else {
         Ok(Cow::Borrowed(text))
@@ -342,7 +347,9 @@ mod tests {
 
     #[test]
     fn artifact_paths() {
-        for good in ["best_model.pth", "a/b/c", "weights/manifest.json", "modèle ü.bin", "...", "-", "a b"] {
+        for good in
+            ["best_model.pth", "a/b/c", "weights/manifest.json", "modèle ü.bin", "...", "-", "a b", &"x".repeat(255)]
+        {
             assert!(good.parse::<ArtifactPath>().is_ok(), "{good}");
         }
         for bad in [
@@ -356,7 +363,11 @@ mod tests {
             "a\\b",
             "a\0b",
             "manifest.json",
-            &"x".repeat(513),
+            "Manifest.JSON",
+            "manifest.json/x",
+            "a\u{ffff}",
+            &"x".repeat(256),
+            &"x/".repeat(257)[..513],
         ] {
             assert!(bad.parse::<ArtifactPath>().is_err(), "{bad}");
         }

@@ -198,6 +198,12 @@ impl Staged {
         synced.map_err(Error::io("sync", &self.target))
     }
 
+    /// Lets everybody run the file who may read it, as the process's umask has it.
+    pub(crate) async fn make_executable(&self) -> Result<()> {
+        let path = self.path().to_owned();
+        blocking(move || make_executable(&path).map_err(Error::io("make executable", &path))).await
+    }
+
     /// Returns true when an earlier fetch of the same may have left something in it.
     pub(crate) fn was_begun(&self) -> bool {
         self.again.as_ref().is_some_and(|again| again.found)
@@ -277,6 +283,18 @@ impl Folder {
         file.metadata().ok()?.is_file().then_some(file)
     }
 
+    /// Makes a file executable that is in its place already; what cannot be changed is left as it is.
+    pub(crate) async fn make_executable(&self, path: &ArtifactPath) -> Result<()> {
+        let place = self.root.join(path.as_str());
+        blocking(move || {
+            if let Err(error) = make_executable(&place) {
+                tracing::warn!(%error, path = %place.display(), "cannot make it executable");
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Lets nothing stay of files that are not finished: what they were to be is damaged.
     pub(crate) fn keep_nothing(&self) {
         self.keep.store(false, Ordering::Relaxed);
@@ -331,6 +349,19 @@ impl Folder {
             let _ = blocking(move || Ok(fs::remove_dir(&self.root))).await;
         }
     }
+}
+
+/// Adds the right to run a file where there is the right to read it. The one place that sets a mode.
+fn make_executable(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = fs::metadata(path)?.permissions().mode();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode | ((mode & 0o444) >> 2)))?;
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
 }
 
 /// More files than this are synced with all else that their file system has to write: one long wait and not many.

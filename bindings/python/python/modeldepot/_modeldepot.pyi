@@ -65,6 +65,8 @@ class ModelStorage:
         history: Optional[_Path] = None,
         main: Optional[str] = None,
         exclude: Optional[Sequence[str]] = None,
+        include_hidden: bool = False,
+        follow_links: bool = False,
         file_name: Optional[str] = None,
         progress: Optional[_Progress] = None,
         resume: bool = True,
@@ -152,6 +154,8 @@ class AsyncModelStorage:
         history: Optional[_Path] = None,
         main: Optional[str] = None,
         exclude: Optional[Sequence[str]] = None,
+        include_hidden: bool = False,
+        follow_links: bool = False,
         file_name: Optional[str] = None,
         progress: Optional[_Progress] = None,
         resume: bool = True,
@@ -261,6 +265,10 @@ class Published:
     @property
     def copied(self) -> int: ...
     @property
+    def model_file(self) -> str: ...
+    @property
+    def left_out(self) -> list[str]: ...
+    @property
     def manifest(self) -> dict[str, Any]: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
@@ -295,6 +303,8 @@ class Description:
     def version(self) -> str: ...
     @property
     def model_file(self) -> str: ...
+    @property
+    def history(self) -> Optional[str]: ...
     @property
     def files(self) -> list[StoredFile]: ...
     @property

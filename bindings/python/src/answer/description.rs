@@ -19,6 +19,9 @@ use crate::json;
 ///     The version.
 /// model_file : str
 ///     The path of the model file in the version.
+/// history : str or None
+///     The path of the training history in the version: the file that its publisher named, else the one whose name
+///     says so.
 /// files : list of StoredFile
 ///     All files by path; the manifest is none of them.
 /// size : int
@@ -44,6 +47,11 @@ impl Description {
     #[getter]
     fn model(&self) -> &str {
         self.0.manifest.model_name.as_str()
+    }
+
+    #[getter]
+    fn history(&self) -> Option<&str> {
+        self.0.history().map(|path| path.as_str())
     }
 
     #[getter]

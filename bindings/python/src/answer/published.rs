@@ -28,6 +28,11 @@ use crate::json;
 ///     Bytes that the server had already, from a push of the same files that was cut off.
 /// copied : int
 ///     Bytes that were copied within the server, from an earlier version.
+/// model_file : str
+///     The path of the model file in the version.
+/// left_out : list of str
+///     What lies in the folder and was not published: hidden files, keys, litter, and what a pattern excludes. The name
+///     of a folder, with all that is in it, ends with ``/``.
 /// manifest : dict
 ///     The version's manifest.
 #[pyclass(frozen, module = "modeldepot", eq)]
@@ -85,6 +90,17 @@ impl Published {
     #[getter]
     fn copied(&self) -> u64 {
         self.0.copied
+    }
+
+    #[getter]
+    fn model_file(&self) -> String {
+        self.0.manifest.main().map(|main| main.to_string()).unwrap_or_default()
+    }
+
+    #[getter]
+    fn left_out(&self) -> Vec<String> {
+        let shown = |left: &modeldepot::LeftOut| format!("{}{}", left.path, if left.folder { "/" } else { "" });
+        self.0.left_out.iter().map(shown).collect()
     }
 
     #[getter]

@@ -114,11 +114,16 @@ pub(crate) struct ServeArgs {
 ///
 /// Prints `MODEL@VERSION`. A version appears when all its files are stored, or not at all, and never changes after
 /// that. Pushing the same content under the same version again is a success and says so, so a retry is safe.
+///
+/// Of a folder, these are left out: hidden files and folders (but `.gitattributes`), private keys and files of
+/// passwords by their names, repositories, litter of editors and systems, and modeldepot's own files. So is what a
+/// `.modeldepotignore` or --exclude matches, in the syntax of `.gitignore`; a pattern such as `!*.pem` brings files back.
+/// Files that are named are always published.
 #[derive(Debug, Args)]
 pub(crate) struct PushArgs {
     /// Name the model
     pub(crate) model: ModelName,
-    /// Push this file, or every file of this folder
+    /// Push this file, or the files of this folder
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) path: PathBuf,
     /// Publish under this version instead of the current second, UTC
@@ -136,12 +141,21 @@ pub(crate) struct PushArgs {
     /// Add the JSON object in this file to the metadata; it wins over --history, and --meta over it
     #[arg(long, value_name = "JSON", value_hint = ValueHint::FilePath)]
     pub(crate) meta_file: Option<PathBuf>,
-    /// Call this file of the folder the model file, instead of the largest
+    /// Call this file of the folder the model file [default: known names of weights, else the largest]
     #[arg(long, value_name = "FILE")]
     pub(crate) main: Option<String>,
-    /// Leave out files of the folder that match (repeatable)
-    #[arg(long, value_name = "GLOB")]
+    /// Leave out what matches, as in .gitignore: `*.log`, `runs/`, `!keep.log` (repeatable; the last match wins)
+    #[arg(long, value_name = "PATTERN")]
     pub(crate) exclude: Vec<String>,
+    /// Include hidden files and folders of the folder, but for secrets and repository data
+    #[arg(long)]
+    pub(crate) include_hidden: bool,
+    /// Follow symbolic links that lead out of the folder
+    #[arg(long)]
+    pub(crate) follow_links: bool,
+    /// List what would be published and what is left out; send nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// Begin anew instead of going on with a push of the same that was cut off
     #[arg(long)]
     pub(crate) no_resume: bool,

@@ -15,7 +15,7 @@ use crate::args::CheckArgs;
 use crate::error::Error;
 use crate::interrupt::unless_interrupted;
 use crate::ui::{BAD, DIM, GOOD, duration, plural, size, styled, throughput};
-use crate::{config, hint, http};
+use crate::{hint, http};
 
 /// What became of one check.
 pub(crate) struct Outcome {
@@ -74,9 +74,9 @@ async fn publish(storage: &ModelStorage, model: &ModelName, folder: &Path) -> Re
     let push = Push {
         model: model.clone(),
         version: None,
-        source: Source::scan(&Scan { path: weights, with: vec![history], ..Scan::default() })?,
+        source: Source::scan(&Scan { path: weights, history: Some(history), ..Scan::default() })?,
         metadata: Map::from_iter([("purpose".to_owned(), Value::from("modeldepot check"))]),
-        created: config::now(),
+        created: None,
         tool: concat!("modeldepot ", env!("CARGO_PKG_VERSION")).to_owned(),
         journal: None,
         md5: true,

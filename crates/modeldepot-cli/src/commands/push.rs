@@ -5,7 +5,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use modeldepot::history::{History, MAX_BYTES};
-use modeldepot::{Error as Depot, Push, Scan, Source, SourceError};
+use modeldepot::{Error as Depot, LeftOut, Push, Reason, Scan, Source, SourceError};
 use serde_json::{Map, Value, json};
 use tokio::task::spawn_blocking;
 
@@ -13,30 +13,43 @@ use super::Context;
 use crate::args::{Meta, PushArgs};
 use crate::config;
 use crate::error::Error;
-use crate::ui::{GOOD, plural, size, styled};
+use crate::ui::{BOLD, DIM, GOOD, Ui, plural, size, styled};
 
 pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
-    let with = args.with.into_iter().chain(args.history.clone()).collect();
-    let scan = Scan { path: args.path, main: args.main, exclude: args.exclude, with };
+    let scan = Scan {
+        path: args.path,
+        main: args.main,
+        exclude: args.exclude,
+        with: args.with,
+        history: args.history,
+        include_hidden: args.include_hidden,
+        follow_links: args.follow_links,
+    };
     // On a thread of its own: a large folder on a slow disk must not keep Ctrl-C waiting.
     let read = spawn_blocking(move || -> Result<_, Error> {
         let source = Source::scan(&scan)?;
-        Ok((source, metadata(args.history.as_deref(), args.meta_file.as_deref(), args.meta)?))
+        Ok((source, metadata(scan.history.as_deref(), args.meta_file.as_deref(), args.meta)?))
     });
     let (source, metadata) = read.await.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))?;
-    let (files, bytes) = (source.files.len(), source.size());
+    let (files, bytes) = (source.files().len(), source.size());
     let push = Push {
         model: args.model,
         version: args.version,
         source,
         metadata,
-        created: config::now(),
+        created: None,
         tool: concat!("modeldepot ", env!("CARGO_PKG_VERSION")).to_owned(),
         journal: if args.no_resume { None } else { config::state_folder() },
         md5: !args.no_md5,
         copies: !args.no_copy,
     };
     let storage = cx.storage().await?;
+    if args.dry_run {
+        storage.check_push(&push)?;
+        return planned(&push, cx.ui);
+    }
+    told(&push.source, cx.ui);
+    let noted = noted(&push.source);
     let bar = cx.ui.bar("pushing");
     let published = storage.upload_model(push, &bar.progress()).await?;
     let pace = bar.pace(bytes);
@@ -59,7 +72,7 @@ pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
         }
     }
     if cx.ui.json {
-        return cx.ui.answer_json(&json!({
+        let mut answer = json!({
             "model": manifest.model_name,
             "version": manifest.version,
             "already": published.already,
@@ -69,9 +82,120 @@ pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
             "kept_bytes": published.kept,
             "copied_bytes": published.copied,
             "manifest": manifest,
-        }));
+        });
+        answer.as_object_mut().into_iter().for_each(|answer| answer.extend(noted.clone()));
+        return cx.ui.answer_json(&answer);
     }
     cx.ui.answer(name)
+}
+
+fn warned(source: &Source, ui: &Ui) {
+    for pattern in source.unmatched() {
+        ui.note(format_args!("{} the pattern `{}` matches nothing", styled(BOLD, "warning:"), clean(pattern)));
+    }
+}
+
+/// Says what nobody may have expected of a folder, before anything is sent.
+fn told(source: &Source, ui: &Ui) {
+    warned(source, ui);
+    if source.main_was_chosen() {
+        ui.note(format_args!("model file: {}", source.main()));
+    }
+    if !source.left_out().is_empty() {
+        ui.note(format_args!("left out {}; --dry-run lists them", left_out(source.left_out())));
+    }
+    let empty = source.empty_folders();
+    if !empty.is_empty() {
+        let them = if empty.len() == 1 { "is" } else { "are" };
+        ui.note(format_args!("{} {them} not published: a version holds files", plural(empty.len(), "empty folder")));
+    }
+}
+
+/// Counts what is left out, as `2 files and 1 folder: 1 hidden, 2 secret`.
+fn left_out(left: &[LeftOut]) -> String {
+    let folders = left.iter().filter(|left| left.folder).count();
+    let counted = match (left.len() - folders, folders) {
+        (files, 0) => plural(files, "file"),
+        (0, folders) => plural(folders, "folder"),
+        (files, folders) => format!("{} and {}", plural(files, "file"), plural(folders, "folder")),
+    };
+    let by_reason = Reason::ALL.iter().filter_map(|reason| {
+        let count = left.iter().filter(|left| left.reason == *reason).count();
+        (count > 0).then(|| format!("{count} {}", word(*reason, count)))
+    });
+    format!("{counted}: {}", by_reason.collect::<Vec<_>>().join(", "))
+}
+
+fn word(reason: Reason, count: usize) -> &'static str {
+    match reason {
+        Reason::Secret if count == 1 => "possible secret",
+        Reason::Secret => "possible secrets",
+        Reason::Repository => "repository data",
+        Reason::Own => "modeldepot's own",
+        reason => reason.word(),
+    }
+}
+
+/// Returns what there is to say of a source, as JSON.
+fn noted(source: &Source) -> Map<String, Value> {
+    let left = |left: &LeftOut| json!({"path": left.path, "folder": left.folder, "reason": left.reason.word()});
+    Map::from_iter([
+        ("model_file".to_owned(), json!(source.main())),
+        ("left_out".to_owned(), source.left_out().iter().map(left).collect()),
+        ("empty_folders".to_owned(), json!(source.empty_folders())),
+        ("unmatched_patterns".to_owned(), json!(source.unmatched())),
+    ])
+}
+
+/// Lists what a push would publish.
+fn planned(push: &Push, ui: &Ui) -> Result<(), Error> {
+    let source = &push.source;
+    if ui.json {
+        let file = |file: &modeldepot::SourceFile| json!({"path": file.path, "size": file.size, "executable": file.executable});
+        let mut answer = json!({
+            "dry_run": true,
+            "model": push.model,
+            "version": push.version,
+            "files": source.files().iter().map(file).collect::<Vec<_>>(),
+            "bytes": source.size(),
+            "history": source.history(),
+            "metadata": push.metadata,
+        });
+        answer.as_object_mut().into_iter().for_each(|answer| answer.extend(noted(source)));
+        return ui.answer_json(&answer);
+    }
+    warned(source, ui);
+    let what = match &push.version {
+        Some(version) => format!("{}@{version}", push.model),
+        None => format!("{} under an automatic version", push.model),
+    };
+    let count = plural(source.files().len(), "file");
+    ui.answer(format_args!("would publish {what}: {count}, {}", size(source.size())))?;
+    let width = source.files().iter().map(|file| size(file.size).len()).max().unwrap_or(0);
+    for file in source.files() {
+        let mark = match &file.path {
+            path if path == source.main() => "  (model file)",
+            path if Some(path) == source.history() => "  (training history)",
+            _ if file.executable => "  (executable)",
+            _ => "",
+        };
+        ui.answer(format_args!("  {:>width$}  {}{}", size(file.size), file.path, styled(DIM, mark)))?;
+    }
+    if !source.left_out().is_empty() {
+        ui.answer("left out:")?;
+    }
+    for left in source.left_out() {
+        let slash = if left.folder { "/" } else { "" };
+        let why = format!("  ({})", word(left.reason, 1));
+        ui.answer(format_args!("  {}{slash}{}", clean(&left.path), styled(DIM, why)))?;
+    }
+    source.empty_folders().iter().try_for_each(|path| ui.answer(format_args!("  {}/  (empty)", clean(path))))?;
+    Ok(())
+}
+
+/// The name of a file that is not published may be any.
+fn clean(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 /// Merges what is said about the version: the history's summary, then the file, then the flags.

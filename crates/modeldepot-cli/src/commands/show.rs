@@ -45,10 +45,15 @@ pub(crate) fn lines(found: &Description) -> Vec<String> {
 
     lines.push(String::new());
     lines.push(styled(BOLD, "files"));
-    let main = manifest.main().ok();
+    let (main, history) = (manifest.main().ok(), found.history());
     let width = found.files.iter().map(|file| size(file.size).len()).max().unwrap_or(0);
     for file in &found.files {
-        let mark = if main.as_ref() == Some(&file.path) { styled(DIM, "  (model file)") } else { String::new() };
+        let mark = match &file.path {
+            path if main.as_ref() == Some(path) => styled(DIM, "  (model file)"),
+            path if history == Some(path) => styled(DIM, "  (training history)"),
+            _ if file.executable => styled(DIM, "  (executable)"),
+            _ => String::new(),
+        };
         lines.push(format!("  {:>width$}  {}{mark}", size(file.size), file.path));
         let mut digest = |name: &str, digest: Option<String>| {
             if let Some(digest) = digest {

@@ -20,7 +20,6 @@ use tokio::time::timeout;
 use self::steps::Steps;
 use crate::args::DemoArgs;
 use crate::commands::{checks, read_history, show_lines};
-use crate::config;
 use crate::error::Error;
 use crate::interrupt::unless_interrupted;
 use crate::ui::{Ui, plural, size};
@@ -138,22 +137,20 @@ async fn push(
     ours: &Material,
     steps: &mut Steps<'_>,
 ) -> Result<Version, Error> {
-    let with = ours.history.clone().into_iter().collect();
-    let source = Source::scan(&Scan { path: ours.model.clone(), with, ..Scan::default() })?;
+    let source = Source::scan(&Scan { path: ours.model.clone(), history: ours.history.clone(), ..Scan::default() })?;
     let metadata = match &ours.history {
         Some(history) => read_history(history)?.metadata(),
         None => Map::new(),
     };
     let bar = steps.begin_transfer("push");
-    let (files, bytes) = (source.files.len(), source.size());
+    let (files, bytes) = (source.files().len(), source.size());
     let tool = concat!("modeldepot ", env!("CARGO_PKG_VERSION")).to_owned();
-    let created = config::now();
     let push = Push {
         model: model.clone(),
         version: None,
         source,
         metadata,
-        created,
+        created: None,
         tool,
         journal: None,
         md5: true,

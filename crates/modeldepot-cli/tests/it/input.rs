@@ -32,7 +32,7 @@ fn paths_that_are_not_there_or_not_files() {
     insta::assert_snapshot!(env.run(["push", "m", "empty"]), @r"
     ------- stderr -------
     error: `empty` holds no file to push
-    hint: is --exclude too wide, or the training not done?
+    hint: --dry-run lists what is left out: is --exclude too wide, or does it take --include-hidden?
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--with", "empty"]), @r"
@@ -55,13 +55,13 @@ fn paths_that_are_not_there_or_not_files() {
     insta::assert_snapshot!(env.run(["push", "m", ".", "--exclude", "["]), @r"
     ------- stderr -------
     error: `[` is not a pattern: unclosed character class; missing ']'
-    hint: a pattern is written like `*.log` or `checkpoints/**`
+    hint: a pattern is written as in `.gitignore`: `*.log`, `/checkpoints/`, `!keep.log`
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["push", "m", ".", "--exclude", "*"]), @r"
     ------- stderr -------
     error: `.` holds no file to push
-    hint: is --exclude too wide, or the training not done?
+    hint: --dry-run lists what is left out: is --exclude too wide, or does it take --include-hidden?
     [exit status: 2]
     ");
     nothing_is_stored(&env);
@@ -75,9 +75,9 @@ fn files_that_cannot_be_read() {
     std::os::unix::fs::symlink(".", env.path("loop/again")).unwrap();
     insta::assert_snapshot!(env.run(["push", "m", "loop"]), @r"
     ------- stderr -------
-    error: cannot read `loop/again`
-    caused by: it links back to `loop`
-    [exit status: 8]
+    error: `loop/again` is a symbolic link to `.`, which leads back to it
+    hint: repair the link, or exclude it
+    [exit status: 2]
     ");
     // Whoever runs the tests may read every file of theirs, but nobody the first byte of their memory.
     insta::assert_snapshot!(env.run(["push", "m", "/proc/self/mem"]), @r"
@@ -105,15 +105,15 @@ fn links_that_leave_the_folder() {
     insta::assert_snapshot!(env.run(["push", "m", "run"]), @r"
     ------- stderr -------
     error: `run/config.json` is a symbolic link that leaves the folder
-    hint: copy the file into the folder, or leave the link out with --exclude
+    hint: pass --follow-links to publish what it points to, or leave the link out with --exclude
     [exit status: 2]
     ");
     std::os::unix::fs::symlink("gone", env.path("run/dangling")).unwrap();
     insta::assert_snapshot!(env.run(["push", "m", "run", "--exclude", "config.json"]), @r"
     ------- stderr -------
-    error: cannot read `run/dangling`
-    caused by: No such file or directory (os error 2)
-    [exit status: 8]
+    error: `run/dangling` is a symbolic link to `gone`, which does not exist
+    hint: repair the link, or exclude it
+    [exit status: 2]
     ");
     nothing_is_stored(&env);
 }

@@ -39,7 +39,7 @@ fn a_model_with_its_history() {
       20.0 MB  best_model.pth  (model file)
                blake3 403417fc1c30d05370eeb85049c6bf538723dec6adfe44e83b0575f6f1804167
                md5    466748a53d6e30b9322f1270acc17e1e
-        140 B  training_history.json
+        140 B  training_history.json  (training history)
                blake3 548afaae76dbc1e449b56da5d4eff296d86d6698e08daecadafaf5c536626c80
                md5    5cf3e098336ecc26590efda2fd5791df
 

@@ -19,8 +19,8 @@ use futures_util::{StreamExt as _, stream};
 use lru::LruCache;
 use modeldepot::history::History;
 use modeldepot::{
-    ArtifactPath, Description, Error, ErrorKind, ModelName, ModelStorage, ModelSummary, ObjectKey, Result, Selector,
-    Version, VersionSummary,
+    Description, Error, ErrorKind, ModelName, ModelStorage, ModelSummary, ObjectKey, Result, Selector, Version,
+    VersionSummary,
 };
 
 use self::facts::Known;
@@ -219,7 +219,10 @@ impl Catalog {
     /// Returns the training history of a version, where one of its files is one that can be read.
     pub(crate) async fn history(&self, model: &ModelName, version: &Version) -> Result<Option<Arc<History>>> {
         let found = self.version(model, version).await?;
-        let Some(path) = history_file(&found) else { return Ok(None) };
+        let Some(path) = found.history().cloned() else { return Ok(None) };
+        if found.file(&path)?.size > HISTORY_BYTES {
+            return Ok(None);
+        }
         let file = self.storage.open_described(&found, &path)?;
         let identity = found.manifest.write_id.clone().unwrap_or_default();
         let name = (model.clone(), version.clone());
@@ -334,24 +337,4 @@ impl Document {
         // A file of a manifest is about as large in memory as in JSON; the answer holds it once more.
         self.found.record().len() * 3 + 1024
     }
-}
-
-/// Returns the file that is the training history, by its name: the names that training scripts give it.
-pub(crate) fn history_file(found: &Description) -> Option<ArtifactPath> {
-    history_among(found.files.iter().map(|file| (&file.path, file.size))).cloned()
-}
-
-/// Returns which of some files, each with its size, is the training history.
-pub(crate) fn history_among<'f>(files: impl Iterator<Item = (&'f ArtifactPath, u64)>) -> Option<&'f ArtifactPath> {
-    let rank = |name: &str| match name.to_ascii_lowercase().as_str() {
-        "training_history.json" => Some(0),
-        "history.json" | "training_history.csv" | "history.csv" => Some(1),
-        "trainer_state.json" => Some(2),
-        "metrics.csv" | "training_log.csv" | "log.csv" => Some(3),
-        name if name.contains("history") && (name.ends_with(".json") || name.ends_with(".csv")) => Some(4),
-        _ => None,
-    };
-    let files = files.filter(|(_, size)| *size <= HISTORY_BYTES);
-    let ranked = files.filter_map(|(path, _)| Some((rank(path.file_name())?, path)));
-    ranked.min_by_key(|(rank, _)| *rank).map(|(_, path)| path)
 }

@@ -9,19 +9,17 @@ use axum::extract::{Multipart, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::Stream;
-use modeldepot::history::History;
+use modeldepot::history::{History, MAX_BYTES, history_file};
 use modeldepot::{ArtifactPath, Error, ErrorKind, ModelName, Progress, Published, Push, Source, SourceFile, Version};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tempfile::TempDir;
-use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::extract::{Path, Query};
 use super::files::OfFile;
 use super::problems::Problems;
 use crate::auth::Publisher;
-use crate::catalog::history_among;
 use crate::problem::{Problem, Result};
 use crate::staging;
 use crate::state::App;
@@ -41,6 +39,9 @@ pub(crate) struct PublishedDocument {
     version: String,
     /// True when the same content was there before, so that nothing was done.
     already: bool,
+    /// The path of the model file in the version.
+    #[schema(example = "best_model.pth")]
+    model_file: String,
     files: usize,
     /// Bytes of the files.
     bytes: u64,
@@ -53,6 +54,7 @@ impl PublishedDocument {
             model: manifest.model_name.to_string(),
             version: manifest.version.to_string(),
             already: published.already,
+            model_file: manifest.main().map(|main| main.to_string()).unwrap_or_default(),
             files: manifest.files.as_ref().map_or(0, Vec::len),
             bytes: manifest.size().unwrap_or_default(),
         }
@@ -79,9 +81,12 @@ pub(crate) struct VersionForm {
     /// What is said about the version: a JSON object.
     #[schema(nullable = false, value_type = Option<Object>)]
     metadata: Option<String>,
-    /// The path of the model file; without one, the largest.
+    /// The path of the model file; without one, known names of weights decide, then the largest file.
     #[schema(nullable = false)]
     main: Option<String>,
+    /// The path of the training history; without one, a file that is one by its name.
+    #[schema(nullable = false)]
+    history: Option<String>,
 }
 
 /// Files on their way.
@@ -106,7 +111,7 @@ impl Staged {
         // Under a number: a path may be longer than a name on a disk may be, and is somebody's.
         let local = self.folder.path().join(self.files.len().to_string());
         let size = staging::write(app, &local, bytes, broke_off).await?;
-        self.files.push(SourceFile { path: path.clone(), local, size });
+        self.files.push(SourceFile::new(path.clone(), local, size));
         Ok(())
     }
 
@@ -128,22 +133,37 @@ impl Staged {
     }
 
     fn push(self, ask: Ask) -> Result<(TempDir, Push)> {
-        let source = Source::of(ask.main.as_ref(), self.files).map_err(|error| told(&error))?;
+        let files = || self.files.iter().map(|file| (&file.path, file.size));
+        let guessed = history_file(files());
+        let path = ask.history.as_ref().or(guessed);
+        let read = self.files.iter().find(|file| Some(&file.path) == path).and_then(|file| {
+            let size = file.size <= MAX_BYTES as u64;
+            Some((
+                &file.path,
+                History::parse(file.path.file_name(), &std::fs::read(&file.local).ok().filter(|_| size)?),
+            ))
+        });
         let mut metadata = Map::new();
-        // The one that the curves will be drawn from.
-        let history = history_among(source.files.iter().map(|file| (&file.path, file.size)));
-        if let Some(history) = source.files.iter().find(|file| Some(&file.path) == history) {
-            let bytes = std::fs::read(&history.local);
-            let parsed = bytes.ok().and_then(|bytes| History::parse(history.path.file_name(), &bytes).ok());
-            metadata.extend(parsed.iter().flat_map(History::metadata));
-        }
+        // The curves will be drawn from it. One that was only guessed by its name need not be one.
+        let history = match (read, ask.history) {
+            (Some((path, Ok(history))), _) => {
+                metadata.extend(history.metadata());
+                Some(path.clone())
+            }
+            (Some((path, Err(source))), Some(_)) => {
+                let path = path.as_str().into();
+                return Err(told(&Error::History { path, source }));
+            }
+            (_, named) => named,
+        };
+        let source = Source::of(ask.main.as_ref(), history.as_ref(), self.files).map_err(|error| told(&error))?;
         metadata.extend(ask.metadata);
         let push = Push {
             model: ask.model,
             version: ask.version,
             source,
             metadata,
-            created: OffsetDateTime::now_utc(),
+            created: None,
             tool: concat!("modeldepot-server ", env!("CARGO_PKG_VERSION")).to_owned(),
             journal: None,
             md5: true,
@@ -159,6 +179,7 @@ struct Ask {
     version: Option<Version>,
     metadata: Map<String, Value>,
     main: Option<ArtifactPath>,
+    history: Option<ArtifactPath>,
 }
 
 /// Says of a push what went wrong. Where this service keeps a file meanwhile is its own business.
@@ -201,7 +222,7 @@ pub(crate) async fn form(
     Path(model): Path<String>,
     form: std::result::Result<Multipart, axum::extract::multipart::MultipartRejection>,
 ) -> Result<Response> {
-    let mut ask = Ask { model: model.parse()?, version: None, metadata: Map::new(), main: None };
+    let mut ask = Ask { model: model.parse()?, version: None, metadata: Map::new(), main: None, history: None };
     let mut form = form.map_err(|refusal| {
         Problem::invalid("the body is not a form")
             .status(match refusal.status() {
@@ -229,9 +250,10 @@ pub(crate) async fn form(
                 ask.metadata = filled(text(field).await?).map(|text| metadata(&text)).transpose()?.unwrap_or_default()
             }
             "main" => ask.main = filled(text(field).await?).map(|text| text.parse()).transpose()?,
+            "history" => ask.history = filled(text(field).await?).map(|text| text.parse()).transpose()?,
             name => {
                 return Err(Problem::invalid(format!("`{}` is no field here", name.escape_debug()))
-                    .hint("there are `file`, `version`, `metadata`, `main`"));
+                    .hint("there are `file`, `version`, `metadata`, `main`, `history`"));
             }
         }
     }
@@ -294,7 +316,7 @@ pub(crate) async fn put(
         return Err(Problem::invalid("a file comes as it is").status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
     query.only(&[])?;
-    let ask = Ask { model, version: Some(version.parse()?), metadata: Map::new(), main: None };
+    let ask = Ask { model, version: Some(version.parse()?), metadata: Map::new(), main: None, history: None };
     let mut staged = Staged::new(&app).await?;
     staged
         .take(&app, &path, body.into_data_stream(), |_| {

@@ -43,9 +43,12 @@ pub(crate) struct UploadRequest {
     /// What is said about the version.
     #[serde(default)]
     metadata: Map<String, Value>,
-    /// The path of the model file; without one, the largest.
+    /// The path of the model file; without one, known names of weights decide, then the largest file.
     #[schema(example = "best_model.pth", min_length = 1, max_length = 512)]
     main: Option<String>,
+    /// The path of the training history, from which curves are drawn.
+    #[schema(example = "training_history.json", min_length = 1, max_length = 512)]
+    history: Option<String>,
     #[schema(min_items = 1, max_items = 1000)]
     files: Vec<FileRequest>,
 }
@@ -127,14 +130,15 @@ pub(crate) async fn begin(
     if asked.files.len() > MOST_FILES {
         return Err(Problem::invalid(format!("there are more than {MOST_FILES} files")));
     }
-    let created = OffsetDateTime::now_utc();
+    let begun = OffsetDateTime::now_utc();
     let offer = Offer {
         model: model.parse()?,
         version: asked.version.map(|version| version.parse()).transpose()?,
         files: asked.files.iter().map(offered).collect::<Result<_>>()?,
         main: asked.main.map(|main| main.parse()).transpose()?,
+        history: asked.history.map(|history| history.parse()).transpose()?,
         metadata: asked.metadata,
-        created,
+        created: None,
         tool: concat!("modeldepot-server ", env!("CARGO_PKG_VERSION")).to_owned(),
     };
     app.service.uploads.make_room()?;
@@ -152,7 +156,7 @@ pub(crate) async fn begin(
             files: files.collect(),
             model: upload.model().to_string(),
             version: upload.version().to_string(),
-            expires: created + LIFETIME,
+            expires: begun + LIFETIME,
             id: app.service.uploads.add(upload),
         };
         Ok::<_, Problem>(document)

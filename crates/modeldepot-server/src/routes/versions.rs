@@ -16,7 +16,7 @@ use super::extract::{OfVersion, Path, Query};
 use super::listing::{Selected, Sort, filters, select};
 use super::problems::Problems;
 use crate::auth::{Deleter, Reader};
-use crate::catalog::{Facts, history_file};
+use crate::catalog::Facts;
 use crate::problem::{Problem, Result};
 use crate::state::App;
 
@@ -186,7 +186,7 @@ impl VersionDocument {
             main: found.main()?.to_string(),
             size: found.size(),
             files: found.files.iter().map(File::from).collect(),
-            history: history_file(found).map(|path| path.to_string()),
+            history: found.history().map(ToString::to_string),
             // It was parsed before, as more than this.
             manifest: serde_json::from_slice(found.record()).unwrap_or_default(),
         })
@@ -264,7 +264,7 @@ pub(crate) async fn history(_: Reader, State(app): State<App>, Path(of): Path<Of
     let history: Option<Arc<History>> = app.catalog.history(&model, &version).await?;
     let history = history.ok_or_else(|| {
         Problem::new(modeldepot::ErrorKind::NotFound, format!("`{model}@{version}` has no training history"))
-            .hint("a version has one when `training_history.json` or its like is among its files")
+            .hint("a version has one when its publisher named it, or a file such as `training_history.json` is among its files")
     })?;
     let document = HistoryDocument {
         epochs: history.epochs().to_vec(),

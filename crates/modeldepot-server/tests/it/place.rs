@@ -100,7 +100,7 @@ impl Place {
             version: Some(version.parse().unwrap()),
             source,
             metadata: metadata.as_object().unwrap().clone(),
-            created: time::OffsetDateTime::UNIX_EPOCH,
+            created: Some(time::OffsetDateTime::UNIX_EPOCH),
             tool: "test".to_owned(),
             journal: None,
             md5: true,

@@ -22,12 +22,16 @@ async fn a_form_becomes_a_version() {
     let (kind, body) = form(&fields);
     let answer = place.send(Method::POST, VERSIONS, &[("content-type", &kind)], &body).await.is(201);
     let published = answer.json();
-    let expected = json!({"model": "plant", "version": "1.0", "already": false, "files": 2, "bytes": weights.len() + history.len()});
+    let expected = json!({
+        "model": "plant", "version": "1.0", "already": false, "model_file": "weights/model.bin", "files": 2,
+        "bytes": weights.len() + history.len(),
+    });
     assert_eq!(published, expected);
     let version = place.get(answer.header("location")).await.is(200).json();
     let metadata = json!({"best_epoch": 2, "val_accuracy": 0.95, "total_epochs": 30, "architecture": "resnet18"});
     assert_eq!(version["manifest"]["metadata"], metadata, "the history says some of it, what is given wins");
     assert_eq!(version["main"], "weights/model.bin");
+    assert_eq!(version["manifest"]["history"], "training_history.json", "the one that the metadata comes from");
     let fetched = place.get(&format!("{VERSIONS}/1.0/files/weights/model.bin?stream")).await.is(200);
     assert!(fetched.body == weights);
     let again = place.send(Method::POST, VERSIONS, &[("content-type", &kind)], &body).await.is(200).json();
@@ -39,10 +43,41 @@ async fn a_form_becomes_a_version() {
     assert!(left.is_empty(), "{left:?}");
 }
 
+/// Not the one that a name suggests, when another is named; and the model file is known by its name.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_history_that_was_named_is_the_one_that_is_drawn() {
+    let place = Place::new().await;
+    let (kind, body) = form(&[
+        ("file", Some("training_history.json"), br#"{"val_accuracy": [0.1]}"#),
+        ("file", Some("logs/metrics.json"), br#"{"val_accuracy": [0.7, 0.9, 0.8]}"#),
+        ("file", Some("optimizer.pt"), &bytes(1000)),
+        ("file", Some("model.safetensors"), b"weights"),
+        ("history", None, b"logs/metrics.json"),
+        ("version", None, b"1"),
+    ]);
+    let published = place.send(Method::POST, VERSIONS, &[("content-type", &kind)], &body).await.is(201).json();
+    assert_eq!(published["model_file"], "model.safetensors");
+    let version = place.get(&format!("{VERSIONS}/1")).await.is(200).json();
+    assert_eq!(version["history"], "logs/metrics.json");
+    assert_eq!(version["manifest"]["metadata"]["val_accuracy"], 0.9);
+    let history = place.get(&format!("{VERSIONS}/1/history")).await.is(200).json();
+    assert_eq!(history["total_epochs"], 3);
+    // One that is no history is refused when it is named, and a file like any other when it is not.
+    let notes: [(&str, Option<&str>, &[u8]); 2] =
+        [("file", Some("history.json"), b"\"it went well\""), ("file", Some("m.bin"), b"x")];
+    let (kind, body) = form(&notes);
+    place.send(Method::POST, VERSIONS, &[("content-type", &kind)], &body).await.is(201);
+    let (kind, body) = form(&[notes[0], notes[1], ("history", None, b"history.json")]);
+    let refused = place.send(Method::POST, VERSIONS, &[("content-type", &kind)], &body).await.is(400).json();
+    assert_eq!(refused["kind"], "invalid", "{refused}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_file_becomes_a_version() {
     let place = Place::new().await;
-    let long = "n".repeat(400);
+    // No file system takes a longer name, so nobody could fetch it.
+    let long = "n".repeat(255);
+    let longer = format!("deep/n{long}");
     let path = format!("{VERSIONS}/1/files/deep/{long}");
     let sent =
         place.send(Method::PUT, &path, &[("content-type", "application/octet-stream")], b"weights").await.is(201);
@@ -52,7 +87,7 @@ async fn one_file_becomes_a_version() {
         (&version["files"][0]["path"], &version["files"][0]["size"]),
         (&json!(format!("deep/{long}")), &json!(7))
     );
-    for path in ["../evil", "a//b", "manifest.json", "a/%2e%2e/b"] {
+    for path in ["../evil", "a//b", "manifest.json", "manifest.json/x", &longer, "a/%2e%2e/b"] {
         let path = format!("{VERSIONS}/2/files/{path}");
         let refused = place.send(Method::PUT, &path, &[], b"x").await;
         assert_eq!(refused.status.as_u16(), 400, "{path}: {refused:?}");
@@ -75,6 +110,11 @@ async fn hostile_forms_publish_nothing() {
     ask(&[("file", Some("a"), b"x"), ("file", Some("a/b"), b"y")]).await;
     ask(&[("file", Some("a"), b"x"), ("metadata", None, b"[1]")]).await;
     ask(&[("file", Some("a"), b"x"), ("main", None, b"b")]).await;
+    ask(&[("file", Some("a"), b"x"), ("history", None, b"b")]).await;
+    ask(&[("file", Some("a"), b"x"), ("history", None, b"a")]).await;
+    let deep = format!("{{\"a\": {}{}}}", "[".repeat(70), "]".repeat(70));
+    ask(&[("file", Some("a"), b"x"), ("metadata", None, deep.as_bytes())]).await;
+    ask(&[("file", Some("optimizer.pt"), b"x"), ("file", Some("scheduler.pt"), b"x")]).await;
     ask(&[("file", Some("a"), b"x"), ("version", None, b"a b")]).await;
     ask(&[("file", Some("a"), b"x"), ("surprise", None, b"1")]).await;
     let (kind, body) = form(&[("file", Some("a"), b"x")]);

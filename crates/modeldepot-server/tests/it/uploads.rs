@@ -31,7 +31,7 @@ pub(crate) async fn three_steps(place: Place) {
         {"path": "config.json", "size": 2},
         {"path": "empty", "size": 0},
     ]);
-    let asked = json!({"version": "1", "metadata": {"val_accuracy": 0.9}, "files": files});
+    let asked = json!({"version": "1", "metadata": {"val_accuracy": 0.9}, "files": files, "history": "config.json"});
     let begun = place.post(UPLOADS, &asked).await.is(201);
     let upload = begun.json();
     let id = upload["id"].as_str().unwrap();

@@ -22,6 +22,7 @@
 mod columns;
 mod entries;
 mod error;
+mod file;
 mod json;
 mod log_history;
 mod names;
@@ -37,6 +38,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub use self::error::HistoryError;
+pub use self::file::history_file;
 use self::names::Names;
 
 /// The largest file that is read as a history, in bytes. Real ones are a few kilobytes.

@@ -16,6 +16,7 @@ use time::OffsetDateTime;
 use url::Url;
 
 use super::answer::{About, code, is_undecided, status};
+use super::clock::Clock;
 use super::connect;
 use super::download::{Landing, Sink};
 use super::gauge::Gauge;
@@ -43,6 +44,7 @@ pub struct S3Client {
     /// False once the server refused or ignored CRC64NVME; then an MD5 goes with the bytes.
     crc64: Arc<AtomicBool>,
     place: Arc<Place>,
+    pub(super) clock: Clock,
 }
 
 /// Where the service is, for messages and URLs.
@@ -137,13 +139,15 @@ impl S3Client {
             Addressing::Path => false,
             Addressing::VirtualHost => true,
         };
-        let (sdk, once) = connect::connect(settings).await?;
+        let clock = Clock::default();
+        let (sdk, once) = connect::connect(settings, &clock).await?;
         Ok(S3Client {
             sdk,
             once,
             limits: Limits::new(),
             crc64: Arc::new(AtomicBool::new(true)),
             place: Arc::new(Place { endpoint, region: settings.region.clone(), virtual_host }),
+            clock,
         })
     }
 

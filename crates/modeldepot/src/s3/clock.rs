@@ -1,6 +1,7 @@
 //! The server's clock: the only one by which anything is called old.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use aws_sdk_s3::config::Intercept;
 use aws_sdk_s3::primitives::DateTime;
@@ -15,6 +16,44 @@ use super::answer::{About, status};
 use super::client::{S3Client, moment};
 use crate::error::{Error, Result};
 use crate::name::BucketName;
+
+/// How old an answer may be whose time still counts. A machine that sleeps has a clock that stands still.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// Reads the server's time off every answer, so that nobody need ask for it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Clock(Arc<Mutex<Option<(OffsetDateTime, Instant)>>>);
+
+impl Clock {
+    /// Returns the server's time to the second, if it has answered lately.
+    fn now(&self) -> Option<OffsetDateTime> {
+        let (date, read) = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let since = Some(read.elapsed()).filter(|since| *since < FRESH)?;
+        (date + since).replace_nanosecond(0).ok()
+    }
+}
+
+impl Intercept for Clock {
+    fn name(&self) -> &'static str {
+        "Clock"
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(date) = context.response().headers().get("date").and_then(http_date) {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((date, Instant::now()));
+        }
+        Ok(())
+    }
+}
+
+fn http_date(text: &str) -> Option<OffsetDateTime> {
+    DateTime::from_str(text, Format::HttpDate).ok().as_ref().and_then(moment)
+}
 
 /// What the head of an answer says about the server.
 #[derive(Debug, Clone, Default)]
@@ -53,11 +92,7 @@ impl Intercept for ReadHead {
     ) -> Result<(), BoxError> {
         let headers = context.response().headers();
         let mut head = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        head.date = headers
-            .get("date")
-            .and_then(|text| DateTime::from_str(text, Format::HttpDate).ok())
-            .as_ref()
-            .and_then(moment);
+        head.date = headers.get("date").and_then(http_date);
         let text = |name: &str| headers.get(name).map(str::to_owned);
         head.server = text("server");
         head.content_type = text("content-type");
@@ -75,6 +110,14 @@ impl S3Client {
             endpoint: self.endpoint().to_owned(),
             source: "the answer has no `Date`".into(),
         })
+    }
+
+    /// Returns the server's time, to the second: by its last answer if that was lately, else it is asked.
+    pub(crate) async fn now(&self, bucket: &BucketName) -> Result<OffsetDateTime> {
+        match self.clock.now() {
+            Some(now) => Ok(now),
+            None => self.server_time(bucket).await,
+        }
     }
 
     /// Returns what the server says about itself and the time.

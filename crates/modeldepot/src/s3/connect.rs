@@ -12,13 +12,14 @@ use aws_sdk_s3::config::{
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 
+use super::clock::Clock;
 use super::http::Http;
 use crate::error::Result;
 use crate::settings::{Addressing, Credentials, Settings};
 
 /// Returns a client that signs for the settings' endpoint and repeats what fails, and one that repeats nothing. Sends
 /// nothing yet.
-pub(super) async fn connect(settings: &Settings) -> Result<(Client, Client)> {
+pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<(Client, Client)> {
     let http = SharedHttpClient::new(Http::new(settings)?);
     let region = Region::new(settings.region.clone());
     let credentials = match &settings.credentials {
@@ -50,6 +51,7 @@ pub(super) async fn connect(settings: &Settings) -> Result<(Client, Client)> {
         .credentials_provider(credentials)
         .http_client(http)
         .force_path_style(path_style)
+        .interceptor(clock.clone())
         // Our own CRC64NVME goes with the parts. The SDK's default CRC32 on every request breaks several servers.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)

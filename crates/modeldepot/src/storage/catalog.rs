@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use super::ModelStorage;
 use crate::digest::{Blake3, Md5};
 use crate::error::{Error, Result};
+use crate::history::history_file;
 use crate::key::{ObjectKey, model_prefix, spent_prefix, version_prefix};
 use crate::manifest::{Manifest, Parts};
 use crate::name::{ArtifactPath, ModelName, Selector, Version};
@@ -66,6 +67,8 @@ pub struct StoredFile {
     pub blake3: Option<Blake3>,
     /// Its parts, where it has several and they were published.
     pub parts: Option<Parts>,
+    /// Whether it was published as a program or script that may be run.
+    pub executable: bool,
 }
 
 impl StoredFile {
@@ -103,6 +106,12 @@ impl Description {
             path: path.clone(),
             files: self.files.iter().map(|file| file.path.clone()).collect(),
         })
+    }
+
+    /// Returns the file that holds the training history: the one that the manifest names, else the one whose name says so.
+    pub fn history(&self) -> Option<&ArtifactPath> {
+        let named = self.manifest.history.as_ref();
+        named.or_else(|| history_file(self.files.iter().map(|file| (&file.path, file.size))))
     }
 
     /// Returns the sum of the sizes in bytes.
@@ -251,6 +260,7 @@ impl ModelStorage {
                     md5: f.md5,
                     blake3: Some(f.blake3),
                     parts: f.parts.clone(),
+                    executable: f.executable,
                 })
                 .collect(),
             None => self.listed_files(&manifest).await?,
@@ -278,7 +288,7 @@ impl ModelStorage {
             // A key that cannot be a path, as a browser's marker of an empty folder `sub/`, is nobody's file.
             let Ok(path) = object.key[prefix.len()..].parse::<ArtifactPath>() else { continue };
             let md5 = manifest.checksum.filter(|_| path == main);
-            files.push(StoredFile { path, size: object.size, md5, blake3: None, parts: None });
+            files.push(StoredFile { path, size: object.size, md5, blake3: None, parts: None, executable: false });
         }
         if files.iter().any(|file| file.path == main) {
             Ok(files)

@@ -4,6 +4,7 @@
 //! the manifest, so the manifest says of each file what lies in the bucket, whoever sent it. No MD5: the original cannot
 //! check such a version.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -30,16 +31,18 @@ use crate::s3::{Part, Sent, Sink, part_size};
 pub struct Offer {
     /// The model.
     pub model: ModelName,
-    /// The version; none takes the UTC second of `created`, or the next free one.
+    /// The version; none takes the UTC second in which the upload begins, by the server's clock, or the next free one.
     pub version: Option<Version>,
     /// The files.
     pub files: Vec<OfferedFile>,
-    /// The model file; none takes the largest.
+    /// The model file; none lets [`model_file`](crate::model_file()) choose.
     pub main: Option<ArtifactPath>,
+    /// The file that holds the training history.
+    pub history: Option<ArtifactPath>,
     /// What is said about the version.
     pub metadata: Map<String, Value>,
-    /// The time of publication.
-    pub created: OffsetDateTime,
+    /// The time of publication; none is the server's when the manifest is written.
+    pub created: Option<OffsetDateTime>,
     /// The program that publishes, with its version, for the manifest.
     pub tool: String,
 }
@@ -98,31 +101,40 @@ impl ModelStorage {
     ///
     /// # Errors
     /// [`Error::VersionExists`], [`Error::VersionSpent`], [`Error::VersionBusy`] or [`Error::Remains`] when the version is
-    /// not free; and as [`Source::of`].
+    /// not free; and as [`Source::of`] and [`ModelStorage::check_push`], before anything is sent.
     pub async fn begin_upload(&self, offer: Offer) -> Result<DirectUpload> {
         let push = as_push(&offer)?;
+        self.check_push(&push)?;
         let conditions = self.capabilities().await?.create_if_absent;
-        let mut not_before = offer.created;
+        let begun_at = self.time_of(&push).await?;
+        let mut not_before = begun_at;
         loop {
             let version = match &offer.version {
                 Some(version) => version.clone(),
                 None => self.free_second(&offer.model, &mut not_before).await?,
             };
-            match self.begin_at(&offer, &push, version, conditions).await {
+            match self.begin_at(&offer, &push, version, begun_at, conditions).await {
                 Err(error) if offer.version.is_none() && is_taken(&error) => not_before += time::Duration::SECOND,
                 result => return result,
             }
         }
     }
 
-    async fn begin_at(&self, offer: &Offer, push: &Push, version: Version, conditions: bool) -> Result<DirectUpload> {
+    async fn begin_at(
+        &self,
+        offer: &Offer,
+        push: &Push,
+        version: Version,
+        begun_at: OffsetDateTime,
+        conditions: bool,
+    ) -> Result<DirectUpload> {
         let model = &offer.model;
         let taken = || Error::VersionExists { model: model.clone(), version: version.clone() };
         if self.standing(model, &version).await?.is_some() {
             return Err(taken());
         }
-        let id = Uuid::new_v7(moment(offer.created));
-        let claimant = Claimant { id, tool: &offer.tool, begun: offer.created, stays: false };
+        let id = Uuid::new_v7(moment(begun_at));
+        let claimant = Claimant { id, tool: &offer.tool, begun: begun_at, stays: false };
         let claim = match self.claim(model, &version, &claimant).await? {
             Claimed::Alone(claim) => claim,
             Claimed::Busy { by, since, rank } => {
@@ -144,8 +156,9 @@ impl ModelStorage {
 
 /// Returns the push that an offer becomes.
 fn as_push(offer: &Offer) -> Result<Push> {
-    let file = |file: &OfferedFile| SourceFile { path: file.path.clone(), local: PathBuf::new(), size: file.size };
-    let source = Source::of(offer.main.as_ref(), offer.files.iter().map(file).collect())?;
+    let file = |file: &OfferedFile| SourceFile::new(file.path.clone(), PathBuf::new(), file.size);
+    let files = offer.files.iter().map(file).collect();
+    let source = Source::of(offer.main.as_ref(), offer.history.as_ref(), files)?;
     Ok(Push {
         model: offer.model.clone(),
         version: offer.version.clone(),
@@ -189,7 +202,7 @@ impl DirectUpload {
             return Err(Error::VersionExists { model, version });
         }
         if there {
-            let path = self.push.source.main.clone();
+            let path = self.push.source.main().clone();
             return Err(Error::Remains { model, version, path });
         }
         if condemned {
@@ -284,6 +297,8 @@ impl DirectUpload {
             conditions: self.conditions,
             earlier: &earlier,
         };
+        let of_push: BTreeMap<&ArtifactPath, &SourceFile> =
+            self.push.source.files().iter().map(|file| (&file.path, file)).collect();
         let mut sent = Vec::new();
         for ((file, upload), parts) in self.files.iter().zip(parts) {
             let key = self.key(&file.path);
@@ -305,7 +320,8 @@ impl DirectUpload {
                     found: digests.blake3.to_string(),
                 });
             }
-            sent.push((&file.path, Sent { kept: 0, copied: 0, etag, digests }));
+            let Some(source) = of_push.get(&file.path) else { continue };
+            sent.push((*source, Sent { kept: 0, copied: 0, etag, digests }));
         }
         job.publish_sent(&sent).await
     }

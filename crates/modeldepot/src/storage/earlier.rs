@@ -33,7 +33,7 @@ impl ModelStorage {
     /// Finds what earlier versions have of the files of a push, where this server can be trusted to copy it.
     pub(super) async fn earlier_files(&self, push: &Push, version: &Version) -> EarlierFiles {
         let large: Vec<&SourceFile> =
-            push.source.files.iter().filter(|file| file.size > part_size(file.size)).collect();
+            push.source.files().iter().filter(|file| file.size > part_size(file.size)).collect();
         if !push.copies || large.is_empty() {
             return EarlierFiles::new();
         }

@@ -131,6 +131,9 @@ impl ModelStorage {
             let existing = Arc::new(existing);
             let (opened, size, several) = (Arc::clone(&existing), file.size, expected.parts.is_some());
             if blocking(move || Ok(holds(&opened, size, &expected))).await? {
+                if file.executable {
+                    target.make_executable(&file.path).await?;
+                }
                 progress.send(Event::Moved { path: file.path.clone(), bytes: size });
                 progress.send(Event::Finished { path: file.path.clone() });
                 return Ok(Placed { path: file.path.clone(), staged: None, kept: 0, reused: size });
@@ -153,6 +156,9 @@ impl ModelStorage {
         match self.fetch_file(manifest, file, &staged, &landing, progress).await {
             Ok(()) => {
                 let (kept, reused) = landing.spared();
+                if file.executable {
+                    staged.make_executable().await?;
+                }
                 staged.close();
                 progress.send(Event::Finished { path: file.path.clone() });
                 Ok(Placed { path: file.path.clone(), staged: Some(staged), kept, reused })

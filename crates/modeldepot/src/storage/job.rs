@@ -9,6 +9,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use uuid::Uuid;
 
 use super::ModelStorage;
+use super::check::read_back;
 use super::claim::Claim;
 use super::earlier::EarlierFiles;
 use super::publish::{Published, Push, entry};
@@ -80,30 +81,31 @@ impl Job<'_> {
     /// So a push that is cut off mostly leaves nothing in the way of the next one.
     async fn upload(&self, there: &[ListedObject], prefix: &str) -> Result<Uploaded> {
         let push = self.push;
-        self.progress.send(Event::Planned { files: push.source.files.len(), bytes: push.source.size() });
+        self.progress.send(Event::Planned { files: push.source.files().len(), bytes: push.source.size() });
         let there: BTreeMap<&str, &ListedObject> = there.iter().map(|o| (&o.key[prefix.len()..], o)).collect();
         // Collected first: a stream over a borrowing closure would make the whole future one that stays on its thread.
         let begin: Vec<_> =
-            push.source.files.iter().map(|file| self.begin(file, there.contains_key(file.path.as_str()))).collect();
+            push.source.files().iter().map(|file| self.begin(file, there.contains_key(file.path.as_str()))).collect();
         let begun: Vec<(&SourceFile, Begun)> = stream::iter(begin).buffered(FILES_AT_ONCE).try_collect().await?;
         let finish: Vec<_> = begun.into_iter().map(|(file, begun)| self.finish(file, begun)).collect();
         let sent: Vec<(&SourceFile, Sent)> = stream::iter(finish).buffered(FILES_AT_ONCE).try_collect().await?;
-        let sent: Vec<(&ArtifactPath, Sent)> = sent.into_iter().map(|(file, sent)| (&file.path, sent)).collect();
         self.uploaded(prefix, &sent).await
     }
 
     /// Publishes what somebody has sent under this claim.
-    pub(super) async fn publish_sent(&self, sent: &[(&ArtifactPath, Sent)]) -> Result<Published> {
+    pub(super) async fn publish_sent(&self, sent: &[(&SourceFile, Sent)]) -> Result<Published> {
         let uploaded = self.uploaded(&version_prefix(&self.push.model, &self.version), sent).await?;
         self.publish(uploaded).await
     }
 
     /// Makes sure that every file is in the bucket as it was sent.
-    async fn uploaded(&self, prefix: &str, sent: &[(&ArtifactPath, Sent)]) -> Result<Uploaded> {
+    async fn uploaded(&self, prefix: &str, sent: &[(&SourceFile, Sent)]) -> Result<Uploaded> {
         let (storage, push) = (self.storage, self.push);
         self.still_ours(prefix, sent).await?;
-        let files = sent.iter().map(|(path, sent)| entry(path, &sent.digests)).collect();
-        let manifest = storage.manifest_of(push, self.version.clone(), self.id, files);
+        let files = sent.iter().map(|(file, sent)| entry(file, &sent.digests)).collect();
+        // The listing was just answered: its time is the server's now.
+        let created = storage.time_of(push).await?;
+        let manifest = storage.manifest_of(push, self.version.clone(), self.id, files, created);
         let (kept, copied) =
             sent.iter().fold((0, 0), |(kept, copied), (_, sent)| (kept + sent.kept, copied + sent.copied));
         Ok(Uploaded { manifest, kept, copied })
@@ -182,17 +184,17 @@ impl Job<'_> {
     }
 
     /// Looks at every object and at the claim again: each object must be as this push left it.
-    async fn still_ours(&self, prefix: &str, sent: &[(&ArtifactPath, Sent)]) -> Result<()> {
+    async fn still_ours(&self, prefix: &str, sent: &[(&SourceFile, Sent)]) -> Result<()> {
         let (storage, push) = (self.storage, self.push);
         let (listed, alone) = tokio::try_join!(
             storage.client.list_objects(&storage.bucket, prefix),
             storage.still_alone(self.claim, &push.model, &self.version, self.conditions),
         )?;
         if !alone {
-            return Err(self.pushed_by_another(&push.source.main));
+            return Err(self.pushed_by_another(push.source.main()));
         }
         let found: BTreeMap<&str, _> = listed.iter().map(|o| (&o.key[prefix.len()..], o)).collect();
-        for (path, sent) in sent {
+        for (SourceFile { path, .. }, sent) in sent {
             let Some(object) = found.get(path.as_str()).filter(|object| object.size == sent.digests.size) else {
                 return Err(self.pushed_by_another(path));
             };
@@ -212,7 +214,7 @@ impl Job<'_> {
     async fn publish(&self, uploaded: Uploaded) -> Result<Published> {
         let Uploaded { manifest, kept, copied } = uploaded;
         let (storage, model, version) = (self.storage, &self.push.model, &self.version);
-        let (key, body) = (manifest.key().to_string(), manifest.to_json().into());
+        let (key, body) = (manifest.key().to_string(), read_back(&manifest)?.into());
         let outcome = if self.conditions {
             storage.client.put_if_absent(&storage.bucket, &key, body, "application/json").await
         } else {
@@ -240,16 +242,16 @@ impl Job<'_> {
                 (Some(theirs), _) if theirs.write_id == manifest.write_id && theirs.same_content(&manifest) => {}
                 (Some(theirs), _) if self.push.version.is_some() && theirs.same_content(&manifest) => {
                     storage.not_being_removed(model, version).await?;
-                    return Ok(Published { manifest: theirs, already: true, kept, copied });
+                    return Ok(Published { manifest: theirs, already: true, kept, copied, left_out: Vec::new() });
                 }
                 (Some(_), _) => return Err(self.taken()),
                 (None, Some(error)) => return Err(error),
                 // Refused, and nothing there: somebody else is between two steps of his own.
-                (None, None) => return Err(self.pushed_by_another(&self.push.source.main)),
+                (None, None) => return Err(self.pushed_by_another(self.push.source.main())),
             }
         }
         storage.not_being_removed(model, version).await?;
-        Ok(Published { manifest, already: false, kept, copied })
+        Ok(Published { manifest, already: false, kept, copied, left_out: Vec::new() })
     }
 }
 

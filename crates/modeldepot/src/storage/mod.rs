@@ -2,6 +2,7 @@
 
 mod capability;
 mod catalog;
+mod check;
 mod claim;
 mod delete;
 mod direct;
@@ -11,8 +12,12 @@ mod fsck;
 mod gc;
 mod job;
 mod journal;
+mod left_out;
+mod links;
+mod patterns;
 mod publish;
 mod read;
+mod scan;
 mod source;
 mod verify;
 
@@ -23,6 +28,7 @@ use tokio::sync::OnceCell;
 
 use crate::error::Result;
 use crate::key::ObjectKey;
+use crate::manifest::LARGEST;
 use crate::name::{ArtifactPath, BucketName, ModelName, Selector, Version};
 use crate::s3::{PresignedMethod, S3Client};
 use crate::settings::Settings;
@@ -37,9 +43,11 @@ pub use direct::{DirectUpload, Offer, OfferedFile};
 pub use fetch::{Fetched, Pull};
 pub use fsck::{Fault, FsckReport};
 pub use gc::{Collected, GcPlan, Remains};
+pub use left_out::{LeftOut, Reason};
 pub use publish::{Published, Push};
 pub use read::FileReader;
-pub use source::{Scan, Source, SourceFile};
+pub use scan::Scan;
+pub use source::{Source, SourceFile};
 pub use verify::Verified;
 
 /// The models of one bucket. Cheap to clone. The bucket is the truth: nothing is kept but what the server can do.
@@ -129,8 +137,6 @@ impl ModelStorage {
     /// Returns the manifest of a version and the bytes that it was read from, or none when the version does not
     /// exist.
     async fn read_manifest(&self, model: &ModelName, version: &Version) -> Result<Option<(Manifest, Bytes)>> {
-        /// Two hundred thousand files. A manifest is read into memory, and the bucket may be hostile.
-        const LARGEST: u64 = 64 * 1024 * 1024;
         let key = ObjectKey::Manifest(model.clone(), version.clone()).to_string();
         let mut again = true;
         loop {

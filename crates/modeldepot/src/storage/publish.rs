@@ -19,12 +19,13 @@ use super::claim::{Claimant, Claimed};
 use super::earlier::EarlierFiles;
 use super::job::Job;
 use super::journal::{Entry, Journal};
-use super::source::Source;
+use super::left_out::LeftOut;
+use super::source::{Source, SourceFile};
 use crate::digest::Digests;
 use crate::error::{Error, Result};
 use crate::key::{ObjectKey, condemned_prefix, version_prefix};
 use crate::manifest::{FORMAT_VERSION, FileEntry, Manifest, Parts};
-use crate::name::{ArtifactPath, ModelName, Version};
+use crate::name::{ModelName, Version};
 use crate::progress::Progress;
 use crate::s3::{digest_file, part_size};
 use crate::task::blocking;
@@ -37,14 +38,14 @@ const CLEANING: std::time::Duration = std::time::Duration::from_secs(10);
 pub struct Push {
     /// The model.
     pub model: ModelName,
-    /// The version; none takes the UTC second of `created`, or the next free one.
+    /// The version; none takes the UTC second in which the push begins, by the server's clock, or the next free one.
     pub version: Option<Version>,
     /// The files.
     pub source: Source,
     /// What the user says about the version.
     pub metadata: Map<String, Value>,
-    /// The time of publication.
-    pub created: OffsetDateTime,
+    /// The time of publication; none is the server's when the manifest is written. Only an import knows better.
+    pub created: Option<OffsetDateTime>,
     /// The program that publishes, with its version, for the manifest.
     pub tool: String,
     /// A folder of this machine in which to remember the push while it runs. A push that was cut off, by whatever,
@@ -68,11 +69,15 @@ pub struct Published {
     pub kept: u64,
     /// Bytes that were copied within the server, from an earlier version.
     pub copied: u64,
+    /// What lies in the pushed folder and does not belong in a version.
+    pub left_out: Vec<LeftOut>,
 }
 
 /// A push to one version.
 struct Attempt<'a> {
     push: &'a Push,
+    /// When the push began.
+    begun_at: OffsetDateTime,
     version: Version,
     id: Uuid,
     /// Whether this goes on with a push that was cut off.
@@ -86,23 +91,40 @@ impl ModelStorage {
     /// Publishes a version. It exists for others from the moment its manifest does, and then it is complete.
     ///
     /// # Errors
-    /// [`Error::Source`] when a file cannot be read or changes meanwhile; [`Error::VersionExists`],
+    /// As [`ModelStorage::check_push`], before anything is sent. [`Error::Source`] when a file cannot be read or changes
+    /// meanwhile; [`Error::VersionExists`],
     /// [`Error::VersionSpent`], [`Error::VersionBusy`] or [`Error::Remains`] when the version is not free. After an
     /// error no version is visible that was not before, unless the error is of a reply that was lost.
     pub async fn upload_model(&self, push: Push, progress: &Progress) -> Result<Published> {
+        self.check_push(&push)?;
+        let mut published = self.push_checked(&push, progress).await?;
+        published.left_out = push.source.left_out().to_vec();
+        Ok(published)
+    }
+
+    /// Returns the time that a push is given, else the server's.
+    pub(super) async fn time_of(&self, push: &Push) -> Result<OffsetDateTime> {
+        match push.created {
+            Some(created) => Ok(created),
+            None => self.client.now(&self.bucket).await,
+        }
+    }
+
+    async fn push_checked(&self, push: &Push, progress: &Progress) -> Result<Published> {
         let conditions = self.capabilities().await?.create_if_absent;
+        let begun_at = self.time_of(push).await?;
         let mut earlier = None;
-        let (mut journal, mut cut_off) = self.journal(&push).await;
-        let mut not_before = push.created;
+        let (mut journal, mut cut_off) = self.journal(push).await;
+        let mut not_before = begun_at;
         loop {
             let begun = cut_off.take();
             let resumed = begun.is_some();
             let Entry { version, id } = match (begun, &push.version) {
                 (Some(entry), _) => entry,
-                (None, Some(version)) => Entry { version: version.clone(), id: Uuid::new_v7(moment(push.created)) },
+                (None, Some(version)) => Entry { version: version.clone(), id: Uuid::new_v7(moment(begun_at)) },
                 (None, None) => {
                     let version = self.free_second(&push.model, &mut not_before).await?;
-                    Entry { version, id: Uuid::new_v7(moment(push.created)) }
+                    Entry { version, id: Uuid::new_v7(moment(begun_at)) }
                 }
             };
             if let Some(journal) = &mut journal {
@@ -111,7 +133,7 @@ impl ModelStorage {
                     tracing::warn!(%error, "cannot write the journal; if this push is cut off it will begin anew");
                 }
             }
-            let attempt = Attempt { push: &push, version, id, resumed, conditions, progress };
+            let attempt = Attempt { push, begun_at, version, id, resumed, conditions, progress };
             let result = self.attempt(attempt, &mut earlier).await;
             match result {
                 // The second is another's. A later one may be free; contenders spread over the next ones by rank.
@@ -137,7 +159,7 @@ impl ModelStorage {
     /// Opens the journal of a push, with what it says of one that was cut off.
     async fn journal(&self, push: &Push) -> (Option<Journal>, Option<Entry>) {
         let Some(folder) = push.journal.clone() else { return (None, None) };
-        let what = match (&push.version, push.source.files.iter().find(|file| file.path == push.source.main)) {
+        let what = match (&push.version, push.source.files().iter().find(|file| file.path == *push.source.main())) {
             (Some(version), _) => format!("version {version}"),
             (None, Some(main)) => {
                 let local = std::fs::canonicalize(&main.local).unwrap_or_else(|_| main.local.clone());
@@ -159,7 +181,7 @@ impl ModelStorage {
 
     /// Pushes to one version.
     async fn attempt(&self, attempt: Attempt<'_>, earlier: &mut Option<EarlierFiles>) -> Result<Published> {
-        let Attempt { push, version, id, resumed, conditions, progress } = attempt;
+        let Attempt { push, begun_at, version, id, resumed, conditions, progress } = attempt;
         let model = &push.model;
         if (push.version.is_some() || resumed)
             && let Some(theirs) = self.standing(model, &version).await?
@@ -174,7 +196,7 @@ impl ModelStorage {
         }
         // Without conditions a request of ours that is still on its way can do harm as long as it may arrive. So a claim
         // under which something was sent is withdrawn only by success; else it stays until it is stale.
-        let claimant = Claimant { id, tool: &push.tool, begun: push.created, stays: resumed && !conditions };
+        let claimant = Claimant { id, tool: &push.tool, begun: begun_at, stays: resumed && !conditions };
         // What earlier versions have is looked for meanwhile, once for all attempts.
         let known = earlier.take();
         let (claimed, found) = tokio::join!(self.claim(model, &version, &claimant), async {
@@ -232,20 +254,28 @@ impl ModelStorage {
     /// Holds a push against what was published under its version before. Reads the files, sends nothing.
     pub(super) async fn compare(&self, push: &Push, id: Uuid, theirs: Manifest) -> Result<Published> {
         let mut files = Vec::new();
-        for file in &push.source.files {
+        for file in push.source.files() {
             // No MD5, which takes longest: BLAKE3 tells whether they are the same.
-            files.push(entry(&file.path, &digest_file(&file.local, false).await?));
+            files.push(entry(file, &digest_file(&file.local, false).await?));
         }
-        let ours = self.manifest_of(push, theirs.version.clone(), id, files);
+        let ours = self.manifest_of(push, theirs.version.clone(), id, files, theirs.created_at);
         if !ours.same_content(&theirs) {
             return Err(Error::VersionExists { model: push.model.clone(), version: theirs.version });
         }
         self.not_being_removed(&theirs.model_name, &theirs.version).await?;
-        Ok(Published { kept: theirs.size().unwrap_or_default(), copied: 0, manifest: theirs, already: true })
+        let kept = theirs.size().unwrap_or_default();
+        Ok(Published { kept, copied: 0, manifest: theirs, already: true, left_out: Vec::new() })
     }
 
-    pub(super) fn manifest_of(&self, push: &Push, version: Version, id: Uuid, files: Vec<FileEntry>) -> Manifest {
-        let main = &push.source.main;
+    pub(super) fn manifest_of(
+        &self,
+        push: &Push,
+        version: Version,
+        id: Uuid,
+        files: Vec<FileEntry>,
+        created_at: OffsetDateTime,
+    ) -> Manifest {
+        let main = push.source.main();
         let key = ObjectKey::Artifact(push.model.clone(), version.clone(), main.clone()).to_string();
         Manifest {
             model_url: self.client.object_url(&self.bucket, &key),
@@ -254,9 +284,10 @@ impl ModelStorage {
             model_name: push.model.clone(),
             version,
             metadata: push.metadata.clone(),
-            created_at: push.created,
+            created_at,
             format_version: Some(FORMAT_VERSION),
             files: Some(files),
+            history: push.source.history().cloned(),
             write_id: Some(id.to_string()),
             tool: Some(push.tool.clone()),
             manifest_blake3: None,
@@ -304,15 +335,16 @@ pub(super) fn moment(time: OffsetDateTime) -> Timestamp {
     Timestamp::from_unix(NoContext, seconds, time.nanosecond())
 }
 
-pub(super) fn entry(path: &ArtifactPath, digests: &Digests) -> FileEntry {
+pub(super) fn entry(file: &SourceFile, digests: &Digests) -> FileEntry {
     let parts =
         (!digests.parts.is_empty()).then(|| Parts { size: part_size(digests.size), blake3: digests.parts.clone() });
     FileEntry {
-        path: path.clone(),
+        path: file.path.clone(),
         size: digests.size,
         md5: digests.md5,
         blake3: digests.blake3,
         crc64nvme: digests.crc64,
+        executable: file.executable,
         parts,
     }
 }

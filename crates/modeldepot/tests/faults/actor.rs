@@ -49,7 +49,7 @@ impl Wish {
             version: self.version.as_ref().map(|version| version.parse().unwrap()),
             source: Source::scan(&scan).unwrap(),
             metadata: serde_json::from_value(serde_json::json!({"content": self.content})).unwrap(),
-            created: time::macros::datetime!(2025-10-28 18:18:58 UTC) + Duration::from_secs(self.second as u64),
+            created: Some(time::macros::datetime!(2025-10-28 18:18:58 UTC) + Duration::from_secs(self.second as u64)),
             tool: format!("machine {}", self.machine),
             journal: Some(world.path(&format!("journal-{}", self.machine))),
             md5: true,

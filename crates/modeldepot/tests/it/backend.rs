@@ -120,7 +120,7 @@ pub(crate) fn push(model: &str, version: Option<&str>, path: &Path, with: &[Path
         version: version.map(|v| v.parse().unwrap()),
         source: Source::scan(&scan).unwrap(),
         metadata: serde_json::from_str(r#"{"architecture": "resnet18", "val_accuracy": 0.95}"#).unwrap(),
-        created: time::macros::datetime!(2025-10-28 18:18:58 UTC),
+        created: Some(time::macros::datetime!(2025-10-28 18:18:58 UTC)),
         tool: "test".to_owned(),
         journal: None,
         md5: true,

@@ -1,7 +1,7 @@
 //! One suite, every server: what the library needs of S3, and what it promises on it.
 
 use crate::backend::Backend;
-use crate::{client, direct, models, original, publish, read, transfer, upkeep};
+use crate::{client, direct, models, original, publish, publishable, read, transfer, upkeep};
 
 /// Runs each check on each server.
 macro_rules! contract {
@@ -62,6 +62,9 @@ contract![
     publish::an_automatic_push_that_was_cut_off_goes_on_as_the_same_version,
     publish::a_pull_that_was_cut_off_goes_on,
     publish::a_living_pusher_is_not_disturbed,
+    publishable::what_nobody_could_read_is_not_sent,
+    publishable::what_nobody_could_read_is_not_begun,
+    publishable::the_time_is_the_servers,
     transfer::parts_of_an_earlier_version_are_copied,
     transfer::what_is_damaged_in_an_earlier_version_is_not_copied,
     transfer::a_pull_fetches_only_what_differs,

@@ -13,8 +13,9 @@ fn offer(path: &str, size: u64, blake3: Option<Blake3>) -> Offer {
         version: Some("1".parse().unwrap()),
         files: vec![OfferedFile { path: path.parse().unwrap(), size, blake3 }],
         main: None,
+        history: None,
         metadata: Default::default(),
-        created: std::time::SystemTime::now().into(),
+        created: None,
         tool: "tests".to_owned(),
     }
 }

@@ -83,7 +83,7 @@ pub(crate) async fn the_same_content_again_is_success(b: Backend) {
     let file = b.file("m.bin", &bytes(9 << 20, 1));
     let first = b.storage.upload_model(push("m", Some("1.0"), &file, &[]), &Progress::none()).await.unwrap();
     let mut again = push("m", Some("v1.0"), &file, &[]);
-    again.created += Duration::from_secs(60);
+    again.created = again.created.map(|created| created + Duration::from_secs(60));
     let second = b.storage.upload_model(again, &Progress::none()).await.unwrap();
     assert!(second.already && !first.already);
     assert_eq!(second.manifest, first.manifest, "the first publication stands");

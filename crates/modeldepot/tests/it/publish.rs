@@ -101,7 +101,7 @@ pub(crate) async fn an_automatic_push_that_was_cut_off_goes_on_as_the_same_versi
     let file = b.file("m.bin", &bytes(40 << 20, 1));
     let request = |seconds: u64| {
         let mut push = push("m", None, &file, &[]);
-        push.created += std::time::Duration::from_secs(seconds);
+        push.created = push.created.map(|created| created + std::time::Duration::from_secs(seconds));
         push.journal = Some(b.path("journal"));
         push
     };

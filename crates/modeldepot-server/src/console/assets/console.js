@@ -323,12 +323,10 @@ for (const form of all("form[data-publish]")) {
   const main = form.querySelector("select[name=main]");
   form.addEventListener("chosen", () => {
     const names = [...form.elements.file.files].map((file) => file.name);
-    const largest = [...form.elements.file.files].sort((a, b) => b.size - a.size)[0]?.name;
-    main.replaceChildren(...names.slice(0, 1000).map((name) => {
-      const option = element("option", name);
-      option.selected = name === largest;
-      return option;
-    }));
+    // The service knows by its name which one it is, unless somebody says otherwise.
+    const automatic = element("option", "chosen by its name, else the largest");
+    automatic.value = "";
+    main.replaceChildren(automatic, ...names.slice(0, 1000).map((name) => element("option", name)));
     main.closest(".field").hidden = names.length < 2;
   });
   form.addEventListener("submit", (event) => {
