@@ -96,7 +96,7 @@ impl ModelStorage {
             }
         }
         read.truncate(READS);
-        let read: Vec<_> = read.into_iter().map(|(model, version)| self.count(model, version)).collect();
+        let read: Vec<_> = read.into_iter().map(|(model, version)| self.counted(model, version)).collect();
         let mut read = stream::iter(read).buffer_unordered(READS_AT_ONCE);
         while let Some((model, version)) = read.next().await {
             let seen = models.get_mut(&model).and_then(|versions| versions.get_mut(&version));
@@ -106,7 +106,7 @@ impl ModelStorage {
         }
     }
 
-    async fn count(&self, model: ModelName, version: Version) -> (ModelName, Version) {
+    async fn counted(&self, model: ModelName, version: Version) -> (ModelName, Version) {
         // Reading it keeps what it says. Whoever may list and not read gets the listing.
         if let Err(error) = self.read_manifest(&model, &version).await {
             tracing::debug!(%error, %model, %version, "cannot count the files of a version");

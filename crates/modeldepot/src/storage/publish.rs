@@ -28,7 +28,7 @@ use crate::digest::Digests;
 use crate::error::{Error, Result};
 use crate::key::{ObjectKey, condemned_prefix, version_prefix};
 use crate::manifest::{FORMAT_VERSION, FileEntry, Manifest, Parts};
-use crate::name::{ModelName, Version};
+use crate::name::{ArtifactPath, ModelName, Version};
 use crate::progress::Progress;
 use crate::s3::part_size;
 use crate::task::blocking;
