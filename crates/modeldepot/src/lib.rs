@@ -77,7 +77,7 @@ pub use progress::{Event, Progress};
 pub use s3::S3Client;
 pub use settings::{Addressing, Buckets, Credentials, Endpoint, LOOPBACK_LOGIN, Secret, Settings, SettingsError};
 pub use storage::{
-    Change, Collected, Damaged, Deleted, Description, DirectUpload, Fault, Fetched, Foreign, FileReader, FsckReport, GcPlan, ModelStorage,
-    ModelSummary, Offer, OfferedFile, Probed, Published, Pull, Push, Remains, Scan, Source, SourceFile, StoredFile,
-    Verified, VersionSummary,
+    Change, Collected, Damaged, Deleted, Description, DirectUpload, Fault, Fetched, FileReader, Foreign, FsckReport,
+    GcPlan, ModelStorage, ModelSummary, Offer, OfferedFile, Probed, Published, Pull, Push, Remains, Scan, Source,
+    SourceFile, StoredFile, Verified, VersionSummary,
 };

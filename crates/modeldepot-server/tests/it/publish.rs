@@ -24,7 +24,8 @@ async fn a_form_becomes_a_version() {
     let published = answer.json();
     let bytes = weights.len() + history.len();
     let foreign = json!({"objects": 0, "bytes": 0, "paths": []});
-    let expected = json!({"model": "plant", "version": "1.0", "already": false, "files": 2, "bytes": bytes, "foreign": foreign});
+    let expected =
+        json!({"model": "plant", "version": "1.0", "already": false, "files": 2, "bytes": bytes, "foreign": foreign});
     assert_eq!(published, expected);
     let version = place.get(answer.header("location")).await.is(200).json();
     let metadata = json!({"best_epoch": 2, "val_accuracy": 0.95, "total_epochs": 30, "architecture": "resnet18"});

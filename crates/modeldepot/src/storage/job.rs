@@ -167,12 +167,7 @@ impl Job<'_> {
     }
 
     /// Sends what nobody sees of a file, or takes what is there.
-    async fn begin<'f>(
-        &self,
-        file: &'f SourceFile,
-        there: bool,
-        resumable: bool,
-    ) -> Result<(&'f SourceFile, Begun)> {
+    async fn begin<'f>(&self, file: &'f SourceFile, there: bool, resumable: bool) -> Result<(&'f SourceFile, Begun)> {
         self.progress.send(Event::Begun { path: file.path.clone(), bytes: file.size });
         let key = self.key(&file.path);
         // Without conditions, what a dead push left is written again; what another tool stored never is.
@@ -276,7 +271,8 @@ impl Job<'_> {
             match storage.read_manifest(model, version).await? {
                 Some(_) => Ok(Created::Refused),
                 None => {
-                    let put = storage.client.put_small_with(&storage.bucket, &key, body, "application/json", &mark).await;
+                    let put =
+                        storage.client.put_small_with(&storage.bucket, &key, body, "application/json", &mark).await;
                     // Read back whatever the answer: only the bucket knows who wrote last.
                     put.map(|()| Created::Refused)
                 }
