@@ -172,7 +172,9 @@ pub enum Error {
         path: ArtifactPath,
     },
     /// Another tool stored an object where the push would store a file.
-    #[error("`{path}` of `{model}@{version}` is another tool's object, and not the file that this push would store there")]
+    #[error(
+        "`{path}` of `{model}@{version}` is another tool's object, and not the file that this push would store there"
+    )]
     ForeignObject {
         /// The model.
         model: ModelName,
@@ -498,9 +500,12 @@ impl Error {
             Unreachable { .. } | NoAnswer { .. } | Unavailable { .. } | ObjectChanged { .. } => ErrorKind::Unavailable,
             // A newer layout is not damage: a newer program reads it.
             Manifest { source: ManifestError::TooNew(_), .. } => ErrorKind::Invalid,
-            Manifest { .. } | FileMissing { .. } | FilesMissing { .. } | WrongSize { .. } | WrongDigest { .. } | WrongPart { .. } => {
-                ErrorKind::Corrupt
-            }
+            Manifest { .. }
+            | FileMissing { .. }
+            | FilesMissing { .. }
+            | WrongSize { .. }
+            | WrongDigest { .. }
+            | WrongPart { .. } => ErrorKind::Corrupt,
             Io { .. } => ErrorKind::Io,
             Service { .. } => ErrorKind::Internal,
         }

@@ -76,7 +76,9 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
         Error::PublishedObject { model, version, .. } => {
             format!("`modeldepot rm {model}@{version}` deletes the whole version")
         }
-        Error::OwnRecord { .. } => "leave it where it is; `modeldepot gc` removes records that are of no use".to_owned(),
+        Error::OwnRecord { .. } => {
+            "leave it where it is; `modeldepot gc` removes records that are of no use".to_owned()
+        }
         Error::Condemned { .. } => "try again in a minute, or choose another --version".to_owned(),
         Error::ObjectExists { bucket, key } => format!("`modeldepot s3 stat s3://{bucket}/{key}` shows it"),
         Error::PushedByAnother { .. } => {

@@ -64,7 +64,12 @@ fn lines(plan: &GcPlan, now: OffsetDateTime) -> Vec<String> {
     section(&mut lines, "uploads that were never finished", plan.uploads.iter().map(upload), "upload");
     let record = |record: &ListedObject| format!("{}  {}", clean(&record.key), age(record.modified));
     section(&mut lines, "records of pushes and cleanings that died", plan.records.iter().map(record), "record");
-    section(&mut lines, "under a version, but not made by modeldepot: never touched", plan.foreign.iter().map(remains), "version");
+    section(
+        &mut lines,
+        "under a version, but not made by modeldepot: never touched",
+        plan.foreign.iter().map(remains),
+        "version",
+    );
     let foreign = plan.foreign_uploads.iter().map(upload);
     section(&mut lines, "uploads that modeldepot did not begin: never touched", foreign, "upload");
     section(&mut lines, "not made by modeldepot: never touched", plan.unknown.iter().map(|key| clean(key)), "key");
@@ -130,9 +135,7 @@ fn to_json(plan: &GcPlan, grace: Duration, delete: bool, collected: Option<Colle
         list.iter().map(one).collect()
     };
     let uploads = |list: &[UnfinishedUpload]| -> Vec<Value> {
-        let one = |upload: &UnfinishedUpload| {
-            json!({"key": upload.key, "upload_id": upload.upload_id, "begun": rfc3339(upload.begun)})
-        };
+        let one = |upload: &UnfinishedUpload| json!({"key": upload.key, "upload_id": upload.upload_id, "begun": rfc3339(upload.begun)});
         list.iter().map(one).collect()
     };
     let records: Vec<Value> = plan

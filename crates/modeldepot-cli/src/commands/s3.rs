@@ -119,7 +119,9 @@ async fn list(client: &S3Client, address: &S3Address, cx: &Context<'_>) -> Resul
 /// Says of a refusal how to get past it.
 fn guarded(error: modeldepot::Error) -> Error {
     match error {
-        error @ (modeldepot::Error::PublishedObject { .. } | modeldepot::Error::OwnRecord { .. }) => Error::Guarded(error),
+        error @ (modeldepot::Error::PublishedObject { .. } | modeldepot::Error::OwnRecord { .. }) => {
+            Error::Guarded(error)
+        }
         error => error.into(),
     }
 }

@@ -207,8 +207,7 @@ impl TestEnv {
         file.write_all(bytes.as_ref()).unwrap();
         // The first 16 digits of the key's BLAKE3 tie the mark to it.
         let mark = format!("0192f0c1-0000-7000-8000-000000000000 {}", &blake3::hash(key.as_bytes()).to_hex()[..16]);
-        let options =
-            UploadOptions { metadata: [("modeldepot".to_owned(), mark)].into(), ..UploadOptions::default() };
+        let options = UploadOptions { metadata: [("modeldepot".to_owned(), mark)].into(), ..UploadOptions::default() };
         wait(self.client().upload_file(file.path(), &models(), key, &options, |_| {})).unwrap();
     }
 

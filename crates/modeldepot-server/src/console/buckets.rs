@@ -61,27 +61,10 @@ pub(super) fn known(app: &App, bucket: &str) -> Result<BucketName> {
     })
 }
 
-/// Refuses to touch what belongs to versions: they are published and deleted as a whole.
-///
-/// # Errors
-/// A conflict, for every key of the layout, published or on its way.
-pub(super) fn may_touch(app: &App, bucket: &BucketName, key: &str) -> Result<()> {
-    if bucket != app.storage.bucket() {
-        return Ok(());
-    }
-    let conflict =
-        |detail: String, hint: &str| Err(Refusal(Problem::new(modeldepot::ErrorKind::Conflict, detail).hint(hint)));
-    match key.parse::<ObjectKey>() {
-        Ok(ObjectKey::Manifest(model, version) | ObjectKey::Artifact(model, version, _)) => conflict(
-            format!("`{}` belongs to `{model}@{version}`, and a version never changes", shown(key)),
-            "delete the whole version on its page, or publish another; `modeldepot gc` removes what dead pushes left",
-        ),
-        Ok(_) => conflict(format!("`{}` is a record that modeldepot keeps", shown(key)), "leave it where it is"),
-        Err(_) if key.starts_with(".depot/") => {
-            conflict(format!("`{}` lies where modeldepot keeps its records", shown(key)), "leave it where it is")
-        }
-        Err(_) => Ok(()),
-    }
+/// Returns true for an object that is offered for deletion. What lies in a version's folder or among modeldepot's records
+/// is not; whether it may be deleted all the same, [`modeldepot::ModelStorage::refuse_change`] decides.
+fn may_touch(app: &App, bucket: &BucketName, key: &str) -> bool {
+    bucket != app.storage.bucket() || !key.starts_with(".depot/") && key.parse::<ObjectKey>().is_err()
 }
 
 pub(super) fn href_of(bucket: &BucketName, prefix: &str) -> String {
@@ -224,7 +207,7 @@ fn content(
                     }
                 }
             }
-            @if visitor.may_delete() && listed.objects.iter().any(|object| may_touch(app, bucket, &object.key).is_ok()) {
+            @if visitor.may_delete() && listed.objects.iter().any(|object| may_touch(app, bucket, &object.key)) {
                 p { button.danger data-confirm="Delete what is ticked?" { "Delete what is ticked" } }
             } @else if bucket == app.storage.bucket() && !listed.objects.is_empty() {
                 p.hint { "What belongs to a version is deleted with it, on the version's page." }
@@ -235,7 +218,7 @@ fn content(
 
 fn tick(app: &App, bucket: &BucketName, key: &str, name: &str) -> Markup {
     html! {
-        @if may_touch(app, bucket, key).is_ok() {
+        @if may_touch(app, bucket, key) {
             input type="checkbox" name="key" value=(key) aria-label={ "Choose " (name) };
         }
     }

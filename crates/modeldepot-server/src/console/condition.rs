@@ -46,8 +46,13 @@ mod tests {
 
     #[test]
     fn names_and_filters_are_told_apart() {
-        let version =
-            |name: &str| VersionSummary { version: name.parse().unwrap(), files: 1, size: 1, published: None, damaged: false };
+        let version = |name: &str| VersionSummary {
+            version: name.parse().unwrap(),
+            files: 1,
+            size: 1,
+            published: None,
+            damaged: false,
+        };
         let conditions = Conditions::parse("val_accuracy >= 0.9, 2025 architecture=resnet18").unwrap();
         assert_eq!(conditions.filters.len(), 2);
         assert!(conditions.names(&version("20251028_181858")) && !conditions.names(&version("20241028_181858")));

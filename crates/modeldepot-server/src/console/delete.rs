@@ -39,7 +39,9 @@ pub(super) async fn post(
     let left = deleted.foreign.objects.to_string();
     // The last one takes its model along.
     let to = match app.catalog.versions(&model).await {
-        Ok(versions) if !versions.is_empty() => href::query(&href::model(&model), &[("deleted", version.as_str()), ("left", &left)]),
+        Ok(versions) if !versions.is_empty() => {
+            href::query(&href::model(&model), &[("deleted", version.as_str()), ("left", &left)])
+        }
         _ => href::query("/", &[("deleted", &whole), ("left", &left)]),
     };
     Ok(Redirect::to(&to))

@@ -83,7 +83,9 @@ pub(super) async fn get(State(app): State<App>, Path(model): Path<String>, visit
                     p { "The manifests of " (unread) " versions are still being read. Load the page again in a moment." }
                 }
             }
-            @if found.is_empty() {
+            @if versions.is_empty() {
+                div.empty { h2 { "All versions were deleted" } p { a href="/" { "Show all models" } } }
+            } @else if found.is_empty() {
                 div.empty {
                     h2 { "No version is like that" }
                     p { "A filter is words that a version's name contains, and conditions on its metadata: "

@@ -9,12 +9,13 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Redirect, Response};
 
 use super::asked::Asked;
-use super::buckets::{href_of, known, may_touch};
+use super::buckets::{href_of, known};
 use super::refusal::{Refusal, Result};
 use super::visitor::{MayDelete, MayPublish};
 use crate::routes::files::disposition;
 use crate::staging;
 use crate::state::App;
+use modeldepot::Change;
 use modeldepot::s3::UploadOptions;
 
 /// The most objects that one form deletes.
@@ -82,7 +83,7 @@ pub(super) async fn delete(
         return Err(Refusal::invalid(format!("{} objects are chosen", keys.len()), "tick those to delete, up to 1000"));
     }
     for key in &keys {
-        may_touch(&app, &bucket, key)?;
+        app.storage.refuse_change(&bucket, key, Change::Delete).await?;
     }
     for key in &keys {
         app.storage.client().delete_object(&bucket, key).await?;
@@ -115,7 +116,7 @@ pub(super) async fn upload(
                     continue;
                 }
                 let key = format!("{prefix}{name}");
-                may_touch(&app, &bucket, &key)?;
+                app.storage.refuse_change(&bucket, &key, Change::Store).await?;
                 let folder = staging::folder(&app).await?;
                 let staged = folder.path().join("object");
                 staging::write(&app, &staged, field, |error| broken(error).0).await?;

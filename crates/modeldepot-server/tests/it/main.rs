@@ -9,6 +9,7 @@ mod limits;
 mod load;
 mod minio;
 mod models;
+mod own;
 mod place;
 mod problems;
 mod publish;

@@ -22,9 +22,11 @@ async fn a_form_becomes_a_version() {
     let (kind, body) = form(&fields);
     let answer = place.send(Method::POST, VERSIONS, &[("content-type", &kind)], &body).await.is(201);
     let published = answer.json();
+    let bytes = weights.len() + history.len();
+    let foreign = json!({"objects": 0, "bytes": 0, "paths": []});
     let expected = json!({
         "model": "plant", "version": "1.0", "already": false, "model_file": "weights/model.bin", "files": 2,
-        "bytes": weights.len() + history.len(),
+        "bytes": bytes, "foreign": foreign,
     });
     assert_eq!(published, expected);
     let version = place.get(answer.header("location")).await.is(200).json();
@@ -135,7 +137,9 @@ async fn a_deleted_version_is_gone_at_once_and_its_name_spent() {
     let deleted = place.send(Method::DELETE, &path, &[], b"").await.is(200).json();
     assert_eq!((&deleted["files"], &deleted["bytes"]), (&json!(1), &json!(1)));
     place.get(&path).await.is(404);
-    place.get(VERSIONS).await.is(404);
+    let left = place.get(VERSIONS).await.is(200).json();
+    assert_eq!((&left["of"], &left["versions"]), (&json!(0), &json!([])), "it had versions, and has none");
+    place.get("/api/v1/models/plants/versions").await.is(404);
     assert_eq!(place.get("/api/v1/models").await.json(), json!({"models": []}));
     let refused = place.send(Method::PUT, &format!("{path}/files/m"), &[], b"x").await.is(409).json();
     assert!(refused["detail"].as_str().unwrap().contains("was removed"), "{refused}");

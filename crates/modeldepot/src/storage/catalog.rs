@@ -381,7 +381,10 @@ impl ModelStorage {
         match self.list_models().await {
             Ok(models) => {
                 let names: Vec<_> = models.into_iter().map(|summary| summary.model).collect();
-                Error::ModelNotFound { model: model.clone(), similar: similar(model.as_str(), names, ModelName::as_str) }
+                Error::ModelNotFound {
+                    model: model.clone(),
+                    similar: similar(model.as_str(), names, ModelName::as_str),
+                }
             }
             Err(error) => error,
         }

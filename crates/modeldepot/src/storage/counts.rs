@@ -76,11 +76,7 @@ impl Counts {
 impl ModelStorage {
     /// Corrects what a listing says of versions beside whose files other objects lie, or of which files are missing. With
     /// `latest`, the manifest of each model's highest version is read as well.
-    pub(super) async fn count_files(
-        &self,
-        models: &mut BTreeMap<ModelName, BTreeMap<Version, Seen>>,
-        latest: bool,
-    ) {
+    pub(super) async fn count_files(&self, models: &mut BTreeMap<ModelName, BTreeMap<Version, Seen>>, latest: bool) {
         let mut read = Vec::new();
         for (model, versions) in models.iter_mut() {
             let highest = versions.iter().rfind(|(_, seen)| seen.is_published()).map(|(version, _)| version.clone());

@@ -205,7 +205,8 @@ impl ModelStorage {
                 // A deleted version needs no grace: nobody can be at work on it.
                 (false, true, _) => {
                     let tombstone = self.tombstone(&model, &version).await?.unwrap_or_default();
-                    let (own, foreign) = self.divide_by(&version_prefix(&model, &version), traces.objects, &tombstone).await?;
+                    let (own, foreign) =
+                        self.divide_by(&version_prefix(&model, &version), traces.objects, &tombstone).await?;
                     Remains::add(&mut plan.deleted, &model, &version, own);
                     Remains::add(&mut plan.foreign, &model, &version, foreign);
                 }

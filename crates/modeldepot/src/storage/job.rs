@@ -169,12 +169,7 @@ impl Job<'_> {
     }
 
     /// Sends what nobody sees of a file, or takes what is there.
-    async fn begin<'f>(
-        &self,
-        file: &'f SourceFile,
-        there: bool,
-        resumable: bool,
-    ) -> Result<(&'f SourceFile, Begun)> {
+    async fn begin<'f>(&self, file: &'f SourceFile, there: bool, resumable: bool) -> Result<(&'f SourceFile, Begun)> {
         self.progress.send(Event::Begun { path: file.path.clone(), bytes: file.size });
         let key = self.key(&file.path);
         // Without conditions, what a dead push left is written again; what another tool stored never is.

@@ -77,7 +77,12 @@ impl ModelStorage {
     /// As [`S3Client::connect`].
     pub async fn open(settings: &Settings) -> Result<ModelStorage> {
         let client = S3Client::connect(settings).await?;
-        Ok(ModelStorage { client, bucket: settings.buckets.models.clone(), probed: Arc::default(), counts: Arc::default() })
+        Ok(ModelStorage {
+            client,
+            bucket: settings.buckets.models.clone(),
+            probed: Arc::default(),
+            counts: Arc::default(),
+        })
     }
 
     /// Returns the client under it.

@@ -289,7 +289,9 @@ impl ModelStorage {
         let prefix = version_prefix(&manifest.model_name, &manifest.version);
         let mut besides = self.client.list_objects(&self.bucket, &prefix).await?;
         let files: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
-        besides.retain(|object| !matches!(&object.key[prefix.len()..], path if path == "manifest.json" || files.contains(path)));
+        besides.retain(
+            |object| !matches!(&object.key[prefix.len()..], path if path == "manifest.json" || files.contains(path)),
+        );
         let (_, foreign) = self.divide(besides).await?;
         Ok(Foreign::of(&prefix, &foreign))
     }

@@ -51,7 +51,9 @@ impl ModelStorage {
     /// Returns the paths that a record names; none when it is missing or cannot be read.
     pub(super) async fn announced_uploads(&self, record: &str) -> Result<BTreeSet<String>> {
         match self.client.get_small(&self.bucket, record, LARGEST as u64).await {
-            Ok(json) => Ok(json.and_then(|json| serde_json::from_slice::<Record>(&json).ok()).unwrap_or_default().paths),
+            Ok(json) => {
+                Ok(json.and_then(|json| serde_json::from_slice::<Record>(&json).ok()).unwrap_or_default().paths)
+            }
             Err(Error::WrongSize { .. }) => Ok(BTreeSet::new()),
             Err(error) => Err(error),
         }
@@ -74,11 +76,15 @@ impl ModelStorage {
     /// Returns true when an upload that a record names is unfinished.
     pub(super) async fn has_uploads(&self, model: &ModelName, version: &Version, record: &str) -> Result<bool> {
         let prefix = version_prefix(model, version);
-        let unfinished = self.client.list_multipart_uploads(&self.bucket, &prefix).await?;
+        // Of the whole bucket, as `gc` lists them: MinIO knows no prefix but a whole key.
+        let mut unfinished = self.client.list_multipart_uploads(&self.bucket, "").await?;
+        unfinished.retain(|upload| upload.key.starts_with(&prefix));
         if unfinished.is_empty() {
             return Ok(false);
         }
         let announced = self.announced_uploads(record).await?;
-        Ok(unfinished.iter().any(|upload| upload.key.strip_prefix(&prefix).is_some_and(|path| announced.contains(path))))
+        Ok(unfinished
+            .iter()
+            .any(|upload| upload.key.strip_prefix(&prefix).is_some_and(|path| announced.contains(path))))
     }
 }

@@ -32,7 +32,8 @@ pub(crate) async fn gc_leaves_what_it_did_not_make(b: Backend) {
     let before = b.keys().await;
     let plan = b.storage.gc_plan(None, NOW).await.unwrap();
     assert!(plan.is_empty(), "{plan:?}");
-    let foreign: Vec<_> = plan.foreign.iter().map(|f| format!("{}@{} {}", f.model, f.version, f.objects.len())).collect();
+    let foreign: Vec<_> =
+        plan.foreign.iter().map(|f| format!("{}@{} {}", f.model, f.version, f.objects.len())).collect();
     assert_eq!(foreign, ["resnet@1 1"]);
     let collected = b.storage.gc(&plan).await.unwrap();
     assert_eq!((collected.objects, b.keys().await), (0, before), "no tombstone, no lock, nothing removed");
@@ -123,7 +124,10 @@ pub(crate) async fn an_interrupted_delete_removes_only_what_the_version_had(b: B
             collect(&b).await;
         } else {
             let again = b.storage.delete_model_version(&model("m"), &version(at)).await.unwrap();
-            assert_eq!((again.files, again.foreign.paths), (1, vec!["history.json".to_owned(), "later.txt".to_owned()]));
+            assert_eq!(
+                (again.files, again.foreign.paths),
+                (1, vec!["history.json".to_owned(), "later.txt".to_owned()])
+            );
         }
         let mut left = b.keys().await;
         left.retain(|key| key.starts_with(&prefix));
@@ -239,7 +243,10 @@ pub(crate) async fn a_model_whose_versions_are_deleted_has_none(b: Backend) {
 pub(crate) async fn missing_files_show_in_every_view(b: Backend) {
     let (file, with) = (b.file("w.bin", b"weights"), b.file("h.json", b"{}"));
     for at in ["1-whole", "2-all-gone", "3-one-gone"] {
-        b.storage.upload_model(push("m", Some(at), &file, std::slice::from_ref(&with)), &Progress::none()).await.unwrap();
+        b.storage
+            .upload_model(push("m", Some(at), &file, std::slice::from_ref(&with)), &Progress::none())
+            .await
+            .unwrap();
     }
     for key in ["m/v2-all-gone/w.bin", "m/v2-all-gone/h.json", "m/v3-one-gone/h.json"] {
         b.client().delete_object(b.bucket(), key).await.unwrap();
@@ -314,7 +321,9 @@ async fn nothing_foreign_is_ever_removed() {
         let left: BTreeSet<String> = b.keys().await.into_iter().collect();
         let lost: Vec<_> = foreign.difference(&left).collect();
         assert!(lost.is_empty(), "round {round}: {lost:?}");
-        for gone in [format!("{name}/v1/only-ours.bin"), format!("{name}/v2/only-ours.bin"), format!("{name}/v4/orphan.bin")] {
+        for gone in
+            [format!("{name}/v1/only-ours.bin"), format!("{name}/v2/only-ours.bin"), format!("{name}/v4/orphan.bin")]
+        {
             assert!(!left.contains(&gone), "round {round}: {gone} is left");
         }
         assert!(fs::exists(b.path("only-ours.bin")).unwrap());
