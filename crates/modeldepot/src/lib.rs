@@ -77,9 +77,9 @@ pub use name::{ArtifactPath, BucketName, ModelName, NameError, Selector, Version
 pub use progress::{Event, Progress};
 pub use s3::S3Client;
 pub use settings::{Addressing, Buckets, Credentials, Endpoint, LOOPBACK_LOGIN, Secret, Settings, SettingsError};
-pub use task::settled;
 pub use storage::{
     Collected, Deleted, Description, DirectUpload, Fault, Fetched, FileReader, FsckReport, GcPlan, ModelStorage,
     ModelSummary, Offer, OfferedFile, Probed, Published, Pull, Push, Remains, Scan, Source, SourceFile, StoredFile,
     Verified, VersionSummary,
 };
+pub use task::settled;

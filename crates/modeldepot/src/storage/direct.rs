@@ -124,14 +124,8 @@ impl ModelStorage {
         }
         let id = Uuid::new_v7(moment(offer.created));
         // Who waits is a client of a service, which should be told soon.
-        let claimant = Claimant {
-            id,
-            tool: &offer.tool,
-            begun: offer.created,
-            resumed: false,
-            patient: false,
-            conditions,
-        };
+        let claimant =
+            Claimant { id, tool: &offer.tool, begun: offer.created, resumed: false, patient: false, conditions };
         let claim = match self.claim(model, &version, &claimant).await? {
             Claimed::Alone(claim) => claim,
             Claimed::Busy { by, since, rank } => {

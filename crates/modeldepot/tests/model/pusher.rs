@@ -1,6 +1,8 @@
 //! The steps of a pusher.
 
-use crate::decide::{self, Begin, Check, Checked, Contend, Count, Others, Own, Patience, ReadBack, Stage, Standing, Write};
+use crate::decide::{
+    self, Begin, Check, Checked, Contend, Count, Others, Own, Patience, ReadBack, Stage, Standing, Write,
+};
 use crate::protocol::{Bug, Protocol};
 use crate::steps::{Steps, Who};
 use crate::world::{Claim, Push, Request, Spent, World};
@@ -116,7 +118,8 @@ impl Steps<'_> {
             Claim::Living | Claim::Stale => Own::Fresh,
         };
         let stages = [None, Some(Stage::Contending), Some(Stage::Working)];
-        let seen = stages.iter().flat_map(|lower| stages.iter().map(|higher| Others { lower: *lower, higher: *higher }));
+        let seen =
+            stages.iter().flat_map(|lower| stages.iter().map(|higher| Others { lower: *lower, higher: *higher }));
         let seen = seen.filter(|seen| others != (*seen == Others::default()));
         let mut decisions = Vec::new();
         for seen in seen {
