@@ -264,14 +264,13 @@ impl Steps<'_> {
         match looked {
             Checked::Look(Check::Tombstone { locked: false }) => self.go(p, "finds no mark", Push::Unmarked),
             // Nothing happens between two looks that does not happen before them, if the second finds nothing.
-            Checked::Look(again) => match decide::check(again, spent) {
-                Checked::Deleted => self.fail(p, "finds a tombstone"),
-                // A mark is waited for: this step later.
-                _ => {}
-            },
+            Checked::Look(again) if decide::check(again, spent) == Checked::Deleted => {
+                self.fail(p, "finds a tombstone")
+            }
+            // A mark is waited for: this step later.
+            Checked::Look(_) | Checked::Wait => {}
             Checked::Lasts => self.tell(p),
             Checked::Deleted => self.fail(p, "finds a tombstone"),
-            Checked::Wait => {}
         }
     }
 
