@@ -121,11 +121,7 @@ fn progress(told: Arc<watch::Sender<State>>) -> Progress {
 }
 
 /// Does the work, and notes how it ended, whichever way that was: a job that panicked must not run for ever.
-async fn run(
-    work: impl Future<Output = modeldepot::Result<End>>,
-    job: Arc<Job>,
-    tell: Arc<watch::Sender<State>>,
-) {
+async fn run(work: impl Future<Output = modeldepot::Result<End>>, job: Arc<Job>, tell: Arc<watch::Sender<State>>) {
     let end = match AssertUnwindSafe(work).catch_unwind().await {
         Ok(Ok(end)) => end,
         Ok(Err(error)) => End::Failed(error.into()),

@@ -53,7 +53,10 @@ impl Place {
     }
 
     /// A service on a server that fails by a plan.
-    pub(crate) async fn failing(faults: Option<modeldepot_embedded::Faults>, change: impl FnOnce(&mut Config)) -> Place {
+    pub(crate) async fn failing(
+        faults: Option<modeldepot_embedded::Faults>,
+        change: impl FnOnce(&mut Config),
+    ) -> Place {
         let folder = tempfile::tempdir().unwrap();
         let s3 = S3::start(modeldepot_embedded::Config {
             data: folder.path().join("data"),

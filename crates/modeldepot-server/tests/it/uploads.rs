@@ -130,7 +130,8 @@ async fn no_lease(place: &Place) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_does_not_wait_leaves_no_lease_and_no_parts() {
-    let slow = Faults::new(1).with(Fault::Delay, 1.0).only("/.depot/claims/").longest_delay(Duration::from_millis(600));
+    // Putting the lease and listing take a random time each, a second or so.
+    let slow = Faults::new(1).with(Fault::Delay, 1.0).only("claims").longest_delay(Duration::from_secs(3));
     let place = Place::failing(Some(slow), |_| {}).await;
     place.storage.probe().await.unwrap();
     let body = json!({"version": "1", "files": [{"path": "m", "size": 7}]}).to_string();
@@ -143,9 +144,11 @@ async fn a_client_that_does_not_wait_leaves_no_lease_and_no_parts() {
         stream.write_all(head.as_bytes()).await.unwrap();
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+    let s3 = place.s3.as_ref().unwrap();
+    s3.heal();
     // Long enough for each to have put its lease.
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    place.s3.as_ref().unwrap().heal();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert!(s3.faults_hit().iter().any(|hit| hit.request.starts_with("PUT")));
     no_lease(&place).await;
     let left = place.storage.client().list_multipart_uploads(place.storage.bucket(), "").await.unwrap();
     assert!(left.is_empty(), "{left:?}");
@@ -169,10 +172,16 @@ async fn a_client_that_goes_away_frees_what_it_had_staged() {
     let place = Place::new().await;
     let staging = place.folder.path().join("staging");
     let staged = || std::fs::read_dir(&staging).map_or(0, |entries| entries.count());
-    let forms = ["PUT /api/v1/models/m/versions/1/files/f HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n123".to_owned(), {
-        let part = "--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n123";
-        format!("POST /api/v1/models/m/versions HTTP/1.1\r\nhost: localhost\r\ncontent-type: multipart/form-data; boundary=b\r\ncontent-length: 1000\r\n\r\n{part}")
-    }];
+    let forms = [
+        "PUT /api/v1/models/m/versions/1/files/f HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n123"
+            .to_owned(),
+        {
+            let part = "--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n123";
+            format!(
+                "POST /api/v1/models/m/versions HTTP/1.1\r\nhost: localhost\r\ncontent-type: multipart/form-data; boundary=b\r\ncontent-length: 1000\r\n\r\n{part}"
+            )
+        },
+    ];
     for form in forms {
         let mut stream = TcpStream::connect(place.address()).await.unwrap();
         stream.write_all(form.as_bytes()).await.unwrap();

@@ -35,14 +35,6 @@ async fn a_failure_after_the_lease_was_put() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_does_not_say_what_time_it_is() {
-    let (world, storage) = failing_at(Faults::new(1).with(Fault::DropBefore, 1.0).only("HEAD /models"), true).await;
-    let failed = push(&world, &storage, Some("1"), 0).await.unwrap_err();
-    assert_eq!(failed.kind(), ErrorKind::Unavailable, "{failed:?}");
-    assert_eq!(leases(&world).await, [""; 0]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_lease_whose_answer_is_lost() {
     let (world, storage) = failing_at(Faults::new(1).with(Fault::DropAfter, 1.0).only(PUT), false).await;
     let failed = push(&world, &storage, Some("1"), 0).await.unwrap_err();

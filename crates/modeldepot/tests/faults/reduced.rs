@@ -38,7 +38,12 @@ fn first(fault: Fault, request: &str) -> Faults {
     Faults::new(1).with(fault, 1.0).only(request).times(1)
 }
 
-pub(crate) async fn push(world: &World, storage: &ModelStorage, version: Option<&str>, content: usize) -> Result<Published> {
+pub(crate) async fn push(
+    world: &World,
+    storage: &ModelStorage,
+    version: Option<&str>,
+    content: usize,
+) -> Result<Published> {
     let version = version.map(str::to_owned);
     let wish = Wish { model: "m", version, content, second: 0, machine: 0 };
     let request = modeldepot::Push { journal: None, ..wish.request(world) };

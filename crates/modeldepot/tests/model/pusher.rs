@@ -1,6 +1,8 @@
 //! The steps of a pusher.
 
-use crate::decide::{self, Begin, Check, Checked, Contend, Count, Others, Own, Patience, ReadBack, Stage, Standing, Write};
+use crate::decide::{
+    self, Begin, Check, Checked, Contend, Count, Others, Own, Patience, ReadBack, Stage, Standing, Write,
+};
 use crate::protocol::{Bug, Protocol};
 use crate::steps::{Steps, Who};
 use crate::world::{Claim, Push, Request, Spent, World};
@@ -116,7 +118,8 @@ impl Steps<'_> {
             Claim::Living | Claim::Stale => Own::Fresh,
         };
         let stages = [None, Some(Stage::Contending), Some(Stage::Working)];
-        let seen = stages.iter().flat_map(|lower| stages.iter().map(|higher| Others { lower: *lower, higher: *higher }));
+        let seen =
+            stages.iter().flat_map(|lower| stages.iter().map(|higher| Others { lower: *lower, higher: *higher }));
         let seen = seen.filter(|seen| others != (*seen == Others::default()));
         let mut decisions = Vec::new();
         for seen in seen {
@@ -261,14 +264,13 @@ impl Steps<'_> {
         match looked {
             Checked::Look(Check::Tombstone { locked: false }) => self.go(p, "finds no mark", Push::Unmarked),
             // Nothing happens between two looks that does not happen before them, if the second finds nothing.
-            Checked::Look(again) => match decide::check(again, spent) {
-                Checked::Deleted => self.fail(p, "finds a tombstone"),
-                // A mark is waited for: this step later.
-                _ => {}
-            },
+            Checked::Look(again) if decide::check(again, spent) == Checked::Deleted => {
+                self.fail(p, "finds a tombstone")
+            }
+            // A mark is waited for: this step later.
+            Checked::Look(_) | Checked::Wait => {}
             Checked::Lasts => self.tell(p),
             Checked::Deleted => self.fail(p, "finds a tombstone"),
-            Checked::Wait => {}
         }
     }
 
