@@ -230,10 +230,29 @@ fn nobody_says_anything() {
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let env = TestEnv::without_server(&endpoint);
     let begun = std::time::Instant::now();
-    insta::assert_snapshot!(env.run(["versions", "m", "--timeout", "300ms"]), @r"");
-    insta::assert_snapshot!(env.run_with(["models"], &[("S3_TIMEOUT", "200ms")]), @r"");
+    insta::assert_snapshot!(env.run(["versions", "m", "--timeout", "300ms"]), @r"
+    ------- stderr -------
+    error: `$ENDPOINT` did not answer within [TIME] when asked to list bucket `models`
+    hint: is it an S3 server's port, and no proxy between? `modeldepot doctor` looks; S3_TIMEOUT waits longer
+    [exit status: 6]
+    ");
+    insta::assert_snapshot!(env.run_with(["models"], &[("S3_TIMEOUT", "200ms")]), @r"
+    ------- stderr -------
+    error: `$ENDPOINT` did not answer within [TIME] when asked to list bucket `models`
+    hint: is it an S3 server's port, and no proxy between? `modeldepot doctor` looks; S3_TIMEOUT waits longer
+    [exit status: 6]
+    ");
     assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
     drop(listener);
-    insta::assert_snapshot!(env.run(["models", "--timeout", "soon"]), @r"");
-    insta::assert_snapshot!(env.run_with(["models"], &[("S3_CONNECT_TIMEOUT", "0")]), @r"");
+    insta::assert_snapshot!(env.run(["models", "--timeout", "soon"]), @r"
+    ------- stderr -------
+    error: `soon` is not a time for `S3_TIMEOUT`: write a whole number and a unit between `1ms` and `1h`: `20s`, `500ms`, `2m`
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run_with(["models"], &[("S3_CONNECT_TIMEOUT", "0")]), @r"
+    ------- stderr -------
+    error: `0` is not a time for `S3_CONNECT_TIMEOUT`: write a whole number and a unit between `1ms` and `1h`: `20s`, `500ms`, `2m`
+    hint: it comes from `S3_CONNECT_TIMEOUT` in the environment
+    [exit status: 2]
+    ");
 }

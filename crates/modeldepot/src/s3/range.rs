@@ -198,7 +198,7 @@ impl Range {
                 Ok(answer) => self.take(answer, at, sink).await,
                 Err(error) => (at, Err(error)),
             };
-            retry.moved(at.landed - before);
+            retry.moved(at.landed - before, self.len - at.landed);
             match result {
                 Ok(()) => return Ok(at.hasher.finish()),
                 Err(error) => retry.again(error).await?,

@@ -29,7 +29,8 @@ const LONGEST: Duration = Duration::from_secs(8);
 /// The longest pause that a server gets because it asks for it.
 const ASKED: Duration = Duration::from_secs(20);
 
-/// What a transfer must move to count as one that gets on: more than what a broken server sends before it fails.
+/// What a transfer must move to count as one that gets on, or an eighth of what is left: more than what a broken server
+/// sends before it fails.
 const PROGRESS: u64 = 64 * 1024;
 
 /// What is known of a failure that may pass.
@@ -88,10 +89,10 @@ impl Retry {
         Self::new(5, 5, timeouts.answer * 3 / 2)
     }
 
-    /// Counts bytes that arrived for good.
-    pub(super) fn moved(&mut self, bytes: u64) {
+    /// Counts bytes that arrived for good, and so many are left.
+    pub(super) fn moved(&mut self, bytes: u64, left: u64) {
         self.moved += bytes;
-        if self.moved >= PROGRESS {
+        if self.moved >= PROGRESS.min(left / 8 + 1) {
             (self.failures, self.waited, self.moved) = (0, Duration::ZERO, 0);
         }
     }
@@ -222,11 +223,18 @@ mod tests {
         let mut retry = Retry::new(3, 3, Duration::MAX);
         let mut tries = 0;
         while retry.pause_drawn(&Passing::default(), 0.0).is_some() {
-            retry.moved(100);
+            retry.moved(100, 8_000_000);
             tries += 1;
         }
         assert_eq!(tries, 2, "a server that sends a hundred bytes and fails gets nowhere");
-        retry.moved(PROGRESS);
+        retry.moved(PROGRESS, 8_000_000);
         assert!(retry.pause_drawn(&Passing::default(), 0.0).is_some());
+        // One that sends half of what is asked for, each time, comes to an end.
+        let mut left = 8_000_000;
+        while left > 0 {
+            assert!(retry.pause_drawn(&Passing::default(), 0.0).is_some(), "{left}");
+            retry.moved(left - left / 2, left / 2);
+            left /= 2;
+        }
     }
 }
