@@ -133,9 +133,10 @@ impl AsyncModelStorage {
 
     #[doc = include_str!("doc/download_model.txt")]
     #[pyo3(
-        signature = (model_name, version=None, local_dir=None, *, progress=None, resume=true, sync=true),
-        text_signature = "($self, model_name, version=None, local_dir='./models/downloaded', *, progress=None, \
-            resume=True, sync=True)"
+        signature = (model_name, version=None, local_dir=None, *, progress=None, resume=true, sync=true,
+            force=false, require_digests=false),
+        text_signature = "($self, model_name, version=None, local_dir=None, *, progress=None, resume=True, sync=True, \
+            force=False, require_digests=False)"
     )]
     #[expect(clippy::too_many_arguments, reason = "each is a keyword of its own")]
     fn download_model<'py>(
@@ -147,14 +148,17 @@ impl AsyncModelStorage {
         progress: Option<&Bound<'_, PyAny>>,
         resume: bool,
         sync: bool,
+        force: bool,
+        require_digests: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let selector = selector(py, model_name, version)?;
-        let folder = local_dir.unwrap_or_else(|| work::DOWNLOADED.into());
+        let folder = local_dir.unwrap_or_else(|| work::downloaded(&selector.model));
+        let pull = Pull { resume, sync, force, require_digests, ..Pull::new(selector, folder) };
         let watcher = Watcher::of(progress, "pulling")?;
         self.connection.started(
             py,
             watcher,
-            |storage, meter| work::download(storage, selector, folder, resume, sync, meter),
+            |storage, meter| work::download(storage, pull, meter),
             |py, path| path.as_os_str().into_py_any(py),
         )
     }

@@ -15,8 +15,10 @@ use time::OffsetDateTime;
 
 use crate::progress::Meter;
 
-/// Where models are put that nobody names a folder for: the original's.
-pub(crate) const DOWNLOADED: &str = "./models/downloaded";
+/// Returns where a model is put that nobody names a folder for. Each has its own: they have files of the same names.
+pub(crate) fn downloaded(model: &ModelName) -> PathBuf {
+    Path::new("./models/downloaded").join(model.as_str())
+}
 
 /// A version to publish.
 pub(crate) struct Upload {
@@ -90,15 +92,7 @@ fn read_history(path: &Path) -> Result<History> {
 }
 
 /// Fetches a version and returns where its model file lies.
-pub(crate) async fn download(
-    storage: ModelStorage,
-    selector: Selector,
-    folder: PathBuf,
-    resume: bool,
-    sync: bool,
-    meter: Meter,
-) -> Result<PathBuf> {
-    let pull = Pull { resume, sync, ..Pull::new(selector, folder) };
+pub(crate) async fn download(storage: ModelStorage, pull: Pull, meter: Meter) -> Result<PathBuf> {
     Ok(storage.download_model(&pull, &meter.progress()).await?.model_path)
 }
 

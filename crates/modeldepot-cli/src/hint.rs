@@ -12,6 +12,14 @@ use crate::error::Error;
 /// Returns the hint for an error, if there is one worth a line.
 pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
     match error {
+        Error::Depot(modeldepot::Error::InTheWay { obstacles, .. })
+            if obstacles.iter().all(|one| one.what.yields()) =>
+        {
+            Some("pull into another folder, or replace what is there with --force".to_owned())
+        }
+        Error::Depot(modeldepot::Error::OtherModel { .. }) => {
+            Some("pull into another folder, or replace what is there with --force".to_owned())
+        }
         Error::Depot(error) => depot(error, settings),
         Error::Embedded(error) => embedded(error),
         Error::Service(error) => error.hint(),

@@ -34,8 +34,8 @@ pub(crate) struct State {
 /// How it ended.
 #[derive(Debug, Clone)]
 pub(crate) enum End {
-    /// Every file is what was published, but for so many that no digest was published of.
-    Proven { unproven: usize },
+    /// Every file that a digest was published of matches it. These have none.
+    Done { unverified: Vec<ArtifactPath> },
     /// Something is wrong.
     Failed(Problem),
 }
@@ -100,7 +100,7 @@ async fn run(storage: ModelStorage, job: Arc<Job>, tell: Arc<watch::Sender<State
     });
     let selector = Selector { model: job.model.clone(), version: Some(job.version.clone()) };
     let end = match storage.verify(&selector, &progress).await {
-        Ok(verified) => End::Proven { unproven: verified.unproven },
+        Ok(verified) => End::Done { unverified: verified.unverified },
         Err(error) => End::Failed(error.into()),
     };
     *job.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());

@@ -1,8 +1,8 @@
 //! Publishes, verifies and fetches trained models on any S3 bucket.
 //!
 //! A team trains a model. [`ModelStorage::upload_model`] publishes it under a new version, with its metadata and
-//! checksums; [`ModelStorage::download_model`], on any machine, fetches the latest or a named version, proves that
-//! every byte is the one that was published, and puts it in place. There is no database: every fact is an object in
+//! checksums; [`ModelStorage::download_model`], on any machine, fetches the latest or a named version, compares
+//! every file with its published digest, and puts it in place. There is no database: every fact is an object in
 //! the bucket, in a layout that a person can read with any S3 browser (`docs/format.md`).
 //!
 //! ```no_run
@@ -52,6 +52,7 @@
 
 mod digest;
 mod error;
+mod fs;
 pub mod hint;
 pub mod history;
 #[cfg(feature = "internals")]
@@ -60,7 +61,6 @@ pub mod internals;
 mod key;
 mod manifest;
 mod name;
-mod place;
 mod progress;
 pub mod s3;
 mod settings;
@@ -77,7 +77,7 @@ pub use progress::{Event, Progress};
 pub use s3::S3Client;
 pub use settings::{Addressing, Buckets, Credentials, Endpoint, LOOPBACK_LOGIN, Secret, Settings, SettingsError};
 pub use storage::{
-    Collected, Deleted, Description, DirectUpload, Fault, Fetched, FileReader, FsckReport, GcPlan, ModelStorage,
-    ModelSummary, Offer, OfferedFile, Probed, Published, Pull, Push, Remains, Scan, Source, SourceFile, StoredFile,
-    Verified, VersionSummary,
+    Collected, Deleted, Description, DirectUpload, Fault, Fetched, FileReader, Foreign, FsckReport, GcPlan,
+    ModelStorage, ModelSummary, Obstacle, Offer, OfferedFile, Probed, Published, Pull, Push, Remains, Scan, Source,
+    SourceFile, StoredFile, Verified, VersionSummary,
 };

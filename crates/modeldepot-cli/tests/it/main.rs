@@ -16,6 +16,7 @@ mod json;
 mod killed;
 mod normalised;
 mod offline;
+mod pulling;
 mod roundtrip;
 mod s3;
 mod secrets;

@@ -143,6 +143,8 @@ pub(crate) struct VersionDocument {
     /// Bytes of its files.
     size: u64,
     files: Vec<File>,
+    /// How many of them have no published digest, so that nothing says whether their bytes are right.
+    unverified: usize,
     /// The path of the training history, where one of the files is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     history: Option<String>,
@@ -186,6 +188,7 @@ impl VersionDocument {
             main: found.main()?.to_string(),
             size: found.size(),
             files: found.files.iter().map(File::from).collect(),
+            unverified: found.unverified().len(),
             history: history_file(found).map(|path| path.to_string()),
             // It was parsed before, as more than this.
             manifest: serde_json::from_slice(found.record()).unwrap_or_default(),

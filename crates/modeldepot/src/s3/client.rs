@@ -22,8 +22,8 @@ use super::gauge::Gauge;
 use super::parts::Limits;
 use super::sums::Sums;
 use crate::error::{Error, Result};
+use crate::fs;
 use crate::name::BucketName;
-use crate::place;
 use crate::settings::{Addressing, Settings};
 
 /// How often a create is sent that the server does not decide because others write at the same moment.
@@ -239,7 +239,7 @@ impl S3Client {
         on_bytes: impl Fn(u64) + Send + Sync,
     ) -> Result<u64> {
         let stored = self.get_object_metadata(bucket, key).await?;
-        let staged = place::stage_file(path, stored.size).await?;
+        let staged = fs::stage_file(path, stored.size).await?;
         let sink = Sink::File(Landing::new(staged.file(), true, Vec::new()));
         let found = self.fetch(bucket, key, stored.size, Some(&stored.etag), &sink, &on_bytes).await?;
         if let (Some(expected), Some(found)) = (stored.crc64nvme, found.crc64.map(|found| found.to_string()))

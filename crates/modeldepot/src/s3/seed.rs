@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use super::download::Expected;
 use crate::digest::{PartDigest, PartExpected, PartHasher};
 use crate::error::{Error, Result};
-use crate::place::{read_at, write_at};
+use crate::fs::{read_at, write_at};
 
 /// Read at once.
 pub(super) const PIECE: usize = 256 * 1024;

@@ -107,7 +107,34 @@ impl Description {
 
     /// Returns the sum of the sizes in bytes.
     pub fn size(&self) -> u64 {
-        self.files.iter().map(|file| file.size).sum()
+        self.files.iter().fold(0, |sum, file| sum.saturating_add(file.size))
+    }
+
+    /// Returns the files that no digest was published of. Nothing can say whether their bytes are right.
+    pub fn unverified(&self) -> Vec<ArtifactPath> {
+        let without = self.files.iter().filter(|file| file.blake3.is_none() && file.md5.is_none());
+        without.map(|file| file.path.clone()).collect()
+    }
+
+    /// Compares the sizes that the manifest gives with those of a listing: a manifest may promise what is not there.
+    ///
+    /// # Errors
+    /// [`Error::FileMissing`] and [`Error::WrongSize`].
+    pub(super) fn compare_sizes(&self, listed: &BTreeMap<ArtifactPath, u64>) -> Result<()> {
+        for file in &self.files {
+            let path = file.path.clone();
+            match listed.get(&path) {
+                Some(size) if *size == file.size => {}
+                Some(size) => {
+                    return Err(Error::WrongSize { path: path.to_string(), expected: file.size, found: *size });
+                }
+                None => {
+                    let (model, version) = (self.manifest.model_name.clone(), self.manifest.version.clone());
+                    return Err(Error::FileMissing { model, version, path });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Returns the manifest as it stands in the bucket, with whatever fields this library does not know.
@@ -256,6 +283,39 @@ impl ModelStorage {
             None => self.listed_files(&manifest).await?,
         };
         Ok(Description { manifest, files, record })
+    }
+
+    /// Returns one version in full, and its objects as [`ModelStorage::listed_objects`] does, asked for at the same time.
+    pub(super) async fn describe_listed(
+        &self,
+        selector: &Selector,
+    ) -> Result<(Description, Option<BTreeMap<ArtifactPath, u64>>)> {
+        let model = selector.model.clone();
+        let version = match &selector.version {
+            Some(version) => version.clone(),
+            None => self.get_latest_version(&model).await?,
+        };
+        let exact = Selector { model: model.clone(), version: Some(version.clone()) };
+        let (found, listed) = tokio::join!(self.describe(&exact), self.listed_objects(&model, &version));
+        // That the version does not exist is the more helpful thing to say.
+        Ok((found?, listed?))
+    }
+
+    /// Returns the sizes of all objects under a version's prefix by their paths; none when the server does not allow
+    /// listing, which fetching a version that is named does not need.
+    pub(super) async fn listed_objects(
+        &self,
+        model: &ModelName,
+        version: &Version,
+    ) -> Result<Option<BTreeMap<ArtifactPath, u64>>> {
+        let prefix = version_prefix(model, version);
+        let objects = match self.client.list_objects(&self.bucket, &prefix).await {
+            Ok(objects) => objects,
+            Err(Error::Denied { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let by_path = |object: ListedObject| Some((object.key[prefix.len()..].parse().ok()?, object.size));
+        Ok(Some(objects.into_iter().filter_map(by_path).collect()))
     }
 
     /// Returns what the manifest of a version that was listed says about it; none when it is gone. One request, where

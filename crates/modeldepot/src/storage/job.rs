@@ -19,7 +19,7 @@ use crate::manifest::Manifest;
 use crate::name::{ArtifactPath, Version};
 use crate::progress::Event;
 use crate::progress::Progress;
-use crate::s3::{Created, FILES_AT_ONCE, ListedObject, Pending, Sent, Upload, UploadOptions, digest_file};
+use crate::s3::{Created, ListedObject, Pending, Sent, Upload, UploadOptions, digest_file, files_at_once};
 
 /// A push whose files are all in the bucket. Nothing of it is visible as a version yet.
 struct Uploaded {
@@ -85,9 +85,9 @@ impl Job<'_> {
         // Collected first: a stream over a borrowing closure would make the whole future one that stays on its thread.
         let begin: Vec<_> =
             push.source.files.iter().map(|file| self.begin(file, there.contains_key(file.path.as_str()))).collect();
-        let begun: Vec<(&SourceFile, Begun)> = stream::iter(begin).buffered(FILES_AT_ONCE).try_collect().await?;
+        let begun: Vec<(&SourceFile, Begun)> = stream::iter(begin).buffered(files_at_once()).try_collect().await?;
         let finish: Vec<_> = begun.into_iter().map(|(file, begun)| self.finish(file, begun)).collect();
-        let sent: Vec<(&SourceFile, Sent)> = stream::iter(finish).buffered(FILES_AT_ONCE).try_collect().await?;
+        let sent: Vec<(&SourceFile, Sent)> = stream::iter(finish).buffered(files_at_once()).try_collect().await?;
         let sent: Vec<(&ArtifactPath, Sent)> = sent.into_iter().map(|(file, sent)| (&file.path, sent)).collect();
         self.uploaded(prefix, &sent).await
     }

@@ -13,6 +13,7 @@ mod https;
 mod models;
 mod original;
 mod publish;
+mod pull;
 mod read;
 mod transfer;
 mod upkeep;
