@@ -1,8 +1,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use modeldepot::Scan;
 use modeldepot::s3::PresignedMethod;
+use modeldepot::{Pull, Scan};
 use pyo3::IntoPyObjectExt as _;
 use pyo3::prelude::*;
 
@@ -143,9 +143,10 @@ impl AsyncModelStorage {
 
     #[doc = include_str!("doc/download_model.txt")]
     #[pyo3(
-        signature = (model_name, version=None, local_dir=None, *, progress=None, resume=true, sync=true),
-        text_signature = "($self, model_name, version=None, local_dir='./models/downloaded', *, progress=None, \
-            resume=True, sync=True)"
+        signature = (model_name, version=None, local_dir=None, *, progress=None, resume=true, sync=true,
+            force=false, require_digests=false),
+        text_signature = "($self, model_name, version=None, local_dir=None, *, progress=None, resume=True, sync=True, \
+            force=False, require_digests=False)"
     )]
     #[expect(clippy::too_many_arguments, reason = "each is a keyword of its own")]
     fn download_model<'py>(
@@ -157,14 +158,17 @@ impl AsyncModelStorage {
         progress: Option<&Bound<'_, PyAny>>,
         resume: bool,
         sync: bool,
+        force: bool,
+        require_digests: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let selector = selector(py, model_name, version)?;
-        let folder = local_dir.unwrap_or_else(|| work::DOWNLOADED.into());
+        let folder = local_dir.unwrap_or_else(|| work::downloaded(&selector.model));
+        let pull = Pull { resume, sync, force, require_digests, ..Pull::new(selector, folder) };
         let watcher = Watcher::of(progress, "pulling")?;
         self.connection.started(
             py,
             watcher,
-            |storage, meter| work::download(storage, selector, folder, resume, sync, meter),
+            |storage, meter| work::download(storage, pull, meter),
             |py, path| path.as_os_str().into_py_any(py),
         )
     }

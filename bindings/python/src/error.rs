@@ -45,6 +45,7 @@ fn class(kind: ErrorKind) -> &'static str {
         ErrorKind::Denied => "DeniedError",
         ErrorKind::Unavailable => "UnavailableError",
         ErrorKind::Corrupt => "CorruptError",
+        ErrorKind::Unverified => "UnverifiedError",
         ErrorKind::Io => "IoError",
         ErrorKind::Internal => "InternalError",
     }

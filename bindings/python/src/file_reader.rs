@@ -77,7 +77,7 @@ impl FileReader {
         self.reader.part_size()
     }
 
-    /// Returns the bytes of a part, proven; none of one beyond the end.
+    /// Returns the bytes of a part, compared with the published digest where there is one; none of one beyond the end.
     #[pyo3(signature = (index, /))]
     fn part<'py>(&self, py: Python<'py>, index: u64) -> PyResult<Bound<'py, PyBytes>> {
         let (reader, of) = (self.reader.clone(), self.process);
@@ -87,7 +87,7 @@ impl FileReader {
         Ok(PyBytes::new(py, &part))
     }
 
-    /// Returns the whole file, proven.
+    /// Returns the whole file, compared with the published digest where there is one.
     #[pyo3(signature = (*, progress=None))]
     fn read<'py>(&self, py: Python<'py>, progress: Option<&Bound<'_, PyAny>>) -> PyResult<Bound<'py, PyBytes>> {
         let (reader, of) = (self.reader.clone(), self.process);

@@ -2,8 +2,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use modeldepot::Scan;
 use modeldepot::s3::PresignedMethod;
+use modeldepot::{Pull, Scan};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -163,9 +163,10 @@ impl ModelStorage {
     /// >>> storage.download_model("plant_classifier", "1.0.0", "./serving")
     /// './serving/best_model.pth'
     #[pyo3(
-        signature = (model_name, version=None, local_dir=None, *, progress=None, resume=true, sync=true),
-        text_signature = "($self, model_name, version=None, local_dir='./models/downloaded', *, progress=None, \
-            resume=True, sync=True)"
+        signature = (model_name, version=None, local_dir=None, *, progress=None, resume=true, sync=true,
+            force=false, require_digests=false),
+        text_signature = "($self, model_name, version=None, local_dir=None, *, progress=None, resume=True, sync=True, \
+            force=False, require_digests=False)"
     )]
     #[expect(clippy::too_many_arguments, reason = "each is a keyword of its own")]
     fn download_model(
@@ -177,13 +178,14 @@ impl ModelStorage {
         progress: Option<&Bound<'_, PyAny>>,
         resume: bool,
         sync: bool,
+        force: bool,
+        require_digests: bool,
     ) -> PyResult<OsString> {
         let selector = selector(py, model_name, version)?;
-        let folder = local_dir.unwrap_or_else(|| work::DOWNLOADED.into());
+        let folder = local_dir.unwrap_or_else(|| work::downloaded(&selector.model));
+        let pull = Pull { resume, sync, force, require_digests, ..Pull::new(selector, folder) };
         let watcher = Watcher::of(progress, "pulling")?;
-        let path = self
-            .connection
-            .watched(py, watcher, |storage, meter| work::download(storage, selector, folder, resume, sync, meter));
+        let path = self.connection.watched(py, watcher, |storage, meter| work::download(storage, pull, meter));
         path.map(PathBuf::into_os_string)
     }
 

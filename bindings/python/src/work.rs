@@ -7,15 +7,17 @@ use std::path::{Path, PathBuf};
 use modeldepot::history::{History, MAX_BYTES};
 use modeldepot::s3::{ObjectMetadata, UploadOptions};
 use modeldepot::{
-    ArtifactPath, BucketName, Change, Error, ModelName, ModelStorage, Published, Pull, Push, Result, Scan, Selector,
-    Source, SourceError, Version,
+    ArtifactPath, BucketName, Change, Error, ModelName, ModelStorage, Published, Pull, Push, Result, Scan, Source,
+    SourceError, Version,
 };
 use serde_json::{Map, Value};
 
 use crate::progress::Meter;
 
-/// Where models are put that nobody names a folder for: the original's.
-pub(crate) const DOWNLOADED: &str = "./models/downloaded";
+/// Returns where a model is put that nobody names a folder for. Each has its own: they have files of the same names.
+pub(crate) fn downloaded(model: &ModelName) -> PathBuf {
+    Path::new("./models/downloaded").join(model.as_str())
+}
 
 /// A version to publish.
 pub(crate) struct Upload {
@@ -82,15 +84,7 @@ fn read_history(path: &Path) -> Result<History> {
 }
 
 /// Fetches a version and returns where its model file lies.
-pub(crate) async fn download(
-    storage: ModelStorage,
-    selector: Selector,
-    folder: PathBuf,
-    resume: bool,
-    sync: bool,
-    meter: Meter,
-) -> Result<PathBuf> {
-    let pull = Pull { resume, sync, ..Pull::new(selector, folder) };
+pub(crate) async fn download(storage: ModelStorage, pull: Pull, meter: Meter) -> Result<PathBuf> {
     Ok(storage.download_model(&pull, &meter.progress()).await?.model_path)
 }
 

@@ -31,6 +31,7 @@ BUILTINS = {
     "DeniedError": PermissionError,
     "UnavailableError": ConnectionError,
     "CorruptError": Exception,
+    "UnverifiedError": Exception,
     "IoError": OSError,
     "InternalError": RuntimeError,
     "LocalFileNotFoundError": FileNotFoundError,

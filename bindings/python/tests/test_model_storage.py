@@ -187,7 +187,8 @@ def test_models_verify_and_urls(storage: ModelStorage, model: Path) -> None:
     [found] = storage.models()
     assert (found.name, found.latest, found.versions, found.size) == ("m", "1", 1, 4096)
     verified = storage.verify("m")
-    assert (verified.files, verified.size, verified.unproven) == (1, 4096, 0)
+    assert (verified.files, verified.size, verified.unverified) == (1, 4096, [])
+    assert verified.intact
     url = storage.presigned_url("m", expiration=60)
     with urllib.request.urlopen(url) as answer:
         assert answer.read() == model.read_bytes()

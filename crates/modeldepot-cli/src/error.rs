@@ -167,6 +167,7 @@ pub(crate) fn exit(kind: ErrorKind) -> u8 {
         ErrorKind::Unavailable => 6,
         ErrorKind::Corrupt => 7,
         ErrorKind::Io => 8,
+        ErrorKind::Unverified => 9,
         ErrorKind::Internal => 70,
     }
 }

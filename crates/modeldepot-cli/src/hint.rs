@@ -19,6 +19,14 @@ pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String>
         Error::Depot(Depot::Source(SourceError::Empty { .. })) => Some(
             "--dry-run lists what is left out: is --exclude too wide, or does it take --include-hidden?".to_owned(),
         ),
+        Error::Depot(modeldepot::Error::InTheWay { obstacles, .. })
+            if obstacles.iter().all(|one| one.what.yields()) =>
+        {
+            Some("pull into another folder, or replace what is there with --force".to_owned())
+        }
+        Error::Depot(modeldepot::Error::OtherModel { .. }) => {
+            Some("pull into another folder, or replace what is there with --force".to_owned())
+        }
         Error::Depot(error) => depot(error, settings),
         Error::Guarded(error) => Some(format!("{}; --force changes this object all the same", depot(error, settings)?)),
         Error::Embedded(error) => embedded(error),

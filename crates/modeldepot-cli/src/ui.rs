@@ -7,7 +7,7 @@ use std::fmt::Display;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use anstyle::{AnsiColor, Style};
-use modeldepot::Settings;
+use modeldepot::{ArtifactPath, Settings};
 use serde::Serialize;
 
 pub(crate) use self::bar::Bar;
@@ -24,6 +24,8 @@ pub(crate) const BOLD: Style = Style::new().bold();
 pub(crate) const DIM: Style = Style::new().dimmed();
 /// For what is well. Never the only sign of it.
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
+/// For what may not be.
+pub(crate) const WARN: Style = AnsiColor::Yellow.on_default().bold();
 /// For what is not.
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 /// For what to do next.
@@ -40,6 +42,24 @@ pub(crate) struct Ui {
 /// Wraps a text in a style.
 pub(crate) fn styled(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
+}
+
+/// The most files that an answer in JSON names.
+const SOME: usize = 100;
+
+/// Returns the first of many paths, for an answer in JSON.
+pub(crate) fn some(paths: &[ArtifactPath]) -> &[ArtifactPath] {
+    &paths[..paths.len().min(SOME)]
+}
+
+/// Names the first few of many files.
+pub(crate) fn named(paths: &[ArtifactPath]) -> String {
+    const FEW: usize = 5;
+    let mut names: Vec<String> = paths.iter().take(FEW).map(|path| format!("`{path}`")).collect();
+    if paths.len() > FEW {
+        names.push(format!("and {} more", paths.len() - FEW));
+    }
+    names.join(", ")
 }
 
 impl Ui {

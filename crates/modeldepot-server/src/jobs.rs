@@ -36,8 +36,8 @@ pub(crate) struct State {
 /// How it ended.
 #[derive(Debug, Clone)]
 pub(crate) enum End {
-    /// Every file is what was published, but for so many that no digest was published of.
-    Proven { unproven: usize },
+    /// Every file that a digest was published of matches it. These have none.
+    Done { unverified: Vec<ArtifactPath> },
     /// Something is wrong.
     Failed(Problem),
 }
@@ -68,7 +68,7 @@ impl Jobs {
         let storage = storage.clone();
         self.begin(model, version, move |selector, progress| async move {
             let verified = storage.verify(&selector, &progress).await?;
-            Ok(End::Proven { unproven: verified.unproven })
+            Ok(End::Done { unverified: verified.unverified })
         })
     }
 

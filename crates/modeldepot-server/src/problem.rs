@@ -1,4 +1,4 @@
-//! What is said of a failure: an RFC 9457 problem document, of one of the library's eight kinds.
+//! What is said of a failure: an RFC 9457 problem document, of one of the library's kinds.
 
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -42,7 +42,7 @@ pub(crate) struct Document {
     detail: String,
     /// What to do: `invalid` (fix the input), `not_found` (check the name), `conflict` (choose another version),
     /// `denied` (fix credentials or policy), `unavailable` (try again), `corrupt` (do not use it; publish again),
-    /// `io` (the service's disk), `internal` (report it).
+    /// `unverified` (no digest was published to compare it with), `io` (the service's disk), `internal` (report it).
     kind: &'static str,
     /// Why, the nearest cause first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -103,6 +103,7 @@ pub(crate) fn status(kind: ErrorKind) -> StatusCode {
         ErrorKind::Denied => StatusCode::FORBIDDEN,
         ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorKind::Corrupt => StatusCode::BAD_GATEWAY,
+        ErrorKind::Unverified => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorKind::Io | ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -7,7 +7,7 @@ use crate::history::HistoryError;
 use crate::manifest::ManifestError;
 use crate::name::{ArtifactPath, BucketName, ModelName, NameError, Version};
 use crate::settings::SettingsError;
-use crate::storage::named;
+use crate::storage::{Obstacle, named, said};
 
 /// A result of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -21,7 +21,7 @@ pub enum ErrorKind {
     Invalid,
     /// Check the name.
     NotFound,
-    /// Choose another version.
+    /// Choose another version, or another folder.
     Conflict,
     /// Fix the credentials or the policy.
     Denied,
@@ -29,6 +29,8 @@ pub enum ErrorKind {
     Unavailable,
     /// Do not use it; publish again.
     Corrupt,
+    /// Nothing was published to compare it with; use it at your own risk.
+    Unverified,
     /// Fix the disk.
     Io,
     /// Report it.
@@ -45,6 +47,7 @@ impl ErrorKind {
             ErrorKind::Denied => "denied",
             ErrorKind::Unavailable => "unavailable",
             ErrorKind::Corrupt => "corrupt",
+            ErrorKind::Unverified => "unverified",
             ErrorKind::Io => "io",
             ErrorKind::Internal => "internal",
         }
@@ -225,6 +228,24 @@ pub enum Error {
         /// The file that another pusher wrote or removed.
         path: ArtifactPath,
     },
+    /// The folder of a pull has something where the version has a file, and no earlier pull put it there.
+    #[error("cannot pull into `{}`: {}", folder.display(), said(obstacles))]
+    InTheWay {
+        /// The folder.
+        folder: PathBuf,
+        /// All that is in the way.
+        obstacles: Vec<Obstacle>,
+    },
+    /// The folder of a pull holds a version of another model.
+    #[error("`{}` holds the model `{found}`, not `{wanted}`", folder.display())]
+    OtherModel {
+        /// The folder.
+        folder: PathBuf,
+        /// The model that it holds.
+        found: ModelName,
+        /// The model that was to be pulled.
+        wanted: ModelName,
+    },
     /// The bucket's name belongs to somebody else.
     #[error("bucket `{bucket}` belongs to another account")]
     BucketTaken {
@@ -290,6 +311,13 @@ pub enum Error {
         source: Cause,
     },
 
+    /// Another process changes the folder of a pull.
+    #[error("another process is changing `{}`", folder.display())]
+    FolderBusy {
+        /// The folder.
+        folder: PathBuf,
+    },
+
     /// A version's manifest cannot be used.
     #[error("the manifest `{key}` cannot be used")]
     Manifest {
@@ -339,6 +367,16 @@ pub enum Error {
         expected: String,
         /// The digest found.
         found: String,
+    },
+    /// A version has files without a published digest, and was asked for only with them.
+    #[error("no digest was published of {} of `{model}@{version}`", some(files, ", ", |file| format!("`{file}`")))]
+    Unverified {
+        /// The model.
+        model: ModelName,
+        /// The version.
+        version: Version,
+        /// The files.
+        files: Vec<ArtifactPath>,
     },
     /// A version was offered without a file.
     #[error("the version has no file")]
@@ -496,6 +534,9 @@ impl Error {
             VersionBusy { .. } | Remains { .. } | Condemned { .. } => ErrorKind::Conflict,
             ForeignObject { .. } | PublishedObject { .. } | OwnRecord { .. } => ErrorKind::Conflict,
             BucketTaken { .. } | ObjectExists { .. } => ErrorKind::Conflict,
+            InTheWay { .. } | OtherModel { .. } => ErrorKind::Conflict,
+            FolderBusy { .. } => ErrorKind::Unavailable,
+            Unverified { .. } => ErrorKind::Unverified,
             Denied { .. } | WrongRegion { .. } | NoCredentials { .. } => ErrorKind::Denied,
             Unreachable { .. } | NoAnswer { .. } | Unavailable { .. } | ObjectChanged { .. } => ErrorKind::Unavailable,
             // A newer layout is not damage: a newer program reads it.
@@ -515,6 +556,16 @@ impl Error {
         let path = path.into();
         move |source| Error::Io { action, path, source }
     }
+}
+
+/// Names the first few of many things.
+pub(crate) fn some<T>(all: &[T], between: &str, text: impl Fn(&T) -> String) -> String {
+    const FEW: usize = 5;
+    let mut shown: Vec<String> = all.iter().take(FEW).map(text).collect();
+    if all.len() > FEW {
+        shown.push(format!("and {} more", all.len() - FEW));
+    }
+    shown.join(between)
 }
 
 /// Returns the messages of an error's causes, the nearest first. What a message already said is not said again.

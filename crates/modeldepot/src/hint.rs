@@ -84,6 +84,11 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
         Error::PushedByAnother { .. } => {
             "choose another --version, or leave it out; or push again when they are done".to_owned()
         }
+        Error::InTheWay { .. } | Error::OtherModel { .. } => {
+            "pull into another folder, or move what is there away".to_owned()
+        }
+        Error::Unverified { .. } => "publish the model again to have a digest of every file".to_owned(),
+        Error::FolderBusy { .. } => "try again when it is done".to_owned(),
         Error::BucketTaken { .. } => {
             "choose another name: S3_BUCKET_MODELS, S3_BUCKET_IMAGES, S3_BUCKET_DATA".to_owned()
         }

@@ -1,8 +1,8 @@
 //! Publishes, verifies and fetches trained models on any S3 bucket.
 //!
 //! A team trains a model. [`ModelStorage::upload_model`] publishes it under a new version, with its metadata and
-//! checksums; [`ModelStorage::download_model`], on any machine, fetches the latest or a named version, proves that
-//! every byte is the one that was published, and puts it in place. There is no database: every fact is an object in
+//! checksums; [`ModelStorage::download_model`], on any machine, fetches the latest or a named version, compares
+//! every file with its published digest, and puts it in place. There is no database: every fact is an object in
 //! the bucket, in a layout that a person can read with any S3 browser (`docs/format.md`).
 //!
 //! ```no_run
@@ -53,6 +53,7 @@
 
 mod digest;
 mod error;
+mod fs;
 pub mod hint;
 pub mod history;
 #[cfg(feature = "internals")]
@@ -63,7 +64,6 @@ mod manifest;
 mod metadata;
 mod model_file;
 mod name;
-mod place;
 mod progress;
 pub mod s3;
 mod settings;
@@ -84,7 +84,7 @@ pub use settings::{
 };
 pub use storage::{
     Change, Collected, Damaged, Deleted, Description, DirectUpload, Fault, Fetched, FileReader, Foreign, FsckReport,
-    GcPlan, LeftOut, ModelStorage, ModelSummary, Offer, OfferedFile, Probed, Published, Pull, Push, Reason, Remains,
-    Scan, Source, SourceFile, StoredFile, Verified, VersionSummary,
+    GcPlan, LeftOut, ModelStorage, ModelSummary, Obstacle, ObstacleKind, Offer, OfferedFile, Probed, Published, Pull,
+    Push, Reason, Remains, Scan, Source, SourceFile, StoredFile, Verified, VersionSummary,
 };
 pub use task::settled;

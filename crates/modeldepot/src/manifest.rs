@@ -104,6 +104,9 @@ pub struct Parts {
     pub blake3: Vec<Subtree>,
 }
 
+/// The largest object that S3 can have: 10,000 parts of 5 GiB. (AWS calls it 50 TB, since December 2025.)
+const LARGEST_FILE: u64 = 10_000 * 5 * 1024 * 1024 * 1024;
+
 /// The smallest parts that a manifest may list.
 const SMALLEST_PARTS: u64 = 1024 * 1024;
 
@@ -174,6 +177,12 @@ impl Manifest {
                 return wrong(format!("it lists `{}` twice", file.path));
             }
         }
+        if let Some(file) = files.iter().find(|file| file.size > LARGEST_FILE) {
+            return wrong(format!("it says that `{}` has {} bytes, more than S3 can store", file.path, file.size));
+        }
+        if files.iter().try_fold(0u64, |sum, file| sum.checked_add(file.size)).is_none() {
+            return wrong("the sizes of its files are beyond all measure".to_owned());
+        }
         for path in &seen {
             let inside = |(cut, _): &(usize, &str)| seen.contains(&path[..*cut]);
             if let Some((cut, _)) = path.match_indices('/').find(inside) {
@@ -236,7 +245,7 @@ impl Manifest {
 
     /// Returns the total size of the files in bytes, where the manifest lists them.
     pub fn size(&self) -> Option<u64> {
-        self.files.as_ref().map(|files| files.iter().map(|file| file.size).sum())
+        self.files.as_ref().map(|files| files.iter().fold(0u64, |sum, file| sum.saturating_add(file.size)))
     }
 
     /// Returns the bytes to store.

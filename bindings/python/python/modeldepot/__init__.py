@@ -19,6 +19,7 @@ from ._errors import (
     ModelDepotError,
     NotFoundError,
     UnavailableError,
+    UnverifiedError,
 )
 from ._modeldepot import (
     AsyncModelStorage,
@@ -57,6 +58,7 @@ __all__ = [
     "S3Client",
     "StoredFile",
     "UnavailableError",
+    "UnverifiedError",
     "Verified",
     "VersionSummary",
     "__version__",

@@ -85,7 +85,7 @@ class NotFoundError(ModelDepotError, LookupError):
 
 
 class ConflictError(ModelDepotError):
-    """Choose another version: this one exists with other content, or its name is spent."""
+    """Choose another version, or another folder: this one exists with other content."""
 
 
 class DeniedError(ModelDepotError, PermissionError):
@@ -98,6 +98,10 @@ class UnavailableError(ModelDepotError, ConnectionError):
 
 class CorruptError(ModelDepotError):
     """Do not use it; publish again: what the bucket holds is damaged."""
+
+
+class UnverifiedError(ModelDepotError):
+    """Use it at your own risk: no digest was published to compare it with."""
 
 
 class IoError(ModelDepotError, OSError):
@@ -118,6 +122,7 @@ for _class in (
     DeniedError,
     UnavailableError,
     CorruptError,
+    UnverifiedError,
     IoError,
     InternalError,
 ):

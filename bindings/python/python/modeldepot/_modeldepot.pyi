@@ -77,11 +77,13 @@ class ModelStorage:
         self,
         model_name: str,
         version: Optional[_Version] = None,
-        local_dir: Optional[_Path] = "./models/downloaded",
+        local_dir: Optional[_Path] = None,
         *,
         progress: Optional[_Progress] = None,
         resume: bool = True,
         sync: bool = True,
+        force: bool = False,
+        require_digests: bool = False,
     ) -> str: ...
     def list_model_versions(self, model_name: str) -> list[VersionSummary]: ...
     def get_latest_version(self, model_name: str) -> str: ...
@@ -166,11 +168,13 @@ class AsyncModelStorage:
         self,
         model_name: str,
         version: Optional[_Version] = None,
-        local_dir: Optional[_Path] = "./models/downloaded",
+        local_dir: Optional[_Path] = None,
         *,
         progress: Optional[_Progress] = None,
         resume: bool = True,
         sync: bool = True,
+        force: bool = False,
+        require_digests: bool = False,
     ) -> Future[str]: ...
     def list_model_versions(self, model_name: str) -> Future[list[VersionSummary]]: ...
     def get_latest_version(self, model_name: str) -> Future[str]: ...
@@ -291,7 +295,9 @@ class Verified:
     @property
     def size(self) -> int: ...
     @property
-    def unproven(self) -> int: ...
+    def intact(self) -> bool: ...
+    @property
+    def unverified(self) -> list[str]: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     __hash__: ClassVar[None]  # type: ignore[assignment]

@@ -3,7 +3,7 @@ use pyo3::prelude::*;
 
 use crate::html;
 
-/// What was proven to be what was published.
+/// What was read and compared with its published digests.
 ///
 /// Attributes
 /// ----------
@@ -15,9 +15,11 @@ use crate::html;
 ///     Files read.
 /// size : int
 ///     Bytes read.
-/// unproven : int
-///     Files that no digest was published for, so that only their presence could be shown. 0 but for versions that the
-///     Python original wrote.
+/// intact : bool
+///     Whether every file was compared with its digest. Damage is not in here: it raises `CorruptError`.
+/// unverified : list of str
+///     Files that no digest was published of, so that nothing says whether their bytes are right. Empty but for versions
+///     that the Python pipeline wrote.
 #[pyclass(frozen, module = "modeldepot", eq)]
 #[derive(PartialEq)]
 pub(crate) struct Verified(modeldepot::Verified);
@@ -51,22 +53,28 @@ impl Verified {
     }
 
     #[getter]
-    fn unproven(&self) -> usize {
-        self.0.unproven
+    fn intact(&self) -> bool {
+        self.0.is_intact()
+    }
+
+    #[getter]
+    fn unverified(&self) -> Vec<&str> {
+        self.0.unverified.iter().map(modeldepot::ArtifactPath::as_str).collect()
     }
 
     fn __repr__(&self) -> String {
-        let unproven = match self.0.unproven {
+        let unverified = match self.0.unverified.len() {
             0 => String::new(),
-            files => format!(", {files} unproven"),
+            files => format!(", {files} not verified"),
         };
         let (model, version) = (self.model(), self.version());
-        format!("Verified({model}@{version}, {}, {}{unproven})", plural(self.0.files, "file"), size(self.0.bytes))
+        format!("Verified({model}@{version}, {}, {}{unverified})", plural(self.0.files, "file"), size(self.0.bytes))
     }
 
     fn _repr_html_(&self) -> String {
-        let caption = format!("{}@{}: as published", self.model(), self.version());
-        let (files, unproven) = (self.0.files.to_string(), self.0.unproven.to_string());
-        html::fields(&caption, &[("files", files), ("size", size(self.0.bytes)), ("unproven", unproven)])
+        let word = if self.0.is_intact() { "verified" } else { "not verified" };
+        let caption = format!("{}@{}: {word}", self.model(), self.version());
+        let (files, unverified) = (self.0.files.to_string(), self.0.unverified.len().to_string());
+        html::fields(&caption, &[("files", files), ("size", size(self.0.bytes)), ("not verified", unverified)])
     }
 }

@@ -167,10 +167,13 @@ pub(crate) struct PushArgs {
     pub(crate) no_md5: bool,
 }
 
-/// Fetch a version and prove that every byte is the one that was published
+/// Fetch a version, and compare every file with its published digest
 ///
-/// Prints the path of the model file. A file appears under its name only when its digest matched. Without a version,
-/// the latest is fetched.
+/// Prints the path of the model file. Files appear under their names only when all digests matched. Files of an earlier
+/// version in the folder are replaced, and removed if this version does not have them; any other file there is left alone,
+/// and one that is in the way stops the pull. Without a version, the latest is fetched.
+///
+/// A version of the Python pipeline may have files without a published digest. They are fetched and named as not verified.
 #[derive(Debug, Args)]
 pub(crate) struct PullArgs {
     /// Name the model, or one version of it
@@ -186,6 +189,12 @@ pub(crate) struct PullArgs {
     /// fetched
     #[arg(long)]
     pub(crate) no_sync: bool,
+    /// Replace files that no earlier pull put into the folder, and write under names such as `.git` and `.env`
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Refuse a version that has a file without a published digest
+    #[arg(long)]
+    pub(crate) require_digests: bool,
 }
 
 /// List the versions of a model, the latest last
@@ -205,7 +214,8 @@ pub(crate) struct ShowArgs {
 
 /// Read a version's files in the bucket and compare them with their digests
 ///
-/// Nothing is written. Exits with 7 when a file is missing or damaged.
+/// Nothing is written. Exits with 7 when a file is missing or damaged, and with 9 when a file has no published digest, so
+/// that nothing can say whether its bytes are right.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
     /// Name the model, or one version of it

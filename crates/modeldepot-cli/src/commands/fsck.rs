@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Context;
 use crate::args::FsckArgs;
 use crate::error::Error;
-use crate::ui::{BAD, BOLD, GOOD, plural, size, styled};
+use crate::ui::{BAD, BOLD, GOOD, WARN, plural, size, styled};
 
 pub(crate) async fn run(args: FsckArgs, cx: &Context<'_>) -> Result<(), Error> {
     let storage = cx.storage().await?;
@@ -25,6 +25,7 @@ pub(crate) async fn run(args: FsckArgs, cx: &Context<'_>) -> Result<(), Error> {
             "files": report.files,
             "bytes": report.bytes,
             "deep": args.deep,
+            "unverified": report.unverified,
             "damaged_versions": damaged,
             "faults": faults,
         }))?;
@@ -39,8 +40,13 @@ pub(crate) async fn run(args: FsckArgs, cx: &Context<'_>) -> Result<(), Error> {
         let looked = format!("{}, {}", plural(report.versions, "version"), plural(report.files, "file"));
         let read = if args.deep { format!(", {} read in {pace}", size(report.bytes)) } else { String::new() };
         if report.faults.is_empty() {
-            let depth = if args.deep { "intact" } else { "all there" };
+            // Without a digest nothing says that a file is intact, however deep the look.
+            let depth = if args.deep && report.unverified == 0 { "intact" } else { "all there" };
             cx.ui.answer(format_args!("{} {depth}: {looked}{read}", styled(GOOD, "✓")))?;
+            if report.unverified > 0 {
+                let files = plural(report.unverified, "file");
+                cx.ui.answer(format_args!("{} {files} without a published digest: not verified", styled(WARN, "!")))?;
+            }
         } else {
             cx.ui.answer(format_args!("{} damaged of {looked}{read}", plural(damaged, "version")))?;
         }

@@ -8,13 +8,19 @@ use serde_json::json;
 use super::Context;
 use crate::args::PullArgs;
 use crate::error::Error;
-use crate::ui::{GOOD, plural, size, styled};
+use crate::ui::{GOOD, WARN, named, plural, size, some, styled};
 
 pub(crate) async fn run(args: PullArgs, cx: &Context<'_>) -> Result<(), Error> {
     let folder = args.folder.unwrap_or_else(|| PathBuf::from(args.selector.model.as_str()));
     let storage = cx.storage().await?;
     let bar = cx.ui.bar("pulling");
-    let pull = Pull { resume: !args.no_resume, sync: !args.no_sync, ..Pull::new(args.selector, folder) };
+    let pull = Pull {
+        resume: !args.no_resume,
+        sync: !args.no_sync,
+        force: args.force,
+        require_digests: args.require_digests,
+        ..Pull::new(args.selector, folder)
+    };
     let fetched = storage.download_model(&pull, &bar.progress()).await?;
     let pace = bar.pace(fetched.bytes);
     drop(bar);
@@ -22,12 +28,24 @@ pub(crate) async fn run(args: PullArgs, cx: &Context<'_>) -> Result<(), Error> {
     let manifest = &fetched.manifest;
     cx.ui.note(format_args!(
         "{} {}@{}: {}, {} in {pace}",
-        styled(GOOD, "fetched and verified"),
+        match fetched.unverified.len() {
+            0 => styled(GOOD, "fetched and verified".to_owned()).to_string(),
+            files => styled(WARN, format!("fetched, {} not verified", plural(files, "file"))).to_string(),
+        },
         manifest.model_name,
         manifest.version,
         plural(fetched.files, "file"),
         size(fetched.bytes),
     ));
+    if !fetched.unverified.is_empty() {
+        cx.ui.note(format_args!("no digest was published of {}", named(&fetched.unverified)));
+    }
+    if fetched.removed > 0 {
+        cx.ui.note(format_args!("{} of an earlier version removed", plural(fetched.removed, "file")));
+    }
+    if !fetched.left.is_empty() {
+        cx.ui.note(format_args!("left {}: changed here since an earlier pull", named(&fetched.left)));
+    }
     if fetched.kept > 0 {
         cx.ui.note(format_args!("{} were there already, from a pull that was cut off", size(fetched.kept)));
     }
@@ -46,6 +64,11 @@ pub(crate) async fn run(args: PullArgs, cx: &Context<'_>) -> Result<(), Error> {
             "fetched_bytes": fetched.bytes.saturating_sub(fetched.kept + fetched.reused),
             "kept_bytes": fetched.kept,
             "reused_bytes": fetched.reused,
+            "removed_files": fetched.removed,
+            "left_files": some(&fetched.left),
+            "verified": fetched.unverified.is_empty(),
+            "unverified": fetched.unverified.len(),
+            "unverified_files": some(&fetched.unverified),
         }));
     }
     cx.ui.answer(fetched.model_path.display())

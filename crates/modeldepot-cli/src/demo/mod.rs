@@ -186,7 +186,7 @@ async fn pull(storage: &ModelStorage, selector: &Selector, folder: &Path, steps:
     let bar = steps.begin_transfer("pull");
     let fetched = storage.download_model(&whole(selector, folder), &bar.progress()).await?;
     drop(bar);
-    let what = format!("{}, {}, every BLAKE3 as published", plural(fetched.files, "file"), size(fetched.bytes));
+    let what = format!("{}, {}, every BLAKE3 matches", plural(fetched.files, "file"), size(fetched.bytes));
     steps.done(&what, Some(fetched.bytes))
 }
 

@@ -71,7 +71,7 @@ impl<'a> Steps<'a> {
         for (command, what) in [
             ("modeldepot up", "start the S3 server, and leave it running"),
             ("modeldepot push my_model PATH", "publish a file or folder, in another terminal"),
-            ("modeldepot pull my_model", "fetch the latest version, verified"),
+            ("modeldepot pull my_model", "fetch the latest version and verify it"),
             ("modeldepot --help", "everything else"),
         ] {
             self.line(format_args!("  {command:<32} {}", styled(DIM, what)))?;

@@ -118,7 +118,7 @@ fn the_demo_with_a_file_of_ones_own() {
           14 B  mine.onnx  (model file)
                 blake3 063b689d200c16270d8f2d97c7eba23310710dd0e9e4108b5e41a9bd6a67510f
                 md5    15512197846d0c12099ce942c08785ce
-    ✓ pull     1 file, 14 B, every BLAKE3 as published ([TIME], [RATE])
+    ✓ pull     1 file, 14 B, every BLAKE3 matches ([TIME], [RATE])
     ✓ compare  byte for byte what was pushed ([TIME], [RATE])
     ✓ check    7 of 7: list versions, latest version, download, files, manifest, S3 methods, list objects ([TIME])
     ✓ damage   one byte of mine.onnx on the server's disk: 0x77 is now 0x76 ([TIME])
@@ -131,7 +131,7 @@ fn the_demo_with_a_file_of_ones_own() {
     Try it yourself:
       modeldepot up                    start the S3 server, and leave it running
       modeldepot push my_model PATH    publish a file or folder, in another terminal
-      modeldepot pull my_model         fetch the latest version, verified
+      modeldepot pull my_model         fetch the latest version and verify it
       modeldepot --help                everything else
     [exit status: 0]
     ");

@@ -203,10 +203,9 @@ fn a_link_in_the_folder_leads_nowhere() {
     std::os::unix::fs::symlink(env.path("elsewhere"), env.path("m/sub")).unwrap();
     insta::assert_snapshot!(env.run(["pull", "m"]), @r"
     ------- stderr -------
-    error: cannot use the folder `m/sub`
-    caused by: it is a link or a file, not a folder
-    hint: something else is in the way: move it, or use another folder
-    [exit status: 8]
+    error: cannot pull into `m`: `sub` is not a folder, where the version has one
+    hint: pull into another folder, or move what is there away
+    [exit status: 4]
     ");
     assert_eq!(tree(&env.path("elsewhere")), [""; 0]);
 }
@@ -218,7 +217,7 @@ fn a_file_where_the_folder_should_be() {
     insta::assert_snapshot!(env.run(["pull", "m"]), @r"
     ------- stderr -------
     error: cannot make the folder `m`
-    caused by: File exists (os error 17)
+    caused by: Not a directory (os error 20)
     hint: something else is in the way: move it, or use another folder
     [exit status: 8]
     ");

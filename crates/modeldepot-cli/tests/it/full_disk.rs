@@ -30,8 +30,8 @@ fn a_pull_onto_a_full_disk() {
     command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
     insta::assert_snapshot!(env.output(command), @r"
     ------- stderr -------
-    error: cannot reserve the space for `small/m.bin`
-    caused by: No space left on device (os error 28)
+    error: cannot put the version into `small`
+    caused by: it needs 4.2 MB, and 1.0 MB are free
     hint: free some space, or use another disk
     [exit status: 8]
     ");

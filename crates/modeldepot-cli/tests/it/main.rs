@@ -18,6 +18,7 @@ mod killed;
 mod normalised;
 mod offline;
 mod own;
+mod pulling;
 mod roundtrip;
 mod s3;
 mod secrets;

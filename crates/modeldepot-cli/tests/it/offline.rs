@@ -20,7 +20,7 @@ fn version_and_help() {
       token        Make, list and revoke the tokens of the service
       init         Make the three buckets at the endpoint
       push         Publish a model file or folder as a new version
-      pull         Fetch a version and prove that every byte is the one that was published
+      pull         Fetch a version, and compare every file with its published digest
       models       List the models with their latest versions
       versions     List the versions of a model, the latest last
       show         Show a version: its files with their digests, and its metadata

@@ -25,7 +25,7 @@ pub(super) fn section(found: &Description, headers: &HeaderMap) -> Result<Markup
     Ok(html! {
         section.card aria-labelledby="fetch" {
             h2 id="fetch" { "Fetch" }
-            (snippet("snippet-pull", "Terminal: every byte proven", &pull))
+            (snippet("snippet-pull", "Terminal: every file compared with its digest", &pull))
             (snippet("snippet-python", "Python", &python))
             (snippet("snippet-curl", "curl: the model file", &curl))
         }

@@ -68,11 +68,13 @@ fn told(state: &Job) -> Markup {
                     @if let Some(file) = &state.file { ", " bdi { (shown(file.as_str())) } }
                 }
             },
-            Some(End::Proven { unproven }) => div.notice role="status" {
-                p.good { "Verified: " (units::plural(state.files, "file")) ", " (units::size(state.bytes)) ", every byte as published." }
-                @if *unproven > 0 {
-                    p { "Of " (unproven) " no digest was published, so that only their presence was shown." }
-                }
+            Some(End::Done { unverified }) if unverified.is_empty() => div.notice role="status" {
+                p.good { "Verified: " (units::plural(state.files, "file")) ", " (units::size(state.bytes)) ", every digest matches." }
+            },
+            Some(End::Done { unverified }) => div.notice.warn role="status" {
+                p { "Not verified: " (unverified.len()) " of " (units::plural(state.files, "file")) " have no published digest, so nothing says whether their bytes are right." }
+                ul { @for file in unverified.iter().take(20) { li { bdi.mono { (shown(file.as_str())) } } } }
+                @if unverified.len() > 20 { p { "And " (unverified.len() - 20) " more." } }
             },
             Some(End::Failed(problem)) => (notice(problem)),
         }

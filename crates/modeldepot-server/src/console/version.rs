@@ -121,7 +121,7 @@ fn head(found: &Description, newest: bool) -> Markup {
                     (manifest.model_name) span.muted { "@" } (manifest.version)
                     @if newest { " " span.tag.key { "newest" } }
                     @if manifest.files.is_none() {
-                        " " span.tag title="Written by the original pipeline: no digests of its files" { "original" }
+                        " " span.tag title="Written by the Python pipeline, which publishes a digest of the model file alone" { "original" }
                     }
                 }
                 ul.facts {
@@ -186,7 +186,7 @@ fn files(found: &Description) -> Result<Markup> {
                                     }
                                     @if let Some(md5) = &file.md5 { div.digest { "MD5 " code { (md5) } } }
                                     @if file.blake3.is_none() && file.md5.is_none() {
-                                        div.digest { "no checksum was published" }
+                                        div.digest { "no published digest: cannot be verified" }
                                     }
                                 }
                                 td.number title={ (file.size) " bytes" } { (units::size(file.size)) }
@@ -250,7 +250,7 @@ fn verify(model: &ModelName, version: &Version, visitor: &Visitor) -> Markup {
     html! {
         section.card aria-labelledby="verify" {
             h2 id="verify" { "Verify" }
-            p.hint { "Reads every byte from the bucket and holds it against the manifest." }
+            p.hint { "Reads every file from the bucket and compares it with its published digest." }
             form method="post" action={ (href::version(model, version)) "/verify" } data-verify={ (href::api(model, version)) "/verify" } {
                 (visitor.token())
                 button { "Verify now" }

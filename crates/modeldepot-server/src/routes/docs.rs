@@ -243,13 +243,14 @@ fn render(api: &Value) -> Markup {
 }
 
 /// The kinds, with what to do about each.
-const KINDS: [(&str, &str); 8] = [
+const KINDS: [(&str, &str); 9] = [
     ("invalid", "Fix the input (400)."),
     ("not_found", "Check the name (404)."),
     ("conflict", "Choose another version (409)."),
     ("denied", "Fix the credentials or the policy (403; 401 without a token)."),
     ("unavailable", "Try again (503; 429 when it was too often)."),
     ("corrupt", "Do not use it; publish it again (502)."),
+    ("unverified", "No digest was published to compare it with; use it at your own risk (422)."),
     ("io", "Fix the disk of the service (500)."),
     ("internal", "Report it (500)."),
 ];

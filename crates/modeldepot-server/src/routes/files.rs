@@ -24,7 +24,7 @@ use crate::state::App;
 /// Files from this size on are fetched from the S3 endpoint itself, where that can be reached.
 const LARGE: u64 = 16 << 20;
 
-/// A file up to this size is proven whole before its first byte is sent.
+/// A file up to this size is compared with its digest before its first byte is sent.
 const SMALL: u64 = 1 << 20;
 
 /// How long a redirect leads somewhere. Time enough to begin; a transfer that has begun is not cut off.
@@ -41,7 +41,7 @@ const FILE_CSP: &str = "default-src 'none'; sandbox";
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes the query, which is read as it comes")]
 struct FileQuery {
-    /// Have the service send the file itself, proven part by part, rather than a redirect to the S3 endpoint.
+    /// Have the service send the file itself, verified part by part, rather than a redirect to the S3 endpoint.
     stream: Option<bool>,
 }
 

@@ -24,6 +24,9 @@ use crate::state::App;
 /// The least time between two events.
 const PACE: Duration = Duration::from_millis(100);
 
+/// The most files that are named.
+const SHOWN: usize = 100;
+
 /// An event.
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "describes the events, which are written as they go")]
@@ -42,8 +45,9 @@ pub(crate) struct JobDocument {
     id: String,
     model: String,
     version: String,
-    /// `running`, `verified` (every file is what was published) or `failed` (see `problem`).
-    #[schema(pattern = "^(running|verified|failed)$")]
+    /// `running`, `verified` (every file matches its published digest), `unverified` (no file is damaged as far as is known,
+    /// but `unverified_files` have no published digest) or `failed` (see `problem`).
+    #[schema(pattern = "^(running|verified|unverified|failed)$")]
     state: &'static str,
     /// Files of the version.
     files: usize,
@@ -55,9 +59,12 @@ pub(crate) struct JobDocument {
     /// The file that was begun last.
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
-    /// Files that no digest was published of, so that only their presence could be shown.
+    /// How many files have no published digest, so that nothing says whether their bytes are right.
     #[serde(skip_serializing_if = "Option::is_none")]
-    unproven: Option<usize>,
+    unverified: Option<usize>,
+    /// Their paths; the first 100.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unverified_files: Vec<String>,
     /// What is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<Document>,
@@ -65,9 +72,10 @@ pub(crate) struct JobDocument {
 
 impl JobDocument {
     fn of(job: &Job, state: &JobState) -> JobDocument {
-        let (word, unproven, problem) = match &state.end {
+        let (word, unverified, problem) = match &state.end {
             None => ("running", None, None),
-            Some(End::Proven { unproven }) => ("verified", Some(*unproven), None),
+            Some(End::Done { unverified }) if unverified.is_empty() => ("verified", Some(unverified), None),
+            Some(End::Done { unverified }) => ("unverified", Some(unverified), None),
             Some(End::Failed(problem)) => ("failed", None, Some(problem.document())),
         };
         JobDocument {
@@ -80,7 +88,8 @@ impl JobDocument {
             bytes: state.bytes,
             bytes_done: state.bytes_done,
             file: state.file.as_ref().map(ToString::to_string),
-            unproven,
+            unverified: unverified.map(Vec::len),
+            unverified_files: unverified.into_iter().flatten().take(SHOWN).map(ToString::to_string).collect(),
             problem,
         }
     }
@@ -88,7 +97,7 @@ impl JobDocument {
 
 /// Verify a version
 ///
-/// Reads every file from the bucket and compares it with its digest, in the background. While it runs, asking again
+/// Reads every file from the bucket and compares it with its published digest, in the background. While it runs, asking again
 /// returns the same job.
 #[utoipa::path(
     operation_id = "verify_version",

@@ -148,6 +148,8 @@ pub(crate) struct VersionDocument {
     files: Vec<File>,
     /// Files that are missing from the bucket, or have another size there.
     damaged: Vec<DamagedFile>,
+    /// How many of them have no published digest, so that nothing says whether their bytes are right.
+    unverified: usize,
     /// The path of the training history, where one of the files is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     history: Option<String>,
@@ -228,6 +230,7 @@ impl VersionDocument {
             files: found.files.iter().map(File::from).collect(),
             damaged: found.damaged.iter().map(DamagedFile::from).collect(),
             history: found.history().map(ToString::to_string),
+            unverified: found.unverified().len(),
             // It was parsed before, as more than this.
             manifest: serde_json::from_slice(found.record()).unwrap_or_default(),
         })

@@ -30,7 +30,7 @@ async fn a_version_is_verified_while_one_watches() {
     let seen = events(&place, &id).await;
     let (name, last) = seen.last().unwrap();
     assert_eq!((name.as_str(), &last["state"], &last["files_done"]), ("end", &json!("verified"), &json!(2)));
-    assert_eq!((&last["bytes_done"], &last["unproven"]), (&json!((20 << 20) + 2), &json!(0)));
+    assert_eq!((&last["bytes_done"], &last["unverified"]), (&json!((20 << 20) + 2), &json!(0)));
     assert!(seen[..seen.len() - 1].iter().all(|(name, _)| name == "progress"));
     let again = events(&place, &id).await;
     assert_eq!(again.len(), 1, "who comes late hears how it ended");

@@ -27,8 +27,8 @@ use super::patience;
 use super::retry::Retry;
 use super::sums::Sums;
 use crate::error::{Error, Result};
+use crate::fs;
 use crate::name::BucketName;
-use crate::place;
 use crate::settings::{Addressing, Settings, Timeouts};
 
 /// What a small object must bring a second to be waited for longer than a small request.
@@ -253,7 +253,7 @@ impl S3Client {
         on_bytes: impl Fn(u64) + Send + Sync,
     ) -> Result<u64> {
         let stored = self.get_object_metadata(bucket, key).await?;
-        let staged = place::stage_file(path, stored.size).await?;
+        let staged = fs::stage_file(path, stored.size).await?;
         let sink = Sink::File(Landing::new(staged.file(), true, Vec::new()));
         let found = self.fetch(bucket, key, stored.size, Some(&stored.etag), &sink, &on_bytes).await?;
         if let (Some(expected), Some(found)) = (stored.crc64nvme, found.crc64.map(|found| found.to_string()))

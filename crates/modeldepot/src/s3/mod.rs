@@ -43,7 +43,7 @@ pub(crate) use download::{Expected, Landing, Object, Sink};
 pub use listing::Listed;
 pub use multipart::UnfinishedUpload;
 pub use open::OpenObject;
-pub(crate) use parts::{FILES as FILES_AT_ONCE, part_size};
+pub(crate) use parts::{files_at_once, part_size};
 pub(crate) use piece::Pieces;
 pub use probe::{Capabilities, ChecksumSupport, CopySupport};
 pub(crate) use seed::Seed;

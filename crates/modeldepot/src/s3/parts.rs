@@ -18,7 +18,22 @@ const MOST_PARTS: u64 = 10_000;
 
 /// Files of one version in transfer at once. Small ones are one request each, so this is how many of those go at once
 /// before anything is known of the way.
-pub(crate) const FILES: usize = 32;
+const FILES: usize = 32;
+
+/// Returns how many files of one version are in transfer at once: fewer where a process may open few.
+pub(crate) fn files_at_once() -> usize {
+    FILES.min(descriptors() / 8)
+}
+
+/// Returns how many descriptors this process may have. Whatever is done at once is bounded by a share of them: a file
+/// that is fetched has two and a request has one, and the process is not ours alone.
+fn descriptors() -> usize {
+    #[cfg(unix)]
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    #[cfg(not(unix))]
+    let limit = None::<u64>;
+    limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX)).max(32)
+}
 
 /// Returns the length of the parts of a file of `size` bytes.
 pub(crate) fn part_size(size: u64) -> u64 {
@@ -55,10 +70,11 @@ pub(super) type Local = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 impl Limits {
     pub(super) fn new() -> Self {
         // The budget of the pool bounds them further. On a disk and two cores six are as good as any more.
-        let (up, down) = (Gauge::new(2, 6, 64), Gauge::new(2, 6, 32));
+        let most = |at_once: usize| at_once.min(descriptors() / 8);
+        let (up, down) = (Gauge::new(2, most(6), most(64)), Gauge::new(2, most(6), most(32)));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let local = Arc::new(Semaphore::new(cores));
-        Self { pool: Pool::new(), up, whole: Gauge::new(4, FILES, 2 * FILES), down, local }
+        Self { pool: Pool::new(), up, whole: Gauge::new(4, most(FILES), most(2 * FILES)), down, local }
     }
 
     /// Waits for a turn to hash a part of a local file, with memory for it: more than there are processors bring nothing,

@@ -31,7 +31,7 @@ struct Passing {
 }
 
 impl Pieces {
-    /// Returns the bytes of a range as they come. Every part that lies in it whole is proven, and so is the file by its
+    /// Returns the bytes of a range as they come. Every part that lies in it whole is verified, and so is the file by its
     /// MD5 where that is all that was published and the range is the whole of it.
     pub(crate) fn passing(
         &self,

@@ -16,7 +16,7 @@ use super::gauge::Gauge;
 use super::pool::Pool;
 use crate::digest::{Md5, Md5Stream, PartDigest, PartHasher};
 use crate::error::{Result, SourceError};
-use crate::place::read_at;
+use crate::fs::read_at;
 use crate::task::blocking;
 
 /// Hashed at once: small enough to be still in the processor's cache for the second hash. And sent at once.

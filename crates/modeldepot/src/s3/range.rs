@@ -14,7 +14,7 @@ use super::seed::PIECE;
 use super::writeback;
 use crate::digest::{PartDigest, PartExpected, PartHasher};
 use crate::error::{Error, Result};
-use crate::place::write_at;
+use crate::fs::write_at;
 use crate::task::{blocking, joined};
 
 /// Bytes that are gathered before they are hashed and written on a thread that may block.

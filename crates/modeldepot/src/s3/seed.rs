@@ -14,7 +14,7 @@ use super::client::S3Client;
 use super::download::Expected;
 use crate::digest::{PartDigest, PartExpected, PartHasher};
 use crate::error::{Error, Result};
-use crate::place::{read_at, write_at};
+use crate::fs::{read_at, write_at};
 use crate::task::{blocking, joined};
 
 /// Read at once.

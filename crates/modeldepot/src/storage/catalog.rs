@@ -72,6 +72,8 @@ pub struct Description {
     pub files: Vec<StoredFile>,
     /// Files that are missing from the bucket, or have another size there.
     pub damaged: Vec<Damaged>,
+    /// Whether the files were compared with a listing; a policy may allow reading and not listing.
+    pub(super) listed: bool,
     /// The manifest as it stands in the bucket, with whatever fields this library does not know.
     pub(super) record: Bytes,
 }
@@ -158,7 +160,13 @@ impl Description {
 
     /// Returns the sum of the sizes in bytes.
     pub fn size(&self) -> u64 {
-        self.files.iter().map(|file| file.size).sum()
+        self.files.iter().fold(0, |sum, file| sum.saturating_add(file.size))
+    }
+
+    /// Returns the files that no digest was published of. Nothing can say whether their bytes are right.
+    pub fn unverified(&self) -> Vec<ArtifactPath> {
+        let without = self.files.iter().filter(|file| file.blake3.is_none() && file.md5.is_none());
+        without.map(|file| file.path.clone()).collect()
     }
 
     /// Returns the manifest as it stands in the bucket, with whatever fields this library does not know.
@@ -342,8 +350,17 @@ impl ModelStorage {
             return Err(self.no_such_version(model, version).await?);
         };
         spent?;
-        let mut found = Description { manifest, files: Vec::new(), damaged: Vec::new(), record };
-        found.hold_against(&prefix, objects?);
+        let mut found = Description { manifest, files: Vec::new(), damaged: Vec::new(), listed: true, record };
+        match objects {
+            Ok(objects) => found.hold_against(&prefix, objects),
+            // Whoever may read a version that is named need not be allowed to list, if its manifest lists the files.
+            Err(Error::Denied { .. }) if found.manifest.files.is_some() => {
+                found.hold_against(&prefix, Vec::new());
+                found.damaged.clear();
+                found.listed = false;
+            }
+            Err(error) => return Err(error),
+        }
         if !found.damaged.is_empty() || found.manifest.files.is_none() {
             // The listing may be older than the manifest, or the version may be deleted just now.
             let (objects, spent) =

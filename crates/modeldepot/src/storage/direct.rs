@@ -4,8 +4,8 @@
 //! the manifest, so the manifest says of each file what lies in the bucket, whoever sent it. No MD5: the original cannot
 //! check such a version.
 
-use std::collections::BTreeSet;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -138,8 +138,7 @@ impl ModelStorage {
         }
         let id = Uuid::new_v7(moment(begun_at));
         // Who waits is a client of a service, which should be told soon.
-        let claimant =
-            Claimant { id, tool: &offer.tool, begun: begun_at, resumed: false, patient: false, conditions };
+        let claimant = Claimant { id, tool: &offer.tool, begun: begun_at, resumed: false, patient: false, conditions };
         let claim = match self.claim(model, &version, &claimant).await? {
             Claimed::Alone(claim) => claim,
             Claimed::Busy { by, since, rank } => {

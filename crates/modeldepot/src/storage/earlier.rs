@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::key::{ObjectKey, model_prefix};
 use crate::manifest::{FileEntry, Manifest};
 use crate::name::{ArtifactPath, Version};
-use crate::s3::{ChecksumSupport, CopySupport, Earlier, FILES_AT_ONCE, part_size};
+use crate::s3::{ChecksumSupport, CopySupport, Earlier, files_at_once, part_size};
 use crate::task::blocking;
 
 /// The newest versions whose manifests are read.
@@ -68,7 +68,7 @@ impl ModelStorage {
             let found = join_all(sources.map(|(manifest, entry)| self.look_at(file, manifest, entry, hashed))).await;
             (file.path.clone(), found.into_iter().flatten().map(Arc::new).collect())
         });
-        Ok(stream::iter(of_file.collect::<Vec<_>>()).buffer_unordered(FILES_AT_ONCE).collect().await)
+        Ok(stream::iter(of_file.collect::<Vec<_>>()).buffer_unordered(files_at_once()).collect().await)
     }
 
     /// Returns a file of an earlier version, as it is in the bucket now.

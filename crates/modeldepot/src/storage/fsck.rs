@@ -24,6 +24,8 @@ pub struct FsckReport {
     pub files: usize,
     /// Bytes read; none unless the walk was deep.
     pub bytes: u64,
+    /// Files that no digest was published of, so that nothing says whether their bytes are right.
+    pub unverified: usize,
     /// What is wrong, by model and version.
     pub faults: Vec<Fault>,
 }
@@ -93,6 +95,7 @@ impl ModelStorage {
             all.versions += one.versions;
             all.files += one.files;
             all.bytes += one.bytes;
+            all.unverified += one.unverified;
             all.faults.extend(one.faults);
             all
         }))
@@ -112,6 +115,12 @@ impl ModelStorage {
         };
         let wrong = compare(&manifest, &listed.objects, &mut report.files);
         let whole = wrong.is_empty();
+        if manifest.files.is_none() {
+            // The model file alone may have one.
+            let with =
+                |path: &&ArtifactPath| manifest.checksum.is_some() && manifest.main().is_ok_and(|main| main == **path);
+            report.unverified += listed.objects.keys().filter(|path| !with(path)).count();
+        }
         report.faults.extend(wrong.into_iter().map(|error| Fault {
             model: model.clone(),
             version: version.clone(),

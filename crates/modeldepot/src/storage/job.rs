@@ -22,7 +22,7 @@ use crate::manifest::Manifest;
 use crate::name::{ArtifactPath, Version};
 use crate::progress::Event;
 use crate::progress::Progress;
-use crate::s3::{Created, FILES_AT_ONCE, ListedObject, Pending, Sent, Upload, UploadOptions, part_size};
+use crate::s3::{Created, ListedObject, Pending, Sent, Upload, UploadOptions, files_at_once, part_size};
 
 /// A push whose files are all in the bucket. Nothing of it is visible as a version yet.
 struct Uploaded {
@@ -97,9 +97,9 @@ impl Job<'_> {
                 self.begin(file, there.contains_key(path), resumable.contains(path))
             })
             .collect();
-        let begun: Vec<(&SourceFile, Begun)> = stream::iter(begin).buffered(FILES_AT_ONCE).try_collect().await?;
+        let begun: Vec<(&SourceFile, Begun)> = stream::iter(begin).buffered(files_at_once()).try_collect().await?;
         let finish: Vec<_> = begun.into_iter().map(|(file, begun)| self.finish(file, begun)).collect();
-        let sent: Vec<(&SourceFile, Sent)> = stream::iter(finish).buffered(FILES_AT_ONCE).try_collect().await?;
+        let sent: Vec<(&SourceFile, Sent)> = stream::iter(finish).buffered(files_at_once()).try_collect().await?;
         self.uploaded(prefix, &sent).await
     }
 
@@ -304,7 +304,14 @@ impl Job<'_> {
                 (ReadBack::Published, ..) => {}
                 (ReadBack::Already, Some(theirs), _) => {
                     storage.not_being_removed(model, version).await?;
-                    return Ok(Published { manifest: theirs, already: true, kept, copied, foreign, left_out: Vec::new() });
+                    return Ok(Published {
+                        manifest: theirs,
+                        already: true,
+                        kept,
+                        copied,
+                        foreign,
+                        left_out: Vec::new(),
+                    });
                 }
                 (ReadBack::Already | ReadBack::Taken, ..) => return Err(self.taken()),
                 (ReadBack::Nothing, _, Some(error)) => return Err(error),

@@ -1,4 +1,5 @@
-//! Reading a file of a version without putting it on a disk: part by part, each proven before it is handed out.
+//! Reading a file of a version without putting it on a disk: part by part, each verified before it is handed out where a
+//! digest was published.
 
 use std::io;
 use std::ops::Range;
@@ -82,8 +83,9 @@ impl FileReader {
         part.map_err(|error| of_version(error, &self.manifest, &self.file.path))
     }
 
-    /// Returns the bytes of a range as they come, in constant memory. Parts that lie in it whole are proven on the way, and
-    /// the last bytes of a damaged one are never handed out; the rest of the range is not proven.
+    /// Returns the bytes of a range as they come, in constant memory. Parts that lie in it whole are verified on the way,
+    /// and the last bytes of a damaged one are never handed out; the rest of the range is not verified, and nothing is of a
+    /// file without a published digest.
     ///
     /// # Errors
     /// As [`FileReader::part`], in the stream, after which it ends.
@@ -94,7 +96,7 @@ impl FileReader {
         pieces.map(move |bytes| bytes.map_err(|error| of_version(error, &manifest, &path)))
     }
 
-    /// Returns the whole file, proven.
+    /// Returns the whole file, verified where a digest was published ([`Description::unverified`]).
     ///
     /// # Errors
     /// As [`FileReader::part`].

@@ -4,14 +4,15 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::ModelStorage;
 use super::catalog::StoredFile;
+use crate::digest::Blake3;
 use crate::error::{Error, Result};
 use crate::key::ObjectKey;
 use crate::manifest::Manifest;
 use crate::name::{ArtifactPath, Selector};
 use crate::progress::{Event, Progress};
-use crate::s3::{FILES_AT_ONCE, Object, Sink};
+use crate::s3::{Object, Sink, files_at_once};
 
-/// What was proven.
+/// What was verified.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verified {
     /// The version's manifest.
@@ -20,13 +21,21 @@ pub struct Verified {
     pub files: usize,
     /// Bytes read.
     pub bytes: u64,
-    /// Files that no digest was published for, so that only their presence could be shown. None but in versions
-    /// that the Python original wrote.
-    pub unproven: usize,
+    /// Files that no digest was published of, so that nothing says whether their bytes are right. None but in versions
+    /// that the Python pipeline wrote.
+    pub unverified: Vec<ArtifactPath>,
+}
+
+impl Verified {
+    /// Returns true when every file was compared with its digest.
+    pub fn is_intact(&self) -> bool {
+        self.unverified.is_empty()
+    }
 }
 
 impl ModelStorage {
-    /// Reads every file of a version from the bucket and holds it against the manifest.
+    /// Reads every file of a version from the bucket and compares it with its published digest. A file that has none is
+    /// read and reported in [`Verified::unverified`].
     ///
     /// # Errors
     /// [`Error::FileMissing`], [`Error::FilesMissing`], [`Error::WrongSize`], [`Error::WrongDigest`] for the first file that is not what was
@@ -36,15 +45,15 @@ impl ModelStorage {
         found.whole()?;
         progress.send(Event::Planned { files: found.files.len(), bytes: found.size() });
         // Collected first: a stream over a borrowing closure would make the whole future one that stays on its thread.
-        let read: Vec<_> = found.files.iter().map(|file| self.prove(&found.manifest, file, progress)).collect();
-        stream::iter(read).buffer_unordered(FILES_AT_ONCE).try_collect::<()>().await?;
-        let unproven = found.files.iter().filter(|file| file.blake3.is_none() && file.md5.is_none()).count();
-        Ok(Verified { files: found.files.len(), bytes: found.size(), unproven, manifest: found.manifest })
+        let read: Vec<_> = found.files.iter().map(|file| self.read_twice(&found.manifest, file, progress)).collect();
+        stream::iter(read).buffer_unordered(files_at_once()).try_collect::<()>().await?;
+        let unverified = found.unverified();
+        Ok(Verified { files: found.files.len(), bytes: found.size(), unverified, manifest: found.manifest })
     }
 
     /// Reads a file, and once more when its digest is wrong: what was damaged on its way is whole the second time,
     /// what is damaged in the bucket is not.
-    async fn prove(&self, manifest: &Manifest, file: &StoredFile, progress: &Progress) -> Result<()> {
+    async fn read_twice(&self, manifest: &Manifest, file: &StoredFile, progress: &Progress) -> Result<()> {
         progress.send(Event::Begun { path: file.path.clone(), bytes: file.size });
         let moved = |bytes| progress.send(Event::Moved { path: file.path.clone(), bytes });
         match self.read_file(manifest, file, &Sink::Nothing, &moved).await {
@@ -52,33 +61,35 @@ impl ModelStorage {
                 tracing::warn!(path = %file.path, "wrong digest; reading once more");
                 self.read_file(manifest, file, &Sink::Nothing, &|_| {}).await?;
             }
-            result => result?,
+            result => {
+                result?;
+            }
         }
         progress.send(Event::Finished { path: file.path.clone() });
         Ok(())
     }
 
-    /// Reads a file of a version to `sink`, and holds it against what was published as far as that can be done while it
-    /// goes by.
+    /// Reads a file of a version to `sink`, and compares it with what was published as far as that can be done while it
+    /// goes by. Returns the BLAKE3 of what came, where it was computed.
     pub(super) async fn read_file(
         &self,
         manifest: &Manifest,
         file: &StoredFile,
         sink: &Sink,
         on_bytes: &(impl Fn(u64) + Sync),
-    ) -> Result<()> {
+    ) -> Result<Option<Blake3>> {
         let (model, version) = (&manifest.model_name, &manifest.version);
         let key = ObjectKey::Artifact(model.clone(), version.clone(), file.path.clone()).to_string();
         let result = async {
             match (file.blake3, file.md5) {
                 (None, Some(expected)) if matches!(sink, Sink::Nothing) => {
                     let found = self.client.fetch_md5(&self.bucket, &key, file.size, on_bytes).await?;
-                    same("MD5", &file.path, expected, found)
+                    same("MD5", &file.path, expected, found).map(|()| None)
                 }
                 _ => {
                     let bucket = self.bucket.clone();
                     let object = Object { bucket, key, size: file.size, etag: None, expected: file.expected() };
-                    self.client.fetch_object(&object, sink, on_bytes).await.map(drop)
+                    self.client.fetch_object(&object, sink, on_bytes).await.map(|found| Some(found.blake3))
                 }
             }
         };

@@ -1,7 +1,7 @@
 //! One suite, every server: what the library needs of S3, and what it promises on it.
 
 use crate::backend::Backend;
-use crate::{client, direct, models, original, own, publish, publishable, read, transfer, upkeep};
+use crate::{client, direct, models, original, own, publish, publishable, pull, read, transfer, upkeep};
 
 /// Runs each check on each server.
 macro_rules! contract {
@@ -65,6 +65,16 @@ contract![
     publishable::what_nobody_could_read_is_not_sent,
     publishable::what_nobody_could_read_is_not_begun,
     publishable::the_time_is_the_servers,
+    pull::what_a_version_no_longer_has_goes,
+    pull::what_no_pull_put_there_is_not_replaced,
+    pull::a_folder_holds_one_model,
+    pull::names_that_programs_trust_are_refused,
+    pull::pipes_and_links_are_neither_opened_nor_followed,
+    pull::staged_files_of_others_are_not_used,
+    pull::a_manifest_that_promises_too_much_reserves_nothing,
+    pull::a_complete_folder_is_left_as_it_is,
+    pull::pulls_side_by_side_into_one_folder_all_succeed,
+    pull::what_has_no_digest_is_not_verified,
     transfer::parts_of_an_earlier_version_are_copied,
     transfer::what_is_damaged_in_an_earlier_version_is_not_copied,
     transfer::a_pull_fetches_only_what_differs,

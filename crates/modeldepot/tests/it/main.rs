@@ -18,6 +18,7 @@ mod original;
 mod own;
 mod publish;
 mod publishable;
+mod pull;
 mod read;
 mod retries;
 mod silence;

@@ -61,7 +61,7 @@ pub(crate) async fn a_folder_round_trips(b: Backend) {
     assert_eq!(fs::read(b.path("out/manifest.json")).unwrap(), b.get("m/v20251028_181858/manifest.json").await);
 
     let verified = b.storage.verify(&selector("m@v20251028_181858"), &Progress::none()).await.unwrap();
-    assert_eq!((verified.files, verified.unproven, verified.bytes), (5, 0, fetched.bytes));
+    assert_eq!((verified.files, verified.unverified.len(), verified.bytes), (5, 0, fetched.bytes));
     let models = b.storage.list_models().await.unwrap();
     assert_eq!((models.len(), models[0].versions, models[0].size), (1, 1, fetched.bytes));
 }
@@ -208,29 +208,61 @@ pub(crate) async fn every_damage_is_found_and_nothing_is_written(b: Backend) {
     assert!(content(&b.path("out")) == old && b.path("out/manifest.json").exists());
 }
 
+/// Seals a manifest as its writer would: what is wrong with it then is what it says.
+pub(crate) fn sealed(manifest: &str) -> String {
+    let at = manifest.find("\"manifest_blake3\": \"").expect("it has a seal") + 20;
+    let unsealed = [&manifest[..at], &"0".repeat(64), &manifest[at + 64..]].concat();
+    let seal = blake3::hash(unsealed.as_bytes()).to_hex();
+    [&unsealed[..at], seal.as_str(), &unsealed[at + 64..]].concat()
+}
+
 pub(crate) async fn hostile_manifests_write_nothing(b: Backend) {
     let file = b.file("m.bin", b"x");
     b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
     let good = String::from_utf8(b.get("m/v1/manifest.json").await).unwrap();
+    // Sealing changes nothing: what is refused below is refused for what it says.
+    assert_eq!(sealed(&good), good);
+    let entry = |path: &str, size: u64| {
+        let blake3 = blake3::hash(b"x").to_hex();
+        format!("\"files\": [\n    {{\"path\": \"{path}\", \"size\": {size}, \"blake3\": \"{blake3}\"}},")
+    };
+    let with = |path: &str, size: u64| good.replace("\"files\": [", &entry(path, size));
+    let harmless = sealed(&with("other.bin", 1));
+    b.put("m/v1/other.bin", b"x").await;
+    b.put("m/v1/manifest.json", harmless.as_bytes()).await;
+    b.pull("m", "harmless").await.expect("a file more is no reason to refuse");
     let hostile = [
-        "no json".to_owned(),
-        good.replace("\"checksum\": \"", "\"checksum\": \"zz"),
-        good.replace("\"path\": \"m.bin\"", "\"path\": \"../m.bin\""),
-        good.replace("\"path\": \"m.bin\"", "\"path\": \"/tmp/m.bin\""),
-        good.replace("m/v1/m.bin", "m/v1/../../m.bin"),
-        good.replace("\"version\": \"1\"", "\"version\": \"2\""),
-        good.replace("\"model_name\": \"m\"", "\"model_name\": \"other\""),
-        good.replace("\"model_file\"", "\"model_fail\""),
+        ("no json".to_owned(), "it is not a manifest"),
+        (sealed(&good.replace("\"checksum\": \"", "\"checksum\": \"zz")), "it is not a manifest"),
+        (sealed(&good.replace("\"path\": \"m.bin\"", "\"path\": \"../m.bin\"")), "it is not a manifest"),
+        (sealed(&good.replace("\"path\": \"m.bin\"", "\"path\": \"/tmp/m.bin\"")), "it is not a manifest"),
+        (sealed(&with("../m.bin", 1)), "it is not a manifest"),
+        (sealed(&with("m.bin", 1)), "twice"),
+        (sealed(&with("m.bin/x", 1)), "both as a file and as a folder"),
+        (sealed(&with("manifest.json", 1)), "it is not a manifest"),
+        (sealed(&with("huge.bin", u64::MAX)), "more than S3 can store"),
+        (sealed(&good.replace("m/v1/m.bin", "m/v1/../../m.bin")), "outside the version"),
+        (sealed(&good.replace("m/v1/m.bin", "m/v1/n.bin")), "not among its files"),
+        (sealed(&good.replace("\"version\": \"1\"", "\"version\": \"2\"")), "it says it is of"),
+        (sealed(&good.replace("\"model_name\": \"m\"", "\"model_name\": \"other\"")), "it says it is of"),
+        (sealed(&good.replace("\"model_file\"", "\"model_fail\"")), "it is not a manifest"),
+        (
+            good.replace("\"architecture\": \"resnet18\"", "\"architecture\": \"resnet19\""),
+            "not those that were published",
+        ),
     ];
-    for manifest in hostile {
+    for (manifest, why) in hostile {
         assert_ne!(manifest, good);
         b.put("m/v1/manifest.json", manifest.as_bytes()).await;
+        let said = modeldepot::causes(&b.pull("m", "out").await.unwrap_err()).join(": ");
+        assert!(said.contains(why), "refused for another reason: {said}");
         let error = b.pull("m", "out").await.unwrap_err();
         assert!(matches!(&error, Error::Manifest { key, .. } if key == "m/v1/manifest.json"), "{error:?}");
         assert_eq!(error.kind(), ErrorKind::Corrupt);
         assert!(!b.path("out").exists());
     }
-    b.put("m/v1/manifest.json", good.replace("\"format_version\": 1", "\"format_version\": 99").as_bytes()).await;
+    let newer = sealed(&good.replace("\"format_version\": 1", "\"format_version\": 99"));
+    b.put("m/v1/manifest.json", newer.as_bytes()).await;
     let error = b.storage.describe(&selector("m")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid, "a newer layout is not damage: {error:?}");
 }

@@ -26,7 +26,7 @@ pub(crate) async fn its_versions_are_read_and_verified(b: Backend) {
     let selector: Selector = "plant_classifier".parse().unwrap();
 
     let verified = b.storage.verify(&selector, &Progress::none()).await.unwrap();
-    assert_eq!((verified.files, verified.unproven, verified.bytes), (2, 1, 5));
+    assert_eq!((verified.files, verified.unverified.len(), verified.bytes), (2, 1, 5));
     let fetched = b.pull(&selector.to_string(), "out").await.unwrap();
     assert_eq!(std::fs::read(&fetched.model_path).unwrap(), b"abc");
     assert_eq!(std::fs::read(b.path("out/training_history.json")).unwrap(), b"{}");

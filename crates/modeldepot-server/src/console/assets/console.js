@@ -376,9 +376,10 @@ for (const form of all("form[data-verify]")) {
       events.close();
       button.disabled = false;
       const job = JSON.parse(event.data);
-      const without = job.unproven ? `; of ${job.unproven} no digest was published, so that only their presence was shown` : "";
       if (job.state === "verified") {
-        shown.end(true, `Verified: ${job.files} ${job.files === 1 ? "file" : "files"}, ${size(job.bytes)}, every byte as published${without}.`);
+        shown.end(true, `Verified: ${job.files} ${job.files === 1 ? "file" : "files"}, ${size(job.bytes)}, every digest matches.`);
+      } else if (job.state === "unverified") {
+        shown.end(false, `Not verified: ${job.unverified} of ${job.files} ${job.files === 1 ? "file" : "files"} have no published digest, so nothing says whether their bytes are right.`);
       } else {
         shown.end(false, `Not what was published: ${problem(job.problem)}`);
       }

@@ -1,0 +1,117 @@
+//! Files on this machine: the one way to write one, resolved inside its folder.
+//!
+//! A file appears under its name only when it is complete. What is staged and not put in place goes with its value.
+
+mod atomic_file;
+#[cfg(unix)]
+#[path = "dir_unix.rs"]
+mod dir;
+#[cfg(windows)]
+#[path = "dir_windows.rs"]
+mod dir;
+mod folder;
+#[cfg(test)]
+pub(crate) mod fuse;
+mod staging;
+
+use std::fs::File;
+use std::io;
+
+pub(crate) use atomic_file::stage_file;
+pub(crate) use folder::{Folder, Seen, Stamp};
+pub(crate) use staging::{Staged, Staging};
+
+/// What every name that modeldepot gives to files of its own begins with. No file of a version may have it.
+pub(crate) const OWN: &str = ".modeldepot";
+
+/// What lies under a name. Links are not followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) kind: Kind,
+    pub(crate) size: u64,
+    pub(crate) stamp: Stamp,
+}
+
+/// What kind of thing lies under a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+    /// A symbolic link.
+    Link,
+    /// A named pipe, a socket or a device. Opening one may hang, or do something.
+    Special,
+}
+
+/// Reads exactly `bytes` from `offset`, wherever others write at the same time.
+pub(crate) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset);
+    #[cfg(windows)]
+    {
+        let (mut bytes, mut offset) = (bytes, offset);
+        while !bytes.is_empty() {
+            match std::os::windows::fs::FileExt::seek_read(file, bytes, offset)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                n => (bytes, offset) = (&mut bytes[n..], offset + n as u64),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes `bytes` at `offset`, wherever others write at the same time.
+pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileExt::write_all_at(file, bytes, offset);
+    #[cfg(windows)]
+    {
+        let (mut bytes, mut offset) = (bytes, offset);
+        while !bytes.is_empty() {
+            let n = std::os::windows::fs::FileExt::seek_write(file, bytes, offset)?;
+            (bytes, offset) = (&bytes[n..], offset + n as u64);
+        }
+        Ok(())
+    }
+}
+
+/// Takes the space now: a full disk should be known before the first byte is fetched, not after the last.
+#[cfg(target_os = "linux")]
+fn reserve(file: &File, size: u64) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::io::Errno;
+
+    if size == 0 {
+        return Ok(());
+    }
+    match fallocate(file, FallocateFlags::empty(), 0, size) {
+        // Not every file system can reserve.
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => file.set_len(size),
+        result => Ok(result?),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn reserve(file: &File, size: u64) -> io::Result<()> {
+    file.set_len(size)
+}
+
+/// Lets everybody run the file who may read it, as the process's umask has it. The one place that sets a mode.
+pub(crate) fn make_executable(file: &File) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = file.metadata()?.permissions().mode();
+        file.set_permissions(std::fs::Permissions::from_mode(mode | ((mode & 0o444) >> 2)))?;
+    }
+    #[cfg(not(unix))]
+    let _ = file;
+    Ok(())
+}
+
+/// Returns a hidden name that nothing else has.
+fn fresh_name() -> String {
+    format!("{OWN}-{}.part", uuid::Uuid::new_v4().simple())
+}

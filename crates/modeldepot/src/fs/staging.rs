@@ -1,0 +1,319 @@
+//! Where a pull keeps what it fetches until all of it is there: a hidden folder in the target folder, which nobody else
+//! may write to.
+//!
+//! One that a pull left when it was cut off is found by the next. One that another process uses, or that another user
+//! could have put something into, is left alone, and a new one of a name of its own is taken.
+
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::dir::Dir;
+use super::folder::Folder;
+use super::{OWN, fresh_name, reserve};
+use crate::error::{Error, Result};
+use crate::name::ArtifactPath;
+
+/// The folder that a later pull finds again.
+const SHARED: &str = "staging";
+
+/// More files than this are synced with all else that their file system has to write.
+const MANY: usize = 16;
+
+/// An open staging folder.
+pub(crate) struct Staging {
+    folder: Arc<Folder>,
+    dir: Dir,
+    name: String,
+    /// Whether what is not finished is of use to a later pull.
+    keep: AtomicBool,
+    resumes: bool,
+}
+
+/// A file in a staging folder, with its full length reserved.
+pub(crate) struct Staged {
+    staging: Arc<Staging>,
+    name: String,
+    /// None once it was closed.
+    file: Option<Arc<File>>,
+    /// What it is called in messages.
+    shown: PathBuf,
+    resumes: bool,
+    begun: bool,
+    landed: AtomicBool,
+    placed: bool,
+}
+
+impl Staging {
+    /// Opens the staging folder that an earlier pull left, or makes one.
+    pub(crate) fn open(folder: Arc<Folder>, resume: bool) -> Result<Arc<Staging>> {
+        let failed = Error::io("write a file in", folder.root());
+        let shared = if resume { Self::shared(&folder.dir) } else { None };
+        let found = shared.map_or_else(|| Self::fresh(&folder.dir), Ok);
+        let (name, dir, resumes) = found.map_err(failed)?;
+        Ok(Arc::new(Staging { folder, dir, name, keep: AtomicBool::new(resumes), resumes }))
+    }
+
+    fn shared(root: &Dir) -> Option<(String, Dir, bool)> {
+        let name = format!("{OWN}-{SHARED}");
+        match root.make(&name, true) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return None,
+            _ => {}
+        }
+        let dir = root.enter(&name).ok()?;
+        // Its last user may have removed it between the two.
+        let ours = dir.is_ours() && dir.try_lock().unwrap_or(false) && dir.is_at(root, &name);
+        ours.then_some((name, dir, true))
+    }
+
+    fn fresh(root: &Dir) -> io::Result<(String, Dir, bool)> {
+        let name = format!("{OWN}-{SHARED}-{}", uuid::Uuid::new_v4().simple());
+        root.make(&name, true)?;
+        let dir = root.enter(&name)?;
+        let _ = dir.try_lock();
+        Ok((name, dir, false))
+    }
+
+    /// Makes room for a file of `size` bytes. With a `name` for its content, what an earlier pull of the same brought is
+    /// found again. With `reserve`, the space is taken at once.
+    pub(crate) fn stage(
+        self: &Arc<Self>,
+        path: &ArtifactPath,
+        size: u64,
+        name: Option<String>,
+        whole: bool,
+    ) -> Result<Staged> {
+        let shown = self.folder.shown(path.as_str());
+        let failed = |error| Error::io("write a file in", self.folder.root())(error);
+        let again = name.filter(|_| self.resumes).map(|name| format!("{name}.part"));
+        let found = again.clone().and_then(|name| Some((self.dir.open_file(&name, true).ok()?, name)));
+        let (file, name, resumes) = match (found.filter(|(file, _)| self.dir.owns(file)), again) {
+            (Some((file, name)), _) => (file, name, true),
+            (None, Some(name)) => match self.dir.create(&name) {
+                Ok(file) => (file, name, true),
+                // Not a file of our own.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.anonymous().map_err(failed)?,
+                Err(error) => return Err(failed(error)),
+            },
+            (None, None) => self.anonymous().map_err(failed)?,
+        };
+        let begun = resumes && file.metadata().is_ok_and(|found| found.len() > 0);
+        let file = Some(Arc::new(file));
+        let landed = AtomicBool::new(false);
+        let staging = Arc::clone(self);
+        let staged = Staged { staging, name, file, shown, resumes, begun, landed, placed: false };
+        let taken = if whole { reserve(&staged.file(), size) } else { staged.file().set_len(size) };
+        taken.map_err(|error| {
+            // It would be in the way on a disk that is full.
+            self.keep_nothing();
+            Error::io("reserve the space for", &staged.shown)(error)
+        })?;
+        Ok(staged)
+    }
+
+    fn anonymous(&self) -> io::Result<(File, String, bool)> {
+        let name = fresh_name();
+        Ok((self.dir.create(&name)?, name, false))
+    }
+
+    /// Lets nothing stay of files that are not finished: what they were to be is damaged.
+    pub(crate) fn keep_nothing(&self) {
+        self.keep.store(false, Ordering::Relaxed);
+    }
+
+    /// Returns the bytes that an earlier pull has reserved here.
+    pub(crate) fn reserved(&self) -> u64 {
+        let names = self.dir.names().unwrap_or_default();
+        names.iter().filter_map(|name| Some(self.dir.look(name).ok()??.size)).sum()
+    }
+
+    /// Makes the bytes of files durable.
+    pub(crate) fn sync<'a>(&self, files: impl ExactSizeIterator<Item = &'a Staged>) -> Result<()> {
+        if files.len() > MANY && self.dir.sync_all_files().map_err(Error::io("sync", self.folder.root()))? {
+            return Ok(());
+        }
+        for staged in files {
+            let synced = match &staged.file {
+                Some(file) => file.sync_all(),
+                None => self.dir.open_file(&staged.name, true).and_then(|file| file.sync_all()),
+            };
+            synced.map_err(Error::io("sync", &staged.shown))?;
+        }
+        Ok(())
+    }
+
+    /// Removes what earlier pulls left here, once a pull is done: it is of no more use.
+    pub(crate) fn sweep(&self) {
+        for name in self.dir.names().unwrap_or_default() {
+            let _ = self.dir.remove_file(&name);
+        }
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        // It stays if anything is in it.
+        let _ = self.folder.dir.remove_folder(&self.name);
+        self.folder.abandon();
+    }
+}
+
+impl Staged {
+    /// Returns the open file, to write at offsets.
+    ///
+    /// # Panics
+    /// When it was closed.
+    pub(crate) fn file(&self) -> Arc<File> {
+        Arc::clone(self.file.as_ref().expect("it is open"))
+    }
+
+    /// Closes the file. A version may have more files than a process may hold open.
+    pub(crate) fn close(&mut self) {
+        self.file = None;
+    }
+
+    /// Returns true when an earlier pull of the same may have left something in it.
+    pub(crate) fn was_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Notes that something has landed, so that it is worth resuming from here.
+    pub(crate) fn landed(&self) {
+        self.landed.store(true, Ordering::Relaxed);
+    }
+
+    /// Gives the file its name. Without `replace`, only if nothing has it. Returns the folders to sync.
+    pub(crate) fn place(&mut self, path: &ArtifactPath, replace: bool) -> Result<std::collections::BTreeSet<String>> {
+        let folders = self.staging.folder.place(&self.staging.dir, &self.name, path, replace)?;
+        self.placed = true;
+        Ok(folders)
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        let keep = self.resumes && self.staging.keep.load(Ordering::Relaxed);
+        if !self.placed && !(keep && (self.begun || self.landed.load(Ordering::Relaxed))) {
+            let _ = self.staging.dir.remove_file(&self.name);
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    use std::path::Path;
+
+    use super::*;
+    use crate::fs::write_at;
+
+    fn open(root: &Path) -> Arc<Staging> {
+        Staging::open(Arc::new(Folder::make(root).unwrap()), true).unwrap()
+    }
+
+    fn stage(staging: &Arc<Staging>, bytes: &[u8]) -> Staged {
+        let staged = staging.stage(&"f".parse().unwrap(), bytes.len() as u64, Some("x".to_owned()), true).unwrap();
+        write_at(&staged.file(), bytes, 0).unwrap();
+        staged.landed();
+        staged
+    }
+
+    #[test]
+    fn what_was_cut_off_is_found_again_by_its_owner_alone() {
+        let temp = tempfile::tempdir().unwrap();
+        drop(stage(&open(temp.path()), b"abc"));
+        let part = temp.path().join(".modeldepot-staging/x.part");
+        assert_eq!(fs::read(&part).unwrap(), b"abc");
+        let folder = fs::metadata(part.parent().unwrap()).unwrap();
+        assert_eq!(folder.mode() & 0o777, 0o700);
+        let first = open(temp.path());
+        assert!(stage(&first, b"abc").was_begun());
+        let second = open(temp.path());
+        assert!(!stage(&second, b"abc").was_begun(), "the first one works there");
+        drop(second);
+        let mut done = stage(&first, b"abc");
+        done.place(&"f".parse().unwrap(), false).unwrap();
+        drop((done, first));
+        let names: Vec<_> = fs::read_dir(temp.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["f"]);
+    }
+
+    /// Whoever may write to the folder that a version is pulled into waits there for the pull.
+    #[test]
+    fn what_others_put_there_is_left_alone() {
+        let traps: [(&str, fn(&Path)); 5] = [
+            ("a folder that others may write to", |at| {
+                fs::create_dir(at).unwrap();
+                fs::write(at.join("x.part"), "trap").unwrap();
+                fs::set_permissions(at, fs::Permissions::from_mode(0o777)).unwrap();
+            }),
+            ("a link to another folder", |at| {
+                let other = at.with_file_name("other");
+                fs::create_dir(&other).unwrap();
+                std::os::unix::fs::symlink(other, at).unwrap();
+            }),
+            ("a file", |at| fs::write(at, "trap").unwrap()),
+            ("a link in our folder", |at| {
+                fs::create_dir(at).unwrap();
+                fs::set_permissions(at, fs::Permissions::from_mode(0o700)).unwrap();
+                let other = at.with_file_name("other");
+                fs::write(&other, "trap").unwrap();
+                std::os::unix::fs::symlink(&other, at.join("x.part")).unwrap();
+            }),
+            ("a second name of another file", |at| {
+                fs::create_dir(at).unwrap();
+                fs::set_permissions(at, fs::Permissions::from_mode(0o700)).unwrap();
+                let other = at.with_file_name("other");
+                fs::write(&other, "trap").unwrap();
+                fs::hard_link(&other, at.join("x.part")).unwrap();
+            }),
+        ];
+        for (what, trap) in traps {
+            let temp = tempfile::tempdir().unwrap();
+            trap(&temp.path().join(".modeldepot-staging"));
+            let staging = open(temp.path());
+            let mut staged = stage(&staging, b"abc");
+            assert!(!staged.was_begun(), "{what}");
+            staged.place(&"f".parse().unwrap(), false).unwrap();
+            let placed = fs::symlink_metadata(temp.path().join("f")).unwrap();
+            assert!(placed.is_file() && placed.nlink() == 1, "{what}");
+            let other = temp.path().join("other");
+            if other.is_file() {
+                assert_eq!(fs::read(&other).unwrap(), b"trap", "{what}");
+            } else if other.is_dir() {
+                assert_eq!(fs::read_dir(&other).unwrap().count(), 0, "{what}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_of_another_user_is_left_alone() {
+        let temp = tempfile::tempdir().unwrap();
+        let at = temp.path().join(".modeldepot-staging");
+        fs::create_dir(&at).unwrap();
+        fs::set_permissions(&at, fs::Permissions::from_mode(0o700)).unwrap();
+        fs::write(at.join("x.part"), "trap").unwrap();
+        fs::set_permissions(at.join("x.part"), fs::Permissions::from_mode(0o666)).unwrap();
+        if std::os::unix::fs::chown(at.join("x.part"), Some(4711), None).is_err() {
+            eprintln!("skipped: only root gives files away");
+            return;
+        }
+        for whose in ["the file", "the folder"] {
+            let staging = open(temp.path());
+            let mut staged = stage(&staging, b"abc");
+            staged.place(&"f".parse().unwrap(), true).unwrap();
+            let placed = fs::metadata(temp.path().join("f")).unwrap();
+            assert_eq!((placed.uid(), placed.mode() & 0o022), (us(), 0), "{whose} is another's");
+            assert_eq!(fs::read(at.join("x.part")).unwrap(), b"trap", "{whose} is another's");
+            std::os::unix::fs::chown(at.join("x.part"), Some(us()), None).unwrap();
+            std::os::unix::fs::chown(&at, Some(4711), None).unwrap();
+        }
+    }
+
+    fn us() -> u32 {
+        rustix::process::geteuid().as_raw()
+    }
+}

@@ -1,0 +1,242 @@
+//! Pulling a version into a folder: planned before anything is fetched, verified before it is in place.
+
+mod fetch;
+mod local;
+mod owned;
+mod plan;
+mod switch;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::ModelStorage;
+use super::catalog::{Description, StoredFile};
+use crate::error::{Error, Result};
+use crate::fs::{Folder, Staging, Stamp};
+use crate::manifest::Manifest;
+use crate::name::{ArtifactPath, Selector};
+use crate::progress::{Event, Progress};
+use crate::s3::files_at_once;
+use crate::task::blocking;
+use local::Local;
+use owned::{Owned, Present};
+pub(crate) use plan::said;
+use plan::{Found, Plan, Step, plan};
+pub use plan::{Obstacle, ObstacleKind};
+use switch::Switch;
+
+/// A version to fetch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pull {
+    /// The version.
+    pub selector: Selector,
+    /// The folder to put it into. It is made if it is missing.
+    pub folder: PathBuf,
+    /// Whether to use what is there: of a fetch of the same that was cut off, and of an older version in the folder.
+    /// And whether to let the next fetch do so.
+    pub resume: bool,
+    /// Whether the files are to be durable before they appear. Without, a host that loses its power may find files under
+    /// their names with other bytes than were fetched.
+    pub sync: bool,
+    /// Whether to replace what earlier pulls did not put into the folder, and to write under names as `.git` and `.env`.
+    pub force: bool,
+    /// Whether to refuse a version that has a file without a published digest.
+    pub require_digests: bool,
+}
+
+impl Pull {
+    /// A fetch as it should be: resuming, durable, and replacing nothing but files of earlier pulls.
+    pub fn new(selector: Selector, folder: impl Into<PathBuf>) -> Self {
+        Self { selector, folder: folder.into(), resume: true, sync: true, force: false, require_digests: false }
+    }
+}
+
+/// What was fetched.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fetched {
+    /// The version's manifest, which now lies in the folder as well.
+    pub manifest: Manifest,
+    /// The folder.
+    pub folder: PathBuf,
+    /// Where the model file lies.
+    pub model_path: PathBuf,
+    /// Files of the version, the manifest not counted.
+    pub files: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Bytes of them that were there already, from a fetch that was cut off.
+    pub kept: u64,
+    /// Bytes of them that were there already, in the folder's files of the same names.
+    pub reused: u64,
+    /// Files of an earlier version that were removed, since this version does not have them.
+    pub removed: usize,
+    /// Files of an earlier version that this one does not have, and that stay: they were changed since.
+    pub left: Vec<ArtifactPath>,
+    /// Files that no digest was published of. They are as the bucket has them, which nothing says is right.
+    pub unverified: Vec<ArtifactPath>,
+}
+
+/// A folder as it was found, and what is to be done in it.
+struct Survey {
+    /// None when it does not exist.
+    folder: Option<Arc<Folder>>,
+    local: Local,
+    plan: Plan,
+    /// Whether all is as it should be, and nothing is to be written.
+    complete: bool,
+}
+
+impl ModelStorage {
+    /// Fetches a version into a folder: the model file, the additional files and the manifest, at their relative
+    /// paths.
+    ///
+    /// What lies in the folder is looked at before anything is fetched. Files that an earlier pull put there are
+    /// replaced, and removed if this version does not have them and they are unchanged; nothing else is touched unless
+    /// [`Pull::force`] says so.
+    ///
+    /// Every file is compared with its digest before any appears under its name. What is damaged is fetched once more;
+    /// is it damaged again, nothing of the version is put in place. What a fetch that was cut off brought is kept in a
+    /// hidden folder, and the next one resumes from there. A file that is in the folder already is not fetched, and of
+    /// one that differs only the parts that do.
+    ///
+    /// # Errors
+    /// As [`ModelStorage::verify`]; [`Error::InTheWay`] and [`Error::OtherModel`] when the folder holds what no earlier
+    /// pull put there; [`Error::Unverified`] with [`Pull::require_digests`]; and [`Error::Io`] when the folder cannot be
+    /// written.
+    pub async fn download_model(&self, pull: &Pull, progress: &Progress) -> Result<Fetched> {
+        let found = self.describe(&pull.selector).await?;
+        let main = found.main()?;
+        let unverified = found.unverified();
+        if pull.require_digests && !unverified.is_empty() {
+            let (model, version) = (found.manifest.model_name.clone(), found.manifest.version.clone());
+            return Err(Error::Unverified { model, version, files: unverified });
+        }
+        // Nothing is fetched of a version that cannot be complete.
+        found.whole()?;
+        progress.send(Event::Planned { files: found.files.len(), bytes: found.size() });
+        let found = Arc::new(found);
+        let survey = self.survey(&found, pull, progress).await?;
+        let mut fetched = Fetched {
+            folder: pull.folder.clone(),
+            model_path: pull.folder.join(main.as_str()),
+            files: found.files.len(),
+            bytes: found.size(),
+            kept: 0,
+            reused: found.files.iter().filter(|file| survey.keeps(&file.path)).map(|file| file.size).sum(),
+            removed: 0,
+            left: Vec::new(),
+            unverified,
+            manifest: found.manifest.clone(),
+        };
+        if survey.complete {
+            return Ok(fetched);
+        }
+        let Survey { folder, local, plan, .. } = survey;
+        let (root, resume) = (pull.folder.clone(), pull.resume);
+        let (folder, staging) = blocking(move || {
+            let folder = folder.map_or_else(|| Folder::make(&root).map(Arc::new), Ok)?;
+            let staging = Staging::open(Arc::clone(&folder), resume)?;
+            Ok((folder, staging))
+        })
+        .await?;
+        let files = match self.fetch_files(&found, &folder, &staging, &plan, pull, progress).await {
+            Ok(files) => files,
+            Err(error) => {
+                // Whoever was about to put a file there when all was given up may still be at it, and takes it away.
+                for _ in 0..200 {
+                    if Arc::strong_count(&staging) == 1 {
+                        break;
+                    }
+                    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                }
+                return Err(error);
+            }
+        };
+        for file in &files {
+            fetched.kept += file.kept;
+            fetched.reused += file.reused;
+        }
+        let switch = Switch { folder, staging, found, local, force: pull.force, resume, sync: pull.sync };
+        let done = blocking(move || switch.run(files)).await?;
+        (fetched.removed, fetched.left) = (done.removed, done.left);
+        Ok(fetched)
+    }
+
+    /// Looks at the path of a file, and compares a regular file there with the published digest.
+    async fn look(
+        &self,
+        folder: &Arc<Folder>,
+        file: &StoredFile,
+        owned: &Arc<Owned>,
+    ) -> Result<(ArtifactPath, (Found, Option<Stamp>))> {
+        let (here, of, known) = (Arc::clone(folder), file.clone(), Arc::clone(owned));
+        let expected = file.expected();
+        let read = expected.is_none();
+        let (mut found, stamp, opened) = blocking(move || {
+            let (found, stamp) = local::look(&here, &of, &known, &Local::new(), read)?;
+            let opened = match found {
+                Found::File if !read => here.open(of.path.as_str()).ok(),
+                _ => None,
+            };
+            Ok((found, stamp, opened))
+        })
+        .await?;
+        if let (Some(expected), Some(opened)) = (expected, opened)
+            && self.client.holds(&Arc::new(opened), file.size, &expected).await?
+        {
+            found = Found::Same;
+        }
+        Ok((file.path.clone(), (found, stamp)))
+    }
+
+    /// Looks at the folder, reads what of it may be of the version, and plans. Writes nothing.
+    async fn survey(&self, found: &Arc<Description>, pull: &Pull, progress: &Progress) -> Result<Survey> {
+        let (root, model, force) = (pull.folder.clone(), found.manifest.model_name.clone(), pull.force);
+        let opened = blocking(move || {
+            let Some(folder) = Folder::find(&root)? else { return Ok(None) };
+            let owned = Owned::read(&folder, &model, force)?;
+            Ok(Some((Arc::new(folder), Arc::new(owned))))
+        })
+        .await?;
+        let Some((folder, owned)) = opened else {
+            let local: Local = found.files.iter().map(|file| (file.path.clone(), (Found::Absent, None))).collect();
+            let plan = planned(&local, None, pull.force, &pull.folder)?;
+            return Ok(Survey { folder: None, local, plan, complete: false });
+        };
+        // Collected first: a stream over a borrowing closure would make the whole future one that stays on its thread.
+        let looks: Vec<_> = found.files.iter().map(|file| self.look(&folder, file, &owned)).collect();
+        let local: Local = stream::iter(looks).buffer_unordered(files_at_once()).try_collect().await?;
+        let mut plan = planned(&local, Some(&owned), pull.force, &pull.folder)?;
+        if !pull.resume {
+            // Fetched all the same, and put where the same bytes are.
+            plan.steps.values_mut().filter(|step| **step == Step::Keep).for_each(|step| *step = Step::Replace);
+        }
+        for file in found.files.iter().filter(|file| plan.steps.get(&file.path) == Some(&Step::Keep)) {
+            progress.send(Event::Begun { path: file.path.clone(), bytes: file.size });
+            progress.send(Event::Moved { path: file.path.clone(), bytes: file.size });
+            progress.send(Event::Finished { path: file.path.clone() });
+        }
+        let complete = plan.steps.values().all(|step| *step == Step::Keep)
+            && plan.obsolete.is_empty()
+            && !(owned.recorded && found.manifest.files.is_some())
+            && owned.manifest == Present::Manifest(found.record.to_vec());
+        Ok(Survey { folder: Some(folder), local, plan, complete })
+    }
+}
+
+impl Survey {
+    fn keeps(&self, path: &ArtifactPath) -> bool {
+        self.plan.steps.get(path) == Some(&Step::Keep)
+    }
+}
+
+/// Plans, and says all that is in the way.
+fn planned(local: &Local, owned: Option<&Owned>, force: bool, folder: &std::path::Path) -> Result<Plan> {
+    let found = local.iter().map(|(path, (found, _))| (path.clone(), found.clone())).collect();
+    let owned = owned.map(Owned::paths).unwrap_or_default();
+    plan(&found, &owned, force).map_err(|obstacles| Error::InTheWay { folder: folder.to_owned(), obstacles })
+}

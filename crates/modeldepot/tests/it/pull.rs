@@ -1,0 +1,302 @@
+//! Checks of what a pull does to a folder: it replaces and removes what earlier pulls put there, and nothing else.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use modeldepot::{Error, ErrorKind, ObstacleKind, Progress, Pull, Result};
+
+use crate::backend::{Backend, bytes, push};
+
+/// All files below a folder, by name.
+fn names(folder: &Path) -> Vec<String> {
+    let (mut names, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(&next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.is_symlink() {
+                folders.push(path);
+            } else {
+                names.push(path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    names.sort();
+    names
+}
+
+/// Publishes a version of a few files.
+async fn publish(b: &Backend, model: &str, version: &str, files: &[(&str, &[u8])]) {
+    let folder = format!("{model}-{version}");
+    for (path, bytes) in files {
+        b.file(&format!("{folder}/{path}"), bytes);
+    }
+    b.storage.upload_model(push(model, Some(version), &b.path(&folder), &[]), &Progress::none()).await.unwrap();
+}
+
+/// Returns what is in the way of a pull, which writes nothing then.
+async fn in_the_way(b: &Backend, selector: &str, folder: &str) -> Vec<(String, ObstacleKind)> {
+    let before = b.path(folder).exists().then(|| names(&b.path(folder)));
+    // Within a second: nothing waits for what is in the way.
+    let pulled = tokio::time::timeout(Duration::from_secs(20), b.pull(selector, folder)).await.unwrap();
+    let error = pulled.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    assert_eq!(b.path(folder).exists().then(|| names(&b.path(folder))), before, "it wrote something");
+    match error {
+        Error::InTheWay { obstacles, .. } => obstacles.into_iter().map(|one| (one.path, one.what)).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn forced(b: &Backend, selector: &str, folder: &str) -> Result<modeldepot::Fetched> {
+    let pull = Pull { force: true, ..Pull::new(selector.parse().unwrap(), b.path(folder)) };
+    b.storage.download_model(&pull, &Progress::none()).await
+}
+
+pub(crate) async fn what_a_version_no_longer_has_goes(b: Backend) {
+    let shards = |n: usize, seed: u64| -> Vec<(String, Vec<u8>)> {
+        (1..=n).map(|i| (format!("model-0000{i}-of-0000{n}.bin"), bytes(9 << 20, seed + i as u64))).collect()
+    };
+    for (version, files) in [("1", shards(3, 1)), ("2", shards(2, 10))] {
+        let files: Vec<(&str, &[u8])> = files.iter().map(|(path, bytes)| (path.as_str(), &bytes[..])).collect();
+        publish(&b, "m", version, &files).await;
+    }
+    assert_eq!(b.pull("m@1", "out").await.unwrap().removed, 0);
+    b.file("out/notes.txt", b"mine");
+    let fetched = b.pull("m@2", "out").await.unwrap();
+    assert_eq!((fetched.removed, fetched.left), (3, vec![]));
+    let two = ["manifest.json", "model-00001-of-00002.bin", "model-00002-of-00002.bin", "notes.txt"];
+    assert_eq!(names(&b.path("out")), two);
+    // Changed since, it is the user's.
+    b.file("out/model-00001-of-00002.bin", b"tuned");
+    let fetched = b.pull("m@1", "out").await.unwrap();
+    assert_eq!((fetched.removed, fetched.left.len()), (1, 1));
+    assert_eq!(fs::read(b.path("out/model-00001-of-00002.bin")).unwrap(), b"tuned");
+    assert_eq!(names(&b.path("out")).len(), 6);
+}
+
+pub(crate) async fn what_no_pull_put_there_is_not_replaced(b: Backend) {
+    publish(&b, "m", "1", &[("m.bin", b"weights"), ("train.py", b"theirs"), ("sub/a", b"1"), ("same", b"same")]).await;
+    b.file("out/train.py", b"mine");
+    b.file("out/sub", b"a file");
+    b.file("out/same", b"same");
+    let obstacles = in_the_way(&b, "m", "out").await;
+    assert_eq!(obstacles, [("sub".to_owned(), ObstacleKind::NotAFolder), ("train.py".to_owned(), ObstacleKind::File)]);
+    assert_eq!(forced(&b, "m", "out").await.unwrap_err().kind(), ErrorKind::Conflict, "a file is no folder");
+    fs::remove_file(b.path("out/sub")).unwrap();
+    assert_eq!(in_the_way(&b, "m", "out").await.len(), 1);
+    assert_eq!(fs::read(b.path("out/train.py")).unwrap(), b"mine");
+    let fetched = forced(&b, "m", "out").await.unwrap();
+    assert_eq!((fs::read(b.path("out/train.py")).unwrap(), fetched.reused), (b"theirs".to_vec(), 4));
+    // Now it is of a pull.
+    b.file("out/train.py", b"changed");
+    b.pull("m", "out").await.unwrap();
+    assert_eq!(fs::read(b.path("out/train.py")).unwrap(), b"theirs");
+    // A manifest of nobody's.
+    for text in ["{}", "no manifest at all", r#"{"model_name": "m", "version": "1", "model_file": "elsewhere"}"#] {
+        b.file("other/manifest.json", text.as_bytes());
+        assert_eq!(in_the_way(&b, "m", "other").await, [("manifest.json".to_owned(), ObstacleKind::Manifest)]);
+    }
+    forced(&b, "m", "other").await.unwrap();
+    b.pull("m", "other").await.unwrap();
+}
+
+pub(crate) async fn a_folder_holds_one_model(b: Backend) {
+    publish(&b, "cats", "1", &[("best_model.pth", b"cats")]).await;
+    publish(&b, "dogs", "1", &[("best_model.pth", b"dogs"), ("dogs.txt", b"")]).await;
+    b.pull("cats", "out").await.unwrap();
+    let error = b.pull("dogs", "out").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(matches!(&error, Error::OtherModel { found, .. } if found.as_str() == "cats"), "{error:?}");
+    assert_eq!(fs::read(b.path("out/best_model.pth")).unwrap(), b"cats");
+    forced(&b, "dogs", "out").await.unwrap();
+    assert_eq!(fs::read(b.path("out/best_model.pth")).unwrap(), b"dogs");
+}
+
+pub(crate) async fn names_that_programs_trust_are_refused(b: Backend) {
+    let files: [(&str, &[u8]); 4] =
+        [("m.bin", b"x"), (".git/config", b"[core]"), (".ENV", b"SECRET=1"), (".envrc", b"rm -rf /")];
+    // Published by a tool that takes what it is given.
+    publish(&b, "m", "1", &[("m.bin", b"x")]).await;
+    let stored = b.get("m/v1/manifest.json").await;
+    let manifest: serde_json::Value = serde_json::from_slice(&stored).unwrap();
+    let entries: Vec<serde_json::Value> = files
+        .iter()
+        .map(|(path, bytes)| {
+            serde_json::json!({"path": path, "size": bytes.len(), "blake3": blake3::hash(bytes).to_hex().as_str()})
+        })
+        .collect();
+    let mut hostile = manifest.clone();
+    hostile["files"] = entries.into();
+    b.put("m/v1/manifest.json", crate::models::sealed(&serde_json::to_string_pretty(&hostile).unwrap()).as_bytes())
+        .await;
+    for (path, bytes) in &files {
+        b.put(&format!("m/v1/{path}"), bytes).await;
+    }
+    let refused = in_the_way(&b, "m", "out").await;
+    assert_eq!(refused.len(), 3, "{refused:?}");
+    assert!(refused.iter().all(|(_, what)| *what == ObstacleKind::Sensitive), "{refused:?}");
+    assert!(!b.path("out").exists());
+    forced(&b, "m", "out").await.unwrap();
+    assert_eq!(fs::read(b.path("out/.git/config")).unwrap(), b"[core]");
+}
+
+#[cfg(unix)]
+pub(crate) async fn pipes_and_links_are_neither_opened_nor_followed(b: Backend) {
+    publish(&b, "m", "1", &[("m.bin", b"weights"), ("a/b/c", b"deep"), ("pipe", b"bytes")]).await;
+    let fifo = |path: &str| {
+        fs::create_dir_all(b.path(path).parent().unwrap()).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(b.path(path)).status().unwrap().success());
+    };
+    fifo("out/pipe");
+    assert_eq!(in_the_way(&b, "m", "out").await, [("pipe".to_owned(), ObstacleKind::Special)]);
+    forced(&b, "m", "out").await.unwrap();
+    assert_eq!(fs::read(b.path("out/pipe")).unwrap(), b"bytes");
+    // Also where an earlier pull had put a file, and where a manifest should be.
+    fs::remove_file(b.path("out/pipe")).unwrap();
+    fifo("out/pipe");
+    assert_eq!(in_the_way(&b, "m", "out").await, [("pipe".to_owned(), ObstacleKind::Special)]);
+    fifo("piped/manifest.json");
+    assert_eq!(in_the_way(&b, "m", "piped").await, [("manifest.json".to_owned(), ObstacleKind::Special)]);
+
+    // A link at every place on the way to a file, to a folder and to a file outside.
+    let outside = b.file("outside/kept", b"theirs");
+    for (n, at) in ["m.bin", "a", "a/b", "a/b/c", "manifest.json"].into_iter().enumerate() {
+        for to in [outside.clone(), outside.parent().unwrap().to_owned(), b.path("nowhere")] {
+            let folder = format!("linked-{n}");
+            let link = b.path(&folder).join(at);
+            let _ = fs::remove_dir_all(b.path(&folder));
+            fs::create_dir_all(link.parent().unwrap()).unwrap();
+            std::os::unix::fs::symlink(&to, &link).unwrap();
+            let refused = in_the_way(&b, "m", &folder).await;
+            assert_eq!(refused[0].0, at, "{refused:?}");
+            let _ = forced(&b, "m", &folder).await;
+            assert_eq!(names(&b.path("outside")), ["kept"], "{at}");
+            assert_eq!(fs::read(&outside).unwrap(), b"theirs", "{at}");
+            assert!(!b.path("nowhere").exists(), "{at}");
+        }
+    }
+}
+
+/// In a folder that others may write to, what they put there in wait is not used.
+#[cfg(unix)]
+pub(crate) async fn staged_files_of_others_are_not_used(b: Backend) {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+    let content = bytes(20 << 20, 1);
+    publish(&b, "m", "1", &[("m.bin", &content)]).await;
+    let name = {
+        let published = b.storage.describe(&"m@1".parse().unwrap()).await.unwrap();
+        let digest = published.files[0].blake3.unwrap();
+        blake3::hash(format!("{digest} m.bin").as_bytes()).to_hex()[..32].to_owned()
+    };
+    let theirs = Some(4711);
+    let traps = [format!("out/.modeldepot-{name}.part"), format!("out/.modeldepot-staging/{name}.part")];
+    for trap in &traps {
+        b.file(trap, &content);
+        fs::set_permissions(b.path(trap), fs::Permissions::from_mode(0o666)).unwrap();
+    }
+    fs::set_permissions(b.path("out/.modeldepot-staging"), fs::Permissions::from_mode(0o777)).unwrap();
+    for path in traps.iter().map(String::as_str).chain(["out/.modeldepot-staging"]) {
+        // Without root, they are ours, in a folder that others may write to.
+        let _ = chown(b.path(path), theirs, theirs);
+    }
+    let fetched = b.pull("m", "out").await.unwrap();
+    assert_eq!(fetched.kept, 0);
+    let placed = fs::metadata(&fetched.model_path).unwrap();
+    assert_eq!((placed.uid(), placed.nlink()), (fs::metadata(b.path("m-1")).unwrap().uid(), 1));
+    assert_eq!(placed.mode() & 0o022, 0, "others may write to it");
+    for trap in &traps {
+        assert!(fs::read(b.path(trap)).unwrap() == content, "{trap} was touched");
+    }
+}
+
+pub(crate) async fn a_manifest_that_promises_too_much_reserves_nothing(b: Backend) {
+    publish(&b, "m", "1", &[("m.bin", &bytes(12_000, 1))]).await;
+    let good = String::from_utf8(b.get("m/v1/manifest.json").await).unwrap();
+    for size in [3u64 << 30, 11_999, 0, 53_687_091_200_001, u64::MAX] {
+        let hostile = crate::models::sealed(&good.replace("\"size\": 12000", &format!("\"size\": {size}")));
+        assert_ne!(hostile, good);
+        b.put("m/v1/manifest.json", hostile.as_bytes()).await;
+        let error = b.pull("m", "out").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{size}: {error:?}");
+        assert!(!b.path("out").exists(), "{size}");
+        let is_absurd = matches!(error, Error::Manifest { .. });
+        assert_eq!(is_absurd, size > 53_687_091_200_000, "{size}: {error:?}");
+    }
+}
+
+pub(crate) async fn a_complete_folder_is_left_as_it_is(b: Backend) {
+    publish(&b, "m", "1", &[("m.bin", &bytes(20 << 20, 1)), ("sub/a", b"")]).await;
+    let first = b.pull("m", "out").await.unwrap();
+    let stamps = || -> Vec<_> {
+        let all = ["out", "out/sub", "out/m.bin", "out/sub/a", "out/manifest.json"];
+        all.map(|path| fs::metadata(b.path(path)).unwrap().modified().unwrap()).to_vec()
+    };
+    let before = stamps();
+    std::thread::sleep(Duration::from_millis(20));
+    let again = b.pull("m", "out").await.unwrap();
+    assert_eq!((again.reused, again.kept, again.removed), (first.bytes, 0, 0));
+    assert_eq!(stamps(), before, "something was written");
+}
+
+pub(crate) async fn pulls_side_by_side_into_one_folder_all_succeed(b: Backend) {
+    publish(&b, "m", "1", &[("m.bin", &bytes(20 << 20, 1)), ("sub/a", b"1"), ("b", b"2")]).await;
+    publish(&b, "m", "2", &[("m.bin", &bytes(20 << 20, 2)), ("sub/c", b"3")]).await;
+    for version in ["1", "2"] {
+        let pulls = (0..6).map(|_| {
+            let (storage, pull) =
+                (b.storage.clone(), Pull::new(format!("m@{version}").parse().unwrap(), b.path("out")));
+            tokio::spawn(async move { storage.download_model(&pull, &Progress::none()).await })
+        });
+        for pulled in futures_util::future::join_all(pulls.collect::<Vec<_>>()).await {
+            pulled.unwrap().unwrap();
+        }
+        let expected: &[&str] = if version == "1" {
+            &["b", "m.bin", "manifest.json", "sub/a"]
+        } else {
+            &["m.bin", "manifest.json", "sub/c"]
+        };
+        assert_eq!(names(&b.path("out")), expected);
+    }
+}
+
+/// What the Python pipeline publishes, or anybody who writes three lines of JSON.
+pub(crate) async fn what_has_no_digest_is_not_verified(b: Backend) {
+    let manifest = r#"{"model_name": "m", "version": "1", "model_file": "m/v1/m.bin"}"#;
+    b.put("m/v1/m.bin", b"weights").await;
+    b.put("m/v1/h.json", b"{}").await;
+    b.put("m/v1/manifest.json", manifest.as_bytes()).await;
+    let none = ["h.json", "m.bin"].map(|path| path.parse().unwrap());
+    let verified = b.storage.verify(&"m".parse().unwrap(), &Progress::none()).await.unwrap();
+    assert_eq!((verified.is_intact(), &verified.unverified[..]), (false, &none[..]));
+    assert_eq!(b.storage.fsck(None, true).await.unwrap().unverified, 2);
+    let strict = Pull { require_digests: true, ..Pull::new("m".parse().unwrap(), b.path("out")) };
+    let error = b.storage.download_model(&strict, &Progress::none()).await.unwrap_err();
+    assert!(matches!(&error, Error::Unverified { files, .. } if *files == none), "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::Unverified);
+    assert!(!b.path("out").exists(), "something was put in place");
+    assert_eq!(b.pull("m", "out").await.unwrap().unverified, none);
+    // The folder knows what is its own, though the manifest does not say.
+    b.put("m/v1/h.json", b"{\"more\": 1}").await;
+    b.pull("m", "out").await.unwrap();
+    assert_eq!(fs::read(b.path("out/h.json")).unwrap(), b"{\"more\": 1}");
+    publish(&b, "m", "2", &[("other.bin", b"x")]).await;
+    let fetched = b.pull("m@2", "out").await.unwrap();
+    assert_eq!((fetched.removed, fetched.left.len(), fetched.unverified.len()), (2, 0, 0));
+    assert_eq!(names(&b.path("out")), ["manifest.json", "other.bin"]);
+
+    // With the MD5 of the model file, that one is verified and no other.
+    let with = manifest.replace("\"m/v1/m.bin\"", "\"m/v1/m.bin\", \"checksum\": \"900150983cd24fb0d6963f7d28e17f72\"");
+    b.put("m/v1/manifest.json", with.as_bytes()).await;
+    b.put("m/v1/m.bin", b"abc").await;
+    let verified = b.storage.verify(&"m@1".parse().unwrap(), &Progress::none()).await.unwrap();
+    assert_eq!(verified.unverified, [none[0].clone()]);
+    assert_eq!(b.storage.fsck(None, true).await.unwrap().unverified, 1);
+    b.client().delete_object(b.bucket(), "m/v1/h.json").await.unwrap();
+    assert!(b.storage.verify(&"m@1".parse().unwrap(), &Progress::none()).await.unwrap().is_intact());
+    // And is complete in its folder as any other.
+    b.pull("m@1", "md5").await.unwrap();
+    let before = fs::metadata(b.path("md5")).unwrap().modified().unwrap();
+    assert_eq!(b.pull("m@1", "md5").await.unwrap().reused, 3);
+    assert_eq!(fs::metadata(b.path("md5")).unwrap().modified().unwrap(), before);
+}
