@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use modeldepot::s3::UploadOptions;
 use modeldepot::{BucketName, S3Client, Settings};
-use modeldepot_embedded::{Config, Server};
+use modeldepot_embedded::{Config, Faults, Server};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -49,15 +49,26 @@ impl TestEnv {
     }
 
     pub(crate) fn with_login(buckets: &[&str], access_key: &str, secret_key: &str) -> TestEnv {
-        TestEnv::serving(buckets, access_key, secret_key, false)
+        TestEnv::serving(buckets, access_key, secret_key, false, None)
     }
 
     /// Starts a server that takes conditions and ignores them.
     pub(crate) fn ignoring_conditions() -> TestEnv {
-        TestEnv::serving(&["models", "plants-images", "data"], "minioadmin", "minioadmin", true)
+        TestEnv::serving(&["models", "plants-images", "data"], "minioadmin", "minioadmin", true, None)
     }
 
-    fn serving(buckets: &[&str], access_key: &str, secret_key: &str, ignore_conditions: bool) -> TestEnv {
+    /// Starts a server that fails by a plan.
+    pub(crate) fn failing(faults: Faults) -> TestEnv {
+        TestEnv::serving(&["models", "plants-images", "data"], "minioadmin", "minioadmin", false, Some(faults))
+    }
+
+    fn serving(
+        buckets: &[&str],
+        access_key: &str,
+        secret_key: &str,
+        ignore_conditions: bool,
+        faults: Option<Faults>,
+    ) -> TestEnv {
         let mut env = TestEnv::without_server("");
         let config = Config {
             data: env.temp.path().join("server"),
@@ -66,7 +77,7 @@ impl TestEnv {
             secret_key: secret_key.to_owned(),
             buckets: buckets.iter().map(|bucket| (*bucket).to_owned()).collect(),
             ignore_conditions,
-            faults: None,
+            faults,
         };
         let server = wait(Server::start(config)).unwrap();
         env.endpoint = server.endpoint();

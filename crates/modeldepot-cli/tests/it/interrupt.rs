@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
+use modeldepot_embedded::{Fault, Faults};
+
 use crate::environment::{Output, TestEnv, tree};
 
 fn send(child: &Child, signal: &str) {
@@ -71,6 +73,20 @@ fn a_version_that_was_not_published_is_free() {
     env.write("small.bin", "weights");
     env.run(["push", "m", "small.bin", "--version", "1"]).success();
     assert_eq!(env.keys(), ["m/v1/manifest.json", "m/v1/small.bin"]);
+}
+
+#[test]
+fn a_push_that_is_interrupted_while_it_takes_its_lease_withdraws_it() {
+    // It has put its lease, and waits for the list of all leases.
+    let slow = Faults::new(1).with(Fault::Delay, 1.0).only("prefix=.depot%2Fclaims");
+    let env = TestEnv::failing(slow.longest_delay(Duration::from_secs(600)));
+    env.write("m.bin", "weights");
+    let leases = || env.all_keys().into_iter().filter(|key| key.starts_with(".depot/claims/")).count();
+    let push = env.start(["push", "m", "m.bin", "--version", "1"]);
+    wait_until("the lease", || leases() == 1);
+    send(&push, "INT");
+    assert_eq!(env.finish(push).code, Some(130));
+    assert_eq!(leases(), 0);
 }
 
 #[test]

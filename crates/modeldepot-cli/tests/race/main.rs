@@ -171,6 +171,13 @@ fn outside_64_processes_embedded() {
 }
 
 #[test]
+#[ignore = "takes a minute: run by `cargo xtask test`"]
+fn outside_64_processes_embedded_without_conditions() {
+    let _alone = alone();
+    one_version(&TestEnv::ignoring_conditions(), "embedded, conditions ignored", rounds(), 64);
+}
+
+#[test]
 #[ignore = "needs MinIO: run by `cargo xtask test`"]
 fn minio_64_processes_push_one_version() {
     let _alone = alone();
