@@ -310,7 +310,7 @@ pub enum Error {
     },
     /// The manifest of a version would be refused by every reader. Nothing was sent.
     #[error("the manifest of this version would be unreadable")]
-    Unreadable {
+    UnreadableManifest {
         /// Why.
         source: ManifestError,
     },
@@ -420,7 +420,7 @@ impl Error {
             | NoModelFile
             | MetadataTooDeep { .. }
             | MetadataTooLarge { .. }
-            | Unreadable { .. }
+            | UnreadableManifest { .. }
             | OfferedTwice { .. }
             | FileAndFolder { .. }
             | PartMissing { .. }

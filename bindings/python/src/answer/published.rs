@@ -33,6 +33,8 @@ use crate::json;
 /// left_out : list of str
 ///     What lies in the folder and was not published: hidden files, keys, litter, and what a pattern excludes. The name
 ///     of a folder, with all that is in it, ends with ``/``.
+/// unmatched : list of str
+///     Patterns of ``exclude`` that matched nothing.
 /// manifest : dict
 ///     The version's manifest.
 #[pyclass(frozen, module = "modeldepot", eq)]
@@ -101,6 +103,11 @@ impl Published {
     fn left_out(&self) -> Vec<String> {
         let shown = |left: &modeldepot::LeftOut| format!("{}{}", left.path, if left.folder { "/" } else { "" });
         self.0.left_out.iter().map(shown).collect()
+    }
+
+    #[getter]
+    fn unmatched(&self) -> Vec<String> {
+        self.0.unmatched.clone()
     }
 
     #[getter]

@@ -242,7 +242,7 @@ impl Job<'_> {
                 (Some(theirs), _) if theirs.write_id == manifest.write_id && theirs.same_content(&manifest) => {}
                 (Some(theirs), _) if self.push.version.is_some() && theirs.same_content(&manifest) => {
                     storage.not_being_removed(model, version).await?;
-                    return Ok(Published { manifest: theirs, already: true, kept, copied, left_out: Vec::new() });
+                    return Ok(Published::of(theirs, true, kept, copied));
                 }
                 (Some(_), _) => return Err(self.taken()),
                 (None, Some(error)) => return Err(error),
@@ -251,7 +251,7 @@ impl Job<'_> {
             }
         }
         storage.not_being_removed(model, version).await?;
-        Ok(Published { manifest, already: false, kept, copied, left_out: Vec::new() })
+        Ok(Published::of(manifest, false, kept, copied))
     }
 }
 

@@ -71,6 +71,14 @@ pub struct Published {
     pub copied: u64,
     /// What lies in the pushed folder and does not belong in a version.
     pub left_out: Vec<LeftOut>,
+    /// Patterns that were given and matched nothing.
+    pub unmatched: Vec<String>,
+}
+
+impl Published {
+    pub(super) fn of(manifest: Manifest, already: bool, kept: u64, copied: u64) -> Published {
+        Published { manifest, already, kept, copied, left_out: Vec::new(), unmatched: Vec::new() }
+    }
 }
 
 /// A push to one version.
@@ -99,6 +107,7 @@ impl ModelStorage {
         self.check_push(&push)?;
         let mut published = self.push_checked(&push, progress).await?;
         published.left_out = push.source.left_out().to_vec();
+        published.unmatched = push.source.unmatched().to_vec();
         Ok(published)
     }
 
@@ -264,7 +273,7 @@ impl ModelStorage {
         }
         self.not_being_removed(&theirs.model_name, &theirs.version).await?;
         let kept = theirs.size().unwrap_or_default();
-        Ok(Published { kept, copied: 0, manifest: theirs, already: true, left_out: Vec::new() })
+        Ok(Published::of(theirs, true, kept, 0))
     }
 
     pub(super) fn manifest_of(
