@@ -124,8 +124,9 @@ def test_what_does_not_belong_in_a_version(storage: ModelStorage, tmp_path: Path
 
     (folder / ".modeldepotignore").write_text("*.pt\n")
     published = storage.upload_model(
-        folder, "m", "2", additional_files=[folder / ".env"], exclude=["logs/", "!*.pem"], include_hidden=True
+        folder, "m", "2", additional_files=[folder / ".env"], exclude=["logs/", "!*.pem", "*.x"], include_hidden=True
     )
+    assert published.unmatched == ["*.x"]
     paths = [".env", ".note", "model.safetensors", "server.pem", "training_history.json"]
     assert [file.path for file in storage.describe("m@2").files] == paths
     assert published.left_out == [".git/", ".modeldepotignore", "logs/", "optimizer.pt"]

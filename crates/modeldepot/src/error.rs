@@ -398,7 +398,7 @@ pub enum Error {
     },
     /// The manifest of a version would be refused by every reader. Nothing was sent.
     #[error("the manifest of this version would be unreadable")]
-    Unreadable {
+    UnreadableManifest {
         /// Why.
         source: ManifestError,
     },
@@ -519,7 +519,7 @@ impl Error {
             | NoModelFile
             | MetadataTooDeep { .. }
             | MetadataTooLarge { .. }
-            | Unreadable { .. }
+            | UnreadableManifest { .. }
             | OfferedTwice { .. }
             | FileAndFolder { .. }
             | PartMissing { .. }

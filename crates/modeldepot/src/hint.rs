@@ -20,7 +20,7 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
         Error::MetadataTooDeep { .. } | Error::MetadataTooLarge { .. } => {
             "put the data into a file beside the model; nothing was sent".to_owned()
         }
-        Error::Unreadable { source: ManifestError::TooLarge { .. } } => {
+        Error::UnreadableManifest { source: ManifestError::TooLarge { .. } } => {
             "pack small files into archives, or publish several versions; nothing was sent".to_owned()
         }
         Error::NoSuchMain { .. } => {

@@ -36,6 +36,8 @@ use crate::json;
 /// foreign : list of str
 ///     Objects under the version's prefix that are not part of it and that modeldepot did not create, by their paths; the
 ///     first hundred.
+/// unmatched : list of str
+///     Patterns of ``exclude`` that matched nothing.
 /// manifest : dict
 ///     The version's manifest.
 #[pyclass(frozen, module = "modeldepot", eq)]
@@ -109,6 +111,11 @@ impl Published {
     #[getter]
     fn foreign(&self) -> Vec<String> {
         self.0.foreign.paths.clone()
+    }
+
+    #[getter]
+    fn unmatched(&self) -> Vec<String> {
+        self.0.unmatched.clone()
     }
 
     #[getter]

@@ -20,7 +20,7 @@ impl ModelStorage {
     /// what that reader refuses is never uploaded, and no name of a version is retired for it.
     ///
     /// # Errors
-    /// [`Error::MetadataTooDeep`], [`Error::MetadataTooLarge`], or [`Error::Unreadable`] with what the reader says.
+    /// [`Error::MetadataTooDeep`], [`Error::MetadataTooLarge`], or [`Error::UnreadableManifest`] with what the reader says.
     pub fn check_push(&self, push: &Push) -> Result<()> {
         // Before it is written: a writer as well follows every level on its stack.
         metadata::check(&push.metadata)?;
@@ -36,12 +36,12 @@ impl ModelStorage {
 /// Returns the bytes of a manifest, which the reader takes for that manifest.
 ///
 /// # Errors
-/// [`Error::Unreadable`].
+/// [`Error::UnreadableManifest`].
 pub(super) fn read_back(manifest: &Manifest) -> Result<Vec<u8>> {
     let bytes = manifest.to_json();
     match Manifest::parse(&manifest.model_name, &manifest.version, &bytes) {
         Ok(_) => Ok(bytes),
-        Err(source) => Err(Error::Unreadable { source }),
+        Err(source) => Err(Error::UnreadableManifest { source }),
     }
 }
 

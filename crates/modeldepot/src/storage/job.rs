@@ -304,14 +304,7 @@ impl Job<'_> {
                 (ReadBack::Published, ..) => {}
                 (ReadBack::Already, Some(theirs), _) => {
                     storage.not_being_removed(model, version).await?;
-                    return Ok(Published {
-                        manifest: theirs,
-                        already: true,
-                        kept,
-                        copied,
-                        foreign,
-                        left_out: Vec::new(),
-                    });
+                    return Ok(Published { foreign, ..Published::of(theirs, true, kept, copied) });
                 }
                 (ReadBack::Already | ReadBack::Taken, ..) => return Err(self.taken()),
                 (ReadBack::Nothing, _, Some(error)) => return Err(error),
@@ -320,7 +313,7 @@ impl Job<'_> {
             }
         }
         storage.not_being_removed(model, version).await?;
-        Ok(Published { manifest, already: false, kept, copied, foreign, left_out: Vec::new() })
+        Ok(Published { foreign, ..Published::of(manifest, false, kept, copied) })
     }
 }
 

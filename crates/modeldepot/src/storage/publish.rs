@@ -76,6 +76,15 @@ pub struct Published {
     pub foreign: Foreign,
     /// What lies in the pushed folder and does not belong in a version.
     pub left_out: Vec<LeftOut>,
+    /// Patterns that were given and matched nothing.
+    pub unmatched: Vec<String>,
+}
+
+impl Published {
+    pub(super) fn of(manifest: Manifest, already: bool, kept: u64, copied: u64) -> Published {
+        let (foreign, left_out, unmatched) = (Foreign::default(), Vec::new(), Vec::new());
+        Published { manifest, already, kept, copied, foreign, left_out, unmatched }
+    }
 }
 
 /// A push to one version.
@@ -104,6 +113,7 @@ impl ModelStorage {
         self.check_push(&push)?;
         let mut published = self.push_checked(&push, progress).await?;
         published.left_out = push.source.left_out().to_vec();
+        published.unmatched = push.source.unmatched().to_vec();
         Ok(published)
     }
 
@@ -280,7 +290,7 @@ impl ModelStorage {
         let foreign = self.foreign_beside(&theirs).await?;
         self.not_being_removed(&theirs.model_name, &theirs.version).await?;
         let kept = theirs.size().unwrap_or_default();
-        Ok(Published { kept, copied: 0, manifest: theirs, already: true, foreign, left_out: Vec::new() })
+        Ok(Published { foreign, ..Published::of(theirs, true, kept, 0) })
     }
 
     /// Returns the foreign objects that lie beside the files of a published version.

@@ -180,7 +180,7 @@ pub(crate) async fn what_nobody_could_read_is_not_sent(b: Backend) {
     let push =
         Push { source: Source::of(None, None, files.collect()).unwrap(), ..request(&b, &wish, "large").unwrap() };
     let error = b.storage.upload_model(push, &Progress::none()).await.unwrap_err();
-    assert!(matches!(error, Error::Unreadable { .. }) && error.kind() == ErrorKind::Invalid, "{error:?}");
+    assert!(matches!(error, Error::UnreadableManifest { .. }) && error.kind() == ErrorKind::Invalid, "{error:?}");
     assert_eq!(b.keys().await, before);
 }
 
