@@ -29,14 +29,14 @@ const KEPT: usize = 20_000;
 pub(super) enum Counted {
     /// Their number and bytes.
     Files(usize, u64),
-    /// It lists none: all objects beside it are files.
+    /// It lists none, so that all objects beside it are files; or a newer program wrote it.
     All,
     /// It cannot be used.
     Damaged,
 }
 
 impl Counted {
-    fn of(manifest: &Manifest) -> Counted {
+    pub(super) fn of(manifest: &Manifest) -> Counted {
         match (&manifest.files, manifest.size()) {
             (Some(files), Some(bytes)) => Counted::Files(files.len(), bytes),
             _ => Counted::All,
@@ -63,13 +63,13 @@ impl Counts {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&of).copied()
     }
 
-    /// Keeps what a manifest of this length says; none when it cannot be used.
-    pub(super) fn keep(&self, model: &ModelName, version: &Version, length: u64, manifest: Option<&Manifest>) {
+    /// Keeps what a manifest of this length says.
+    pub(super) fn keep(&self, model: &ModelName, version: &Version, length: u64, counted: Counted) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= KEPT {
             kept.clear();
         }
-        kept.insert((model.clone(), version.clone()), (length, manifest.map_or(Counted::Damaged, Counted::of)));
+        kept.insert((model.clone(), version.clone()), (length, counted));
     }
 }
 
@@ -83,6 +83,8 @@ impl ModelStorage {
             for (version, seen) in versions.iter_mut().filter(|(_, seen)| seen.is_published()) {
                 let kept = self.counts.get(model, version).filter(|(length, _)| *length == seen.manifest_len());
                 match kept {
+                    // It may be whole by now: what is damaged is read again, and not believed for ever.
+                    Some((_, Counted::Damaged)) => read.push((model.clone(), version.clone())),
                     Some((_, counted)) => seen.correct(counted),
                     None if seen.is_unusual() || latest && highest.as_ref() == Some(version) => {
                         read.push((model.clone(), version.clone()));

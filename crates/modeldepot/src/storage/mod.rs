@@ -32,6 +32,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::OnceCell;
 
+use self::counts::Counted;
 use crate::error::Result;
 use crate::key::ObjectKey;
 use crate::manifest::LARGEST;
@@ -160,16 +161,16 @@ impl ModelStorage {
             let Some(bytes) = self.client.get_small(&self.bucket, &key, LARGEST).await? else { return Ok(None) };
             match Manifest::parse(model, version, &bytes) {
                 Ok(manifest) => {
-                    self.counts.keep(model, version, bytes.len() as u64, Some(&manifest));
+                    self.counts.keep(model, version, bytes.len() as u64, Counted::of(&manifest));
                     return Ok(Some((manifest, bytes)));
                 }
                 // What was damaged on its way is whole the second time; what is damaged in the bucket is not.
                 Err(source) if again => tracing::warn!(key, %source, "a manifest cannot be used; reading once more"),
                 Err(source) => {
                     // What a newer program wrote is not damaged.
-                    if !matches!(source, ManifestError::TooNew(_)) {
-                        self.counts.keep(model, version, bytes.len() as u64, None);
-                    }
+                    let newer = matches!(source, ManifestError::TooNew(_));
+                    let counted = if newer { Counted::All } else { Counted::Damaged };
+                    self.counts.keep(model, version, bytes.len() as u64, counted);
                     return Err(Error::Manifest { key, source });
                 }
             }

@@ -118,7 +118,7 @@ mod tests {
         for other in ["", "x", &format!("{id}"), &format!("no-uuid {}", binding("m/v1/a"))] {
             assert!(!is_mark(&BTreeMap::from([(NAME.to_owned(), other.to_owned())]), "m/v1/a"), "{other}");
         }
-        let capitals = ours.into_iter().map(|(_, value)| ("Modeldepot".to_owned(), value)).collect();
+        let capitals = ours.into_values().map(|value| ("Modeldepot".to_owned(), value)).collect();
         assert!(is_mark(&capitals, "m/v1/a"), "some servers change the case of names");
     }
 

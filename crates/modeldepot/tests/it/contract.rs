@@ -93,6 +93,7 @@ contract![
     own::foreign_objects_beside_a_version_are_not_counted,
     own::a_copy_of_an_object_of_ours_is_foreign,
     own::an_interrupted_delete_removes_only_what_the_version_had,
+    own::everything_that_a_push_creates_is_marked,
     own::a_version_of_orphans_and_foreign_objects_loses_the_orphans,
     own::uploads_that_others_began_are_left_and_not_resumed,
     own::plain_verbs_leave_published_versions_alone,

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use modeldepot::{Change, Error, ErrorKind, ModelName, ModelStorage, Progress, Published, Result, Version};
+use modeldepot::{
+    Change, Error, ErrorKind, ModelName, ModelStorage, Offer, OfferedFile, Progress, Published, Result, Version,
+};
 
 use crate::backend::{Backend, bytes, mark, push};
 use crate::upkeep::{NOW, cut_off_upload};
@@ -132,6 +134,41 @@ pub(crate) async fn an_interrupted_delete_removes_only_what_the_version_had(b: B
         let mut left = b.keys().await;
         left.retain(|key| key.starts_with(&prefix));
         assert_eq!(left, [format!("{prefix}/history.json"), format!("{prefix}/later.txt")]);
+    }
+}
+
+/// Small files, files of several parts, the manifest; and files whose parts others send.
+pub(crate) async fn everything_that_a_push_creates_is_marked(b: Backend) {
+    let (large, empty) = (b.file("large.bin", &bytes(9 << 20, 1)), b.file("empty", b""));
+    b.storage.upload_model(push("m", Some("1"), &large, &[empty]), &Progress::none()).await.unwrap();
+    let file = |path: &str, size| OfferedFile { path: path.parse().unwrap(), size, blake3: None };
+    let offer = Offer {
+        model: model("m"),
+        version: Some(version("2")),
+        files: vec![file("sent.bin", 3), file("empty", 0)],
+        main: Some("sent.bin".parse().unwrap()),
+        metadata: Default::default(),
+        created: std::time::SystemTime::now().into(),
+        tool: "tests".to_owned(),
+    };
+    let upload = b.storage.begin_upload(offer).await.unwrap();
+    let minute = std::time::Duration::from_secs(60);
+    let url = upload.part_url(&"sent.bin".parse().unwrap(), 1, minute).await.unwrap();
+    let (status, _) = crate::client::http("PUT", &url, b"abc").await;
+    assert!(status.contains("200"), "{status}");
+    upload.complete().await.unwrap();
+    upload.abort().await;
+    let mut keys = b.keys().await;
+    assert_eq!(keys.len(), 6, "two files and a manifest each, and no record: {keys:?}");
+    keys.retain(|key| !key.starts_with(".depot/"));
+    for key in keys {
+        let found = b.client().get_object_metadata(b.bucket(), &key).await.unwrap().metadata;
+        let (Some(ours), Some(binding)) =
+            (found.get("modeldepot"), mark(&key)["modeldepot"].split(' ').nth(1).map(str::to_owned))
+        else {
+            panic!("{key}: {found:?}")
+        };
+        assert!(ours.ends_with(&binding), "{key}: {ours}");
     }
 }
 

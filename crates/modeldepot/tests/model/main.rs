@@ -10,6 +10,8 @@
 //! - The parts of large files. Nobody sees them; completing them creates the object in one step, of parts that the
 //!   request names by their checksums. An upload that is aborted can only make its pusher fail.
 //! - Early looks for the tombstone. A push that starts on a spent name can do more than one that does not.
+//! - Objects of other tools. No request of the protocol removes one, and with conditions none replaces one: what is removed
+//!   carries a mark or is listed by the tombstone, and only that is in the model. Every file of the model is marked.
 //!
 //! Left out, and so not shown: more files, more pushers, more runs of a cleaner, more late requests at a time.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
