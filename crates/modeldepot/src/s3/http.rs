@@ -90,7 +90,7 @@ impl Http {
         tracing::trace!(%method, path, query, ?took, status = answer.status().as_u16(), "request");
         let refused = !answer.status().is_success();
         let answer = answer.map(|body| Arriving::new(body, self.rate.clone(), &self.patience, refused));
-        let answer = answer.map(|body| SdkBody::from_body_1_x(body));
+        let answer = answer.map(SdkBody::from_body_1_x);
         HttpResponse::try_from(answer).map_err(|error| ConnectorError::other(error.into(), None))
     }
 }
