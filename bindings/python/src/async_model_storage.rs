@@ -1,8 +1,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use modeldepot::Scan;
 use modeldepot::s3::PresignedMethod;
+use modeldepot::{Pull, Scan};
 use pyo3::IntoPyObjectExt as _;
 use pyo3::prelude::*;
 

@@ -2,8 +2,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use modeldepot::Scan;
 use modeldepot::s3::PresignedMethod;
+use modeldepot::{Pull, Scan};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 

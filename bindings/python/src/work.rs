@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use modeldepot::history::{History, MAX_BYTES};
 use modeldepot::s3::{ObjectMetadata, UploadOptions};
 use modeldepot::{
-    ArtifactPath, BucketName, Error, ModelName, ModelStorage, Published, Pull, Push, Result, Scan, Selector, Source,
-    SourceError, Version,
+    ArtifactPath, BucketName, Error, ModelName, ModelStorage, Published, Pull, Push, Result, Scan, Source, SourceError,
+    Version,
 };
 use serde_json::{Map, Value};
 use time::OffsetDateTime;

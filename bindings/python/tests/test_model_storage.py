@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import modeldepot
 from modeldepot import ModelStorage, NotFoundError, VersionSummary
 
 HISTORY = {"train_loss": [0.9, 0.4, 0.2], "val_loss": [0.8, 0.5, 0.6], "val_accuracy": [0.7, 0.95, 0.9]}
