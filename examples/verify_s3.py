@@ -34,7 +34,7 @@ def main():
     print(f"2. ✅ latest version: {latest}")
 
     path = Path(storage.download_model(model_name=MODEL, version=latest, local_dir="./models/downloaded"))
-    print(f"3. ✅ downloaded, every byte as published: {path}")
+    print(f"3. ✅ downloaded and verified: {path}")
 
     found = storage.describe(MODEL, latest)
     for file in found.files:

@@ -55,7 +55,7 @@ use crate::work::{self, Upload};
 /// >>> storage.upload_model("best_model.pth", "plant_classifier", "1.0.0", {"val_accuracy": 0.95})
 /// Published(plant_classifier@1.0.0, 1 file, 4.1 kB)
 /// >>> storage.download_model("plant_classifier")
-/// './models/downloaded/best_model.pth'
+/// './models/downloaded/plant_classifier/best_model.pth'
 #[pyclass(frozen, subclass, module = "modeldepot")]
 pub(crate) struct ModelStorage {
     connection: Arc<Connection>,
@@ -303,7 +303,7 @@ impl ModelStorage {
 
     /// Open a file of a version for reading, without fetching it all.
     ///
-    /// It is read in parts of 8 MiB, each proven by its digest before any of its bytes is handed out; the last few are
+    /// It is read in parts of 8 MiB, each verified by its digest, where one was published, before any of its bytes is handed out; the last few are
     /// kept in memory. It is of the version that was found when it was opened.
     ///
     /// Parameters
@@ -401,7 +401,7 @@ impl ModelStorage {
         slf.py().import("modeldepot._objects")?.call_method("save", (slf, obj, name), Some(&options))
     }
 
-    /// Fetch a file of a version into memory, proven, and make the object of it that was saved.
+    /// Fetch a file of a version into memory, verify it, and make the object of it that was saved.
     ///
     /// The format follows from the file's ending. A pickle runs whatever code its writer put into it, so files that are
     /// pickles (``.pth``, ``.pt``, ``.bin``, ``.joblib``, ``.pkl``) ask for ``allow_pickle=True``.

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import modeldepot
 from modeldepot import ModelStorage, NotFoundError, VersionSummary
 
 HISTORY = {"train_loss": [0.9, 0.4, 0.2], "val_loss": [0.8, 0.5, 0.6], "val_accuracy": [0.7, 0.95, 0.9]}
@@ -32,7 +33,7 @@ def test_the_signatures_are_the_documents() -> None:
     assert positional(ModelStorage.download_model) == [
         ("model_name", empty),
         ("version", None),
-        ("local_dir", "./models/downloaded"),
+        ("local_dir", None),
     ]
     assert positional(ModelStorage.list_model_versions) == [("model_name", empty)]
     assert positional(ModelStorage.get_latest_version) == [("model_name", empty)]
@@ -70,10 +71,40 @@ def test_the_documents_round(storage: ModelStorage, model: Path) -> None:
         storage.get_latest_version("plant_classifier")
 
 
-def test_a_download_without_a_folder_goes_where_the_original_put_it(storage: ModelStorage, model: Path) -> None:
-    storage.upload_model(model, "m", "1")
-    assert storage.download_model("m") == "./models/downloaded/best_model.pth"
-    assert Path("models/downloaded/best_model.pth").read_bytes() == model.read_bytes()
+def test_a_download_without_a_folder_goes_into_one_of_the_model(storage: ModelStorage, model: Path) -> None:
+    for name in ("cats", "dogs"):
+        storage.upload_model(model, name, "1")
+        assert storage.download_model(name) == f"./models/downloaded/{name}/best_model.pth"
+        assert Path(f"models/downloaded/{name}/best_model.pth").read_bytes() == model.read_bytes()
+
+
+def test_a_folder_holds_one_model_and_files_of_the_user_stay(storage: ModelStorage, model: Path) -> None:
+    for name in ("cats", "dogs"):
+        storage.upload_model(model, name, "1")
+    storage.download_model("cats", local_dir="out")
+    with pytest.raises(modeldepot.ConflictError, match="`out` holds the model `cats`, not `dogs`"):
+        storage.download_model("dogs", local_dir="out")
+    Path("mine").mkdir()
+    Path("mine/best_model.pth").write_text("mine")
+    with pytest.raises(modeldepot.ConflictError, match="`best_model.pth` is not from an earlier pull"):
+        storage.download_model("cats", local_dir="mine")
+    assert Path("mine/best_model.pth").read_text() == "mine"
+    storage.download_model("cats", local_dir="mine", force=True)
+    assert Path("mine/best_model.pth").read_bytes() == model.read_bytes()
+
+
+def test_what_has_no_digest_is_not_verified(storage: ModelStorage, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    manifest = {"model_name": "m", "version": "1", "model_file": "m/v1/m.onnx"}
+    for key, text in (("m.onnx", "weights"), ("manifest.json", json.dumps(manifest))):
+        file.write_text(text)
+        storage.client.upload_file(file, "models", f"m/v1/{key}")
+    verified = storage.verify("m")
+    assert (verified.intact, verified.unverified) == (False, ["m.onnx"])
+    with pytest.raises(modeldepot.UnverifiedError, match="no digest was published of `m.onnx`"):
+        storage.download_model("m", require_digests=True)
+    assert not Path("models").exists()
+    assert Path(storage.download_model("m")).read_text() == "weights"
 
 
 def test_a_folder_a_history_and_what_is_left_out(storage: ModelStorage, tmp_path: Path) -> None:

@@ -203,7 +203,7 @@ fn a_link_in_the_folder_leads_nowhere() {
     std::os::unix::fs::symlink(env.path("elsewhere"), env.path("m/sub")).unwrap();
     insta::assert_snapshot!(env.run(["pull", "m"]), @r"
     ------- stderr -------
-    error: cannot pull into `m`: `sub` is not a folder, where the version has one
+    error: cannot pull into `m`: `sub` is not a folder, as in the version
     hint: pull into another folder, or move what is there away
     [exit status: 4]
     ");

@@ -62,8 +62,9 @@ impl OfFile {
 /// Fetch a file
 ///
 /// A large file is answered with a redirect to the S3 endpoint, where the client can reach that, and by the service itself
-/// otherwise or with `stream`. What the service sends was proven: the last bytes of a damaged part are held back, so a
-/// damaged file breaks off. With `Range`, the parts that lie in the range whole are proven.
+/// otherwise or with `stream`. What the service sends is compared with the published digest, if there is one: the last
+/// bytes of a damaged part are held back, so a damaged file breaks off. With `Range`, the parts that lie in the range whole
+/// are compared.
 #[utoipa::path(
     operation_id = "get_file",
     get, path = "/api/v1/models/{model}/versions/{version}/files/{path}", tag = "files",

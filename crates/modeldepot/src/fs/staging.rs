@@ -201,7 +201,8 @@ impl Drop for Staged {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -244,7 +245,8 @@ mod tests {
     /// Whoever may write to the folder that a version is pulled into waits there for the pull.
     #[test]
     fn what_others_put_there_is_left_alone() {
-        let traps: [(&str, fn(&Path)); 5] = [
+        type Trap = (&'static str, fn(&Path));
+        let traps: [Trap; 5] = [
             ("a folder that others may write to", |at| {
                 fs::create_dir(at).unwrap();
                 fs::write(at.join("x.part"), "trap").unwrap();

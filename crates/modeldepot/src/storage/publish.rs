@@ -31,7 +31,7 @@ use crate::manifest::{FORMAT_VERSION, FileEntry, Manifest, Parts};
 use crate::name::{ArtifactPath, ModelName, Version};
 use crate::progress::Progress;
 use crate::s3::part_size;
-use crate::task::blocking;
+use crate::task::{blocking, settled};
 
 /// How long a publication waits for a cleaner to make up its mind about the version.
 const CLEANING: std::time::Duration = std::time::Duration::from_secs(10);

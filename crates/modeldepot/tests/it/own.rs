@@ -147,8 +147,9 @@ pub(crate) async fn everything_that_a_push_creates_is_marked(b: Backend) {
         version: Some(version("2")),
         files: vec![file("sent.bin", 3), file("empty", 0)],
         main: Some("sent.bin".parse().unwrap()),
+        history: None,
         metadata: Default::default(),
-        created: std::time::SystemTime::now().into(),
+        created: None,
         tool: "tests".to_owned(),
     };
     let upload = b.storage.begin_upload(offer).await.unwrap();
