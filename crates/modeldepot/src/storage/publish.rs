@@ -130,6 +130,11 @@ impl ModelStorage {
         let begun_at = self.time_of(push).await?;
         let mut earlier = None;
         let (mut journal, mut cut_off) = self.journal(push).await;
+        if cut_off.is_some() {
+            // The push that was cut off may have been dropped in this process a moment ago. Its lease has the same name, and
+            // its withdrawal must not take the new one away.
+            settled().await;
+        }
         let mut not_before = begun_at;
         loop {
             let begun = cut_off.take();
