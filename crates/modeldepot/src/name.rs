@@ -192,7 +192,8 @@ fn natural(a: &str, b: &str) -> std::cmp::Ordering {
 /// - `/`-separated, relative, at most 512 bytes
 /// - segments of at most 255 bytes: no file system takes longer names
 /// - no empty, `.` or `..` segment, no control character, no backslash, no U+FFFE or U+FFFF, which no XML can hold
-/// - the first segment is not `manifest.json`, in whatever case: that is the version's own record
+/// - the first segment is not `manifest.json`, the version's own record, and does not begin with `.modeldepot`, as the files
+///   that a pull keeps in its folder do; neither in a spelling that a file system takes for the same name
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(extend("minLength" = 1, "maxLength" = 512)))]
@@ -211,12 +212,25 @@ name_type!(ArtifactPath, "artifact path", |text| {
         Err("control characters and backslashes are not allowed")
     } else if text.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
         Err("empty, `.` and `..` segments are not allowed")
-    } else if text.split('/').next().is_some_and(|first| first.eq_ignore_ascii_case("manifest.json")) {
+    } else if folded(text.split('/').next().unwrap_or_default()) == "manifest.json" {
         Err("`manifest.json` is the version's own record; rename the file")
+    } else if folded(text.split('/').next().unwrap_or_default()).starts_with(OWN) {
+        Err("names that begin with `.modeldepot` are modeldepot's own; rename the file")
     } else {
         Ok(Cow::Borrowed(text))
     }
 });
+
+/// What every name that modeldepot gives to files of its own begins with.
+pub(crate) const OWN: &str = ".modeldepot";
+
+/// Returns a name as a file system may see it that folds case, drops dots and spaces at the end, and ignores characters
+/// that are not seen.
+pub(crate) fn folded(segment: &str) -> String {
+    let seen = |c: &char| !matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}');
+    let name: String = segment.chars().filter(seen).flat_map(char::to_lowercase).collect();
+    name.trim_end_matches(['.', ' ']).to_owned()
+}
 
 impl ArtifactPath {
     /// Returns the last segment.
@@ -347,9 +361,17 @@ mod tests {
 
     #[test]
     fn artifact_paths() {
-        for good in
-            ["best_model.pth", "a/b/c", "weights/manifest.json", "modèle ü.bin", "...", "-", "a b", &"x".repeat(255)]
-        {
+        for good in [
+            "best_model.pth",
+            "a/b/c",
+            "weights/manifest.json",
+            "modèle ü.bin",
+            "...",
+            "-",
+            "a b",
+            "a/.modeldepot",
+            &"x".repeat(255),
+        ] {
             assert!(good.parse::<ArtifactPath>().is_ok(), "{good}");
         }
         for bad in [
@@ -365,6 +387,10 @@ mod tests {
             "manifest.json",
             "Manifest.JSON",
             "manifest.json/x",
+            "manifest.json. ",
+            ".modeldepot-staging/x",
+            ".ModelDepot",
+            ".model\u{200c}depot-files.json",
             "a\u{ffff}",
             &"x".repeat(256),
             &"x/".repeat(257)[..513],

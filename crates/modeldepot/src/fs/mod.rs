@@ -17,12 +17,11 @@ mod staging;
 use std::fs::File;
 use std::io;
 
+pub(crate) use crate::name::OWN;
+
 pub(crate) use atomic_file::stage_file;
 pub(crate) use folder::{Folder, Seen, Stamp};
 pub(crate) use staging::{Staged, Staging};
-
-/// What every name that modeldepot gives to files of its own begins with. No file of a version may have it.
-pub(crate) const OWN: &str = ".modeldepot";
 
 /// What lies under a name. Links are not followed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::error::some;
-use crate::fs::{Kind, OWN};
-use crate::name::ArtifactPath;
+use crate::fs::Kind;
+use crate::name::{ArtifactPath, folded};
 
 /// What lies at the path of a file of the version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,8 +80,6 @@ pub enum ObstacleKind {
     NotAFolder,
     /// A name that programs trust: `.git`, `.env`.
     Sensitive,
-    /// A name that modeldepot uses for files of its own.
-    Reserved,
 }
 
 impl ObstacleKind {
@@ -109,7 +107,6 @@ impl ObstacleKind {
             ObstacleKind::Special => ("is not a regular file", "are not regular files"),
             ObstacleKind::NotAFolder => ("is not a folder, as in the version", "are not folders, as in the version"),
             ObstacleKind::Sensitive => ("is a name that other programs trust", "are names that other programs trust"),
-            ObstacleKind::Reserved => ("is a name that modeldepot reserves", "are names that modeldepot reserves"),
         };
         if several { many } else { one }
     }
@@ -152,10 +149,6 @@ pub(super) fn plan(
         let mut refuse = |path: &str, what| obstacles.push(Obstacle { path: path.to_owned(), what });
         let ours = owned.contains(path);
         let may = |what: ObstacleKind| ours || (force && what.yields());
-        if is_reserved(path) {
-            refuse(path.as_str(), ObstacleKind::Reserved);
-            continue;
-        }
         if is_sensitive(path) && !force {
             refuse(path.as_str(), ObstacleKind::Sensitive);
             continue;
@@ -208,11 +201,6 @@ pub(super) fn plan(
     Ok(plan)
 }
 
-/// Returns true for a path that would be taken for modeldepot's own record of the folder.
-fn is_reserved(path: &ArtifactPath) -> bool {
-    path.segments().next().is_some_and(|first| folded(first).starts_with(OWN))
-}
-
 /// Returns true for a path under a name that programs act on without being asked to: hooks and settings of Git, and the
 /// environment.
 fn is_sensitive(path: &ArtifactPath) -> bool {
@@ -220,14 +208,6 @@ fn is_sensitive(path: &ArtifactPath) -> bool {
         let name = folded(segment);
         name == ".git" || name == "git~1" || name.starts_with(".env")
     })
-}
-
-/// Returns a name as a file system may see it that folds case, drops dots and spaces at the end, and ignores characters
-/// that are not seen.
-fn folded(segment: &str) -> String {
-    let seen = |c: &char| !matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}');
-    let name: String = segment.chars().filter(seen).flat_map(char::to_lowercase).collect();
-    name.trim_end_matches(['.', ' ']).to_owned()
 }
 
 #[cfg(test)]
@@ -256,10 +236,6 @@ mod tests {
         }
         for name in [".gitattributes", ".gitignore", "env/x", "git", "a.env"] {
             assert!(plan(&BTreeMap::from([(path(name), Found::Absent)]), &BTreeSet::new(), false).is_ok(), "{name}");
-        }
-        for name in [".modeldepot-files.json", ".MODELDEPOT-staging/x"] {
-            let refused = plan(&BTreeMap::from([(path(name), Found::Absent)]), &BTreeSet::new(), true).unwrap_err();
-            assert_eq!(refused[0].what, ObstacleKind::Reserved, "{name}");
         }
     }
 
