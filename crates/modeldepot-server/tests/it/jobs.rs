@@ -39,6 +39,29 @@ async fn a_version_is_verified_while_one_watches() {
     place.post("/api/v1/models/m/versions/2/verify", &Value::Null).await.is(404);
 }
 
+/// A version of the Python pipeline, or of anybody who writes a line of JSON.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_no_digest_is_not_called_verified() {
+    let place = Place::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = br#"{"model_name": "m", "version": "1", "model_file": "m/v1/m.onnx"}"#;
+    for (key, bytes) in [("m/v1/m.onnx", &b"weights"[..]), ("m/v1/manifest.json", manifest)] {
+        let (path, client) = (folder.path().join("file"), place.storage.client());
+        std::fs::write(&path, bytes).unwrap();
+        client.upload_file(&path, place.storage.bucket(), key, &Default::default(), |_| {}).await.unwrap();
+    }
+    let document = place.get("/api/v1/models/m/versions/1").await.is(200).json();
+    assert_eq!(document["unverified"], 1);
+    let begun = place.post("/api/v1/models/m/versions/1/verify", &Value::Null).await.is(202);
+    let id = begun.json()["id"].as_str().unwrap().to_owned();
+    let (_, last) = events(&place, &id).await.pop().unwrap();
+    assert_eq!((&last["state"], &last["unverified"]), (&json!("unverified"), &json!(1)));
+    assert_eq!(last["unverified_files"], json!(["m.onnx"]));
+    let page = place.get(&format!("/models/m/versions/1/verify?job={id}")).await.is(200);
+    let page = String::from_utf8(page.body.to_vec()).unwrap();
+    assert!(page.contains("Not verified: 1 of 1 file"), "{page}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn damage_is_told() {
     let place = Place::new().await;
