@@ -199,20 +199,21 @@ impl Folder {
         Ok((dir, &text[start..], folders))
     }
 
-    /// Writes a small file into the folder itself, in place of what has its name.
-    pub(crate) fn write(&self, name: &str, bytes: &[u8], sync: bool) -> Result<()> {
+    /// Writes a small file into the folder itself, in place of what has its name. It is staged in `staging`, where a later
+    /// pull clears it away if this process dies.
+    pub(super) fn write_by(&self, staging: &Dir, name: &str, bytes: &[u8], sync: bool) -> Result<()> {
         let failed = Error::io("write", self.shown(name));
         let temp = fresh_name();
         let write = || -> io::Result<()> {
-            let mut file = self.dir.create(&temp)?;
+            let mut file = staging.create(&temp)?;
             file.write_all(bytes)?;
             if sync {
                 file.sync_all()?;
             }
-            self.dir.rename(&temp, &self.dir, name, true)
+            staging.rename(&temp, &self.dir, name, true)
         };
         write().map_err(|error| {
-            let _ = self.dir.remove_file(&temp);
+            let _ = staging.remove_file(&temp);
             failed(error)
         })
     }
@@ -322,7 +323,7 @@ mod tests {
         for path in ["out/f", "a/b/f", "out/new", "a/b/c/d"] {
             assert!(matches!(folder.look(path).unwrap(), Seen::Behind { kind: Kind::Link, .. }), "{path}");
             assert!(folder.open(path).is_err(), "{path}");
-            folder.write("staged", b"ours", false).unwrap();
+            folder.write_by(&folder.dir, "staged", b"ours", false).unwrap();
             let target: ArtifactPath = path.parse().unwrap();
             folder.place(&folder.dir, "staged", &target, true).unwrap_err();
             folder.remove(path).unwrap();
@@ -341,7 +342,7 @@ mod tests {
     fn what_appears_meanwhile_is_not_replaced() {
         let temp = tempfile::tempdir().unwrap();
         let folder = Folder::make(temp.path()).unwrap();
-        folder.write("staged", b"ours", false).unwrap();
+        folder.write_by(&folder.dir, "staged", b"ours", false).unwrap();
         std::fs::write(temp.path().join("f"), "theirs").unwrap();
         let (path, from) = ("f".parse().unwrap(), &folder.dir);
         folder.place(from, "staged", &path, false).unwrap_err();

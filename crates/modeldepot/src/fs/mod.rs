@@ -103,7 +103,10 @@ pub(crate) fn make_executable(file: &File) -> io::Result<()> {
     {
         use std::os::unix::fs::PermissionsExt as _;
         let mode = file.metadata()?.permissions().mode();
-        file.set_permissions(std::fs::Permissions::from_mode(mode | ((mode & 0o444) >> 2)))?;
+        let wanted = mode | ((mode & 0o444) >> 2);
+        if wanted != mode {
+            file.set_permissions(std::fs::Permissions::from_mode(wanted))?;
+        }
     }
     #[cfg(not(unix))]
     let _ = file;

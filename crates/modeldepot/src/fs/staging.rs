@@ -144,11 +144,32 @@ impl Staging {
         Ok(())
     }
 
-    /// Removes what earlier pulls left here, once a pull is done: it is of no more use.
+    /// Writes a small file into the target folder itself, in place of what has its name.
+    pub(crate) fn write(&self, name: &str, bytes: &[u8], sync: bool) -> Result<()> {
+        self.folder.write_by(&self.dir, name, bytes, sync)
+    }
+
+    /// Removes what earlier pulls left here, once a pull is done: it is of no more use. And the staging folders of their own
+    /// that pulls side by side had and left when they were killed.
     pub(crate) fn sweep(&self) {
-        for name in self.dir.names().unwrap_or_default() {
-            let _ = self.dir.remove_file(&name);
+        clear(&self.dir);
+        let root = &self.folder.dir;
+        let others = root.names().unwrap_or_default();
+        for name in others.iter().filter(|name| name.starts_with(&format!("{OWN}-{SHARED}-")) && **name != self.name) {
+            if let Ok(dir) = root.enter(name)
+                && dir.is_ours()
+                && dir.try_lock().unwrap_or(false)
+            {
+                clear(&dir);
+                let _ = root.remove_folder(name);
+            }
         }
+    }
+}
+
+fn clear(dir: &Dir) {
+    for name in dir.names().unwrap_or_default() {
+        let _ = dir.remove_file(&name);
     }
 }
 
@@ -240,6 +261,23 @@ mod tests {
         drop((done, first));
         let names: Vec<_> = fs::read_dir(temp.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, ["f"]);
+    }
+
+    #[test]
+    fn what_a_pull_beside_another_left_is_swept_by_the_next() {
+        let temp = tempfile::tempdir().unwrap();
+        let first = open(temp.path());
+        let second = open(temp.path());
+        let alive = stage(&second, b"abc");
+        let dead = temp.path().join(".modeldepot-staging-dead");
+        fs::create_dir(&dead).unwrap();
+        fs::set_permissions(&dead, fs::Permissions::from_mode(0o700)).unwrap();
+        fs::write(dead.join("x.part"), "abc").unwrap();
+        first.sweep();
+        assert!(!dead.exists());
+        assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 2, "the second one is alive");
+        drop((alive, second, first));
+        assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0);
     }
 
     /// Whoever may write to the folder that a version is pulled into waits there for the pull.

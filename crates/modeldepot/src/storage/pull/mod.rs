@@ -27,7 +27,7 @@ use owned::{Owned, Present};
 pub(crate) use plan::said;
 use plan::{Found, Plan, Step, plan};
 pub use plan::{Obstacle, ObstacleKind};
-use switch::Switch;
+use switch::{Switch, keep_executable};
 
 /// A version to fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,10 +132,14 @@ impl ModelStorage {
             unverified,
             manifest: found.manifest.clone(),
         };
-        if survey.complete {
-            return Ok(fetched);
+        let Survey { folder, local, plan, complete } = survey;
+        if let Some(folder) = folder.clone().filter(|_| complete) {
+            let done = blocking(move || {
+                keep_executable(&folder, &found.files, &plan);
+                Ok(())
+            });
+            return done.await.map(|()| fetched);
         }
-        let Survey { folder, local, plan, .. } = survey;
         let (root, resume) = (pull.folder.clone(), pull.resume);
         let (folder, staging) = blocking(move || {
             let folder = folder.map_or_else(|| Folder::make(&root).map(Arc::new), Ok)?;

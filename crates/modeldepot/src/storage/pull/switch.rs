@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::fetch::Ready;
 use super::local::{Local, look, unchanged};
 use super::owned::{MANIFEST, OwnFile, Owned, Present, RECORD, record};
-use super::plan::Step;
+use super::plan::{Plan, Step};
 use super::planned;
 use crate::digest::Blake3;
 use crate::error::{Error, Result};
@@ -28,6 +28,16 @@ pub(super) struct Switch {
     pub(super) force: bool,
     pub(super) resume: bool,
     pub(super) sync: bool,
+}
+
+/// Gives files that stay in their places the right to be run, as the version has it. Those that were fetched have it. What
+/// cannot be changed is left as it is.
+pub(super) fn keep_executable(folder: &Folder, files: &[StoredFile], plan: &Plan) {
+    for file in files.iter().filter(|file| file.executable && plan.steps.get(&file.path) == Some(&Step::Keep)) {
+        if let Err(error) = folder.open(file.path.as_str()).and_then(|file| make_executable(&file)) {
+            tracing::warn!(%error, path = %file.path, "cannot make it executable");
+        }
+    }
 }
 
 /// What was done beside putting files in place.
@@ -94,7 +104,7 @@ impl Switch {
             md5: file.md5,
         };
         let ours: Vec<OwnFile> = found.files.iter().map(own).collect();
-        folder.write(RECORD, &owned.record(model, &ours), self.sync)?;
+        self.staging.write(RECORD, &owned.record(model, &ours), self.sync)?;
         let kept = owned.manifest == Present::Manifest(found.record.to_vec())
             && plan.steps.values().all(|step| *step == Step::Keep);
         if !kept && owned.manifest != Present::Absent {
@@ -115,27 +125,20 @@ impl Switch {
                 folders.extend(ready.staged.place(&ready.file.path, step == Step::Replace)?);
             }
         }
-        for file in found.files.iter().filter(|file| file.executable) {
-            // One that was fetched is executable already. What cannot be changed is left as it is.
-            if plan.steps.get(&file.path) == Some(&Step::Keep)
-                && let Err(error) = folder.open(file.path.as_str()).and_then(|file| make_executable(&file))
-            {
-                tracing::warn!(%error, path = %file.path, "cannot make it executable");
-            }
-        }
+        keep_executable(folder, &found.files, &plan);
         if self.sync {
             // Before the manifest says that they are there.
             folder.sync(&folders)?;
         }
         if !kept {
-            folder.write(MANIFEST, &found.record, self.sync)?;
+            self.staging.write(MANIFEST, &found.record, self.sync)?;
         }
         done.removed = self.remove(&obsolete)?;
         vanished.iter().for_each(|path| folder.prune(path.as_str()));
         // A manifest that lists its files needs no record beside it.
         match found.manifest.files {
             Some(_) => folder.remove(RECORD)?,
-            None => folder.write(RECORD, &record(model, ours), self.sync)?,
+            None => self.staging.write(RECORD, &record(model, ours), self.sync)?,
         }
         if self.sync {
             folder.sync(&BTreeSet::from([String::new()]))?;
