@@ -30,7 +30,6 @@ pub(super) struct Ready {
 
 impl ModelStorage {
     /// Fetches the files that are not in their places. Space is reserved only for sizes that a listing has confirmed.
-    #[expect(clippy::too_many_arguments, reason = "each is another thing")]
     pub(super) async fn fetch_files(
         &self,
         found: &Description,
@@ -55,7 +54,6 @@ impl ModelStorage {
         stream::iter(fetch).buffer_unordered(files_at_once()).try_collect().await
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is another thing")]
     async fn fetch_file(
         &self,
         found: &Description,
