@@ -26,6 +26,7 @@ pub fn manifest(files: usize) -> Vec<u8> {
         blake3: digests.blake3,
         crc64nvme: digests.crc64,
         parts: Some(Parts { size: 1024 * 1024, blake3: digests.parts.clone() }),
+        executable: false,
     };
     let manifest = Manifest {
         model_name: "m".parse().expect("a name"),
@@ -39,6 +40,7 @@ pub fn manifest(files: usize) -> Vec<u8> {
         files: Some((0..files).map(entry).collect()),
         write_id: None,
         tool: None,
+        history: None,
         manifest_blake3: None,
     };
     manifest.sealed().to_json()
