@@ -200,26 +200,46 @@ fn natural(a: &str, b: &str) -> std::cmp::Ordering {
 pub struct ArtifactPath(String);
 
 name_type!(ArtifactPath, "artifact path", |text| {
+    // Every key of a listing comes by here, and nearly all of them are ASCII.
+    let (refused, unknown) = match text.is_ascii() {
+        true => (text.bytes().any(|byte| byte.is_ascii_control() || byte == b'\\'), false),
+        false => (text.contains(|c: char| c.is_control() || c == '\\'), text.contains(['\u{fffe}', '\u{ffff}'])),
+    };
+    let first = text.split('/').next().unwrap_or_default();
     if text.is_empty() || text.len() > 512 {
         Err("use 1 to 512 bytes")
     } else if text.starts_with('/') {
         Err("it must be relative")
-    } else if text.split('/').any(|segment| segment.len() > 255) {
-        Err("use at most 255 bytes between two `/`")
-    } else if text.contains(['\u{fffe}', '\u{ffff}']) {
+    } else if unknown {
         Err("U+FFFE and U+FFFF are not allowed")
-    } else if text.contains(|c: char| c.is_control() || c == '\\') {
+    } else if refused {
         Err("control characters and backslashes are not allowed")
     } else if text.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
         Err("empty, `.` and `..` segments are not allowed")
-    } else if folded(text.split('/').next().unwrap_or_default()) == "manifest.json" {
+    } else if text.len() > 255 && text.split('/').any(|segment| segment.len() > 255) {
+        Err("use at most 255 bytes between two `/`")
+    } else if is_record(first) {
         Err("`manifest.json` is the version's own record; rename the file")
-    } else if folded(text.split('/').next().unwrap_or_default()).starts_with(OWN) {
+    } else if is_own(first) {
         Err("names that begin with `.modeldepot` are modeldepot's own; rename the file")
     } else {
         Ok(Cow::Borrowed(text))
     }
 });
+
+fn is_record(first: &str) -> bool {
+    match first.is_ascii() {
+        true => first.trim_end_matches(['.', ' ']).eq_ignore_ascii_case("manifest.json"),
+        false => folded(first) == "manifest.json",
+    }
+}
+
+fn is_own(first: &str) -> bool {
+    match first.is_ascii() {
+        true => first.get(..OWN.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(OWN)),
+        false => folded(first).starts_with(OWN),
+    }
+}
 
 /// What every name that modeldepot gives to files of its own begins with.
 pub(crate) const OWN: &str = ".modeldepot";
