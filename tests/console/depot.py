@@ -181,4 +181,4 @@ def original(depot):
         "created_at": "2025-09-01T09:00:03.455545",
     }
     path = depot.write("manifest.json", json.dumps(manifest))
-    depot.run("s3", "cp", path, f"s3://models/{prefix}/manifest.json")
+    depot.run("s3", "cp", "--force", path, f"s3://models/{prefix}/manifest.json")

@@ -98,7 +98,7 @@ def test_what_has_no_digest_is_not_verified(storage: ModelStorage, tmp_path: Pat
     manifest = {"model_name": "m", "version": "1", "model_file": "m/v1/m.onnx"}
     for key, text in (("m.onnx", "weights"), ("manifest.json", json.dumps(manifest))):
         file.write_text(text)
-        storage.client.upload_file(file, storage.bucket, f"m/v1/{key}")
+        storage.client.upload_file(file, storage.bucket, f"m/v1/{key}", force=True)
     verified = storage.verify("m")
     assert (verified.intact, verified.unverified) == (False, ["m.onnx"])
     with pytest.raises(modeldepot.UnverifiedError, match="no digest was published of `m.onnx`"):

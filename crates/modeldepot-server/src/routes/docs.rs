@@ -63,8 +63,10 @@ pub(crate) struct Api;
 const MODEL: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$";
 pub(super) const VERSION: &str = "^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$";
 const PATH: &str = concat!(
-    r"^(?!manifest\.json$)(?!\.{1,2}(/|$))[^/\\\u0000-\u001f\u007f-\u009f]+",
-    r"(/(?!\.{1,2}(/|$))[^/\\\u0000-\u001f\u007f-\u009f]+)*$"
+    r"^(?![Mm][Aa][Nn][Ii][Ff][Ee][Ss][Tt]\.[Jj][Ss][Oo][Nn][. ]*(/|$))",
+    r"(?!\.[Mm][Oo][Dd][Ee][Ll][Dd][Ee][Pp][Oo][Tt])(?!\.{1,2}(/|$))",
+    r"[^/\\\u0000-\u001f\u007f-\u009f\ufffe\uffff]{1,255}",
+    r"(/(?!\.{1,2}(/|$))[^/\\\u0000-\u001f\u007f-\u009f\ufffe\uffff]{1,255})*$"
 );
 
 /// Says of every name, wherever it stands, what it may be.
@@ -75,7 +77,7 @@ impl Modify for Names {
         let rule = |name: &str| match name {
             "model" => Some(MODEL),
             "version" => Some(VERSION),
-            "path" | "file" | "main" => Some(PATH),
+            "path" | "file" | "main" | "history" => Some(PATH),
             _ => None,
         };
         let text = |pattern: &str| {
