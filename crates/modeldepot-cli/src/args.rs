@@ -37,10 +37,12 @@ Exit status:
   0    done
   2    fix the input
   3    check the name: there is no such model, version, bucket or object
-  4    choose another version: this one exists with other content, or is spent
+  4    choose another version or folder: this version exists with other content or was deleted, or the
+       folder has files that are not from an earlier pull
   5    fix the credentials or the policy
   6    try again: the server cannot be reached or cannot answer now
   7    do not use it: what the bucket holds is damaged
+  9    not verified: files have no published digest
   8    fix the disk
   70   report it: the server answered what nobody expected
   130  interrupted by Ctrl-C (143 by SIGTERM)";

@@ -40,7 +40,7 @@ pub(crate) enum Error {
     MetaFileRead { path: PathBuf, source: io::Error },
     #[error("the metadata `{}` is not a JSON object", path.display())]
     MetaFile { path: PathBuf, source: Option<serde_json::Error> },
-    #[error("refused to delete `{name}` without being asked to on a terminal")]
+    #[error("deleting `{name}` needs to be confirmed, and stdin is not a terminal")]
     Unconfirmed { name: String },
     #[error("nothing was deleted")]
     Declined,

@@ -28,7 +28,7 @@ pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String>
             Some("pull into another folder, or replace what is there with --force".to_owned())
         }
         Error::Depot(error) => depot(error, settings),
-        Error::Guarded(error) => Some(format!("{}; --force changes this object all the same", depot(error, settings)?)),
+        Error::Guarded(error) => Some(format!("{}; or pass --force to change this object anyway", depot(error, settings)?)),
         Error::Embedded(error) => embedded(error),
         Error::Service(error) => error.hint(),
         Error::Tokens(error) => error.hint(),
@@ -36,7 +36,7 @@ pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String>
         Error::Addressing { origin, .. } => found(origin),
         Error::Usage { hint, .. } => Some((*hint).to_owned()),
         Error::MetaFile { .. } => Some("write it as one object: `{\"architecture\": \"resnet18\", …}`".to_owned()),
-        Error::Unconfirmed { .. } => Some("pass --yes to delete without being asked".to_owned()),
+        Error::Unconfirmed { .. } => Some("pass --yes to delete without confirmation".to_owned()),
         Error::Io { source, .. } => disk(source),
         Error::Faults { kind: ErrorKind::Corrupt, .. } => Some(
             "do not use what is damaged; publish it again under a new version, and `modeldepot rm` the old one"

@@ -369,7 +369,7 @@ pub enum Error {
         found: String,
     },
     /// A version has files without a published digest, and was asked for only with them.
-    #[error("no digest was published of {} of `{model}@{version}`", some(files, ", ", |file| format!("`{file}`")))]
+    #[error("`{model}@{version}` has files without a published digest: {}", some(files, ", ", |file| format!("`{file}`")))]
     Unverified {
         /// The model.
         model: ModelName,

@@ -109,7 +109,7 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
             }
         }
         Error::NoAnswer { .. } => {
-            "is it an S3 server's port, and no proxy between? `modeldepot doctor` looks; S3_TIMEOUT waits longer"
+            "is this the port of an S3 server, and is there a proxy in between? `modeldepot doctor` checks; S3_TIMEOUT sets how long to wait"
                 .to_owned()
         }
         Error::ObjectChanged { .. } => "try again when its writer is done".to_owned(),

@@ -17,6 +17,9 @@ use crate::interrupt::unless_interrupted;
 use crate::ui::{BAD, DIM, GOOD, duration, plural, size, styled, throughput};
 use crate::{hint, http};
 
+/// How long removing the throw-away model may take when the server had no answer.
+const CLEANING: Duration = Duration::from_secs(5);
+
 /// What became of one check.
 pub(crate) struct Outcome {
     pub(crate) name: &'static str,
@@ -59,6 +62,12 @@ async fn on_a_throw_away_model(storage: &ModelStorage, cx: &Context<'_>) -> Resu
         told(storage, &model, None, cx).await
     };
     let done = unless_interrupted(work).await;
+    let silent = matches!(&done, Ok(Err(error)) if error.kind() == modeldepot::ErrorKind::Unavailable);
+    if silent {
+        // A server that has just been waited for in vain is not waited for once more.
+        let _ = tokio::time::timeout(CLEANING, remove(storage, &model)).await;
+        return done?;
+    }
     let removed = remove(storage, &model).await;
     let outcomes = done??;
     removed?;

@@ -48,7 +48,8 @@ pub(crate) async fn run(args: FsckArgs, cx: &Context<'_>) -> Result<(), Error> {
                 cx.ui.answer(format_args!("{} {files} without a published digest: not verified", styled(WARN, "!")))?;
             }
         } else {
-            cx.ui.answer(format_args!("{} damaged of {looked}{read}", plural(damaged, "version")))?;
+            let (versions, files) = (plural(report.versions, "version"), plural(report.files, "file"));
+            cx.ui.answer(format_args!("{damaged} of {versions} damaged; {files}{read}"))?;
         }
     }
     let faults = report.faults.len();

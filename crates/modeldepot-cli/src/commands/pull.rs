@@ -25,20 +25,18 @@ pub(crate) async fn run(args: PullArgs, cx: &Context<'_>) -> Result<(), Error> {
     let pace = bar.pace(fetched.bytes);
     drop(bar);
 
-    let manifest = &fetched.manifest;
+    let (manifest, all) = (&fetched.manifest, fetched.unverified.is_empty());
     cx.ui.note(format_args!(
-        "{} {}@{}: {}, {} in {pace}",
-        match fetched.unverified.len() {
-            0 => styled(GOOD, "fetched and verified".to_owned()).to_string(),
-            files => styled(WARN, format!("fetched, {} not verified", plural(files, "file"))).to_string(),
-        },
+        "{} {}@{}: {}, {} in {pace}{}",
+        if all { styled(GOOD, "fetched and verified") } else { styled(WARN, "fetched") },
         manifest.model_name,
         manifest.version,
         plural(fetched.files, "file"),
         size(fetched.bytes),
+        if all { String::new() } else { format!("; {} not verified", plural(fetched.unverified.len(), "file")) },
     ));
-    if !fetched.unverified.is_empty() {
-        cx.ui.note(format_args!("no digest was published of {}", named(&fetched.unverified)));
+    if !all {
+        cx.ui.note(format_args!("without a published digest: {}", named(&fetched.unverified)));
     }
     if fetched.removed > 0 {
         cx.ui.note(format_args!("{} of an earlier version removed", plural(fetched.removed, "file")));

@@ -29,7 +29,7 @@ pub(crate) async fn run(args: VersionsArgs, cx: &Context<'_>) -> Result<(), Erro
         return cx.ui.answer_json(&versions);
     }
     if versions.is_empty() {
-        cx.ui.note(format_args!("no versions: all of `{}` were deleted", args.model));
+        cx.ui.note(format_args!("all versions of `{}` were deleted", args.model));
         return Ok(());
     }
     let mut table = Table::new(&["VERSION", "FILES>", "SIZE>", "PUBLISHED", ""]);

@@ -85,19 +85,19 @@ fn plain_verbs_leave_published_versions_alone() {
     insta::assert_snapshot!(env.run(["s3", "rm", "s3://models/resnet/v1/w.bin"]), @r"
     ------- stderr -------
     error: `resnet/v1/w.bin` belongs to `resnet@1`, and a published version never changes
-    hint: `modeldepot rm resnet@1` deletes the whole version; --force changes this object all the same
+    hint: `modeldepot rm resnet@1` deletes the whole version; or pass --force to change this object anyway
     [exit status: 4]
     ");
     insta::assert_snapshot!(env.run(["s3", "cp", "h.json", "s3://models/resnet/v1/w.bin"]), @r"
     ------- stderr -------
     error: `resnet/v1/w.bin` belongs to `resnet@1`, and a published version never changes
-    hint: `modeldepot rm resnet@1` deletes the whole version; --force changes this object all the same
+    hint: `modeldepot rm resnet@1` deletes the whole version; or pass --force to change this object anyway
     [exit status: 4]
     ");
     insta::assert_snapshot!(env.run(["s3", "rm", "s3://models/.depot/spent/resnet/1.json"]), @r"
     ------- stderr -------
     error: `.depot/spent/resnet/1.json` is a record that modeldepot keeps
-    hint: leave it where it is; `modeldepot gc` removes records that are of no use; --force changes this object all the same
+    hint: leave it where it is; `modeldepot gc` removes records that are of no use; or pass --force to change this object anyway
     [exit status: 4]
     ");
     for refused in [

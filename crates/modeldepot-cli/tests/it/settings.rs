@@ -233,13 +233,13 @@ fn nobody_says_anything() {
     insta::assert_snapshot!(env.run(["versions", "m", "--timeout", "300ms"]), @r"
     ------- stderr -------
     error: `$ENDPOINT` did not answer within [TIME] when asked to list bucket `models`
-    hint: is it an S3 server's port, and no proxy between? `modeldepot doctor` looks; S3_TIMEOUT waits longer
+    hint: is this the port of an S3 server, and is there a proxy in between? `modeldepot doctor` checks; S3_TIMEOUT sets how long to wait
     [exit status: 6]
     ");
     insta::assert_snapshot!(env.run_with(["models"], &[("S3_TIMEOUT", "200ms")]), @r"
     ------- stderr -------
     error: `$ENDPOINT` did not answer within [TIME] when asked to list bucket `models`
-    hint: is it an S3 server's port, and no proxy between? `modeldepot doctor` looks; S3_TIMEOUT waits longer
+    hint: is this the port of an S3 server, and is there a proxy in between? `modeldepot doctor` checks; S3_TIMEOUT sets how long to wait
     [exit status: 6]
     ");
     assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());

@@ -132,8 +132,8 @@ fn deleting_asks_nobody_who_is_not_there() {
     let before = env.keys();
     insta::assert_snapshot!(env.run(["rm", "plant_classifier@1.9.0"]), @r"
     ------- stderr -------
-    error: refused to delete `plant_classifier@1.9.0` without being asked to on a terminal
-    hint: pass --yes to delete without being asked
+    error: deleting `plant_classifier@1.9.0` needs to be confirmed, and stdin is not a terminal
+    hint: pass --yes to delete without confirmation
     [exit status: 2]
     ");
     assert_eq!(env.keys(), before);

@@ -21,11 +21,15 @@ pub(super) fn section(found: &Description, headers: &HeaderMap) -> Result<Markup
         "from modeldepot import ModelStorage\n\npath = ModelStorage().download_model(\n    \"{model}\", \"{version}\", \
          local_dir=\"./serving\")"
     );
+    let title = match found.unverified().is_empty() {
+        true => "Terminal: every file compared with its digest",
+        false => "Terminal: files without a published digest are fetched, and reported as not verified",
+    };
     let curl = format!("curl -fLO '{address}'");
     Ok(html! {
         section.card aria-labelledby="fetch" {
             h2 id="fetch" { "Fetch" }
-            (snippet("snippet-pull", "Terminal: every file compared with its digest", &pull))
+            (snippet("snippet-pull", title, &pull))
             (snippet("snippet-python", "Python", &python))
             (snippet("snippet-curl", "curl: the model file", &curl))
         }

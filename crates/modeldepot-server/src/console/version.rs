@@ -250,7 +250,7 @@ fn verify(model: &ModelName, version: &Version, visitor: &Visitor) -> Markup {
     html! {
         section.card aria-labelledby="verify" {
             h2 id="verify" { "Verify" }
-            p.hint { "Reads every file from the bucket and compares it with its published digest." }
+            p.hint { "Reads every file from the bucket and compares it with its published digest, where there is one." }
             form method="post" action={ (href::version(model, version)) "/verify" } data-verify={ (href::api(model, version)) "/verify" } {
                 (visitor.token())
                 button { "Verify now" }
