@@ -28,7 +28,9 @@ pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String>
             Some("pull into another folder, or replace what is there with --force".to_owned())
         }
         Error::Depot(error) => depot(error, settings),
-        Error::Guarded(error) => Some(format!("{}; or pass --force to change this object anyway", depot(error, settings)?)),
+        Error::Guarded(error) => {
+            Some(format!("{}; or pass --force to change this object anyway", depot(error, settings)?))
+        }
         Error::Embedded(error) => embedded(error),
         Error::Service(error) => error.hint(),
         Error::Tokens(error) => error.hint(),

@@ -34,7 +34,18 @@ impl S3Client {
                 }
                 Err(error) => return Err(self.failed(about, error)),
             };
-            if let Some(refused) = answer.errors().iter().find(|e| e.code() != Some("NoSuchKey")) {
+            // What may pass is asked for again, one by one, by the rules of every request.
+            let passing = |code: Option<&str>| {
+                matches!(
+                    code,
+                    Some("SlowDown" | "InternalError" | "ServiceUnavailable" | "RequestTimeout" | "OperationAborted")
+                )
+            };
+            for key in answer.errors().iter().filter(|e| passing(e.code())).filter_map(|e| e.key()) {
+                self.delete_object(bucket, key).await?;
+            }
+            if let Some(refused) = answer.errors().iter().find(|e| e.code() != Some("NoSuchKey") && !passing(e.code()))
+            {
                 let (code, key) = (refused.code().unwrap_or("unknown"), refused.key().unwrap_or_default());
                 return Err(match code {
                     "AccessDenied" => Error::Denied {

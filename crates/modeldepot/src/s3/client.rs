@@ -31,6 +31,9 @@ use crate::fs;
 use crate::name::BucketName;
 use crate::settings::{Addressing, Settings, Timeouts};
 
+/// What is wrong with a success that names no object.
+const NO_ETAG: &str = "it answers that the object is stored, and gives no ETag, as S3 does";
+
 /// What a small object must bring a second to be waited for longer than a small request.
 const SLOWEST: u64 = 32 * 1024;
 
@@ -329,14 +332,19 @@ impl S3Client {
         let metadata: HashMap<String, String> = metadata.clone().into_iter().collect();
         let mut retry = Retry::small(self.timeouts());
         loop {
-            let put = self.sdk.small.put_object().bucket(bucket.as_str()).key(key).content_type(content_type);
+            let put = self.for_body(&body).put_object().bucket(bucket.as_str()).key(key).content_type(content_type);
             let put = put.set_metadata(Some(metadata.clone()));
             let sent = put.if_none_match("*").body(ByteStream::from(body.clone())).send();
             // One of its own: it is sent once, where others are sent until their time is over.
-            let error = match timeout(patience::small(self.timeouts()), sent).await {
+            let most = self.most_for(&body);
+            let error = match timeout(most, sent).await {
+                // Without an ETag it is not S3's answer, and says nothing of what became of the object.
+                Ok(Ok(answer)) if bare(answer.e_tag()).is_empty() => {
+                    return Err(self.not_understood(About::object("create", bucket, key), NO_ETAG));
+                }
                 Ok(Ok(_)) => return Ok(Created::Now),
                 Ok(Err(error)) => error,
-                Err(_) => SdkError::timeout_error(Silent(patience::small(self.timeouts()))),
+                Err(_) => SdkError::timeout_error(Silent(most)),
             };
             let undecided = is_undecided(&error);
             if !undecided && matches!(status(&error), Some(409 | 412)) {
@@ -367,11 +375,26 @@ impl S3Client {
     ) -> Result<()> {
         let metadata: HashMap<String, String> = metadata.clone().into_iter().collect();
         let put = || {
-            let put = self.sdk.small.put_object().bucket(bucket.as_str()).key(key).content_type(content_type);
+            let put = self.for_body(&body).put_object().bucket(bucket.as_str()).key(key).content_type(content_type);
             put.set_metadata(Some(metadata.clone()))
         };
-        let sent = self.asked(|| put().body(ByteStream::from(body.clone())).send()).await;
-        sent.map(drop).map_err(|error| self.failed(About::object("store", bucket, key), error))
+        let about = About::object("store", bucket, key);
+        let most = self.most_for(&body);
+        match self.asked_within(most, || put().body(ByteStream::from(body.clone())).send()).await {
+            Ok(answer) if bare(answer.e_tag()).is_empty() => Err(self.not_understood(about, NO_ETAG)),
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.failed(about, error)),
+        }
+    }
+
+    /// Returns how long a small object may take on its way, with all repetitions: longer where it is not so small.
+    fn most_for(&self, body: &Bytes) -> Duration {
+        patience::small(self.timeouts()) + Duration::from_secs(body.len() as u64 / SLOWEST)
+    }
+
+    /// Returns the client for a body of this size: one that is more than a second's worth is watched as it goes.
+    fn for_body(&self, body: &Bytes) -> &aws_sdk_s3::Client {
+        if body.len() as u64 > SLOWEST { &self.sdk.writing } else { &self.sdk.small }
     }
 
     /// Returns the bytes of a small object, or none when it does not exist.

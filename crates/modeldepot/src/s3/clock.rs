@@ -29,7 +29,7 @@ impl Clock {
     fn now(&self) -> Option<OffsetDateTime> {
         let (date, read) = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
         let since = Some(read.elapsed()).filter(|since| *since < FRESH)?;
-        (date + since).replace_nanosecond(0).ok()
+        date.checked_add(time::Duration::try_from(since).ok()?)?.replace_nanosecond(0).ok()
     }
 }
 

@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use super::answer::{About, code, is_not_understood, status};
 use super::client::{S3Client, bare, moment};
+use super::listing::ENDLESS;
 use super::multipart::Begun;
 use super::retry::Retry;
 use crate::error::{Error, Result};
@@ -75,7 +76,12 @@ impl S3Client {
                 modified: part.last_modified().and_then(moment),
             }));
             match page.next_part_number_marker() {
-                Some(marker) if page.is_truncated() == Some(true) => next = Some(marker.to_owned()),
+                Some(marker) if page.is_truncated() == Some(true) => {
+                    if next.as_deref() == Some(marker) {
+                        return Err(self.not_understood(About::object("list the parts of", bucket, key), ENDLESS));
+                    }
+                    next = Some(marker.to_owned());
+                }
                 _ => return Ok(parts),
             }
         }
@@ -93,6 +99,7 @@ impl S3Client {
         upload_id: &str,
         parts: &[Part],
         if_absent: bool,
+        mark: &BTreeMap<String, String>,
     ) -> Result<String> {
         let about = About::object("store", bucket, key);
         let size = parts.iter().map(|part| part.size).fold(0, u64::saturating_add);
@@ -109,19 +116,20 @@ impl S3Client {
                 Ok(answer) => return Ok(bare(answer.e_tag())),
                 Err(error) => error,
             };
-            // A repeated Complete whose first reply was lost.
-            if repeated && code(&error) == Some("NoSuchUpload") {
-                return Ok(self.get_object_metadata(bucket, key).await?.etag);
-            }
-            if if_absent && matches!(status(&error), Some(409 | 412)) {
-                return Err(Error::ObjectExists { bucket: bucket.clone(), key: key.to_owned() });
-            }
-            let error = if is_not_understood(&error) {
+            let exists = if_absent && matches!(status(&error), Some(409 | 412));
+            // A repeated Complete whose first reply was lost, or one whose reply says nothing: the object tells by its mark
+            // whether it is what these parts have become.
+            if is_not_understood(&error) || repeated && (exists || code(&error) == Some("NoSuchUpload")) {
                 match self.get_object_metadata(bucket, key).await {
-                    Ok(found) if found.size == size => return Ok(found.etag),
+                    Ok(found) if found.size == size && has(&found.metadata, mark) => return Ok(found.etag),
                     Ok(_) | Err(Error::ObjectNotFound { .. }) => {}
                     Err(error) => return Err(error),
                 }
+            }
+            if exists {
+                return Err(Error::ObjectExists { bucket: bucket.clone(), key: key.to_owned() });
+            }
+            let error = if is_not_understood(&error) {
                 self.not_understood(about, "it says that it stored the object, and the object is not there")
             } else {
                 self.failed(about, error)
@@ -130,4 +138,9 @@ impl S3Client {
             repeated = true;
         }
     }
+}
+
+/// Returns true when metadata has all entries of a mark, in whatever case a server gives their names.
+fn has(metadata: &BTreeMap<String, String>, mark: &BTreeMap<String, String>) -> bool {
+    mark.iter().all(|(name, value)| metadata.iter().any(|(its, text)| its.eq_ignore_ascii_case(name) && text == value))
 }

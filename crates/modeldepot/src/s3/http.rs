@@ -89,6 +89,9 @@ impl Http {
         };
         tracing::trace!(%method, path, query, ?took, status = answer.status().as_u16(), "request");
         let refused = !answer.status().is_success();
+        if !refused && is_a_page(&method, query, answer.headers().get("content-type")) {
+            return Err(ConnectorError::other(NotS3.into(), Some(ErrorKind::TransientError)));
+        }
         let answer = answer.map(|body| Arriving::new(body, self.rate.clone(), &self.patience, refused));
         let answer = answer.map(SdkBody::from_body_1_x);
         HttpResponse::try_from(answer).map_err(|error| ConnectorError::other(error.into(), None))
@@ -110,6 +113,20 @@ impl Connector for Http {
 }
 
 /// Says that a server was silent.
+/// Returns true for a web page where S3 sends none, as a proxy or a login page answers: nothing was done then. An object may
+/// well be a page.
+fn is_a_page(method: &hyper::Method, query: &str, media_type: Option<&hyper::header::HeaderValue>) -> bool {
+    let about_objects = matches!(*method, hyper::Method::GET | hyper::Method::HEAD)
+        && !["list-type=", "uploads", "uploadId="].iter().any(|asked| query.contains(asked));
+    let page =
+        media_type.and_then(|text| text.to_str().ok()).is_some_and(|text| text.trim_start().starts_with("text/html"));
+    page && !about_objects
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the answer is a web page, and not S3's")]
+struct NotS3;
+
 #[derive(Debug, thiserror::Error)]
 #[error("no answer in {0:?}")]
 pub(super) struct Silent(pub(super) Duration);

@@ -18,6 +18,12 @@ pub struct Listed {
     pub next: Option<String>,
 }
 
+/// What is wrong with a listing that never ends.
+pub(super) const ENDLESS: &str = "its listing does not go on from page to page";
+
+/// Pages of one listing: ten million objects.
+const MOST_PAGES: usize = 10_000;
+
 impl S3Client {
     /// Returns one page of what lies at `prefix`, one level deep: at most `most` folders and objects together, from
     /// where `next` of the page before says.
@@ -42,14 +48,24 @@ impl S3Client {
     /// Returns every object whose key begins with `prefix`, in the order of their keys, however many pages it takes.
     pub async fn list_objects(&self, bucket: &BucketName, prefix: &str) -> Result<Vec<ListedObject>> {
         let mut objects = Vec::new();
-        let mut next = None;
+        let (mut next, mut before, mut pages) = (None, None, 0);
         loop {
             let list = || self.sdk.small.list_objects_v2().bucket(bucket.as_str()).prefix(prefix);
             let page = self.asked(|| list().set_continuation_token(next.clone()).send()).await;
             let page = page.map_err(|error| self.failed(About::bucket("list", bucket), error))?;
+            // Not by the order of keys: SeaweedFS lists folder by folder.
+            let first = page.contents().first().and_then(|object| object.key()).map(str::to_owned);
+            pages += 1;
             objects.extend(page.contents().iter().filter_map(|object| listed(object, prefix)));
             match page.next_continuation_token() {
-                Some(token) if page.is_truncated() == Some(true) => next = Some(token.to_owned()),
+                Some(token) if page.is_truncated() == Some(true) => {
+                    // A server that begins anew with each page would be asked for ever.
+                    let repeats = next.as_deref() == Some(token) || first.is_some() && first == before;
+                    if repeats || pages >= MOST_PAGES {
+                        return Err(self.not_understood(About::bucket("list", bucket), ENDLESS));
+                    }
+                    (next, before) = (Some(token.to_owned()), first);
+                }
                 _ => return Ok(objects),
             }
         }

@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 
 use super::answer::{About, code, is_not_understood};
 use super::client::{S3Client, bare, moment};
+use super::listing::ENDLESS;
 use super::payload::Payload;
 use super::sums::Sums;
 use crate::digest::PartDigest;
@@ -133,7 +134,12 @@ impl S3Client {
                 found.parts.insert(part.part_number().unwrap_or_default(), stored);
             }
             match page.next_part_number_marker() {
-                Some(marker) if page.is_truncated() == Some(true) => next = Some(marker.to_owned()),
+                Some(marker) if page.is_truncated() == Some(true) => {
+                    if next.as_deref() == Some(marker) {
+                        return Err(self.not_understood(About::object("list the parts of", bucket, key), ENDLESS));
+                    }
+                    next = Some(marker.to_owned());
+                }
                 _ => return Ok(Some(found)),
             }
         }
@@ -155,11 +161,15 @@ impl S3Client {
                 });
             }
             let more = page.is_truncated() == Some(true);
-            (key, id) = (page.next_key_marker().map(str::to_owned), page.next_upload_id_marker().map(str::to_owned));
+            let from = (page.next_key_marker().map(str::to_owned), page.next_upload_id_marker().map(str::to_owned));
             // A server that says there is more but not where would be asked for ever.
-            if !more || key.as_deref().is_none_or(str::is_empty) {
+            if !more || from.0.as_deref().is_none_or(str::is_empty) {
                 return Ok(uploads);
             }
+            if from == (key, id) {
+                return Err(self.not_understood(About::bucket("list unfinished uploads in", bucket), ENDLESS));
+            }
+            (key, id) = from;
         }
     }
 

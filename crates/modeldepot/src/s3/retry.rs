@@ -150,7 +150,20 @@ impl S3Client {
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let (mut retry, most) = (Retry::small(self.timeouts()), patience::small(self.timeouts()));
+        self.asked_within(patience::small(self.timeouts()), send).await
+    }
+
+    /// The same, with a time of its own.
+    pub(super) async fn asked_within<T, E, F>(
+        &self,
+        most: std::time::Duration,
+        send: impl Fn() -> F,
+    ) -> Result<T, SdkError<E, HttpResponse>>
+    where
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let mut retry = Retry::small(self.timeouts());
         let over = Instant::now() + most;
         let mut last = None;
         loop {

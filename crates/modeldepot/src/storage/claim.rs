@@ -192,11 +192,16 @@ impl ModelStorage {
     pub(super) async fn claim(&self, model: &ModelName, version: &Version, claimant: &Claimant<'_>) -> Result<Claimed> {
         let conditions = claimant.conditions;
         let begun = claimant.begun.format(&Rfc3339).unwrap_or_default();
+        let own = ObjectKey::Claim(model.clone(), version.clone(), claimant.id).to_string();
+        // The lease of an earlier run must stay, since requests of that run may still be on their way. One that others have
+        // removed as stale protects nobody any more, and putting it back for ten minutes would only be in their way.
+        let stays = !decide::withdraws(conditions, false, claimant.resumed)
+            && self.client.object_exists(&self.bucket, &own).await?;
         let mut lease = Claim {
             storage: self.clone(),
-            key: ObjectKey::Claim(model.clone(), version.clone(), claimant.id).to_string(),
+            key: own,
             record: Record { tool: claimant.tool.to_owned(), begun, at_work: false },
-            stays: AtomicBool::new(!decide::withdraws(conditions, false, claimant.resumed)),
+            stays: AtomicBool::new(stays),
             ended: false,
             lost: Arc::default(),
             withdrawn: Arc::default(),

@@ -315,7 +315,8 @@ impl DirectUpload {
                     client.get_object_metadata(bucket, &key).await?.etag
                 }
                 _ => {
-                    let completed = client.complete_parts(bucket, &key, upload, &parts, self.conditions).await;
+                    let own = mark(self.id, &key);
+                    let completed = client.complete_parts(bucket, &key, upload, &parts, self.conditions, &own).await;
                     completed.map_err(|error| job.name_the_other(error, &file.path))?
                 }
             };

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use uuid::Uuid;
@@ -23,6 +24,9 @@ use crate::name::{ArtifactPath, Version};
 use crate::progress::Event;
 use crate::progress::Progress;
 use crate::s3::{Created, ListedObject, Pending, Sent, Upload, UploadOptions, files_at_once, part_size};
+
+/// How often the manifest is created anew, if the server answers that it cannot now and nothing was stored.
+const CREATES: u32 = 6;
 
 /// A push whose files are all in the bucket. Nothing of it is visible as a version yet.
 struct Uploaded {
@@ -273,40 +277,53 @@ impl Job<'_> {
     async fn publish(&self, uploaded: Uploaded) -> Result<Published> {
         let Uploaded { manifest, kept, copied, foreign } = uploaded;
         let (storage, model, version) = (self.storage, &self.push.model, &self.version);
-        let (key, body) = (manifest.key().to_string(), read_back(&manifest)?.into());
+        let (key, body) = (manifest.key().to_string(), bytes::Bytes::from(read_back(&manifest)?));
         let mark = mark(self.id, &key);
-        let published = !self.conditions && storage.read_manifest(model, version).await?.is_some();
-        let outcome = match decide::write(self.conditions, published) {
-            Write::Create => {
-                storage.client.put_if_absent_with(&storage.bucket, &key, body, "application/json", &mark).await
-            }
-            Write::Nothing => Ok(Created::Refused),
-            Write::Put => {
-                let put = storage.client.put_small_with(&storage.bucket, &key, body, "application/json", &mark).await;
-                // Read back whatever the answer: only the bucket knows who wrote last.
-                put.map(|()| Created::Refused)
-            }
-        };
-        let lost = match outcome {
-            Ok(Created::Now) => None,
-            Ok(Created::Refused) => Some(None),
-            // The request may have landed and its reply been lost: only the bucket knows.
-            Err(error) if error.may_pass() => Some(Some(error)),
-            Err(error) => return Err(error),
-        };
-        if let Some(error) = lost {
+        let mut attempt = 0;
+        loop {
+            let published = !self.conditions && storage.read_manifest(model, version).await?.is_some();
+            let outcome = match decide::write(self.conditions, published) {
+                Write::Create => {
+                    storage
+                        .client
+                        .put_if_absent_with(&storage.bucket, &key, body.clone(), "application/json", &mark)
+                        .await
+                }
+                Write::Nothing => Ok(Created::Refused),
+                Write::Put => {
+                    let put = storage
+                        .client
+                        .put_small_with(&storage.bucket, &key, body.clone(), "application/json", &mark)
+                        .await;
+                    // Read back whatever the answer: only the bucket knows who wrote last.
+                    put.map(|()| Created::Refused)
+                }
+            };
+            let lost = match outcome {
+                Ok(Created::Now) => None,
+                Ok(Created::Refused) => Some(None),
+                // The request may have landed and its reply been lost: only the bucket knows.
+                Err(error) if error.may_pass() => Some(Some(error)),
+                Err(error) => return Err(error),
+            };
+            let Some(error) = lost else { break };
             let standing = storage.read_manifest(model, version).await?.map(|(manifest, _)| manifest);
             let held = standing.as_ref().map(|theirs| Standing {
                 own: theirs.write_id == manifest.write_id,
                 same: theirs.same_content(&manifest),
             });
             match (decide::read_back(held, self.push.version.is_some()), standing, error) {
-                (ReadBack::Published, ..) => {}
+                (ReadBack::Published, ..) => break,
                 (ReadBack::Already, Some(theirs), _) => {
                     storage.not_being_removed(model, version).await?;
                     return Ok(Published { foreign, ..Published::of(theirs, true, kept, copied) });
                 }
                 (ReadBack::Already | ReadBack::Taken, ..) => return Err(self.taken()),
+                // Nothing was stored. Sending it again is safe: what stands is read back, and carries the name of its push.
+                (ReadBack::Nothing, _, Some(Error::Unavailable { .. })) if self.conditions && attempt < CREATES => {
+                    tokio::time::sleep(Duration::from_millis(fastrand::u64(50..200 << attempt))).await;
+                    attempt += 1;
+                }
                 (ReadBack::Nothing, _, Some(error)) => return Err(error),
                 // Refused, and nothing there: somebody else is between two steps of its own.
                 (ReadBack::Nothing, _, None) => return Err(self.pushed_by_another(self.push.source.main())),

@@ -209,8 +209,9 @@ impl ModelStorage {
             let published = self.compare(push, id, theirs).await?;
             if resumed {
                 // The push that was cut off had published, and died before it withdrew its claim.
-                let claim = ObjectKey::Claim(model.clone(), version, id).to_string();
+                let claim = ObjectKey::Claim(model.clone(), version.clone(), id).to_string();
                 self.client.delete_object(&self.bucket, &claim).await?;
+                self.settle_uploads(model, &version, id).await;
             }
             return Ok(published);
         }

@@ -64,7 +64,9 @@ async fn a_server_that_never_answers_is_named_soon() {
     for error in errors {
         assert!(matches!(error, Error::NoAnswer { .. }), "{error:?}");
         let said = error.to_string();
-        assert!(said.starts_with("`http://127.0.0.1:") && said.contains("did not answer within 300 ms"), "{said}");
+        // The whole of a request may end first where the machine is busy.
+        let within = ["300 ms", "750 ms"].iter().any(|time| said.contains(&format!("did not answer within {time}")));
+        assert!(said.starts_with("`http://127.0.0.1:") && within, "{said}");
     }
 }
 
