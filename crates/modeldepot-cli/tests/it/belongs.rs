@@ -318,6 +318,47 @@ fn links_are_followed_as_far_as_they_may() {
     ");
 }
 
+/// A plain name does not publish what the names on the way to its target keep in.
+#[cfg(unix)]
+#[test]
+fn links_to_secrets_are_left_out() {
+    use std::os::unix::fs::symlink;
+    let env = TestEnv::new();
+    for name in [".aws/credentials", ".git/config", ".git/annex/objects/a/b/KEY", ".cache/w.bin", "modeldepot-data/x"] {
+        env.write(&format!("run/{name}"), name);
+    }
+    env.write("home/.ssh/config", "Host");
+    env.write("run/config.json", "{}");
+    for (link, target) in [
+        ("creds", ".aws/credentials"),
+        ("aws", ".aws"),
+        ("gitlink", ".git"),
+        ("settings", ".git/config"),
+        ("own", "modeldepot-data"),
+        ("outside", "../home/.ssh/config"),
+        ("model.bin", ".git/annex/objects/a/b/KEY"),
+        ("w.bin", ".cache/w.bin"),
+    ] {
+        symlink(target, env.path(&format!("run/{link}"))).unwrap();
+    }
+    let planned = env.run(["push", "m", "run", "--follow-links", "--dry-run", "--json"]).json();
+    let list = |field: &str, what: &str| -> Vec<String> {
+        planned[field].as_array().unwrap().iter().map(|one| one[what].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(list("files", "path"), ["config.json", "model.bin", "w.bin"]);
+    let left: Vec<_> = list("left_out", "path").into_iter().zip(list("left_out", "reason")).collect();
+    for (path, reason) in [
+        ("creds", "secret"),
+        ("aws", "secret"),
+        ("gitlink", "repository"),
+        ("settings", "repository"),
+        ("own", "modeldepot"),
+        ("outside", "secret"),
+    ] {
+        assert!(left.contains(&(path.to_owned(), reason.to_owned())), "{path}: {left:?}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn the_right_to_run_a_file_is_kept() {

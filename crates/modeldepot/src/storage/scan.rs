@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ignore::gitignore::Gitignore;
 
-use super::left_out::{LeftOut, Reason, by_name, is_own};
+use super::left_out::{LeftOut, Reason, by_name, by_place, is_own};
 use super::links::{Links, absent};
 use super::patterns::{self, Given, Said};
 use super::source::{Notes, Source, SourceFile};
@@ -216,10 +216,9 @@ impl Walk<'_> {
         let mut target = None;
         if kind.is_symlink() {
             let found = self.links.follow(&local, &self.within)?;
-            // A plain name must not smuggle out what its target's name keeps in.
-            let name = found.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if by_name(&name, true) == Some(Reason::Secret) {
-                self.leave_out(relative, folder, Reason::Secret);
+            // A plain name must not smuggle out what the names on the way to its target keep in.
+            if let Some(reason) = by_place(self.links.way_to(&found)) {
+                self.leave_out(relative, folder, reason);
                 return Ok(());
             }
             target = Some(found);
