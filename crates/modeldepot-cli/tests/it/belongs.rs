@@ -359,6 +359,27 @@ fn links_to_secrets_are_left_out() {
     }
 }
 
+/// A pattern which only undoes another one brings back no secrets.
+#[test]
+fn idioms_bring_back_no_secrets() {
+    let env = TestEnv::new();
+    for name in ["m.bin", "server.pem", "tls.key", ".env", ".git/config", "src/x.py", "src/id_rsa"] {
+        env.write(&format!("run/{name}"), name);
+    }
+    let published = |args: &[&str]| -> Vec<String> {
+        let planned = env.run([&["push", "m", "run", "--dry-run", "--json"], args].concat()).json();
+        planned["files"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap().to_owned()).collect()
+    };
+    for idiom in [&["*", "!*/", "!*.*"][..], &["*", "!*/", "![!_]*"], &["!.*"], &["*", "!*/", "!.*", "!*.*", "!?*"]] {
+        let args: Vec<&str> = idiom.iter().flat_map(|pattern| ["--exclude", pattern]).collect();
+        assert_eq!(published(&args), ["m.bin", "src/x.py"], "{idiom:?}");
+    }
+    assert_eq!(
+        published(&["--exclude", "!tls.key", "--exclude", "!.env*"]),
+        [".env", "m.bin", "src/x.py", "tls.key"]
+    );
+}
+
 #[cfg(unix)]
 #[test]
 fn the_right_to_run_a_file_is_kept() {

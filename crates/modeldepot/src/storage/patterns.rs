@@ -8,6 +8,7 @@ use std::path::Path;
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
+use super::left_out::by_name;
 use crate::error::{Result, SourceError};
 
 /// The name of the file that says what to leave out of a folder.
@@ -21,7 +22,8 @@ const LARGEST: u64 = 1 << 20;
 pub(super) enum Said {
     /// To be left out.
     Out,
-    /// To be kept, by a pattern with `!`. With `by_name` the pattern says so of a name, and not of whatever there is.
+    /// To be kept, by a pattern with `!`. With `by_name` the pattern spells what else
+    /// would be left out for its name.
     In { by_name: bool },
 }
 
@@ -70,16 +72,40 @@ fn said(patterns: &Gitignore, relative: &Path, folder: bool) -> Option<Said> {
     match patterns.matched(relative, folder) {
         Match::None => None,
         Match::Ignore(_) => Some(Said::Out),
-        Match::Whitelist(glob) => Some(Said::In { by_name: names_something(glob.original(), relative) }),
+        Match::Whitelist(glob) => Some(Said::In { by_name: spells(glob.original(), relative) }),
     }
 }
 
-/// Returns true when a pattern names what it brings back. `!*` or `!*/`, which only undo another pattern, must not bring
-/// back hidden files and keys.
-fn names_something(pattern: &str, relative: &Path) -> bool {
-    let last = pattern.trim_end_matches('/').rsplit('/').next().unwrap_or_default().trim_start_matches('!');
-    let hidden = relative.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-    if hidden { last.starts_with('.') } else { last.contains(|c| !matches!(c, '*' | '?')) }
+/// Returns true when a pattern itself spells what something is left out for: `!*.pem` does of `a.pem`. `!*`, `!*.*` or
+/// `!a.*`, which undo another pattern, must not bring back keys and hidden files.
+fn spells(pattern: &str, relative: &Path) -> bool {
+    let pattern = pattern.strip_prefix('!').unwrap_or(pattern);
+    let last = pattern.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let name = relative.file_name().unwrap_or_default().to_string_lossy();
+    let reason = by_name(&name, false);
+    (!name.starts_with('.') || last.starts_with('.'))
+        && ["", "x"].iter().any(|text| by_name(&spelled(last, text), false) == reason)
+}
+
+/// Returns a name that a pattern matches, with a text for what it leaves open.
+fn spelled(pattern: &str, text: &str) -> String {
+    let mut name = String::new();
+    let mut rest = pattern.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '*' if name.is_empty() => name.push('x'),
+            '*' => name.push_str(text),
+            '?' => name.push('x'),
+            '\\' => name.extend(rest.next()),
+            '[' => {
+                // A class of characters: its first one, and none for one that says which not.
+                let class: String = rest.by_ref().take_while(|c| *c != ']').collect();
+                name.extend(class.chars().next().filter(|c| !matches!(c, '!' | '^')));
+            }
+            c => name.push(c),
+        }
+    }
+    name
 }
 
 /// Reads the file of patterns of a folder, if it has one. `relative` is the folder's path from the root of the push.
@@ -156,6 +182,39 @@ mod tests {
             (&["# a comment", ""], "# a comment", None),
         ] {
             assert_eq!(out(patterns, path), expected, "{patterns:?} {path}");
+        }
+    }
+
+    #[test]
+    fn only_what_a_pattern_spells_is_brought_back() {
+        for (pattern, path, by_name) in [
+            ("!*.*", "server.pem", false),
+            ("!*.*", "tls.key", false),
+            ("![!_]*", "server.pem", false),
+            ("![a-z]*.[a-z]*", "server.pem", false),
+            ("!model.*", "model.key", false),
+            ("!*e*", "server.pem", false),
+            ("!id_*", "id_rsa", false),
+            ("!.*", ".env", false),
+            ("!.*", ".git/", false),
+            ("!.*/", ".git/", false),
+            ("!.[!.]*", ".env", false),
+            ("!.e*", ".env", false),
+            ("!.?*", ".git/", false),
+            ("!*~*", "notes.txt~", true),
+            ("!.*", ".cache/", true),
+            ("!.c*", ".cache/", true),
+            ("!.env*", ".env.local", true),
+            ("!.env.*", ".env.local", true),
+            ("!*.[pP][eE][mM]", "a.pem", true),
+            ("!*.pem*", "a.pem", true),
+            ("!/keys/server.key", "keys/server.key", true),
+            ("!id_rsa*", "id_rsa.pub", true),
+            ("!\\.git", ".git/", false),
+            ("!.git/", ".git/", true),
+            ("!*.pyc", "x.pyc", true),
+        ] {
+            assert_eq!(out(&[pattern], path), Some(Said::In { by_name }), "{pattern} {path}");
         }
     }
 
