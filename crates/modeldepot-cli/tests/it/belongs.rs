@@ -363,7 +363,7 @@ fn links_to_secrets_are_left_out() {
 #[test]
 fn idioms_bring_back_no_secrets() {
     let env = TestEnv::new();
-    for name in ["m.bin", "server.pem", "tls.key", ".env", ".git/config", "src/x.py", "src/id_rsa"] {
+    for name in ["m.bin", "server.pem", "tls.key", ".env", ".env-prod", ".git/config", "src/x.py", "src/id_rsa"] {
         env.write(&format!("run/{name}"), name);
     }
     let published = |args: &[&str]| -> Vec<String> {
@@ -374,9 +374,10 @@ fn idioms_bring_back_no_secrets() {
         let args: Vec<&str> = idiom.iter().flat_map(|pattern| ["--exclude", pattern]).collect();
         assert_eq!(published(&args), ["m.bin", "src/x.py"], "{idiom:?}");
     }
+    assert_eq!(published(&["--include-hidden"]), ["m.bin", "src/x.py"]);
     assert_eq!(
         published(&["--exclude", "!tls.key", "--exclude", "!.env*"]),
-        [".env", "m.bin", "src/x.py", "tls.key"]
+        [".env", ".env-prod", "m.bin", "src/x.py", "tls.key"]
     );
 }
 

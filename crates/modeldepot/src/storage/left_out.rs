@@ -58,8 +58,7 @@ const KEPT: &[&str] = &[".gitattributes"];
 /// Files of passwords and tokens, and folders of them. `*` at an end stands for any text.
 const SECRETS: &[&str] = &[
     ".env",
-    ".env.*",
-    ".envrc",
+    ".env*",
     ".netrc",
     "_netrc",
     ".pgpass",
@@ -238,6 +237,9 @@ mod tests {
                     "id_ecdsa-backup",
                     "store.p12",
                     ".envrc",
+                    ".env-prod",
+                    ".ENV_local",
+                    ".env~",
                 ],
                 Some(Reason::Secret),
             ),
