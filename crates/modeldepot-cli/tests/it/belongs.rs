@@ -149,11 +149,29 @@ fn patterns_are_those_of_gitignore() {
     published 5 files, 44 B in [TIME] ([RATE])
     [exit status: 0]
     ");
+    // What is no pattern to git is none here.
     env.write("run/.modeldepotignore", "ok\n[\n");
+    env.write("run/{a,b}.log", "x");
+    let excluded =
+        ["push", "m", "run", "--version", "9", "--exclude", "{a,b}.log", "--exclude", "x[", "--exclude", "no"];
+    insta::assert_snapshot!(env.run(excluded), @r"
+    ------- stdout -------
+    m@9
+    ------- stderr -------
+    warning: `x[` is not a pattern: unclosed character class; missing ']'; it matches nothing
+    warning: line 2 of `.modeldepotignore`: `[` is not a pattern: unclosed character class; missing ']'; it matches nothing
+    warning: the pattern `no` matches nothing
+    model file: m.bin
+    left out 6 files: 1 excluded, 2 hidden, 1 possible secret, 2 modeldepot's own; --dry-run lists them
+    published 8 files, 61 B in [TIME] ([RATE])
+    [exit status: 0]
+    ");
+    assert!(!env.keys().iter().any(|key| key.starts_with("m/v9/{")), "{:?}", env.keys());
+    env.write("run/.modeldepotignore", b"\xff\xfe*");
     insta::assert_snapshot!(env.run(["push", "m", "run"]), @r"
     ------- stderr -------
-    error: cannot use `run/.modeldepotignore`: line 2 is not a pattern: unclosed character class; missing ']'
-    hint: a line is written as in `.gitignore`
+    error: cannot use `run/.modeldepotignore`: it is not UTF-8
+    hint: it is a small text file, with patterns as in `.gitignore`
     [exit status: 2]
     ");
 }

@@ -53,12 +53,14 @@ impl Source {
         let main = if found.is_dir() {
             let links = Links::of(&scan.path, scan.follow_links)?;
             files.root = Some(links.root().to_owned());
-            let given = Given::new(&scan.exclude)?;
+            let given = Given::new(&scan.exclude, &mut notes.malformed);
             let within = vec![links.root().to_owned()];
             let mut walk = Walk { scan, links, given, files, notes, within, ignores: Vec::new(), seen: 0 };
             walk.folder(&scan.path, Path::new(""))?;
             Walk { files, notes, .. } = walk;
             notes.unmatched = walk.given.unmatched();
+            let in_files = notes.malformed.iter().filter(|malformed| malformed.line.is_some());
+            notes.unmatched.extend(in_files.map(|malformed| malformed.pattern.clone()));
             None
         } else {
             notes.unmatched = scan.exclude.clone();
@@ -196,7 +198,7 @@ impl Walk<'_> {
         }
         entries.sort_by_key(fs::DirEntry::file_name);
         let ignores = self.ignores.len();
-        self.ignores.extend(patterns::read(folder, relative)?);
+        self.ignores.extend(patterns::read(folder, relative, &mut self.notes.malformed)?);
         for entry in entries {
             self.entry(&entry, &relative.join(entry.file_name()))?;
         }
