@@ -679,15 +679,7 @@ pub enum SourceError {
         /// The name given.
         main: String,
     },
-    /// A pattern of files to leave out is malformed.
-    #[error("`{pattern}` is not a pattern: {reason}")]
-    Pattern {
-        /// The pattern.
-        pattern: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A file of patterns holds one that is malformed, or cannot be one.
+    /// A file of patterns cannot be one.
     #[error("cannot use `{}`: {reason}", path.display())]
     IgnoreFile {
         /// The file.

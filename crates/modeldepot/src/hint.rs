@@ -165,7 +165,7 @@ fn source(error: &SourceError) -> Option<String> {
         SourceError::Empty { .. } => "name hidden files one by one, or check what is excluded".to_owned(),
         SourceError::TooMany { .. } => "exclude what does not belong to the model, or pack it into archives".to_owned(),
         SourceError::Dangling { .. } | SourceError::LinkLoop { .. } => "repair the link, or exclude it".to_owned(),
-        SourceError::IgnoreFile { .. } => "a line is written as in `.gitignore`".to_owned(),
+        SourceError::IgnoreFile { .. } => "it is a small text file, with patterns as in `.gitignore`".to_owned(),
         SourceError::Name { .. } | SourceError::NotUtf8 { .. } => {
             "rename the file, or leave it out with --exclude".to_owned()
         }
@@ -175,9 +175,6 @@ fn source(error: &SourceError) -> Option<String> {
         }
         SourceError::NoSuchMain { .. } => {
             "--main takes a path inside the folder, such as `weights/model.bin`".to_owned()
-        }
-        SourceError::Pattern { .. } => {
-            "a pattern is written as in `.gitignore`: `*.log`, `/checkpoints/`, `!keep.log`".to_owned()
         }
         SourceError::Changed { .. } => "let its writer finish, then push again; nothing was published".to_owned(),
         SourceError::Missing { path } => format!("did you mean `{}`?", neighbour(path)?.display()),

@@ -84,7 +84,7 @@ pub use settings::{
 };
 pub use storage::{
     Change, Collected, Damaged, Deleted, Description, DirectUpload, Fault, Fetched, FileReader, Foreign, FsckReport,
-    GcPlan, LeftOut, ModelStorage, ModelSummary, Obstacle, ObstacleKind, Offer, OfferedFile, Probed, Published, Pull,
-    Push, Reason, Remains, Scan, Source, SourceFile, StoredFile, Verified, VersionSummary,
+    GcPlan, LeftOut, Malformed, ModelStorage, ModelSummary, Obstacle, ObstacleKind, Offer, OfferedFile, Probed,
+    Published, Pull, Push, Reason, Remains, Scan, Source, SourceFile, StoredFile, Verified, VersionSummary,
 };
 pub use task::settled;

@@ -172,7 +172,11 @@ pub(crate) async fn checks(
     };
     let pace = |fetched: &Fetched| {
         let (bytes, took) = (fetched.bytes, begun_download.elapsed());
-        format!("{}, {} at {}", plural(fetched.files, "file"), size(bytes), throughput(bytes, took))
+        let pace = format!("{}, {} at {}", plural(fetched.files, "file"), size(bytes), throughput(bytes, took));
+        match fetched.unverified.len() {
+            0 => pace,
+            files => format!("{pace}, {} not verified: no digest was published", plural(files, "file")),
+        }
     };
     let (fetched, found) = match fetched {
         Ok(fetched) => (Some(pace(&fetched)).zip(Some(fetched)), None),

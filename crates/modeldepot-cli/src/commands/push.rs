@@ -100,7 +100,17 @@ pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
 }
 
 fn warned(source: &Source, ui: &Ui) {
-    for pattern in source.unmatched() {
+    for malformed in source.malformed() {
+        let (pattern, reason) = (clean(&malformed.pattern), clean(&malformed.reason));
+        let place = malformed.line.as_ref().map(|(file, line)| format!("line {line} of `{}`: ", clean(file)));
+        let place = place.unwrap_or_default();
+        ui.note(format_args!(
+            "{} {place}`{pattern}` is not a pattern: {reason}; it matches nothing",
+            styled(BOLD, "warning:")
+        ));
+    }
+    let malformed = |pattern: &&String| source.malformed().iter().any(|malformed| malformed.pattern == **pattern);
+    for pattern in source.unmatched().iter().filter(|pattern| !malformed(pattern)) {
         ui.note(format_args!("{} the pattern `{}` matches nothing", styled(BOLD, "warning:"), clean(pattern)));
     }
 }

@@ -149,11 +149,29 @@ fn patterns_are_those_of_gitignore() {
     published 5 files, 44 B in [TIME] ([RATE])
     [exit status: 0]
     ");
+    // What is no pattern to git is none here.
     env.write("run/.modeldepotignore", "ok\n[\n");
+    env.write("run/{a,b}.log", "x");
+    let excluded =
+        ["push", "m", "run", "--version", "9", "--exclude", "{a,b}.log", "--exclude", "x[", "--exclude", "no"];
+    insta::assert_snapshot!(env.run(excluded), @r"
+    ------- stdout -------
+    m@9
+    ------- stderr -------
+    warning: `x[` is not a pattern: unclosed character class; missing ']'; it matches nothing
+    warning: line 2 of `.modeldepotignore`: `[` is not a pattern: unclosed character class; missing ']'; it matches nothing
+    warning: the pattern `no` matches nothing
+    model file: m.bin
+    left out 6 files: 1 excluded, 2 hidden, 1 possible secret, 2 modeldepot's own; --dry-run lists them
+    published 8 files, 61 B in [TIME] ([RATE])
+    [exit status: 0]
+    ");
+    assert!(!env.keys().iter().any(|key| key.starts_with("m/v9/{")), "{:?}", env.keys());
+    env.write("run/.modeldepotignore", b"\xff\xfe*");
     insta::assert_snapshot!(env.run(["push", "m", "run"]), @r"
     ------- stderr -------
-    error: cannot use `run/.modeldepotignore`: line 2 is not a pattern: unclosed character class; missing ']'
-    hint: a line is written as in `.gitignore`
+    error: cannot use `run/.modeldepotignore`: it is not UTF-8
+    hint: it is a small text file, with patterns as in `.gitignore`
     [exit status: 2]
     ");
 }
@@ -316,6 +334,69 @@ fn links_are_followed_as_far_as_they_may() {
     hint: repair the link, or exclude it
     [exit status: 2]
     ");
+}
+
+/// A plain name does not publish what the names on the way to its target keep in.
+#[cfg(unix)]
+#[test]
+fn links_to_secrets_are_left_out() {
+    use std::os::unix::fs::symlink;
+    let env = TestEnv::new();
+    for name in [".aws/credentials", ".git/config", ".git/annex/objects/a/b/KEY", ".cache/w.bin", "modeldepot-data/x"] {
+        env.write(&format!("run/{name}"), name);
+    }
+    env.write("home/.ssh/config", "Host");
+    env.write("run/config.json", "{}");
+    for (link, target) in [
+        ("creds", ".aws/credentials"),
+        ("aws", ".aws"),
+        ("gitlink", ".git"),
+        ("settings", ".git/config"),
+        ("own", "modeldepot-data"),
+        ("outside", "../home/.ssh/config"),
+        ("model.bin", ".git/annex/objects/a/b/KEY"),
+        ("w.bin", ".cache/w.bin"),
+    ] {
+        symlink(target, env.path(&format!("run/{link}"))).unwrap();
+    }
+    let planned = env.run(["push", "m", "run", "--follow-links", "--dry-run", "--json"]).json();
+    let list = |field: &str, what: &str| -> Vec<String> {
+        planned[field].as_array().unwrap().iter().map(|one| one[what].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(list("files", "path"), ["config.json", "model.bin", "w.bin"]);
+    let left: Vec<_> = list("left_out", "path").into_iter().zip(list("left_out", "reason")).collect();
+    for (path, reason) in [
+        ("creds", "secret"),
+        ("aws", "secret"),
+        ("gitlink", "repository"),
+        ("settings", "repository"),
+        ("own", "modeldepot"),
+        ("outside", "secret"),
+    ] {
+        assert!(left.contains(&(path.to_owned(), reason.to_owned())), "{path}: {left:?}");
+    }
+}
+
+/// A pattern which only undoes another one brings back no secrets.
+#[test]
+fn idioms_bring_back_no_secrets() {
+    let env = TestEnv::new();
+    for name in ["m.bin", "server.pem", "tls.key", ".env", ".env-prod", ".git/config", "src/x.py", "src/id_rsa"] {
+        env.write(&format!("run/{name}"), name);
+    }
+    let published = |args: &[&str]| -> Vec<String> {
+        let planned = env.run([&["push", "m", "run", "--dry-run", "--json"], args].concat()).json();
+        planned["files"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap().to_owned()).collect()
+    };
+    for idiom in [&["*", "!*/", "!*.*"][..], &["*", "!*/", "![!_]*"], &["!.*"], &["*", "!*/", "!.*", "!*.*", "!?*"]] {
+        let args: Vec<&str> = idiom.iter().flat_map(|pattern| ["--exclude", pattern]).collect();
+        assert_eq!(published(&args), ["m.bin", "src/x.py"], "{idiom:?}");
+    }
+    assert_eq!(published(&["--include-hidden"]), ["m.bin", "src/x.py"]);
+    assert_eq!(
+        published(&["--exclude", "!tls.key", "--exclude", "!.env*"]),
+        [".env", ".env-prod", "m.bin", "src/x.py", "tls.key"]
+    );
 }
 
 #[cfg(unix)]

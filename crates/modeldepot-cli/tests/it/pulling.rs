@@ -142,6 +142,17 @@ fn what_has_no_digest_is_not_called_verified() {
     no digest was published of `labels.txt`, `model.onnx`
     [exit status: 0]
     ");
+    insta::assert_snapshot!(env.run(["check", "m"]), @r"
+    ------- stdout -------
+    ✓ list versions   1 version [TIME]
+    ✓ latest version  1 [TIME]
+    ✓ download        2 files, 10 B at [RATE], 2 files not verified: no digest was published [TIME]
+    ✓ files           all there with their sizes, model file model.onnx [TIME]
+    ✓ manifest        valid, no MD5, 0 metadata fields [TIME]
+    ✓ S3 methods      bucket and object exist, metadata, presigned URL answered 206 [TIME]
+    ✓ list objects    3 objects, every file and the manifest among them [TIME]
+    [exit status: 0]
+    ");
     let json = env.run(["pull", "m", "--json"]).json();
     assert_eq!(json["verified"], false);
     assert_eq!(json["unverified_files"], serde_json::json!(["labels.txt", "model.onnx"]));

@@ -58,8 +58,7 @@ const KEPT: &[&str] = &[".gitattributes"];
 /// Files of passwords and tokens, and folders of them. `*` at an end stands for any text.
 const SECRETS: &[&str] = &[
     ".env",
-    ".env.*",
-    ".envrc",
+    ".env*",
     ".netrc",
     "_netrc",
     ".pgpass",
@@ -130,6 +129,21 @@ pub(super) fn by_name(name: &str, include_hidden: bool) -> Option<Reason> {
     }
 }
 
+/// Returns why what a link leads to is left out, by the names on the way to it.
+pub(super) fn by_place(way: &Path) -> Option<Reason> {
+    let names: Vec<_> = way.components().map(|name| name.as_os_str().to_string_lossy()).collect();
+    names.iter().enumerate().find_map(|(place, name)| {
+        let rest = names.get(place + 1..).unwrap_or_default();
+        // git-annex puts a link in place of each large file, and the file there.
+        let annexed = || name == ".git" && rest.len() > 2 && rest[0] == "annex" && rest[1] == "objects";
+        match by_name(name, true) {
+            Some(Reason::Repository) if annexed() => None,
+            Some(reason @ (Reason::Secret | Reason::Repository)) => Some(reason),
+            _ => is_own_name(name, true).then_some(Reason::Own),
+        }
+    })
+}
+
 fn fits(pattern: &str, name: &str) -> bool {
     match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
         (Some(end), _) => name.len() > end.len() && name.ends_with(end),
@@ -140,9 +154,11 @@ fn fits(pattern: &str, name: &str) -> bool {
 
 /// Returns true for what modeldepot puts beside the files of a model. It is never published with them.
 pub(super) fn is_own(relative: &Path, name: &str, folder: bool, local: &Path) -> bool {
-    name.starts_with(".modeldepot")
-        || (folder && name == "modeldepot-data")
-        || (!folder && relative == Path::new("manifest.json") && is_manifest(local))
+    is_own_name(name, folder) || (!folder && relative == Path::new("manifest.json") && is_manifest(local))
+}
+
+fn is_own_name(name: &str, folder: bool) -> bool {
+    name.starts_with(".modeldepot") || (folder && name == "modeldepot-data")
 }
 
 /// Returns true for the manifest of a version that was pulled. Another's `manifest.json` is not passed over in silence.
@@ -160,6 +176,27 @@ fn is_manifest(local: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_is_judged_by_every_name_on_its_way() {
+        for (way, reason) in [
+            (".aws/credentials", Some(Reason::Secret)),
+            ("deep/.ssh/config", Some(Reason::Secret)),
+            (".git", Some(Reason::Repository)),
+            (".git/config", Some(Reason::Repository)),
+            (".git/annex/objects", Some(Reason::Repository)),
+            (".git/annex/objects/aa/bb/KEY/KEY", None),
+            (".git/annex/objects/.env", Some(Reason::Secret)),
+            (".modeldepot-staging/x", Some(Reason::Own)),
+            ("modeldepot-data/index.redb", Some(Reason::Own)),
+            ("modeldepot-data", Some(Reason::Own)),
+            (".cache/weights.bin", None),
+            ("weights.bin", None),
+            ("", None),
+        ] {
+            assert_eq!(by_place(Path::new(way)), reason, "{way}");
+        }
+    }
 
     #[test]
     fn what_belongs_and_what_does_not() {
@@ -200,6 +237,9 @@ mod tests {
                     "id_ecdsa-backup",
                     "store.p12",
                     ".envrc",
+                    ".env-prod",
+                    ".ENV_local",
+                    ".env~",
                 ],
                 Some(Reason::Secret),
             ),

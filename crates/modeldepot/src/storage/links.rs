@@ -41,6 +41,18 @@ impl Links {
             Err(SourceError::LeavesTheTree { path: link.to_owned() })
         }
     }
+
+    /// Returns the way to what a link leads to, from where it parts from the way to the folder.
+    pub(super) fn way_to<'t>(&self, target: &'t Path) -> &'t Path {
+        let mut way = target.components();
+        for step in self.root.components() {
+            let whole = way.clone();
+            if way.next() != Some(step) {
+                return whole.as_path();
+            }
+        }
+        way.as_path()
+    }
 }
 
 /// Returns where the files of a snapshot of the Hugging Face cache lie: `models--ORG--NAME/snapshots/REVISION` is made of

@@ -53,6 +53,7 @@ pub use guard::Change;
 pub use left_out::{LeftOut, Reason};
 pub use own::Foreign;
 pub(crate) use own::named;
+pub use patterns::Malformed;
 pub use publish::{Published, Push};
 pub(crate) use pull::said;
 pub use pull::{Fetched, Obstacle, ObstacleKind, Pull};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ignore::gitignore::Gitignore;
 
-use super::left_out::{LeftOut, Reason, by_name, is_own};
+use super::left_out::{LeftOut, Reason, by_name, by_place, is_own};
 use super::links::{Links, absent};
 use super::patterns::{self, Given, Said};
 use super::source::{Notes, Source, SourceFile};
@@ -53,12 +53,14 @@ impl Source {
         let main = if found.is_dir() {
             let links = Links::of(&scan.path, scan.follow_links)?;
             files.root = Some(links.root().to_owned());
-            let given = Given::new(&scan.exclude)?;
+            let given = Given::new(&scan.exclude, &mut notes.malformed);
             let within = vec![links.root().to_owned()];
             let mut walk = Walk { scan, links, given, files, notes, within, ignores: Vec::new(), seen: 0 };
             walk.folder(&scan.path, Path::new(""))?;
             Walk { files, notes, .. } = walk;
             notes.unmatched = walk.given.unmatched();
+            let in_files = notes.malformed.iter().filter(|malformed| malformed.line.is_some());
+            notes.unmatched.extend(in_files.map(|malformed| malformed.pattern.clone()));
             None
         } else {
             notes.unmatched = scan.exclude.clone();
@@ -196,7 +198,7 @@ impl Walk<'_> {
         }
         entries.sort_by_key(fs::DirEntry::file_name);
         let ignores = self.ignores.len();
-        self.ignores.extend(patterns::read(folder, relative)?);
+        self.ignores.extend(patterns::read(folder, relative, &mut self.notes.malformed)?);
         for entry in entries {
             self.entry(&entry, &relative.join(entry.file_name()))?;
         }
@@ -216,10 +218,9 @@ impl Walk<'_> {
         let mut target = None;
         if kind.is_symlink() {
             let found = self.links.follow(&local, &self.within)?;
-            // A plain name must not smuggle out what its target's name keeps in.
-            let name = found.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if by_name(&name, true) == Some(Reason::Secret) {
-                self.leave_out(relative, folder, Reason::Secret);
+            // A plain name must not smuggle out what the names on the way to its target keep in.
+            if let Some(reason) = by_place(self.links.way_to(&found)) {
+                self.leave_out(relative, folder, reason);
                 return Ok(());
             }
             target = Some(found);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::left_out::LeftOut;
+use super::patterns::Malformed;
 use crate::error::{Error, Result};
 use crate::model_file::model_file;
 use crate::name::ArtifactPath;
@@ -25,6 +26,7 @@ pub(super) struct Notes {
     pub(super) left_out: Vec<LeftOut>,
     pub(super) empty_folders: Vec<String>,
     pub(super) unmatched: Vec<String>,
+    pub(super) malformed: Vec<Malformed>,
 }
 
 /// A file to publish.
@@ -133,6 +135,11 @@ impl Source {
     /// Returns the patterns that matched nothing.
     pub fn unmatched(&self) -> &[String] {
         &self.notes.unmatched
+    }
+
+    /// Returns the patterns that are none. They match nothing, and are among the [`unmatched`](Source::unmatched).
+    pub fn malformed(&self) -> &[Malformed] {
+        &self.notes.malformed
     }
 
     /// Returns the sum of the sizes in bytes.
