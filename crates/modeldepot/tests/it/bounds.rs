@@ -115,3 +115,24 @@ async fn a_manifest_that_claims_a_huge_file_reserves_nothing_for_it() {
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
     }
 }
+
+/// A server that does not know what a continuation is begins anew each time.
+#[tokio::test]
+async fn a_listing_that_repeats_itself_ends() {
+    let page = "<?xml version=\"1.0\"?><ListBucketResult><IsTruncated>true</IsTruncated>\
+        <NextContinuationToken>TOKEN</NextContinuationToken>\
+        <Contents><Key>m/v1/a</Key><Size>1</Size></Contents></ListBucketResult>";
+    for same in [true, false] {
+        let pages = std::sync::atomic::AtomicUsize::new(0);
+        let server = Misbehaving::alone(move |_| {
+            let n = pages.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let token = if same { "next".to_owned() } else { format!("next-{n}") };
+            Act::Answer(200, vec![("content-type", "application/xml".to_owned())], page.replace("TOKEN", &token).into())
+        })
+        .await;
+        let client = S3Client::connect(&server.settings(Duration::from_secs(5))).await.unwrap();
+        let error = client.list_objects(&"models".parse::<BucketName>().unwrap(), "").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+        assert!(server.count("GET", "") <= 3);
+    }
+}

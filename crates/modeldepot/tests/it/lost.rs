@@ -129,3 +129,56 @@ async fn an_upload_whose_name_is_lost_is_an_error_that_says_so() {
     let cause = std::error::Error::source(&error).unwrap().to_string();
     assert!(cause.contains("does not name the upload"), "{cause}");
 }
+
+fn page() -> Act {
+    Act::Answer(200, vec![("content-type", "text/html".to_owned())], b"<html>log in</html>".to_vec())
+}
+
+/// A proxy that answers with a page of its own has neither stored nor deleted anything.
+#[tokio::test]
+async fn a_web_page_is_no_success() {
+    for which in ["manifest.json", "/spent/", "DELETE"] {
+        let (b, _server, mut settings) = behind(move |asked| {
+            let hit = if which == "DELETE" { asked.method == which } else { asked.is("PUT", which) };
+            if hit { page() } else { Act::Pass }
+        })
+        .await;
+        settings.timeouts.answer = std::time::Duration::from_millis(400);
+        let storage = modeldepot::ModelStorage::open(&settings).await.unwrap();
+        let path = b.file("f", b"abc");
+        let request = push("m", Some("1"), &path, &[]);
+        if which == "manifest.json" {
+            let error = storage.upload_model(request, &Progress::none()).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+            assert!(b.storage.list_model_versions(&"m".parse().unwrap()).await.is_err(), "nothing was published");
+            continue;
+        }
+        b.storage.upload_model(request, &Progress::none()).await.unwrap();
+        let (model, version) = ("m".parse().unwrap(), "1".parse().unwrap());
+        let error = storage.delete_model_version(&model, &version).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{which}: {error:?}");
+        // What was not deleted is there, or is known to be deleted: never a name that is free again.
+        let again = b.storage.upload_model(push("m", Some("1"), &b.file("g", b"other"), &[]), &Progress::none()).await;
+        assert_eq!(again.unwrap_err().kind(), ErrorKind::Conflict, "{which}");
+    }
+}
+
+/// A server that cannot now is asked again, also for the manifest: its files are all there.
+#[tokio::test]
+async fn a_manifest_that_a_busy_server_refuses_is_created_again() {
+    let refused = std::sync::atomic::AtomicUsize::new(0);
+    let (b, server, settings) = behind(move |asked| {
+        let hit = asked.is("PUT", "/v1/manifest.json");
+        match hit && refused.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 2 {
+            true => Act::refuse(503, "SlowDown"),
+            false => Act::Pass,
+        }
+    })
+    .await;
+    let storage = modeldepot::ModelStorage::open(&settings).await.unwrap();
+    let path = b.file("f", b"abc");
+    let published = storage.upload_model(push("m", Some("1"), &path, &[]), &Progress::none()).await.unwrap();
+    assert!(!published.already);
+    assert_eq!(server.count("PUT", "/v1/manifest.json"), 3);
+    b.storage.verify(&"m@1".parse().unwrap(), &Progress::none()).await.unwrap();
+}
