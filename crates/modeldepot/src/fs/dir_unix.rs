@@ -179,6 +179,19 @@ impl Dir {
         file.metadata().is_ok_and(|found| found.uid() == us() && found.nlink() == 1 && safe(&found))
     }
 
+    /// Returns true when a file in this folder was put there, and can be written to, only by those who may remove any file
+    /// of the folder anyway: this process's user, the folder's owner and root, and whoever the folder lets write to it. So a
+    /// mask that lets a group write, and a file system that knows no owners, are fine, and the file that another user put into
+    /// a shared folder is not.
+    pub(super) fn trusts(&self, file: &File) -> bool {
+        const STICKY: u32 = 0o1000;
+        let (Ok(folder), Ok(found)) = (self.0.metadata(), file.metadata()) else { return false };
+        let shared = folder.mode() & 0o022;
+        let writers = if folder.mode() & STICKY == 0 { shared } else { 0 };
+        let owner = found.uid() == us() || found.uid() == folder.uid() || found.uid() == 0;
+        owner && found.mode() & 0o022 & !writers == 0 && (found.nlink() == 1 || shared == 0)
+    }
+
     /// Returns the bytes that are free for this process's user, where the file system tells.
     pub(super) fn free(&self) -> Option<u64> {
         let found = rustix::fs::fstatvfs(&self.0).ok().filter(|found| found.f_blocks > 0)?;

@@ -154,11 +154,13 @@ impl Folder {
         }
     }
 
-    /// Reads a small regular file; none when it is another thing, cannot be read, or is longer than `most`.
-    pub(crate) fn read(&self, path: &str, most: u64) -> Option<Vec<u8>> {
-        let mut bytes = Vec::new();
-        self.open(path).ok()?.take(most + 1).read_to_end(&mut bytes).ok()?;
-        (bytes.len() as u64 <= most).then_some(bytes)
+    /// Reads a small regular file in the folder itself, and returns whether only those can have written it who have the say
+    /// in the folder; none when it is another thing, cannot be read, or is longer than `most`.
+    pub(crate) fn read(&self, name: &str, most: u64) -> Option<(Vec<u8>, bool)> {
+        let file = self.dir.open_file(name, false).ok()?;
+        let (mut bytes, trusted) = (Vec::new(), self.dir.trusts(&file));
+        file.take(most + 1).read_to_end(&mut bytes).ok()?;
+        (bytes.len() as u64 <= most).then_some((bytes, trusted))
     }
 
     /// Gives a staged file its name. Without `replace`, only if nothing has it. Returns the folders to sync.

@@ -23,7 +23,7 @@ use crate::progress::{Event, Progress};
 use crate::s3::files_at_once;
 use crate::task::blocking;
 use local::Local;
-use owned::{Owned, Present};
+use owned::{MANIFEST, Owned, Present};
 pub(crate) use plan::said;
 use plan::{Found, Plan, Step, plan};
 pub use plan::{Obstacle, ObstacleKind};
@@ -199,25 +199,24 @@ impl ModelStorage {
 
     /// Looks at the folder, reads what of it may be of the version, and plans. Writes nothing.
     async fn survey(&self, found: &Arc<Description>, pull: &Pull, progress: &Progress) -> Result<Survey> {
-        let (root, model, force) = (pull.folder.clone(), found.manifest.model_name.clone(), pull.force);
+        let (root, of, force) = (pull.folder.clone(), Arc::clone(found), pull.force);
         let opened = blocking(move || {
             let Some(folder) = Folder::find(&root)? else { return Ok(None) };
-            let owned = Owned::read(&folder, &model, force)?;
+            let owned = Owned::read(&folder, &of, force)?;
             Ok(Some((Arc::new(folder), Arc::new(owned))))
         })
         .await?;
         let Some((folder, owned)) = opened else {
             let local: Local = found.files.iter().map(|file| (file.path.clone(), (Found::Absent, None))).collect();
-            let plan = planned(&local, None, pull.force, &pull.folder)?;
+            let plan = planned(&local, None, found, pull.force, &pull.folder)?;
             return Ok(Survey { folder: None, local, plan, complete: false });
         };
         // Collected first: a stream over a borrowing closure would make the whole future one that stays on its thread.
         let looks: Vec<_> = found.files.iter().map(|file| self.look(&folder, file, &owned)).collect();
         let local: Local = stream::iter(looks).buffer_unordered(files_at_once()).try_collect().await?;
-        let mut plan = planned(&local, Some(&owned), pull.force, &pull.folder)?;
+        let mut plan = planned(&local, Some(&owned), found, pull.force, &pull.folder)?;
         if !pull.resume {
-            // Fetched all the same, and put where the same bytes are.
-            plan.steps.values_mut().filter(|step| **step == Step::Keep).for_each(|step| *step = Step::Replace);
+            plan.anew();
         }
         for file in found.files.iter().filter(|file| plan.steps.get(&file.path) == Some(&Step::Keep)) {
             progress.send(Event::Begun { path: file.path.clone(), bytes: file.size });
@@ -226,7 +225,9 @@ impl ModelStorage {
         }
         let complete = plan.steps.values().all(|step| *step == Step::Keep)
             && plan.obsolete.is_empty()
-            && !(owned.recorded && found.manifest.files.is_some())
+            && !(owned.stale && found.manifest.files.is_some())
+            // A manifest that is not believed needs no word on what is not ours.
+            && (owned.anothers || owned.theirs == plan.theirs)
             && owned.manifest == Present::Manifest(found.record.to_vec());
         Ok(Survey { folder: Some(folder), local, plan, complete })
     }
@@ -239,8 +240,20 @@ impl Survey {
 }
 
 /// Plans, and says all that is in the way.
-fn planned(local: &Local, owned: Option<&Owned>, force: bool, folder: &std::path::Path) -> Result<Plan> {
+fn planned(
+    local: &Local,
+    owned: Option<&Owned>,
+    version: &Description,
+    force: bool,
+    folder: &std::path::Path,
+) -> Result<Plan> {
+    let in_the_way = |obstacles| Error::InTheWay { folder: folder.to_owned(), obstacles };
+    // The same manifest may be written anew, and no other.
+    let anothers = |owned: &&Owned| owned.anothers && owned.manifest != Present::Manifest(version.record.to_vec());
+    if owned.filter(anothers).is_some() && !force {
+        return Err(in_the_way(vec![Obstacle { path: MANIFEST.to_owned(), what: ObstacleKind::OtherUser }]));
+    }
     let found = local.iter().map(|(path, (found, _))| (path.clone(), found.clone())).collect();
     let owned = owned.map(Owned::paths).unwrap_or_default();
-    plan(&found, &owned, force).map_err(|obstacles| Error::InTheWay { folder: folder.to_owned(), obstacles })
+    plan(&found, &owned, force).map_err(in_the_way)
 }
