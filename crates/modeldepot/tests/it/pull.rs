@@ -260,6 +260,24 @@ pub(crate) async fn pulls_side_by_side_into_one_folder_all_succeed(b: Backend) {
     }
 }
 
+/// What another pull is about to replace is not in the way, though the manifest that lists it is away for a moment.
+pub(crate) async fn a_switch_under_way_is_no_conflict(b: Backend) {
+    publish(&b, "m", "1", &[("m.bin", b"1"), ("a", b"a file")]).await;
+    publish(&b, "m", "2", &[("m.bin", b"2"), ("a/b", b"in a folder")]).await;
+    b.pull("m@1", "out").await.unwrap();
+    let (manifest, away) = (b.path("out/manifest.json"), b.path("away.json"));
+    let folder = fs::File::open(b.path("out")).unwrap();
+    folder.lock().unwrap();
+    fs::rename(&manifest, &away).unwrap();
+    let (storage, pull) = (b.storage.clone(), Pull::new("m@2".parse().unwrap(), b.path("out")));
+    let pulled = tokio::spawn(async move { storage.download_model(&pull, &Progress::none()).await });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    fs::rename(&away, &manifest).unwrap();
+    drop(folder);
+    pulled.await.unwrap().unwrap();
+    assert_eq!(names(&b.path("out")), ["a/b", "m.bin", "manifest.json"]);
+}
+
 /// What the Python pipeline publishes, or anybody who writes three lines of JSON.
 pub(crate) async fn what_has_no_digest_is_not_verified(b: Backend) {
     let manifest = r#"{"model_name": "m", "version": "1", "model_file": "m/v1/m.bin"}"#;

@@ -119,7 +119,12 @@ impl ModelStorage {
         found.whole()?;
         progress.send(Event::Planned { files: found.files.len(), bytes: found.size() });
         let found = Arc::new(found);
-        let survey = self.survey(&found, pull, progress).await?;
+        let survey = self.survey(&found, pull).await?;
+        for file in found.files.iter().filter(|file| survey.keeps(&file.path)) {
+            progress.send(Event::Begun { path: file.path.clone(), bytes: file.size });
+            progress.send(Event::Moved { path: file.path.clone(), bytes: file.size });
+            progress.send(Event::Finished { path: file.path.clone() });
+        }
         let mut fetched = Fetched {
             folder: pull.folder.clone(),
             model_path: pull.folder.join(main.as_str()),
@@ -170,20 +175,25 @@ impl ModelStorage {
         Ok(fetched)
     }
 
-    /// Looks at the path of a file, and compares a regular file there with the published digest.
+    /// Looks at the path of a file, and compares a regular file there with the published digest, unless that was done
+    /// `before` and it is the same.
     async fn look(
         &self,
         folder: &Arc<Folder>,
         file: &StoredFile,
         owned: &Arc<Owned>,
+        before: &Local,
     ) -> Result<(ArtifactPath, (Found, Option<Stamp>))> {
         let (here, of, known) = (Arc::clone(folder), file.clone(), Arc::clone(owned));
+        let before: Local =
+            before.get_key_value(&file.path).map(|(path, at)| (path.clone(), at.clone())).into_iter().collect();
         let expected = file.expected();
         let read = expected.is_none();
         let (mut found, stamp, opened) = blocking(move || {
-            let (found, stamp) = local::look(&here, &of, &known, &Local::new(), read)?;
+            let (found, stamp) = local::look(&here, &of, &known, &before, read)?;
+            let compared = stamp.is_some() && before.get(&of.path).is_some_and(|(_, before)| *before == stamp);
             let opened = match found {
-                Found::File if !read => here.open(of.path.as_str()).ok(),
+                Found::File if !read && !compared => here.open(of.path.as_str()).ok(),
                 _ => None,
             };
             Ok((found, stamp, opened))
@@ -198,7 +208,20 @@ impl ModelStorage {
     }
 
     /// Looks at the folder, reads what of it may be of the version, and plans. Writes nothing.
-    async fn survey(&self, found: &Arc<Description>, pull: &Pull, progress: &Progress) -> Result<Survey> {
+    async fn survey(&self, found: &Arc<Description>, pull: &Pull) -> Result<Survey> {
+        let mut seen = Local::new();
+        match self.survey_once(found, pull, &mut seen).await {
+            // Another pull may have been about to put its files in place: then what is in the way was its own.
+            Err(Error::InTheWay { .. } | Error::Io { .. }) => {}
+            surveyed => return surveyed,
+        }
+        let root = pull.folder.clone();
+        let _lock = blocking(move || Folder::find(&root)?.map(|folder| folder.lock()).transpose()).await?;
+        self.survey_once(found, pull, &mut seen).await
+    }
+
+    /// Surveys, and notes in `seen` what was found.
+    async fn survey_once(&self, found: &Arc<Description>, pull: &Pull, seen: &mut Local) -> Result<Survey> {
         let (root, of, force) = (pull.folder.clone(), Arc::clone(found), pull.force);
         let opened = blocking(move || {
             let Some(folder) = Folder::find(&root)? else { return Ok(None) };
@@ -212,16 +235,12 @@ impl ModelStorage {
             return Ok(Survey { folder: None, local, plan, complete: false });
         };
         // Collected first: a stream over a borrowing closure would make the whole future one that stays on its thread.
-        let looks: Vec<_> = found.files.iter().map(|file| self.look(&folder, file, &owned)).collect();
+        let looks: Vec<_> = found.files.iter().map(|file| self.look(&folder, file, &owned, seen)).collect();
         let local: Local = stream::iter(looks).buffer_unordered(files_at_once()).try_collect().await?;
+        seen.clone_from(&local);
         let mut plan = planned(&local, Some(&owned), found, pull.force, &pull.folder)?;
         if !pull.resume {
             plan.anew();
-        }
-        for file in found.files.iter().filter(|file| plan.steps.get(&file.path) == Some(&Step::Keep)) {
-            progress.send(Event::Begun { path: file.path.clone(), bytes: file.size });
-            progress.send(Event::Moved { path: file.path.clone(), bytes: file.size });
-            progress.send(Event::Finished { path: file.path.clone() });
         }
         let complete = plan.steps.values().all(|step| *step == Step::Keep)
             && plan.obsolete.is_empty()
