@@ -13,7 +13,7 @@ use crate::digest::{Blake3, Md5};
 use crate::error::{Error, Result};
 use crate::fs::{Folder, Seen};
 use crate::manifest::Manifest;
-use crate::name::{ArtifactPath, ModelName, Version};
+use crate::name::{ArtifactPath, ModelName, Version, folded};
 use crate::storage::catalog::Description;
 
 /// The manifest of the version that a folder holds.
@@ -144,7 +144,31 @@ impl Owned {
         }
         files.retain(|file| !owned.theirs.contains(&file.path));
         add(&mut owned.files, files);
+        owned.respell(folder, version)?;
         Ok(owned)
+    }
+
+    /// Takes a file whose path the version spells in another way as the version's: on a file system that takes both
+    /// spellings for one, it is the same file, and must not go as one that the version does not have.
+    fn respell(&mut self, folder: &Folder, version: &Description) -> Result<()> {
+        let spellings: BTreeMap<String, &ArtifactPath> =
+            version.files.iter().map(|file| (spelling(&file.path), &file.path)).collect();
+        let others: Vec<ArtifactPath> = self
+            .files
+            .keys()
+            .filter(|path| spellings.get(&spelling(path)).is_some_and(|new| new != path))
+            .cloned()
+            .collect();
+        for old in others {
+            if let Some(new) = spellings.get(&spelling(&old))
+                && folder.takes_for_one(old.as_str(), new.as_str())?
+            {
+                let files = self.files.remove(&old).unwrap_or_default();
+                let renamed = files.into_iter().map(|file| OwnFile { path: (*new).clone(), ..file });
+                add(&mut self.files, renamed.collect());
+            }
+        }
+        Ok(())
     }
 
     /// Returns the paths.
@@ -167,6 +191,11 @@ fn add(files: &mut BTreeMap<ArtifactPath, Vec<OwnFile>>, more: Vec<OwnFile>) {
             known.push(file);
         }
     }
+}
+
+/// Returns what the spellings have in common that some file system may take for one.
+fn spelling(path: &ArtifactPath) -> String {
+    path.segments().map(folded).collect::<Vec<_>>().join("/")
 }
 
 /// Returns the bytes of a record of the files of a pull, those left out that are the user's.

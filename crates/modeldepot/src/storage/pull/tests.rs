@@ -373,3 +373,33 @@ fn a_record_longer_than_a_manifest_is_read() {
     let folder = Folder::make(temp.path()).unwrap();
     assert_eq!(Owned::read(&folder, &version("1", ONE, true), false).unwrap().files.len(), count);
 }
+
+/// Where names in any case lead to one file, a version that spells one in another way does not lose it.
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_spelled_in_another_way_stays() {
+    let (old, new): (&Files, &Files) = (&[("Model.bin", "1"), ("Sub/A", "a")], &[("model.bin", "1"), ("sub/a", "a")]);
+    let changed: &Files = &[("MODEL.bin", "2"), ("Sub/a", "b")];
+    let (one, two, three) = (version("1", old, true), version("2", new, true), version("3", changed, true));
+    let texts = |root: &Path| tree(root).into_iter().filter(|(name, _)| name != "manifest.json").map(|(_, text)| text);
+    for steps in (0..40).map(Some).chain([None]) {
+        let temp = tempfile::tempdir().unwrap();
+        fuse::fold(true);
+        pull(temp.path(), &one, old).unwrap();
+        fuse::set(steps);
+        let _ = pull(temp.path(), &two, new);
+        fuse::set(None);
+        let done = pull(temp.path(), &two, new).unwrap();
+        assert_eq!((done.removed, done.left), (0, vec![]));
+        assert!(texts(temp.path()).eq(["1", "a"]), "{steps:?}");
+        let done = pull(temp.path(), &three, changed).unwrap();
+        assert_eq!((done.removed, done.left), (0, vec![]));
+        assert!(texts(temp.path()).eq(["2", "b"]), "{steps:?}");
+        fuse::fold(false);
+    }
+    // Elsewhere they are two files.
+    let temp = tempfile::tempdir().unwrap();
+    pull(temp.path(), &one, old).unwrap();
+    assert_eq!(pull(temp.path(), &two, new).unwrap().removed, 2);
+    assert_eq!(tree(temp.path()), expected(&two, new, &[]));
+}
