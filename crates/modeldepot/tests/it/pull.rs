@@ -237,6 +237,31 @@ pub(crate) async fn a_complete_folder_is_left_as_it_is(b: Backend) {
     let again = b.pull("m", "out").await.unwrap();
     assert_eq!((again.reused, again.kept, again.removed), (first.bytes, 0, 0));
     assert_eq!(stamps(), before, "something was written");
+    // But for what a pull that was killed had left.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        b.file("out/.modeldepot-staging/x.part", b"left");
+        fs::set_permissions(b.path("out/.modeldepot-staging"), fs::Permissions::from_mode(0o700)).unwrap();
+        b.pull("m", "out").await.unwrap();
+        assert!(!b.path("out/.modeldepot-staging").exists());
+    }
+}
+
+/// Whoever uses nothing of what is there leaves alone what is not of a pull.
+pub(crate) async fn a_pull_that_begins_anew_leaves_what_is_the_users(b: Backend) {
+    publish(&b, "m", "1", &[("m.bin", b"weights"), ("run.sh", b"#!/bin/sh")]).await;
+    b.file("out/run.sh", b"#!/bin/sh");
+    fs::hard_link(b.path("out/run.sh"), b.path("linked")).unwrap();
+    let before = fs::metadata(b.path("out/run.sh")).unwrap().modified().unwrap();
+    for _ in 0..2 {
+        let pull = Pull { resume: false, ..Pull::new("m".parse().unwrap(), b.path("out")) };
+        b.storage.download_model(&pull, &Progress::none()).await.unwrap();
+        assert_eq!(fs::metadata(b.path("out/run.sh")).unwrap().modified().unwrap(), before);
+        #[cfg(unix)]
+        assert_eq!(std::os::unix::fs::MetadataExt::nlink(&fs::metadata(b.path("out/run.sh")).unwrap()), 2);
+    }
+    assert_eq!(fs::read(b.path("out/m.bin")).unwrap(), b"weights");
 }
 
 pub(crate) async fn pulls_side_by_side_into_one_folder_all_succeed(b: Backend) {

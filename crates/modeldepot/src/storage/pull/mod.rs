@@ -16,7 +16,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use super::ModelStorage;
 use super::catalog::{Description, StoredFile};
 use crate::error::{Error, Result};
-use crate::fs::{Folder, Staging, Stamp};
+use crate::fs::{Folder, Staging, Stamp, sweep_complete};
 use crate::manifest::Manifest;
 use crate::name::{ArtifactPath, Selector};
 use crate::progress::{Event, Progress};
@@ -141,6 +141,7 @@ impl ModelStorage {
         if let Some(folder) = folder.clone().filter(|_| complete) {
             let done = blocking(move || {
                 keep_executable(&folder, &found.files, &plan);
+                sweep_complete(&folder);
                 Ok(())
             });
             return done.await.map(|()| fetched);
@@ -234,9 +235,10 @@ impl ModelStorage {
             let plan = planned(&local, None, found, pull.force, &pull.folder)?;
             return Ok(Survey { folder: None, local, plan, complete: false });
         };
-        // Collected first: a stream over a borrowing closure would make the whole future one that stays on its thread.
-        let looks: Vec<_> = found.files.iter().map(|file| self.look(&folder, file, &owned, seen)).collect();
-        let local: Local = stream::iter(looks).buffer_unordered(files_at_once()).try_collect().await?;
+        // By their numbers: a stream over a borrowing closure would make the whole future one that stays on its thread.
+        let before = &*seen;
+        let looks = stream::iter(0..found.files.len()).map(|n| self.look(&folder, &found.files[n], &owned, before));
+        let local: Local = looks.buffer_unordered(files_at_once()).try_collect().await?;
         seen.clone_from(&local);
         let mut plan = planned(&local, Some(&owned), found, pull.force, &pull.folder)?;
         if !pull.resume {
