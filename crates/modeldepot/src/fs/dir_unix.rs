@@ -1,6 +1,7 @@
 //! A folder by its handle, on Unix. Names are resolved in the folder that was opened, one segment at a time, and no link
 //! is followed: what others rename meanwhile leads nowhere else.
 
+use std::borrow::Cow;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -46,7 +47,7 @@ impl Dir {
 
     fn open_at(&self, name: &str, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        Ok(rustix::fs::openat(&self.0, name, flags, mode)?)
+        Ok(rustix::fs::openat(&self.0, &*spelled(&self.0, name), flags, mode)?)
     }
 
     /// Opens a folder in this one.
@@ -83,7 +84,7 @@ impl Dir {
 
     /// Returns what is under a name.
     pub(super) fn look(&self, name: &str) -> io::Result<Option<Entry>> {
-        let stat = match rustix::fs::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW) {
+        let stat = match rustix::fs::statat(&self.0, &*spelled(&self.0, name), AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
             Err(Errno::NOENT) => return Ok(None),
             Err(error) => return Err(error.into()),
@@ -101,6 +102,7 @@ impl Dir {
     /// Gives a file another name, here or in another folder. Without `replace`, only if nothing has it.
     pub(super) fn rename(&self, name: &str, to: &Dir, new: &str, replace: bool) -> io::Result<()> {
         change()?;
+        let new = &*spelled(&to.0, new);
         #[cfg(any(target_os = "linux", target_vendor = "apple"))]
         if !replace {
             use rustix::fs::{RenameFlags, renameat_with};
@@ -118,7 +120,7 @@ impl Dir {
 
     pub(super) fn remove_file(&self, name: &str) -> io::Result<()> {
         change()?;
-        Ok(rustix::fs::unlinkat(&self.0, name, AtFlags::empty())?)
+        Ok(rustix::fs::unlinkat(&self.0, &*spelled(&self.0, name), AtFlags::empty())?)
     }
 
     /// Removes a folder, which must be empty.
@@ -133,6 +135,19 @@ impl Dir {
             entry.ok()?.file_name().to_str().ok().filter(|name| !matches!(*name, "." | "..")).map(str::to_owned)
         });
         Ok(entries.collect())
+    }
+
+    /// Returns all names in this folder; none when one is not UTF-8.
+    pub(super) fn all_names(&self) -> io::Result<Option<Vec<String>>> {
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&self.0)? {
+            match entry?.file_name().to_str() {
+                Ok("." | "..") => {}
+                Ok(name) => names.push(name.to_owned()),
+                Err(_) => return Ok(None),
+            }
+        }
+        Ok(Some(names))
     }
 
     /// Makes renames in this folder durable.
@@ -179,11 +194,40 @@ impl Dir {
         file.metadata().is_ok_and(|found| found.uid() == us() && found.nlink() == 1 && safe(&found))
     }
 
+    /// Returns true when a file in this folder was put there, and can be written to, only by those who may remove any file
+    /// of the folder anyway: this process's user, the folder's owner and root, and whoever the folder lets write to it. So a
+    /// mask that lets a group write, and a file system that knows no owners, are fine, and the file that another user put into
+    /// a shared folder is not.
+    pub(super) fn trusts(&self, file: &File) -> bool {
+        const STICKY: u32 = 0o1000;
+        let (Ok(folder), Ok(found)) = (self.0.metadata(), file.metadata()) else { return false };
+        let shared = folder.mode() & 0o022;
+        let writers = if folder.mode() & STICKY == 0 { shared } else { 0 };
+        let owner = found.uid() == us() || found.uid() == folder.uid() || found.uid() == 0;
+        owner && found.mode() & 0o022 & !writers == 0 && (found.nlink() == 1 || shared == 0)
+    }
+
     /// Returns the bytes that are free for this process's user, where the file system tells.
     pub(super) fn free(&self) -> Option<u64> {
         let found = rustix::fs::fstatvfs(&self.0).ok().filter(|found| found.f_blocks > 0)?;
         Some(found.f_bavail.saturating_mul(found.f_frsize))
     }
+}
+
+/// Returns the name that a folder has for a name: the same, but in tests of file systems that fold case.
+fn spelled<'a>(dir: &File, name: &'a str) -> Cow<'a, str> {
+    #[cfg(test)]
+    if super::fuse::folds()
+        && let Ok(mut entries) = rustix::fs::Dir::read_from(dir)
+        && let Some(found) = entries.find_map(|entry| {
+            let found = entry.ok()?.file_name().to_str().ok()?.to_owned();
+            found.eq_ignore_ascii_case(name).then_some(found)
+        })
+    {
+        return Cow::Owned(found);
+    }
+    let _ = dir;
+    Cow::Borrowed(name)
 }
 
 fn us() -> u32 {

@@ -146,6 +146,33 @@ impl Folder {
         look().map_err(Error::io("look at", self.shown(path)))
     }
 
+    /// Returns true when two paths that differ in case or the like lead to one file, since the file system takes one
+    /// spelling for the other.
+    pub(crate) fn takes_for_one(&self, one: &str, other: &str) -> Result<bool> {
+        for path in [one, other] {
+            if !matches!(self.look(path)?, Seen::File { .. }) {
+                return Ok(false);
+            }
+        }
+        // Both lead to a file. There are two if both are spelled so.
+        let spelled = |path: &str| -> io::Result<bool> {
+            let (mut start, names) = (0, path.split('/'));
+            for name in names {
+                let dir = match self.parent(&path[..start + name.len()])? {
+                    Ok((dir, _)) => dir,
+                    Err(_) => return Ok(false),
+                };
+                if !dir.as_ref().unwrap_or(&self.dir).names()?.iter().any(|found| found == name) {
+                    return Ok(false);
+                }
+                start += name.len() + 1;
+            }
+            Ok(true)
+        };
+        let both = || Ok(spelled(one)? && spelled(other)?);
+        both().map(|both| !both).map_err(Error::io("look at", self.shown(other)))
+    }
+
     /// Opens the regular file at a path, to be read.
     pub(crate) fn open(&self, path: &str) -> io::Result<File> {
         match self.parent(path)? {
@@ -154,11 +181,13 @@ impl Folder {
         }
     }
 
-    /// Reads a small regular file; none when it is another thing, cannot be read, or is longer than `most`.
-    pub(crate) fn read(&self, path: &str, most: u64) -> Option<Vec<u8>> {
-        let mut bytes = Vec::new();
-        self.open(path).ok()?.take(most + 1).read_to_end(&mut bytes).ok()?;
-        (bytes.len() as u64 <= most).then_some(bytes)
+    /// Reads a small regular file in the folder itself, and returns whether only those can have written it who have the say
+    /// in the folder; none when it is another thing, cannot be read, or is longer than `most`.
+    pub(crate) fn read(&self, name: &str, most: u64) -> Option<(Vec<u8>, bool)> {
+        let file = self.dir.open_file(name, false).ok()?;
+        let (mut bytes, trusted) = (Vec::new(), self.dir.trusts(&file));
+        file.take(most + 1).read_to_end(&mut bytes).ok()?;
+        (bytes.len() as u64 <= most).then_some((bytes, trusted))
     }
 
     /// Gives a staged file its name. Without `replace`, only if nothing has it. Returns the folders to sync.
@@ -231,7 +260,7 @@ impl Folder {
     }
 
     /// Returns what lies below a folder: its regular files, and its folders with itself, the innermost first. None when
-    /// there is anything else, or very much.
+    /// there is anything else, a name that is not UTF-8, or very much.
     pub(crate) fn below(&self, path: &str) -> io::Result<Option<(Vec<String>, Vec<String>)>> {
         const MOST: usize = 10_000;
         let (mut files, mut folders, mut next) = (Vec::new(), Vec::new(), vec![path.to_owned()]);
@@ -240,7 +269,8 @@ impl Folder {
                 Ok((dir, name)) => dir.as_ref().unwrap_or(&self.dir).enter(name)?,
                 Err(_) => return Ok(None),
             };
-            for name in dir.names()? {
+            let Some(names) = dir.all_names()? else { return Ok(None) };
+            for name in names {
                 let at = format!("{folder}/{name}");
                 match dir.look(&name)?.map(|found| found.kind) {
                     Some(Kind::File) => files.push(at),
@@ -369,5 +399,17 @@ mod tests {
         std::fs::write(temp.path().join("a/kept"), "").unwrap();
         folder.prune("a/b/c/gone");
         assert!(temp.path().join("a/kept").exists() && !temp.path().join("a/b").exists());
+    }
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_folder_with_a_name_that_is_not_utf8_is_not_ours() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let temp = tempfile::tempdir().unwrap();
+        let folder = Folder::make(temp.path()).unwrap();
+        std::fs::create_dir(temp.path().join("a")).unwrap();
+        std::fs::write(temp.path().join("a/x"), "").unwrap();
+        assert_eq!(folder.below("a").unwrap(), Some((vec!["a/x".to_owned()], vec!["a".to_owned()])));
+        std::fs::write(temp.path().join("a").join(std::ffi::OsStr::from_bytes(b"\xff")), "").unwrap();
+        assert_eq!(folder.below("a").unwrap(), None);
     }
 }

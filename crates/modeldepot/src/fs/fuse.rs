@@ -1,11 +1,12 @@
 //! A death at any step, for tests: after so many changes of the disk every further one fails, also those that would clean
-//! up, as if the process had been killed.
+//! up, as if the process had been killed. And a file system that takes names in any case.
 
 use std::cell::Cell;
 use std::io;
 
 thread_local! {
     static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
+    static FOLDS: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Lets so many changes of this thread pass, and no more; none is no limit.
@@ -21,4 +22,15 @@ pub(super) fn change() -> io::Result<()> {
             Ok(())
         }
     }
+}
+
+/// Lets names in another case lead to what is there, or not.
+#[cfg(unix)]
+pub(crate) fn fold(folds: bool) {
+    FOLDS.set(folds);
+}
+
+#[cfg(unix)]
+pub(super) fn folds() -> bool {
+    FOLDS.get()
 }

@@ -21,7 +21,7 @@ pub(crate) use crate::name::OWN;
 
 pub(crate) use atomic_file::stage_file;
 pub(crate) use folder::{Folder, Seen, Stamp};
-pub(crate) use staging::{Staged, Staging};
+pub(crate) use staging::{Staged, Staging, sweep_complete};
 
 /// What lies under a name. Links are not followed.
 #[derive(Debug, Clone, PartialEq, Eq)]

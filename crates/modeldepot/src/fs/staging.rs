@@ -69,11 +69,23 @@ impl Staging {
     }
 
     fn fresh(root: &Dir) -> io::Result<(String, Dir, bool)> {
-        let name = format!("{OWN}-{SHARED}-{}", uuid::Uuid::new_v4().simple());
-        root.make(&name, true)?;
-        let dir = root.enter(&name)?;
-        let _ = dir.try_lock();
-        Ok((name, dir, false))
+        const TRIES: usize = 100;
+        for _ in 0..TRIES {
+            let name = format!("{OWN}-{SHARED}-{}", uuid::Uuid::new_v4().simple());
+            root.make(&name, true)?;
+            // A pull that is done may have found it before it was locked, and swept it away.
+            match root.enter(&name) {
+                Ok(dir) => match dir.try_lock() {
+                    Ok(false) => {}
+                    // Where nobody can lock a folder, nobody sweeps.
+                    Ok(true) | Err(_) if dir.is_at(root, &name) => return Ok((name, dir, false)),
+                    Ok(true) | Err(_) => {}
+                },
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(io::Error::other("other pulls remove each folder that is made for this one"))
     }
 
     /// Makes room for a file of `size` bytes. With a `name` for its content, what an earlier pull of the same brought is
@@ -153,16 +165,29 @@ impl Staging {
     /// that pulls side by side had and left when they were killed.
     pub(crate) fn sweep(&self) {
         clear(&self.dir);
-        let root = &self.folder.dir;
-        let others = root.names().unwrap_or_default();
-        for name in others.iter().filter(|name| name.starts_with(&format!("{OWN}-{SHARED}-")) && **name != self.name) {
-            if let Ok(dir) = root.enter(name)
-                && dir.is_ours()
-                && dir.try_lock().unwrap_or(false)
-            {
-                clear(&dir);
-                let _ = root.remove_folder(name);
-            }
+        sweep(&self.folder.dir, &self.name);
+    }
+}
+
+/// Removes what pulls that were killed left in a folder that is complete: it is of no more use. Writes nothing when there is
+/// nothing.
+pub(crate) fn sweep_complete(folder: &Folder) {
+    sweep(&folder.dir, "");
+}
+
+/// Removes the staging folders that nobody uses, but for one.
+fn sweep(root: &Dir, but: &str) {
+    let shared = format!("{OWN}-{SHARED}");
+    let is_staging =
+        |name: &str| name.strip_prefix(&shared).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+    for name in root.names().unwrap_or_default().iter().filter(|name| is_staging(name) && *name != but) {
+        if let Ok(dir) = root.enter(name)
+            && dir.is_ours()
+            && dir.try_lock().unwrap_or(false)
+            && dir.is_at(root, name)
+        {
+            clear(&dir);
+            let _ = root.remove_folder(name);
         }
     }
 }
@@ -261,6 +286,43 @@ mod tests {
         drop((done, first));
         let names: Vec<_> = fs::read_dir(temp.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, ["f"]);
+    }
+
+    #[test]
+    fn a_folder_is_not_swept_away_while_it_is_made() {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = Arc::new(Folder::make(temp.path()).unwrap());
+        let made = std::sync::atomic::AtomicUsize::new(0);
+        let fresh = || {
+            for _ in 0..1000 {
+                let staging = Staging::open(Arc::clone(&folder), false).unwrap();
+                drop(staging.stage(&"f".parse().unwrap(), 1, None, true).unwrap());
+                made.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        std::thread::scope(|scope| {
+            let workers = [scope.spawn(fresh), scope.spawn(fresh)];
+            let folder = Folder::make(temp.path()).unwrap();
+            scope.spawn(move || {
+                while workers.iter().any(|worker| !worker.is_finished()) {
+                    sweep_complete(&folder);
+                }
+            });
+        });
+        assert_eq!(made.into_inner(), 2000);
+    }
+
+    #[test]
+    fn a_complete_folder_is_swept_of_what_a_killed_pull_left() {
+        let temp = tempfile::tempdir().unwrap();
+        drop(stage(&open(temp.path()), b"abc"));
+        assert!(temp.path().join(".modeldepot-staging/x.part").exists());
+        let busy = open(temp.path());
+        sweep_complete(&Folder::make(temp.path()).unwrap());
+        assert!(temp.path().join(".modeldepot-staging/x.part").exists(), "somebody works there");
+        drop(busy);
+        sweep_complete(&Folder::make(temp.path()).unwrap());
+        assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0);
     }
 
     #[test]

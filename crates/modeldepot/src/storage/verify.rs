@@ -44,9 +44,10 @@ impl ModelStorage {
         let found = self.describe(selector).await?;
         found.whole()?;
         progress.send(Event::Planned { files: found.files.len(), bytes: found.size() });
-        // Collected first: a stream over a borrowing closure would make the whole future one that stays on its thread.
-        let read: Vec<_> = found.files.iter().map(|file| self.read_twice(&found.manifest, file, progress)).collect();
-        stream::iter(read).buffer_unordered(files_at_once()).try_collect::<()>().await?;
+        // By their numbers: a stream over a borrowing closure would make the whole future one that stays on its thread.
+        let read =
+            stream::iter(0..found.files.len()).map(|n| self.read_twice(&found.manifest, &found.files[n], progress));
+        read.buffer_unordered(files_at_once()).try_collect::<()>().await?;
         let unverified = found.unverified();
         Ok(Verified { files: found.files.len(), bytes: found.size(), unverified, manifest: found.manifest })
     }

@@ -74,6 +74,8 @@ contract![
     pull::a_manifest_that_promises_too_much_reserves_nothing,
     pull::a_complete_folder_is_left_as_it_is,
     pull::pulls_side_by_side_into_one_folder_all_succeed,
+    pull::a_switch_under_way_is_no_conflict,
+    pull::a_pull_that_begins_anew_leaves_what_is_the_users,
     pull::what_has_no_digest_is_not_verified,
     transfer::parts_of_an_earlier_version_are_copied,
     transfer::what_is_damaged_in_an_earlier_version_is_not_copied,

@@ -237,6 +237,31 @@ pub(crate) async fn a_complete_folder_is_left_as_it_is(b: Backend) {
     let again = b.pull("m", "out").await.unwrap();
     assert_eq!((again.reused, again.kept, again.removed), (first.bytes, 0, 0));
     assert_eq!(stamps(), before, "something was written");
+    // But for what a pull that was killed had left.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        b.file("out/.modeldepot-staging/x.part", b"left");
+        fs::set_permissions(b.path("out/.modeldepot-staging"), fs::Permissions::from_mode(0o700)).unwrap();
+        b.pull("m", "out").await.unwrap();
+        assert!(!b.path("out/.modeldepot-staging").exists());
+    }
+}
+
+/// Whoever uses nothing of what is there leaves alone what is not of a pull.
+pub(crate) async fn a_pull_that_begins_anew_leaves_what_is_the_users(b: Backend) {
+    publish(&b, "m", "1", &[("m.bin", b"weights"), ("run.sh", b"#!/bin/sh")]).await;
+    b.file("out/run.sh", b"#!/bin/sh");
+    fs::hard_link(b.path("out/run.sh"), b.path("linked")).unwrap();
+    let before = fs::metadata(b.path("out/run.sh")).unwrap().modified().unwrap();
+    for _ in 0..2 {
+        let pull = Pull { resume: false, ..Pull::new("m".parse().unwrap(), b.path("out")) };
+        b.storage.download_model(&pull, &Progress::none()).await.unwrap();
+        assert_eq!(fs::metadata(b.path("out/run.sh")).unwrap().modified().unwrap(), before);
+        #[cfg(unix)]
+        assert_eq!(std::os::unix::fs::MetadataExt::nlink(&fs::metadata(b.path("out/run.sh")).unwrap()), 2);
+    }
+    assert_eq!(fs::read(b.path("out/m.bin")).unwrap(), b"weights");
 }
 
 pub(crate) async fn pulls_side_by_side_into_one_folder_all_succeed(b: Backend) {
@@ -258,6 +283,24 @@ pub(crate) async fn pulls_side_by_side_into_one_folder_all_succeed(b: Backend) {
         };
         assert_eq!(names(&b.path("out")), expected);
     }
+}
+
+/// What another pull is about to replace is not in the way, though the manifest that lists it is away for a moment.
+pub(crate) async fn a_switch_under_way_is_no_conflict(b: Backend) {
+    publish(&b, "m", "1", &[("m.bin", b"1"), ("a", b"a file")]).await;
+    publish(&b, "m", "2", &[("m.bin", b"2"), ("a/b", b"in a folder")]).await;
+    b.pull("m@1", "out").await.unwrap();
+    let (manifest, away) = (b.path("out/manifest.json"), b.path("away.json"));
+    let folder = fs::File::open(b.path("out")).unwrap();
+    folder.lock().unwrap();
+    fs::rename(&manifest, &away).unwrap();
+    let (storage, pull) = (b.storage.clone(), Pull::new("m@2".parse().unwrap(), b.path("out")));
+    let pulled = tokio::spawn(async move { storage.download_model(&pull, &Progress::none()).await });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    fs::rename(&away, &manifest).unwrap();
+    drop(folder);
+    pulled.await.unwrap().unwrap();
+    assert_eq!(names(&b.path("out")), ["a/b", "m.bin", "manifest.json"]);
 }
 
 /// What the Python pipeline publishes, or anybody who writes three lines of JSON.

@@ -48,10 +48,10 @@ impl ModelStorage {
                 .map_err(Error::io("put the version into", here.root()))
         })
         .await?;
-        // Collected first: a stream over a borrowing closure would make the whole future one that stays on its thread.
-        let fetch: Vec<_> =
-            files.into_iter().map(|file| self.fetch_file(found, file, folder, staging, pull, progress)).collect();
-        stream::iter(fetch).buffer_unordered(files_at_once()).try_collect().await
+        // By their numbers: a stream over a borrowing closure would make the whole future one that stays on its thread.
+        let fetch =
+            stream::iter(0..files.len()).map(|n| self.fetch_file(found, files[n], folder, staging, pull, progress));
+        fetch.buffer_unordered(files_at_once()).try_collect().await
     }
 
     async fn fetch_file(

@@ -16,14 +16,14 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use super::ModelStorage;
 use super::catalog::{Description, StoredFile};
 use crate::error::{Error, Result};
-use crate::fs::{Folder, Staging, Stamp};
+use crate::fs::{Folder, Staging, Stamp, sweep_complete};
 use crate::manifest::Manifest;
 use crate::name::{ArtifactPath, Selector};
 use crate::progress::{Event, Progress};
 use crate::s3::files_at_once;
 use crate::task::blocking;
 use local::Local;
-use owned::{Owned, Present};
+use owned::{MANIFEST, Owned, Present};
 pub(crate) use plan::said;
 use plan::{Found, Plan, Step, plan};
 pub use plan::{Obstacle, ObstacleKind};
@@ -119,7 +119,12 @@ impl ModelStorage {
         found.whole()?;
         progress.send(Event::Planned { files: found.files.len(), bytes: found.size() });
         let found = Arc::new(found);
-        let survey = self.survey(&found, pull, progress).await?;
+        let survey = self.survey(&found, pull).await?;
+        for file in found.files.iter().filter(|file| survey.keeps(&file.path)) {
+            progress.send(Event::Begun { path: file.path.clone(), bytes: file.size });
+            progress.send(Event::Moved { path: file.path.clone(), bytes: file.size });
+            progress.send(Event::Finished { path: file.path.clone() });
+        }
         let mut fetched = Fetched {
             folder: pull.folder.clone(),
             model_path: pull.folder.join(main.as_str()),
@@ -136,6 +141,7 @@ impl ModelStorage {
         if let Some(folder) = folder.clone().filter(|_| complete) {
             let done = blocking(move || {
                 keep_executable(&folder, &found.files, &plan);
+                sweep_complete(&folder);
                 Ok(())
             });
             return done.await.map(|()| fetched);
@@ -170,20 +176,25 @@ impl ModelStorage {
         Ok(fetched)
     }
 
-    /// Looks at the path of a file, and compares a regular file there with the published digest.
+    /// Looks at the path of a file, and compares a regular file there with the published digest, unless that was done
+    /// `before` and it is the same.
     async fn look(
         &self,
         folder: &Arc<Folder>,
         file: &StoredFile,
         owned: &Arc<Owned>,
+        before: &Local,
     ) -> Result<(ArtifactPath, (Found, Option<Stamp>))> {
         let (here, of, known) = (Arc::clone(folder), file.clone(), Arc::clone(owned));
+        let before: Local =
+            before.get_key_value(&file.path).map(|(path, at)| (path.clone(), at.clone())).into_iter().collect();
         let expected = file.expected();
         let read = expected.is_none();
         let (mut found, stamp, opened) = blocking(move || {
-            let (found, stamp) = local::look(&here, &of, &known, &Local::new(), read)?;
+            let (found, stamp) = local::look(&here, &of, &known, &before, read)?;
+            let compared = stamp.is_some() && before.get(&of.path).is_some_and(|(_, before)| *before == stamp);
             let opened = match found {
-                Found::File if !read => here.open(of.path.as_str()).ok(),
+                Found::File if !read && !compared => here.open(of.path.as_str()).ok(),
                 _ => None,
             };
             Ok((found, stamp, opened))
@@ -198,35 +209,46 @@ impl ModelStorage {
     }
 
     /// Looks at the folder, reads what of it may be of the version, and plans. Writes nothing.
-    async fn survey(&self, found: &Arc<Description>, pull: &Pull, progress: &Progress) -> Result<Survey> {
-        let (root, model, force) = (pull.folder.clone(), found.manifest.model_name.clone(), pull.force);
+    async fn survey(&self, found: &Arc<Description>, pull: &Pull) -> Result<Survey> {
+        let mut seen = Local::new();
+        match self.survey_once(found, pull, &mut seen).await {
+            // Another pull may have been about to put its files in place: then what is in the way was its own.
+            Err(Error::InTheWay { .. } | Error::Io { .. }) => {}
+            surveyed => return surveyed,
+        }
+        let root = pull.folder.clone();
+        let _lock = blocking(move || Folder::find(&root)?.map(|folder| folder.lock()).transpose()).await?;
+        self.survey_once(found, pull, &mut seen).await
+    }
+
+    /// Surveys, and notes in `seen` what was found.
+    async fn survey_once(&self, found: &Arc<Description>, pull: &Pull, seen: &mut Local) -> Result<Survey> {
+        let (root, of, force) = (pull.folder.clone(), Arc::clone(found), pull.force);
         let opened = blocking(move || {
             let Some(folder) = Folder::find(&root)? else { return Ok(None) };
-            let owned = Owned::read(&folder, &model, force)?;
+            let owned = Owned::read(&folder, &of, force)?;
             Ok(Some((Arc::new(folder), Arc::new(owned))))
         })
         .await?;
         let Some((folder, owned)) = opened else {
             let local: Local = found.files.iter().map(|file| (file.path.clone(), (Found::Absent, None))).collect();
-            let plan = planned(&local, None, pull.force, &pull.folder)?;
+            let plan = planned(&local, None, found, pull.force, &pull.folder)?;
             return Ok(Survey { folder: None, local, plan, complete: false });
         };
-        // Collected first: a stream over a borrowing closure would make the whole future one that stays on its thread.
-        let looks: Vec<_> = found.files.iter().map(|file| self.look(&folder, file, &owned)).collect();
-        let local: Local = stream::iter(looks).buffer_unordered(files_at_once()).try_collect().await?;
-        let mut plan = planned(&local, Some(&owned), pull.force, &pull.folder)?;
+        // By their numbers: a stream over a borrowing closure would make the whole future one that stays on its thread.
+        let before = &*seen;
+        let looks = stream::iter(0..found.files.len()).map(|n| self.look(&folder, &found.files[n], &owned, before));
+        let local: Local = looks.buffer_unordered(files_at_once()).try_collect().await?;
+        seen.clone_from(&local);
+        let mut plan = planned(&local, Some(&owned), found, pull.force, &pull.folder)?;
         if !pull.resume {
-            // Fetched all the same, and put where the same bytes are.
-            plan.steps.values_mut().filter(|step| **step == Step::Keep).for_each(|step| *step = Step::Replace);
-        }
-        for file in found.files.iter().filter(|file| plan.steps.get(&file.path) == Some(&Step::Keep)) {
-            progress.send(Event::Begun { path: file.path.clone(), bytes: file.size });
-            progress.send(Event::Moved { path: file.path.clone(), bytes: file.size });
-            progress.send(Event::Finished { path: file.path.clone() });
+            plan.anew();
         }
         let complete = plan.steps.values().all(|step| *step == Step::Keep)
             && plan.obsolete.is_empty()
-            && !(owned.recorded && found.manifest.files.is_some())
+            && !(owned.stale && found.manifest.files.is_some())
+            // A manifest that is not believed needs no word on what is not ours.
+            && (owned.anothers || owned.theirs == plan.theirs)
             && owned.manifest == Present::Manifest(found.record.to_vec());
         Ok(Survey { folder: Some(folder), local, plan, complete })
     }
@@ -239,8 +261,20 @@ impl Survey {
 }
 
 /// Plans, and says all that is in the way.
-fn planned(local: &Local, owned: Option<&Owned>, force: bool, folder: &std::path::Path) -> Result<Plan> {
+fn planned(
+    local: &Local,
+    owned: Option<&Owned>,
+    version: &Description,
+    force: bool,
+    folder: &std::path::Path,
+) -> Result<Plan> {
+    let in_the_way = |obstacles| Error::InTheWay { folder: folder.to_owned(), obstacles };
+    // The same manifest may be written anew, and no other.
+    let anothers = |owned: &&Owned| owned.anothers && owned.manifest != Present::Manifest(version.record.to_vec());
+    if owned.filter(anothers).is_some() && !force {
+        return Err(in_the_way(vec![Obstacle { path: MANIFEST.to_owned(), what: ObstacleKind::OtherUser }]));
+    }
     let found = local.iter().map(|(path, (found, _))| (path.clone(), found.clone())).collect();
     let owned = owned.map(Owned::paths).unwrap_or_default();
-    plan(&found, &owned, force).map_err(|obstacles| Error::InTheWay { folder: folder.to_owned(), obstacles })
+    plan(&found, &owned, force).map_err(in_the_way)
 }

@@ -2,7 +2,7 @@
 //! place of another.
 //!
 //! Either may be hostile. Nothing is replaced but at the paths that they list, and nothing removed that has not the digest
-//! that they give.
+//! that they give. What another user put into a shared folder is not believed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,17 +13,21 @@ use crate::digest::{Blake3, Md5};
 use crate::error::{Error, Result};
 use crate::fs::{Folder, Seen};
 use crate::manifest::Manifest;
-use crate::name::{ArtifactPath, ModelName, Version};
+use crate::name::{ArtifactPath, ModelName, Version, folded};
+use crate::storage::catalog::Description;
 
 /// The manifest of the version that a folder holds.
 pub(super) const MANIFEST: &str = "manifest.json";
 
 /// The record of what earlier pulls put into the folder, where no manifest tells: while versions are switched, and beside
-/// a manifest that lists no files.
+/// a manifest that lists no files, or files that were there before.
 pub(super) const RECORD: &str = ".modeldepot-files.json";
 
-/// The longest manifest or record that is read.
+/// The longest manifest that is read.
 const LARGEST: u64 = 64 * 1024 * 1024;
+
+/// The longest record that is read, and written: one of two versions may be longer than a manifest.
+pub(super) const LARGEST_RECORD: u64 = 4 * LARGEST;
 
 /// A file that a pull put into the folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +45,9 @@ pub(super) struct OwnFile {
 struct Record {
     model_name: ModelName,
     files: Vec<OwnFile>,
+    /// Files of the version that lay there already with the same bytes. They are the user's, whatever a manifest lists.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    theirs: BTreeSet<ArtifactPath>,
 }
 
 /// The two fields that say whose a manifest is.
@@ -64,20 +71,31 @@ pub(super) enum Present {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Owned {
     pub(super) manifest: Present,
-    /// Whether there is a record beside the manifest.
-    pub(super) recorded: bool,
+    /// Whether another user may have written the manifest, which then says nothing of what is ours.
+    pub(super) anothers: bool,
+    /// Whether there is a record that says more than a manifest that lists its files has beside it.
+    pub(super) stale: bool,
+    /// Files that the manifest lists and that were there before it.
+    pub(super) theirs: BTreeSet<ArtifactPath>,
     /// What the files at a path may be: an interrupted switch leaves two versions of some.
     pub(super) files: BTreeMap<ArtifactPath, Vec<OwnFile>>,
 }
 
 impl Owned {
-    /// Reads what a folder says, for a pull of `model`.
+    /// Reads what a folder says, for a pull of a version.
     ///
     /// # Errors
     /// [`Error::OtherModel`] when it holds another one, [`Error::InTheWay`] when its manifest is nobody's. With `force`,
     /// what is of another model counts as nobody's and is none.
-    pub(super) fn read(folder: &Folder, model: &ModelName, force: bool) -> Result<Owned> {
-        let mut owned = Owned { manifest: Present::Absent, recorded: false, files: BTreeMap::new() };
+    pub(super) fn read(folder: &Folder, version: &Description, force: bool) -> Result<Owned> {
+        let model = &version.manifest.model_name;
+        let mut owned = Owned {
+            manifest: Present::Absent,
+            anothers: false,
+            stale: false,
+            theirs: BTreeSet::new(),
+            files: BTreeMap::new(),
+        };
         let of = |named: &ModelName| match named == model {
             true => Ok(true),
             false if force => Ok(false),
@@ -88,14 +106,15 @@ impl Owned {
         let mut files = Vec::new();
         let seen = folder.look(MANIFEST)?;
         if seen != Seen::Absent {
-            let bytes = folder.read(MANIFEST, LARGEST);
+            let (bytes, trusted) = folder.read(MANIFEST, LARGEST).unzip();
             let manifest = bytes.as_deref().and_then(|bytes| {
                 let names: Names = serde_json::from_slice(bytes).ok()?;
                 Manifest::parse(&names.model_name, &names.version, bytes).ok()
             });
             match manifest {
                 Some(manifest) => {
-                    if of(&manifest.model_name)? {
+                    owned.anothers = trusted != Some(true);
+                    if of(&manifest.model_name)? && !owned.anothers {
                         files.extend(listed(&manifest));
                     }
                     owned.manifest = Present::Manifest(bytes.unwrap_or_default());
@@ -111,15 +130,45 @@ impl Owned {
             }
         }
         // A record that cannot be read says nothing, and is written anew.
-        owned.recorded = folder.look(RECORD)? != Seen::Absent;
-        let record = folder.read(RECORD, LARGEST).and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
-        if let Some(record) = record
-            && of(&record.model_name)?
-        {
-            files.extend(record.files);
+        match folder.read(RECORD, LARGEST_RECORD) {
+            Some((_, false)) => {}
+            Some((bytes, true)) => match serde_json::from_slice::<Record>(&bytes) {
+                Ok(record) if of(&record.model_name)? => {
+                    owned.stale = !record.files.is_empty();
+                    files.extend(record.files.into_iter().filter(|file| file.blake3.is_some() || file.md5.is_some()));
+                    owned.theirs = record.theirs;
+                }
+                _ => owned.stale = true,
+            },
+            None => owned.stale = folder.look(RECORD)? != Seen::Absent,
         }
+        files.retain(|file| !owned.theirs.contains(&file.path));
         add(&mut owned.files, files);
+        owned.respell(folder, version)?;
         Ok(owned)
+    }
+
+    /// Takes a file whose path the version spells in another way as the version's: on a file system that takes both
+    /// spellings for one, it is the same file, and must not go as one that the version does not have.
+    fn respell(&mut self, folder: &Folder, version: &Description) -> Result<()> {
+        let spellings: BTreeMap<String, &ArtifactPath> =
+            version.files.iter().map(|file| (spelling(&file.path), &file.path)).collect();
+        let others: Vec<ArtifactPath> = self
+            .files
+            .keys()
+            .filter(|path| spellings.get(&spelling(path)).is_some_and(|new| new != path))
+            .cloned()
+            .collect();
+        for old in others {
+            if let Some(new) = spellings.get(&spelling(&old))
+                && folder.takes_for_one(old.as_str(), new.as_str())?
+            {
+                let files = self.files.remove(&old).unwrap_or_default();
+                let renamed = files.into_iter().map(|file| OwnFile { path: (*new).clone(), ..file });
+                add(&mut self.files, renamed.collect());
+            }
+        }
+        Ok(())
     }
 
     /// Returns the paths.
@@ -127,11 +176,11 @@ impl Owned {
         self.files.keys().cloned().collect()
     }
 
-    /// Returns the record of these files and others.
-    pub(super) fn record(&self, model: &ModelName, more: &[OwnFile]) -> Vec<u8> {
+    /// Returns the record of these files and others, but for those that are the user's.
+    pub(super) fn record(&self, model: &ModelName, more: &[OwnFile], theirs: BTreeSet<ArtifactPath>) -> Vec<u8> {
         let mut files = self.files.clone();
         add(&mut files, more.to_vec());
-        record(model, files.into_values().flatten().collect())
+        record(model, files.into_values().flatten().collect(), theirs)
     }
 }
 
@@ -144,9 +193,15 @@ fn add(files: &mut BTreeMap<ArtifactPath, Vec<OwnFile>>, more: Vec<OwnFile>) {
     }
 }
 
-/// Returns the bytes of a record.
-pub(super) fn record(model: &ModelName, files: Vec<OwnFile>) -> Vec<u8> {
-    let record = Record { model_name: model.clone(), files };
+/// Returns what the spellings have in common that some file system may take for one.
+fn spelling(path: &ArtifactPath) -> String {
+    path.segments().map(folded).collect::<Vec<_>>().join("/")
+}
+
+/// Returns the bytes of a record of the files of a pull, those left out that are the user's.
+pub(super) fn record(model: &ModelName, mut files: Vec<OwnFile>, theirs: BTreeSet<ArtifactPath>) -> Vec<u8> {
+    files.retain(|file| !theirs.contains(&file.path));
+    let record = Record { model_name: model.clone(), files, theirs };
     serde_json::to_vec(&record).unwrap_or_default()
 }
 

@@ -51,6 +51,17 @@ pub(super) struct Plan {
     pub(super) folders: Vec<String>,
     /// Files of an earlier version that this one does not have. They go if they are unchanged.
     pub(super) obsolete: BTreeSet<ArtifactPath>,
+    /// Files that are kept, and that no pull put there: they have the version's bytes, and stay the user's.
+    pub(super) theirs: BTreeSet<ArtifactPath>,
+}
+
+impl Plan {
+    /// Plans for a pull that uses nothing of what is there: what is kept is fetched all the same, and put where the same
+    /// bytes are. The user's own files stay as they are.
+    pub(super) fn anew(&mut self) {
+        let kept = self.steps.iter_mut().filter(|(path, step)| **step == Step::Keep && !self.theirs.contains(*path));
+        kept.for_each(|(_, step)| *step = Step::Replace);
+    }
 }
 
 /// Something in the folder of a pull that is in the way of a file of the version.
@@ -68,6 +79,8 @@ pub struct Obstacle {
 pub enum ObstacleKind {
     /// A file that no earlier pull put there.
     File,
+    /// A `manifest.json` that another user may have put there.
+    OtherUser,
     /// A `manifest.json` that modeldepot did not write, or that was changed since.
     Manifest,
     /// A symbolic link.
@@ -88,6 +101,7 @@ impl ObstacleKind {
         matches!(
             self,
             ObstacleKind::File
+                | ObstacleKind::OtherUser
                 | ObstacleKind::Manifest
                 | ObstacleKind::Link
                 | ObstacleKind::Special
@@ -101,6 +115,7 @@ impl ObstacleKind {
     fn phrase(self, several: bool) -> &'static str {
         let (one, many) = match self {
             ObstacleKind::File => ("is not from an earlier pull", "are not from an earlier pull"),
+            ObstacleKind::OtherUser => ("may be another user's", "may be another user's"),
             ObstacleKind::Manifest => ("was not written by modeldepot", "were not written by modeldepot"),
             ObstacleKind::Link => ("is a symbolic link", "are symbolic links"),
             ObstacleKind::Folder => ("is a folder, and a file in the version", "are folders, and files in the version"),
@@ -155,7 +170,12 @@ pub(super) fn plan(
         }
         let step = match found {
             Found::Absent => Step::Create,
-            Found::Same => Step::Keep,
+            Found::Same => {
+                if !ours {
+                    plan.theirs.insert(path.clone());
+                }
+                Step::Keep
+            }
             Found::File if may(ObstacleKind::File) => Step::Replace,
             Found::Ours { files, folders } if files.iter().all(|file| owned.contains(file)) => {
                 plan.cleared.extend(files.iter().cloned());
@@ -268,7 +288,10 @@ mod tests {
                 prop_assert!(plan.steps.keys().eq(found.keys()), "a step for each file");
                 for (path, step) in &plan.steps {
                     match step {
-                        Step::Keep => prop_assert_eq!(&found[path], &Found::Same),
+                        Step::Keep => {
+                            prop_assert_eq!(&found[path], &Found::Same);
+                            prop_assert_eq!(plan.theirs.contains(path), !owned.contains(path), "whose it is is known");
+                        }
                         Step::Create => {
                             let free = matches!(found[path], Found::Absent | Found::Behind(..) | Found::Ours { .. });
                             prop_assert!(free, "{path}");
@@ -295,6 +318,44 @@ mod tests {
             }
             if let Err(obstacles) = planned {
                 prop_assert!(!obstacles.is_empty() && obstacles.iter().all(|one| !(force && one.what.yields())));
+            }
+        }
+    }
+    /// The files of a version, by path and content.
+    fn any_version() -> impl Strategy<Value = BTreeMap<ArtifactPath, u8>> {
+        let path = proptest::sample::select(vec!["a", "b", "c", "d"]).prop_map(path);
+        proptest::collection::btree_map(path, 0..3u8, 1..4)
+    }
+
+    proptest! {
+        /// Through any number of pulls, what is removed or replaced is what a pull has put there, and not what merely has
+        /// the same bytes.
+        #[test]
+        fn what_goes_was_put_there_by_a_pull(
+            theirs in any_version(),
+            versions in proptest::collection::vec((any_version(), any::<bool>()), 1..6),
+        ) {
+            let (mut folder, mut owned) = (theirs.clone(), BTreeSet::new());
+            for (version, anew) in versions {
+                let look = |(path, content): (&ArtifactPath, &u8)| {
+                    let found = match folder.get(path) {
+                        None => Found::Absent,
+                        Some(found) if found == content => Found::Same,
+                        Some(_) => Found::File,
+                    };
+                    (path.clone(), found)
+                };
+                let Ok(mut plan) = plan(&version.iter().map(look).collect(), &owned, false) else { continue };
+                if anew {
+                    plan.anew();
+                }
+                let replaced = plan.steps.iter().filter(|(_, step)| **step == Step::Replace).map(|(path, _)| path);
+                for gone in replaced.chain(&plan.cleared).chain(&plan.obsolete) {
+                    prop_assert!(!theirs.contains_key(gone), "{gone} was there before");
+                }
+                folder.retain(|path, _| !plan.obsolete.contains(path));
+                folder.extend(version.iter().map(|(path, content)| (path.clone(), *content)));
+                owned = version.into_keys().filter(|path| !plan.theirs.contains(path)).collect();
             }
         }
     }

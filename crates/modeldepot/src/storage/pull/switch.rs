@@ -5,11 +5,12 @@
 //! the old version, the new one, or one of which the next pull knows what is its own.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::sync::Arc;
 
 use super::fetch::Ready;
 use super::local::{Local, look, unchanged};
-use super::owned::{MANIFEST, OwnFile, Owned, Present, RECORD, record};
+use super::owned::{LARGEST_RECORD, MANIFEST, OwnFile, Owned, Present, RECORD, record};
 use super::plan::{Plan, Step};
 use super::planned;
 use crate::digest::Blake3;
@@ -30,10 +31,11 @@ pub(super) struct Switch {
     pub(super) sync: bool,
 }
 
-/// Gives files that stay in their places the right to be run, as the version has it. Those that were fetched have it. What
-/// cannot be changed is left as it is.
+/// Gives files of earlier pulls that stay in their places the right to be run, as the version has it. Those that were
+/// fetched have it. What cannot be changed is left as it is.
 pub(super) fn keep_executable(folder: &Folder, files: &[StoredFile], plan: &Plan) {
-    for file in files.iter().filter(|file| file.executable && plan.steps.get(&file.path) == Some(&Step::Keep)) {
+    let kept = |path| plan.steps.get(path) == Some(&Step::Keep) && !plan.theirs.contains(path);
+    for file in files.iter().filter(|file| file.executable && kept(&file.path)) {
         if let Err(error) = folder.open(file.path.as_str()).and_then(|file| make_executable(&file)) {
             tracing::warn!(%error, path = %file.path, "cannot make it executable");
         }
@@ -60,21 +62,24 @@ impl Switch {
         }
         // Read before others have to wait for it.
         let mut known = BTreeMap::new();
-        let owned = Owned::read(folder, model, self.force)?;
-        for path in planned(&self.local, Some(&owned), self.force, folder.root())?.obsolete {
-            let files = owned.files.get(&path).map(Vec::as_slice).unwrap_or_default();
-            known.extend(unchanged(folder, &path, files)?.map(|stamp| (path, stamp)));
+        if let Ok(owned) = Owned::read(folder, found, self.force)
+            && let Ok(plan) = planned(&self.local, Some(&owned), found, self.force, folder.root())
+        {
+            for path in plan.obsolete {
+                let files = owned.files.get(&path).map(Vec::as_slice).unwrap_or_default();
+                known.extend(unchanged(folder, &path, files)?.map(|stamp| (path, stamp)));
+            }
         }
         // Others may have pulled into the folder meanwhile: what is there now decides.
         let _lock = folder.lock()?;
-        let owned = Owned::read(folder, model, self.force)?;
+        let owned = Owned::read(folder, found, self.force)?;
         let mut local = Local::new();
         for file in &found.files {
             local.insert(file.path.clone(), look(folder, file, &owned, &self.local, true)?);
         }
-        let mut plan = planned(&local, Some(&owned), self.force, folder.root())?;
+        let mut plan = planned(&local, Some(&owned), found, self.force, folder.root())?;
         if !self.resume {
-            plan.steps.values_mut().filter(|step| **step == Step::Keep).for_each(|step| *step = Step::Replace);
+            plan.anew();
         }
         let came: BTreeMap<ArtifactPath, Option<Blake3>> =
             files.iter().map(|ready| (ready.file.path.clone(), ready.file.blake3)).collect();
@@ -104,7 +109,8 @@ impl Switch {
             md5: file.md5,
         };
         let ours: Vec<OwnFile> = found.files.iter().map(own).collect();
-        self.staging.write(RECORD, &owned.record(model, &ours), self.sync)?;
+        let theirs = not_yet_ours(&owned, &plan);
+        self.write_record(owned.record(model, &ours, theirs))?;
         let kept = owned.manifest == Present::Manifest(found.record.to_vec())
             && plan.steps.values().all(|step| *step == Step::Keep);
         if !kept && owned.manifest != Present::Absent {
@@ -135,10 +141,11 @@ impl Switch {
         }
         done.removed = self.remove(&obsolete)?;
         vanished.iter().for_each(|path| folder.prune(path.as_str()));
-        // A manifest that lists its files needs no record beside it.
+        // A manifest that lists its files, all of them from pulls, needs no record beside it.
         match found.manifest.files {
-            Some(_) => folder.remove(RECORD)?,
-            None => self.staging.write(RECORD, &record(model, ours), self.sync)?,
+            Some(_) if plan.theirs.is_empty() => folder.remove(RECORD)?,
+            Some(_) => self.write_record(record(model, Vec::new(), plan.theirs))?,
+            None => self.write_record(record(model, ours, plan.theirs))?,
         }
         if self.sync {
             folder.sync(&BTreeSet::from([String::new()]))?;
@@ -146,6 +153,15 @@ impl Switch {
         drop(files);
         self.staging.sweep();
         Ok(done)
+    }
+
+    /// Writes a record that a later pull can read.
+    fn write_record(&self, record: Vec<u8>) -> Result<()> {
+        if record.len() as u64 > LARGEST_RECORD {
+            let what = io::Error::new(io::ErrorKind::FileTooLarge, "too many files of earlier pulls");
+            return Err(Error::io("write", self.folder.shown(RECORD))(what));
+        }
+        self.staging.write(RECORD, &record, self.sync)
     }
 
     /// Removes files that are still as they were when they were read, and the folders that are empty then.
@@ -162,4 +178,12 @@ impl Switch {
         }
         Ok(removed)
     }
+}
+
+/// Returns the files that are the user's while versions are switched, whatever the manifests of both list: those of the
+/// old version that stay so, and those of the new one until the pull has put its own in their places.
+fn not_yet_ours(owned: &Owned, plan: &Plan) -> BTreeSet<ArtifactPath> {
+    let created = |path: &&ArtifactPath| plan.steps.get(*path) == Some(&Step::Create);
+    let paths = owned.theirs.iter().chain(plan.steps.keys());
+    paths.filter(|path| !created(path) && !owned.files.contains_key(*path)).cloned().collect()
 }

@@ -63,12 +63,12 @@ fn version(name: &str, files: &Files, ours: bool) -> Arc<Description> {
 /// Pulls a version as `download_model` does, with the files at hand.
 fn pull(root: &Path, found: &Arc<Description>, files: &Files) -> Result<Done> {
     let folder = Arc::new(Folder::make(root)?);
-    let owned = Owned::read(&folder, &found.manifest.model_name, false)?;
+    let owned = Owned::read(&folder, found, false)?;
     let mut seen = Local::new();
     for file in &found.files {
         seen.insert(file.path.clone(), local::look(&folder, file, &owned, &Local::new(), true)?);
     }
-    let plan = planned(&seen, Some(&owned), false, root)?;
+    let plan = planned(&seen, Some(&owned), found, false, root)?;
     let staging = Staging::open(Arc::clone(&folder), true)?;
     let mut ready = Vec::new();
     for (path, text) in files {
@@ -113,7 +113,10 @@ fn expected(found: &Description, files: &Files, more: &Files) -> BTreeMap<String
 const THREE: &Files = &[("becomes-a-folder", "new"), ("new", "a file")];
 
 /// The user's own, which no pull touches.
-const THEIRS: &Files = &[("notes.txt", "mine"), ("logs/run.txt", "mine too")];
+const THEIRS: &Files = &[("notes.txt", "mine"), ("logs/run.txt", "mine too"), ("LICENSE", "as in the first version")];
+
+/// Without the file that cannot be compared, since the version has no digest of it.
+const THEIRS_ALONE: &Files = &[("notes.txt", "mine"), ("logs/run.txt", "mine too")];
 
 const ONE: &Files = &[
     ("m-1-of-3", "old 1"),
@@ -123,6 +126,7 @@ const ONE: &Files = &[
     ("same", "same"),
     ("logs/old.txt", "old"),
     ("becomes-a-folder", "old"),
+    ("LICENSE", "as in the first version"),
 ];
 
 const TWO: &Files = &[
@@ -137,11 +141,12 @@ const TWO: &Files = &[
 fn a_switch_that_dies_at_any_step_is_completed_by_the_next_pull() {
     for (ours_before, ours_after) in [(true, true), (false, true), (true, false), (false, false)] {
         let (one, two) = (version("1", ONE, ours_before), version("2", TWO, ours_after));
+        let theirs = if ours_before { THEIRS } else { THEIRS_ALONE };
         let mut survived = 0;
         for steps in 0..500 {
             let temp = tempfile::tempdir().unwrap();
             let root = temp.path();
-            for (path, text) in THEIRS {
+            for (path, text) in theirs {
                 fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
                 fs::write(root.join(path), text).unwrap();
             }
@@ -179,8 +184,9 @@ fn a_switch_that_dies_at_any_step_is_completed_by_the_next_pull() {
             pull(root, next, files).unwrap_or_else(|error| panic!("step {steps}: {error}"));
             let mut now = tree(root);
             let recorded = now.remove(".modeldepot-files.json").is_some();
-            assert_eq!(recorded, next.manifest.files.is_none(), "step {steps}");
-            assert_eq!(now, expected(next, files, THEIRS), "step {steps}");
+            // It is `LICENSE` that the record says of whose it is.
+            assert_eq!(recorded, next.manifest.files.is_none() || files == ONE, "step {steps}");
+            assert_eq!(now, expected(next, files, theirs), "step {steps}");
             for gone in ["only", "new"].iter().filter(|gone| !files.iter().any(|(path, _)| path.starts_with(**gone))) {
                 assert!(!root.join(gone).exists(), "step {steps}: an empty folder `{gone}` stays");
             }
@@ -218,7 +224,7 @@ fn what_was_changed_here_stays_and_is_named() {
     fs::write(temp.path().join("logs/old.txt"), "longer than it was").unwrap();
     let done = pull(temp.path(), &two, TWO).unwrap();
     assert_eq!(done.left, ["logs/old.txt", "m-2-of-3"].map(|path| path.parse().unwrap()));
-    assert_eq!(done.removed, 2, "of `m-1-of-3` and `m-3-of-3`");
+    assert_eq!(done.removed, 3, "of `m-1-of-3`, `m-3-of-3` and `LICENSE`");
     assert_eq!(fs::read_to_string(temp.path().join("m-2-of-3")).unwrap(), "OLD 2");
     // From now on they are the user's.
     assert_eq!(pull(temp.path(), &one, ONE).unwrap_err().kind(), crate::ErrorKind::Conflict);
@@ -237,10 +243,52 @@ fn a_hostile_record_gives_nothing_away() {
         assert_eq!(fs::read_to_string(root.join("theirs")).unwrap(), "theirs");
         assert!(!root.join(".modeldepot-files.json").exists());
     }
-    // One that names a file without a digest does not make it one to remove.
-    fs::write(root.join(".modeldepot-files.json"), r#"{"model_name": "m", "files": [{"path": "theirs"}]}"#).unwrap();
-    assert_eq!(pull(root, &found, ONE).unwrap().left, ["theirs".parse().unwrap()]);
+    // One that names a file without a digest does not make it one to remove or to replace.
+    let record = r#"{"model_name": "m", "files": [{"path": "theirs"}]}"#;
+    fs::write(root.join(".modeldepot-files.json"), record).unwrap();
+    assert_eq!(pull(root, &found, ONE).unwrap(), Done::default());
+    fs::write(root.join(".modeldepot-files.json"), record).unwrap();
+    let files: &Files = &[("theirs", "ours")];
+    assert_eq!(pull(root, &version("2", files, true), files).unwrap_err().kind(), crate::ErrorKind::Conflict);
     assert_eq!(fs::read_to_string(root.join("theirs")).unwrap(), "theirs");
+}
+
+/// A version is pulled into the very folder that it was pushed from, and the next one after it.
+#[test]
+fn what_was_there_before_stays_the_users() {
+    for ours in [true, false] {
+        let temp = tempfile::tempdir().unwrap();
+        let root = temp.path();
+        let files: &Files = &[("model.pt", "1"), ("LICENSE", "mine")];
+        for (path, text) in files {
+            fs::write(root.join(path), text).unwrap();
+        }
+        // What the Python pipeline has no digest of is nobody's to compare.
+        let first: &Files = if ours { files } else { &files[..1] };
+        let (one, two) = (version("1", first, ours), version("2", &[("model.pt", "2"), ("new", "")], ours));
+        for _ in 0..2 {
+            pull(root, &one, first).unwrap();
+            let mut now = tree(root);
+            assert!(now.remove(".modeldepot-files.json").is_some());
+            assert_eq!(now, expected(&one, files, &[]));
+        }
+        let before = tree(root);
+        let refused = pull(root, &two, &[("model.pt", "2"), ("new", "")]).unwrap_err();
+        assert!(
+            matches!(&refused, Error::InTheWay { obstacles, .. } if obstacles[0].path == "model.pt"),
+            "{refused:?}"
+        );
+        assert_eq!(tree(root), before);
+        // A version without them leaves them, and once they are gone a pull puts its own there.
+        let three: &Files = &[("new", "")];
+        assert_eq!(pull(root, &version("3", three, ours), three).unwrap(), Done::default());
+        assert!(files.iter().all(|(path, text)| fs::read_to_string(root.join(path)).unwrap() == *text));
+        fs::remove_file(root.join("model.pt")).unwrap();
+        pull(root, &one, first).unwrap();
+        fs::write(root.join("model.pt"), "tuned").unwrap();
+        pull(root, &version("2", first, ours), first).unwrap();
+        assert_eq!(fs::read_to_string(root.join("model.pt")).unwrap(), "1", "a pull had put it there");
+    }
 }
 
 #[test]
@@ -258,4 +306,100 @@ fn what_changes_while_files_are_fetched_is_seen() {
     assert!(matches!(switch.run(ready), Err(Error::InTheWay { .. })));
     assert_eq!(tree(temp.path()).len(), 1);
     assert_eq!(fs::read_to_string(temp.path().join("a")).unwrap(), "theirs");
+}
+
+/// In a shared folder others may write what they like, and none of it gives away the files of the user who pulls.
+#[cfg(unix)]
+#[test]
+fn what_another_user_wrote_down_is_not_believed() {
+    use std::os::unix::fs::{PermissionsExt as _, chown};
+    let found = version("1", &[("m", "1"), ("train.py", "of the version")], true);
+    let files: &Files = &[("m", "1"), ("train.py", "of the version")];
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let thesis = Blake3::of(b"thesis");
+    let record = format!(
+        r#"{{"model_name": "m", "files": [{{"path": "train.py", "blake3": "{thesis}"}}, {{"path": "thesis", "blake3": "{thesis}"}}]}}"#
+    );
+    let manifest = version("0", &[("thesis", "thesis"), ("train.py", "old")], true).record.to_vec();
+    for (name, bytes) in [(".modeldepot-files.json", record.as_bytes()), ("manifest.json", &manifest)] {
+        for (how, folder_mode, file_mode, owner) in [
+            ("another's", 0o777, 0o644, Some(4711)),
+            ("another's", 0o1777, 0o644, Some(4711)),
+            ("open", 0o1777, 0o666, None),
+            ("open", 0o755, 0o664, None),
+        ] {
+            let temp = tempfile::tempdir().unwrap();
+            let root = temp.path();
+            fs::write(root.join("thesis"), "thesis").unwrap();
+            fs::write(root.join("train.py"), "mine").unwrap();
+            fs::write(root.join(name), bytes).unwrap();
+            mode(root, folder_mode);
+            mode(&root.join(name), file_mode);
+            if owner.is_some() && chown(root.join(name), owner, None).is_err() {
+                eprintln!("skipped: only root gives files away");
+                continue;
+            }
+            assert_eq!(pull(root, &found, files).unwrap_err().kind(), crate::ErrorKind::Conflict, "{name} {how}");
+            fs::remove_file(root.join("train.py")).unwrap();
+            let pulled = pull(root, &found, files);
+            assert_eq!(pulled.is_err(), name == "manifest.json", "{name} {how}: {pulled:?}");
+            assert_eq!(fs::read_to_string(root.join("thesis")).unwrap(), "thesis", "{name} {how}");
+        }
+        // A group that may write to the folder has the say in it: a mask of 002 is nothing to refuse.
+        let temp = tempfile::tempdir().unwrap();
+        fs::write(temp.path().join("thesis"), "thesis").unwrap();
+        fs::write(temp.path().join(name), bytes).unwrap();
+        mode(temp.path(), 0o775);
+        mode(&temp.path().join(name), 0o664);
+        assert_eq!(pull(temp.path(), &found, files).unwrap().removed, 1, "{name}");
+    }
+}
+
+/// What lists the files of two versions is longer than either manifest may be.
+#[test]
+fn a_record_longer_than_a_manifest_is_read() {
+    let temp = tempfile::tempdir().unwrap();
+    let long = format!("{0}/{0}", "x".repeat(240));
+    let (blake3, count) = (Blake3::of(b""), 120_000);
+    let file = |n: usize| OwnFile {
+        path: format!("{long}/{n}").parse().unwrap(),
+        size: Some(0),
+        blake3: Some(blake3),
+        md5: None,
+    };
+    let record = super::owned::record(&"m".parse().unwrap(), (0..count).map(file).collect(), Default::default());
+    assert!(record.len() > 64 << 20);
+    fs::write(temp.path().join(".modeldepot-files.json"), record).unwrap();
+    let folder = Folder::make(temp.path()).unwrap();
+    assert_eq!(Owned::read(&folder, &version("1", ONE, true), false).unwrap().files.len(), count);
+}
+
+/// Where names in any case lead to one file, a version that spells one in another way does not lose it.
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_spelled_in_another_way_stays() {
+    let (old, new): (&Files, &Files) = (&[("Model.bin", "1"), ("Sub/A", "a")], &[("model.bin", "1"), ("sub/a", "a")]);
+    let changed: &Files = &[("MODEL.bin", "2"), ("Sub/a", "b")];
+    let (one, two, three) = (version("1", old, true), version("2", new, true), version("3", changed, true));
+    let texts = |root: &Path| tree(root).into_iter().filter(|(name, _)| name != "manifest.json").map(|(_, text)| text);
+    for steps in (0..40).map(Some).chain([None]) {
+        let temp = tempfile::tempdir().unwrap();
+        fuse::fold(true);
+        pull(temp.path(), &one, old).unwrap();
+        fuse::set(steps);
+        let _ = pull(temp.path(), &two, new);
+        fuse::set(None);
+        let done = pull(temp.path(), &two, new).unwrap();
+        assert_eq!((done.removed, done.left), (0, vec![]));
+        assert!(texts(temp.path()).eq(["1", "a"]), "{steps:?}");
+        let done = pull(temp.path(), &three, changed).unwrap();
+        assert_eq!((done.removed, done.left), (0, vec![]));
+        assert!(texts(temp.path()).eq(["2", "b"]), "{steps:?}");
+        fuse::fold(false);
+    }
+    // Elsewhere they are two files.
+    let temp = tempfile::tempdir().unwrap();
+    pull(temp.path(), &one, old).unwrap();
+    assert_eq!(pull(temp.path(), &two, new).unwrap().removed, 2);
+    assert_eq!(tree(temp.path()), expected(&two, new, &[]));
 }
