@@ -116,6 +116,21 @@ fn plain_verbs_leave_published_versions_alone() {
 }
 
 #[test]
+fn a_manifest_that_modeldepot_did_not_write_is_left() {
+    let env = TestEnv::new();
+    env.put("webapp/v1/manifest.json", r#"{"name": "My PWA"}"#);
+    env.put("webapp/v1/icon.png", "icon");
+    insta::assert_snapshot!(env.run(["rm", "webapp@1", "--yes"]), @r"
+    ------- stderr -------
+    error: `webapp@1` is no version of modeldepot's: its `manifest.json` is another tool's
+    hint: nothing was deleted; `modeldepot s3 rm` deletes objects under `webapp/v1/` one by one
+    [exit status: 4]
+    ");
+    assert_eq!(env.all_keys(), ["webapp/v1/icon.png", "webapp/v1/manifest.json"]);
+    env.run(["s3", "rm", "s3://models/webapp/v1/manifest.json"]).success();
+}
+
+#[test]
 fn unknown_models_are_not_in_order() {
     let env = published("1");
     env.run(["push", "resnet", "w.bin", "--version", "1"]).success();

@@ -226,6 +226,11 @@ pub(crate) async fn plain_verbs_leave_published_versions_alone(b: Backend) {
         ("m/v1/manifest.json", Delete),
         ("m/v1/manifest.json", Store),
         ("m/v1/new.txt", Store),
+        // Keys that can be no file's, under a published version all the same.
+        ("m/v1/.modeldepot-evil", Store),
+        ("m/v1/a//b", Store),
+        ("m/v1/sub\\x", Store),
+        ("m/v1/sub/", Store),
         ("m/v3/w.bin", Delete),
         ("m/v4/manifest.json", Store),
         (".depot/spent/m/2.json", Delete),
@@ -235,6 +240,8 @@ pub(crate) async fn plain_verbs_leave_published_versions_alone(b: Backend) {
     }
     for (key, change) in [
         ("m/v1/notes.onnx", Delete),
+        ("m/v1/a//b", Delete),
+        ("m/v4/a//b", Store),
         ("m/v2/w.bin", Store),
         ("m/v4/w.bin", Store),
         ("m/v4/w.bin", Delete),
@@ -245,6 +252,33 @@ pub(crate) async fn plain_verbs_leave_published_versions_alone(b: Backend) {
     }
     let other = b.settings.buckets.data.clone();
     b.storage.refuse_change(&other, "m/v1/w.bin", Store).await.unwrap();
+}
+
+pub(crate) async fn a_manifest_that_modeldepot_did_not_write_is_left(b: Backend) {
+    const THEIRS: &[u8] = br#"{"name": "My PWA"}"#;
+    b.put("webapp/v1/manifest.json", THEIRS).await;
+    b.put("webapp/v1/icon.png", b"icon").await;
+    let before = b.keys().await;
+    let error = b.storage.delete_model_version(&model("webapp"), &version("1")).await.unwrap_err();
+    assert!(matches!(error, Error::ForeignVersion { .. }), "{error:?}");
+    assert_eq!((error.kind(), b.keys().await), (ErrorKind::Conflict, before), "and its name is not retired");
+    for key in ["webapp/v1/manifest.json", "webapp/v1/icon.png"] {
+        b.storage.refuse_change(b.bucket(), key, Change::Delete).await.unwrap();
+    }
+    // Nor does one go that somebody stored under the name of a version that was deleted, or over its manifest.
+    publish(&b, "1", "w.bin", b"weights").await.unwrap();
+    publish(&b, "2", "w.bin", b"weights").await.unwrap();
+    b.storage.delete_model_version(&model("m"), &version("1")).await.unwrap();
+    for at in ["1", "2"] {
+        b.put(&format!("m/v{at}/manifest.json"), THEIRS).await;
+        let deleted = b.storage.delete_model_version(&model("m"), &version(at)).await.unwrap();
+        assert_eq!(deleted.foreign.paths, ["manifest.json"]);
+    }
+    collect(&b).await;
+    for at in ["1", "2"] {
+        assert_eq!(b.get(&format!("m/v{at}/manifest.json")).await, THEIRS);
+    }
+    assert!(!b.keys().await.contains(&"m/v2/w.bin".to_owned()), "what is marked is gone");
 }
 
 pub(crate) async fn unknown_models_are_not_in_order(b: Backend) {
