@@ -172,9 +172,9 @@ fn missing_files_are_noticed() {
     insta::assert_snapshot!(env.run(["models"]), @r"
     ------- stdout -------
     MODEL   LATEST  VERSIONS  SIZE  PUBLISHED
-    resnet  3              3  16 B  [DATE] UTC  1 damaged
+    resnet  3              3  18 B  [DATE] UTC  latest and 1 more damaged
     ------- stderr -------
-    warning: files of 1 version are missing; `modeldepot fsck` says which
+    warning: files of 2 versions are missing; `modeldepot fsck` says which
     [exit status: 0]
     ");
     let versions = env.run(["versions", "resnet", "--json"]).json();
