@@ -78,7 +78,7 @@ impl ModelStorage {
         if ours {
             self.client.delete_object(&self.bucket, &manifest).await?;
         }
-        let (mut removed, foreign) = self.remove_own(model, version, &known).await?;
+        let (mut removed, foreign) = self.remove_own(model, version, &known, false).await?;
         removed.retain(|object| object.key != manifest);
         let beside = ObjectKey::Beside(model.clone(), version.clone()).to_string();
         self.client.delete_object(&self.bucket, &beside).await?;
@@ -105,11 +105,12 @@ impl ModelStorage {
         model: &ModelName,
         version: &Version,
         tombstone: &Tombstone,
+        all: bool,
     ) -> Result<(Vec<ListedObject>, Vec<ListedObject>)> {
         let prefix = version_prefix(model, version);
         let manifest = ObjectKey::Manifest(model.clone(), version.clone()).to_string();
         let objects = self.client.list_objects(&self.bucket, &prefix).await?;
-        let (own, foreign) = self.divide_by(&prefix, objects, tombstone).await?;
+        let (own, foreign) = self.divide_by(&prefix, objects, tombstone, all).await?;
         if own.iter().any(|object| object.key == manifest) {
             self.client.delete_object(&self.bucket, &manifest).await?;
         }
@@ -118,15 +119,17 @@ impl ModelStorage {
         Ok((own, foreign))
     }
 
-    /// Divides the objects under a deleted version into modeldepot's own and foreign ones.
+    /// Divides the objects under a deleted version into modeldepot's own and foreign ones. What a delete does not look at,
+    /// because there is so much of it, `gc` does, which looks at `all`.
     pub(super) async fn divide_by(
         &self,
         prefix: &str,
         objects: Vec<ListedObject>,
         tombstone: &Tombstone,
+        all: bool,
     ) -> Result<(Vec<ListedObject>, Vec<ListedObject>)> {
         let (mut own, rest): (Vec<_>, Vec<_>) = objects.into_iter().partition(|object| tombstone.lists(prefix, object));
-        let (marked, foreign) = self.divide(rest).await?;
+        let (marked, foreign) = if all { self.divide(rest).await? } else { self.divide_some(rest).await? };
         own.extend(marked);
         Ok((own, foreign))
     }

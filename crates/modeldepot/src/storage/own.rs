@@ -18,6 +18,10 @@ const NAME: &str = "modeldepot";
 /// Objects whose metadata is asked for at once.
 const HEADS_AT_ONCE: usize = 16;
 
+/// Objects whose metadata is asked for at most, beside the files of one version. More than that are a tool's, and no dead
+/// push's.
+const LOOKED_AT: usize = 1000;
+
 /// Paths of foreign objects that are named; the rest is a number.
 const NAMED: usize = 100;
 
@@ -100,6 +104,17 @@ impl ModelStorage {
             }
         }
         Ok(false)
+    }
+
+    /// The same for what lies beside the files of a version: only so many are looked at, the rest is foreign.
+    pub(super) async fn divide_some(
+        &self,
+        mut objects: Vec<ListedObject>,
+    ) -> Result<(Vec<ListedObject>, Vec<ListedObject>)> {
+        let rest = objects.split_off(objects.len().min(LOOKED_AT));
+        let (own, mut foreign) = self.divide(objects).await?;
+        foreign.extend(rest);
+        Ok((own, foreign))
     }
 
     /// Divides objects into modeldepot's own and foreign ones, by their metadata.

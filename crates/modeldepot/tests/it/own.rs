@@ -281,6 +281,31 @@ pub(crate) async fn a_manifest_that_modeldepot_did_not_write_is_left(b: Backend)
     assert!(!b.keys().await.contains(&"m/v2/w.bin".to_owned()), "what is marked is gone");
 }
 
+pub(crate) async fn a_push_that_is_refused_leaves_no_parts(b: Backend) {
+    b.put("m/v1/zz.txt", b"somebody's").await;
+    let (large, small) = (b.file("model.safetensors", &bytes(20 << 20, 3)), b.file("zz.txt", b"ours"));
+    let mut request = push("m", Some("1"), &large, &[small]);
+    request.journal = Some(b.path("journal"));
+    let error = b.storage.upload_model(request, &Progress::none()).await.unwrap_err();
+    assert!(matches!(error, Error::ForeignObject { .. }), "{error:?}");
+    assert_eq!(b.client().list_multipart_uploads(b.bucket(), "m/v1/model.safetensors").await.unwrap(), []);
+    assert_eq!(b.keys().await, ["m/v1/zz.txt"]);
+}
+
+/// Memory and time of one look at a bucket are bounded by the bucket, not by one object of somebody's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_manifest_of_another_tool_may_be_of_any_size() {
+    let b = Backend::embedded().await;
+    publish(&b, "1", "w.bin", b"weights").await.unwrap();
+    b.put("other/v1/manifest.json", &vec![b' '; (64 << 20) + 1]).await;
+    let report = b.storage.fsck(None, false).await.unwrap();
+    assert_eq!((report.versions, report.faults.len()), (2, 1));
+    assert!(matches!(&report.faults[0].error, Error::Manifest { .. }), "{:?}", report.faults);
+    let error = b.storage.describe(&"other@1".parse().unwrap()).await.unwrap_err();
+    assert!(matches!(error, Error::Manifest { .. }), "{error:?}");
+    assert_eq!(b.storage.list_models().await.unwrap().len(), 2);
+}
+
 pub(crate) async fn unknown_models_are_not_in_order(b: Backend) {
     publish(&b, "1", "w.bin", b"weights").await.unwrap();
     b.put("only/v1/foreign.bin", b"x").await;
@@ -331,6 +356,9 @@ pub(crate) async fn missing_files_show_in_every_view(b: Backend) {
         assert_eq!((models[0].damaged, models[0].latest_damaged), (2, true));
         assert_eq!(models[0].latest, version("3-one-gone"), "never silently an older one");
     }
+    // The lists of models alone, for whoever has read nothing yet.
+    let fresh = ModelStorage::open(&b.settings).await.unwrap().list_models().await.unwrap();
+    assert_eq!((fresh[0].damaged, fresh[0].latest_damaged), (2, true));
     let found = b.storage.describe(&"m@2-all-gone".parse().unwrap()).await.unwrap();
     assert_eq!(found.damaged.iter().filter(|file| file.found.is_none()).count(), 2);
     let error = b.pull("m@2-all-gone", "out").await.unwrap_err();
