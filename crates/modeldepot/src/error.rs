@@ -186,6 +186,14 @@ pub enum Error {
         /// The file.
         path: ArtifactPath,
     },
+    /// What lies where a version would be is not modeldepot's, its `manifest.json` included.
+    #[error("`{model}@{version}` is no version of modeldepot's: its `manifest.json` is another tool's")]
+    ForeignVersion {
+        /// The model.
+        model: ModelName,
+        /// The version.
+        version: Version,
+    },
     /// A plain verb on objects was to change an object that belongs to a published version.
     #[error("`{key}` belongs to `{model}@{version}`, and a published version never changes")]
     PublishedObject {
@@ -532,7 +540,9 @@ impl Error {
             BucketNotFound { .. } | ObjectNotFound { .. } => ErrorKind::NotFound,
             VersionExists { .. } | VersionSpent { .. } | PushedByAnother { .. } => ErrorKind::Conflict,
             VersionBusy { .. } | Remains { .. } | Condemned { .. } => ErrorKind::Conflict,
-            ForeignObject { .. } | PublishedObject { .. } | OwnRecord { .. } => ErrorKind::Conflict,
+            ForeignObject { .. } | ForeignVersion { .. } | PublishedObject { .. } | OwnRecord { .. } => {
+                ErrorKind::Conflict
+            }
             BucketTaken { .. } | ObjectExists { .. } => ErrorKind::Conflict,
             InTheWay { .. } | OtherModel { .. } => ErrorKind::Conflict,
             FolderBusy { .. } => ErrorKind::Unavailable,

@@ -73,6 +73,9 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
         }
         Error::Remains { .. } => "push the same files again to finish it, or choose another --version".to_owned(),
         Error::ForeignObject { .. } => "move that object away, or choose another --version".to_owned(),
+        Error::ForeignVersion { model, version } => {
+            format!("nothing was deleted; `modeldepot s3 rm` deletes objects under `{model}/v{version}/` one by one")
+        }
         Error::PublishedObject { model, version, .. } => {
             format!("`modeldepot rm {model}@{version}` deletes the whole version")
         }

@@ -91,6 +91,13 @@ fn stored_version(text: &str) -> Result<Version, NameError> {
     }
 }
 
+/// Returns the version under whose prefix a key lies, also one that can be no file's.
+pub(crate) fn version_of(key: &str) -> Option<(ModelName, Version)> {
+    let (model, rest) = key.split_once('/')?;
+    let (version, _) = rest.split_once('/')?;
+    Some((model.parse().ok()?, stored_version(version.strip_prefix('v')?).ok()?))
+}
+
 /// Returns the prefix of all versions of a model, with its final `/`: a bare `plant` would match `plants` too.
 pub(crate) fn model_prefix(model: &ModelName) -> String {
     format!("{model}/")

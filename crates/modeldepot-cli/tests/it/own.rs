@@ -116,6 +116,21 @@ fn plain_verbs_leave_published_versions_alone() {
 }
 
 #[test]
+fn a_manifest_that_modeldepot_did_not_write_is_left() {
+    let env = TestEnv::new();
+    env.put("webapp/v1/manifest.json", r#"{"name": "My PWA"}"#);
+    env.put("webapp/v1/icon.png", "icon");
+    insta::assert_snapshot!(env.run(["rm", "webapp@1", "--yes"]), @r"
+    ------- stderr -------
+    error: `webapp@1` is no version of modeldepot's: its `manifest.json` is another tool's
+    hint: nothing was deleted; `modeldepot s3 rm` deletes objects under `webapp/v1/` one by one
+    [exit status: 4]
+    ");
+    assert_eq!(env.all_keys(), ["webapp/v1/icon.png", "webapp/v1/manifest.json"]);
+    env.run(["s3", "rm", "s3://models/webapp/v1/manifest.json"]).success();
+}
+
+#[test]
 fn unknown_models_are_not_in_order() {
     let env = published("1");
     env.run(["push", "resnet", "w.bin", "--version", "1"]).success();
@@ -157,9 +172,9 @@ fn missing_files_are_noticed() {
     insta::assert_snapshot!(env.run(["models"]), @r"
     ------- stdout -------
     MODEL   LATEST  VERSIONS  SIZE  PUBLISHED
-    resnet  3              3  16 B  [DATE] UTC  1 damaged
+    resnet  3              3  18 B  [DATE] UTC  latest and 1 more damaged
     ------- stderr -------
-    warning: files of 1 version are missing; `modeldepot fsck` says which
+    warning: files of 2 versions are missing; `modeldepot fsck` says which
     [exit status: 0]
     ");
     let versions = env.run(["versions", "resnet", "--json"]).json();

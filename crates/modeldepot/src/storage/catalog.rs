@@ -279,7 +279,8 @@ impl ModelStorage {
     pub async fn list_models(&self) -> Result<Vec<ModelSummary>> {
         let objects = self.client.list_objects(&self.bucket, "").await?;
         let mut models = survey(objects);
-        self.count_files(&mut models, false).await;
+        // The latest of each is what people fetch.
+        self.count_files(&mut models).await;
         let summaries = models.into_iter().filter_map(|(model, versions)| {
             let versions: Vec<_> = versions.iter().filter_map(|(version, seen)| seen.summary(version)).collect();
             Some(ModelSummary {
@@ -311,7 +312,7 @@ impl ModelStorage {
         objects.extend(beside);
         let mut models = survey(objects);
         // The latest is what people fetch.
-        self.count_files(&mut models, true).await;
+        self.count_files(&mut models).await;
         let seen = models.remove(model).unwrap_or_default();
         let versions: Vec<_> = seen.iter().filter_map(|(version, seen)| seen.summary(version)).collect();
         if versions.is_empty() && !existed {
@@ -395,9 +396,11 @@ impl ModelStorage {
 
     /// Says that a model does not exist, and which may have been meant.
     pub(super) async fn no_such_model(&self, model: &ModelName) -> Error {
-        match self.list_models().await {
-            Ok(models) => {
-                let names: Vec<_> = models.into_iter().map(|summary| summary.model).collect();
+        match self.client.list_objects(&self.bucket, "").await {
+            Ok(objects) => {
+                let published = |versions: &BTreeMap<Version, Seen>| versions.values().any(Seen::is_published);
+                let models = survey(objects).into_iter().filter(|(_, versions)| published(versions));
+                let names: Vec<_> = models.map(|(model, _)| model).collect();
                 Error::ModelNotFound {
                     model: model.clone(),
                     similar: similar(model.as_str(), names, ModelName::as_str),

@@ -74,10 +74,10 @@ impl Counts {
 }
 
 impl ModelStorage {
-    /// Corrects what a listing says of versions beside whose files other objects lie, or of which files are missing. With
-    /// `latest`, the manifest of each model's highest version is read as well.
-    pub(super) async fn count_files(&self, models: &mut BTreeMap<ModelName, BTreeMap<Version, Seen>>, latest: bool) {
-        let mut read = Vec::new();
+    /// Corrects what a listing says of versions beside whose files other objects lie, or of which files are missing. The
+    /// manifest of each model's highest version is read for that, and of versions that look unusual.
+    pub(super) async fn count_files(&self, models: &mut BTreeMap<ModelName, BTreeMap<Version, Seen>>) {
+        let (mut read, mut others) = (Vec::new(), Vec::new());
         for (model, versions) in models.iter_mut() {
             let highest = versions.iter().rfind(|(_, seen)| seen.is_published()).map(|(version, _)| version.clone());
             for (version, seen) in versions.iter_mut().filter(|(_, seen)| seen.is_published()) {
@@ -86,13 +86,13 @@ impl ModelStorage {
                     // It may be whole by now: what is damaged is read again, and not believed for ever.
                     Some((_, Counted::Damaged)) => read.push((model.clone(), version.clone())),
                     Some((_, counted)) => seen.correct(counted),
-                    None if seen.is_unusual() || latest && highest.as_ref() == Some(version) => {
-                        read.push((model.clone(), version.clone()));
-                    }
+                    None if highest.as_ref() == Some(version) => read.push((model.clone(), version.clone())),
+                    None if seen.is_unusual() => others.push((model.clone(), version.clone())),
                     None => {}
                 }
             }
         }
+        read.extend(others);
         read.truncate(READS);
         let read: Vec<_> = read.into_iter().map(|(model, version)| self.counted(model, version)).collect();
         let mut read = stream::iter(read).buffer_unordered(READS_AT_ONCE);

@@ -38,10 +38,12 @@ impl ModelStorage {
     /// objects under the prefix are files of a version that the Python pipeline wrote, whose manifest lists none.) Other
     /// objects under its prefix are left, and named in the answer.
     ///
-    /// A version whose manifest is damaged is deleted as well; that is what one wants of it.
+    /// A version whose manifest is damaged is deleted as well; that is what one wants of it. A `manifest.json` that is no
+    /// manifest and carries no mark is another tool's, and left.
     ///
     /// # Errors
-    /// [`Error::VersionNotFound`] or [`Error::ModelNotFound`] when there is none.
+    /// [`Error::VersionNotFound`] or [`Error::ModelNotFound`] when there is none, [`Error::ForeignVersion`] when nothing
+    /// shows that modeldepot created anything of it.
     pub async fn delete_model_version(&self, model: &ModelName, version: &Version) -> Result<Deleted> {
         let (found, tombstone) = tokio::try_join!(self.found(model, version), self.tombstone(model, version))?;
         if matches!(found, Found::Nothing) && tombstone.is_none() {
@@ -55,14 +57,29 @@ impl ModelStorage {
         let mut known = tombstone.unwrap_or_default();
         // Listed before the tombstone, which says what they are.
         let there = self.client.list_objects(&self.bucket, &prefix).await?;
-        for object in there.iter().filter(|object| object.key == manifest || found.lists(&object.key[prefix.len()..])) {
+        let ours = match found {
+            Found::Manifest(_) => true,
+            Found::Damaged => self.is_own(&manifest).await?,
+            Found::Nothing => false,
+        };
+        if !ours && !spent && !self.has_own(&there).await? {
+            return Err(Error::ForeignVersion { model: model.clone(), version: version.clone() });
+        }
+        let of_version = |object: &&ListedObject| match object.key == manifest {
+            true => ours,
+            false => found.lists(&object.key[prefix.len()..]),
+        };
+        for object in there.iter().filter(of_version) {
             known.add(&prefix, object);
         }
         if !spent {
             self.spend(model, version, &known).await?;
         }
-        self.client.delete_object(&self.bucket, &manifest).await?;
-        let (removed, foreign) = self.remove_own(model, version, &known).await?;
+        if ours {
+            self.client.delete_object(&self.bucket, &manifest).await?;
+        }
+        let (mut removed, foreign) = self.remove_own(model, version, &known, false).await?;
+        removed.retain(|object| object.key != manifest);
         let beside = ObjectKey::Beside(model.clone(), version.clone()).to_string();
         self.client.delete_object(&self.bucket, &beside).await?;
         let foreign = Foreign::of(&prefix, &foreign);
@@ -88,11 +105,12 @@ impl ModelStorage {
         model: &ModelName,
         version: &Version,
         tombstone: &Tombstone,
+        all: bool,
     ) -> Result<(Vec<ListedObject>, Vec<ListedObject>)> {
         let prefix = version_prefix(model, version);
         let manifest = ObjectKey::Manifest(model.clone(), version.clone()).to_string();
         let objects = self.client.list_objects(&self.bucket, &prefix).await?;
-        let (own, foreign) = self.divide_by(&prefix, objects, tombstone).await?;
+        let (own, foreign) = self.divide_by(&prefix, objects, tombstone, all).await?;
         if own.iter().any(|object| object.key == manifest) {
             self.client.delete_object(&self.bucket, &manifest).await?;
         }
@@ -101,15 +119,17 @@ impl ModelStorage {
         Ok((own, foreign))
     }
 
-    /// Divides the objects under a deleted version into modeldepot's own and foreign ones.
+    /// Divides the objects under a deleted version into modeldepot's own and foreign ones. What a delete does not look at,
+    /// because there is so much of it, `gc` does, which looks at `all`.
     pub(super) async fn divide_by(
         &self,
         prefix: &str,
         objects: Vec<ListedObject>,
         tombstone: &Tombstone,
+        all: bool,
     ) -> Result<(Vec<ListedObject>, Vec<ListedObject>)> {
         let (mut own, rest): (Vec<_>, Vec<_>) = objects.into_iter().partition(|object| tombstone.lists(prefix, object));
-        let (marked, foreign) = self.divide(rest).await?;
+        let (marked, foreign) = if all { self.divide(rest).await? } else { self.divide_some(rest).await? };
         own.extend(marked);
         Ok((own, foreign))
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 
 use super::ModelStorage;
 use crate::error::{Error, ErrorKind, Result};
@@ -88,17 +88,19 @@ impl ModelStorage {
             }
         }
         versions.retain(|_, listed| listed.manifest && !listed.spent);
-        let walks: Vec<_> =
-            versions.into_iter().map(|((model, version), listed)| self.walk(model, version, listed, deep)).collect();
-        let walked: Vec<FsckReport> = stream::iter(walks).buffered(AT_ONCE).try_collect().await?;
-        Ok(walked.into_iter().fold(FsckReport::default(), |mut all, one| {
+        // Boxed one by one as its turn comes: a future of each version at once would take kilobytes of each.
+        let mut walks = stream::iter(versions)
+            .map(|((model, version), listed)| self.walk(model, version, listed, deep).boxed())
+            .buffered(AT_ONCE);
+        let mut all = FsckReport::default();
+        while let Some(one) = walks.try_next().await? {
             all.versions += one.versions;
             all.files += one.files;
             all.bytes += one.bytes;
             all.unverified += one.unverified;
             all.faults.extend(one.faults);
-            all
-        }))
+        }
+        Ok(all)
     }
 
     async fn walk(&self, model: ModelName, version: Version, listed: Listed, deep: bool) -> Result<FsckReport> {

@@ -206,7 +206,7 @@ impl ModelStorage {
                 (false, true, _) => {
                     let tombstone = self.tombstone(&model, &version).await?.unwrap_or_default();
                     let (own, foreign) =
-                        self.divide_by(&version_prefix(&model, &version), traces.objects, &tombstone).await?;
+                        self.divide_by(&version_prefix(&model, &version), traces.objects, &tombstone, true).await?;
                     Remains::add(&mut plan.deleted, &model, &version, own);
                     Remains::add(&mut plan.foreign, &model, &version, foreign);
                 }
@@ -339,7 +339,7 @@ impl ModelStorage {
     async fn remove(&self, remains: &Remains, collected: &mut Collected) -> Result<()> {
         let Some(tombstone) = self.tombstone(&remains.model, &remains.version).await? else { return Ok(()) };
         // Listed again: a late writer may have left more.
-        let (removed, _) = self.remove_own(&remains.model, &remains.version, &tombstone).await?;
+        let (removed, _) = self.remove_own(&remains.model, &remains.version, &tombstone, true).await?;
         collected.objects += removed.len();
         collected.bytes += removed.iter().map(|object| object.size).sum::<u64>();
         Ok(())

@@ -2,7 +2,7 @@
 
 use super::ModelStorage;
 use crate::error::{Error, Result};
-use crate::key::{ObjectKey, RECORDS};
+use crate::key::{ObjectKey, RECORDS, version_of};
 use crate::name::{BucketName, ModelName, Version};
 
 /// What is to be done with an object.
@@ -29,24 +29,35 @@ impl ModelStorage {
         if key.starts_with(RECORDS) {
             return Err(Error::OwnRecord { key: key.to_owned() });
         }
-        let (model, version, path) = match key.parse() {
-            Ok(ObjectKey::Artifact(model, version, path)) => (model, version, Some(path)),
-            Ok(ObjectKey::Manifest(model, version)) => (model, version, None),
-            // A key in a version's folder that can be no file's, such as a marker of an empty folder, is nobody's.
-            _ => return Ok(()),
-        };
+        // No key under a version is free, be it one that can be no file's, such as a marker of an empty folder.
+        let Some((model, version)) = version_of(key) else { return Ok(()) };
+        let parsed = key.parse::<ObjectKey>().ok();
+        let is_manifest = matches!(parsed, Some(ObjectKey::Manifest(..)));
         let refused = || Err(published(key, &model, &version));
-        let Some(path) = path else { return refused() };
+        if is_manifest && change == Change::Store {
+            return refused();
+        }
         let (manifest, spent) = tokio::join!(self.read_manifest(&model, &version), self.is_spent(&model, &version));
         match (manifest, spent?) {
-            (Ok(None), _) | (_, true) => Ok(()),
-            (Ok(Some((manifest, _))), false) => match &manifest.files {
-                Some(files) if change == Change::Delete && files.iter().all(|file| file.path != path) => Ok(()),
+            (Ok(None), _) => Ok(()),
+            (_, true) if !is_manifest => Ok(()),
+            (Ok(Some((manifest, _))), _) => match (&manifest.files, parsed) {
+                (Some(files), Some(ObjectKey::Artifact(_, _, path)))
+                    if change == Change::Delete && files.iter().all(|file| file.path != path) =>
+                {
+                    Ok(())
+                }
+                (_, None) if change == Change::Delete => Ok(()),
                 _ => refused(),
             },
-            // Nobody knows what a damaged manifest lists.
-            (Err(Error::Manifest { .. } | Error::WrongSize { .. }), false) => refused(),
-            (Err(error), false) => Err(error),
+            // Nobody knows what a damaged manifest lists. One without a mark is another tool's, and what lies beside it
+            // too, unless that is marked.
+            (Err(Error::Manifest { .. } | Error::WrongSize { .. }), _) => {
+                let manifest = ObjectKey::Manifest(model.clone(), version.clone()).to_string();
+                let (marked, with) = tokio::try_join!(self.is_own(&manifest), self.is_own(key))?;
+                if marked || with { refused() } else { Ok(()) }
+            }
+            (Err(error), _) => Err(error),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use uuid::Uuid;
 
 use super::ModelStorage;
@@ -91,19 +91,25 @@ impl Job<'_> {
         self.progress.send(Event::Planned { files: push.source.files().len(), bytes: push.source.size() });
         let there: BTreeMap<&str, &ListedObject> = there.iter().map(|o| (&o.key[prefix.len()..], o)).collect();
         let resumable = self.announce().await?;
-        // Collected first: a stream over a borrowing closure would make the whole future one that stays on its thread.
-        let begin: Vec<_> = push
-            .source
-            .files()
-            .iter()
-            .map(|file| {
-                let path = file.path.as_str();
-                self.begin(file, there.contains_key(path), resumable.contains(path))
-            })
-            .collect();
-        let begun: Vec<(&SourceFile, Begun)> = stream::iter(begin).buffered(files_at_once()).try_collect().await?;
-        let finish: Vec<_> = begun.into_iter().map(|(file, begun)| self.finish(file, begun)).collect();
-        let sent: Vec<(&SourceFile, Sent)> = stream::iter(finish).buffered(files_at_once()).try_collect().await?;
+        let files = push.source.files();
+        // What is there decides whether the push can end well at all, so it is looked at before anything is sent.
+        let (known, new): (Vec<usize>, Vec<usize>) =
+            (0..files.len()).partition(|at| there.contains_key(files[*at].path.as_str()));
+        let mut begun: BTreeMap<usize, Begun> = BTreeMap::new();
+        for (group, there) in [(known, true), (new, false)] {
+            // Boxed one by one as its turn comes: a future of each file at once would take kilobytes of each.
+            let begin = stream::iter(group).map(|at| {
+                let (file, resumable) = (&files[at], resumable.contains(files[at].path.as_str()));
+                async move { Ok::<_, Error>((at, self.begin(file, there, resumable).await?)) }.boxed()
+            });
+            let mut begin = begin.buffer_unordered(files_at_once());
+            while let Some((at, one)) = begin.try_next().await? {
+                begun.insert(at, one);
+            }
+        }
+        let finish = stream::iter(begun).map(|(at, begun)| async move { self.finish(&files[at], begun).await }.boxed());
+        let sent: Vec<Sent> = finish.buffered(files_at_once()).try_collect().await?;
+        let sent: Vec<(&SourceFile, Sent)> = files.iter().zip(sent).collect();
         self.uploaded(prefix, &sent).await
     }
 
@@ -148,16 +154,11 @@ impl Job<'_> {
     /// Returns which of the objects that lie under the version besides its files are foreign. For whoever counts the
     /// version's files in a listing, a record says that there are such objects.
     async fn foreign(&self, prefix: &str, besides: Vec<ListedObject>) -> Result<Foreign> {
-        /// Objects whose metadata is asked for. More than that are a tool's, and no dead push's.
-        const LOOKED_AT: usize = 1000;
         if besides.is_empty() {
             return Ok(Foreign::default());
         }
-        let mut objects = besides;
-        let rest = objects.split_off(objects.len().min(LOOKED_AT));
-        let all = objects.len() + rest.len();
-        let (_, mut foreign) = self.storage.divide(objects).await?;
-        foreign.extend(rest);
+        let all = besides.len();
+        let (_, foreign) = self.storage.divide_some(besides).await?;
         let record = ObjectKey::Beside(self.push.model.clone(), self.version.clone()).to_string();
         let body = format!("{{\"objects\": {all}}}\n");
         self.storage.client.put_small(&self.storage.bucket, &record, body.into(), "application/json").await?;
@@ -173,12 +174,12 @@ impl Job<'_> {
     }
 
     /// Sends what nobody sees of a file, or takes what is there.
-    async fn begin<'f>(&self, file: &'f SourceFile, there: bool, resumable: bool) -> Result<(&'f SourceFile, Begun)> {
+    async fn begin(&self, file: &SourceFile, there: bool, resumable: bool) -> Result<Begun> {
         self.progress.send(Event::Begun { path: file.path.clone(), bytes: file.size });
         let key = self.key(&file.path);
         // Without conditions, what a dead push left is written again; what another tool stored never is.
         if decide::reuses(self.conditions, there) || there && !self.storage.is_own(&key).await? {
-            return Ok((file, Begun::Done(self.reuse(file).await?)));
+            return Ok(Begun::Done(self.reuse(file).await?));
         }
         let options = UploadOptions {
             metadata: mark(self.id, &key),
@@ -198,10 +199,10 @@ impl Job<'_> {
         };
         let moved = |bytes| self.moved(&file.path, bytes);
         let begun = self.storage.client.begin_file(upload, &moved).await?;
-        Ok((file, Begun::Pending(Box::new(begun))))
+        Ok(Begun::Pending(Box::new(begun)))
     }
 
-    async fn finish<'f>(&self, file: &'f SourceFile, begun: Begun) -> Result<(&'f SourceFile, Sent)> {
+    async fn finish(&self, file: &SourceFile, begun: Begun) -> Result<Sent> {
         let sent = match begun {
             Begun::Done(sent) => sent,
             Begun::Pending(pending) => {
@@ -211,7 +212,7 @@ impl Job<'_> {
             }
         };
         self.progress.send(Event::Finished { path: file.path.clone() });
-        Ok((file, sent))
+        Ok(sent)
     }
 
     /// Takes an object that a push left which was cut off, if it is what would be sent.

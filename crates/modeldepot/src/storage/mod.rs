@@ -159,7 +159,16 @@ impl ModelStorage {
         let key = ObjectKey::Manifest(model.clone(), version.clone()).to_string();
         let mut again = true;
         loop {
-            let Some(bytes) = self.client.get_small(&self.bucket, &key, LARGEST).await? else { return Ok(None) };
+            let bytes = match self.client.get_small(&self.bucket, &key, LARGEST).await {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => return Ok(None),
+                // No push writes one as large: it is damaged, or another tool's.
+                Err(Error::WrongSize { found, .. }) => {
+                    let source = ManifestError::TooLarge { bytes: found };
+                    return Err(Error::Manifest { key, source });
+                }
+                Err(error) => return Err(error),
+            };
             match Manifest::parse(model, version, &bytes) {
                 Ok(manifest) => {
                     self.counts.keep(model, version, bytes.len() as u64, Counted::of(&manifest));

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use uuid::Uuid;
 
 use super::ModelStorage;
@@ -17,6 +17,10 @@ const NAME: &str = "modeldepot";
 
 /// Objects whose metadata is asked for at once.
 const HEADS_AT_ONCE: usize = 16;
+
+/// Objects whose metadata is asked for at most, beside the files of one version. More than that are a tool's, and no dead
+/// push's.
+const LOOKED_AT: usize = 1000;
 
 /// Paths of foreign objects that are named; the rest is a number.
 const NAMED: usize = 100;
@@ -89,14 +93,39 @@ impl ModelStorage {
         }
     }
 
+    /// Returns true when one of the objects at least carries a mark.
+    pub(super) async fn has_own(&self, objects: &[ListedObject]) -> Result<bool> {
+        let keys: Vec<String> = objects.iter().map(|object| object.key.clone()).collect();
+        let look = stream::iter(keys).map(|key| async move { self.is_own(&key).await }.boxed());
+        let mut looked = look.buffer_unordered(HEADS_AT_ONCE);
+        while let Some(own) = looked.try_next().await? {
+            if own {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The same for what lies beside the files of a version: only so many are looked at, the rest is foreign.
+    pub(super) async fn divide_some(
+        &self,
+        mut objects: Vec<ListedObject>,
+    ) -> Result<(Vec<ListedObject>, Vec<ListedObject>)> {
+        let rest = objects.split_off(objects.len().min(LOOKED_AT));
+        let (own, mut foreign) = self.divide(objects).await?;
+        foreign.extend(rest);
+        Ok((own, foreign))
+    }
+
     /// Divides objects into modeldepot's own and foreign ones, by their metadata.
     pub(super) async fn divide(&self, objects: Vec<ListedObject>) -> Result<(Vec<ListedObject>, Vec<ListedObject>)> {
-        // Collected first: a stream over a borrowing closure would make the whole future one that stays on its thread.
-        let look: Vec<_> = objects.into_iter().map(|object| self.with_owner(object)).collect();
-        let looked: Vec<(bool, ListedObject)> = stream::iter(look).buffered(HEADS_AT_ONCE).try_collect().await?;
-        let (own, foreign): (Vec<_>, Vec<_>) = looked.into_iter().partition(|(own, _)| *own);
-        let objects = |list: Vec<(bool, ListedObject)>| list.into_iter().map(|(_, object)| object).collect();
-        Ok((objects(own), objects(foreign)))
+        let (mut own, mut foreign) = (Vec::new(), Vec::new());
+        // Boxed one by one as its turn comes: a future of each object at once would take kilobytes of each.
+        let mut looked = stream::iter(objects).map(|object| self.with_owner(object).boxed()).buffered(HEADS_AT_ONCE);
+        while let Some((is_own, object)) = looked.try_next().await? {
+            if is_own { own.push(object) } else { foreign.push(object) }
+        }
+        Ok((own, foreign))
     }
 
     async fn with_owner(&self, object: ListedObject) -> Result<(bool, ListedObject)> {

@@ -308,7 +308,7 @@ impl ModelStorage {
         besides.retain(
             |object| !matches!(&object.key[prefix.len()..], path if path == "manifest.json" || files.contains(path)),
         );
-        let (_, foreign) = self.divide(besides).await?;
+        let (_, foreign) = self.divide_some(besides).await?;
         Ok(Foreign::of(&prefix, &foreign))
     }
 

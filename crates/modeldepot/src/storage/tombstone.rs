@@ -20,7 +20,8 @@ const LARGEST: u64 = 64 * 1024 * 1024;
 /// What a tombstone says.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Tombstone {
-    /// The objects of the version, by their paths below its prefix, with the ETag that the listing showed.
+    /// The objects of the version, by their paths below its prefix, with the ETag that the listing showed, or what takes
+    /// its place.
     #[serde(default)]
     files: BTreeMap<String, String>,
 }
@@ -29,20 +30,32 @@ impl Tombstone {
     /// Adds an object of the version.
     pub(super) fn add(&mut self, prefix: &str, object: &ListedObject) {
         if let Some(path) = object.key.strip_prefix(prefix) {
-            self.files.insert(path.to_owned(), object.etag.clone());
+            if let Some(identity) = identity(object) {
+                self.files.insert(path.to_owned(), identity);
+            }
         }
     }
 
     /// Returns true for an object that was the version's, and is the same still.
     pub(super) fn lists(&self, prefix: &str, object: &ListedObject) -> bool {
-        let etag = object.key.strip_prefix(prefix).and_then(|path| self.files.get(path));
-        etag.is_some_and(|etag| *etag == object.etag)
+        let listed = object.key.strip_prefix(prefix).and_then(|path| self.files.get(path));
+        listed.is_some() && listed == identity(object).as_ref()
     }
 
     fn body(&self) -> Bytes {
         let json = serde_json::to_vec(self).unwrap_or_default();
         // One that could not be read back would list nothing. Objects that are left out are left in the bucket.
         if json.len() as u64 <= LARGEST { json.into() } else { Bytes::from_static(b"{}") }
+    }
+}
+
+/// Returns what tells an object from one that is stored under its key later: its ETag. Where the server lists none it is
+/// its size and time, and without a time nothing.
+fn identity(object: &ListedObject) -> Option<String> {
+    match (object.etag.as_str(), object.modified) {
+        ("", Some(time)) => Some(format!("{} bytes at {}", object.size, time.unix_timestamp_nanos())),
+        ("", None) => None,
+        (etag, _) => Some(etag.to_owned()),
     }
 }
 
@@ -88,5 +101,31 @@ impl ModelStorage {
             since: "just now".to_owned(),
             rank: 1,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_without_an_etag_is_known_by_its_size_and_time() {
+        let object = |etag: &str, size, time| ListedObject {
+            key: "m/v1/a".to_owned(),
+            size,
+            etag: etag.to_owned(),
+            modified: Option::<i64>::map(time, |time| time::OffsetDateTime::from_unix_timestamp(time).unwrap()),
+        };
+        let lists = |was: ListedObject, is: ListedObject| {
+            let mut tombstone = Tombstone::default();
+            tombstone.add("m/v1/", &was);
+            tombstone.lists("m/v1/", &is)
+        };
+        assert!(lists(object("e", 7, None), object("e", 7, Some(5))));
+        assert!(!lists(object("e", 7, Some(5)), object("f", 7, Some(5))));
+        assert!(lists(object("", 7, Some(5)), object("", 7, Some(5))));
+        assert!(!lists(object("", 7, Some(5)), object("", 7, Some(6))), "stored since");
+        assert!(!lists(object("", 7, Some(5)), object("", 8, Some(5))));
+        assert!(!lists(object("", 7, None), object("", 7, None)), "nothing tells them apart");
     }
 }

@@ -99,6 +99,8 @@ contract![
     own::a_version_of_orphans_and_foreign_objects_loses_the_orphans,
     own::uploads_that_others_began_are_left_and_not_resumed,
     own::plain_verbs_leave_published_versions_alone,
+    own::a_manifest_that_modeldepot_did_not_write_is_left,
+    own::a_push_that_is_refused_leaves_no_parts,
     own::unknown_models_are_not_in_order,
     own::missing_files_show_in_every_view,
     own::a_model_whose_versions_are_deleted_has_none,

@@ -226,6 +226,11 @@ pub(crate) async fn plain_verbs_leave_published_versions_alone(b: Backend) {
         ("m/v1/manifest.json", Delete),
         ("m/v1/manifest.json", Store),
         ("m/v1/new.txt", Store),
+        // Keys that can be no file's, under a published version all the same.
+        ("m/v1/.modeldepot-evil", Store),
+        ("m/v1/a//b", Store),
+        ("m/v1/sub\\x", Store),
+        ("m/v1/sub/", Store),
         ("m/v3/w.bin", Delete),
         ("m/v4/manifest.json", Store),
         (".depot/spent/m/2.json", Delete),
@@ -235,6 +240,8 @@ pub(crate) async fn plain_verbs_leave_published_versions_alone(b: Backend) {
     }
     for (key, change) in [
         ("m/v1/notes.onnx", Delete),
+        ("m/v1/a//b", Delete),
+        ("m/v4/a//b", Store),
         ("m/v2/w.bin", Store),
         ("m/v4/w.bin", Store),
         ("m/v4/w.bin", Delete),
@@ -245,6 +252,58 @@ pub(crate) async fn plain_verbs_leave_published_versions_alone(b: Backend) {
     }
     let other = b.settings.buckets.data.clone();
     b.storage.refuse_change(&other, "m/v1/w.bin", Store).await.unwrap();
+}
+
+pub(crate) async fn a_manifest_that_modeldepot_did_not_write_is_left(b: Backend) {
+    const THEIRS: &[u8] = br#"{"name": "My PWA"}"#;
+    b.put("webapp/v1/manifest.json", THEIRS).await;
+    b.put("webapp/v1/icon.png", b"icon").await;
+    let before = b.keys().await;
+    let error = b.storage.delete_model_version(&model("webapp"), &version("1")).await.unwrap_err();
+    assert!(matches!(error, Error::ForeignVersion { .. }), "{error:?}");
+    assert_eq!((error.kind(), b.keys().await), (ErrorKind::Conflict, before), "and its name is not retired");
+    for key in ["webapp/v1/manifest.json", "webapp/v1/icon.png"] {
+        b.storage.refuse_change(b.bucket(), key, Change::Delete).await.unwrap();
+    }
+    // Nor does one go that somebody stored under the name of a version that was deleted, or over its manifest.
+    publish(&b, "1", "w.bin", b"weights").await.unwrap();
+    publish(&b, "2", "w.bin", b"weights").await.unwrap();
+    b.storage.delete_model_version(&model("m"), &version("1")).await.unwrap();
+    for at in ["1", "2"] {
+        b.put(&format!("m/v{at}/manifest.json"), THEIRS).await;
+        let deleted = b.storage.delete_model_version(&model("m"), &version(at)).await.unwrap();
+        assert_eq!(deleted.foreign.paths, ["manifest.json"]);
+    }
+    collect(&b).await;
+    for at in ["1", "2"] {
+        assert_eq!(b.get(&format!("m/v{at}/manifest.json")).await, THEIRS);
+    }
+    assert!(!b.keys().await.contains(&"m/v2/w.bin".to_owned()), "what is marked is gone");
+}
+
+pub(crate) async fn a_push_that_is_refused_leaves_no_parts(b: Backend) {
+    b.put("m/v1/zz.txt", b"somebody's").await;
+    let (large, small) = (b.file("model.safetensors", &bytes(20 << 20, 3)), b.file("zz.txt", b"ours"));
+    let mut request = push("m", Some("1"), &large, &[small]);
+    request.journal = Some(b.path("journal"));
+    let error = b.storage.upload_model(request, &Progress::none()).await.unwrap_err();
+    assert!(matches!(error, Error::ForeignObject { .. }), "{error:?}");
+    assert_eq!(b.client().list_multipart_uploads(b.bucket(), "m/v1/model.safetensors").await.unwrap(), []);
+    assert_eq!(b.keys().await, ["m/v1/zz.txt"]);
+}
+
+/// Memory and time of one look at a bucket are bounded by the bucket, not by one object of somebody's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_manifest_of_another_tool_may_be_of_any_size() {
+    let b = Backend::embedded().await;
+    publish(&b, "1", "w.bin", b"weights").await.unwrap();
+    b.put("other/v1/manifest.json", &vec![b' '; (64 << 20) + 1]).await;
+    let report = b.storage.fsck(None, false).await.unwrap();
+    assert_eq!((report.versions, report.faults.len()), (2, 1));
+    assert!(matches!(&report.faults[0].error, Error::Manifest { .. }), "{:?}", report.faults);
+    let error = b.storage.describe(&"other@1".parse().unwrap()).await.unwrap_err();
+    assert!(matches!(error, Error::Manifest { .. }), "{error:?}");
+    assert_eq!(b.storage.list_models().await.unwrap().len(), 2);
 }
 
 pub(crate) async fn unknown_models_are_not_in_order(b: Backend) {
@@ -297,6 +356,9 @@ pub(crate) async fn missing_files_show_in_every_view(b: Backend) {
         assert_eq!((models[0].damaged, models[0].latest_damaged), (2, true));
         assert_eq!(models[0].latest, version("3-one-gone"), "never silently an older one");
     }
+    // The lists of models alone, for whoever has read nothing yet.
+    let fresh = ModelStorage::open(&b.settings).await.unwrap().list_models().await.unwrap();
+    assert_eq!((fresh[0].damaged, fresh[0].latest_damaged), (2, true));
     let found = b.storage.describe(&"m@2-all-gone".parse().unwrap()).await.unwrap();
     assert_eq!(found.damaged.iter().filter(|file| file.found.is_none()).count(), 2);
     let error = b.pull("m@2-all-gone", "out").await.unwrap_err();
