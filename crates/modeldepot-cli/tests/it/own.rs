@@ -60,7 +60,7 @@ fn a_version_has_its_own_files_whatever_lies_beside_them() {
     assert_eq!(env.keys(), ["resnet/v1/notes.onnx"]);
     insta::assert_snapshot!(env.run(["versions", "resnet"]), @r"
     ------- stderr -------
-    no versions: all of `resnet` were deleted
+    all versions of `resnet` were deleted
     [exit status: 0]
     ");
     assert_eq!(env.run(["versions", "resnet", "--json"]).json(), serde_json::json!([]));
@@ -166,7 +166,7 @@ fn missing_files_are_noticed() {
     2            2   9 B  [DATE] UTC
     3            2   9 B  [DATE] UTC  latest, damaged
     ------- stderr -------
-    warning: files of 2 versions are missing; `modeldepot fsck resnet` says which
+    warning: 2 versions damaged; `modeldepot fsck resnet` says what is wrong
     [exit status: 0]
     ");
     insta::assert_snapshot!(env.run(["models"]), @r"
@@ -174,7 +174,7 @@ fn missing_files_are_noticed() {
     MODEL   LATEST  VERSIONS  SIZE  PUBLISHED
     resnet  3              3  18 B  [DATE] UTC  latest and 1 more damaged
     ------- stderr -------
-    warning: files of 2 versions are missing; `modeldepot fsck` says which
+    warning: 2 versions damaged; `modeldepot fsck` says what is wrong
     [exit status: 0]
     ");
     let versions = env.run(["versions", "resnet", "--json"]).json();

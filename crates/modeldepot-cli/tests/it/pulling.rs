@@ -123,13 +123,13 @@ fn what_has_no_digest_is_not_called_verified() {
     ------- stdout -------
     not verified m@1: 0 of 2 files verified, 10 B in [TIME] ([RATE])
     ------- stderr -------
-    error: no digest was published of `labels.txt`, `model.onnx` of `m@1`
+    error: `m@1` has files without a published digest: `labels.txt`, `model.onnx`
     hint: publish the model again to have a digest of every file
     [exit status: 9]
     ");
     insta::assert_snapshot!(env.run(["pull", "m", "--require-digests"]), @r"
     ------- stderr -------
-    error: no digest was published of `labels.txt`, `model.onnx` of `m@1`
+    error: `m@1` has files without a published digest: `labels.txt`, `model.onnx`
     hint: publish the model again to have a digest of every file
     [exit status: 9]
     ");

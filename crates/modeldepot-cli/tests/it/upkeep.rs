@@ -143,7 +143,7 @@ fn fsck_finds_every_damage() {
     ✗ m@3: the manifest `m/v3/manifest.json` cannot be used
         caused by: it is not a manifest
         caused by: EOF while parsing a value at line 1 column 15
-    3 versions damaged of 4 versions, 6 files
+    3 of 4 versions damaged; 6 files
     ------- stderr -------
     error: 3 faults found
     hint: do not use what is damaged; publish it again under a new version, and `modeldepot rm` the old one
@@ -157,7 +157,7 @@ fn fsck_finds_every_damage() {
         caused by: it is not a manifest
         caused by: EOF while parsing a value at line 1 column 15
     ✗ m@4: `m.bin` is damaged: its BLAKE3 is 4843438ad84d4967c85729b35b130456951f26225cceabb90a67887fc40b9bdd where d5e554664a052cc7652ad6890ae56a4135f9c703af34559fe5e24a971ef7d890 was published
-    4 versions damaged of 5 versions, 7 files, 35 B read in [TIME] ([RATE])
+    4 of 5 versions damaged; 7 files, 35 B read in [TIME] ([RATE])
     ------- stderr -------
     error: 4 faults found
     hint: do not use what is damaged; publish it again under a new version, and `modeldepot rm` the old one
@@ -184,7 +184,7 @@ fn fsck_knows_a_newer_layout_from_damage() {
     ------- stdout -------
     ✗ m@1: the manifest `m/v1/manifest.json` cannot be used
         caused by: it is written in format 9, newer than the 1 that this program knows
-    1 version damaged of 5 versions, 7 files
+    1 of 5 versions damaged; 7 files
     ------- stderr -------
     error: 1 fault found
     [exit status: 2]
