@@ -29,7 +29,8 @@ pub(crate) async fn run(args: RmArgs, cx: &Context<'_>) -> Result<(), Error> {
         ));
     }
     if deleted.files == 0 {
-        return cx.ui.answer(format_args!("{model}@{version} was deleted before"));
+        let what = if deleted.already { "was deleted before" } else { "is deleted; its files were missing already" };
+        return cx.ui.answer(format_args!("{model}@{version} {what}"));
     }
     let what = format!("{}, {}", plural(deleted.files, "file"), size(deleted.bytes));
     cx.ui.answer(format_args!("deleted {model}@{version}: {what}"))

@@ -450,6 +450,14 @@ impl Description {
         };
     }
 
+    /// Says which files of a version a listing of it lacks, or has with another size.
+    pub(super) fn whole_in(manifest: &Manifest, prefix: &str, objects: &[ListedObject]) -> Result<()> {
+        let (manifest, record) = (manifest.clone(), Bytes::new());
+        let mut found = Description { manifest, files: Vec::new(), damaged: Vec::new(), listed: true, record };
+        found.damaged = found.damaged_in(prefix, objects);
+        found.whole()
+    }
+
     fn damaged_in(&self, prefix: &str, objects: &[ListedObject]) -> Vec<Damaged> {
         let Some(files) = &self.manifest.files else { return Vec::new() };
         let sizes: HashMap<&str, u64> =

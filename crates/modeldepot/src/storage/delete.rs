@@ -19,6 +19,8 @@ pub struct Deleted {
     pub bytes: u64,
     /// Objects under the version's prefix that were not part of it. They are still there.
     pub foreign: Foreign,
+    /// True when the version was deleted before. What a delete that was interrupted had left is gone now.
+    pub already: bool,
 }
 
 /// What was found where a version's manifest lies.
@@ -83,7 +85,12 @@ impl ModelStorage {
         let beside = ObjectKey::Beside(model.clone(), version.clone()).to_string();
         self.client.delete_object(&self.bucket, &beside).await?;
         let foreign = Foreign::of(&prefix, &foreign);
-        Ok(Deleted { files: removed.len(), bytes: removed.iter().map(|object| object.size).sum(), foreign })
+        Ok(Deleted {
+            files: removed.len(),
+            bytes: removed.iter().map(|object| object.size).sum(),
+            foreign,
+            already: spent,
+        })
     }
 
     async fn found(&self, model: &ModelName, version: &Version) -> Result<Found> {

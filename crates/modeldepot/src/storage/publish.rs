@@ -16,6 +16,7 @@ use time::{Duration, OffsetDateTime};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use super::ModelStorage;
+use super::catalog::Description;
 use super::claim::{Claimant, Claimed};
 use super::decide::{self, Check, Checked};
 use super::earlier::EarlierFiles;
@@ -293,23 +294,27 @@ impl ModelStorage {
         if !ours.same_content(&theirs) {
             return Err(Error::VersionExists { model: push.model.clone(), version: theirs.version });
         }
-        let foreign = self.foreign_beside(&theirs).await?;
+        let (foreign, whole) = self.look_beside(&theirs).await?;
         self.not_being_removed(&theirs.model_name, &theirs.version).await?;
+        // Whoever is told that the version is there expects to fetch it.
+        whole?;
         let kept = theirs.size().unwrap_or_default();
         Ok(Published { foreign, ..Published::of(theirs, true, kept, 0) })
     }
 
-    /// Returns the foreign objects that lie beside the files of a published version.
-    async fn foreign_beside(&self, manifest: &Manifest) -> Result<Foreign> {
-        let Some(files) = &manifest.files else { return Ok(Foreign::default()) };
+    /// Returns the foreign objects that lie beside the files of a published version, and whether those files are there with
+    /// their sizes.
+    async fn look_beside(&self, manifest: &Manifest) -> Result<(Foreign, Result<()>)> {
+        let Some(files) = &manifest.files else { return Ok((Foreign::default(), Ok(()))) };
         let prefix = version_prefix(&manifest.model_name, &manifest.version);
         let mut besides = self.client.list_objects(&self.bucket, &prefix).await?;
+        let whole = Description::whole_in(manifest, &prefix, &besides);
         let files: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
         besides.retain(
             |object| !matches!(&object.key[prefix.len()..], path if path == "manifest.json" || files.contains(path)),
         );
         let (_, foreign) = self.divide_some(besides).await?;
-        Ok(Foreign::of(&prefix, &foreign))
+        Ok((Foreign::of(&prefix, &foreign), whole))
     }
 
     /// Says what lies where a push would put a file: what a dead push left, or another tool's object.

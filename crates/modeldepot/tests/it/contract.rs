@@ -90,6 +90,7 @@ contract![
     upkeep::what_is_alive_or_published_or_unknown_is_spared,
     upkeep::a_delete_that_was_cut_off_is_finished,
     upkeep::fsck_tells_what_is_wrong_with_every_version,
+    own::a_push_over_a_damaged_version_says_so,
     own::gc_leaves_what_it_did_not_make,
     own::a_delete_removes_what_the_manifest_lists,
     own::foreign_objects_beside_a_version_are_not_counted,

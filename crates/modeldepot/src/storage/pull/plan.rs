@@ -121,7 +121,7 @@ impl ObstacleKind {
             ObstacleKind::Folder => ("is a folder, and a file in the version", "are folders, and files in the version"),
             ObstacleKind::Special => ("is not a regular file", "are not regular files"),
             ObstacleKind::NotAFolder => ("is not a folder, as in the version", "are not folders, as in the version"),
-            ObstacleKind::Sensitive => ("is a name that other programs trust", "are names that other programs trust"),
+            ObstacleKind::Sensitive => ("is a name that other programs act on", "are names that other programs act on"),
         };
         if several { many } else { one }
     }
