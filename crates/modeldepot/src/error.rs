@@ -334,6 +334,14 @@ pub enum Error {
         /// Why.
         source: ManifestError,
     },
+    /// The manifest of a version is missing from the bucket, and its files are there.
+    #[error("the manifest of `{model}@{version}` is missing from the bucket; files of it are there")]
+    ManifestMissing {
+        /// The model.
+        model: ModelName,
+        /// The version.
+        version: Version,
+    },
     /// A file of a version is missing from the bucket.
     #[error("`{path}` of `{model}@{version}` is missing from the bucket")]
     FileMissing {
@@ -552,6 +560,7 @@ impl Error {
             // A newer layout is not damage: a newer program reads it.
             Manifest { source: ManifestError::TooNew(_), .. } => ErrorKind::Invalid,
             Manifest { .. }
+            | ManifestMissing { .. }
             | FileMissing { .. }
             | FilesMissing { .. }
             | WrongSize { .. }

@@ -79,6 +79,9 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
         Error::PublishedObject { model, version, .. } => {
             format!("`modeldepot rm {model}@{version}` deletes the whole version")
         }
+        Error::ManifestMissing { model, version } => {
+            format!("push the same files as `{model}@{version}` again: what is there is taken as it is")
+        }
         Error::OwnRecord { .. } => {
             "leave it where it is; `modeldepot gc` removes records that are of no use".to_owned()
         }

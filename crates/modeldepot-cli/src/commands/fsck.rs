@@ -39,7 +39,9 @@ pub(crate) async fn run(args: FsckArgs, cx: &Context<'_>) -> Result<(), Error> {
         }
         let looked = format!("{}, {}", plural(report.versions, "version"), plural(report.files, "file"));
         let read = if args.deep { format!(", {} read in {pace}", size(report.bytes)) } else { String::new() };
-        if report.faults.is_empty() {
+        if report.versions == 0 {
+            cx.ui.answer("no versions")?;
+        } else if report.faults.is_empty() {
             // Without a digest nothing says that a file is intact, however deep the look.
             let depth = if args.deep && report.unverified == 0 { "intact" } else { "all there" };
             cx.ui.answer(format_args!("{} {depth}: {looked}{read}", styled(GOOD, "✓")))?;

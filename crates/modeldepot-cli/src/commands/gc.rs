@@ -56,6 +56,8 @@ fn lines(plan: &GcPlan, now: OffsetDateTime) -> Vec<String> {
         format!("{}@{}  {what}, {}", remains.model, remains.version, age(youngest(&remains.objects)))
     };
     section(&mut lines, "never published, and nobody is at it", plan.abandoned.iter().map(remains), "version");
+    let lost = plan.without_manifest.iter().map(remains);
+    section(&mut lines, "published, but the manifest is gone: never touched", lost, "version");
     section(&mut lines, "deleted, but not all of it", plan.deleted.iter().map(remains), "version");
     let upload = |upload: &UnfinishedUpload| {
         let begun = upload.begun.map_or_else(|| "at an unknown time".to_owned(), |time| ago(time, now));
@@ -156,6 +158,7 @@ fn to_json(plan: &GcPlan, grace: Duration, delete: bool, collected: Option<Colle
         "grace_seconds": grace.whole_seconds(),
         "abandoned": remains(&plan.abandoned),
         "deleted": remains(&plan.deleted),
+        "without_manifest": remains(&plan.without_manifest),
         "uploads": uploads(&plan.uploads),
         "records": records,
         "young": plan.young,

@@ -220,6 +220,8 @@ impl TestEnv {
         let mark = format!("0192f0c1-0000-7000-8000-000000000000 {}", &blake3::hash(key.as_bytes()).to_hex()[..16]);
         let options = UploadOptions { metadata: [("modeldepot".to_owned(), mark)].into(), ..UploadOptions::default() };
         wait(self.client().upload_file(file.path(), &models(), key, &options, |_| {})).unwrap();
+        let version = key.split('/').take(2).collect::<Vec<_>>().join("/").replacen("/v", "/", 1);
+        self.put(&format!(".depot/uploads/{version}/0192f0c1-0000-7000-8000-000000000000.json"), "{}");
     }
 
     pub(crate) fn get(&self, key: &str) -> Vec<u8> {

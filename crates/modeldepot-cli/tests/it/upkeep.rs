@@ -67,6 +67,7 @@ fn gc_says_what_it_would_do_then_does_it() {
     ------- stdout -------
     not made by modeldepot: never touched (1)
       notes/todo.txt
+    spared: 1 object or upload, younger than the grace period or still in use
     nothing to remove
     [exit status: 0]
     ");
@@ -173,6 +174,37 @@ fn fsck_finds_every_damage() {
     ✓ intact: 1 version, 1 file, 35 B read in [TIME] ([RATE])
     [exit status: 0]
     ");
+}
+
+#[test]
+fn a_version_that_lost_its_manifest_is_kept_and_named() {
+    let env = TestEnv::new();
+    insta::assert_snapshot!(env.run(["fsck"]), @r"
+    ------- stdout -------
+    no versions
+    [exit status: 0]
+    ");
+    env.write("m.bin", "weights");
+    env.run(["push", "m", "m.bin", "--version", "1"]).success();
+    env.delete("m/v1/manifest.json");
+    insta::assert_snapshot!(env.run(["fsck"]), @r"
+    ------- stdout -------
+    ✗ m@1: the manifest of `m@1` is missing from the bucket; files of it are there
+    1 version damaged of 1 version, 1 file
+    ------- stderr -------
+    error: 1 fault found
+    hint: do not use what is damaged; publish it again under a new version, and `modeldepot rm` the old one
+    [exit status: 7]
+    ");
+    insta::assert_snapshot!(env.run(["gc", "--grace", "0s", "--delete"]), @r"
+    ------- stdout -------
+    published, but the manifest is gone: never touched (1)
+      m@1  1 file, 7 B, last written just now
+    nothing to remove
+    [exit status: 0]
+    ");
+    env.run(["push", "m", "m.bin", "--version", "1"]).success();
+    env.run(["verify", "m@1"]).success();
 }
 
 #[test]

@@ -226,6 +226,9 @@ impl ModelStorage {
                 Contend::Work => {
                     for stale in &seen.stale {
                         tracing::warn!(lease = stale.key, "taking over from a pusher that went silent");
+                        if let Ok(ObjectKey::Claim(model, version, id)) = stale.key.parse() {
+                            self.record_failure(&model, &version, id).await?;
+                        }
                         self.client.delete_object(&self.bucket, &stale.key).await?;
                     }
                     lease.hold();

@@ -335,14 +335,18 @@ impl DirectUpload {
     }
 
     /// Gives up: frees the parts, and the claim. What was published stays.
-    pub async fn abort(self) {
+    pub async fn abort(mut self) {
         let (client, bucket) = (&self.storage.client, &self.storage.bucket);
         for (file, upload) in self.files.iter().filter(|(_, upload)| !upload.is_empty()) {
             if let Err(error) = client.abort_multipart_upload(bucket, &self.key(&file.path), upload).await {
                 tracing::debug!(%error, path = %file.path, "cannot abort an upload");
             }
         }
-        self.storage.settle_uploads(&self.push.model, &self.version, self.id).await;
+        let failed = *self.unsettled.get_mut();
+        self.storage.settle_uploads(&self.push.model, &self.version, self.id, !failed).await;
+        if failed && let Err(error) = self.storage.record_failure(&self.push.model, &self.version, self.id).await {
+            tracing::debug!(%error, "cannot record that the upload failed");
+        }
         // Without conditions a request of ours that is still on its way could replace what the next pusher sends. The claim
         // is not renewed any more, and keeps others away until it is stale.
         if decide::withdraws(self.conditions, false, self.unsettled.into_inner()) {

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 
+use uuid::Uuid;
+
 use super::ModelStorage;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{ObjectKey, RECORDS, model_prefix, spent_prefix};
@@ -14,6 +16,9 @@ use crate::s3::ListedObject;
 
 /// Versions that are read at once.
 const AT_ONCE: usize = 8;
+
+/// Files of a version without a manifest that are looked at.
+const LOOKED_AT: usize = 100;
 
 /// What a walk found.
 #[derive(Debug, Default)]
@@ -49,6 +54,8 @@ struct Listed {
     manifest: bool,
     spent: bool,
     objects: Objects,
+    /// Pushes that have not ended, or not well: they have a claim or a record.
+    pushes: BTreeSet<Uuid>,
 }
 
 impl ModelStorage {
@@ -58,22 +65,26 @@ impl ModelStorage {
     /// # Errors
     /// [`Error::ModelNotFound`] when nothing in the bucket is of the model.
     pub async fn fsck(&self, model: Option<&ModelName>, deep: bool) -> Result<FsckReport> {
-        let mut objects = match model {
+        let objects = match model {
             Some(model) => {
                 let (prefix, spent) = (model_prefix(model), spent_prefix(model));
-                let (mut objects, spent) = tokio::try_join!(
+                let [claims, uploads] = ["claims", "uploads"].map(|kind| format!("{RECORDS}{kind}/{model}/"));
+                let (mut objects, spent, claims, uploads) = tokio::try_join!(
                     self.client.list_objects(&self.bucket, &prefix),
                     self.client.list_objects(&self.bucket, &spent),
+                    self.client.list_objects(&self.bucket, &claims),
+                    self.client.list_objects(&self.bucket, &uploads),
                 )?;
                 objects.extend(spent);
                 if objects.is_empty() {
                     return Err(self.no_such_model(model).await);
                 }
+                objects.extend(claims);
+                objects.extend(uploads);
                 objects
             }
             None => self.client.list_objects(&self.bucket, "").await?,
         };
-        objects.retain(|object| !object.key.starts_with(RECORDS) || object.key.contains("/spent/"));
         let mut versions: BTreeMap<(ModelName, Version), Listed> = BTreeMap::new();
         for object in objects {
             match object.key.parse() {
@@ -84,10 +95,13 @@ impl ModelStorage {
                 Ok(ObjectKey::Artifact(model, version, path)) => {
                     versions.entry((model, version)).or_default().objects.insert(path, object);
                 }
+                Ok(ObjectKey::Claim(model, version, id) | ObjectKey::Uploads(model, version, id)) => {
+                    versions.entry((model, version)).or_default().pushes.insert(id);
+                }
                 _ => {}
             }
         }
-        versions.retain(|_, listed| listed.manifest && !listed.spent);
+        versions.retain(|_, listed| !listed.spent && (listed.manifest || !listed.objects.is_empty()));
         // Boxed one by one as its turn comes: a future of each version at once would take kilobytes of each.
         let mut walks = stream::iter(versions)
             .map(|((model, version), listed)| self.walk(model, version, listed, deep).boxed())
@@ -103,8 +117,39 @@ impl ModelStorage {
         Ok(all)
     }
 
+    /// Returns true for a version without a manifest of which a push made a file, and nothing shows that it did not end
+    /// well. What other tools stored is none of ours.
+    async fn lost_its_manifest(&self, model: &ModelName, version: &Version, listed: &Listed) -> Result<bool> {
+        for object in listed.objects.values().take(LOOKED_AT) {
+            let Some(push) = self.pushed_by(&object.key).await?.filter(|push| !listed.pushes.contains(push)) else {
+                continue;
+            };
+            // It may have begun since the listing, or ended well: its lease goes after its manifest has come.
+            let claim = ObjectKey::Claim(model.clone(), version.clone(), push).to_string();
+            let record = ObjectKey::Uploads(model.clone(), version.clone(), push).to_string();
+            return Ok(!self.client.object_exists(&self.bucket, &claim).await?
+                && !self.client.object_exists(&self.bucket, &record).await?
+                && !self
+                    .client
+                    .object_exists(&self.bucket, &ObjectKey::Manifest(model.clone(), version.clone()).to_string())
+                    .await?
+                && !self.is_spent(model, version).await?
+                && self.client.object_exists(&self.bucket, &object.key).await?);
+        }
+        Ok(false)
+    }
+
     async fn walk(&self, model: ModelName, version: Version, listed: Listed, deep: bool) -> Result<FsckReport> {
         let mut report = FsckReport { versions: 1, ..FsckReport::default() };
+        if !listed.manifest {
+            if !self.lost_its_manifest(&model, &version, &listed).await? {
+                return Ok(FsckReport::default());
+            }
+            let error = Error::ManifestMissing { model: model.clone(), version: version.clone() };
+            report.files = listed.objects.len();
+            report.faults.push(Fault { model, version, error });
+            return Ok(report);
+        }
         let manifest = match self.read_manifest(&model, &version).await {
             Ok(Some((manifest, _))) => manifest,
             // Deleted since it was listed.

@@ -30,6 +30,9 @@ pub struct GcPlan {
     pub abandoned: Vec<Remains>,
     /// Versions that are deleted, of which something is left.
     pub deleted: Vec<Remains>,
+    /// Versions without a manifest of which nothing shows that their push did not end well: the manifest was removed by
+    /// something else. Never touched.
+    pub without_manifest: Vec<Remains>,
     /// Unfinished multipart uploads with no living push.
     pub uploads: Vec<UnfinishedUpload>,
     /// Claims of dead pushers, marks of dead cleaners and leftovers of probes.
@@ -104,6 +107,9 @@ struct Traces {
     /// Records of uploads, and of what lies beside the version's files.
     uploads: Vec<ListedObject>,
     beside: Option<ListedObject>,
+    claims: Vec<ListedObject>,
+    /// Pushes that have not ended well, as far as anything shows it: they have a claim or a record.
+    pushes: BTreeSet<Uuid>,
     /// When its youngest claim was renewed; `Some(None)` when the server does not say.
     claimed: Option<Option<OffsetDateTime>>,
 }
@@ -161,11 +167,15 @@ impl ModelStorage {
                 }
                 Ok(ObjectKey::Artifact(..)) => traces.objects.push(object),
                 Ok(ObjectKey::Spent(..)) => traces.spent = true,
-                Ok(ObjectKey::Claim(..)) => {
+                Ok(ObjectKey::Claim(_, _, id)) => {
                     traces.claimed = traces.claimed.max(Some(object.modified));
-                    records.push(object);
+                    traces.pushes.insert(id);
+                    traces.claims.push(object);
                 }
-                Ok(ObjectKey::Uploads(..)) => traces.uploads.push(object),
+                Ok(ObjectKey::Uploads(_, _, id)) => {
+                    traces.pushes.insert(id);
+                    traces.uploads.push(object);
+                }
                 Ok(ObjectKey::Beside(..)) => traces.beside = Some(object),
                 _ => traces.marks.push(object),
             }
@@ -194,14 +204,12 @@ impl ModelStorage {
             }
             let uploads = unfinished.remove(&of).unwrap_or_default();
             let kept = self.plan_uploads(&of.0, &of.1, &traces.uploads, uploads, alive, old, &mut plan).await?;
-            if !kept {
-                records.extend(traces.uploads);
-            }
             let (model, version) = of;
-            let is_old = traces.objects.iter().all(|object| old(object.modified));
+            // Whether claims and records still show whose the files are.
+            let mut evidence = false;
             match (traces.objects.is_empty(), traces.spent, traces.manifest) {
                 (true, ..) | (_, false, true) => {}
-                (false, false, false) if alive || !is_old => plan.young += traces.objects.len(),
+                (false, false, false) if alive => plan.young += traces.objects.len(),
                 // A deleted version needs no grace: nobody can be at work on it.
                 (false, true, _) => {
                     let tombstone = self.tombstone(&model, &version).await?.unwrap_or_default();
@@ -211,10 +219,25 @@ impl ModelStorage {
                     Remains::add(&mut plan.foreign, &model, &version, foreign);
                 }
                 (false, false, false) => {
-                    let (own, foreign) = self.divide(traces.objects).await?;
-                    Remains::add(&mut plan.abandoned, &model, &version, own);
+                    let (own, foreign) = self.divide_by_push(traces.objects).await?;
                     Remains::add(&mut plan.foreign, &model, &version, foreign);
+                    evidence = !own.is_empty();
+                    let failed = own.iter().all(|(push, _)| traces.pushes.contains(push));
+                    let own: Vec<_> = own.into_iter().map(|(_, object)| object).collect();
+                    if !failed {
+                        Remains::add(&mut plan.without_manifest, &model, &version, own);
+                    } else if own.iter().all(|object| old(object.modified)) {
+                        Remains::add(&mut plan.abandoned, &model, &version, own);
+                    } else {
+                        plan.young += own.len();
+                    }
                 }
+            }
+            if !evidence {
+                records.extend(traces.claims);
+            }
+            if !kept && !evidence {
+                records.extend(traces.uploads);
             }
         }
         // Whoever set one of these may be at work for as long as a claim counts.

@@ -73,10 +73,11 @@ pub(super) fn mark(id: Uuid, key: &str) -> BTreeMap<String, String> {
     BTreeMap::from([(NAME.to_owned(), format!("{id} {}", binding(key)))])
 }
 
-/// Returns true for metadata that a push gave an object under this key.
-fn is_mark(metadata: &BTreeMap<String, String>, key: &str) -> bool {
-    let mark = metadata.iter().find(|(name, _)| name.eq_ignore_ascii_case(NAME)).and_then(|(_, it)| it.split_once(' '));
-    mark.is_some_and(|(id, bound)| Uuid::try_parse(id).is_ok() && bound == binding(key))
+/// Returns the push that gave an object under this key its metadata, if one did.
+fn marked_by(metadata: &BTreeMap<String, String>, key: &str) -> Option<Uuid> {
+    let (_, mark) = metadata.iter().find(|(name, _)| name.eq_ignore_ascii_case(NAME))?;
+    let (id, bound) = mark.split_once(' ')?;
+    Uuid::try_parse(id).ok().filter(|_| bound == binding(key))
 }
 
 fn binding(key: &str) -> String {
@@ -86,9 +87,14 @@ fn binding(key: &str) -> String {
 impl ModelStorage {
     /// Returns true when the object's metadata shows that a push created it, under this key.
     pub(super) async fn is_own(&self, key: &str) -> Result<bool> {
+        Ok(self.pushed_by(key).await?.is_some())
+    }
+
+    /// Returns the push that created an object, as its metadata shows.
+    pub(super) async fn pushed_by(&self, key: &str) -> Result<Option<Uuid>> {
         match self.client.get_object_metadata(&self.bucket, key).await {
-            Ok(found) => Ok(is_mark(&found.metadata, key)),
-            Err(Error::ObjectNotFound { .. }) => Ok(false),
+            Ok(found) => Ok(marked_by(&found.metadata, key)),
+            Err(Error::ObjectNotFound { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -119,17 +125,29 @@ impl ModelStorage {
 
     /// Divides objects into modeldepot's own and foreign ones, by their metadata.
     pub(super) async fn divide(&self, objects: Vec<ListedObject>) -> Result<(Vec<ListedObject>, Vec<ListedObject>)> {
+        let (own, foreign) = self.divide_by_push(objects).await?;
+        Ok((own.into_iter().map(|(_, object)| object).collect(), foreign))
+    }
+
+    /// The same, with the push of each own object.
+    pub(super) async fn divide_by_push(
+        &self,
+        objects: Vec<ListedObject>,
+    ) -> Result<(Vec<(Uuid, ListedObject)>, Vec<ListedObject>)> {
         let (mut own, mut foreign) = (Vec::new(), Vec::new());
         // Boxed one by one as its turn comes: a future of each object at once would take kilobytes of each.
         let mut looked = stream::iter(objects).map(|object| self.with_owner(object).boxed()).buffered(HEADS_AT_ONCE);
-        while let Some((is_own, object)) = looked.try_next().await? {
-            if is_own { own.push(object) } else { foreign.push(object) }
+        while let Some((push, object)) = looked.try_next().await? {
+            match push {
+                Some(push) => own.push((push, object)),
+                None => foreign.push(object),
+            }
         }
         Ok((own, foreign))
     }
 
-    async fn with_owner(&self, object: ListedObject) -> Result<(bool, ListedObject)> {
-        Ok((self.is_own(&object.key).await?, object))
+    async fn with_owner(&self, object: ListedObject) -> Result<(Option<Uuid>, ListedObject)> {
+        Ok((self.pushed_by(&object.key).await?, object))
     }
 }
 
@@ -140,6 +158,7 @@ mod tests {
     #[test]
     fn a_mark_is_of_one_key() {
         let id = Uuid::from_u128(7);
+        let is_mark = |metadata: &_, key| marked_by(metadata, key).is_some();
         let ours = mark(id, "m/v1/a");
         assert!(is_mark(&ours, "m/v1/a"));
         assert!(!is_mark(&ours, "m/v2/a"), "an object that was copied elsewhere is foreign");

@@ -212,7 +212,7 @@ impl ModelStorage {
                 // The push that was cut off had published, and died before it withdrew its claim.
                 let claim = ObjectKey::Claim(model.clone(), version.clone(), id).to_string();
                 self.client.delete_object(&self.bucket, &claim).await?;
-                self.settle_uploads(model, &version, id).await;
+                self.settle_uploads(model, &version, id, true).await;
             }
             return Ok(published);
         }
@@ -252,7 +252,14 @@ impl ModelStorage {
         let wrote = AtomicBool::new(resumed);
         let result = job.run(&wrote).await;
         if wrote.load(Ordering::Relaxed) && push.source.files().iter().any(|file| file.size > part_size(file.size)) {
-            self.settle_uploads(model, &job.version, id).await;
+            self.settle_uploads(model, &job.version, id, result.is_ok()).await;
+        }
+        // The lease shows that the push did not end well. It goes, so that another may push, and this stays.
+        if result.is_err()
+            && wrote.load(Ordering::Relaxed)
+            && let Err(error) = self.record_failure(model, &job.version, id).await
+        {
+            tracing::debug!(%error, %model, version = %job.version, "cannot record that the push failed");
         }
         if decide::withdraws(conditions, result.is_ok(), wrote.into_inner()) {
             self.withdraw(claim).await;

@@ -1,6 +1,10 @@
 //! Records of the multipart uploads that a push begins: a server lists unfinished uploads without their metadata, so only
 //! these show which are modeldepot's.
 //!
+//! They also show that a push did not end well: a push that fails leaves a record, and so does one that died, when another
+//! takes its lease away. Without that, `gc` removes no file of it: the version may have been published, and have lost its
+//! manifest.
+//!
 //! A record is written before the first upload and removed when none is left. What a dead push left of both is for `gc`.
 
 use std::collections::BTreeSet;
@@ -59,18 +63,42 @@ impl ModelStorage {
         }
     }
 
-    /// Removes the record of a push that has ended, unless an upload that it names is left. If that fails, `gc` does it.
-    pub(super) async fn settle_uploads(&self, model: &ModelName, version: &Version, id: Uuid) {
+    /// Records that a push did not end well, unless nothing is left of it, or it has a record.
+    pub(super) async fn record_failure(&self, model: &ModelName, version: &Version, id: Uuid) -> Result<()> {
         let record = ObjectKey::Uploads(model.clone(), version.clone(), id).to_string();
-        match self.has_uploads(model, version, &record).await {
+        if !self.has_files_of(model, version, id).await? || self.client.object_exists(&self.bucket, &record).await? {
+            return Ok(());
+        }
+        self.client.put_small(&self.bucket, &record, "{}\n".into(), "application/json").await
+    }
+
+    /// Removes the record of a push that has ended, unless something that it stands for is left: an upload that it names,
+    /// or files of a push that failed. If that does not succeed, `gc` does it.
+    pub(super) async fn settle_uploads(&self, model: &ModelName, version: &Version, id: Uuid, published: bool) {
+        let record = ObjectKey::Uploads(model.clone(), version.clone(), id).to_string();
+        let left = async {
+            Ok(!published && self.has_files_of(model, version, id).await?
+                || self.has_uploads(model, version, &record).await?)
+        };
+        match left.await {
             Ok(true) => {}
             Ok(false) => {
                 if let Err(error) = self.client.delete_object(&self.bucket, &record).await {
                     tracing::debug!(%error, record, "cannot remove the record of uploads");
                 }
             }
-            Err(error) => tracing::debug!(%error, record, "cannot list unfinished uploads"),
+            Err(error) => {
+                let _: &Error = &error;
+                tracing::debug!(%error, record, "cannot list unfinished uploads");
+            }
         }
+    }
+
+    /// Returns true when something lies under a version that this push created.
+    async fn has_files_of(&self, model: &ModelName, version: &Version, id: Uuid) -> Result<bool> {
+        let objects = self.client.list_objects(&self.bucket, &version_prefix(model, version)).await?;
+        let (own, _) = self.divide_by_push(objects).await?;
+        Ok(own.iter().any(|(push, _)| *push == id))
     }
 
     /// Returns true when an upload that a record names is unfinished.

@@ -102,11 +102,15 @@ impl Backend {
         self.client().upload_file(&path, self.bucket(), key, &Default::default(), |_| {}).await.unwrap();
     }
 
-    /// Stores bytes under a key as a push does that dies before its manifest: with the mark that shows who created them.
+    /// Stores bytes under a key as a push does that failed before its manifest: with the mark that shows who created them,
+    /// and the record that shows that it failed.
     pub(crate) async fn put_own(&self, key: &str, bytes: &[u8]) {
         let path = self.file(&format!("put-{}", uuid::Uuid::new_v4()), bytes);
         let options = UploadOptions { metadata: mark(key), ..UploadOptions::default() };
         self.client().upload_file(&path, self.bucket(), key, &options, |_| {}).await.unwrap();
+        let id = options.metadata["modeldepot"].split(' ').next().unwrap();
+        let version = key.split('/').take(2).collect::<Vec<_>>().join("/").replacen("/v", "/", 1);
+        self.put(&format!(".depot/uploads/{version}/{id}.json"), b"{}").await;
     }
 
     pub(crate) async fn get(&self, key: &str) -> Vec<u8> {

@@ -102,6 +102,8 @@ contract![
     own::plain_verbs_leave_published_versions_alone,
     own::a_manifest_that_modeldepot_did_not_write_is_left,
     own::a_push_that_is_refused_leaves_no_parts,
+    own::a_version_that_lost_its_manifest_is_kept_and_named,
+    own::a_push_that_failed_is_known_by_its_record,
     own::unknown_models_are_not_in_order,
     own::missing_files_show_in_every_view,
     own::a_model_whose_versions_are_deleted_has_none,

@@ -180,7 +180,44 @@ pub(crate) async fn a_version_of_orphans_and_foreign_objects_loses_the_orphans(b
     assert_eq!((plan.abandoned[0].objects.len(), plan.foreign[0].objects[0].key.as_str()), (1, "m/v1/notes.onnx"));
     let collected = b.storage.gc(&plan).await.unwrap();
     assert_eq!((collected.objects, collected.bytes), (1, 19));
-    assert_eq!(b.keys().await, [".depot/spent/m/1.json", "m/v1/notes.onnx"]);
+    let mut left = b.keys().await;
+    left.retain(|key| !key.starts_with(".depot/uploads/"));
+    assert_eq!(left, [".depot/spent/m/1.json", "m/v1/notes.onnx"]);
+}
+
+/// Another tool removes the manifest alone: the weights are no orphans of a push that failed.
+pub(crate) async fn a_version_that_lost_its_manifest_is_kept_and_named(b: Backend) {
+    for at in ["1", "2"] {
+        publish(&b, at, "w.bin", b"weights").await.unwrap();
+    }
+    b.client().delete_object(b.bucket(), "m/v1/manifest.json").await.unwrap();
+    for model in [None, Some(model("m"))] {
+        let report = b.storage.fsck(model.as_ref(), false).await.unwrap();
+        assert!(matches!(report.faults[0].error, Error::ManifestMissing { .. }), "{:?}", report.faults);
+        assert_eq!((report.faults[0].error.kind(), report.versions), (ErrorKind::Corrupt, 2));
+    }
+    // Nor does a push of other bytes that fails change that.
+    let file = b.file("w.bin", b"other weights");
+    b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap_err();
+    let plan = b.storage.gc_plan(None, NOW).await.unwrap();
+    assert_eq!((plan.without_manifest.len(), plan.abandoned.len()), (1, 0), "{plan:?}");
+    collect(&b).await;
+    assert_eq!(b.get("m/v1/w.bin").await, b"weights");
+    // The same files again make it whole.
+    publish(&b, "1", "w.bin", b"weights").await.unwrap();
+    assert!(b.storage.fsck(None, false).await.unwrap().faults.is_empty());
+}
+
+/// A push that fails on its own does leave evidence, and its files go.
+pub(crate) async fn a_push_that_failed_is_known_by_its_record(b: Backend) {
+    let (a, z) = (b.file("f/a.bin", b"first"), b.file("f/z.bin", b"second"));
+    let request = push("m", Some("1"), &a, std::slice::from_ref(&z));
+    fs::write(&z, b"it has changed since").unwrap();
+    b.storage.upload_model(request, &Progress::none()).await.unwrap_err();
+    let stored = b.keys().await.contains(&"m/v1/a.bin".to_owned());
+    let plan = b.storage.gc_plan(None, NOW).await.unwrap();
+    assert_eq!((plan.without_manifest.len(), plan.abandoned.len()), (0, usize::from(stored)), "{plan:?}");
+    assert!(b.storage.fsck(None, false).await.unwrap().faults.is_empty());
 }
 
 pub(crate) async fn uploads_that_others_began_are_left_and_not_resumed(b: Backend) {

@@ -43,9 +43,11 @@ pub(crate) async fn what_a_dead_push_left_is_found_and_removed(b: Backend) {
 
     let collected = b.storage.gc(&plan).await.unwrap();
     assert_eq!((collected.objects, collected.uploads, collected.spared), (2, 1, 0));
-    // The record goes once nobody can be at work on what it names.
-    let left = [".depot/spent/m/2.json", ".depot/spent/other/1.json", record, "m/v1/m.bin", "m/v1/manifest.json"];
-    assert_eq!(b.keys().await, left);
+    // The records go once nobody can be at work on what they name.
+    let (records, left): (Vec<_>, Vec<_>) =
+        b.keys().await.into_iter().partition(|key| key.starts_with(".depot/uploads/"));
+    assert_eq!((records.len(), records.contains(&record.to_owned())), (3, true));
+    assert_eq!(left, [".depot/spent/m/2.json", ".depot/spent/other/1.json", "m/v1/m.bin", "m/v1/manifest.json"]);
     assert!(b.storage.gc_plan(None, NOW).await.unwrap().is_empty());
     assert_eq!(b.client().list_multipart_uploads(b.bucket(), "m/v3/m.bin").await.unwrap(), []);
     let late = b.storage.upload_model(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap_err();
