@@ -77,8 +77,8 @@ impl ModelStorage {
     pub(super) async fn settle_uploads(&self, model: &ModelName, version: &Version, id: Uuid, published: bool) {
         let record = ObjectKey::Uploads(model.clone(), version.clone(), id).to_string();
         let left = async {
-            Ok(!published && self.has_files_of(model, version, id).await?
-                || self.has_uploads(model, version, &record).await?)
+            let files = !published && self.has_files_of(model, version, id).await?;
+            Ok::<_, Error>(files || self.has_uploads(model, version, &record).await?)
         };
         match left.await {
             Ok(true) => {}
@@ -87,10 +87,7 @@ impl ModelStorage {
                     tracing::debug!(%error, record, "cannot remove the record of uploads");
                 }
             }
-            Err(error) => {
-                let _: &Error = &error;
-                tracing::debug!(%error, record, "cannot list unfinished uploads");
-            }
+            Err(error) => tracing::debug!(%error, record, "cannot look at what a push left"),
         }
     }
 
