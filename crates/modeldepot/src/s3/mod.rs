@@ -47,4 +47,4 @@ pub(crate) use parts::{files_at_once, part_size};
 pub(crate) use piece::Pieces;
 pub use probe::{Capabilities, ChecksumSupport, CopySupport};
 pub(crate) use seed::Seed;
-pub(crate) use upload::{Pending, Sent, Upload};
+pub(crate) use upload::{OwnUploads, Pending, Sent, Upload};

@@ -1,6 +1,6 @@
 //! Unfinished multipart uploads: bytes that nobody sees and everybody pays for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::create_multipart_upload::builders::CreateMultipartUploadFluentBuilder;
@@ -104,10 +104,16 @@ impl S3Client {
         }
     }
 
-    /// Returns the newest unfinished upload of a key, and aborts all others: nobody will finish them.
-    pub(super) async fn cut_off(&self, bucket: &BucketName, key: &str) -> Result<Option<CutOff>> {
+    /// Returns the newest unfinished upload of a key, and aborts all others: nobody will finish them. With `known` only
+    /// those count, and others are left.
+    pub(super) async fn cut_off(
+        &self,
+        bucket: &BucketName,
+        key: &str,
+        known: Option<&BTreeSet<String>>,
+    ) -> Result<Option<CutOff>> {
         let mut uploads = self.list_multipart_uploads(bucket, key).await?;
-        uploads.retain(|upload| upload.key == key);
+        uploads.retain(|upload| upload.key == key && known.is_none_or(|known| known.contains(&upload.upload_id)));
         uploads.sort_by_key(|upload| upload.begun);
         let Some(newest) = uploads.pop() else { return Ok(None) };
         for older in uploads {

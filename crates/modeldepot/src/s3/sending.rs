@@ -35,7 +35,8 @@ impl Upload {
         source: Source,
         on_bytes: &(impl Fn(u64) + Sync),
     ) -> Result<SentParts, Failure> {
-        let found = if self.options.resume { client.cut_off(&self.bucket, &self.key).await? } else { None };
+        let known = self.record.as_ref().map(|record| &record.known);
+        let found = if self.options.resume { client.cut_off(&self.bucket, &self.key, known).await? } else { None };
         let resumed = found.is_some();
         let (id, sums, there) = match found {
             Some(found) => (found.upload_id, found.sums, found.parts),
@@ -55,6 +56,13 @@ impl Upload {
                     Begun::Refused(error) => self.refused(client, sums, *error),
                     Begun::Unnamed(error) => Failure::Final(error),
                 })?;
+                // Before a part is sent: nothing else shows later whose the upload is.
+                if let Some(record) = &self.record
+                    && let Err(error) = (record.note)(id.clone()).await
+                {
+                    let _ = client.abort_multipart_upload(&self.bucket, &self.key, &id).await;
+                    return Err(error.into());
+                }
                 (id, sums, BTreeMap::new())
             }
         };

@@ -1,11 +1,14 @@
 //! From a file to an object: one read, digests from the same buffers that go on the wire.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::{ChecksumType, CompletedMultipartUpload};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+
+use futures_util::future::BoxFuture;
 
 use super::answer::{About, code, dislikes_checksums, is_not_understood, status};
 use super::client::{S3Client, UploadOptions, bare};
@@ -34,6 +37,21 @@ pub(crate) struct Sent {
     pub(crate) copied: u64,
 }
 
+/// Which uploads in parts are the caller's own.
+#[derive(Clone)]
+pub(crate) struct OwnUploads {
+    /// The server's names of those that were begun before.
+    pub(crate) known: BTreeSet<String>,
+    /// Keeps the name of one that was just begun.
+    pub(crate) note: Arc<dyn Fn(String) -> BoxFuture<'static, Result<()>> + Send + Sync>,
+}
+
+impl std::fmt::Debug for OwnUploads {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "OwnUploads({:?})", self.known)
+    }
+}
+
 /// A file to store.
 #[derive(Debug, Clone)]
 pub(crate) struct Upload {
@@ -45,6 +63,8 @@ pub(crate) struct Upload {
     pub(crate) options: UploadOptions,
     /// What parts may be copied from.
     pub(crate) earlier: Vec<Arc<Earlier>>,
+    /// Which uploads may be resumed; none leaves it to the key.
+    pub(crate) record: Option<OwnUploads>,
 }
 
 /// A file on its way: the parts of a large one are with the server, but nobody sees an object yet. A small one goes
@@ -102,7 +122,7 @@ impl S3Client {
         let (path, at) = (path.to_owned(), path.to_owned());
         let size = blocking(move || Ok(Source::open(&at)?.size)).await?;
         let (bucket, key, options) = (bucket.clone(), key.to_owned(), options.clone());
-        let upload = Upload { path, size, bucket, key, options, earlier: Vec::new() };
+        let upload = Upload { path, size, bucket, key, options, earlier: Vec::new(), record: None };
         let pending = self.begin_file(upload, on_bytes).await?;
         self.finish_file(pending, on_bytes).await
     }

@@ -212,7 +212,7 @@ impl DirectUpload {
         }
         self.claim.sends();
         let in_parts = offered.iter().filter(|file| file.size > 0).map(|file| file.path.to_string()).collect();
-        self.storage.announce_uploads(&model, &version, self.id, in_parts).await?;
+        let announced = self.storage.announce_uploads(&model, &version, self.id, in_parts, BTreeSet::new()).await?;
         for file in offered {
             let key = self.key(&file.path);
             let upload = match file.size {
@@ -220,6 +220,10 @@ impl DirectUpload {
                 _ => client.begin_parts(&bucket, &key, &mark(self.id, &key)).await?,
             };
             self.files.push((file.clone(), upload));
+        }
+        if let Some(announced) = announced {
+            let begun = self.files.iter().map(|(_, upload)| upload).filter(|upload| !upload.is_empty());
+            announced.note(begun.cloned().collect::<Vec<_>>()).await?;
         }
         Ok(())
     }

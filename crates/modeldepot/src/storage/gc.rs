@@ -15,6 +15,7 @@ use super::ModelStorage;
 use super::claim::STALE_AFTER;
 use super::decide;
 use super::tombstone::Tombstone;
+use super::uploads::Record;
 use crate::error::{Error, Result};
 use crate::key::{ObjectKey, claims_prefix, model_prefix, version_prefix};
 use crate::name::{ModelName, Version};
@@ -265,13 +266,14 @@ impl ModelStorage {
         if uploads.is_empty() {
             return Ok(kept);
         }
-        let mut announced = BTreeSet::new();
+        let mut announced = Vec::new();
         for record in records {
-            announced.extend(self.announced_uploads(&record.key).await?);
+            announced.push(self.announced_uploads(&record.key).await?);
         }
         let prefix = version_prefix(model, version);
         for upload in uploads {
-            if !upload.key.strip_prefix(&prefix).is_some_and(|path| announced.contains(path)) {
+            let named = |path| announced.iter().any(|record: &Record| record.names(path, &upload.upload_id));
+            if !upload.key.strip_prefix(&prefix).is_some_and(named) {
                 plan.foreign_uploads.push(upload);
             } else if alive || !old(upload.begun) {
                 plan.young += 1;

@@ -17,13 +17,14 @@ use super::earlier::EarlierFiles;
 use super::own::{Foreign, mark};
 use super::publish::{Published, Push, entry};
 use super::source::SourceFile;
+use super::uploads::Announced;
 use crate::error::{Error, Result};
 use crate::key::{ObjectKey, condemned_prefix, version_prefix};
 use crate::manifest::Manifest;
 use crate::name::{ArtifactPath, Version};
 use crate::progress::Event;
 use crate::progress::Progress;
-use crate::s3::{Created, ListedObject, Pending, Sent, Upload, UploadOptions, files_at_once, part_size};
+use crate::s3::{Created, ListedObject, OwnUploads, Pending, Sent, Upload, UploadOptions, files_at_once, part_size};
 
 /// How often the manifest is created anew, if the server answers that it cannot now and nothing was stored.
 const CREATES: u32 = 6;
@@ -90,7 +91,11 @@ impl Job<'_> {
         let push = self.push;
         self.progress.send(Event::Planned { files: push.source.files().len(), bytes: push.source.size() });
         let there: BTreeMap<&str, &ListedObject> = there.iter().map(|o| (&o.key[prefix.len()..], o)).collect();
-        let resumable = self.announce().await?;
+        let announced = self.announce().await?;
+        let own = match &announced {
+            Some(announced) => Some(announced.own().await),
+            None => None,
+        };
         let files = push.source.files();
         // What is there decides whether the push can end well at all, so it is looked at before anything is sent.
         let (known, new): (Vec<usize>, Vec<usize>) =
@@ -99,8 +104,8 @@ impl Job<'_> {
         for (group, there) in [(known, true), (new, false)] {
             // Boxed one by one as its turn comes: a future of each file at once would take kilobytes of each.
             let begin = stream::iter(group).map(|at| {
-                let (file, resumable) = (&files[at], resumable.contains(files[at].path.as_str()));
-                async move { Ok::<_, Error>((at, self.begin(file, there, resumable).await?)) }.boxed()
+                let own = own.clone();
+                async move { Ok::<_, Error>((at, self.begin(&files[at], there, own).await?)) }.boxed()
             });
             let mut begin = begin.buffer_unordered(files_at_once());
             while let Some((at, one)) = begin.try_next().await? {
@@ -113,23 +118,22 @@ impl Job<'_> {
         self.uploaded(prefix, &sent).await
     }
 
-    /// Records which files are uploaded in parts, and returns those whose unfinished uploads are this push's own: an
-    /// earlier run of it had recorded them.
-    async fn announce(&self) -> Result<BTreeSet<String>> {
+    /// Records which files are uploaded in parts, beside the uploads that an earlier run of this push had begun.
+    async fn announce(&self) -> Result<Option<Announced>> {
         let (storage, model, version) = (self.storage, &self.push.model, &self.version);
         let large = self.push.source.files().iter().filter(|file| file.size > part_size(file.size));
         let mut paths: BTreeSet<String> = large.map(|file| file.path.to_string()).collect();
         if paths.is_empty() {
-            return Ok(BTreeSet::new());
+            return Ok(None);
         }
-        let mut resumable = BTreeSet::new();
+        let mut uploads = BTreeSet::new();
         if self.resumed {
             let record = ObjectKey::Uploads(model.clone(), version.clone(), self.id).to_string();
-            resumable = storage.announced_uploads(&record).await?;
+            let earlier = storage.announced_uploads(&record).await?;
+            paths.extend(earlier.paths);
+            uploads = earlier.uploads;
         }
-        paths.extend(resumable.iter().cloned());
-        storage.announce_uploads(model, version, self.id, paths).await?;
-        Ok(resumable)
+        storage.announce_uploads(model, version, self.id, paths, uploads).await
     }
 
     /// Publishes what somebody has sent under this claim.
@@ -174,7 +178,7 @@ impl Job<'_> {
     }
 
     /// Sends what nobody sees of a file, or takes what is there.
-    async fn begin(&self, file: &SourceFile, there: bool, resumable: bool) -> Result<Begun> {
+    async fn begin(&self, file: &SourceFile, there: bool, own: Option<OwnUploads>) -> Result<Begun> {
         self.progress.send(Event::Begun { path: file.path.clone(), bytes: file.size });
         let key = self.key(&file.path);
         // Without conditions, what a dead push left is written again; what another tool stored never is.
@@ -184,7 +188,7 @@ impl Job<'_> {
         let options = UploadOptions {
             metadata: mark(self.id, &key),
             if_absent: self.conditions,
-            resume: resumable,
+            resume: own.as_ref().is_some_and(|own| !own.known.is_empty()),
             keep_parts: self.push.journal.is_some(),
             without_md5: !self.push.md5,
             ..UploadOptions::default()
@@ -196,6 +200,7 @@ impl Job<'_> {
             key,
             options,
             earlier: self.earlier.get(&file.path).cloned().unwrap_or_default(),
+            record: own,
         };
         let moved = |bytes| self.moved(&file.path, bytes);
         let begun = self.storage.client.begin_file(upload, &moved).await?;

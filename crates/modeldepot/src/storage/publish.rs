@@ -250,8 +250,17 @@ impl ModelStorage {
         let job =
             Job { storage: self, push, version, id, resumed, claim: &claim, progress, conditions, earlier: found };
         let wrote = AtomicBool::new(resumed);
+        let in_parts = push.source.files().iter().any(|file| file.size > part_size(file.size));
         let result = job.run(&wrote).await;
-        if wrote.load(Ordering::Relaxed) && push.source.files().iter().any(|file| file.size > part_size(file.size)) {
+        if let Err(error) = &result
+            && !error.may_pass()
+            && wrote.load(Ordering::Relaxed)
+            && in_parts
+            && let Err(error) = self.abort_uploads(model, &job.version, id).await
+        {
+            tracing::debug!(%error, %model, version = %job.version, "cannot abort the uploads of a push that failed");
+        }
+        if wrote.load(Ordering::Relaxed) && in_parts {
             self.settle_uploads(model, &job.version, id, result.is_ok()).await;
         }
         // The lease shows that the push did not end well. It goes, so that another may push, and this stays.

@@ -8,35 +8,81 @@
 //! A record is written before the first upload and removed when none is left. What a dead push left of both is for `gc`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::ModelStorage;
 use crate::error::{Error, Result};
 use crate::key::{ObjectKey, version_prefix};
 use crate::name::{ModelName, Version};
+use crate::s3::{OwnUploads, UnfinishedUpload};
 
 /// The largest record, in bytes. Uploads of paths beyond it cannot be collected.
 const LARGEST: usize = 4 * 1024 * 1024;
 
 /// What a record says.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Record {
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Record {
     /// The files that are uploaded in parts.
     #[serde(default)]
-    paths: BTreeSet<String>,
+    pub(super) paths: BTreeSet<String>,
+    /// The server's names of the uploads that were begun.
+    #[serde(default)]
+    pub(super) uploads: BTreeSet<String>,
+}
+
+impl Record {
+    pub(super) fn names(&self, path: &str, upload: &str) -> bool {
+        self.uploads.contains(upload) && self.paths.contains(path)
+    }
+}
+
+/// The record of a push that runs.
+#[derive(Debug, Clone)]
+pub(super) struct Announced {
+    storage: ModelStorage,
+    key: String,
+    record: Arc<Mutex<Record>>,
+}
+
+impl Announced {
+    /// Adds uploads that were begun, and returns when the record has them.
+    pub(super) async fn note(&self, begun: impl IntoIterator<Item = String>) -> Result<()> {
+        // Held until it is stored: an older record must not replace a newer one.
+        let mut record = self.record.lock().await;
+        record.uploads.extend(begun);
+        let body = serde_json::to_vec(&*record).unwrap_or_default();
+        self.storage.client.put_small(&self.storage.bucket, &self.key, body.into(), "application/json").await
+    }
+
+    /// Says which uploads are the push's own.
+    pub(super) async fn own(&self) -> OwnUploads {
+        let (known, this) = (self.record.lock().await.uploads.clone(), self.clone());
+        OwnUploads {
+            known,
+            note: Arc::new(move |id| {
+                let this = this.clone();
+                async move { this.note([id]).await }.boxed()
+            }),
+        }
+    }
 }
 
 impl ModelStorage {
-    /// Records which files a push is about to upload in parts. Does nothing when there are none.
+    /// Records which files a push is about to upload in parts, beside what an earlier run of it had begun. Does nothing when
+    /// there are none.
     pub(super) async fn announce_uploads(
         &self,
         model: &ModelName,
         version: &Version,
         id: Uuid,
         mut paths: BTreeSet<String>,
-    ) -> Result<()> {
+        uploads: BTreeSet<String>,
+    ) -> Result<Option<Announced>> {
         let mut size = 0;
         paths.retain(|path| {
             // A quote or backslash is two bytes in JSON.
@@ -44,21 +90,20 @@ impl ModelStorage {
             size < LARGEST
         });
         if paths.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
-        let record = Record { paths };
+        let record = Arc::new(Mutex::new(Record { paths, uploads }));
         let key = ObjectKey::Uploads(model.clone(), version.clone(), id).to_string();
-        let body = serde_json::to_vec(&record).unwrap_or_default();
-        self.client.put_small(&self.bucket, &key, body.into(), "application/json").await
+        let announced = Announced { storage: self.clone(), key, record };
+        announced.note([]).await?;
+        Ok(Some(announced))
     }
 
-    /// Returns the paths that a record names; none when it is missing or cannot be read.
-    pub(super) async fn announced_uploads(&self, record: &str) -> Result<BTreeSet<String>> {
-        match self.client.get_small(&self.bucket, record, LARGEST as u64).await {
-            Ok(json) => {
-                Ok(json.and_then(|json| serde_json::from_slice::<Record>(&json).ok()).unwrap_or_default().paths)
-            }
-            Err(Error::WrongSize { .. }) => Ok(BTreeSet::new()),
+    /// Returns what a record says; nothing when it is missing or cannot be read.
+    pub(super) async fn announced_uploads(&self, record: &str) -> Result<Record> {
+        match self.client.get_small(&self.bucket, record, 2 * LARGEST as u64).await {
+            Ok(json) => Ok(json.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default()),
+            Err(Error::WrongSize { .. }) => Ok(Record::default()),
             Err(error) => Err(error),
         }
     }
@@ -100,16 +145,31 @@ impl ModelStorage {
 
     /// Returns true when an upload that a record names is unfinished.
     pub(super) async fn has_uploads(&self, model: &ModelName, version: &Version, record: &str) -> Result<bool> {
+        Ok(!self.unfinished(model, version, record).await?.is_empty())
+    }
+
+    /// Aborts the unfinished uploads of a push that cannot succeed: nobody would resume them.
+    pub(super) async fn abort_uploads(&self, model: &ModelName, version: &Version, id: Uuid) -> Result<()> {
+        let record = ObjectKey::Uploads(model.clone(), version.clone(), id).to_string();
+        for upload in self.unfinished(model, version, &record).await? {
+            self.client.abort_multipart_upload(&self.bucket, &upload.key, &upload.upload_id).await?;
+        }
+        Ok(())
+    }
+
+    /// Returns the unfinished uploads that a record names.
+    async fn unfinished(&self, model: &ModelName, version: &Version, record: &str) -> Result<Vec<UnfinishedUpload>> {
         let prefix = version_prefix(model, version);
         // Of the whole bucket, as `gc` lists them: MinIO knows no prefix but a whole key.
         let mut unfinished = self.client.list_multipart_uploads(&self.bucket, "").await?;
         unfinished.retain(|upload| upload.key.starts_with(&prefix));
         if unfinished.is_empty() {
-            return Ok(false);
+            return Ok(unfinished);
         }
         let announced = self.announced_uploads(record).await?;
-        Ok(unfinished
-            .iter()
-            .any(|upload| upload.key.strip_prefix(&prefix).is_some_and(|path| announced.contains(path))))
+        unfinished.retain(|upload| {
+            upload.key.strip_prefix(&prefix).is_some_and(|path| announced.names(path, &upload.upload_id))
+        });
+        Ok(unfinished)
     }
 }
