@@ -29,10 +29,10 @@ pub(super) struct Tombstone {
 impl Tombstone {
     /// Adds an object of the version.
     pub(super) fn add(&mut self, prefix: &str, object: &ListedObject) {
-        if let Some(path) = object.key.strip_prefix(prefix) {
-            if let Some(identity) = identity(object) {
-                self.files.insert(path.to_owned(), identity);
-            }
+        if let Some(path) = object.key.strip_prefix(prefix)
+            && let Some(identity) = identity(object)
+        {
+            self.files.insert(path.to_owned(), identity);
         }
     }
 

@@ -475,7 +475,7 @@ async fn nothing_foreign_is_ever_removed() {
 /// Whoever pushes the same again is told that the version is there, and expects to fetch it.
 pub(crate) async fn a_push_over_a_damaged_version_says_so(b: Backend) {
     let (file, more) = (b.file("w.bin", b"weights"), b.file("h.json", b"{}"));
-    b.storage.upload_model(push("m", Some("1"), &file, &[more.clone()]), &Progress::none()).await.unwrap();
+    b.storage.upload_model(push("m", Some("1"), &file, std::slice::from_ref(&more)), &Progress::none()).await.unwrap();
     b.client().delete_object(b.bucket(), "m/v1/h.json").await.unwrap();
     let error = b.storage.upload_model(push("m", Some("1"), &file, &[more]), &Progress::none()).await.unwrap_err();
     assert!(matches!(error, modeldepot::Error::FileMissing { .. }), "{error:?}");
