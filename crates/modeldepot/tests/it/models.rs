@@ -151,10 +151,12 @@ pub(crate) async fn a_deleted_version_is_gone_and_its_name_spent(b: Backend) {
     assert_eq!(b.storage.list_model_versions(&name).await.unwrap().len(), 1);
     // A delete that was cut off is finished by the next one.
     b.storage.delete_model_version(&name, &version).await.unwrap();
-    assert_eq!(b.keys().await.len(), 3);
+    // The record of the push that failed is for `gc`.
+    let keys = || async { b.keys().await.into_iter().filter(|key| !key.contains("/uploads/")).count() };
+    assert_eq!(keys().await, 3);
     let unknown = b.storage.delete_model_version(&name, &"7".parse().unwrap()).await.unwrap_err();
     assert!(matches!(unknown, Error::VersionNotFound { .. }), "{unknown:?}");
-    assert_eq!(b.keys().await.len(), 3, "no tombstone for what never was");
+    assert_eq!(keys().await, 3, "no tombstone for what never was");
 }
 
 pub(crate) async fn every_damage_is_found_and_nothing_is_written(b: Backend) {
