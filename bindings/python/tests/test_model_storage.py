@@ -101,7 +101,7 @@ def test_what_has_no_digest_is_not_verified(storage: ModelStorage, tmp_path: Pat
         storage.client.upload_file(file, storage.bucket, f"m/v1/{key}", force=True)
     verified = storage.verify("m")
     assert (verified.intact, verified.unverified) == (False, ["m.onnx"])
-    with pytest.raises(modeldepot.UnverifiedError, match="no digest was published of `m.onnx`"):
+    with pytest.raises(modeldepot.UnverifiedError, match="without a published digest: `m.onnx`"):
         storage.download_model("m", require_digests=True)
     assert not Path("models").exists()
     assert Path(storage.download_model("m")).read_text() == "weights"

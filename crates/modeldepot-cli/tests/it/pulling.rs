@@ -138,8 +138,8 @@ fn what_has_no_digest_is_not_called_verified() {
     ------- stdout -------
     m/model.onnx
     ------- stderr -------
-    fetched, 2 files not verified m@1: 2 files, 10 B in [TIME] ([RATE])
-    no digest was published of `labels.txt`, `model.onnx`
+    fetched m@1: 2 files, 10 B in [TIME] ([RATE]); 2 files not verified
+    without a published digest: `labels.txt`, `model.onnx`
     [exit status: 0]
     ");
     insta::assert_snapshot!(env.run(["check", "m"]), @r"

@@ -190,7 +190,7 @@ fn a_version_that_lost_its_manifest_is_kept_and_named() {
     insta::assert_snapshot!(env.run(["fsck"]), @r"
     ------- stdout -------
     ✗ m@1: the manifest of `m@1` is missing from the bucket; files of it are there
-    1 version damaged of 1 version, 1 file
+    1 of 1 version damaged; 1 file
     ------- stderr -------
     error: 1 fault found
     hint: do not use what is damaged; publish it again under a new version, and `modeldepot rm` the old one

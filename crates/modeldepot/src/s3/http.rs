@@ -89,7 +89,7 @@ impl Http {
         };
         tracing::trace!(%method, path, query, ?took, status = answer.status().as_u16(), "request");
         let refused = !answer.status().is_success();
-        if !refused && is_a_page(&method, query, answer.headers().get("content-type")) {
+        if !refused && is_a_page(&method, answer.headers().get("content-type")) {
             return Err(ConnectorError::other(NotS3.into(), Some(ErrorKind::TransientError)));
         }
         let answer = answer.map(|body| Arriving::new(body, self.rate.clone(), &self.patience, refused));
@@ -113,14 +113,13 @@ impl Connector for Http {
 }
 
 /// Says that a server was silent.
-/// Returns true for a web page where S3 sends none, as a proxy or a login page answers: nothing was done then. An object may
-/// well be a page.
-fn is_a_page(method: &hyper::Method, query: &str, media_type: Option<&hyper::header::HeaderValue>) -> bool {
-    let about_objects = matches!(*method, hyper::Method::GET | hyper::Method::HEAD)
-        && !["list-type=", "uploads", "uploadId="].iter().any(|asked| query.contains(asked));
+/// Returns true for a web page in answer to what stores or deletes something, as a proxy or a login page sends it: nothing was
+/// done then. What only asks shows by itself that it is no answer, and an object may well be a page.
+fn is_a_page(method: &hyper::Method, media_type: Option<&hyper::header::HeaderValue>) -> bool {
+    let asks = matches!(*method, hyper::Method::GET | hyper::Method::HEAD);
     let page =
         media_type.and_then(|text| text.to_str().ok()).is_some_and(|text| text.trim_start().starts_with("text/html"));
-    page && !about_objects
+    page && !asks
 }
 
 #[derive(Debug, thiserror::Error)]
