@@ -22,10 +22,10 @@ pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String>
         Error::Depot(modeldepot::Error::InTheWay { obstacles, .. })
             if obstacles.iter().all(|one| one.what.yields()) =>
         {
-            Some("pull into another folder, or replace what is there with --force".to_owned())
+            Some("pull into another folder, or pass --force to replace these files".to_owned())
         }
         Error::Depot(modeldepot::Error::OtherModel { .. }) => {
-            Some("pull into another folder, or replace what is there with --force".to_owned())
+            Some("pull into another folder, or pass --force to replace these files".to_owned())
         }
         Error::Depot(error) => depot(error, settings),
         Error::Guarded(error) => {

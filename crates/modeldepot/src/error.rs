@@ -187,7 +187,7 @@ pub enum Error {
         path: ArtifactPath,
     },
     /// What lies where a version would be is not modeldepot's, its `manifest.json` included.
-    #[error("`{model}@{version}` is no version of modeldepot's: its `manifest.json` is another tool's")]
+    #[error("`{model}@{version}` was not published by modeldepot: its `manifest.json` belongs to another tool")]
     ForeignVersion {
         /// The model.
         model: ModelName,

@@ -80,7 +80,7 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
             format!("`modeldepot rm {model}@{version}` deletes the whole version")
         }
         Error::ManifestMissing { model, version } => {
-            format!("push the same files as `{model}@{version}` again: what is there is taken as it is")
+            format!("push the same files as `{model}@{version}` again; the files that are already stored are kept")
         }
         Error::OwnRecord { .. } => {
             "leave it where it is; `modeldepot gc` removes records that are of no use".to_owned()
@@ -91,7 +91,7 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
             "choose another --version, or leave it out; or push again when they are done".to_owned()
         }
         Error::InTheWay { .. } | Error::OtherModel { .. } => {
-            "pull into another folder, or move what is there away".to_owned()
+            "pull into another folder, or move these files away".to_owned()
         }
         Error::Unverified { .. } => "publish the model again to have a digest of every file".to_owned(),
         Error::FolderBusy { .. } => "try again when it is done".to_owned(),

@@ -204,7 +204,7 @@ fn a_link_in_the_folder_leads_nowhere() {
     insta::assert_snapshot!(env.run(["pull", "m"]), @r"
     ------- stderr -------
     error: cannot pull into `m`: `sub` is not a folder, as in the version
-    hint: pull into another folder, or move what is there away
+    hint: pull into another folder, or move these files away
     [exit status: 4]
     ");
     assert_eq!(tree(&env.path("elsewhere")), [""; 0]);

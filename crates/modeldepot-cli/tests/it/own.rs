@@ -122,7 +122,7 @@ fn a_manifest_that_modeldepot_did_not_write_is_left() {
     env.put("webapp/v1/icon.png", "icon");
     insta::assert_snapshot!(env.run(["rm", "webapp@1", "--yes"]), @r"
     ------- stderr -------
-    error: `webapp@1` is no version of modeldepot's: its `manifest.json` is another tool's
+    error: `webapp@1` was not published by modeldepot: its `manifest.json` belongs to another tool
     hint: nothing was deleted; `modeldepot s3 rm` deletes objects under `webapp/v1/` one by one
     [exit status: 4]
     ");

@@ -49,12 +49,12 @@ fn files_of_the_user_are_not_replaced() {
     insta::assert_snapshot!(env.run(["pull", "m", "out"]), @r"
     ------- stderr -------
     error: cannot pull into `out`: `pipe` is not a regular file; `train.py` is not from an earlier pull
-    hint: pull into another folder, or replace what is there with --force
+    hint: pull into another folder, or pass --force to replace these files
     [exit status: 4]
     ");
     insta::assert_snapshot!(env.run(["pull", "m", "out", "--json"]), @r#"
     ------- stderr -------
-    {"error":{"kind":"conflict","message":"cannot pull into `out`: `pipe` is not a regular file; `train.py` is not from an earlier pull","causes":[],"hint":"pull into another folder, or replace what is there with --force","exit":4}}
+    {"error":{"kind":"conflict","message":"cannot pull into `out`: `pipe` is not a regular file; `train.py` is not from an earlier pull","causes":[],"hint":"pull into another folder, or pass --force to replace these files","exit":4}}
     [exit status: 4]
     "#);
     assert_eq!(env.read("out/train.py"), b"mine");
@@ -72,7 +72,7 @@ fn files_of_the_user_are_not_replaced() {
     insta::assert_snapshot!(env.run(["pull", "m", "folder"]), @r"
     ------- stderr -------
     error: cannot pull into `folder`: `model.bin` is a folder, and a file in the version
-    hint: pull into another folder, or move what is there away
+    hint: pull into another folder, or move these files away
     [exit status: 4]
     ");
     // Many are not all named.
@@ -84,7 +84,7 @@ fn files_of_the_user_are_not_replaced() {
     insta::assert_snapshot!(env.run(["pull", "many", "here"]), @r"
     ------- stderr -------
     error: cannot pull into `here`: `0.bin`, `1.bin`, `2.bin`, `3.bin`, `4.bin`, and 4 more are not from an earlier pull
-    hint: pull into another folder, or replace what is there with --force
+    hint: pull into another folder, or pass --force to replace these files
     [exit status: 4]
     ");
 }
@@ -100,14 +100,14 @@ fn a_folder_holds_one_model() {
     insta::assert_snapshot!(env.run(["pull", "dogs", "out"]), @r"
     ------- stderr -------
     error: `out` holds the model `cats`, not `dogs`
-    hint: pull into another folder, or replace what is there with --force
+    hint: pull into another folder, or pass --force to replace these files
     [exit status: 4]
     ");
     env.write("other/manifest.json", "{}");
     insta::assert_snapshot!(env.run(["pull", "dogs", "other"]), @r"
     ------- stderr -------
     error: cannot pull into `other`: `manifest.json` was not written by modeldepot
-    hint: pull into another folder, or replace what is there with --force
+    hint: pull into another folder, or pass --force to replace these files
     [exit status: 4]
     ");
 }
