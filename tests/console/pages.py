@@ -95,7 +95,7 @@ def test_a_version_shows_all_there_is(at):
 def test_a_version_of_the_original_pipeline(at):
     page = at.page("/models/original_classifier/versions/20250901_090000")
     text = page.locator("main").inner_text()
-    assert "original" in text and "no checksum was published" in text and "700.0 kB" in text
+    assert "original" in text and "no published digest" in text and "700.0 kB" in text
     assert page.locator("figure.chart").count() == 2, "its curves are drawn"
 
 
@@ -190,4 +190,4 @@ def test_without_a_script(at):
     page.get_by_role("button", name="Make a link").click()
     assert "X-Amz-Signature" in page.locator("#shared-link").inner_text()
     page.get_by_role("button", name="Verify now").click()
-    page.locator(".notice", has_text="every byte as published").wait_for()
+    page.locator(".notice", has_text="every digest matches").wait_for()

@@ -225,7 +225,7 @@ impl Pending {
         }
         let source = self.upload.open().await?;
         let counted = |bytes| self.report(bytes, on_bytes);
-        self.parts = Some(self.upload.send_parts(client, source, &counted).await?);
+        self.parts = Some(Box::pin(self.upload.send_parts(client, source, &counted)).await?);
         Ok(())
     }
 

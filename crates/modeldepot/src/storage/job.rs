@@ -77,7 +77,7 @@ impl Job<'_> {
         }
         self.claim.sends();
         wrote.store(true, Ordering::Relaxed);
-        let uploaded = self.upload(&there, &prefix).await?;
+        let uploaded = Box::pin(self.upload(&there, &prefix)).await?;
         self.publish(uploaded).await
     }
 

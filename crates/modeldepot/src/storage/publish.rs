@@ -112,7 +112,8 @@ impl ModelStorage {
     /// error no version is visible that was not before, unless the error is of a reply that was lost.
     pub async fn upload_model(&self, push: Push, progress: &Progress) -> Result<Published> {
         self.check_push(&push)?;
-        let mut published = self.push_checked(&push, progress).await?;
+        // On the heap, as the large steps below: together they do not fit the stack of a test's or a worker's thread.
+        let mut published = Box::pin(self.push_checked(&push, progress)).await?;
         published.left_out = push.source.left_out().to_vec();
         published.unmatched = push.source.unmatched().to_vec();
         Ok(published)
@@ -155,7 +156,7 @@ impl ModelStorage {
                 }
             }
             let attempt = Attempt { push, begun_at, version, id, resumed, conditions, progress };
-            let result = self.attempt(attempt, &mut earlier).await;
+            let result = Box::pin(self.attempt(attempt, &mut earlier)).await;
             match result {
                 // The second is another's. A later one may be free; contenders spread over the next ones by rank.
                 Err(error) if push.version.is_none() && is_taken(&error) => {
@@ -228,7 +229,7 @@ impl ModelStorage {
         };
         // What earlier versions have is looked for meanwhile, once for all attempts.
         let known = earlier.take();
-        let (claimed, found) = tokio::join!(self.claim(model, &version, &claimant), async {
+        let (claimed, found) = tokio::join!(Box::pin(self.claim(model, &version, &claimant)), async {
             match known {
                 Some(found) => found,
                 None => self.earlier_files(push, &version).await,
@@ -251,7 +252,7 @@ impl ModelStorage {
             Job { storage: self, push, version, id, resumed, claim: &claim, progress, conditions, earlier: found };
         let wrote = AtomicBool::new(resumed);
         let in_parts = push.source.files().iter().any(|file| file.size > part_size(file.size));
-        let result = job.run(&wrote).await;
+        let result = Box::pin(job.run(&wrote)).await;
         if let Err(error) = &result
             && !error.may_pass()
             && wrote.load(Ordering::Relaxed)

@@ -119,7 +119,7 @@ impl ModelStorage {
         found.whole()?;
         progress.send(Event::Planned { files: found.files.len(), bytes: found.size() });
         let found = Arc::new(found);
-        let survey = self.survey(&found, pull).await?;
+        let survey = Box::pin(self.survey(&found, pull)).await?;
         for file in found.files.iter().filter(|file| survey.keeps(&file.path)) {
             progress.send(Event::Begun { path: file.path.clone(), bytes: file.size });
             progress.send(Event::Moved { path: file.path.clone(), bytes: file.size });
@@ -153,7 +153,8 @@ impl ModelStorage {
             Ok((folder, staging))
         })
         .await?;
-        let files = match self.fetch_files(&found, &folder, &staging, &plan, pull, progress).await {
+        let fetch = Box::pin(self.fetch_files(&found, &folder, &staging, &plan, pull, progress));
+        let files = match fetch.await {
             Ok(files) => files,
             Err(error) => {
                 // Whoever was about to put a file there when all was given up may still be at it, and takes it away.
