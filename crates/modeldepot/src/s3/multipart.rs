@@ -158,7 +158,12 @@ impl S3Client {
         loop {
             let list = || self.sdk.small.list_multipart_uploads().bucket(bucket.as_str()).prefix(prefix);
             let page = self.asked(|| list().set_key_marker(key.clone()).set_upload_id_marker(id.clone()).send()).await;
-            let page = page.map_err(|error| self.failed(About::bucket("list unfinished uploads in", bucket), error))?;
+            let page = match page {
+                Ok(page) => page,
+                // `rclone serve s3` says so of a bucket in which no upload was ever begun.
+                Err(error) if code(&error) == Some("NoSuchUpload") => return Ok(uploads),
+                Err(error) => return Err(self.failed(About::bucket("list unfinished uploads in", bucket), error)),
+            };
             for upload in page.uploads() {
                 uploads.push(UnfinishedUpload {
                     key: upload.key().unwrap_or_default().to_owned(),
