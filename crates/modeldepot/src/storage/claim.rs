@@ -252,7 +252,7 @@ impl ModelStorage {
             }
             pause(began).await;
             if renewed.elapsed() > RENEWED_EVERY {
-                tracing::info!(lease = lease.key, "waiting for other pushers of the version to withdraw");
+                tracing::warn!(lease = lease.key, "waiting for another push of this version, which may have died");
                 lease.put().await?;
                 renewed = Instant::now();
             }

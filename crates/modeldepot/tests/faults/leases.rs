@@ -48,7 +48,9 @@ async fn a_lease_whose_answer_is_lost() {
 async fn a_push_that_is_dropped_while_it_takes_its_lease() {
     for (held_up, conditions) in [(PUT, true), (LISTING, true), (PUT, false), (LISTING, false)] {
         for after in [20, 80, 200] {
-            let slow = Faults::new(1).with(Fault::Delay, 1.0).only(held_up).longest_delay(Duration::from_secs(1));
+            // Long, so that the push is held up there also on a busy machine. A listing that is dropped is not waited for.
+            let longest = Duration::from_secs(if held_up == PUT { 3 } else { 20 });
+            let slow = Faults::new(1).with(Fault::Delay, 1.0).only(held_up).longest_delay(longest);
             let (world, storage) = failing_at(slow, !conditions).await;
             let wish = Wish { model: "m", version: Some("1".to_owned()), content: 0, second: 0, machine: 0 };
             let request = modeldepot::Push { journal: None, ..wish.request(&world) };
