@@ -36,7 +36,8 @@ pub(crate) async fn gc_leaves_what_it_did_not_make(b: Backend) {
     assert!(plan.is_empty(), "{plan:?}");
     let foreign: Vec<_> =
         plan.foreign.iter().map(|f| format!("{}@{} {}", f.model, f.version, f.objects.len())).collect();
-    assert_eq!(foreign, ["resnet@1 1"]);
+    // The marker of an empty folder is a file to a server that keeps files.
+    assert!(foreign[0] == "resnet@1 1" && (foreign.len() == 1 || foreign[1..] == ["resnet@2 1"]), "{foreign:?}");
     let collected = b.storage.gc(&plan).await.unwrap();
     assert_eq!((collected.objects, b.keys().await), (0, before), "no tombstone, no lock, nothing removed");
     // The name is not retired: the same bytes can still be published under it.
