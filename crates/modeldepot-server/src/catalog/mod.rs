@@ -212,7 +212,7 @@ impl Catalog {
         // The files of a version that the original wrote are what lies there.
         let same = |last: &Arc<Document>| last.etag == etag && last.found.manifest.files.is_some();
         if let Some(last) = last.filter(|last| !spent && !etag.is_empty() && same(last)) {
-            // Files may have been lost since. A listing of many is left to whoever reads the version anew.
+            // Files may have been lost since then. Reading the version again shows that; listing every version here would cost too much.
             if last.found.files.len() > RELISTED {
                 return Ok(last);
             }

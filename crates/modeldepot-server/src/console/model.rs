@@ -114,7 +114,7 @@ pub(super) async fn chart_file(State(app): State<App>, Path(model): Path<String>
 async fn rows(app: &App, model: &ModelName, versions: &[VersionSummary]) -> Result<Vec<Row>> {
     let facts = app.catalog.facts(model, versions).await?;
     let row = |(summary, facts): (&VersionSummary, &Arc<Facts>)| {
-        // The manifests were read for the metadata, and are held against the listing at no extra cost.
+        // The manifests were read for the metadata, so comparing them with the listing costs nothing more.
         let damaged = app.storage.is_known_damaged(model, summary);
         Row::new(&VersionSummary { damaged, ..summary.clone() }, Some(facts))
     };

@@ -24,7 +24,7 @@ pub(super) fn change() -> io::Result<()> {
     }
 }
 
-/// Lets names in another case lead to what is there, or not.
+/// Sets whether names that differ only in case refer to the same file.
 #[cfg(unix)]
 pub(crate) fn fold(folds: bool) {
     FOLDS.set(folds);

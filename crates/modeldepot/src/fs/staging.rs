@@ -342,7 +342,7 @@ mod tests {
         assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0);
     }
 
-    /// Whoever may write to the folder that a version is pulled into waits there for the pull.
+    /// Another user who may write to the target folder has prepared it before the pull.
     #[test]
     fn what_others_put_there_is_left_alone() {
         type Trap = (&'static str, fn(&Path));

@@ -21,7 +21,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// large enough to cost nothing.
 const SLICE: usize = 256 * 1024;
 
-/// What a connection took of a request, for whoever watches it.
+/// How much of a request a connection has taken, for the time-outs.
 #[derive(Debug, Clone)]
 pub(super) struct Activity(Arc<Taken>);
 

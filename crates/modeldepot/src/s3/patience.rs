@@ -22,7 +22,7 @@ pub(super) struct Patience {
     pub(super) standstill: Duration,
     /// Fewer bytes in so long are a standstill too: a server that sends one byte a second is never done.
     pub(super) slowest: (u64, Duration),
-    /// The most bytes of an answer; none where whoever asked counts them.
+    /// The most bytes of an answer; none where the caller counts them.
     pub(super) most: Option<u64>,
     /// The most bytes of a refusal. What comes after is not read.
     pub(super) refusal: u64,

@@ -74,7 +74,7 @@ impl Retry {
         Retry { attempts, unreached, idle, failures: 0, waited: Duration::ZERO, moved: 0 }
     }
 
-    /// For a small request: whoever waits for it waits in front of a screen.
+    /// For a small request, which somebody at a screen is waiting for.
     pub(super) fn small(timeouts: &Timeouts) -> Self {
         Self::new(8, 5, timeouts.answer * 3 / 2)
     }

@@ -354,7 +354,7 @@ impl ModelStorage {
         let mut found = Description { manifest, files: Vec::new(), damaged: Vec::new(), listed: true, record };
         match objects {
             Ok(objects) => found.hold_against(&prefix, objects),
-            // Whoever may read a version that is named need not be allowed to list, if its manifest lists the files.
+            // A policy may allow reading and not listing. That is enough if the manifest lists the files.
             Err(Error::Denied { .. }) if found.manifest.files.is_some() => {
                 found.hold_against(&prefix, Vec::new());
                 found.damaged.clear();

@@ -313,7 +313,7 @@ impl ModelStorage {
         }
         let (foreign, whole) = self.look_beside(&theirs).await?;
         self.not_being_removed(&theirs.model_name, &theirs.version).await?;
-        // Whoever is told that the version is there expects to fetch it.
+        // A push that reports success for a version promises that it can be fetched.
         whole?;
         let kept = theirs.size().unwrap_or_default();
         Ok(Published { foreign, ..Published::of(theirs, true, kept, 0) })

@@ -473,7 +473,7 @@ async fn nothing_foreign_is_ever_removed() {
     }
 }
 
-/// Whoever pushes the same again is told that the version is there, and expects to fetch it.
+/// A repeated push that reports success promises that the version can be fetched.
 pub(crate) async fn a_push_over_a_damaged_version_says_so(b: Backend) {
     let (file, more) = (b.file("w.bin", b"weights"), b.file("h.json", b"{}"));
     b.storage.upload_model(push("m", Some("1"), &file, std::slice::from_ref(&more)), &Progress::none()).await.unwrap();
