@@ -73,7 +73,7 @@ fn lines(plan: &GcPlan, now: OffsetDateTime) -> Vec<String> {
         "version",
     );
     let foreign = plan.foreign_uploads.iter().map(upload);
-    section(&mut lines, "uploads that modeldepot did not begin: never touched", foreign, "upload");
+    section(&mut lines, "uploads that nothing shows to be modeldepot's: never touched", foreign, "upload");
     section(&mut lines, "not made by modeldepot: never touched", plan.unknown.iter().map(|key| clean(key)), "key");
     if plan.young > 0 {
         let what = plural(plan.young, "object or upload").replace("object or uploads", "objects or uploads");
