@@ -29,7 +29,7 @@ mod state;
 mod steady;
 mod uploads;
 
-pub use auth::{Scope, Token, Tokens, TokensError};
+pub use auth::{Grant, Grants, GrantsError, ModelPattern, Scope, Token, Tokens, TokensError};
 pub use doctor::{Check, Doctor, Outcome};
 pub use error::Error;
 pub use server::{Config, Patience, Redirect, Server};

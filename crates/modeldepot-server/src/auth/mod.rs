@@ -7,6 +7,7 @@
 //! a session carries the session's CSRF token: in the header `x-csrf-token`, which those three look for, or in a field
 //! of a form, for which there is [`Unproven`].
 
+mod grants;
 mod sessions;
 mod tokens;
 
@@ -24,7 +25,8 @@ use self::sessions::Sessions;
 use crate::problem::{Problem, Result};
 use crate::state::App;
 
-pub use self::tokens::{Scope, Token, Tokens, TokensError};
+pub use self::grants::{Grant, Grants, GrantsError, ModelPattern, Scope};
+pub use self::tokens::{Token, Tokens, TokensError};
 
 /// The name of the cookie.
 const COOKIE: &str = "modeldepot_session";

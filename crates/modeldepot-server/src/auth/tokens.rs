@@ -3,15 +3,15 @@
 //!
 //! A token is 256 random bits, so a fast hash keeps it: there is nothing to guess.
 
-use std::fmt;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use modeldepot::ErrorKind;
+
+use super::grants::Scope;
 
 /// What every token begins with, so that one that leaked is recognised as what it is.
 const PREFIX: &str = "mdt_";
@@ -21,47 +21,6 @@ const HEADER: &str = "# modeldepot tokens: NAME SCOPE BLAKE3-OF-TOKEN, one a lin
 
 /// No file of tokens is larger.
 const LARGEST: u64 = 1024 * 1024;
-
-/// What a caller may do. Each scope holds those before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Scope {
-    /// See and fetch.
-    Read,
-    /// Publish too.
-    Publish,
-    /// Delete too.
-    Delete,
-}
-
-impl Scope {
-    /// Returns the scope as it is written.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Scope::Read => "read",
-            Scope::Publish => "publish",
-            Scope::Delete => "delete",
-        }
-    }
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Scope {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Scope, String> {
-        match text {
-            "read" => Ok(Scope::Read),
-            "publish" => Ok(Scope::Publish),
-            "delete" => Ok(Scope::Delete),
-            _ => Err("use `read`, `publish` or `delete`".to_owned()),
-        }
-    }
-}
 
 /// Why a file of tokens cannot be used.
 #[derive(Debug, thiserror::Error)]
