@@ -3,9 +3,9 @@
 //! Without a file of tokens everybody may do everything, and the service listens on loopback only. With one, a program
 //! sends `Authorization: Bearer TOKEN`, and a browser the cookie of a session that it got for a token.
 //!
-//! Handlers take [`Reader`], [`Publisher`] or [`Deleter`]; having one is the proof. What a browser asks to be done under
-//! a session carries the session's CSRF token: in the header `x-csrf-token`, which those three look for, or in a field
-//! of a form, for which there is [`Unproven`].
+//! The table of routes says which scope each needs, and `access` enforces it, together with the CSRF token that what a
+//! browser asks to be done under a session must carry. Handlers take [`Reader`], [`Publisher`] or [`Deleter`] as well:
+//! having one is the proof that they were called by way of the table.
 
 mod grants;
 mod sessions;
@@ -67,6 +67,14 @@ pub(crate) struct Caller {
     pub(crate) csrf: String,
     /// Whether what is asked to be done must carry it: a browser sends cookies unasked.
     browser: bool,
+}
+
+impl Caller {
+    /// Returns true unless this is a browser, which sends cookies unasked, and the token is not that of its pages.
+    pub(crate) fn is_own_page(&self, csrf: &str) -> bool {
+        // Hashes are compared, so that the time says nothing of how much of it is right.
+        !self.browser || blake3::hash(csrf.as_bytes()) == blake3::hash(self.csrf.as_bytes())
+    }
 }
 
 impl Gate {
@@ -154,8 +162,8 @@ impl Gate {
     }
 
     /// Returns the caller if they may do this.
-    fn allow(&self, caller: Caller, scope: Scope) -> Result<Caller> {
-        if self.read_only && scope > Scope::Read {
+    pub(crate) fn allow(&self, caller: Caller, scope: Scope) -> Result<Caller> {
+        if self.read_only && scope > Scope::Share {
             return Err(Problem::new(ErrorKind::Denied, "this service is read-only")
                 .hint("it was started with `--read-only`; use another, or the command"));
         }
@@ -195,7 +203,8 @@ fn internal(detail: &str) -> Problem {
     Problem::new(ErrorKind::Internal, detail)
 }
 
-fn csrf_missing() -> Problem {
+/// The problem of a request that may come from a page of another site.
+pub(crate) fn csrf_missing() -> Problem {
     Problem::new(ErrorKind::Denied, "this request does not come from a page of this service")
         .hint("load the page again, and send its form from there")
 }
@@ -222,7 +231,7 @@ impl Right for ToDelete {
     const SCOPE: Scope = Scope::Delete;
 }
 
-/// A caller who has a right, and whose request is their own.
+/// A caller who has a right.
 pub(crate) struct Allowed<R: Right>(pub(crate) Caller, PhantomData<R>);
 
 /// A caller who may see and fetch.
@@ -232,38 +241,14 @@ pub(crate) type Publisher = Allowed<ToPublish>;
 /// A caller who may delete.
 pub(crate) type Deleter = Allowed<ToDelete>;
 
-/// A caller who has a right, whose form is still to show that it is of a page of ours.
-pub(crate) struct Unproven<R: Right>(Caller, PhantomData<R>);
-
-impl<R: Right> Unproven<R> {
-    /// Takes the CSRF token that came in the form.
-    pub(crate) fn prove(self, csrf: &str) -> Result<Allowed<R>> {
-        match self.0.browser && blake3::hash(csrf.as_bytes()) != blake3::hash(self.0.csrf.as_bytes()) {
-            true => Err(csrf_missing()),
-            false => Ok(Allowed(self.0, PhantomData)),
-        }
-    }
-}
-
-impl<R: Right> FromRequestParts<App> for Unproven<R> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let gate = &app.service.gate;
-        Ok(Unproven(gate.allow(gate.caller(&parts.headers)?, R::SCOPE)?, PhantomData))
-    }
-}
-
 impl<R: Right + Send> FromRequestParts<App> for Allowed<R> {
     type Rejection = Problem;
 
+    /// Takes the caller that the route's line of the table admitted. Without one the route is none of the table's, and
+    /// nobody may call it.
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let unproven = Unproven::<R>::from_request_parts(parts, app).await?;
-        // What only reads may be asked for by a link.
-        if R::SCOPE == Scope::Read && (parts.method.is_safe()) {
-            return Ok(Allowed(unproven.0, PhantomData));
-        }
-        let csrf = parts.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        unproven.prove(csrf)
+        let caller = parts.extensions.get::<Caller>().cloned();
+        let caller = caller.ok_or_else(|| internal("this route does not say who may call it"))?;
+        Ok(Allowed(app.service.gate.allow(caller, R::SCOPE)?, PhantomData))
     }
 }
