@@ -29,7 +29,9 @@ mod state;
 mod steady;
 mod uploads;
 
-pub use auth::{Grant, Grants, GrantsError, ModelPattern, Scope, Token, Tokens, TokensError};
+pub use auth::{
+    Grant, Grants, GrantsError, ModelPattern, Scope, Token, Tokens, TokensError, last_used, warning as tokens_warning,
+};
 pub use doctor::{Check, Doctor, Outcome};
 pub use error::Error;
 pub use server::{Config, Patience, Redirect, Server};

@@ -23,7 +23,7 @@ use tokio::time::{sleep, timeout};
 use tower::ServiceExt as _;
 use url::Url;
 
-use crate::auth::Gate;
+use crate::auth::{Gate, Used};
 use crate::catalog::Catalog;
 use crate::doctor::Doctor;
 use crate::error::Error;
@@ -126,6 +126,8 @@ pub struct Server {
     task: JoinHandle<()>,
     /// Ends uploads that were abandoned.
     sweep: JoinHandle<()>,
+    /// When tokens were last used, and what writes it down.
+    used: (Arc<Used>, JoinHandle<()>),
     uploads: Arc<Uploads>,
 }
 
@@ -154,6 +156,7 @@ impl Server {
         let address = listener.local_addr().map_err(bind)?;
         let storage = ModelStorage::open(&settings).await?;
         let uploads: Arc<Uploads> = Arc::default();
+        let used = Arc::clone(&gate.used);
         let service = Service {
             gate,
             guard: Guard::new(!closed, public_url, rate, patience.body),
@@ -168,9 +171,10 @@ impl Server {
         let app = App { catalog: Catalog::new(storage.clone()), storage, service: Arc::new(service) };
         let (stop, stopped) = oneshot::channel();
         let sweep = tokio::spawn(Arc::clone(&uploads).sweep());
+        let keep = tokio::spawn(Arc::clone(&used).keep());
         let task = tokio::spawn(accept(listener, routes::router(app), patience, stopped));
         tracing::info!(%address, "serving");
-        Ok(Server { address, stop: Some(stop), task, sweep, uploads })
+        Ok(Server { address, stop: Some(stop), task, sweep, used: (used, keep), uploads })
     }
 
     /// Returns the address it listens on, with the port that the system chose.
@@ -198,6 +202,7 @@ impl Server {
         let _ = (&mut self.task).await;
         // This service alone could complete them.
         let _ = timeout(STOP_PATIENCE, self.uploads.end()).await;
+        let _ = timeout(STOP_PATIENCE, self.used.0.write()).await;
     }
 }
 
@@ -205,6 +210,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.task.abort();
         self.sweep.abort();
+        self.used.1.abort();
     }
 }
 
