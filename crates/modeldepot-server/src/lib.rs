@@ -8,6 +8,7 @@
 //! - `catalog`: the models and versions, read through a small cache that is validated against the bucket.
 //! - `routes`: the REST API, one file a resource.
 //! - `problem`: what is said of a failure.
+//! - `remote`: the address of the client, also behind a proxy.
 //! - `auth`: who asks, and what they may. `guard`: what every request passes. `steady`: what must keep moving.
 //! - `jobs`: verifications. `uploads`: what is on its way to be published; `staging`: files that pass through.
 //! - `doctor`: what whoever starts the service can try of its surroundings, for the page on health.
@@ -22,6 +23,7 @@ mod guard;
 mod jobs;
 mod metrics;
 mod problem;
+mod remote;
 mod routes;
 mod server;
 mod staging;

@@ -16,6 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use modeldepot::{ModelStorage, Settings};
+use modeldepot_listen::Network;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
@@ -30,6 +31,7 @@ use crate::error::Error;
 use crate::guard::{Guard, network};
 use crate::jobs::Jobs;
 use crate::metrics::Metrics;
+use crate::remote::Proxies;
 use crate::routes;
 use crate::state::{App, Service};
 use crate::steady::Steady;
@@ -66,6 +68,8 @@ pub struct Config {
     pub staging: PathBuf,
     /// Requests a second that each client may send. None is no limit.
     pub rate: Option<NonZeroU32>,
+    /// The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    pub trusted_proxies: Vec<Network>,
     /// Tries what the service stands on, for the page on health.
     pub doctor: Option<Doctor>,
     /// How long clients are waited for.
@@ -101,6 +105,7 @@ impl Config {
             public_url: None,
             staging: std::env::temp_dir(),
             rate: None,
+            trusted_proxies: Vec::new(),
             doctor: None,
             patience: Patience::default(),
         }
@@ -143,8 +148,8 @@ impl Server {
     /// # Errors
     /// [`Error`], when it cannot be started like this.
     pub async fn start(config: Config) -> Result<Server, Error> {
-        let Config { listen, settings, tokens, read_only, redirect, public_url, staging, rate, doctor, patience } =
-            config;
+        let Config { listen, settings, tokens, read_only, redirect, public_url, staging, rate, .. } = config;
+        let Config { trusted_proxies, doctor, patience, .. } = config;
         let closed = tokens.is_some();
         if !listen.ip().is_loopback() && !closed {
             return Err(Error::Open { address: listen });
@@ -160,6 +165,7 @@ impl Server {
         let service = Service {
             gate,
             guard: Guard::new(!closed, public_url, rate, patience.body),
+            proxies: Proxies::new(trusted_proxies),
             jobs: Jobs::default(),
             uploads: Arc::clone(&uploads),
             metrics: Metrics::new(),

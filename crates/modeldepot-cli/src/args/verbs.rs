@@ -52,6 +52,9 @@ pub(crate) struct ServiceArgs {
     /// Answer so many requests a second of each client; 0 is no limit [default: none here, 200 beyond this machine]
     #[arg(long, value_name = "NUMBER", help_heading = "Service")]
     pub(crate) rate: Option<u32>,
+    /// Believe the X-Forwarded-For and X-Forwarded-Proto of this proxy: an address or a network (repeatable)
+    #[arg(long, value_name = "ADDRESS[/BITS]", help_heading = "Service")]
+    pub(crate) trusted_proxy: Vec<modeldepot_listen::Network>,
 }
 
 /// When clients are sent to the S3 endpoint for files.
