@@ -2,7 +2,7 @@
 //! route of a model, or of a bucket, is guarded by its path.
 
 use axum::RequestPartsExt as _;
-use axum::extract::{MatchedPath, RawPathParams};
+use axum::extract::RawPathParams;
 use axum::http::request::Parts;
 use modeldepot::ModelName;
 
@@ -24,15 +24,14 @@ pub(crate) enum About {
 
 impl About {
     /// Returns what the path of a request says.
-    pub(crate) async fn of(parts: &mut Parts) -> About {
-        let route = parts.extensions.get::<MatchedPath>().map(|route| route.as_str().to_owned()).unwrap_or_default();
+    pub(crate) async fn of(parts: &mut Parts, route: &str) -> About {
         let params = parts.extract::<RawPathParams>().await.ok();
         let param = |name: &str| params.as_ref()?.iter().find(|(known, _)| *known == name).map(|(_, value)| value);
         if let Some(model) = param("model") {
             // What is no name is refused by whoever reads it.
             return model.parse().map_or(About::Several, About::Model);
         }
-        match param("bucket").is_some() || WHOLE.contains(&route.as_str()) {
+        match param("bucket").is_some() || WHOLE.contains(&route) {
             true => About::Whole,
             false => About::Several,
         }

@@ -3,10 +3,10 @@
 //! Without a file of tokens everybody may do everything, and the service listens on loopback only. With one, a program
 //! sends `Authorization: Bearer TOKEN`, and a browser the cookie of a session that it got for a token.
 //!
-//! Handlers take [`Reader`], [`Sharer`], [`Publisher`] or [`Deleter`]; having one is the proof that the caller has a grant
-//! for the model, or the bucket, of the request's path. Where the path names none, handlers ask [`Caller::may`]. What a
-//! browser asks to be done under a session carries the session's CSRF token: in the header `x-csrf-token`, which those
-//! look for, or in a field of a form, for which there is [`Unproven`].
+//! The table of routes says which scope each needs, and `access` enforces it, for the model or the bucket of the request's
+//! path, together with the CSRF token that what a browser asks to be done under a session must carry. Handlers take
+//! [`Reader`], [`Publisher`] or [`Deleter`] as well: having one is the proof that they were called by way of the table.
+//! Where the path names no model, they ask [`Caller::may`].
 
 mod about;
 mod file;
@@ -120,6 +120,12 @@ impl Caller {
     /// Returns how long a link may live that is made for them: not beyond their token.
     pub(crate) fn life(&self, asked: Duration) -> Duration {
         life(self.until, asked)
+    }
+
+    /// Returns true unless this is a browser, which sends cookies unasked, and the token is not that of its pages.
+    pub(crate) fn is_own_page(&self, csrf: &str) -> bool {
+        // Hashes are compared, so that the time says nothing of how much of it is right.
+        !self.browser || blake3::hash(csrf.as_bytes()) == blake3::hash(self.csrf.as_bytes())
     }
 }
 
@@ -286,7 +292,8 @@ fn internal(detail: &str) -> Problem {
     Problem::new(ErrorKind::Internal, detail)
 }
 
-fn csrf_missing() -> Problem {
+/// The problem of a request that may come from a page of another site.
+pub(crate) fn csrf_missing() -> Problem {
     Problem::new(ErrorKind::Denied, "this request does not come from a page of this service")
         .hint("load the page again, and send its form from there")
 }
@@ -318,7 +325,7 @@ impl Right for ToDelete {
     const SCOPE: Scope = Scope::Delete;
 }
 
-/// A caller who has a right, and whose request is their own.
+/// A caller who has a right.
 pub(crate) struct Allowed<R: Right>(pub(crate) Caller, PhantomData<R>);
 
 /// A caller who may see and fetch.
@@ -331,39 +338,15 @@ pub(crate) type Publisher = Allowed<ToPublish>;
 /// A caller who may delete.
 pub(crate) type Deleter = Allowed<ToDelete>;
 
-/// A caller who has a right, whose form is still to show that it is of a page of ours.
-pub(crate) struct Unproven<R: Right>(Caller, PhantomData<R>);
-
-impl<R: Right> Unproven<R> {
-    /// Takes the CSRF token that came in the form.
-    pub(crate) fn prove(self, csrf: &str) -> Result<Allowed<R>> {
-        match self.0.browser && blake3::hash(csrf.as_bytes()) != blake3::hash(self.0.csrf.as_bytes()) {
-            true => Err(csrf_missing()),
-            false => Ok(Allowed(self.0, PhantomData)),
-        }
-    }
-}
-
-impl<R: Right> FromRequestParts<App> for Unproven<R> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let gate = &app.service.gate;
-        let caller = gate.caller(&parts.headers)?;
-        Ok(Unproven(gate.allow(caller, R::SCOPE, &About::of(parts).await)?, PhantomData))
-    }
-}
-
 impl<R: Right + Send> FromRequestParts<App> for Allowed<R> {
     type Rejection = Problem;
 
+    /// Takes the caller that the route's line of the table admitted. Without one the route is none of the table's, and
+    /// nobody may call it.
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let unproven = Unproven::<R>::from_request_parts(parts, app).await?;
-        // What only reads may be asked for by a link.
-        if R::SCOPE == Scope::Read && (parts.method.is_safe()) {
-            return Ok(Allowed(unproven.0, PhantomData));
-        }
-        let csrf = parts.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        unproven.prove(csrf)
+        let caller = parts.extensions.get::<Caller>().cloned();
+        let caller = caller.ok_or_else(|| internal("this route does not say who may call it"))?;
+        let about = parts.extensions.get::<About>().cloned().unwrap_or(About::Whole);
+        Ok(Allowed(app.service.gate.allow(caller, R::SCOPE, &about)?, PhantomData))
     }
 }

@@ -10,9 +10,7 @@ use maud::{Markup, html};
 use modeldepot::ModelName;
 use time::OffsetDateTime;
 
-use super::refusal::Result;
-use crate::auth::{CSRF_HEADER, Grants, Right, Scope, ToDelete, ToPublish, ToRead, Unproven, life};
-use crate::problem::Problem;
+use crate::auth::{Grants, Scope, life};
 use crate::state::App;
 
 /// What pages need to know of whoever asks.
@@ -92,44 +90,7 @@ impl Visitor {
 impl FromRequestParts<App> for Visitor {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> std::result::Result<Visitor, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Visitor, Infallible> {
         Ok(Visitor::of(app, &parts.headers))
-    }
-}
-
-/// A right that whoever sends a form has or has not, which the form's token is still to prove.
-pub(super) struct May<R: Right> {
-    unproven: std::result::Result<Unproven<R>, Problem>,
-    /// The token, where a script sent it.
-    header: Option<String>,
-}
-
-/// The right to see.
-pub(super) type MayRead = May<ToRead>;
-/// The right to publish.
-pub(super) type MayPublish = May<ToPublish>;
-/// The right to delete.
-pub(super) type MayDelete = May<ToDelete>;
-
-impl<R: Right> May<R> {
-    /// Takes the token of the form.
-    ///
-    /// # Errors
-    /// A refusal when they may not, or when the form is of no page of ours.
-    pub(super) fn prove(self, form: Option<&str>) -> Result<()> {
-        let csrf = form.map(str::to_owned).or(self.header).unwrap_or_default();
-        let allowed = self.unproven?.prove(&csrf)?;
-        tracing::debug!(by = allowed.0.who.name(), "a form is taken");
-        Ok(())
-    }
-}
-
-impl<R: Right + Send> FromRequestParts<App> for May<R> {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> std::result::Result<May<R>, Infallible> {
-        let unproven = Unproven::from_request_parts(parts, app).await;
-        let header = parts.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        Ok(May { unproven, header })
     }
 }
