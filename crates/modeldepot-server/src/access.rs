@@ -11,7 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
 use url::form_urlencoded;
 
-use crate::auth::{CSRF_HEADER, Caller, csrf_missing};
+use crate::auth::{About, CSRF_HEADER, Caller, csrf_missing};
 use crate::console::refused;
 use crate::problem::{Problem, Result};
 use crate::state::App;
@@ -36,7 +36,11 @@ pub(crate) async fn admit(State((app, route)): State<(App, Route)>, request: Req
 async fn admitted(app: &App, route: &Route, mut request: Request) -> Result<Request> {
     if let Some(scope) = route.needs {
         let gate = &app.service.gate;
-        let caller = gate.allow(gate.caller(request.headers())?, scope)?;
+        let (mut parts, body) = request.into_parts();
+        let about = About::of(&mut parts, route.path).await;
+        let caller = gate.allow(gate.caller(&parts.headers)?, scope, &about)?;
+        parts.extensions.insert(about);
+        request = Request::from_parts(parts, body);
         refuse_large(route, request.headers())?;
         if !route.is_safe() {
             request = from_own_page(route, &caller, request).await?;

@@ -23,7 +23,7 @@ pub(super) async fn post(State(app): State<App>, body: axum::body::Bytes) -> Res
     let form = Asked::parse(&body);
     let next = inside(form.raw("next"));
     match app.service.gate.log_in(form.get("token").unwrap_or_default()) {
-        Ok(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to(next)).into_response(),
+        Ok((cookie, _)) => ([(header::SET_COOKIE, cookie)], Redirect::to(next)).into_response(),
         Err(problem) => {
             let problem =
                 Problem::hint(problem, "`modeldepot token add NAME --scope read` makes one, where the service runs");

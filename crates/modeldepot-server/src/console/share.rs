@@ -44,7 +44,7 @@ pub(super) async fn post(
     let Some((seconds, _)) = LIVES.iter().find(|(known, _)| Some(*known) == seconds) else {
         return Err(Refusal::invalid("that is no lifetime of a link", "choose one of the list"));
     };
-    let life = Duration::from_secs(*seconds);
+    let life = visitor.life(Duration::from_secs(*seconds));
     let found = app.catalog.version(&model, &version).await?;
     let url = app.storage.get_link(&found, Some(&file), life).await?;
     let until = OffsetDateTime::now_utc() + life;
