@@ -1,6 +1,6 @@
 //! What the login may do in the models bucket, and what the server can do.
 
-use modeldepot::s3::{Capabilities, ChecksumSupport, CopySupport};
+use modeldepot::s3::{Capabilities, ChecksumSupport, CopySupport, UnsignedHeaders};
 use modeldepot::{Error as Depot, ErrorKind, ModelStorage, Probed};
 use uuid::Uuid;
 
@@ -198,5 +198,28 @@ fn lines(found: &Capabilities) -> Vec<Line> {
             }
             CopySupport::None => Line::note("part copy", copy, "does not work: every push sends all its bytes"),
         },
+        upload_urls(found.unsigned_headers),
     ]
+}
+
+/// Says what the holder of a presigned URL for an upload can do with it.
+fn upload_urls(found: UnsignedHeaders) -> Line {
+    const CHECK: &str = "upload URLs";
+    const TRIED: &str = "copy another object by a URL for an upload";
+    match found {
+        UnsignedHeaders::Refused => Line::good(CHECK, TRIED, "refused: the URL allows that upload only"),
+        UnsignedHeaders::Ignored => Line::good(CHECK, TRIED, "not copied: the URL allows that upload only"),
+        UnsignedHeaders::Obeyed => Line::note(
+            CHECK,
+            TRIED,
+            "not copied, but anyone holding such a URL can also set metadata and access rights of that object",
+        ),
+        UnsignedHeaders::Copied => {
+            Line::note(CHECK, TRIED, "copied: anyone holding an upload URL can copy any object that your key can read")
+                .change("update the server, or use a key that can read nothing else; until then such URLs are refused")
+        }
+        UnsignedHeaders::Unknown => {
+            Line::note(CHECK, TRIED, "not tried: the server accepts no presigned URL; none is handed out for uploads")
+        }
+    }
 }
