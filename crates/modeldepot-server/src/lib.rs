@@ -10,7 +10,7 @@
 //! - `problem`: what is said of a failure.
 //! - `remote`: the address of the client, also behind a proxy.
 //! - `table`: every route, with the scope that it needs and the body that it takes. `access`: who may call it.
-//! - `form`: forms with files, as they come.
+//! - `form`: forms with files, as they come. `links`: how long presigned links live.
 //! - `auth`: who asks, and what they may. `guard`: what every request passes. `steady`: what must keep moving.
 //! - `jobs`: verifications. `uploads`: what is on its way to be published; `staging`: files that pass through.
 //! - `doctor`: what whoever starts the service can try of its surroundings, for the page on health.
@@ -25,6 +25,7 @@ mod error;
 mod form;
 mod guard;
 mod jobs;
+mod links;
 mod metrics;
 mod problem;
 mod remote;

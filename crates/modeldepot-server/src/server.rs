@@ -70,6 +70,8 @@ pub struct Config {
     pub rate: Option<NonZeroU32>,
     /// The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     pub trusted_proxies: Vec<Network>,
+    /// Whether URLs for uploads are handed out also where the S3 server lets their holder copy other objects by them.
+    pub unsafe_upload_urls: bool,
     /// Tries what the service stands on, for the page on health.
     pub doctor: Option<Doctor>,
     /// How long clients are waited for.
@@ -106,6 +108,7 @@ impl Config {
             staging: std::env::temp_dir(),
             rate: None,
             trusted_proxies: Vec::new(),
+            unsafe_upload_urls: false,
             doctor: None,
             patience: Patience::default(),
         }
@@ -149,7 +152,7 @@ impl Server {
     /// [`Error`], when it cannot be started like this.
     pub async fn start(config: Config) -> Result<Server, Error> {
         let Config { listen, settings, tokens, read_only, redirect, public_url, staging, rate, .. } = config;
-        let Config { trusted_proxies, doctor, patience, .. } = config;
+        let Config { trusted_proxies, unsafe_upload_urls, doctor, patience, .. } = config;
         let closed = tokens.is_some();
         if !listen.ip().is_loopback() && !closed {
             return Err(Error::Open { address: listen });
@@ -172,6 +175,7 @@ impl Server {
             redirect,
             staging,
             doctor,
+            unsafe_upload_urls,
             settings,
         };
         let app = App { catalog: Catalog::new(storage.clone()), storage, service: Arc::new(service) };

@@ -6,6 +6,7 @@ mod files;
 mod fresh;
 mod jobs;
 mod limits;
+mod links;
 mod load;
 mod minio;
 mod models;
