@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use modeldepot::ErrorKind;
 
@@ -23,6 +24,14 @@ pub enum Error {
         /// The address.
         address: SocketAddr,
     },
+    /// The folder for uploads cannot be used.
+    #[error("cannot keep uploads in `{}`", path.display())]
+    Staging {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said, or why it is not safe.
+        source: io::Error,
+    },
     /// The address cannot be listened on.
     #[error("cannot listen on `{address}`")]
     Bind {
@@ -40,6 +49,7 @@ impl Error {
             Error::Depot(error) => error.kind(),
             Error::Tokens(error) => error.kind(),
             Error::Bind { .. } | Error::Open { .. } => ErrorKind::Invalid,
+            Error::Staging { .. } => ErrorKind::Io,
         }
     }
 
@@ -52,6 +62,7 @@ impl Error {
                 "make a token with `modeldepot token add NAME --scope read --tokens FILE`, and serve with `--tokens FILE`"
                     .to_owned()
             }
+            Error::Staging { .. } => "choose a folder of your own with `--staging DIR`".to_owned(),
             Error::Bind { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
                 "another program listens there: choose another port".to_owned()
             }

@@ -13,6 +13,7 @@
 //! - `form`: forms with files, as they come. `links`: how long presigned links live.
 //! - `auth`: who asks, and what they may. `guard`: what every request passes. `steady`: what must keep moving.
 //! - `jobs`: verifications. `uploads`: what is on its way to be published; `staging`: files that pass through.
+//! - `shares`: places that callers share, so that none takes them all.
 //! - `doctor`: what whoever starts the service can try of its surroundings, for the page on health.
 //! - `console`: the pages.
 
@@ -31,6 +32,7 @@ mod problem;
 mod remote;
 mod routes;
 mod server;
+mod shares;
 mod staging;
 mod state;
 mod steady;

@@ -33,6 +33,7 @@ use crate::jobs::Jobs;
 use crate::metrics::Metrics;
 use crate::remote::Proxies;
 use crate::routes;
+use crate::staging::{self, Staging};
 use crate::state::{App, Service};
 use crate::steady::Steady;
 use crate::uploads::Uploads;
@@ -64,8 +65,11 @@ pub struct Config {
     pub redirect: Redirect,
     /// The URL by which browsers reach the service, where that is not the address it listens on: behind a proxy.
     pub public_url: Option<Url>,
-    /// A folder for uploads on their way. They are removed when they are published.
-    pub staging: PathBuf,
+    /// A folder for uploads on their way, in which the service makes a private one; none is the system's temporary folder.
+    /// They are removed when they are published, and what a service that was killed has left when the next one starts.
+    pub staging: Option<PathBuf>,
+    /// The most bytes of uploads on their way. None is half of what the disk has free when the service starts.
+    pub staging_quota: Option<u64>,
     /// Requests a second that each client may send. None is no limit.
     pub rate: Option<NonZeroU32>,
     /// The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
@@ -105,7 +109,8 @@ impl Config {
             read_only: false,
             redirect: Redirect::Auto,
             public_url: None,
-            staging: std::env::temp_dir(),
+            staging: None,
+            staging_quota: None,
             rate: None,
             trusted_proxies: Vec::new(),
             unsafe_upload_urls: false,
@@ -152,7 +157,7 @@ impl Server {
     /// [`Error`], when it cannot be started like this.
     pub async fn start(config: Config) -> Result<Server, Error> {
         let Config { listen, settings, tokens, read_only, redirect, public_url, staging, rate, .. } = config;
-        let Config { trusted_proxies, unsafe_upload_urls, doctor, patience, .. } = config;
+        let Config { staging_quota, trusted_proxies, unsafe_upload_urls, doctor, patience, .. } = config;
         let closed = tokens.is_some();
         if !listen.ip().is_loopback() && !closed {
             return Err(Error::Open { address: listen });
@@ -162,6 +167,11 @@ impl Server {
         let bind = |source| Error::Bind { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
+        // The storage looks how many files may be open, too.
+        staging::raise();
+        let staging = tokio::task::spawn_blocking(move || Staging::open(staging, staging_quota)).await;
+        let staging = staging.map_err(|error| Error::Staging { path: PathBuf::new(), source: error.into() })?;
+        let staging = staging.map_err(|(path, source)| Error::Staging { path, source })?;
         let storage = ModelStorage::open(&settings).await?;
         let uploads: Arc<Uploads> = Arc::default();
         let used = Arc::clone(&gate.used);

@@ -12,6 +12,7 @@ use crate::jobs::Jobs;
 use crate::metrics::Metrics;
 use crate::remote::Proxies;
 use crate::server::Redirect;
+use crate::staging::Staging;
 use crate::uploads::Uploads;
 
 /// Cheap to clone.
@@ -33,7 +34,7 @@ pub(crate) struct Service {
     pub(crate) metrics: Metrics,
     pub(crate) redirect: Redirect,
     /// Where uploads lie until they are published.
-    pub(crate) staging: std::path::PathBuf,
+    pub(crate) staging: Staging,
     pub(crate) doctor: Option<Doctor>,
     /// Whether URLs for uploads are handed out also where their holder can copy other objects by them.
     pub(crate) unsafe_upload_urls: bool,

@@ -16,5 +16,6 @@ mod problems;
 mod publish;
 mod quiet;
 mod routes;
+mod staging;
 mod threads;
 mod uploads;
