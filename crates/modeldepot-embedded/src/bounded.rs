@@ -9,8 +9,9 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::Stream;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, header};
+use modeldepot_listen::RequestBody;
 use s3s::{S3Result, s3_error};
 
 use crate::checksum::{Algorithm, Claims, Hashes};
@@ -50,7 +51,7 @@ fn names_a_key(path: &str) -> bool {
 }
 
 /// Returns true unless the body may be that of an object or a part.
-pub(crate) fn is_gathered(request: &Request<Incoming>) -> bool {
+pub(crate) fn is_gathered(request: &Request<RequestBody>) -> bool {
     !request.body().is_end_stream() && !(request.method() == Method::PUT && names_a_key(request.uri().path()))
 }
 
@@ -88,7 +89,7 @@ pub(crate) struct Bounded {
 }
 
 /// Puts a request's body under watch.
-pub(crate) fn bound(request: Request<Incoming>, watch: Watch) -> Request<Bounded> {
+pub(crate) fn bound(request: Request<RequestBody>, watch: Watch) -> Request<Bounded> {
     // All that is posted to a bucket is `DeleteObjects`. A checksum that is posted to an object is one of the object.
     let is_delete = request.method() == Method::POST && !names_a_key(request.uri().path());
     let claims = is_delete.then(|| claims(request.headers()).ok()).flatten();

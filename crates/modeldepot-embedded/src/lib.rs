@@ -46,6 +46,7 @@
 //! | `reframe`, `bounded` | what a body passes before the protocol layer |
 //! | `xml` | answers that every parser reads |
 //! | `receive`, `send` | a body on its way to and from a file |
+//! | `share` | how much memory one of many bodies may hold |
 //! | `disk`, `private` | the data folder and its blob files, closed to other users |
 //! | `index`, `settings` | the tables and transactions |
 //! | `multipart`, `listing` | transactions on uploads; pages of keys |
@@ -75,6 +76,7 @@ mod refusal;
 mod send;
 mod server;
 mod settings;
+mod share;
 mod signing;
 mod xml;
 

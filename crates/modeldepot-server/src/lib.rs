@@ -8,7 +8,9 @@
 //! - `catalog`: the models and versions, read through a small cache that is validated against the bucket.
 //! - `routes`: the REST API, one file a resource.
 //! - `problem`: what is said of a failure.
-//! - `auth`: who asks, and what they may. `guard`: what every request passes. `steady`: what must keep moving.
+//! - `remote`: the address of the client, also behind a proxy.
+//! - `auth`: who asks, and what they may. `guard`: what every request passes. `logins`, `rates`: how often.
+//! - `readiness`: whether the bucket answers.
 //! - `jobs`: verifications. `uploads`: what is on its way to be published; `staging`: files that pass through.
 //! - `doctor`: what whoever starts the service can try of its surroundings, for the page on health.
 //! - `console`: the pages.
@@ -20,16 +22,19 @@ mod doctor;
 mod error;
 mod guard;
 mod jobs;
+mod logins;
 mod metrics;
 mod problem;
+mod rates;
+mod readiness;
+mod remote;
 mod routes;
 mod server;
 mod staging;
 mod state;
-mod steady;
 mod uploads;
 
 pub use auth::{Scope, Token, Tokens, TokensError};
 pub use doctor::{Check, Doctor, Outcome};
 pub use error::Error;
-pub use server::{Config, Patience, Redirect, Server};
+pub use server::{Config, Redirect, Server};

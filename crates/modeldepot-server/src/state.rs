@@ -9,7 +9,10 @@ use crate::catalog::Catalog;
 use crate::doctor::Doctor;
 use crate::guard::Guard;
 use crate::jobs::Jobs;
+use crate::logins::Logins;
 use crate::metrics::Metrics;
+use crate::readiness::Readiness;
+use crate::remote::Proxies;
 use crate::server::Redirect;
 use crate::uploads::Uploads;
 
@@ -26,6 +29,9 @@ pub(crate) struct Service {
     pub(crate) settings: Settings,
     pub(crate) gate: Gate,
     pub(crate) guard: Guard,
+    pub(crate) proxies: Proxies,
+    pub(crate) logins: Logins,
+    pub(crate) readiness: Readiness,
     pub(crate) jobs: Jobs,
     pub(crate) uploads: Arc<Uploads>,
     pub(crate) metrics: Metrics,

@@ -24,6 +24,7 @@ use tokio::task::JoinError;
 use crate::console;
 use crate::guard::guard;
 use crate::problem::Problem;
+use crate::remote::remote;
 use crate::state::App;
 
 /// The longest body of a request that is no upload, in bytes.
@@ -62,6 +63,7 @@ pub(crate) fn router(app: App) -> Router {
         .fallback(no_such_page)
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .layer(middleware::from_fn_with_state(app.clone(), guard))
+        .layer(middleware::from_fn_with_state(app.clone(), remote))
         .with_state(app)
 }
 
