@@ -11,7 +11,8 @@
 //! - `remote`: the address of the client, also behind a proxy.
 //! - `table`: every route, with the scope that it needs and the body that it takes. `access`: who may call it.
 //! - `form`: forms with files, as they come. `links`: how long presigned links live.
-//! - `auth`: who asks, and what they may. `guard`: what every request passes. `steady`: what must keep moving.
+//! - `auth`: who asks, and what they may. `guard`: what every request passes. `logins`, `rates`: how often.
+//! - `readiness`: whether the bucket answers.
 //! - `jobs`: verifications. `uploads`: what is on its way to be published; `staging`: files that pass through.
 //! - `shares`: places that callers share, so that none takes them all.
 //! - `doctor`: what whoever starts the service can try of its surroundings, for the page on health.
@@ -27,15 +28,17 @@ mod form;
 mod guard;
 mod jobs;
 mod links;
+mod logins;
 mod metrics;
 mod problem;
+mod rates;
+mod readiness;
 mod remote;
 mod routes;
 mod server;
 mod shares;
 mod staging;
 mod state;
-mod steady;
 mod table;
 mod uploads;
 
@@ -44,5 +47,5 @@ pub use auth::{
 };
 pub use doctor::{Check, Doctor, Outcome};
 pub use error::Error;
-pub use server::{Config, Patience, Redirect, Server};
+pub use server::{Config, Redirect, Server};
 pub use table::{Route, Takes, routes};

@@ -9,7 +9,9 @@ use crate::catalog::Catalog;
 use crate::doctor::Doctor;
 use crate::guard::Guard;
 use crate::jobs::Jobs;
+use crate::logins::Logins;
 use crate::metrics::Metrics;
+use crate::readiness::Readiness;
 use crate::remote::Proxies;
 use crate::server::Redirect;
 use crate::staging::Staging;
@@ -29,6 +31,8 @@ pub(crate) struct Service {
     pub(crate) gate: Gate,
     pub(crate) guard: Guard,
     pub(crate) proxies: Proxies,
+    pub(crate) logins: Logins,
+    pub(crate) readiness: Readiness,
     pub(crate) jobs: Jobs,
     pub(crate) uploads: Arc<Uploads>,
     pub(crate) metrics: Metrics,
