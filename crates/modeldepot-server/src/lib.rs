@@ -12,6 +12,7 @@
 //! - `table`: every route, with the scope that it needs and the body that it takes. `access`: who may call it.
 //! - `form`: forms with files, as they come.
 //! - `auth`: who asks, and what they may. `guard`: what every request passes. `steady`: what must keep moving.
+//! - `log`: who did what: the audit log and the access log.
 //! - `jobs`: verifications. `uploads`: what is on its way to be published; `staging`: files that pass through.
 //! - `doctor`: what whoever starts the service can try of its surroundings, for the page on health.
 //! - `console`: the pages.
@@ -25,6 +26,7 @@ mod error;
 mod form;
 mod guard;
 mod jobs;
+mod log;
 mod metrics;
 mod problem;
 mod remote;
@@ -41,5 +43,6 @@ pub use auth::{
 };
 pub use doctor::{Check, Doctor, Outcome};
 pub use error::Error;
+pub use log::{Log, LogTarget};
 pub use server::{Config, Patience, Redirect, Server};
 pub use table::{Route, Takes, routes};

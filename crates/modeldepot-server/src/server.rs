@@ -30,6 +30,7 @@ use crate::doctor::Doctor;
 use crate::error::Error;
 use crate::guard::{Guard, network};
 use crate::jobs::Jobs;
+use crate::log::{Log, Logs};
 use crate::metrics::Metrics;
 use crate::remote::Proxies;
 use crate::routes;
@@ -70,6 +71,10 @@ pub struct Config {
     pub rate: Option<NonZeroU32>,
     /// The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     pub trusted_proxies: Vec<Network>,
+    /// Where the audit log goes: every request that changes something, and every one that was refused.
+    pub audit_log: Option<Log>,
+    /// Where the access log goes: every request.
+    pub access_log: Option<Log>,
     /// Tries what the service stands on, for the page on health.
     pub doctor: Option<Doctor>,
     /// How long clients are waited for.
@@ -106,6 +111,8 @@ impl Config {
             staging: std::env::temp_dir(),
             rate: None,
             trusted_proxies: Vec::new(),
+            audit_log: None,
+            access_log: None,
             doctor: None,
             patience: Patience::default(),
         }
@@ -133,6 +140,8 @@ pub struct Server {
     sweep: JoinHandle<()>,
     /// When tokens were last used, and what writes it down.
     used: (Arc<Used>, JoinHandle<()>),
+    /// Opens the logs again on SIGHUP.
+    reopen: JoinHandle<()>,
     uploads: Arc<Uploads>,
 }
 
@@ -149,7 +158,8 @@ impl Server {
     /// [`Error`], when it cannot be started like this.
     pub async fn start(config: Config) -> Result<Server, Error> {
         let Config { listen, settings, tokens, read_only, redirect, public_url, staging, rate, .. } = config;
-        let Config { trusted_proxies, doctor, patience, .. } = config;
+        let Config { trusted_proxies, doctor, patience, audit_log, access_log, .. } = config;
+        let logs = Logs { audit: audit_log, access: access_log };
         let closed = tokens.is_some();
         if !listen.ip().is_loopback() && !closed {
             return Err(Error::Open { address: listen });
@@ -169,6 +179,7 @@ impl Server {
             jobs: Jobs::default(),
             uploads: Arc::clone(&uploads),
             metrics: Metrics::new(),
+            logs: logs.clone(),
             redirect,
             staging,
             doctor,
@@ -178,9 +189,10 @@ impl Server {
         let (stop, stopped) = oneshot::channel();
         let sweep = tokio::spawn(Arc::clone(&uploads).sweep());
         let keep = tokio::spawn(Arc::clone(&used).keep());
+        let reopen = tokio::spawn(logs.reopen_on_hangup());
         let task = tokio::spawn(accept(listener, routes::router(app), patience, stopped));
         tracing::info!(%address, "serving");
-        Ok(Server { address, stop: Some(stop), task, sweep, used: (used, keep), uploads })
+        Ok(Server { address, stop: Some(stop), task, sweep, used: (used, keep), reopen, uploads })
     }
 
     /// Returns the address it listens on, with the port that the system chose.
@@ -217,6 +229,7 @@ impl Drop for Server {
         self.task.abort();
         self.sweep.abort();
         self.used.1.abort();
+        self.reopen.abort();
     }
 }
 

@@ -9,6 +9,7 @@ use crate::catalog::Catalog;
 use crate::doctor::Doctor;
 use crate::guard::Guard;
 use crate::jobs::Jobs;
+use crate::log::Logs;
 use crate::metrics::Metrics;
 use crate::remote::Proxies;
 use crate::server::Redirect;
@@ -31,6 +32,7 @@ pub(crate) struct Service {
     pub(crate) jobs: Jobs,
     pub(crate) uploads: Arc<Uploads>,
     pub(crate) metrics: Metrics,
+    pub(crate) logs: Logs,
     pub(crate) redirect: Redirect,
     /// Where uploads lie until they are published.
     pub(crate) staging: std::path::PathBuf,

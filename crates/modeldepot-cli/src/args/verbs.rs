@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueHint};
 use modeldepot::{ArtifactPath, ModelName, Selector, Version};
 
+use modeldepot_server::LogTarget;
+
 use super::value::{Exact, Lifetime, Meta, S3Address};
 
 /// Start the embedded S3 server, with the console and the REST API beside it
@@ -52,6 +54,12 @@ pub(crate) struct ServiceArgs {
     /// Answer so many requests a second of each client; 0 is no limit [default: none here, 200 beyond this machine]
     #[arg(long, value_name = "NUMBER", help_heading = "Service")]
     pub(crate) rate: Option<u32>,
+    /// Log every change and every refused request to this file as JSON lines; - is standard error
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Service")]
+    pub(crate) audit_log: Option<LogTarget>,
+    /// Log every request to this file as JSON lines; - is standard error
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Service")]
+    pub(crate) access_log: Option<LogTarget>,
     /// Believe the X-Forwarded-For and X-Forwarded-Proto of this proxy: an address or a network (repeatable)
     #[arg(long, value_name = "ADDRESS[/BITS]", help_heading = "Service")]
     pub(crate) trusted_proxy: Vec<modeldepot_listen::Network>,

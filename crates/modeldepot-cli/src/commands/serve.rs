@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
 use modeldepot::Settings;
-use modeldepot_server::{Config, Redirect, Server};
+use modeldepot_server::{Config, Log, LogTarget, Redirect, Server};
 use serde_json::json;
 
 use super::Context;
@@ -45,6 +45,13 @@ pub(crate) async fn run(args: ServeArgs, globals: &Globals, cx: &Context<'_>) ->
 /// Requests a second of each client, where others than this machine are let in.
 const RATE: u32 = 200;
 
+/// Opens a log.
+fn log(target: Option<LogTarget>) -> Result<Option<Log>, Error> {
+    let Some(target) = target else { return Ok(None) };
+    let failed = |source| modeldepot_server::Error::Log { path: target.to_string().into(), source };
+    Ok(Some(Log::open(&target).map_err(failed)?))
+}
+
 /// Returns how the service is started.
 pub(super) fn configured(
     listen: SocketAddr,
@@ -64,6 +71,8 @@ pub(super) fn configured(
             RedirectArg::Never => Redirect::Never,
         },
         public_url: args.public_url,
+        audit_log: log(args.audit_log)?,
+        access_log: log(args.access_log)?,
         rate: NonZeroU32::new(rate),
         trusted_proxies: args.trusted_proxy,
         staging: args.staging.unwrap_or_else(|| default.staging.clone()),
