@@ -283,6 +283,9 @@ pub(crate) struct UrlArgs {
     /// Allow storing the file instead; only for a version that is not published yet
     #[arg(long, requires = "file")]
     pub(crate) put: bool,
+    /// With --put: sign it even if the server lets the holder of the URL copy other objects
+    #[arg(long, requires = "put")]
+    pub(crate) force: bool,
 }
 
 /// Check the store from end to end, in seven steps
@@ -339,7 +342,7 @@ pub(crate) enum S3Command {
         /// Allow storing the object instead of fetching it
         #[arg(long)]
         put: bool,
-        /// With --put: sign it even for an object of a published version
+        /// With --put: sign it even for an object of a published version, or on a server where the URL allows more
         #[arg(long, requires = "put")]
         force: bool,
     },

@@ -15,6 +15,7 @@ mod own;
 mod place;
 mod problems;
 mod publish;
+mod quiet;
 mod routes;
 mod threads;
 mod uploads;
