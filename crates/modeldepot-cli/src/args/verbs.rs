@@ -8,6 +8,7 @@ use modeldepot::{ArtifactPath, ModelName, Selector, Version};
 
 use modeldepot_server::LogTarget;
 
+use super::tls::TlsArgs;
 use super::value::{Exact, Lifetime, Meta, S3Address};
 
 /// Start the embedded S3 server, with the console and the REST API beside it
@@ -29,6 +30,8 @@ pub(crate) struct UpArgs {
     /// Serve S3 alone
     #[arg(long, conflicts_with = "console")]
     pub(crate) no_console: bool,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
     #[command(flatten)]
     pub(crate) service: ServiceArgs,
 }
@@ -135,6 +138,8 @@ pub(crate) struct ServeArgs {
     /// Listen on this address; port 0 lets the system choose
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9001", value_parser = listen)]
     pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
     #[command(flatten)]
     pub(crate) service: ServiceArgs,
 }

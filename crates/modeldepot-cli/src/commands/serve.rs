@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
 use modeldepot::Settings;
+use modeldepot_listen::Tls;
 use modeldepot_server::{Config, Log, LogTarget, Redirect, Server};
 use serde_json::json;
 
 use super::Context;
+use super::listening::{certificate, raise_open_files};
 use crate::args::{Globals, RedirectArg, ServeArgs, ServiceArgs};
 use crate::config;
 use crate::doctor;
@@ -17,7 +19,9 @@ use crate::ui::{BOLD, DIM, styled};
 
 pub(crate) async fn run(args: ServeArgs, globals: &Globals, cx: &Context<'_>) -> Result<(), Error> {
     let mut signals = Signals::listen();
-    let server = Server::start(configured(args.listen, globals, cx.settings.clone(), args.service)?).await?;
+    raise_open_files();
+    let tls = certificate(args.tls)?;
+    let server = Server::start(configured(args.listen, globals, cx.settings.clone(), args.service, tls)?).await?;
     let url = server.url();
     let endpoint = cx.storage().await?.client().endpoint().to_owned();
     if cx.ui.json {
@@ -58,9 +62,11 @@ pub(super) fn configured(
     globals: &Globals,
     settings: Settings,
     args: ServiceArgs,
+    tls: Option<Tls>,
 ) -> Result<Config, Error> {
     let doctor = doctor::for_the_console(globals, &settings)?;
-    let default = Config::new(listen, settings);
+    let mut default = Config::new(listen, settings);
+    default.connections.tls = tls;
     let rate = args.rate.unwrap_or(if listen.ip().is_loopback() { 0 } else { RATE });
     Ok(Config {
         tokens: config::tokens(args.tokens)?,
