@@ -42,7 +42,8 @@ mod table;
 mod uploads;
 
 pub use auth::{
-    Grant, Grants, GrantsError, ModelPattern, Scope, Token, Tokens, TokensError, last_used, warning as tokens_warning,
+    Grant, Grants, GrantsError, Login, ModelPattern, Scope, Token, Tokens, TokensError, last_used,
+    warning as tokens_warning,
 };
 pub use doctor::{Check, Doctor, Outcome};
 pub use error::Error;

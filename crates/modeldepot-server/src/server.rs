@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use tower::ServiceExt as _;
 use url::Url;
 
-use crate::auth::{Gate, Used};
+use crate::auth::{Gate, Login, Used};
 use crate::catalog::Catalog;
 use crate::doctor::Doctor;
 use crate::error::Error;
@@ -45,6 +45,8 @@ pub struct Config {
     pub settings: Settings,
     /// The file of tokens ([`Tokens`](crate::Tokens)). Without one everybody is let in, from this machine only.
     pub tokens: Option<PathBuf>,
+    /// Where there is no such file: a token for this run that callers must show all the same.
+    pub login: Option<Login>,
     /// Whether nothing may be published or deleted.
     pub read_only: bool,
     /// Whether large files are fetched from the S3 endpoint itself.
@@ -74,6 +76,7 @@ impl Config {
             listen,
             settings,
             tokens: None,
+            login: None,
             read_only: false,
             redirect: Redirect::Auto,
             public_url: None,
@@ -127,7 +130,7 @@ impl Server {
     /// [`Error`], when it cannot be started like this.
     pub async fn start(config: Config) -> Result<Server, Error> {
         let Config { listen, settings, tokens, read_only, redirect, public_url, staging, rate, .. } = config;
-        let Config { trusted_proxies, doctor, mut connections, audit_log, access_log, .. } = config;
+        let Config { trusted_proxies, doctor, mut connections, audit_log, access_log, login, .. } = config;
         let logs = Logs { audit: audit_log, access: access_log };
         let closed = tokens.is_some();
         if !listen.ip().is_loopback() && !closed {
@@ -136,7 +139,7 @@ impl Server {
         let encrypted = connections.tls.is_some();
         let secure = encrypted || public_url.as_ref().is_some_and(|url| url.scheme() == "https");
         connections.limits.proxies.extend(&trusted_proxies);
-        let gate = Gate::new(tokens, secure, read_only)?;
+        let gate = Gate::new(tokens, login.as_ref(), secure, read_only)?;
         let bind = |source| Error::Bind { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;

@@ -42,6 +42,15 @@ pub(crate) struct ServiceArgs {
     /// Let in who has a token of this file, and nobody else [MODELDEPOT_TOKENS]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Service")]
     pub(crate) tokens: Option<PathBuf>,
+    /// Require a token for this run, which is printed at the start [default: on a host with other users]
+    ///
+    /// Other users are there when one of them is logged in or runs a process, or when the host has at least two more
+    /// accounts to log in with. The token is pasted into the login page, or sent as `Authorization: Bearer TOKEN`.
+    #[arg(long, help_heading = "Service", conflicts_with = "tokens", overrides_with = "no_login")]
+    pub(crate) login: bool,
+    /// Let every user of this machine do everything, also on a host with other users
+    #[arg(long, help_heading = "Service", overrides_with = "login")]
+    pub(crate) no_login: bool,
     /// Let nobody publish or delete
     #[arg(long, help_heading = "Service")]
     pub(crate) read_only: bool,

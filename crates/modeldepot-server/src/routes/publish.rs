@@ -9,7 +9,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{Stream, TryStreamExt as _};
 use modeldepot::history::{History, MAX_BYTES, history_file};
-use modeldepot::{ArtifactPath, Error, ErrorKind, ModelName, Progress, Published, Push, Source, SourceFile, Version};
+use modeldepot::{
+    ArtifactPath, Error, ErrorKind, ModelName, Progress, Published, PublishedBy, Push, Source, SourceFile, Version,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tempfile::TempDir;
@@ -177,6 +179,7 @@ impl Staged {
             metadata,
             created: None,
             tool: concat!("modeldepot-server ", env!("CARGO_PKG_VERSION")).to_owned(),
+            published_by: ask.by,
             journal: None,
             md5: true,
             copies: true,
@@ -192,6 +195,7 @@ struct Ask {
     metadata: Map<String, Value>,
     main: Option<ArtifactPath>,
     history: Option<ArtifactPath>,
+    by: Option<PublishedBy>,
 }
 
 /// Says of a push what went wrong. Where this service keeps a file meanwhile is its own business.
@@ -229,13 +233,20 @@ fn metadata(text: &str) -> Result<Map<String, Value>> {
     ),
 )]
 pub(crate) async fn form(
-    _: Publisher,
+    by: Publisher,
     State(app): State<App>,
     note: Note,
     Path(model): Path<String>,
     request: Request,
 ) -> Result<Response> {
-    let mut ask = Ask { model: model.parse()?, version: None, metadata: Map::new(), main: None, history: None };
+    let mut ask = Ask {
+        model: model.parse()?,
+        version: None,
+        metadata: Map::new(),
+        main: None,
+        history: None,
+        by: by.0.who.publisher(),
+    };
     let mut form = Form::of(request, TEXTS).await?;
     let mut staged = Staged::new(&app).await?;
     while let Some(part) = form.next().await? {
@@ -279,7 +290,7 @@ pub(crate) async fn form(
     ),
 )]
 pub(crate) async fn put(
-    _: Publisher,
+    by: Publisher,
     State(app): State<App>,
     note: Note,
     Path(of): Path<OfFile>,
@@ -298,7 +309,14 @@ pub(crate) async fn put(
         return Err(Problem::invalid("a file comes as it is").status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
     query.only(&[])?;
-    let ask = Ask { model, version: Some(version.parse()?), metadata: Map::new(), main: None, history: None };
+    let ask = Ask {
+        model,
+        version: Some(version.parse()?),
+        metadata: Map::new(),
+        main: None,
+        history: None,
+        by: by.0.who.publisher(),
+    };
     let mut staged = Staged::new(&app).await?;
     staged.take(&app, &path, body.into_data_stream().map_err(|_| broke_off())).await?;
     staged.publish(&app, note, ask).await

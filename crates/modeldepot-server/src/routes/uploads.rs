@@ -122,7 +122,7 @@ struct FileDocument {
     ),
 )]
 pub(crate) async fn begin(
-    _: Publisher,
+    by: Publisher,
     State(app): State<App>,
     note: Note,
     Path(model): Path<String>,
@@ -141,6 +141,7 @@ pub(crate) async fn begin(
         metadata: asked.metadata,
         created: None,
         tool: concat!("modeldepot-server ", env!("CARGO_PKG_VERSION")).to_owned(),
+        published_by: by.0.who.publisher(),
     };
     let room = app.service.uploads.room()?;
     let (storage, uploads) = (app.storage.clone(), std::sync::Arc::clone(&app.service.uploads));

@@ -37,8 +37,7 @@ async fn every_route_of_a_model_asks_for_a_grant_for_it() {
                 models += 1;
                 true
             }
-            (_, "/buckets" | "/health" | "/metrics") => true,
-            (_, path) => path.contains("{bucket}"),
+            (_, path) => ["/buckets", "/health", "/metrics"].iter().any(|whole| path.starts_with(whole)),
         };
         whole += usize::from(refused);
         let answer = ask(&place, route.method.parse().unwrap(), &path_of(&route), &token).await;
