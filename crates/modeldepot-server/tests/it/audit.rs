@@ -106,8 +106,38 @@ async fn what_changes_something_and_what_is_refused_is_written_down() {
         .is(303);
     place.send(Method::POST, "/login", &[("content-type", urlencoded)], b"token=mdt_wrong").await.is(401);
     let found = lines(&logged.audit);
-    insta::assert_snapshot!(short(&found));
-    insta::assert_snapshot!(serde_json::to_string_pretty(&found[1]).unwrap());
+    insta::assert_snapshot!(short(&found), @r#"
+    - read - - - - refused 401 denied -
+    ana delete m 1 - - refused 403 denied -
+    ci share m 1 - - done 200 - -
+    ci publish m 2 - - done 201 - -
+    ci publish m 1 - - failed 409 conflict -
+    ci upload.begin m 3 - - done 201 - -
+    ci upload.abort m 3 - - done 204 - -
+    ci objects.store - - data ["in/a"] failed 400 invalid -
+    ci objects.delete - - data ["in/a"] done 303 - -
+    ci delete m 2 - - done 200 - -
+    - delete m 1 - - refused 403 denied -
+    - delete m 1 - - refused 303 denied -
+    ci login - - - - done 303 - -
+    - login - - - - refused 401 denied -
+    "#);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&found[1]).unwrap(), @r#"
+    {
+      "detail": "token `ana` may not delete model `m`",
+      "log": "audit",
+      "problem": "denied",
+      "who": "ana",
+      "by": "token",
+      "status": 403,
+      "action": "delete",
+      "method": "DELETE",
+      "route": "/api/v1/models/{model}/versions/{version}",
+      "model": "m",
+      "version": "1",
+      "result": "refused"
+    }
+    "#);
     let modes = [&logged.audit, &logged.access];
     #[cfg(unix)]
     for path in modes {
@@ -162,7 +192,11 @@ async fn every_request_is_in_the_access_log() {
     let mut found = lines(&logged.access);
     assert!(size(&found[0]) == answer.body.len() as u64 && size(&found[2]) > 0);
     found[2]["bytes"] = json!(0);
-    insta::assert_snapshot!(found.iter().map(Value::to_string).collect::<Vec<_>>().join("\n"), @r#""#);
+    insta::assert_snapshot!(found.iter().map(Value::to_string).collect::<Vec<_>>().join("\n"), @r#"
+    {"complete":true,"log":"access","status":200,"bytes":15,"method":"GET","path":"/healthz"}
+    {"complete":true,"log":"access","status":200,"bytes":0,"method":"HEAD","path":"/docs"}
+    {"complete":true,"log":"access","status":404,"bytes":0,"method":"GET","path":"/nowhere/%1B%5B31m/mdt_…"}
+    "#);
 }
 
 /// Every kind of request there is, with secrets wherever one may stand: none of them is in a log.
