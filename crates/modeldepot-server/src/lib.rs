@@ -10,11 +10,12 @@
 //! - `problem`: what is said of a failure.
 //! - `remote`: the address of the client, also behind a proxy.
 //! - `table`: every route, with the scope that it needs and the body that it takes. `access`: who may call it.
-//! - `form`: forms with files, as they come.
+//! - `form`: forms with files, as they come. `links`: how long presigned links live.
 //! - `auth`: who asks, and what they may. `guard`: what every request passes. `logins`, `rates`: how often.
 //! - `log`: who did what: the audit log and the access log.
 //! - `readiness`: whether the bucket answers.
 //! - `jobs`: verifications. `uploads`: what is on its way to be published; `staging`: files that pass through.
+//! - `shares`: places that callers share, so that none takes them all.
 //! - `doctor`: what whoever starts the service can try of its surroundings, for the page on health.
 //! - `console`: the pages.
 
@@ -27,6 +28,7 @@ mod error;
 mod form;
 mod guard;
 mod jobs;
+mod links;
 mod log;
 mod logins;
 mod metrics;
@@ -36,6 +38,7 @@ mod readiness;
 mod remote;
 mod routes;
 mod server;
+mod shares;
 mod staging;
 mod state;
 mod table;

@@ -30,6 +30,7 @@ use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use crate::remote::Proxies;
 use crate::routes;
+use crate::staging::{self, Staging};
 use crate::state::{App, Service};
 use crate::uploads::Uploads;
 
@@ -53,8 +54,11 @@ pub struct Config {
     pub redirect: Redirect,
     /// The URL by which browsers reach the service, where that is not the address it listens on: behind a proxy.
     pub public_url: Option<Url>,
-    /// A folder for uploads on their way. They are removed when they are published.
-    pub staging: PathBuf,
+    /// A folder for uploads on their way, in which the service makes a private one; none is the system's temporary folder.
+    /// They are removed when they are published, and what a service that was killed has left when the next one starts.
+    pub staging: Option<PathBuf>,
+    /// The most bytes of uploads on their way. None is half of what the disk has free when the service starts.
+    pub staging_quota: Option<u64>,
     /// Requests a second that each client may send. None is no limit.
     pub rate: Option<NonZeroU32>,
     /// The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
@@ -63,6 +67,8 @@ pub struct Config {
     pub audit_log: Option<Log>,
     /// Where the access log goes: every request.
     pub access_log: Option<Log>,
+    /// Whether URLs for uploads are handed out also where the S3 server lets their holder copy other objects by them.
+    pub unsafe_upload_urls: bool,
     /// Tries what the service stands on, for the page on health.
     pub doctor: Option<Doctor>,
     /// How many connections there may be, how slow clients may be, and the certificate.
@@ -80,11 +86,13 @@ impl Config {
             read_only: false,
             redirect: Redirect::Auto,
             public_url: None,
-            staging: std::env::temp_dir(),
+            staging: None,
+            staging_quota: None,
             rate: None,
             trusted_proxies: Vec::new(),
             audit_log: None,
             access_log: None,
+            unsafe_upload_urls: false,
             doctor: None,
             connections: Listen { limits: Limits { stop: STOP_PATIENCE, ..Limits::default() }, tls: None },
         }
@@ -130,7 +138,8 @@ impl Server {
     /// [`Error`], when it cannot be started like this.
     pub async fn start(config: Config) -> Result<Server, Error> {
         let Config { listen, settings, tokens, read_only, redirect, public_url, staging, rate, .. } = config;
-        let Config { trusted_proxies, doctor, mut connections, audit_log, access_log, login, .. } = config;
+        let Config { staging_quota, trusted_proxies, unsafe_upload_urls, doctor, mut connections, .. } = config;
+        let Config { audit_log, access_log, login, .. } = config;
         let logs = Logs { audit: audit_log, access: access_log };
         let closed = tokens.is_some();
         if !listen.ip().is_loopback() && !closed {
@@ -143,6 +152,11 @@ impl Server {
         let bind = |source| Error::Bind { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
+        // The storage looks how many files may be open, too.
+        staging::raise();
+        let staging = tokio::task::spawn_blocking(move || Staging::open(staging, staging_quota)).await;
+        let staging = staging.map_err(|error| Error::Staging { path: PathBuf::new(), source: error.into() })?;
+        let staging = staging.map_err(|(path, source)| Error::Staging { path, source })?;
         let storage = ModelStorage::open(&settings).await?;
         let uploads: Arc<Uploads> = Arc::default();
         let used = Arc::clone(&gate.used);
@@ -159,6 +173,7 @@ impl Server {
             redirect,
             staging,
             doctor,
+            unsafe_upload_urls,
             settings,
         };
         let app = App { catalog: Catalog::new(storage.clone()), storage, service: Arc::new(service) };

@@ -9,7 +9,7 @@ use modeldepot::{ArtifactPath, ModelName, Selector, Version};
 use modeldepot_server::LogTarget;
 
 use super::tls::TlsArgs;
-use super::value::{Exact, Lifetime, Meta, S3Address};
+use super::value::{Exact, Lifetime, Meta, S3Address, Size};
 
 /// Start the embedded S3 server, with the console and the REST API beside it
 ///
@@ -60,9 +60,15 @@ pub(crate) struct ServiceArgs {
     /// Be reached by browsers at this address, behind a proxy
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url, help_heading = "Service")]
     pub(crate) public_url: Option<url::Url>,
-    /// Keep uploads on their way in this folder [default: the system's temporary one]
+    /// Keep uploads in progress in this folder [default: one in your state folder]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Service")]
     pub(crate) staging: Option<PathBuf>,
+    /// Limit the bytes of uploads in progress: 500M, 20G [default: half of the free disk]
+    #[arg(long, value_name = "SIZE", help_heading = "Service")]
+    pub(crate) staging_quota: Option<Size>,
+    /// Hand out URLs for uploads also where the S3 server lets their holder copy any object of any bucket
+    #[arg(long, help_heading = "Service")]
+    pub(crate) allow_unsafe_upload_urls: bool,
     /// Answer so many requests a second of each client; 0 is no limit [default: none here, 200 beyond this machine]
     #[arg(long, value_name = "NUMBER", help_heading = "Service")]
     pub(crate) rate: Option<u32>,

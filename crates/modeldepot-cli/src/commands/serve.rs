@@ -104,7 +104,9 @@ pub(super) fn configured(
         access_log: log(args.access_log)?,
         rate: NonZeroU32::new(rate),
         trusted_proxies: args.trusted_proxy,
-        staging: args.staging.unwrap_or_else(|| default.staging.clone()),
+        staging: args.staging.or_else(|| Some(config::state_folder()?.join("staging"))),
+        staging_quota: args.staging_quota.map(|quota| quota.0.get()),
+        unsafe_upload_urls: args.allow_unsafe_upload_urls,
         doctor: Some(doctor),
         ..default
     })

@@ -27,6 +27,7 @@ mod serve;
 mod server;
 mod settings;
 mod upkeep;
+mod uploading;
 mod versions;
 
 #[test]

@@ -59,13 +59,8 @@ impl Place {
     ) -> Place {
         let folder = tempfile::tempdir().unwrap();
         let s3 = S3::start(modeldepot_embedded::Config {
-            data: folder.path().join("data"),
-            listen: "127.0.0.1:0".parse().unwrap(),
-            access_key: "minioadmin".to_owned(),
-            secret_key: "minioadmin".to_owned(),
-            buckets: Vec::new(),
-            ignore_conditions: false,
             faults,
+            ..modeldepot_embedded::Config::new(folder.path().join("data"), "minioadmin", "minioadmin")
         })
         .await
         .unwrap();
@@ -84,10 +79,17 @@ impl Place {
         let storage = ModelStorage::open(&settings).await.unwrap();
         storage.client().create_bucket(storage.bucket()).await.unwrap();
         let mut config = Config::new("127.0.0.1:0".parse().unwrap(), settings);
-        config.staging = folder.path().join("staging");
+        config.staging = Some(folder.path().join("staging"));
         change(&mut config);
         let server = Server::start(config).await.unwrap();
         Place { storage, server, folder, s3: None }
+    }
+
+    /// Returns the folders of uploads that are on their way through the service.
+    pub(crate) fn staged(&self) -> Vec<std::path::PathBuf> {
+        let entries = |folder: std::path::PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let services = entries(self.folder.path().join("staging")).map(|entry| entry.path());
+        services.flat_map(|service| entries(service).map(|entry| entry.path())).collect()
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
