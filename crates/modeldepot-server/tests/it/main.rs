@@ -19,5 +19,6 @@ mod publish;
 mod quiet;
 mod routes;
 mod staging;
+mod strangers;
 mod threads;
 mod uploads;
