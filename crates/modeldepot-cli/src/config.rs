@@ -4,6 +4,7 @@
 //! process's own environment is never changed.
 
 mod origins;
+mod publisher;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,6 +18,8 @@ use crate::args::{AddressingArg, Globals};
 use crate::error::Error;
 
 pub(crate) use self::origins::{InUse, origins, proxies};
+pub(crate) use self::publisher::published_by;
+pub use self::publisher::publisher;
 
 /// Where the value of a setting was found.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -24,6 +24,14 @@ pub enum Error {
         /// The address.
         address: SocketAddr,
     },
+    /// A log cannot be opened.
+    #[error("cannot open the log `{}`", path.display())]
+    Log {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The folder for uploads cannot be used.
     #[error("cannot keep uploads in `{}`", path.display())]
     Staging {
@@ -49,7 +57,7 @@ impl Error {
             Error::Depot(error) => error.kind(),
             Error::Tokens(error) => error.kind(),
             Error::Bind { .. } | Error::Open { .. } => ErrorKind::Invalid,
-            Error::Staging { .. } => ErrorKind::Io,
+            Error::Staging { .. } | Error::Log { .. } => ErrorKind::Io,
         }
     }
 
@@ -61,6 +69,9 @@ impl Error {
             Error::Open { .. } => {
                 "make a token with `modeldepot token add NAME --scope read --tokens FILE`, and serve with `--tokens FILE`"
                     .to_owned()
+            }
+            Error::Log { source, .. } => {
+                return modeldepot::hint::disk(source).or(Some("name a file in a folder that exists and that you may write".to_owned()));
             }
             Error::Staging { .. } => "choose a folder of your own with `--staging DIR`".to_owned(),
             Error::Bind { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {

@@ -12,6 +12,7 @@
 //! - `table`: every route, with the scope that it needs and the body that it takes. `access`: who may call it.
 //! - `form`: forms with files, as they come. `links`: how long presigned links live.
 //! - `auth`: who asks, and what they may. `guard`: what every request passes. `logins`, `rates`: how often.
+//! - `log`: who did what: the audit log and the access log.
 //! - `readiness`: whether the bucket answers.
 //! - `jobs`: verifications. `uploads`: what is on its way to be published; `staging`: files that pass through.
 //! - `shares`: places that callers share, so that none takes them all.
@@ -28,6 +29,7 @@ mod form;
 mod guard;
 mod jobs;
 mod links;
+mod log;
 mod logins;
 mod metrics;
 mod problem;
@@ -43,9 +45,11 @@ mod table;
 mod uploads;
 
 pub use auth::{
-    Grant, Grants, GrantsError, ModelPattern, Scope, Token, Tokens, TokensError, last_used, warning as tokens_warning,
+    Grant, Grants, GrantsError, Login, ModelPattern, Scope, Token, Tokens, TokensError, last_used,
+    warning as tokens_warning,
 };
 pub use doctor::{Check, Doctor, Outcome};
 pub use error::Error;
+pub use log::{Log, LogTarget};
 pub use server::{Config, Redirect, Server};
 pub use table::{Route, Takes, routes};

@@ -18,12 +18,13 @@ use tokio::time::timeout;
 use tower::ServiceExt as _;
 use url::Url;
 
-use crate::auth::{Gate, Used};
+use crate::auth::{Gate, Login, Used};
 use crate::catalog::Catalog;
 use crate::doctor::Doctor;
 use crate::error::Error;
 use crate::guard::Guard;
 use crate::jobs::Jobs;
+use crate::log::{Log, Logs};
 use crate::logins::Logins;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
@@ -45,6 +46,8 @@ pub struct Config {
     pub settings: Settings,
     /// The file of tokens ([`Tokens`](crate::Tokens)). Without one everybody is let in, from this machine only.
     pub tokens: Option<PathBuf>,
+    /// Where there is no such file: a token for this run that callers must show all the same.
+    pub login: Option<Login>,
     /// Whether nothing may be published or deleted.
     pub read_only: bool,
     /// Whether large files are fetched from the S3 endpoint itself.
@@ -60,6 +63,10 @@ pub struct Config {
     pub rate: Option<NonZeroU32>,
     /// The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     pub trusted_proxies: Vec<Network>,
+    /// Where the audit log goes: every request that changes something, and every one that was refused.
+    pub audit_log: Option<Log>,
+    /// Where the access log goes: every request.
+    pub access_log: Option<Log>,
     /// Whether URLs for uploads are handed out also where the S3 server lets their holder copy other objects by them.
     pub unsafe_upload_urls: bool,
     /// Tries what the service stands on, for the page on health.
@@ -75,6 +82,7 @@ impl Config {
             listen,
             settings,
             tokens: None,
+            login: None,
             read_only: false,
             redirect: Redirect::Auto,
             public_url: None,
@@ -82,6 +90,8 @@ impl Config {
             staging_quota: None,
             rate: None,
             trusted_proxies: Vec::new(),
+            audit_log: None,
+            access_log: None,
             unsafe_upload_urls: false,
             doctor: None,
             connections: Listen { limits: Limits { stop: STOP_PATIENCE, ..Limits::default() }, tls: None },
@@ -110,6 +120,8 @@ pub struct Server {
     sweep: JoinHandle<()>,
     /// When tokens were last used, and what writes it down.
     used: (Arc<Used>, JoinHandle<()>),
+    /// Opens the logs again on SIGHUP.
+    reopen: JoinHandle<()>,
     uploads: Arc<Uploads>,
 }
 
@@ -127,6 +139,8 @@ impl Server {
     pub async fn start(config: Config) -> Result<Server, Error> {
         let Config { listen, settings, tokens, read_only, redirect, public_url, staging, rate, .. } = config;
         let Config { staging_quota, trusted_proxies, unsafe_upload_urls, doctor, mut connections, .. } = config;
+        let Config { audit_log, access_log, login, .. } = config;
+        let logs = Logs { audit: audit_log, access: access_log };
         let closed = tokens.is_some();
         if !listen.ip().is_loopback() && !closed {
             return Err(Error::Open { address: listen });
@@ -134,7 +148,7 @@ impl Server {
         let encrypted = connections.tls.is_some();
         let secure = encrypted || public_url.as_ref().is_some_and(|url| url.scheme() == "https");
         connections.limits.proxies.extend(&trusted_proxies);
-        let gate = Gate::new(tokens, secure, read_only)?;
+        let gate = Gate::new(tokens, login.as_ref(), secure, read_only)?;
         let bind = |source| Error::Bind { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
@@ -155,6 +169,7 @@ impl Server {
             jobs: Jobs::default(),
             uploads: Arc::clone(&uploads),
             metrics: Metrics::new(),
+            logs: logs.clone(),
             redirect,
             staging,
             doctor,
@@ -164,6 +179,7 @@ impl Server {
         let app = App { catalog: Catalog::new(storage.clone()), storage, service: Arc::new(service) };
         let sweep = tokio::spawn(Arc::clone(&uploads).sweep());
         let keep = tokio::spawn(Arc::clone(&used).keep());
+        let reopen = tokio::spawn(logs.reopen_on_hangup());
         let router = routes::router(app);
         let serving = modeldepot_listen::serve(listener, connections, move |request: hyper::Request<RequestBody>| {
             let mut request = request.map(Body::new);
@@ -174,7 +190,7 @@ impl Server {
             async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {})) }
         });
         tracing::info!(%address, "serving");
-        Ok(Server { address, encrypted, serving, sweep, used: (used, keep), uploads })
+        Ok(Server { address, encrypted, serving, sweep, used: (used, keep), reopen, uploads })
     }
 
     /// Returns the address it listens on, with the port that the system chose.
@@ -206,5 +222,6 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.sweep.abort();
         self.used.1.abort();
+        self.reopen.abort();
     }
 }

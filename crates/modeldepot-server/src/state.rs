@@ -9,6 +9,7 @@ use crate::catalog::Catalog;
 use crate::doctor::Doctor;
 use crate::guard::Guard;
 use crate::jobs::Jobs;
+use crate::log::Logs;
 use crate::logins::Logins;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
@@ -36,6 +37,7 @@ pub(crate) struct Service {
     pub(crate) jobs: Jobs,
     pub(crate) uploads: Arc<Uploads>,
     pub(crate) metrics: Metrics,
+    pub(crate) logs: Logs,
     pub(crate) redirect: Redirect,
     /// Where uploads lie until they are published.
     pub(crate) staging: Staging,

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueHint};
 use modeldepot::{ArtifactPath, ModelName, Selector, Version};
 
+use modeldepot_server::LogTarget;
+
 use super::tls::TlsArgs;
 use super::value::{Exact, Lifetime, Meta, S3Address, Size};
 
@@ -40,6 +42,15 @@ pub(crate) struct ServiceArgs {
     /// Let in who has a token of this file, and nobody else [MODELDEPOT_TOKENS]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Service")]
     pub(crate) tokens: Option<PathBuf>,
+    /// Require a token for this run, which is printed at the start [default: on a host with other users]
+    ///
+    /// Other users are there when one of them is logged in or runs a process, or when the host has at least two more
+    /// accounts to log in with. The token is pasted into the login page, or sent as `Authorization: Bearer TOKEN`.
+    #[arg(long, help_heading = "Service", conflicts_with = "tokens", overrides_with = "no_login")]
+    pub(crate) login: bool,
+    /// Let every user of this machine do everything, also on a host with other users
+    #[arg(long, help_heading = "Service", overrides_with = "login")]
+    pub(crate) no_login: bool,
     /// Let nobody publish or delete
     #[arg(long, help_heading = "Service")]
     pub(crate) read_only: bool,
@@ -61,6 +72,12 @@ pub(crate) struct ServiceArgs {
     /// Answer so many requests a second of each client; 0 is no limit [default: none here, 200 beyond this machine]
     #[arg(long, value_name = "NUMBER", help_heading = "Service")]
     pub(crate) rate: Option<u32>,
+    /// Log every change and every refused request to this file as JSON lines; - is standard error
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Service")]
+    pub(crate) audit_log: Option<LogTarget>,
+    /// Log every request to this file as JSON lines; - is standard error
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Service")]
+    pub(crate) access_log: Option<LogTarget>,
     /// Believe the X-Forwarded-For and X-Forwarded-Proto of this proxy: an address or a network (repeatable)
     #[arg(long, value_name = "ADDRESS[/BITS]", help_heading = "Service")]
     pub(crate) trusted_proxy: Vec<modeldepot_listen::Network>,

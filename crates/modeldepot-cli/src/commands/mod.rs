@@ -8,6 +8,7 @@ mod init;
 mod listening;
 mod man;
 mod models;
+mod neighbours;
 mod pull;
 mod push;
 mod rm;

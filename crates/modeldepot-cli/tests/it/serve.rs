@@ -21,20 +21,20 @@ fn tokens_are_made_listed_and_revoked() {
     env.run(["token", "add", "ana", "--scope", "read", "--tokens", "keys/tokens"]).success();
     insta::assert_snapshot!(env.run(["token", "list", "--tokens", "keys/tokens"]), @r"
     ------- stdout -------
-    NAME  SCOPE
-    ci    publish
-    ana   read
+    NAME  GRANTS   CREATED                  EXPIRES  LAST USED
+    ci    publish  [DATE] UTC  never    never
+    ana   read     [DATE] UTC  never    never
     [exit status: 0]
     ");
     insta::assert_snapshot!(env.run(["token", "add", "ci", "--scope", "read", "--tokens", "keys/tokens"]), @r"
     ------- stderr -------
     error: there is a token `ci` in `keys/tokens`
-    hint: `modeldepot token rm ci` revokes it
+    hint: `modeldepot token rotate ci` gives it a new secret, `modeldepot token rm ci` revokes it
     [exit status: 4]
     ");
     insta::assert_snapshot!(env.run(["token", "add", "x", "--scope", "admin", "--tokens", "keys/tokens"]), @r"
     ------- stderr -------
-    error: invalid value 'admin' for '--scope <SCOPE>': use `read`, `publish` or `delete`
+    error: invalid value 'admin' for '--scope <SCOPE[:MODELS]>': `admin` is not a valid grant: use `read`, `share`, `publish` or `delete`
 
     For more information, try '--help'.
     [exit status: 2]
@@ -60,6 +60,128 @@ fn tokens_are_made_listed_and_revoked() {
 }
 
 #[test]
+fn tokens_expire_are_rotated_and_are_for_models() {
+    let env = TestEnv::without_server("");
+    let add = |more: &[&str]| env.run(["token", "add", "--tokens", "tokens"].iter().chain(more));
+    add(&["ci", "--scope", "read,publish:plant-*", "--expires", "90d"]).success();
+    add(&["old", "--scope", "share", "--expires", "0s"]).success();
+    insta::assert_snapshot!(add(&["x", "--scope", "publish:plant/*"]), @r"
+    ------- stderr -------
+    error: invalid value 'publish:plant/*' for '--scope <SCOPE[:MODELS]>': `plant/*` is not a valid grant: a pattern is 1 to 128 letters, digits, `.`, `_`, `-`, `*` and `?`
+
+    For more information, try '--help'.
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(add(&["x", "--scope", "read", "--expires", "99999999999999d"]), @r"
+    ------- stderr -------
+    error: no token lives that long
+    hint: leave `--expires` out for one that does not expire
+    [exit status: 2]
+    ");
+    let rotate = |more: &[&str]| env.run(["token", "rotate", "--tokens", "tokens"].iter().chain(more));
+    let rotated = rotate(&["ci", "--grace", "1h"]);
+    assert!(rotated.stdout.starts_with("mdt_") && rotated.code == Some(0), "{rotated}");
+    insta::assert_snapshot!(rotated.stderr, @r"this is the only time that it is shown");
+    insta::assert_snapshot!(rotate(&["nobody"]), @r"
+    ------- stderr -------
+    error: there is no token `nobody` in `tokens`
+    hint: `modeldepot token list` lists them
+    [exit status: 3]
+    ");
+    insta::assert_snapshot!(rotate(&["old"]), @r"
+    ------- stderr -------
+    error: token `old` expired on [DATE] UTC
+    hint: give it more time: `modeldepot token rotate old --expires 90d`
+    [exit status: 4]
+    ");
+    rotate(&["old", "--expires", "1h"]).success();
+    add(&["gone", "--scope", "read", "--expires", "0s"]).success();
+    insta::assert_snapshot!(env.run(["token", "list", "--tokens", "tokens"]), @r"
+    ------- stdout -------
+    NAME  GRANTS                CREATED                  EXPIRES                          LAST USED
+    ci    read,publish:plant-*  [DATE] UTC  [DATE] UTC          never
+    old   share                 [DATE] UTC  [DATE] UTC          never
+    gone  read                  [DATE] UTC  expired [DATE] UTC  never
+    [exit status: 0]
+    ");
+    let listed = env.run(["--json", "token", "list", "--tokens", "tokens"]).json();
+    let names: Vec<&String> = listed[0].as_object().unwrap().keys().collect();
+    insta::assert_snapshot!(format!("{names:?}"), @r#"["name", "grants", "created", "expires", "expired", "old_secret_until", "last_used"]"#);
+    assert!(listed[0]["old_secret_until"].is_string() && listed[2]["expired"] == true, "{listed}");
+    // What the service has noted is shown, and no hash ever.
+    std::fs::write(env.path("tokens.used"), "ci 2999-01-01T00:00:00Z\nold 2020-01-01T00:00:00Z\n").unwrap();
+    let text = env.run(["token", "list", "--tokens", "tokens"]).success();
+    assert_eq!(text.matches("2999-01-01").count(), 1, "{text}");
+    assert!(!text.contains("2020-01-01"), "a use before the token was made is another one's: {text}");
+    let file = std::fs::read_to_string(env.path("tokens")).unwrap();
+    let hash = file.split_whitespace().find(|word| word.len() == 64).unwrap();
+    assert!(!text.contains(hash) && !listed.to_string().contains(hash));
+}
+
+#[test]
+fn a_file_of_tokens_that_others_may_write_is_refused_and_one_that_they_may_read_is_named() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let env = TestEnv::without_server("");
+    env.run(["token", "add", "ci", "--scope", "read", "--tokens", "tokens"]).success();
+    let mode = |mode| std::fs::set_permissions(env.path("tokens"), std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o644);
+    insta::assert_snapshot!(env.run(["token", "list", "--tokens", "tokens"]).stderr, @r"warning: others may read the file of tokens `tokens`: `chmod 600 tokens` makes it its owner's alone");
+    mode(0o666);
+    insta::assert_snapshot!(env.run(["token", "add", "me", "--scope", "delete", "--tokens", "tokens"]), @r"
+    ------- stderr -------
+    warning: others may write the file of tokens `tokens`: `chmod 600 tokens` makes it its owner's alone
+    error: refused to use the file of tokens `tokens`: every user of this machine may write it
+    hint: check its lines, then `chmod 600 tokens`
+    [exit status: 5]
+    ");
+}
+
+#[test]
+fn a_host_with_other_users_is_asked_for_a_token_of_this_run() {
+    let env = TestEnv::new();
+    for (flag, status) in [("--login", 401), ("--no-login", 200)] {
+        let mut command = env.command(["serve", "--json", flag, "--listen", "127.0.0.1:0"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut told = String::new();
+        let told = loop {
+            BufReader::with_capacity(1, child.stdout.as_mut().unwrap()).read_line(&mut told).unwrap();
+            if let Ok(told) = serde_json::from_str::<serde_json::Value>(&told) {
+                break told;
+            }
+        };
+        let ask = |token: &str| {
+            let address = told["console"].as_str().unwrap().trim_start_matches("http://").to_owned();
+            let mut stream = TcpStream::connect(&address).unwrap();
+            let head = format!(
+                "GET /api/v1/models HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answer[9..12].parse::<u16>().unwrap()
+        };
+        assert_eq!(ask("none"), status, "{told}");
+        assert_eq!(ask(told["token"].as_str().unwrap_or_default()), 200, "{told}");
+        assert!(Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().unwrap().success());
+        let ended = env.finish(child);
+        assert!(!ended.stderr.contains("mdt_"), "{ended}");
+    }
+}
+
+#[test]
+fn a_log_that_cannot_be_opened_is_named() {
+    let env = TestEnv::new();
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--no-login", "--audit-log", "nowhere/audit.log"];
+    insta::assert_snapshot!(env.run(serve), @r"
+    ------- stderr -------
+    error: cannot open the log `nowhere/audit.log`
+    caused by: No such file or directory (os error 2)
+    hint: name a file in a folder that exists and that you may write
+    [exit status: 8]
+    ");
+}
+
+#[test]
 fn nobody_else_is_let_in_without_a_token() {
     let env = TestEnv::without_server("");
     insta::assert_snapshot!(env.run(["serve", "--listen", "0.0.0.0:0"]), @r"
@@ -78,7 +200,7 @@ fn nobody_else_is_let_in_without_a_token() {
     env.write("tokens", "# none\nmdt_not_a_hash\n");
     insta::assert_snapshot!(env.run(["serve", "--listen", "127.0.0.1:0", "--tokens", "tokens"]), @r"
     ------- stderr -------
-    error: line 2 of `tokens` is not `NAME SCOPE BLAKE3`
+    error: line 2 of `tokens` is not `NAME GRANTS BLAKE3`
     hint: remove the line, and make tokens with `modeldepot token add`
     [exit status: 2]
     ");

@@ -10,7 +10,9 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::{Stream, TryStreamExt as _};
 use http_body::Body as _;
 use modeldepot::history::{History, MAX_BYTES, history_file};
-use modeldepot::{ArtifactPath, Error, ErrorKind, ModelName, Progress, Published, Push, Source, SourceFile, Version};
+use modeldepot::{
+    ArtifactPath, Error, ErrorKind, ModelName, Progress, Published, PublishedBy, Push, Source, SourceFile, Version,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -22,6 +24,7 @@ use super::versions::ForeignObjects;
 use crate::access::broke_off;
 use crate::auth::Publisher;
 use crate::form::{Form, Part, Texts};
+use crate::log::Note;
 use crate::problem::{Problem, Result};
 use crate::staging::Staged;
 use crate::state::App;
@@ -115,17 +118,24 @@ impl Files {
     }
 
     /// Publishes what came. Goes on when the client does not wait for it.
-    async fn publish(self, app: &App, ask: Ask) -> Result<Response> {
+    async fn publish(self, app: &App, note: Note, ask: Ask) -> Result<Response> {
         let (app, storage, catalog) = (app.clone(), app.storage.clone(), app.catalog.clone());
         let work = tokio::spawn(async move {
             let _turn = app.service.staging.publish().await;
             let model = ask.model.clone();
-            let (folder, push) = super::joined(tokio::task::spawn_blocking(move || self.push(ask)).await)??;
-            let published = storage.upload_model(push, &Progress::none()).await;
-            catalog.changed(&model);
-            super::joined(tokio::task::spawn_blocking(move || drop(folder)).await)?;
-            let published = published.map_err(|error| told(&error))?;
-            Ok::<_, Problem>(PublishedDocument::of(&published))
+            let published = async {
+                let (folder, push) = super::joined(tokio::task::spawn_blocking(move || self.push(ask)).await)??;
+                let published = storage.upload_model(push, &Progress::none()).await;
+                catalog.changed(&model);
+                super::joined(tokio::task::spawn_blocking(move || drop(folder)).await)?;
+                Ok::<_, Problem>(PublishedDocument::of(&published.map_err(|error| told(&error))?))
+            };
+            let published = published.await;
+            if let Ok(document) = &published {
+                note.version(&document.model, &document.version);
+            }
+            note.ended(published.as_ref().map(drop));
+            published
         });
         let document = super::joined(work.await)??;
         let status = if document.already { StatusCode::OK } else { StatusCode::CREATED };
@@ -165,6 +175,7 @@ impl Files {
             metadata,
             created: None,
             tool: concat!("modeldepot-server ", env!("CARGO_PKG_VERSION")).to_owned(),
+            published_by: ask.by,
             journal: None,
             md5: true,
             copies: true,
@@ -180,6 +191,7 @@ struct Ask {
     metadata: Map<String, Value>,
     main: Option<ArtifactPath>,
     history: Option<ArtifactPath>,
+    by: Option<PublishedBy>,
 }
 
 /// Says of a push what went wrong. Where this service keeps a file meanwhile is its own business.
@@ -219,10 +231,18 @@ fn metadata(text: &str) -> Result<Map<String, Value>> {
 pub(crate) async fn form(
     by: Publisher,
     State(app): State<App>,
+    note: Note,
     Path(model): Path<String>,
     request: Request,
 ) -> Result<Response> {
-    let mut ask = Ask { model: model.parse()?, version: None, metadata: Map::new(), main: None, history: None };
+    let mut ask = Ask {
+        model: model.parse()?,
+        version: None,
+        metadata: Map::new(),
+        main: None,
+        history: None,
+        by: by.0.who.publisher(),
+    };
     let length = request.body().size_hint().exact();
     let mut form = Form::of(request, TEXTS).await?;
     let mut staged = Files::new(&app, &by, length).await?;
@@ -245,7 +265,7 @@ pub(crate) async fn form(
             Part::Text(_, text) => ask.history = Some(text.parse()?),
         }
     }
-    staged.publish(&app, ask).await
+    staged.publish(&app, note, ask).await
 }
 
 /// Publish a version of one file
@@ -269,6 +289,7 @@ pub(crate) async fn form(
 pub(crate) async fn put(
     by: Publisher,
     State(app): State<App>,
+    note: Note,
     Path(of): Path<OfFile>,
     query: Query,
     headers: HeaderMap,
@@ -286,8 +307,15 @@ pub(crate) async fn put(
     }
     query.only(&[])?;
     let length = body.size_hint().exact();
-    let ask = Ask { model, version: Some(version.parse()?), metadata: Map::new(), main: None, history: None };
+    let ask = Ask {
+        model,
+        version: Some(version.parse()?),
+        metadata: Map::new(),
+        main: None,
+        history: None,
+        by: by.0.who.publisher(),
+    };
     let mut staged = Files::new(&app, &by, length).await?;
     staged.take(&path, body.into_data_stream().map_err(|_| broke_off())).await?;
-    staged.publish(&app, ask).await
+    staged.publish(&app, note, ask).await
 }

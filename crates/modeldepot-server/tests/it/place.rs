@@ -112,6 +112,7 @@ impl Place {
             metadata: metadata.as_object().unwrap().clone(),
             created: Some(time::OffsetDateTime::UNIX_EPOCH),
             tool: "test".to_owned(),
+            published_by: None,
             journal: None,
             md5: true,
             copies: true,
