@@ -1,9 +1,11 @@
 //! What is in a bucket, page by page.
 
-use aws_sdk_s3::types::Object;
+use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
+use aws_sdk_s3::types::{EncodingType, Object};
 
 use super::answer::About;
 use super::client::{ListedObject, S3Client, bare, moment};
+use super::spelling::Spelling;
 use crate::error::Result;
 use crate::name::BucketName;
 
@@ -30,17 +32,16 @@ impl S3Client {
     pub async fn list_level(&self, bucket: &BucketName, prefix: &str, next: Option<&str>, most: u16) -> Result<Listed> {
         let list = || self.sdk.small.list_objects_v2().bucket(bucket.as_str()).prefix(prefix).delimiter("/");
         let list = || list().max_keys(most.into()).set_continuation_token(next.map(str::to_owned));
+        let list = || list().encoding_type(EncodingType::Url);
         let page =
             self.asked(|| list().send()).await.map_err(|error| self.failed(About::bucket("list", bucket), error))?;
-        let folders = page
-            .common_prefixes()
-            .iter()
-            .filter_map(|found| found.prefix())
-            .filter(|folder| folder.starts_with(prefix));
+        let spelling = spelling(&page);
+        let folders = page.common_prefixes().iter().filter_map(|found| found.prefix());
+        let folders = folders.map(|folder| spelling.read(folder)).filter(|folder| folder.starts_with(prefix));
         let next = page.next_continuation_token().filter(|_| page.is_truncated() == Some(true));
         Ok(Listed {
-            folders: folders.map(str::to_owned).collect(),
-            objects: page.contents().iter().filter_map(|object| listed(object, prefix)).collect(),
+            folders: folders.collect(),
+            objects: page.contents().iter().filter_map(|object| listed(object, prefix, spelling)).collect(),
             next: next.map(str::to_owned),
         })
     }
@@ -51,12 +52,14 @@ impl S3Client {
         let (mut next, mut before, mut pages) = (None, None, 0);
         loop {
             let list = || self.sdk.small.list_objects_v2().bucket(bucket.as_str()).prefix(prefix);
+            let list = || list().encoding_type(EncodingType::Url);
             let page = self.asked(|| list().set_continuation_token(next.clone()).send()).await;
             let page = page.map_err(|error| self.failed(About::bucket("list", bucket), error))?;
             // Not by the order of keys: SeaweedFS lists folder by folder.
             let first = page.contents().first().and_then(|object| object.key()).map(str::to_owned);
             pages += 1;
-            objects.extend(page.contents().iter().filter_map(|object| listed(object, prefix)));
+            let spelling = spelling(&page);
+            objects.extend(page.contents().iter().filter_map(|object| listed(object, prefix, spelling)));
             match page.next_continuation_token() {
                 Some(token) if page.is_truncated() == Some(true) => {
                     // A server that begins anew with each page would be asked for ever.
@@ -74,7 +77,7 @@ impl S3Client {
     /// Returns true when any key begins with `prefix`.
     pub(crate) async fn any_object(&self, bucket: &BucketName, prefix: &str) -> Result<bool> {
         let list = || self.sdk.small.list_objects_v2().bucket(bucket.as_str()).prefix(prefix).max_keys(1);
-        let page = self.asked(|| list().send()).await;
+        let page = self.asked(|| list().encoding_type(EncodingType::Url).send()).await;
         let page = page.map_err(|error| self.failed(About::bucket("list", bucket), error))?;
         Ok(!page.contents().is_empty())
     }
@@ -102,11 +105,18 @@ impl S3Client {
     }
 }
 
+/// Returns how the keys of a page are spelled.
+fn spelling(page: &ListObjectsV2Output) -> Spelling {
+    let keys = page.contents().iter().filter_map(|object| object.key());
+    let folders = page.common_prefixes().iter().filter_map(|found| found.prefix());
+    Spelling::of(page.encoding_type(), keys.chain(folders))
+}
+
 /// Returns an object as a listing shows it. One that does not lie at the prefix is none: callers cut the prefix off, and
 /// the server may be hostile.
-fn listed(object: &Object, prefix: &str) -> Option<ListedObject> {
+fn listed(object: &Object, prefix: &str, spelling: Spelling) -> Option<ListedObject> {
     Some(ListedObject {
-        key: object.key().filter(|key| key.starts_with(prefix))?.to_owned(),
+        key: object.key().map(|key| spelling.read(key)).filter(|key| key.starts_with(prefix))?,
         size: object.size().unwrap_or_default().try_into().unwrap_or_default(),
         etag: bare(object.e_tag()),
         modified: object.last_modified().and_then(moment),

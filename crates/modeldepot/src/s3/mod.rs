@@ -30,6 +30,7 @@ mod reading;
 mod retry;
 mod seed;
 mod sending;
+mod spelling;
 mod sums;
 mod unsigned;
 mod upload;

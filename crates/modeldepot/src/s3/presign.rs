@@ -7,6 +7,7 @@ use aws_sdk_s3::presigning::PresigningConfig;
 use super::answer::About;
 use super::client::{PresignedMethod, S3Client};
 use crate::error::{Error, Result};
+use crate::key::creatable;
 use crate::name::BucketName;
 
 /// The longest life of a presigned URL: AWS's own limit for signature version 4.
@@ -17,7 +18,7 @@ impl S3Client {
     /// count. Nothing is sent, and nothing says that the object exists.
     ///
     /// # Errors
-    /// [`Error::Expiry`] for any other lifetime.
+    /// [`Error::Expiry`] for any other lifetime, and [`Error::Name`] for a key to store that listings cannot show.
     pub async fn get_presigned_url(
         &self,
         bucket: &BucketName,
@@ -28,6 +29,9 @@ impl S3Client {
         let seconds = expires.as_secs();
         if seconds == 0 || expires > LONGEST_EXPIRY {
             return Err(Error::Expiry { seconds });
+        }
+        if method == PresignedMethod::Put {
+            creatable(key)?;
         }
         let about = About::object("sign a URL for", bucket, key);
         let config = PresigningConfig::expires_in(Duration::from_secs(seconds));
