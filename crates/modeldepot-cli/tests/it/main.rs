@@ -25,6 +25,7 @@ mod secrets;
 mod serve;
 mod server;
 mod settings;
+mod strangers_env;
 mod unseen;
 mod upkeep;
 mod versions;
