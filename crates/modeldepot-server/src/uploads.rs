@@ -37,8 +37,8 @@ pub(crate) trait Upload: Send + Sync + 'static {
     type Done: Send;
     /// Publishes it.
     fn complete(&self) -> impl Future<Output = modeldepot::Result<Self::Done>> + Send;
-    /// Whether it can be completed later, after a failure.
-    fn is_open(&self) -> bool;
+    /// Whether it can be completed later, after this failure.
+    fn is_open_after(&self, failure: &modeldepot::Error) -> bool;
     /// Frees what it holds in the bucket.
     fn abort(self) -> impl Future<Output = ()> + Send;
 }
@@ -50,8 +50,8 @@ impl Upload for DirectUpload {
         DirectUpload::complete(self).await
     }
 
-    fn is_open(&self) -> bool {
-        DirectUpload::is_open(self)
+    fn is_open_after(&self, failure: &modeldepot::Error) -> bool {
+        DirectUpload::is_open_after(self, failure)
     }
 
     async fn abort(self) {
@@ -124,13 +124,14 @@ impl<U: Upload> Uploads<U> {
         let mut slot = slot.lock().await;
         let upload = slot.take()?;
         let done = AssertUnwindSafe(upload.complete()).catch_unwind().await;
-        if matches!(done, Ok(Err(_))) && upload.is_open() {
+        if matches!(&done, Ok(Err(failure)) if upload.is_open_after(failure)) {
             *slot = Some(upload);
             // It took a while, and is there to be asked about again.
             self.find(id);
         } else {
             self.kept().remove(&id);
-            upload.abort().await;
+            // The answer does not wait for ever for a server that says nothing.
+            abort(upload).await;
         }
         Some(done.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     }
@@ -204,6 +205,8 @@ mod tests {
         panics: bool,
         hangs: bool,
         takes: Duration,
+        /// How its completions fail, the last first.
+        fails: Arc<Mutex<Vec<modeldepot::Error>>>,
     }
 
     impl Upload for Fake {
@@ -212,11 +215,14 @@ mod tests {
         async fn complete(&self) -> modeldepot::Result<()> {
             assert!(!self.panics, "planted");
             sleep(self.takes).await;
-            Ok(())
+            match self.fails.lock().unwrap().pop() {
+                Some(failure) => Err(failure),
+                None => Ok(()),
+            }
         }
 
-        fn is_open(&self) -> bool {
-            true
+        fn is_open_after(&self, failure: &modeldepot::Error) -> bool {
+            failure.kind() == ErrorKind::Unavailable
         }
 
         async fn abort(self) {
@@ -278,5 +284,27 @@ mod tests {
             tokio::spawn(async move { uploads.complete(id).await }).await.unwrap_err();
         }
         assert_eq!((uploads.room.free(), fake.aborted.load(Ordering::Relaxed)), (MOST, MOST));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_that_passes_keeps_the_upload_and_any_other_ends_it() {
+        let passes = || modeldepot::Error::Unavailable {
+            action: "store".to_owned(),
+            endpoint: "e".to_owned(),
+            source: "no answer".into(),
+        };
+        let fails = Arc::new(Mutex::new(vec![modeldepot::Error::PutNeedsAName, passes(), passes()]));
+        // What is given up frees nothing for ever.
+        let fake = Fake { hangs: true, fails, ..Fake::default() };
+        let uploads = Arc::new(Uploads::default());
+        let id = uploads.add(fake, uploads.room(None).unwrap());
+        for _ in 0..2 {
+            assert_eq!(uploads.complete(id).await.unwrap().unwrap_err().kind(), ErrorKind::Unavailable);
+            assert!(uploads.find(id).is_some());
+        }
+        let ended = timeout(2 * GIVING_UP, uploads.complete(id)).await.expect("it waits for ever");
+        assert_eq!(ended.unwrap().unwrap_err().kind(), ErrorKind::Invalid);
+        assert!(uploads.find(id).is_none());
+        assert_eq!(uploads.room.free(), MOST);
     }
 }

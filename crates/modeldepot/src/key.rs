@@ -129,7 +129,10 @@ pub(crate) fn beside_prefix(model: &ModelName) -> String {
 }
 
 /// Refuses a key under which nothing is to be created: listings could not show it, or would show something else.
-pub(crate) fn creatable(key: &str) -> Result<(), NameError> {
+///
+/// # Errors
+/// The rule that it breaks.
+pub fn creatable(key: &str) -> Result<(), NameError> {
     let refused = |rule| Err(NameError { what: "key for an object", text: key.to_owned(), rule });
     if key.is_empty() || key.len() > 1024 {
         return refused("use 1 to 1024 bytes of UTF-8");

@@ -75,7 +75,7 @@ mod visible;
 
 pub use digest::{Blake3, Crc64, DigestError, Md5, Subtree};
 pub use error::{Error, ErrorKind, Result, SourceError, causes};
-pub use key::ObjectKey;
+pub use key::{ObjectKey, creatable};
 pub use manifest::{FORMAT_VERSION, FileEntry, Manifest, ManifestError, Parts};
 pub use model_file::model_file;
 pub use name::{ArtifactPath, BucketName, ModelName, NameError, PublishedBy, Selector, Version};

@@ -1,9 +1,10 @@
 //! The buckets, as one walks through folders.
 
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use maud::{Markup, html};
 use modeldepot::s3::{Listed, ListedObject};
-use modeldepot::{BucketName, ObjectKey, units};
+use modeldepot::{BucketName, Error, ErrorKind, ObjectKey, units};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::asked::Asked;
@@ -62,6 +63,24 @@ pub(super) fn known(app: &App, bucket: &str) -> Result<BucketName> {
     })
 }
 
+/// Says what is wrong with an address where S3 refuses what it asks for: anybody may write one.
+pub(super) fn of_address(error: Error) -> Refusal {
+    let refused = match &error {
+        // Servers have codes of their own, such as `XMinioInvalidObjectName`.
+        Error::Service { code, .. } => {
+            let known = ["KeyTooLongError", "HTTP 400", "the request could not be made"];
+            code.contains("Invalid") || known.contains(&code.as_str())
+        }
+        _ => false,
+    };
+    if !refused {
+        return error.into();
+    }
+    let mut problem = Problem::from(&error).status(StatusCode::BAD_REQUEST).hint("follow a link in the bucket's list");
+    problem.kind = ErrorKind::Invalid;
+    Refusal(problem)
+}
+
 /// Returns true for an object that is offered for deletion. What lies in a version's folder or among modeldepot's records
 /// is not; whether it may be deleted all the same, [`modeldepot::ModelStorage::refuse_change`] decides.
 fn may_touch(app: &App, bucket: &BucketName, key: &str) -> bool {
@@ -83,7 +102,7 @@ pub(super) async fn get(State(app): State<App>, Path(bucket): Path<String>, visi
     let bucket = known(&app, &bucket)?;
     // As it was written: a prefix may end in a blank.
     let prefix = asked.raw("prefix").unwrap_or_default();
-    let listed = app.storage.client().list_level(&bucket, prefix, asked.get("next"), ROWS).await?;
+    let listed = app.storage.client().list_level(&bucket, prefix, asked.get("next"), ROWS).await.map_err(of_address)?;
     let pictures = listed.objects.iter().filter(|object| is_picture(object)).count();
     let as_pictures = match asked.get("as") {
         Some("list") => false,

@@ -9,15 +9,15 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Redirect, Response};
 
 use super::asked::Asked;
-use super::buckets::{href_of, known};
+use super::buckets::{href_of, known, of_address};
 use super::refusal::{Refusal, Result};
 use crate::auth::{Deleter, Publisher};
 use crate::form::{Form, Part, Texts};
 use crate::log::Note;
 use crate::staging::Staged;
 use crate::state::App;
-use modeldepot::Change;
 use modeldepot::s3::{UploadOptions, disposition};
+use modeldepot::{Change, creatable};
 
 /// The most objects that one form deletes.
 const MOST: usize = 1000;
@@ -52,7 +52,7 @@ async fn send(app: &App, bucket: &str, asked: &Asked, view: bool) -> Result<Resp
     if key.is_empty() {
         return Err(Refusal::invalid("no object is named", "follow a link in the bucket's list"));
     }
-    let object = app.storage.client().open_object(&bucket, key).await?;
+    let object = app.storage.client().open_object(&bucket, key).await.map_err(of_address)?;
     let size = object.metadata().size;
     let (media_type, way) = match picture_type(key).filter(|_| view) {
         Some(picture) => (picture, "inline"),
@@ -128,6 +128,8 @@ pub(super) async fn upload(
             continue;
         }
         let key = format!("{prefix}{name}");
+        // Before its bytes are taken.
+        creatable(&key)?;
         note.key(&key);
         app.storage.refuse_change(&bucket, &key, Change::Store).await?;
         let mut staged = Staged::new(&app, by.0.who.name(), None).await?;

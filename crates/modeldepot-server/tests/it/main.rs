@@ -6,6 +6,7 @@ mod auth;
 mod files;
 mod fresh;
 mod grants;
+mod hostile;
 mod jobs;
 mod limits;
 mod links;

@@ -233,3 +233,29 @@ async fn where_a_url_would_copy_other_objects_none_is_handed_out() {
     let parts = format!("/api/v1/uploads/{}/parts", upload["id"].as_str().unwrap());
     place.post(&parts, &json!({"path": "m", "parts": [1]})).await.is(200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_completion_that_the_server_did_not_answer_is_repeated() {
+    for broken in ["PUT /models/plant/v1/manifest.json", "POST /models/plant/v1/n?uploadId"] {
+        let fault = Faults::new(1).with(Fault::Unavailable, 1.0).only(broken);
+        let place = Place::failing(Some(fault), |config| {
+            config.settings.timeouts.answer = Duration::from_millis(400);
+            config.settings.buckets.models = "models".parse().unwrap();
+        })
+        .await;
+        place.storage.client().create_bucket(&"models".parse().unwrap()).await.unwrap();
+        let asked = json!({"version": "1", "files": [{"path": "m", "size": 7}, {"path": "n", "size": 7}]});
+        let upload = place.post(UPLOADS, &asked).await.is(201).json();
+        let id = upload["id"].as_str().unwrap();
+        send_parts(&place, id, "m", &[1], b"weights", 8 << 20).await;
+        send_parts(&place, id, "n", &[1], b"weights", 8 << 20).await;
+        let complete = format!("/api/v1/uploads/{id}/complete");
+        for _ in 0..2 {
+            place.post(&complete, &Value::Null).await.is(503);
+        }
+        place.s3.as_ref().unwrap().heal();
+        place.post(&complete, &Value::Null).await.is(201);
+        place.get("/api/v1/models/plant/versions/1/files/n").await.is(200);
+        place.post(&complete, &Value::Null).await.is(404);
+    }
+}

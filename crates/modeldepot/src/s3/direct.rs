@@ -92,8 +92,11 @@ impl S3Client {
     /// Makes an object of parts that are all with the server, and returns its ETag. What is in it the caller must look
     /// at: these bytes were never here.
     ///
+    /// `repeated` says that it was tried before, and may have been done.
+    ///
     /// # Errors
     /// [`Error::ObjectExists`] when `if_absent` and something is there.
+    #[expect(clippy::too_many_arguments, reason = "each is another thing")]
     pub(crate) async fn complete_parts(
         &self,
         bucket: &BucketName,
@@ -101,6 +104,7 @@ impl S3Client {
         upload_id: &str,
         parts: &[Part],
         if_absent: bool,
+        mut repeated: bool,
         mark: &BTreeMap<String, String>,
     ) -> Result<String> {
         let about = About::object("store", bucket, key);
@@ -108,7 +112,6 @@ impl S3Client {
         let part = |part: &Part| CompletedPart::builder().part_number(part.number).e_tag(&part.etag).build();
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.iter().map(part).collect())).build();
         let mut retry = Retry::transfer(self.timeouts());
-        let mut repeated = false;
         loop {
             let complete =
                 self.sdk.writing.complete_multipart_upload().bucket(bucket.as_str()).key(key).upload_id(upload_id);

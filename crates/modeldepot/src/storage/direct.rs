@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::ModelStorage;
@@ -23,7 +25,7 @@ use super::own::mark;
 use super::publish::{Published, Push, is_taken, moment};
 use super::source::{Source, SourceFile};
 use crate::digest::Blake3;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::key::{ObjectKey, condemned_prefix, version_prefix};
 use crate::name::{ArtifactPath, ModelName, PublishedBy, Version};
 use crate::progress::Progress;
@@ -93,6 +95,10 @@ pub struct DirectUpload {
     files: Vec<(OfferedFile, String)>,
     /// Whether an object may still appear of what was asked for: it was, and did not end well.
     unsettled: AtomicBool,
+    /// The parts of each file, once all are there: what is completed again is completed of the same ones.
+    ready: OnceCell<Vec<Vec<Part>>>,
+    /// Files that were made and read back.
+    made: Mutex<BTreeMap<ArtifactPath, Sent>>,
 }
 
 impl std::fmt::Debug for DirectUpload {
@@ -148,8 +154,18 @@ impl ModelStorage {
             }
         };
         let (storage, push) = (self.clone(), push.clone());
-        let mut upload =
-            DirectUpload { storage, push, version, id, claim, conditions, files: Vec::new(), unsettled: false.into() };
+        let mut upload = DirectUpload {
+            storage,
+            push,
+            version,
+            id,
+            claim,
+            conditions,
+            files: Vec::new(),
+            unsettled: false.into(),
+            ready: OnceCell::new(),
+            made: Mutex::default(),
+        };
         match upload.begin(&offer.files).await {
             Ok(()) => Ok(upload),
             Err(error) => {
@@ -252,23 +268,23 @@ impl DirectUpload {
     }
 
     /// Makes the files of their parts, reads each back, and publishes the version. Whatever comes of it, end the upload
-    /// with [`DirectUpload::abort`] then, unless it [can be gone on with](DirectUpload::is_open).
+    /// with [`DirectUpload::abort`] then, unless it [can be completed later](DirectUpload::is_open_after).
     ///
     /// # Errors
     /// [`Error::PartMissing`] when a part was not sent, or is of another length. [`Error::NotAsAnnounced`] when a file is
     /// not what was announced, and the conflicts of [`ModelStorage::upload_model`].
     pub async fn complete(&self) -> Result<Published> {
-        let parts = self.parts().await?;
-        self.unsettled.store(true, Ordering::Relaxed);
-        let published = self.publish(parts).await?;
+        let parts = self.ready.get_or_try_init(|| self.parts()).await?;
+        let repeated = self.unsettled.swap(true, Ordering::Relaxed);
+        let published = self.publish(parts, repeated).await?;
         self.unsettled.store(false, Ordering::Relaxed);
         Ok(published)
     }
 
-    /// Returns true while nothing was made of the parts: after a failure they are still there, and the upload can be
-    /// completed later.
-    pub fn is_open(&self) -> bool {
-        !self.unsettled.load(Ordering::Relaxed)
+    /// Returns true when the upload can be completed later, after this failure: nothing was made of the parts yet, or the
+    /// server did not answer as it should and a repetition finds what was made.
+    pub fn is_open_after(&self, failure: &Error) -> bool {
+        !self.unsettled.load(Ordering::Relaxed) || failure.kind() == ErrorKind::Unavailable
     }
 
     /// Returns the parts of each file, all there and as long as they must be.
@@ -298,7 +314,7 @@ impl DirectUpload {
         Ok(all)
     }
 
-    async fn publish(&self, parts: Vec<Vec<Part>>) -> Result<Published> {
+    async fn publish(&self, parts: &[Vec<Part>], repeated: bool) -> Result<Published> {
         let (client, bucket) = (&self.storage.client, &self.storage.bucket);
         let earlier = EarlierFiles::default();
         let progress = Progress::none();
@@ -317,6 +333,12 @@ impl DirectUpload {
             self.push.source.files().iter().map(|file| (&file.path, file)).collect();
         let mut sent = Vec::new();
         for ((file, upload), parts) in self.files.iter().zip(parts) {
+            let Some(source) = of_push.get(&file.path) else { continue };
+            let known = self.made().get(&file.path).cloned();
+            if let Some(known) = known {
+                sent.push((*source, known));
+                continue;
+            }
             let key = self.key(&file.path);
             let etag = match file.size {
                 0 => {
@@ -326,7 +348,8 @@ impl DirectUpload {
                 }
                 _ => {
                     let own = mark(self.id, &key);
-                    let completed = client.complete_parts(bucket, &key, upload, &parts, self.conditions, &own).await;
+                    let completed =
+                        client.complete_parts(bucket, &key, upload, parts, self.conditions, repeated, &own).await;
                     completed.map_err(|error| job.name_the_other(error, &file.path))?
                 }
             };
@@ -338,10 +361,15 @@ impl DirectUpload {
                     found: digests.blake3.to_string(),
                 });
             }
-            let Some(source) = of_push.get(&file.path) else { continue };
-            sent.push((*source, Sent { kept: 0, copied: 0, etag, digests }));
+            let made = Sent { kept: 0, copied: 0, etag, digests };
+            self.made().insert(file.path.clone(), made.clone());
+            sent.push((*source, made));
         }
         job.publish_sent(&sent).await
+    }
+
+    fn made(&self) -> std::sync::MutexGuard<'_, BTreeMap<ArtifactPath, Sent>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives up: frees the parts, and the claim. What was published stays.

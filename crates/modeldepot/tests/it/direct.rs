@@ -45,7 +45,7 @@ pub(crate) async fn parts_that_others_send_become_a_version(b: Backend) {
     send(&upload, 1, parts[0]).await;
     let missing = upload.complete().await.unwrap_err();
     assert!(matches!(missing, Error::PartMissing { number: 2, found: None, .. }), "{missing:?}");
-    assert!(upload.is_open());
+    assert!(upload.is_open_after(&missing));
     let busy = storage.begin_upload(offer("m.bin", 1, None)).await.unwrap_err();
     assert!(matches!(busy, Error::VersionBusy { .. }), "{busy:?}");
     send(&upload, 2, parts[1]).await;
@@ -95,7 +95,7 @@ async fn fail(b: &Backend) {
     let upload = storage.begin_upload(offer("empty", 0, Some("00".repeat(32).parse().unwrap()))).await.unwrap();
     let other = upload.complete().await.unwrap_err();
     assert!(matches!(other, Error::NotAsAnnounced { .. }), "{other:?}");
-    assert!(!upload.is_open());
+    assert!(!upload.is_open_after(&other));
     upload.abort().await;
     let unknown = storage.describe(&"m@1".parse().unwrap()).await.unwrap_err();
     assert!(matches!(unknown, Error::ModelNotFound { .. }), "{unknown:?}");

@@ -1,0 +1,163 @@
+//! Whatever an address asks for, the answer is never that the service failed.
+
+use hyper::Method;
+use modeldepot_server::routes;
+use serde_json::json;
+
+use crate::place::{Place, form};
+use crate::routes::path_of;
+
+/// Parameters of all routes.
+const NAMES: [&str; 20] = [
+    "prefix",
+    "next",
+    "key",
+    "as",
+    "done",
+    "page",
+    "per_page",
+    "sort",
+    "filter",
+    "version",
+    "file",
+    "expires",
+    "stream",
+    "q",
+    "metric",
+    "job",
+    "published",
+    "deleted",
+    "left",
+    "response-content-type",
+];
+
+/// Values that no page sends.
+fn values() -> Vec<String> {
+    let mut values: Vec<String> = [
+        "%00",
+        "a%00b",
+        "%01",
+        "%0D%0Ax-evil:%201",
+        "%EF%BF%BE",
+        "%EF%BF%BF",
+        "%FF%FE",
+        "%ED%A0%80",
+        "%C0%80",
+        "..%2F..%2Fx",
+        "%2F",
+        "-1",
+        "99999999999999999999999",
+        "%F0%9F%8C%B1",
+        "%E2%80%AE",
+        "%27%22%3E%3Cscript%3E",
+        "%25",
+        "%",
+        "a%3E%3D",
+        "%3D",
+        "latest",
+        "@",
+        "",
+        "%7F",
+        "%C2%85",
+        "nan",
+        "%20",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    values.push("x".repeat(1100));
+    values.push("%E9%9B%9B".repeat(1000));
+    values
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_parameter_is_answered_with_a_failure_of_the_service() {
+    let place = Place::new().await;
+    place.push("m", "1", &[("f", b"x"), ("training_history.json", br#"{"loss": [1, 2]}"#)], json!({"a": 1})).await;
+    place.storage.client().create_bucket(&"data".parse().unwrap()).await.unwrap();
+    let mut failed = Vec::new();
+    let ask = async |path: String| {
+        let answer = place.get(&path).await;
+        let status = answer.status.as_u16();
+        (status >= 500).then(|| format!("{path:.100}: {status} {:.300}", String::from_utf8_lossy(&answer.body)))
+    };
+    for route in routes().into_iter().filter(|route| route.is_safe() && route.path != "/readyz") {
+        for value in values() {
+            for name in NAMES {
+                failed.extend(ask(format!("{}?{name}={value}", path_of(&route))).await);
+            }
+            // Two at once are read by other ways.
+            failed.extend(
+                ask(format!("{}?prefix={value}&next={value}&version=1&version={value}", path_of(&route))).await,
+            );
+        }
+    }
+    assert!(failed.is_empty(), "{}: {}", failed.len(), failed[..failed.len().min(20)].join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_name_in_a_path_is_answered_with_a_failure_of_the_service() {
+    let place = Place::new().await;
+    place.push("m", "1", &[("f", b"x")], json!({})).await;
+    let mut failed = Vec::new();
+    for route in routes() {
+        for value in values().into_iter().filter(|value| !value.is_empty() && value != "%") {
+            for name in ["{model}", "{version}", "{*path}", "{id}", "{bucket}", "{what}", "{name}"] {
+                if !route.path.contains(name) {
+                    continue;
+                }
+                let path = path_of(&modeldepot_server::Route { path: route.path, ..route });
+                let path = match name {
+                    "{model}" => path.replacen("/m", &format!("/{value}"), 1),
+                    _ => path_with(route.path, name, &value),
+                };
+                let method: Method = route.method.parse().unwrap();
+                let answer = place.send(method, &path, &[("content-type", "application/json")], b"{}").await;
+                let status = answer.status.as_u16();
+                if status >= 500 {
+                    failed.push(format!(
+                        "{} {path:.100}: {status} {:.300}",
+                        route.method,
+                        String::from_utf8_lossy(&answer.body)
+                    ));
+                }
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{}: {}", failed.len(), failed[..failed.len().min(20)].join("\n"));
+}
+
+/// Fills the parameters of a path, one of them with this value.
+fn path_with(path: &'static str, name: &str, value: &str) -> String {
+    let segments = path.split('/').map(|segment| match segment {
+        segment if segment == name => value.to_owned(),
+        "{model}" => "m".to_owned(),
+        "{version}" => "1".to_owned(),
+        "{bucket}" => "data".to_owned(),
+        "{*path}" => "f".to_owned(),
+        segment => segment.trim_matches(['{', '}']).to_owned(),
+    });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+/// Listings are XML, which has no way to spell some characters: one such key would break all of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_listings_cannot_show_are_not_made() {
+    let place = Place::new().await;
+    place.storage.client().create_bucket(&"data".parse().unwrap()).await.unwrap();
+    for bad in ["a\u{1}", "\u{0}", "a/\u{fffe}/", "\u{7f}x\u{1b}"] {
+        let (kind, body) = form(&[("prefix", None, bad.as_bytes()), ("file", Some("f"), b"x")]);
+        let answer = place.send(Method::POST, "/buckets/data/upload", &[("content-type", &kind)], &body).await.is(400);
+        let page = String::from_utf8(answer.body.to_vec()).unwrap();
+        assert!(page.contains("control character") && !page.contains(bad), "{page}");
+        // The same as the name of a file, by both ways.
+        let (kind, body) = form(&[("file", Some(bad), b"x"), ("version", None, b"9")]);
+        for path in ["/buckets/data/upload", "/api/v1/models/m/versions"] {
+            place.send(Method::POST, path, &[("content-type", &kind)], &body).await.is(400);
+        }
+        let path = format!("/api/v1/models/m/versions/9/files/{}", crate::place::urlencoded(bad));
+        place.send(Method::PUT, &path, &[], b"x").await.is(400);
+    }
+    assert!(place.storage.client().list_objects(&"data".parse().unwrap(), "").await.unwrap().is_empty());
+    assert!(place.staged().is_empty());
+    place.get("/buckets/data").await.is(200);
+}
