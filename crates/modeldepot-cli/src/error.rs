@@ -17,6 +17,9 @@ pub(crate) enum Error {
     /// Refused to change an object that the plain verbs on objects leave alone.
     #[error(transparent)]
     Guarded(modeldepot::Error),
+    /// Refused to sign a URL for an upload, which may allow more than that.
+    #[error(transparent)]
+    UploadUrl(modeldepot::Error),
     #[error(transparent)]
     Embedded(#[from] modeldepot_embedded::Error),
     #[error(transparent)]
@@ -88,7 +91,7 @@ impl Error {
     pub(crate) fn kind(&self) -> ErrorKind {
         use modeldepot_embedded::Error as Embedded;
         match self {
-            Error::Depot(error) | Error::Guarded(error) => error.kind(),
+            Error::Depot(error) | Error::Guarded(error) | Error::UploadUrl(error) => error.kind(),
             Error::Embedded(error) => match error {
                 Embedded::InUse { .. } => ErrorKind::Unavailable,
                 Embedded::NoSuchObject { .. } => ErrorKind::NotFound,

@@ -28,6 +28,9 @@ pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String>
             Some("pull into another folder, or pass --force to replace these files".to_owned())
         }
         Error::Depot(error) => depot(error, settings),
+        Error::UploadUrl(error) => {
+            Some(format!("{}; or pass --force to sign this URL anyway", depot(error, settings)?))
+        }
         Error::Guarded(error) => {
             Some(format!("{}; or pass --force to change this object anyway", depot(error, settings)?))
         }

@@ -199,6 +199,10 @@ impl TestEnv {
         Output { stdout, stderr, code: output.status.code(), shown: normalised(&shown, &places) }
     }
 
+    pub(crate) fn server(&self) -> &Server {
+        self.server.as_ref().unwrap()
+    }
+
     pub(crate) fn client(&self) -> S3Client {
         let endpoint = self.endpoint.clone();
         let settings = Settings::from_variables(|name| (name == "S3_ENDPOINT").then(|| endpoint.clone())).unwrap();

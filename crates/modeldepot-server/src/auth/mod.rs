@@ -3,12 +3,17 @@
 //! Without a file of tokens everybody may do everything, and the service listens on loopback only. With one, a program
 //! sends `Authorization: Bearer TOKEN`, and a browser the cookie of a session that it got for a token.
 //!
-//! Handlers take [`Reader`], [`Publisher`] or [`Deleter`]; having one is the proof. What a browser asks to be done under
-//! a session carries the session's CSRF token: in the header `x-csrf-token`, which those three look for, or in a field
-//! of a form, for which there is [`Unproven`].
+//! The table of routes says which scope each needs, and `access` enforces it, for the model or the bucket of the request's
+//! path, together with the CSRF token that what a browser asks to be done under a session must carry. Handlers take
+//! [`Reader`], [`Publisher`] or [`Deleter`] as well: having one is the proof that they were called by way of the table.
+//! Where the path names no model, they ask [`Caller::may`].
 
+mod about;
+mod file;
+mod grants;
 mod sessions;
 mod tokens;
+mod used;
 
 use std::marker::PhantomData;
 use std::path::PathBuf;
@@ -18,16 +23,25 @@ use std::time::{Duration, Instant, SystemTime};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use modeldepot::ErrorKind;
+use modeldepot::{ErrorKind, ModelName};
+use time::OffsetDateTime;
 
 use self::sessions::Sessions;
 use crate::problem::{Problem, Result};
 use crate::state::App;
 
-pub use self::tokens::{Scope, Token, Tokens, TokensError};
+pub(crate) use self::about::About;
+pub use self::file::warning;
+pub use self::grants::{Grant, Grants, GrantsError, ModelPattern, Scope};
+pub use self::tokens::{Token, Tokens, TokensError};
+pub(crate) use self::used::Used;
+pub use self::used::last_used;
 
 /// The name of the cookie.
 const COOKIE: &str = "modeldepot_session";
+
+/// The name of the cookie over HTTPS: browsers take one of such a name from this host alone, and send it to no other.
+const SECURE_COOKIE: &str = "__Host-modeldepot_session";
 
 /// The header that pages send the CSRF token in.
 pub(crate) const CSRF_HEADER: &str = "x-csrf-token";
@@ -45,6 +59,7 @@ pub(crate) struct Gate {
     /// Whether cookies may travel over HTTPS alone.
     secure: bool,
     pub(crate) read_only: bool,
+    pub(crate) used: Arc<Used>,
 }
 
 /// The file of tokens, as it was last read.
@@ -56,27 +71,85 @@ struct Watched {
 }
 
 /// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// Somebody, where nobody is asked for a token.
+    Anyone,
+    /// The bearer of a token, by its name.
+    Token(String),
+}
+
+impl Who {
+    /// Returns the name, where there is one.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match self {
+            Who::Anyone => None,
+            Who::Token(name) => Some(name),
+        }
+    }
+}
+
+impl std::fmt::Display for Who {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Who::Anyone => f.write_str("this service"),
+            Who::Token(name) => write!(f, "token `{name}`"),
+        }
+    }
+}
+
+/// Somebody who asks, and what they may do.
 #[derive(Clone)]
 pub(crate) struct Caller {
-    /// The name of the token, or none where nobody is asked for one.
-    pub(crate) name: Option<String>,
-    pub(crate) scope: Scope,
+    pub(crate) who: Who,
+    pub(crate) grants: Grants,
+    /// When this ends; links that are made for them end by then.
+    pub(crate) until: Option<OffsetDateTime>,
     /// What the caller's pages send along with what they ask to be done.
     pub(crate) csrf: String,
     /// Whether what is asked to be done must carry it: a browser sends cookies unasked.
     browser: bool,
 }
 
+impl Caller {
+    /// Returns true when they may do this to a model.
+    pub(crate) fn may(&self, scope: Scope, model: &ModelName) -> bool {
+        self.grants.allows(scope, Some(model))
+    }
+
+    /// Returns how long a link may live that is made for them: not beyond their token.
+    pub(crate) fn life(&self, asked: Duration) -> Duration {
+        life(self.until, asked)
+    }
+
+    /// Returns true unless this is a browser, which sends cookies unasked, and the token is not that of its pages.
+    pub(crate) fn is_own_page(&self, csrf: &str) -> bool {
+        // Hashes are compared, so that the time says nothing of how much of it is right.
+        !self.browser || blake3::hash(csrf.as_bytes()) == blake3::hash(self.csrf.as_bytes())
+    }
+}
+
+/// Returns how long a link may live that was asked for by somebody whose token is taken until then.
+pub(crate) fn life(until: Option<OffsetDateTime>, asked: Duration) -> Duration {
+    let left = |until: OffsetDateTime| Duration::try_from(until - OffsetDateTime::now_utc()).unwrap_or_default();
+    // S3 knows whole seconds, and no link of less than one.
+    until.map_or(asked, |until| asked.min(Duration::from_secs(left(until).as_secs().max(1))))
+}
+
 impl Gate {
     pub(crate) fn new(file: Option<PathBuf>, secure: bool, read_only: bool) -> Result<Gate, TokensError> {
+        let used = Used::beside(file.as_deref());
         let file = match file {
             None => None,
             Some(path) => {
+                if let Some(warning) = warning(&path) {
+                    tracing::warn!("{warning}");
+                }
                 let (changed, tokens) = (stamp(&path), Arc::new(Tokens::read(&path)?));
                 Some(Mutex::new(Watched { path, looked: Instant::now(), changed, tokens }))
             }
         };
-        Ok(Gate { file, sessions: Sessions::default(), csrf: tokens::random()?, secure, read_only })
+        Ok(Gate { file, sessions: Sessions::default(), csrf: tokens::random()?, secure, read_only, used })
     }
 
     /// Returns true when callers must say who they are.
@@ -107,37 +180,49 @@ impl Gate {
     /// A problem of status 401 when that is not known.
     pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Caller> {
         let Some(tokens) = self.tokens() else {
-            return Ok(Caller { name: None, scope: Scope::Delete, csrf: self.csrf.clone(), browser: false });
+            let (who, grants) = (Who::Anyone, Scope::Delete.into());
+            return Ok(Caller { who, grants, until: None, csrf: self.csrf.clone(), browser: false });
         };
+        let now = OffsetDateTime::now_utc();
         if let Some(bearer) = bearer(headers) {
-            let known = tokens.find(bearer).ok_or_else(|| unknown("this token is not known here"))?;
-            return Ok(Caller {
-                name: Some(known.name.clone()),
-                scope: known.scope,
-                csrf: String::new(),
-                browser: false,
-            });
+            let shown = tokens.find(bearer, now).ok_or_else(|| unknown("this token is not known here"))?;
+            return self.bearer(shown, now, String::new(), false);
         }
-        let session = cookie(headers).and_then(|cookie| self.sessions.find(cookie));
-        let known = session.and_then(|s| Some((tokens.iter().find(|token| token.hash == s.token)?, s.csrf)));
-        let (token, csrf) = known.ok_or_else(|| unknown("this service asks for a token"))?;
-        Ok(Caller { name: Some(token.name.clone()), scope: token.scope, csrf, browser: true })
+        let session = self.cookie(headers).and_then(|cookie| self.sessions.find(cookie));
+        let known = session.and_then(|session| Some((tokens.find_hash(session.token, now)?, session.csrf)));
+        let (shown, csrf) = known.ok_or_else(|| unknown("this service asks for a token"))?;
+        self.bearer(shown, now, csrf, true)
     }
 
-    /// Begins a session for whoever has a token, and returns its cookie.
+    /// Returns the bearer of a token, unless it has expired.
+    fn bearer(&self, shown: tokens::Shown<'_>, now: OffsetDateTime, csrf: String, browser: bool) -> Result<Caller> {
+        let tokens::Shown { token, until } = shown;
+        if let Some(expired) = token.expires.filter(|_| token.is_expired(now)) {
+            let detail = format!("token `{}` expired on {}", token.name, tokens::day(expired));
+            return Err(
+                unknown(&detail).hint(format!("`modeldepot token rotate {} --expires 90d` renews it", token.name))
+            );
+        }
+        self.used.note(&token.name);
+        Ok(Caller { who: Who::Token(token.name.clone()), grants: token.grants.clone(), until, csrf, browser })
+    }
+
+    /// Begins a session for whoever has a token, and returns its cookie and who they are.
     ///
     /// # Errors
-    /// A problem of status 401 when the token is not known.
-    pub(crate) fn log_in(&self, token: &str) -> Result<HeaderValue> {
-        let tokens = self.tokens().unwrap_or_default();
-        let known = tokens.find(token.trim()).ok_or_else(|| unknown("this token is not known here"))?;
-        let cookie = self.sessions.begin(known.hash).map_err(|error| internal(&error.to_string()))?;
-        self.set_cookie(&cookie, 12 * 3600)
+    /// A problem of status 401 when the token is not known or has expired.
+    pub(crate) fn log_in(&self, token: &str) -> Result<(HeaderValue, Who)> {
+        let (tokens, token, now) = (self.tokens().unwrap_or_default(), token.trim(), OffsetDateTime::now_utc());
+        let shown = tokens.find(token, now).ok_or_else(|| unknown("this token is not known here"))?;
+        let caller = self.bearer(shown, now, String::new(), true)?;
+        let hash = blake3::hash(token.as_bytes());
+        let cookie = self.sessions.begin(hash).map_err(|error| internal(&error.to_string()))?;
+        Ok((self.set_cookie(&cookie, 12 * 3600)?, caller.who))
     }
 
     /// Ends the session of a request, and returns the cookie that makes the browser forget it.
     pub(crate) fn log_out(&self, headers: &HeaderMap) -> Result<HeaderValue> {
-        if let Some(cookie) = cookie(headers) {
+        if let Some(cookie) = self.cookie(headers) {
             self.sessions.end(cookie);
         }
         self.set_cookie("", 0)
@@ -145,22 +230,41 @@ impl Gate {
 
     fn set_cookie(&self, value: &str, seconds: u32) -> Result<HeaderValue> {
         let secure = if self.secure { "; Secure" } else { "" };
-        let text = format!("{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}");
+        let name = self.cookie_name();
+        let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}");
         let mut value = HeaderValue::try_from(text).map_err(|_| internal("the cookie cannot be written"))?;
         value.set_sensitive(true);
         Ok(value)
     }
 
+    fn cookie_name(&self) -> &'static str {
+        if self.secure { SECURE_COOKIE } else { COOKIE }
+    }
+
+    fn cookie<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
+        let name = self.cookie_name();
+        let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+        pairs.flat_map(|pairs| pairs.split(';')).find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
+    }
+
     /// Returns the caller if they may do this.
-    fn allow(&self, caller: Caller, scope: Scope) -> Result<Caller> {
-        if self.read_only && scope > Scope::Read {
+    pub(crate) fn allow(&self, caller: Caller, scope: Scope, about: &About) -> Result<Caller> {
+        if self.read_only && scope > Scope::Share {
             return Err(Problem::new(ErrorKind::Denied, "this service is read-only")
                 .hint("it was started with `--read-only`; use another, or the command"));
         }
-        if caller.scope < scope {
-            let name = caller.name.unwrap_or_default();
-            return Err(Problem::new(ErrorKind::Denied, format!("token `{name}` may {}, not {scope}", caller.scope))
-                .hint(format!("ask for a token of scope `{scope}`: `modeldepot token add NAME --scope {scope}`")));
+        if !about.allows(&caller, scope) {
+            let (what, pattern) = match about {
+                About::Model(model) => (format!(" model `{model}`"), format!(":{model}")),
+                About::Whole => (" all of this service".to_owned(), String::new()),
+                About::Several => (String::new(), String::new()),
+            };
+            return Err(Problem::new(ErrorKind::Denied, format!("{} may not {scope}{what}", caller.who)).hint(
+                format!(
+                    "it has `{}`; ask for one that may: `modeldepot token add NAME --scope {scope}{pattern}`",
+                    caller.grants
+                ),
+            ));
         }
         Ok(caller)
     }
@@ -177,11 +281,6 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    pairs.flat_map(|pairs| pairs.split(';')).find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
-}
-
 fn unknown(detail: &str) -> Problem {
     Problem::new(ErrorKind::Denied, detail)
         .status(StatusCode::UNAUTHORIZED)
@@ -193,7 +292,8 @@ fn internal(detail: &str) -> Problem {
     Problem::new(ErrorKind::Internal, detail)
 }
 
-fn csrf_missing() -> Problem {
+/// The problem of a request that may come from a page of another site.
+pub(crate) fn csrf_missing() -> Problem {
     Problem::new(ErrorKind::Denied, "this request does not come from a page of this service")
         .hint("load the page again, and send its form from there")
 }
@@ -205,6 +305,8 @@ pub(crate) trait Right {
 
 /// To see and fetch.
 pub(crate) struct ToRead;
+/// To make links that live long.
+pub(crate) struct ToShare;
 /// To publish.
 pub(crate) struct ToPublish;
 /// To delete.
@@ -213,6 +315,9 @@ pub(crate) struct ToDelete;
 impl Right for ToRead {
     const SCOPE: Scope = Scope::Read;
 }
+impl Right for ToShare {
+    const SCOPE: Scope = Scope::Share;
+}
 impl Right for ToPublish {
     const SCOPE: Scope = Scope::Publish;
 }
@@ -220,48 +325,28 @@ impl Right for ToDelete {
     const SCOPE: Scope = Scope::Delete;
 }
 
-/// A caller who has a right, and whose request is their own.
+/// A caller who has a right.
 pub(crate) struct Allowed<R: Right>(pub(crate) Caller, PhantomData<R>);
 
 /// A caller who may see and fetch.
 pub(crate) type Reader = Allowed<ToRead>;
+/// A caller who may make links that live long.
+#[expect(dead_code, reason = "for the routes of links")]
+pub(crate) type Sharer = Allowed<ToShare>;
 /// A caller who may publish.
 pub(crate) type Publisher = Allowed<ToPublish>;
 /// A caller who may delete.
 pub(crate) type Deleter = Allowed<ToDelete>;
 
-/// A caller who has a right, whose form is still to show that it is of a page of ours.
-pub(crate) struct Unproven<R: Right>(Caller, PhantomData<R>);
-
-impl<R: Right> Unproven<R> {
-    /// Takes the CSRF token that came in the form.
-    pub(crate) fn prove(self, csrf: &str) -> Result<Allowed<R>> {
-        match self.0.browser && blake3::hash(csrf.as_bytes()) != blake3::hash(self.0.csrf.as_bytes()) {
-            true => Err(csrf_missing()),
-            false => Ok(Allowed(self.0, PhantomData)),
-        }
-    }
-}
-
-impl<R: Right> FromRequestParts<App> for Unproven<R> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let gate = &app.service.gate;
-        Ok(Unproven(gate.allow(gate.caller(&parts.headers)?, R::SCOPE)?, PhantomData))
-    }
-}
-
 impl<R: Right + Send> FromRequestParts<App> for Allowed<R> {
     type Rejection = Problem;
 
+    /// Takes the caller that the route's line of the table admitted. Without one the route is none of the table's, and
+    /// nobody may call it.
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let unproven = Unproven::<R>::from_request_parts(parts, app).await?;
-        // What only reads may be asked for by a link.
-        if R::SCOPE == Scope::Read && (parts.method.is_safe()) {
-            return Ok(Allowed(unproven.0, PhantomData));
-        }
-        let csrf = parts.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        unproven.prove(csrf)
+        let caller = parts.extensions.get::<Caller>().cloned();
+        let caller = caller.ok_or_else(|| internal("this route does not say who may call it"))?;
+        let about = parts.extensions.get::<About>().cloned().unwrap_or(About::Whole);
+        Ok(Allowed(app.service.gate.allow(caller, R::SCOPE, &about)?, PhantomData))
     }
 }

@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::asked::Asked;
 use super::page::{Page, Place};
 use super::refusal::{Result, notice};
-use super::visitor::MayRead;
+use crate::auth::Reader;
 use crate::problem::Problem;
 use crate::state::App;
 
@@ -23,7 +23,7 @@ pub(super) async fn post(State(app): State<App>, body: axum::body::Bytes) -> Res
     let form = Asked::parse(&body);
     let next = inside(form.raw("next"));
     match app.service.gate.log_in(form.get("token").unwrap_or_default()) {
-        Ok(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to(next)).into_response(),
+        Ok((cookie, _)) => ([(header::SET_COOKIE, cookie)], Redirect::to(next)).into_response(),
         Err(problem) => {
             let problem =
                 Problem::hint(problem, "`modeldepot token add NAME --scope read` makes one, where the service runs");
@@ -32,13 +32,7 @@ pub(super) async fn post(State(app): State<App>, body: axum::body::Bytes) -> Res
     }
 }
 
-pub(super) async fn log_out(
-    State(app): State<App>,
-    headers: HeaderMap,
-    may: MayRead,
-    body: axum::body::Bytes,
-) -> Result<Response> {
-    may.prove(Asked::parse(&body).get("csrf"))?;
+pub(super) async fn log_out(State(app): State<App>, headers: HeaderMap, _: Reader) -> Result<Response> {
     let cookie = app.service.gate.log_out(&headers)?;
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/login")).into_response())
 }

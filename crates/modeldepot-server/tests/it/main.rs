@@ -13,5 +13,7 @@ mod own;
 mod place;
 mod problems;
 mod publish;
+mod quiet;
+mod routes;
 mod threads;
 mod uploads;

@@ -31,6 +31,7 @@ mod retry;
 mod seed;
 mod sending;
 mod sums;
+mod unsigned;
 mod upload;
 mod writeback;
 
@@ -47,4 +48,5 @@ pub(crate) use parts::{files_at_once, part_size};
 pub(crate) use piece::Pieces;
 pub use probe::{Capabilities, ChecksumSupport, CopySupport};
 pub(crate) use seed::Seed;
+pub use unsigned::UnsignedHeaders;
 pub(crate) use upload::{OwnUploads, Pending, Sent, Upload};
