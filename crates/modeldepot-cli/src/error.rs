@@ -26,6 +26,8 @@ pub(crate) enum Error {
     Service(#[from] modeldepot_server::Error),
     #[error(transparent)]
     Tokens(#[from] modeldepot_server::TokensError),
+    #[error(transparent)]
+    Tls(#[from] modeldepot_listen::TlsError),
     #[error("{source}")]
     Settings { source: SettingsError, origin: Origin },
     #[error("`{text}` is not a way to name buckets: use `auto`, `path` or `virtual`")]
@@ -107,6 +109,8 @@ impl Error {
             },
             Error::Service(error) => error.kind(),
             Error::Tokens(error) => error.kind(),
+            Error::Tls(modeldepot_listen::TlsError::Read { .. }) => ErrorKind::Io,
+            Error::Tls(_) => ErrorKind::Invalid,
             Error::Settings { .. } | Error::Addressing { .. } | Error::DotEnv { .. } => ErrorKind::Invalid,
             Error::MetaFile { .. } | Error::Unconfirmed { .. } | Error::Declined => ErrorKind::Invalid,
             Error::Usage { .. } => ErrorKind::Invalid,

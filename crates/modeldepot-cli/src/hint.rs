@@ -37,6 +37,7 @@ pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String>
         Error::Embedded(error) => embedded(error),
         Error::Service(error) => error.hint(),
         Error::Tokens(error) => error.hint(),
+        Error::Tls(error) => error.hint().map(str::to_owned),
         Error::Settings { source, origin } => setting(source, origin),
         Error::Addressing { origin, .. } => found(origin),
         Error::Usage { hint, .. } => Some((*hint).to_owned()),

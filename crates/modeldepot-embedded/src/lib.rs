@@ -48,6 +48,7 @@
 //! | `gateway` | the S3 operations: request in, answer out |
 //! | `reframe` | what a body passes before the protocol layer |
 //! | `receive`, `send` | a body on its way to and from a file |
+//! | `share` | how much memory one of many bodies may hold |
 //! | `disk` | the data folder and its blob files |
 //! | `index` | the tables and transactions |
 //! | `multipart`, `listing` | transactions on uploads; pages of keys |
@@ -72,6 +73,7 @@ mod reframe;
 mod refusal;
 mod send;
 mod server;
+mod share;
 
 pub use error::Error;
 pub use fault::{Fault, FaultHit, Faults};

@@ -10,7 +10,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::Stream;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
+use modeldepot_listen::{BodyError, RequestBody};
 
 /// Chunks up to this size pass as they are.
 const SMALL: u64 = 1 << 20;
@@ -152,11 +153,11 @@ where
     }
 }
 
-/// The data of a body as hyper receives it.
-pub(crate) struct Frames(pub(crate) Incoming);
+/// The data of a body as it comes.
+pub(crate) struct Frames(pub(crate) RequestBody);
 
 impl Stream for Frames {
-    type Item = Result<Bytes, hyper::Error>;
+    type Item = Result<Bytes, BodyError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {

@@ -1,25 +1,18 @@
 //! The server: configuration, start, stop, and the loop that accepts connections.
 
 use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::body::Incoming;
 use hyper::header::HeaderValue;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use modeldepot_listen::{Listen, Peer, RequestBody, Serving};
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::dto::StreamingBlob;
 use s3s::service::{S3Service, S3ServiceBuilder};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
@@ -35,10 +28,7 @@ use crate::reframe::{Frames, Reframe};
 /// What every S3 server of this kind starts with, and everybody knows.
 const DEFAULT_KEY: &str = "minioadmin";
 
-/// How long a connection may take to send the head of a request.
-const HEAD_PATIENCE: Duration = Duration::from_secs(30);
-
-/// How long running requests may take to finish once the server is stopped.
+/// How long work on the disk is waited for once the server is stopped.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How a server is started.
@@ -97,8 +87,8 @@ pub struct Server {
     address: SocketAddr,
     store: Arc<Store>,
     faults: Option<Arc<Injector>>,
-    stop: Option<oneshot::Sender<()>>,
-    task: JoinHandle<()>,
+    encrypted: bool,
+    serving: Serving,
 }
 
 impl fmt::Debug for Server {
@@ -110,6 +100,11 @@ impl fmt::Debug for Server {
 impl Server {
     /// Opens and locks the data folder, removes what an earlier crash left, and serves in the background.
     pub async fn start(config: Config) -> Result<Self, Error> {
+        Self::start_with(config, Listen::default()).await
+    }
+
+    /// Starts as [`Server::start`] does, with a certificate, or other limits for clients than usual.
+    pub async fn start_with(config: Config, listen: Listen) -> Result<Self, Error> {
         config.check()?;
         let listener =
             TcpListener::bind(config.listen).await.map_err(|source| Error::Bind { address: config.listen, source })?;
@@ -122,10 +117,13 @@ impl Server {
             Gateway::new(Arc::clone(&store), ignore_conditions),
             Keys { access_key, secret_key: secret_key.into() },
         );
-        let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(accept(listener, service, faults.clone(), stopped));
+        let encrypted = listen.tls.is_some();
+        let injector = faults.clone();
+        let serving = modeldepot_listen::serve(listener, listen, move |request| {
+            answer(service.clone(), injector.clone(), request)
+        });
         tracing::info!(%address, "serving");
-        Ok(Self { address, store, faults, stop: Some(stop), task })
+        Ok(Self { address, store, faults, encrypted, serving })
     }
 
     /// Returns the address it listens on, with the port that the system chose.
@@ -142,7 +140,7 @@ impl Server {
                 SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
             });
         }
-        format!("http://{address}")
+        format!("{}://{address}", if self.encrypted { "https" } else { "http" })
     }
 
     /// Returns the files that hold an object's bytes, in order. An empty object has none.
@@ -163,10 +161,7 @@ impl Server {
     /// Requests that do not end in time are cut off. Work on the disk cannot be: it is awaited for a while more, and
     /// once it is done another server may open the folder.
     pub async fn stop(mut self) -> Result<(), Error> {
-        if let Some(stop) = self.stop.take() {
-            // A failure means that the loop is gone already.
-            let _ = stop.send(());
-        }
+        self.serving.stop().await;
         self.closed().await;
         Ok(())
     }
@@ -176,7 +171,7 @@ impl Server {
     /// What a thread is writing to the disk at this moment is awaited, for nothing can interrupt it; whether it is
     /// acknowledged is another matter. Then another server may open the folder. For tests of clients.
     pub async fn kill(mut self) {
-        self.task.abort();
+        self.serving.kill().await;
         self.closed().await;
     }
 
@@ -194,7 +189,6 @@ impl Server {
 
     /// Waits until nothing uses the data folder any more.
     async fn closed(&mut self) {
-        let _ = (&mut self.task).await;
         // Work on blocking threads cannot be interrupted, only awaited. Readers hold the disk without the index.
         let patience = async {
             while Arc::strong_count(&self.store) > 1 || Arc::strong_count(&self.store.disk) > 1 {
@@ -202,12 +196,6 @@ impl Server {
             }
         };
         let _ = timeout(STOP_PATIENCE, patience).await;
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 
@@ -255,69 +243,15 @@ fn service(gateway: Gateway, keys: Keys) -> S3Service {
     builder.build()
 }
 
-async fn accept(
-    listener: TcpListener,
-    service: S3Service,
-    faults: Option<Arc<Injector>>,
-    mut stopped: oneshot::Receiver<()>,
-) {
-    let graceful = GracefulShutdown::new();
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            _ = &mut stopped => break,
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    let (service, faults) = (service.clone(), faults.clone());
-                    let serve = service_fn(move |request| answer(service.clone(), faults.clone(), request));
-                    let connection = http1::Builder::new()
-                        .timer(TokioTimer::new())
-                        .header_read_timeout(HEAD_PATIENCE)
-                        .serve_connection(socket(stream), serve);
-                    let connection = graceful.watch(connection);
-                    connections.spawn(async move {
-                        if let Err(error) = connection.await {
-                            tracing::debug!(%error, "connection ended");
-                        }
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
-                    // Out of file descriptors, most likely: trying again at once would only burn time.
-                    if !is_of_one_connection(&error) {
-                        sleep(Duration::from_millis(100)).await;
-                    }
-                }
-            },
-        }
-    }
-    drop(listener);
-    // Connections that do not end in time end with the set.
-    let _ = timeout(STOP_PATIENCE, graceful.shutdown()).await;
-    connections.shutdown().await;
-}
-
-fn socket(stream: TcpStream) -> TokioIo<TcpStream> {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "cannot set TCP_NODELAY");
-    }
-    TokioIo::new(stream)
-}
-
-fn is_of_one_connection(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
-    )
-}
-
 /// Answers a request. An error ends the connection without an answer.
 async fn answer(
     service: S3Service,
     faults: Option<Arc<Injector>>,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Response<s3s::Body>, Dropped> {
+    if request.extensions().get::<Peer>().is_some_and(|peer| peer.crowded) {
+        return Ok(plain_error(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate."));
+    }
     let is_head = request.method() == Method::HEAD;
     let waits = waits_for_continue(request.headers());
     let mut response = match faults {
@@ -341,7 +275,7 @@ async fn answer(
     Ok(response)
 }
 
-async fn serve(service: S3Service, request: Request<Incoming>) -> Response<s3s::Body> {
+async fn serve(service: S3Service, request: Request<RequestBody>) -> Response<s3s::Body> {
     let is_form = request.method() == Method::POST
         && request.headers().get_all(hyper::header::CONTENT_TYPE).iter().any(|value| {
             value.as_bytes().get(..19).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart/form-data"))
@@ -352,7 +286,7 @@ async fn serve(service: S3Service, request: Request<Incoming>) -> Response<s3s::
     let is_chunked =
         request.headers().get("x-amz-content-sha256").is_some_and(|kind| kind.as_bytes().starts_with(b"STREAMING-"));
     let request = request.map(|body| {
-        if is_chunked { StreamingBlob::wrap(Reframe::new(Frames(body))).into() } else { s3s::Body::from(body) }
+        if is_chunked { StreamingBlob::wrap(Reframe::new(Frames(body))).into() } else { s3s::Body::http_body(body) }
     });
     service.call(request).await.unwrap_or_else(|error| {
         tracing::error!(?error, "the protocol layer failed");

@@ -23,6 +23,14 @@ pub enum Error {
         /// The address.
         address: SocketAddr,
     },
+    /// A log cannot be opened.
+    #[error("cannot open the log `{}`", path.display())]
+    Log {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The address cannot be listened on.
     #[error("cannot listen on `{address}`")]
     Bind {
@@ -39,6 +47,7 @@ impl Error {
         match self {
             Error::Depot(error) => error.kind(),
             Error::Tokens(error) => error.kind(),
+            Error::Log { .. } => ErrorKind::Io,
             Error::Bind { .. } | Error::Open { .. } => ErrorKind::Invalid,
         }
     }
@@ -51,6 +60,9 @@ impl Error {
             Error::Open { .. } => {
                 "make a token with `modeldepot token add NAME --scope read --tokens FILE`, and serve with `--tokens FILE`"
                     .to_owned()
+            }
+            Error::Log { source, .. } => {
+                return modeldepot::hint::disk(source).or(Some("name a file in a folder that exists and that you may write".to_owned()));
             }
             Error::Bind { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
                 "another program listens there: choose another port".to_owned()

@@ -11,7 +11,9 @@
 //! - `remote`: the address of the client, also behind a proxy.
 //! - `table`: every route, with the scope that it needs and the body that it takes. `access`: who may call it.
 //! - `form`: forms with files, as they come.
-//! - `auth`: who asks, and what they may. `guard`: what every request passes. `steady`: what must keep moving.
+//! - `auth`: who asks, and what they may. `guard`: what every request passes. `logins`, `rates`: how often.
+//! - `log`: who did what: the audit log and the access log.
+//! - `readiness`: whether the bucket answers.
 //! - `jobs`: verifications. `uploads`: what is on its way to be published; `staging`: files that pass through.
 //! - `doctor`: what whoever starts the service can try of its surroundings, for the page on health.
 //! - `console`: the pages.
@@ -25,14 +27,17 @@ mod error;
 mod form;
 mod guard;
 mod jobs;
+mod log;
+mod logins;
 mod metrics;
 mod problem;
+mod rates;
+mod readiness;
 mod remote;
 mod routes;
 mod server;
 mod staging;
 mod state;
-mod steady;
 mod table;
 mod uploads;
 
@@ -41,5 +46,6 @@ pub use auth::{
 };
 pub use doctor::{Check, Doctor, Outcome};
 pub use error::Error;
-pub use server::{Config, Patience, Redirect, Server};
+pub use log::{Log, LogTarget};
+pub use server::{Config, Redirect, Server};
 pub use table::{Route, Takes, routes};

@@ -9,7 +9,10 @@ use crate::catalog::Catalog;
 use crate::doctor::Doctor;
 use crate::guard::Guard;
 use crate::jobs::Jobs;
+use crate::log::Logs;
+use crate::logins::Logins;
 use crate::metrics::Metrics;
+use crate::readiness::Readiness;
 use crate::remote::Proxies;
 use crate::server::Redirect;
 use crate::uploads::Uploads;
@@ -28,9 +31,12 @@ pub(crate) struct Service {
     pub(crate) gate: Gate,
     pub(crate) guard: Guard,
     pub(crate) proxies: Proxies,
+    pub(crate) logins: Logins,
+    pub(crate) readiness: Readiness,
     pub(crate) jobs: Jobs,
     pub(crate) uploads: Arc<Uploads>,
     pub(crate) metrics: Metrics,
+    pub(crate) logs: Logs,
     pub(crate) redirect: Redirect,
     /// Where uploads lie until they are published.
     pub(crate) staging: std::path::PathBuf,

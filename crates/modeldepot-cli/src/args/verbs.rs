@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueHint};
 use modeldepot::{ArtifactPath, ModelName, Selector, Version};
 
+use modeldepot_server::LogTarget;
+
+use super::tls::TlsArgs;
 use super::value::{Exact, Lifetime, Meta, S3Address};
 
 /// Start the embedded S3 server, with the console and the REST API beside it
@@ -27,6 +30,8 @@ pub(crate) struct UpArgs {
     /// Serve S3 alone
     #[arg(long, conflicts_with = "console")]
     pub(crate) no_console: bool,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
     #[command(flatten)]
     pub(crate) service: ServiceArgs,
 }
@@ -52,6 +57,12 @@ pub(crate) struct ServiceArgs {
     /// Answer so many requests a second of each client; 0 is no limit [default: none here, 200 beyond this machine]
     #[arg(long, value_name = "NUMBER", help_heading = "Service")]
     pub(crate) rate: Option<u32>,
+    /// Log every change and every refused request to this file as JSON lines; - is standard error
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Service")]
+    pub(crate) audit_log: Option<LogTarget>,
+    /// Log every request to this file as JSON lines; - is standard error
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Service")]
+    pub(crate) access_log: Option<LogTarget>,
     /// Believe the X-Forwarded-For and X-Forwarded-Proto of this proxy: an address or a network (repeatable)
     #[arg(long, value_name = "ADDRESS[/BITS]", help_heading = "Service")]
     pub(crate) trusted_proxy: Vec<modeldepot_listen::Network>,
@@ -127,6 +138,8 @@ pub(crate) struct ServeArgs {
     /// Listen on this address; port 0 lets the system choose
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9001", value_parser = listen)]
     pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
     #[command(flatten)]
     pub(crate) service: ServiceArgs,
 }

@@ -9,6 +9,7 @@
 //! Where the path names no model, they ask [`Caller::may`].
 
 mod about;
+mod asking;
 mod file;
 mod grants;
 mod sessions;
@@ -31,6 +32,7 @@ use crate::problem::{Problem, Result};
 use crate::state::App;
 
 pub(crate) use self::about::About;
+pub(crate) use self::asking::{asking, sees};
 pub use self::file::warning;
 pub use self::grants::{Grant, Grants, GrantsError, ModelPattern, Scope};
 pub use self::tokens::{Token, Tokens, TokensError};
@@ -80,6 +82,14 @@ pub(crate) enum Who {
 }
 
 impl Who {
+    /// Returns what the name is of.
+    pub(crate) fn kind(&self) -> Option<&'static str> {
+        match self {
+            Who::Anyone => None,
+            Who::Token(_) => Some("token"),
+        }
+    }
+
     /// Returns the name, where there is one.
     pub(crate) fn name(&self) -> Option<&str> {
         match self {

@@ -1,9 +1,11 @@
 //! Tests of the service over sockets: on the embedded S3 server always, on MinIO where `cargo xtask test` starts one.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod audit;
 mod auth;
 mod files;
 mod fresh;
+mod grants;
 mod jobs;
 mod limits;
 mod load;

@@ -1,6 +1,7 @@
 //! The S3 client, the only code that names the SDK.
 
 mod answer;
+mod authorities;
 mod body;
 mod bulk;
 mod client;
