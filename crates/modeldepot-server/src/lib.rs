@@ -10,7 +10,7 @@
 //! - `problem`: what is said of a failure.
 //! - `remote`: the address of the client, also behind a proxy.
 //! - `table`: every route, with the scope that it needs and the body that it takes. `access`: who may call it.
-//! - `form`: forms with files, as they come.
+//! - `form`: forms with files, as they come. `links`: how long presigned links live.
 //! - `auth`: who asks, and what they may. `guard`: what every request passes. `logins`, `rates`: how often.
 //! - `log`: who did what: the audit log and the access log.
 //! - `readiness`: whether the bucket answers.
@@ -27,6 +27,7 @@ mod error;
 mod form;
 mod guard;
 mod jobs;
+mod links;
 mod log;
 mod logins;
 mod metrics;

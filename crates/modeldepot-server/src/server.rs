@@ -61,6 +61,8 @@ pub struct Config {
     pub audit_log: Option<Log>,
     /// Where the access log goes: every request.
     pub access_log: Option<Log>,
+    /// Whether URLs for uploads are handed out also where the S3 server lets their holder copy other objects by them.
+    pub unsafe_upload_urls: bool,
     /// Tries what the service stands on, for the page on health.
     pub doctor: Option<Doctor>,
     /// How many connections there may be, how slow clients may be, and the certificate.
@@ -82,6 +84,7 @@ impl Config {
             trusted_proxies: Vec::new(),
             audit_log: None,
             access_log: None,
+            unsafe_upload_urls: false,
             doctor: None,
             connections: Listen { limits: Limits { stop: STOP_PATIENCE, ..Limits::default() }, tls: None },
         }
@@ -127,7 +130,7 @@ impl Server {
     /// [`Error`], when it cannot be started like this.
     pub async fn start(config: Config) -> Result<Server, Error> {
         let Config { listen, settings, tokens, read_only, redirect, public_url, staging, rate, .. } = config;
-        let Config { trusted_proxies, doctor, mut connections, audit_log, access_log, .. } = config;
+        let Config { trusted_proxies, unsafe_upload_urls, doctor, mut connections, audit_log, access_log, .. } = config;
         let logs = Logs { audit: audit_log, access: access_log };
         let closed = tokens.is_some();
         if !listen.ip().is_loopback() && !closed {
@@ -156,6 +159,7 @@ impl Server {
             redirect,
             staging,
             doctor,
+            unsafe_upload_urls,
             settings,
         };
         let app = App { catalog: Catalog::new(storage.clone()), storage, service: Arc::new(service) };

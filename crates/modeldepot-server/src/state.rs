@@ -41,4 +41,6 @@ pub(crate) struct Service {
     /// Where uploads lie until they are published.
     pub(crate) staging: std::path::PathBuf,
     pub(crate) doctor: Option<Doctor>,
+    /// Whether URLs for uploads are handed out also where their holder can copy other objects by them.
+    pub(crate) unsafe_upload_urls: bool,
 }

@@ -54,6 +54,9 @@ pub(crate) struct ServiceArgs {
     /// Keep uploads on their way in this folder [default: the system's temporary one]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Service")]
     pub(crate) staging: Option<PathBuf>,
+    /// Hand out URLs for uploads also where the S3 server lets their holder copy any object of any bucket
+    #[arg(long, help_heading = "Service")]
+    pub(crate) allow_unsafe_upload_urls: bool,
     /// Answer so many requests a second of each client; 0 is no limit [default: none here, 200 beyond this machine]
     #[arg(long, value_name = "NUMBER", help_heading = "Service")]
     pub(crate) rate: Option<u32>,

@@ -82,6 +82,7 @@ pub(super) fn configured(
         rate: NonZeroU32::new(rate),
         trusted_proxies: args.trusted_proxy,
         staging: args.staging.unwrap_or_else(|| default.staging.clone()),
+        unsafe_upload_urls: args.allow_unsafe_upload_urls,
         doctor: Some(doctor),
         ..default
     })

@@ -14,11 +14,10 @@ use super::refusal::{Refusal, Result};
 use crate::auth::{Deleter, Publisher};
 use crate::form::{Form, Part, Texts};
 use crate::log::Note;
-use crate::routes::files::disposition;
 use crate::staging;
 use crate::state::App;
 use modeldepot::Change;
-use modeldepot::s3::UploadOptions;
+use modeldepot::s3::{UploadOptions, disposition};
 
 /// The most objects that one form deletes.
 const MOST: usize = 1000;

@@ -146,6 +146,7 @@ pub(crate) async fn begin(
     let (storage, uploads) = (app.storage.clone(), std::sync::Arc::clone(&app.service.uploads));
     let (tell, told) = tokio::sync::oneshot::channel();
     let begin = async move {
+        refuse_unsafe_urls(&app).await?;
         let upload = storage.begin_upload(offer).await.map_err(|error| super::publish::told(&error))?;
         let files = upload.files().map(|file| FileDocument {
             path: file.path.to_string(),
@@ -172,6 +173,20 @@ pub(crate) async fn begin(
     note.version(&document.model, &document.version);
     let place = format!("/api/v1/uploads/{}", document.id);
     Ok((StatusCode::CREATED, [(header::LOCATION, place)], axum::Json(document)).into_response())
+}
+
+/// Refuses to hand out URLs for uploads where their holder could copy any object that this service can read.
+async fn refuse_unsafe_urls(app: &App) -> Result<()> {
+    if app.service.unsafe_upload_urls {
+        return Ok(());
+    }
+    app.storage.check_upload_urls().await.map_err(|error| match error {
+        error @ Error::UploadUrls { .. } => Problem::from(error).hint(
+            "publish with a form, through this service; or start it with `--allow-unsafe-upload-urls`, if everybody who \
+             may publish may also read every object that its login can read",
+        ),
+        error => error.into(),
+    })
 }
 
 fn offered(file: &FileRequest) -> Result<OfferedFile> {
@@ -262,6 +277,7 @@ pub(crate) async fn parts(
     }
     let life = by.0.life(PART_LIFE);
     let expires = OffsetDateTime::now_utc() + life;
+    refuse_unsafe_urls(&app).await?;
     let upload = slot.lock().await;
     let upload = upload.as_ref().ok_or_else(|| unknown(&id))?;
     let file = upload.files().find(|file| file.path == path);

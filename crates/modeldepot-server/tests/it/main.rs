@@ -8,6 +8,7 @@ mod fresh;
 mod grants;
 mod jobs;
 mod limits;
+mod links;
 mod load;
 mod minio;
 mod models;
