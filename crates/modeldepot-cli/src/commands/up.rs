@@ -21,13 +21,9 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
     let known = access_key == LOOPBACK_LOGIN && secret_key == LOOPBACK_LOGIN;
     let buckets: Vec<String> = cx.settings.buckets.all().iter().map(|bucket| bucket.to_string()).collect();
     let config = Config {
-        data: args.data.clone(),
         listen: args.listen,
-        access_key: access_key.clone(),
-        secret_key: secret_key.clone(),
         buckets: buckets.clone(),
-        ignore_conditions: false,
-        faults: None,
+        ..Config::new(args.data.clone(), access_key.clone(), secret_key.clone())
     };
     let mut signals = Signals::listen();
     raise_open_files();
