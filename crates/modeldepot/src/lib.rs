@@ -70,6 +70,7 @@ mod settings;
 mod storage;
 mod task;
 pub mod units;
+mod visible;
 
 pub use digest::{Blake3, Crc64, DigestError, Md5, Subtree};
 pub use error::{Error, ErrorKind, Result, SourceError, causes};
@@ -88,3 +89,4 @@ pub use storage::{
     Published, Pull, Push, Reason, Remains, Scan, Source, SourceFile, StoredFile, Verified, VersionSummary,
 };
 pub use task::settled;
+pub use visible::{is_unseen, visible};

@@ -26,6 +26,7 @@ mod secrets;
 mod serve;
 mod server;
 mod settings;
+mod unseen;
 mod upkeep;
 mod versions;
 
