@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueHint};
 use modeldepot::{ArtifactPath, ModelName, Selector, Version};
 
+use super::key::AccessArgs;
 use super::tls::TlsArgs;
 use super::value::{Exact, Lifetime, Meta, S3Address};
 
 /// Start the embedded S3 server, with the console and the REST API beside it
 ///
 /// Serves S3 from one folder, with the three buckets made. The login is the configured key pair, else `minioadmin`,
-/// which is let in from this machine only. The console and the REST API are those of `modeldepot serve`. Ctrl-C stops it
+/// which works from this machine only; with --keys it is any key pair of a file. The console and the REST API are those of `modeldepot serve`. Ctrl-C stops it
 /// when running requests are done.
 #[derive(Debug, Args)]
 pub(crate) struct UpArgs {
@@ -28,6 +29,8 @@ pub(crate) struct UpArgs {
     /// Serve S3 alone
     #[arg(long, conflicts_with = "console")]
     pub(crate) no_console: bool,
+    #[command(flatten)]
+    pub(crate) access: AccessArgs,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
     #[command(flatten)]

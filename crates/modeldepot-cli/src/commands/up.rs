@@ -12,6 +12,7 @@ use super::Context;
 use super::listening::{certificate, own_client, raise_open_files};
 use super::serve::configured;
 use crate::args::{Globals, UpArgs};
+use crate::config;
 use crate::error::Error;
 use crate::interrupt::Signals;
 use crate::ui::{BOLD, DIM, styled};
@@ -20,10 +21,13 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
     let (access_key, secret_key) = login(cx.settings);
     let known = access_key == LOOPBACK_LOGIN && secret_key == LOOPBACK_LOGIN;
     let buckets: Vec<String> = cx.settings.buckets.all().iter().map(|bucket| bucket.to_string()).collect();
+    let keys = config::keys(args.access.keys)?;
     let config = Config {
         listen: args.listen,
+        keys: keys.clone(),
+        cors_origins: args.access.cors_origin,
         buckets: buckets.clone(),
-        ..Config::new(args.data.clone(), access_key.clone(), secret_key.clone())
+        ..Config::new(args.data.clone(), access_key, secret_key)
     };
     let mut signals = Signals::listen();
     raise_open_files();
@@ -35,7 +39,10 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
     let console = match args.no_console {
         true => None,
         false => {
-            let credentials = Credentials::Key { access: access_key, secret: Secret::new(secret_key), token: None };
+            // A key pair of its own: it works whatever logins there are, and no web page can know it and sign a link.
+            let (access, secret) = server.owner_keys();
+            let secret = Secret::new(secret.to_owned());
+            let credentials = Credentials::Key { access: access.to_owned(), secret, token: None };
             let settings = Settings { credentials, ..own };
             Some(Console::start(configured(args.console, globals, settings, args.service, tls.clone())?).await?)
         }
@@ -47,7 +54,11 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
         cx.ui.answer_json(&told)?;
     } else {
         // A configured secret is never shown, nor the key that goes with it.
-        let login = if known { "minioadmin / minioadmin" } else { "S3_ACCESS_KEY and S3_SECRET_KEY, as configured" };
+        let login = match &keys {
+            Some(file) => format!("any key pair of {}", file.display()),
+            None if known => "minioadmin / minioadmin".to_owned(),
+            None => "S3_ACCESS_KEY and S3_SECRET_KEY, as configured".to_owned(),
+        };
         let field = |name: &str| styled(DIM, format_args!("{name:<9}"));
         cx.ui.answer(styled(BOLD, "modeldepot is up"))?;
         cx.ui.answer(format_args!("  {} {endpoint}", field("endpoint")))?;

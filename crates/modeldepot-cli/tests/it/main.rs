@@ -14,6 +14,7 @@ mod full_disk;
 mod input;
 mod interrupt;
 mod json;
+mod keys;
 mod killed;
 mod normalised;
 mod offline;
