@@ -72,6 +72,27 @@ pub(crate) fn tokens(flag: Option<PathBuf>) -> Result<Option<PathBuf>, Error> {
     }
 }
 
+/// Returns the file of the embedded server's keys: a flag wins over the environment, which wins over `.env`.
+pub(crate) fn keys(flag: Option<PathBuf>) -> Result<Option<PathBuf>, Error> {
+    match flag {
+        Some(path) => Ok(Some(path)),
+        None => Ok(here(Vec::new())?.find("MODELDEPOT_KEYS").0.filter(|path| !path.is_empty()).map(PathBuf::from)),
+    }
+}
+
+/// Returns whether a token is asked for where there is no file of tokens, if that is set.
+pub(crate) fn login() -> Result<Option<bool>, Error> {
+    match here(Vec::new())?.find("MODELDEPOT_LOGIN").0.as_deref() {
+        None | Some("" | "auto") => Ok(None),
+        Some("always") => Ok(Some(true)),
+        Some("never") => Ok(Some(false)),
+        Some(_) => Err(Error::Usage {
+            message: "MODELDEPOT_LOGIN is none of `auto`, `always` and `never`".to_owned(),
+            hint: "set it to one of them, or leave it out",
+        }),
+    }
+}
+
 /// Returns where this machine remembers pushes that are running: the XDG state folder, or none where there is no home.
 pub fn state_folder() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());

@@ -17,6 +17,7 @@ mod https;
 mod input;
 mod interrupt;
 mod json;
+mod keys;
 mod killed;
 mod normalised;
 mod offline;
