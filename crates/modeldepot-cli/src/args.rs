@@ -3,6 +3,7 @@
 //! The doc comments are the help texts.
 
 mod care;
+mod key;
 mod tls;
 mod value;
 mod verbs;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub(crate) use self::care::*;
+pub(crate) use self::key::*;
 pub(crate) use self::tls::TlsArgs;
 pub(crate) use self::value::{Exact, Lifetime, Meta, Rate, S3Address};
 pub(crate) use self::verbs::*;
@@ -118,6 +120,7 @@ pub(crate) enum Command {
     Up(UpArgs),
     Serve(ServeArgs),
     Token(TokenArgs),
+    Key(KeyArgs),
     /// Make the three buckets at the endpoint
     ///
     /// Says which were made and which existed. Running it again changes nothing.

@@ -29,7 +29,7 @@ use crate::args::{Args, Command, Globals};
 use crate::error::Error;
 use crate::ui::{Fitted, Ui};
 
-pub use crate::config::{settings_of as settings, state_folder};
+pub use crate::config::{publisher as published_by, settings_of as settings, state_folder};
 pub use crate::failure::Failure;
 
 /// Runs the command with what was typed, its own name first, and returns the exit status. Signals and the log are the

@@ -41,8 +41,11 @@ pub(crate) fn lines(found: &Description) -> Vec<String> {
     let since =
         if published == "-" { String::new() } else { format!(" ({})", ago(manifest.created_at, config::now())) };
     lines.push(field("published", published + &since));
+    if let Some(by) = &manifest.published_by {
+        lines.push(field("by", clean(by.as_str()).into_owned()));
+    }
     if let Some(tool) = &manifest.tool {
-        lines.push(field("by", clean(tool).into_owned()));
+        lines.push(field("tool", clean(tool).into_owned()));
     }
     lines.push(field("size", format!("{} in {}", size(total), plural(found.files.len(), "file"))));
     if !manifest.model_url.is_empty() {

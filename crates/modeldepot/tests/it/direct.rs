@@ -17,6 +17,7 @@ fn offer(path: &str, size: u64, blake3: Option<Blake3>) -> Offer {
         metadata: Default::default(),
         created: None,
         tool: "tests".to_owned(),
+        published_by: None,
     }
 }
 
