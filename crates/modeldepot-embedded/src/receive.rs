@@ -14,6 +14,7 @@ use futures_util::StreamExt;
 use hyper::{HeaderMap, StatusCode};
 use s3s::dto::StreamingBlob;
 use s3s::{S3Error, S3ErrorCode, S3Result, StdError, TrailingHeaders, s3_error};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -29,7 +30,10 @@ const BATCH: usize = 1 << 20;
 const SMALL: usize = 16 << 10;
 
 /// A batch of each makes up all that is held for clients that stand still.
-static WRITERS: Transfers = Transfers::new(16 << 20);
+static WRITERS: Transfers = Transfers::new(8 << 20);
+
+/// Batches that are on their way to the disk at once. Whoever waits for a turn gathers nothing more meanwhile.
+static TURNS: Semaphore = Semaphore::const_new(32);
 
 /// The most S3 takes in one request.
 pub(crate) const MAX_BODY: u64 = 5 << 30;
@@ -78,7 +82,8 @@ pub(crate) async fn receive(disk: &Arc<Disk>, incoming: Incoming) -> S3Result<Re
             batch.push(frame);
             if batch.len >= share.size(BATCH) {
                 let writing = writer.ready().await?;
-                writer = Writing::Busy(writing.write(batch.take()));
+                let turn = TURNS.acquire().await.map_err(internal)?;
+                writer = Writing::Busy(writing.write(batch.take(), turn));
             }
         }
     }
@@ -231,9 +236,10 @@ impl Writing {
 }
 
 impl Writer {
-    fn write(mut self, batch: Vec<Bytes>) -> JoinHandle<S3Result<Self>> {
+    fn write(mut self, batch: Vec<Bytes>, turn: SemaphorePermit<'static>) -> JoinHandle<S3Result<Self>> {
         tokio::task::spawn_blocking(move || {
             self.append(&batch)?;
+            drop((batch, turn));
             Ok(self)
         })
     }
