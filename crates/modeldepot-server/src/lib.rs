@@ -9,6 +9,7 @@
 //! - `routes`: the REST API, one file a resource.
 //! - `problem`: what is said of a failure.
 //! - `auth`: who asks, and what they may. `guard`: what every request passes. `steady`: what must keep moving.
+//! - `oidc`: how people log in through a provider.
 //! - `jobs`: verifications. `uploads`: what is on its way to be published; `staging`: files that pass through.
 //! - `doctor`: what whoever starts the service can try of its surroundings, for the page on health.
 //! - `console`: the pages.
@@ -21,6 +22,7 @@ mod error;
 mod guard;
 mod jobs;
 mod metrics;
+mod oidc;
 mod problem;
 mod routes;
 mod server;
@@ -32,4 +34,5 @@ mod uploads;
 pub use auth::{Grant, Grants, GrantsError, ModelPattern, Scope, Token, Tokens, TokensError};
 pub use doctor::{Check, Doctor, Outcome};
 pub use error::Error;
+pub use oidc::{GroupGrants, Issuer, Oidc};
 pub use server::{Config, Patience, Redirect, Server};

@@ -30,6 +30,7 @@ use crate::error::Error;
 use crate::guard::{Guard, network};
 use crate::jobs::Jobs;
 use crate::metrics::Metrics;
+use crate::oidc::{Oidc, Provider};
 use crate::routes;
 use crate::state::{App, Service};
 use crate::steady::Steady;
@@ -56,6 +57,8 @@ pub struct Config {
     pub settings: Settings,
     /// The file of tokens ([`Tokens`](crate::Tokens)). Without one everybody is let in, from this machine only.
     pub tokens: Option<PathBuf>,
+    /// Where people log in with a browser. Without tokens too, only they are let in.
+    pub oidc: Option<Oidc>,
     /// Whether nothing may be published or deleted.
     pub read_only: bool,
     /// Whether large files are fetched from the S3 endpoint itself.
@@ -96,6 +99,7 @@ impl Config {
             listen,
             settings,
             tokens: None,
+            oidc: None,
             read_only: false,
             redirect: Redirect::Auto,
             public_url: None,
@@ -141,14 +145,15 @@ impl Server {
     /// # Errors
     /// [`Error`], when it cannot be started like this.
     pub async fn start(config: Config) -> Result<Server, Error> {
-        let Config { listen, settings, tokens, read_only, redirect, public_url, staging, rate, doctor, patience } =
+        let Config { listen, settings, tokens, oidc, read_only, redirect, public_url, staging, rate, doctor, patience } =
             config;
-        let closed = tokens.is_some();
+        let closed = tokens.is_some() || oidc.is_some();
         if !listen.ip().is_loopback() && !closed {
             return Err(Error::Open { address: listen });
         }
         let secure = public_url.as_ref().is_some_and(|url| url.scheme() == "https");
-        let gate = Gate::new(tokens, secure, read_only)?;
+        let gate = Gate::new(tokens, oidc.is_some(), secure, read_only)?;
+        let oidc = oidc.map(|oidc| provider(oidc, public_url.clone(), listen)).transpose()?;
         let bind = |source| Error::Bind { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
@@ -157,6 +162,7 @@ impl Server {
         let service = Service {
             gate,
             guard: Guard::new(!closed, public_url, rate, patience.body),
+            oidc,
             jobs: Jobs::default(),
             uploads: Arc::clone(&uploads),
             metrics: Metrics::new(),
@@ -206,6 +212,24 @@ impl Drop for Server {
         self.task.abort();
         self.sweep.abort();
     }
+}
+
+/// Returns where people log in.
+#[cfg(feature = "oidc")]
+fn provider(oidc: Oidc, public_url: Option<Url>, listen: SocketAddr) -> Result<Provider, Error> {
+    // Otherwise the provider would be told to send a code to whatever a browser calls this service.
+    if public_url.is_none() && !listen.ip().is_loopback() {
+        return Err(Error::NoPublicUrl { address: listen });
+    }
+    if oidc.grants.is_empty() {
+        return Err(Error::NoGrants);
+    }
+    Provider::new(oidc, public_url).map_err(|_| Error::Tokens(crate::auth::TokensError::Random))
+}
+
+#[cfg(not(feature = "oidc"))]
+fn provider(_: Oidc, _: Option<Url>, _: SocketAddr) -> Result<Provider, Error> {
+    Err(Error::NoOidc)
 }
 
 async fn accept(listener: TcpListener, router: Router, patience: Patience, mut stopped: oneshot::Receiver<()>) {

@@ -10,6 +10,7 @@ use crate::doctor::Doctor;
 use crate::guard::Guard;
 use crate::jobs::Jobs;
 use crate::metrics::Metrics;
+use crate::oidc::Provider;
 use crate::server::Redirect;
 use crate::uploads::Uploads;
 
@@ -26,6 +27,8 @@ pub(crate) struct Service {
     pub(crate) settings: Settings,
     pub(crate) gate: Gate,
     pub(crate) guard: Guard,
+    /// Where people log in.
+    pub(crate) oidc: Option<Provider>,
     pub(crate) jobs: Jobs,
     pub(crate) uploads: Arc<Uploads>,
     pub(crate) metrics: Metrics,

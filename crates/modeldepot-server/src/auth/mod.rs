@@ -21,9 +21,11 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use modeldepot::ErrorKind;
 
-use self::sessions::Sessions;
+use self::sessions::{Holder, Sessions};
 use crate::problem::{Problem, Result};
 use crate::state::App;
+
+pub(crate) use self::sessions::Person;
 
 pub use self::grants::{Grant, Grants, GrantsError, ModelPattern, Scope};
 pub use self::tokens::{Token, Tokens, TokensError};
@@ -39,8 +41,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Decides who is let in.
 pub(crate) struct Gate {
-    /// None lets everybody in.
+    /// None where no token lets in.
     file: Option<Mutex<Watched>>,
+    /// Whether callers must say who they are: by a token, or by logging in at a provider.
+    closed: bool,
     sessions: Sessions,
     /// The CSRF token of everybody, where nobody logs in.
     csrf: String,
@@ -70,7 +74,8 @@ pub(crate) struct Caller {
 }
 
 impl Gate {
-    pub(crate) fn new(file: Option<PathBuf>, secure: bool, read_only: bool) -> Result<Gate, TokensError> {
+    pub(crate) fn new(file: Option<PathBuf>, people: bool, secure: bool, read_only: bool) -> Result<Gate, TokensError> {
+        let closed = people || file.is_some();
         let file = match file {
             None => None,
             Some(path) => {
@@ -78,12 +83,23 @@ impl Gate {
                 Some(Mutex::new(Watched { path, looked: Instant::now(), changed, tokens }))
             }
         };
-        Ok(Gate { file, sessions: Sessions::default(), csrf: tokens::random()?, secure, read_only })
+        Ok(Gate { file, closed, sessions: Sessions::default(), csrf: tokens::random()?, secure, read_only })
     }
 
     /// Returns true when callers must say who they are.
     pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Returns true when there is a file of tokens.
+    pub(crate) fn has_tokens(&self) -> bool {
         self.file.is_some()
+    }
+
+    /// Returns true when cookies may travel over HTTPS alone.
+    #[cfg(feature = "oidc")]
+    pub(crate) fn is_secure(&self) -> bool {
+        self.secure
     }
 
     /// Returns the tokens as the file has them now. One that cannot be read lets nobody in.
@@ -108,9 +124,10 @@ impl Gate {
     /// # Errors
     /// A problem of status 401 when that is not known.
     pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Caller> {
-        let Some(tokens) = self.tokens() else {
+        if !self.closed {
             return Ok(Caller { name: None, scope: Scope::Delete, csrf: self.csrf.clone(), browser: false });
-        };
+        }
+        let tokens = self.tokens().unwrap_or_default();
         if let Some(bearer) = bearer(headers) {
             let known = tokens.find(bearer).ok_or_else(|| unknown("this token is not known here"))?;
             return Ok(Caller {
@@ -121,9 +138,17 @@ impl Gate {
             });
         }
         let session = cookie(headers).and_then(|cookie| self.sessions.find(cookie));
-        let known = session.and_then(|s| Some((tokens.iter().find(|token| token.hash == s.token)?, s.csrf)));
-        let (token, csrf) = known.ok_or_else(|| unknown("this service asks for a token"))?;
-        Ok(Caller { name: Some(token.name.clone()), scope: token.scope, csrf, browser: true })
+        let known = session.and_then(|session| {
+            let (name, scope) = match &session.holder {
+                Holder::Token(hash) => {
+                    let token = tokens.iter().find(|token| token.hash == *hash)?;
+                    (token.name.clone(), token.scope)
+                }
+                Holder::Person(person) => (person.name.clone(), person.grants.highest()),
+            };
+            Some(Caller { name: Some(name), scope, csrf: session.csrf, browser: true })
+        });
+        known.ok_or_else(|| unknown("this service asks for a token"))
     }
 
     /// Begins a session for whoever has a token, and returns its cookie.
@@ -133,8 +158,29 @@ impl Gate {
     pub(crate) fn log_in(&self, token: &str) -> Result<HeaderValue> {
         let tokens = self.tokens().unwrap_or_default();
         let known = tokens.find(token.trim()).ok_or_else(|| unknown("this token is not known here"))?;
-        let cookie = self.sessions.begin(known.hash).map_err(|error| internal(&error.to_string()))?;
-        self.set_cookie(&cookie, 12 * 3600)
+        self.begin(Holder::Token(known.hash))
+    }
+
+    /// Begins a session for a person, in the place of the browser's last one, and returns its cookie.
+    #[cfg(feature = "oidc")]
+    pub(crate) fn welcome(&self, person: Person, headers: &HeaderMap) -> Result<HeaderValue> {
+        if let Some(cookie) = cookie(headers) {
+            self.sessions.end(cookie);
+        }
+        self.begin(Holder::Person(Arc::new(person)))
+    }
+
+    fn begin(&self, holder: Holder) -> Result<HeaderValue> {
+        let (cookie, lasts) = self.sessions.begin(holder).map_err(|error| internal(&error.to_string()))?;
+        self.set_cookie(&cookie, lasts.as_secs())
+    }
+
+    /// Returns the person whose session a request has.
+    pub(crate) fn person(&self, headers: &HeaderMap) -> Option<Arc<Person>> {
+        match self.sessions.find(cookie(headers)?)?.holder {
+            Holder::Person(person) => Some(person),
+            Holder::Token(_) => None,
+        }
     }
 
     /// Ends the session of a request, and returns the cookie that makes the browser forget it.
@@ -145,7 +191,7 @@ impl Gate {
         self.set_cookie("", 0)
     }
 
-    fn set_cookie(&self, value: &str, seconds: u32) -> Result<HeaderValue> {
+    fn set_cookie(&self, value: &str, seconds: u64) -> Result<HeaderValue> {
         let secure = if self.secure { "; Secure" } else { "" };
         let text = format!("{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}");
         let mut value = HeaderValue::try_from(text).map_err(|_| internal("the cookie cannot be written"))?;

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::{Markup, html};
 
 use super::asked::Asked;
+use super::href;
 use super::page::{Page, Place};
 use super::refusal::{Result, notice};
 use super::visitor::MayRead;
@@ -16,7 +17,7 @@ pub(super) async fn get(State(app): State<App>, asked: Asked) -> Response {
     if !app.service.gate.is_closed() {
         return Redirect::to("/").into_response();
     }
-    page(inside(asked.raw("next")), &html! {}).into_response()
+    page(&app, inside(asked.raw("next")), &logged_out(&app, &asked)).into_response()
 }
 
 pub(super) async fn post(State(app): State<App>, body: axum::body::Bytes) -> Response {
@@ -27,7 +28,7 @@ pub(super) async fn post(State(app): State<App>, body: axum::body::Bytes) -> Res
         Err(problem) => {
             let problem =
                 Problem::hint(problem, "`modeldepot token add NAME --scope read` makes one, where the service runs");
-            page(next, &notice(&problem)).status(StatusCode::UNAUTHORIZED).into_response()
+            page(&app, next, &notice(&problem)).status(StatusCode::UNAUTHORIZED).into_response()
         }
     }
 }
@@ -39,12 +40,29 @@ pub(super) async fn log_out(
     body: axum::body::Bytes,
 ) -> Result<Response> {
     may.prove(Asked::parse(&body).get("csrf"))?;
+    let to = if app.service.gate.person(&headers).is_some() { "/login?logged_out=1" } else { "/login" };
     let cookie = app.service.gate.log_out(&headers)?;
-    Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/login")).into_response())
+    Ok(([(header::SET_COOKIE, cookie)], Redirect::to(to)).into_response())
+}
+
+/// Returns what is told someone who has logged out here: at the provider they have not, and the next login may ask nothing.
+/// A link, since a form of ours may not lead to another site.
+fn logged_out(app: &App, asked: &Asked) -> Markup {
+    let provider = app.service.oidc.as_ref().filter(|_| asked.get("logged_out").is_some());
+    html! {
+        @if let Some(provider) = provider {
+            div.notice role="status" {
+                p { "You are logged out here, and may still be logged in at " b { (provider.host()) } "." }
+                @if let Some(url) = provider.logout_url() {
+                    p { a href=(url) rel="noreferrer" { "Log out of " (provider.host()) " too" } }
+                }
+            }
+        }
+    }
 }
 
 /// Returns an address of this service, whatever was asked for.
-fn inside(next: Option<&str>) -> &str {
+pub(super) fn inside(next: Option<&str>) -> &str {
     let plain = |next: &&str| {
         next.starts_with('/')
             && !next[1..].starts_with(['/', '\\'])
@@ -53,24 +71,33 @@ fn inside(next: Option<&str>) -> &str {
     next.filter(plain).unwrap_or("/")
 }
 
-fn page(next: &str, said: &Markup) -> Page {
+fn page(app: &App, next: &str, said: &Markup) -> Page {
     let body = html! {
         div.login.card {
             h1 { "Log in" }
             (said)
-            form method="post" action="/login" {
-                input type="hidden" name="next" value=(next);
-                div.field {
-                    label for="token" { "Token" }
-                    input.wide id="token" type="password" name="token" required autocomplete="current-password" autofocus
-                        aria-describedby="token-hint";
-                    p.hint id="token-hint" { "It begins with " code { "mdt_" } ". Whoever runs the service makes it." }
-                }
-                button.primary { "Log in" }
+            @if let Some(provider) = &app.service.oidc {
+                p { a.button.primary href=(href::query("/login/oidc", &[("next", next)])) { "Log in with " (provider.host()) } }
             }
+            @if app.service.gate.has_tokens() { (with_token(next)) }
         }
     };
     Page::new(Place::Elsewhere, "Log in", body)
+}
+
+fn with_token(next: &str) -> Markup {
+    html! {
+        form method="post" action="/login" {
+            input type="hidden" name="next" value=(next);
+            div.field {
+                label for="token" { "Token" }
+                input.wide id="token" type="password" name="token" required autocomplete="current-password" autofocus
+                    aria-describedby="token-hint";
+                p.hint id="token-hint" { "It begins with " code { "mdt_" } ". Whoever runs the service makes it." }
+            }
+            button.primary { "Log in" }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ mod metric;
 mod model;
 mod models;
 mod object;
+#[cfg(feature = "oidc")]
+mod oidc;
 mod page;
 mod pager;
 mod publish;
@@ -42,7 +44,10 @@ pub(crate) fn router(app: &App) -> Router<App> {
     // These take files, of any size, and hold none of it in memory.
     let uploads =
         Router::new().route("/buckets/{bucket}/upload", post(object::upload)).layer(DefaultBodyLimit::disable());
-    Router::new()
+    let pages = Router::new();
+    #[cfg(feature = "oidc")]
+    let pages = pages.route("/login/oidc", get(oidc::begin)).route("/login/oidc/callback", get(oidc::finish));
+    pages
         .route("/", get(models::get))
         .route("/models", get(|| async { axum::response::Redirect::permanent("/") }))
         .route("/models/{model}", get(model::get))
