@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub(crate) use self::care::*;
-pub(crate) use self::value::{Exact, Meta, Rate, S3Address};
+pub(crate) use self::value::{Exact, Lifetime, Meta, Rate, S3Address};
 pub(crate) use self::verbs::*;
 
 /// Publish, verify and fetch trained models on any S3 bucket

@@ -1,13 +1,13 @@
 //! What every request passes: is it meant for us, does its sender ask for too much, and what goes with every answer.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use url::{Host, Url};
 
 use crate::problem::Problem;
+use crate::remote::Remote;
 use crate::state::App;
 use crate::steady::Coming;
 
@@ -147,7 +148,7 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     let began = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let peer = request.extensions().get::<Remote>().map(|remote| remote.0);
     let service = &app.service;
     let checked = service.guard.check(&method, request.uri(), request.headers(), peer);
     let mut response = match (checked, service.guard.requests.try_acquire()) {

@@ -8,31 +8,41 @@
 //! - `catalog`: the models and versions, read through a small cache that is validated against the bucket.
 //! - `routes`: the REST API, one file a resource.
 //! - `problem`: what is said of a failure.
+//! - `remote`: the address of the client, also behind a proxy.
+//! - `table`: every route, with the scope that it needs and the body that it takes. `access`: who may call it.
+//! - `form`: forms with files, as they come.
 //! - `auth`: who asks, and what they may. `guard`: what every request passes. `steady`: what must keep moving.
 //! - `oidc`: how people log in through a provider.
 //! - `jobs`: verifications. `uploads`: what is on its way to be published; `staging`: files that pass through.
 //! - `doctor`: what whoever starts the service can try of its surroundings, for the page on health.
 //! - `console`: the pages.
 
+mod access;
 mod auth;
 mod catalog;
 mod console;
 mod doctor;
 mod error;
+mod form;
 mod guard;
 mod jobs;
 mod metrics;
 mod oidc;
 mod problem;
+mod remote;
 mod routes;
 mod server;
 mod staging;
 mod state;
 mod steady;
+mod table;
 mod uploads;
 
-pub use auth::{Grant, Grants, GrantsError, ModelPattern, Scope, Token, Tokens, TokensError};
+pub use auth::{
+    Grant, Grants, GrantsError, ModelPattern, Scope, Token, Tokens, TokensError, last_used, warning as tokens_warning,
+};
 pub use doctor::{Check, Doctor, Outcome};
 pub use error::Error;
 pub use oidc::{GroupGrants, Issuer, Oidc};
 pub use server::{Config, Patience, Redirect, Server};
+pub use table::{Route, Takes, routes};

@@ -16,6 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use modeldepot::{ModelStorage, Settings};
+use modeldepot_listen::Network;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
@@ -23,7 +24,7 @@ use tokio::time::{sleep, timeout};
 use tower::ServiceExt as _;
 use url::Url;
 
-use crate::auth::Gate;
+use crate::auth::{Gate, TokensError, Used};
 use crate::catalog::Catalog;
 use crate::doctor::Doctor;
 use crate::error::Error;
@@ -31,6 +32,7 @@ use crate::guard::{Guard, network};
 use crate::jobs::Jobs;
 use crate::metrics::Metrics;
 use crate::oidc::{Oidc, Provider};
+use crate::remote::Proxies;
 use crate::routes;
 use crate::state::{App, Service};
 use crate::steady::Steady;
@@ -69,6 +71,8 @@ pub struct Config {
     pub staging: PathBuf,
     /// Requests a second that each client may send. None is no limit.
     pub rate: Option<NonZeroU32>,
+    /// The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    pub trusted_proxies: Vec<Network>,
     /// Tries what the service stands on, for the page on health.
     pub doctor: Option<Doctor>,
     /// How long clients are waited for.
@@ -105,6 +109,7 @@ impl Config {
             public_url: None,
             staging: std::env::temp_dir(),
             rate: None,
+            trusted_proxies: Vec::new(),
             doctor: None,
             patience: Patience::default(),
         }
@@ -130,6 +135,8 @@ pub struct Server {
     task: JoinHandle<()>,
     /// Ends uploads that were abandoned.
     sweep: JoinHandle<()>,
+    /// When tokens were last used, and what writes it down.
+    used: (Arc<Used>, JoinHandle<()>),
     uploads: Arc<Uploads>,
 }
 
@@ -145,8 +152,8 @@ impl Server {
     /// # Errors
     /// [`Error`], when it cannot be started like this.
     pub async fn start(config: Config) -> Result<Server, Error> {
-        let Config { listen, settings, tokens, oidc, read_only, redirect, public_url, staging, rate, doctor, patience } =
-            config;
+        let Config { listen, settings, tokens, read_only, redirect, public_url, staging, rate, .. } = config;
+        let Config { trusted_proxies, oidc, doctor, patience, .. } = config;
         let closed = tokens.is_some() || oidc.is_some();
         if !listen.ip().is_loopback() && !closed {
             return Err(Error::Open { address: listen });
@@ -159,9 +166,11 @@ impl Server {
         let address = listener.local_addr().map_err(bind)?;
         let storage = ModelStorage::open(&settings).await?;
         let uploads: Arc<Uploads> = Arc::default();
+        let used = Arc::clone(&gate.used);
         let service = Service {
             gate,
             guard: Guard::new(!closed, public_url, rate, patience.body),
+            proxies: Proxies::new(trusted_proxies),
             oidc,
             jobs: Jobs::default(),
             uploads: Arc::clone(&uploads),
@@ -174,9 +183,10 @@ impl Server {
         let app = App { catalog: Catalog::new(storage.clone()), storage, service: Arc::new(service) };
         let (stop, stopped) = oneshot::channel();
         let sweep = tokio::spawn(Arc::clone(&uploads).sweep());
+        let keep = tokio::spawn(Arc::clone(&used).keep());
         let task = tokio::spawn(accept(listener, routes::router(app), patience, stopped));
         tracing::info!(%address, "serving");
-        Ok(Server { address, stop: Some(stop), task, sweep, uploads })
+        Ok(Server { address, stop: Some(stop), task, sweep, used: (used, keep), uploads })
     }
 
     /// Returns the address it listens on, with the port that the system chose.
@@ -204,6 +214,7 @@ impl Server {
         let _ = (&mut self.task).await;
         // This service alone could complete them.
         let _ = timeout(STOP_PATIENCE, self.uploads.end()).await;
+        let _ = timeout(STOP_PATIENCE, self.used.0.write()).await;
     }
 }
 
@@ -211,12 +222,15 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.task.abort();
         self.sweep.abort();
+        self.used.1.abort();
     }
 }
 
 /// Returns where people log in.
-#[cfg(feature = "oidc")]
 fn provider(oidc: Oidc, public_url: Option<Url>, listen: SocketAddr) -> Result<Provider, Error> {
+    if !cfg!(feature = "oidc") {
+        return Err(Error::NoOidc);
+    }
     // Otherwise the provider would be told to send a code to whatever a browser calls this service.
     if public_url.is_none() && !listen.ip().is_loopback() {
         return Err(Error::NoPublicUrl { address: listen });
@@ -224,12 +238,7 @@ fn provider(oidc: Oidc, public_url: Option<Url>, listen: SocketAddr) -> Result<P
     if oidc.grants.is_empty() {
         return Err(Error::NoGrants);
     }
-    Provider::new(oidc, public_url).map_err(|_| Error::Tokens(crate::auth::TokensError::Random))
-}
-
-#[cfg(not(feature = "oidc"))]
-fn provider(_: Oidc, _: Option<Url>, _: SocketAddr) -> Result<Provider, Error> {
-    Err(Error::NoOidc)
+    Provider::new(oidc, public_url).map_err(|_| Error::Tokens(TokensError::Random))
 }
 
 async fn accept(listener: TcpListener, router: Router, patience: Patience, mut stopped: oneshot::Receiver<()>) {

@@ -26,19 +26,14 @@ pub(crate) async fn folder(app: &App) -> Result<TempDir> {
 /// Writes a new file as it comes, and returns its size in bytes.
 ///
 /// # Errors
-/// What `broke_off` makes of a failure of the client, else a problem of kind `io`.
-pub(crate) async fn write<E>(
-    app: &App,
-    local: &Path,
-    bytes: impl Stream<Item = std::result::Result<Bytes, E>>,
-    broke_off: impl Fn(E) -> Problem,
-) -> Result<u64> {
+/// A failure of what sends it, else a problem of kind `io`.
+pub(crate) async fn write(app: &App, local: &Path, bytes: impl Stream<Item = Result<Bytes>>) -> Result<u64> {
     let io = |error| disk(app, error);
     let mut file = tokio::fs::File::create_new(local).await.map_err(io)?;
     let mut size = 0;
     let mut bytes = std::pin::pin!(bytes);
     while let Some(came) = bytes.next().await {
-        let came = came.map_err(&broke_off)?;
+        let came = came?;
         app.service.metrics.received.inc_by(came.len() as u64);
         size += came.len() as u64;
         file.write_all(&came).await.map_err(io)?;

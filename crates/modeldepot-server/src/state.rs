@@ -11,6 +11,7 @@ use crate::guard::Guard;
 use crate::jobs::Jobs;
 use crate::metrics::Metrics;
 use crate::oidc::Provider;
+use crate::remote::Proxies;
 use crate::server::Redirect;
 use crate::uploads::Uploads;
 
@@ -29,6 +30,7 @@ pub(crate) struct Service {
     pub(crate) guard: Guard,
     /// Where people log in.
     pub(crate) oidc: Option<Provider>,
+    pub(crate) proxies: Proxies,
     pub(crate) jobs: Jobs,
     pub(crate) uploads: Arc<Uploads>,
     pub(crate) metrics: Metrics,

@@ -47,7 +47,7 @@ impl FromStr for Meta {
     }
 }
 
-/// How long a presigned URL lives: `90s`, `15m`, `1h`, `7d`.
+/// How long something lives: `90s`, `15m`, `1h`, `7d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lifetime(pub(crate) Duration);
 

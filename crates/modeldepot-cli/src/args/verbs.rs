@@ -52,6 +52,9 @@ pub(crate) struct ServiceArgs {
     /// Answer so many requests a second of each client; 0 is no limit [default: none here, 200 beyond this machine]
     #[arg(long, value_name = "NUMBER", help_heading = "Service")]
     pub(crate) rate: Option<u32>,
+    /// Believe the X-Forwarded-For and X-Forwarded-Proto of this proxy: an address or a network (repeatable)
+    #[arg(long, value_name = "ADDRESS[/BITS]", help_heading = "Service")]
+    pub(crate) trusted_proxy: Vec<modeldepot_listen::Network>,
 }
 
 /// When clients are sent to the S3 endpoint for files.
@@ -66,9 +69,9 @@ pub(crate) enum RedirectArg {
     Never,
 }
 
-/// Make, list and revoke the tokens of the service
+/// Make, list, rotate and revoke the tokens of the service
 ///
-/// A file of tokens holds a name, a scope and a hash of each. The service reads it again when it changes.
+/// A file of tokens holds a name, the grants and a hash of each. The service reads it again when it changes.
 #[derive(Debug, Args)]
 pub(crate) struct TokenArgs {
     /// Use this file [MODELDEPOT_TOKENS]
@@ -84,12 +87,30 @@ pub(crate) enum TokenCommand {
     Add {
         /// Name the token, to revoke it by
         name: String,
-        /// Let its bearer do this, and what comes before it: read, publish, delete
-        #[arg(long, value_name = "SCOPE")]
-        scope: modeldepot_server::Scope,
+        /// Grant read, share, publish or delete, each with those before it, of all models or of those that match a
+        /// pattern; several with commas
+        ///
+        /// `read,publish:plant-*` reads everything and publishes models whose names begin with `plant-`. A grant with a
+        /// pattern, even `*`, is for models alone: raw buckets, the health page and the metrics need one without.
+        #[arg(long, value_name = "SCOPE[:MODELS]")]
+        scope: modeldepot_server::Grants,
+        /// Refuse the token after this time: 12h, 90d [default: never]
+        #[arg(long, value_name = "TIME")]
+        expires: Option<Lifetime>,
     },
-    /// List the tokens with their scopes
+    /// List the tokens: their grants, when they were made, expire, and were last used
     List,
+    /// Give a token a new secret and print it; the old one stops working at once, or after the grace
+    Rotate {
+        /// The token's name
+        name: String,
+        /// Keep the old secret working for this long: 10m, 1h
+        #[arg(long, value_name = "TIME")]
+        grace: Option<Lifetime>,
+        /// Refuse the token after this time from now on: 12h, 90d [default: as before]
+        #[arg(long, value_name = "TIME")]
+        expires: Option<Lifetime>,
+    },
     /// Revoke a token
     Rm {
         /// The token's name

@@ -65,6 +65,7 @@ pub(super) fn configured(
         },
         public_url: args.public_url,
         rate: NonZeroU32::new(rate),
+        trusted_proxies: args.trusted_proxy,
         staging: args.staging.unwrap_or_else(|| default.staging.clone()),
         doctor: Some(doctor),
         ..default

@@ -1,15 +1,20 @@
 //! Who asks, and what they may.
 //!
 //! Without a file of tokens everybody may do everything, and the service listens on loopback only. With one, a program
-//! sends `Authorization: Bearer TOKEN`, and a browser the cookie of a session that it got for a token.
+//! sends `Authorization: Bearer TOKEN`, and a browser the cookie of a session that it got for a token. Where people log in
+//! at a provider (`oidc`), a browser gets one for that too.
 //!
-//! Handlers take [`Reader`], [`Publisher`] or [`Deleter`]; having one is the proof. What a browser asks to be done under
-//! a session carries the session's CSRF token: in the header `x-csrf-token`, which those three look for, or in a field
-//! of a form, for which there is [`Unproven`].
+//! The table of routes says which scope each needs, and `access` enforces it, for the model or the bucket of the request's
+//! path, together with the CSRF token that what a browser asks to be done under a session must carry. Handlers take
+//! [`Reader`], [`Publisher`] or [`Deleter`] as well: having one is the proof that they were called by way of the table.
+//! Where the path names no model, they ask [`Caller::may`].
 
+mod about;
+mod file;
 mod grants;
 mod sessions;
 mod tokens;
+mod used;
 
 use std::marker::PhantomData;
 use std::path::PathBuf;
@@ -19,19 +24,26 @@ use std::time::{Duration, Instant, SystemTime};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use modeldepot::ErrorKind;
+use modeldepot::{ErrorKind, ModelName};
+use time::OffsetDateTime;
 
 use self::sessions::{Holder, Sessions};
 use crate::problem::{Problem, Result};
 use crate::state::App;
 
-pub(crate) use self::sessions::Person;
-
+pub(crate) use self::about::About;
+pub use self::file::warning;
 pub use self::grants::{Grant, Grants, GrantsError, ModelPattern, Scope};
+pub(crate) use self::sessions::Person;
 pub use self::tokens::{Token, Tokens, TokensError};
+pub(crate) use self::used::Used;
+pub use self::used::last_used;
 
 /// The name of the cookie.
 const COOKIE: &str = "modeldepot_session";
+
+/// The name of the cookie over HTTPS: browsers take one of such a name from this host alone, and send it to no other.
+const SECURE_COOKIE: &str = "__Host-modeldepot_session";
 
 /// The header that pages send the CSRF token in.
 pub(crate) const CSRF_HEADER: &str = "x-csrf-token";
@@ -51,6 +63,7 @@ pub(crate) struct Gate {
     /// Whether cookies may travel over HTTPS alone.
     secure: bool,
     pub(crate) read_only: bool,
+    pub(crate) used: Arc<Used>,
 }
 
 /// The file of tokens, as it was last read.
@@ -62,28 +75,90 @@ struct Watched {
 }
 
 /// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// Somebody, where nobody is asked for a token.
+    Anyone,
+    /// The bearer of a token, by its name.
+    Token(String),
+    /// Somebody who has logged in at the provider.
+    Person(Arc<Person>),
+}
+
+impl Who {
+    /// Returns the name, where there is one.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match self {
+            Who::Anyone => None,
+            Who::Token(name) => Some(name),
+            Who::Person(person) => Some(&person.name),
+        }
+    }
+}
+
+impl std::fmt::Display for Who {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Who::Anyone => f.write_str("this service"),
+            Who::Token(name) => write!(f, "token `{name}`"),
+            Who::Person(person) => write!(f, "`{}`", person.name),
+        }
+    }
+}
+
+/// Somebody who asks, and what they may do.
 #[derive(Clone)]
 pub(crate) struct Caller {
-    /// The name of the token, or none where nobody is asked for one.
-    pub(crate) name: Option<String>,
-    pub(crate) scope: Scope,
+    pub(crate) who: Who,
+    pub(crate) grants: Grants,
+    /// When this ends; links that are made for them end by then.
+    pub(crate) until: Option<OffsetDateTime>,
     /// What the caller's pages send along with what they ask to be done.
     pub(crate) csrf: String,
     /// Whether what is asked to be done must carry it: a browser sends cookies unasked.
     browser: bool,
 }
 
+impl Caller {
+    /// Returns true when they may do this to a model.
+    pub(crate) fn may(&self, scope: Scope, model: &ModelName) -> bool {
+        self.grants.allows(scope, Some(model))
+    }
+
+    /// Returns how long a link may live that is made for them: not beyond their token.
+    pub(crate) fn life(&self, asked: Duration) -> Duration {
+        life(self.until, asked)
+    }
+
+    /// Returns true unless this is a browser, which sends cookies unasked, and the token is not that of its pages.
+    pub(crate) fn is_own_page(&self, csrf: &str) -> bool {
+        // Hashes are compared, so that the time says nothing of how much of it is right.
+        !self.browser || blake3::hash(csrf.as_bytes()) == blake3::hash(self.csrf.as_bytes())
+    }
+}
+
+/// Returns how long a link may live that was asked for by somebody whose token is taken until then.
+pub(crate) fn life(until: Option<OffsetDateTime>, asked: Duration) -> Duration {
+    let left = |until: OffsetDateTime| Duration::try_from(until - OffsetDateTime::now_utc()).unwrap_or_default();
+    // S3 knows whole seconds, and no link of less than one.
+    until.map_or(asked, |until| asked.min(Duration::from_secs(left(until).as_secs().max(1))))
+}
+
 impl Gate {
     pub(crate) fn new(file: Option<PathBuf>, people: bool, secure: bool, read_only: bool) -> Result<Gate, TokensError> {
+        let used = Used::beside(file.as_deref());
         let closed = people || file.is_some();
         let file = match file {
             None => None,
             Some(path) => {
+                if let Some(warning) = warning(&path) {
+                    tracing::warn!("{warning}");
+                }
                 let (changed, tokens) = (stamp(&path), Arc::new(Tokens::read(&path)?));
                 Some(Mutex::new(Watched { path, looked: Instant::now(), changed, tokens }))
             }
         };
-        Ok(Gate { file, closed, sessions: Sessions::default(), csrf: tokens::random()?, secure, read_only })
+        Ok(Gate { file, closed, sessions: Sessions::default(), csrf: tokens::random()?, secure, read_only, used })
     }
 
     /// Returns true when callers must say who they are.
@@ -97,7 +172,6 @@ impl Gate {
     }
 
     /// Returns true when cookies may travel over HTTPS alone.
-    #[cfg(feature = "oidc")]
     pub(crate) fn is_secure(&self) -> bool {
         self.secure
     }
@@ -125,49 +199,59 @@ impl Gate {
     /// A problem of status 401 when that is not known.
     pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Caller> {
         if !self.closed {
-            return Ok(Caller { name: None, scope: Scope::Delete, csrf: self.csrf.clone(), browser: false });
+            let (who, grants) = (Who::Anyone, Scope::Delete.into());
+            return Ok(Caller { who, grants, until: None, csrf: self.csrf.clone(), browser: false });
         }
-        let tokens = self.tokens().unwrap_or_default();
+        let (tokens, now) = (self.tokens().unwrap_or_default(), OffsetDateTime::now_utc());
         if let Some(bearer) = bearer(headers) {
-            let known = tokens.find(bearer).ok_or_else(|| unknown("this token is not known here"))?;
-            return Ok(Caller {
-                name: Some(known.name.clone()),
-                scope: known.scope,
-                csrf: String::new(),
-                browser: false,
-            });
+            let shown = tokens.find(bearer, now).ok_or_else(|| unknown("this token is not known here"))?;
+            return self.bearer(shown, now, String::new(), false);
         }
-        let session = cookie(headers).and_then(|cookie| self.sessions.find(cookie));
-        let known = session.and_then(|session| {
-            let (name, scope) = match &session.holder {
-                Holder::Token(hash) => {
-                    let token = tokens.iter().find(|token| token.hash == *hash)?;
-                    (token.name.clone(), token.scope)
-                }
-                Holder::Person(person) => (person.name.clone(), person.grants.highest()),
-            };
-            Some(Caller { name: Some(name), scope, csrf: session.csrf, browser: true })
-        });
-        known.ok_or_else(|| unknown("this service asks for a token"))
+        let stranger = || unknown(if self.has_tokens() { "this service asks for a token" } else { "log in first" });
+        let session = self.cookie(headers).and_then(|cookie| self.sessions.find(cookie)).ok_or_else(stranger)?;
+        match session.holder {
+            Holder::Token(hash) => {
+                let shown = tokens.find_hash(hash, now).ok_or_else(stranger)?;
+                self.bearer(shown, now, session.csrf, true)
+            }
+            Holder::Person(person) => {
+                let (grants, csrf) = (person.grants.clone(), session.csrf);
+                Ok(Caller { who: Who::Person(person), grants, until: None, csrf, browser: true })
+            }
+        }
     }
 
-    /// Begins a session for whoever has a token, and returns its cookie.
+    /// Returns the bearer of a token, unless it has expired.
+    fn bearer(&self, shown: tokens::Shown<'_>, now: OffsetDateTime, csrf: String, browser: bool) -> Result<Caller> {
+        let tokens::Shown { token, until } = shown;
+        if let Some(expired) = token.expires.filter(|_| token.is_expired(now)) {
+            let detail = format!("token `{}` expired on {}", token.name, tokens::day(expired));
+            return Err(
+                unknown(&detail).hint(format!("`modeldepot token rotate {} --expires 90d` renews it", token.name))
+            );
+        }
+        self.used.note(&token.name);
+        Ok(Caller { who: Who::Token(token.name.clone()), grants: token.grants.clone(), until, csrf, browser })
+    }
+
+    /// Begins a session for whoever has a token, and returns its cookie and who they are.
     ///
     /// # Errors
-    /// A problem of status 401 when the token is not known.
-    pub(crate) fn log_in(&self, token: &str) -> Result<HeaderValue> {
-        let tokens = self.tokens().unwrap_or_default();
-        let known = tokens.find(token.trim()).ok_or_else(|| unknown("this token is not known here"))?;
-        self.begin(Holder::Token(known.hash))
+    /// A problem of status 401 when the token is not known or has expired.
+    pub(crate) fn log_in(&self, token: &str) -> Result<(HeaderValue, Who)> {
+        let (tokens, token, now) = (self.tokens().unwrap_or_default(), token.trim(), OffsetDateTime::now_utc());
+        let shown = tokens.find(token, now).ok_or_else(|| unknown("this token is not known here"))?;
+        let caller = self.bearer(shown, now, String::new(), true)?;
+        let hash = blake3::hash(token.as_bytes());
+        Ok((self.begin(Holder::Token(hash))?, caller.who))
     }
 
     /// Begins a session for a person, in the place of the browser's last one, and returns its cookie.
-    #[cfg(feature = "oidc")]
-    pub(crate) fn welcome(&self, person: Person, headers: &HeaderMap) -> Result<HeaderValue> {
-        if let Some(cookie) = cookie(headers) {
+    pub(crate) fn welcome(&self, person: Arc<Person>, headers: &HeaderMap) -> Result<HeaderValue> {
+        if let Some(cookie) = self.cookie(headers) {
             self.sessions.end(cookie);
         }
-        self.begin(Holder::Person(Arc::new(person)))
+        self.begin(Holder::Person(person))
     }
 
     fn begin(&self, holder: Holder) -> Result<HeaderValue> {
@@ -175,17 +259,9 @@ impl Gate {
         self.set_cookie(&cookie, lasts.as_secs())
     }
 
-    /// Returns the person whose session a request has.
-    pub(crate) fn person(&self, headers: &HeaderMap) -> Option<Arc<Person>> {
-        match self.sessions.find(cookie(headers)?)?.holder {
-            Holder::Person(person) => Some(person),
-            Holder::Token(_) => None,
-        }
-    }
-
     /// Ends the session of a request, and returns the cookie that makes the browser forget it.
     pub(crate) fn log_out(&self, headers: &HeaderMap) -> Result<HeaderValue> {
-        if let Some(cookie) = cookie(headers) {
+        if let Some(cookie) = self.cookie(headers) {
             self.sessions.end(cookie);
         }
         self.set_cookie("", 0)
@@ -193,22 +269,46 @@ impl Gate {
 
     fn set_cookie(&self, value: &str, seconds: u64) -> Result<HeaderValue> {
         let secure = if self.secure { "; Secure" } else { "" };
-        let text = format!("{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}");
+        let name = self.cookie_name();
+        let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}");
         let mut value = HeaderValue::try_from(text).map_err(|_| internal("the cookie cannot be written"))?;
         value.set_sensitive(true);
         Ok(value)
     }
 
+    fn cookie_name(&self) -> &'static str {
+        if self.secure { SECURE_COOKIE } else { COOKIE }
+    }
+
+    fn cookie<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
+        let name = self.cookie_name();
+        let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+        pairs.flat_map(|pairs| pairs.split(';')).find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
+    }
+
     /// Returns the caller if they may do this.
-    fn allow(&self, caller: Caller, scope: Scope) -> Result<Caller> {
-        if self.read_only && scope > Scope::Read {
+    pub(crate) fn allow(&self, caller: Caller, scope: Scope, about: &About) -> Result<Caller> {
+        if self.read_only && scope > Scope::Share {
             return Err(Problem::new(ErrorKind::Denied, "this service is read-only")
                 .hint("it was started with `--read-only`; use another, or the command"));
         }
-        if caller.scope < scope {
-            let name = caller.name.unwrap_or_default();
-            return Err(Problem::new(ErrorKind::Denied, format!("token `{name}` may {}, not {scope}", caller.scope))
-                .hint(format!("ask for a token of scope `{scope}`: `modeldepot token add NAME --scope {scope}`")));
+        if !about.allows(&caller, scope) {
+            let (what, pattern) = match about {
+                About::Model(model) => (format!(" model `{model}`"), format!(":{model}")),
+                About::Whole => (" all of this service".to_owned(), String::new()),
+                About::Several => (String::new(), String::new()),
+            };
+            let hint = match caller.who {
+                Who::Person(_) => format!(
+                    "your groups have `{}`; ask the operator for a group with `--oidc-grant GROUP={scope}{pattern}`",
+                    caller.grants
+                ),
+                _ => format!(
+                    "it has `{}`; ask for one that may: `modeldepot token add NAME --scope {scope}{pattern}`",
+                    caller.grants
+                ),
+            };
+            return Err(Problem::new(ErrorKind::Denied, format!("{} may not {scope}{what}", caller.who)).hint(hint));
         }
         Ok(caller)
     }
@@ -225,11 +325,6 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    pairs.flat_map(|pairs| pairs.split(';')).find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
-}
-
 fn unknown(detail: &str) -> Problem {
     Problem::new(ErrorKind::Denied, detail)
         .status(StatusCode::UNAUTHORIZED)
@@ -241,7 +336,8 @@ fn internal(detail: &str) -> Problem {
     Problem::new(ErrorKind::Internal, detail)
 }
 
-fn csrf_missing() -> Problem {
+/// The problem of a request that may come from a page of another site.
+pub(crate) fn csrf_missing() -> Problem {
     Problem::new(ErrorKind::Denied, "this request does not come from a page of this service")
         .hint("load the page again, and send its form from there")
 }
@@ -253,6 +349,8 @@ pub(crate) trait Right {
 
 /// To see and fetch.
 pub(crate) struct ToRead;
+/// To make links that live long.
+pub(crate) struct ToShare;
 /// To publish.
 pub(crate) struct ToPublish;
 /// To delete.
@@ -261,6 +359,9 @@ pub(crate) struct ToDelete;
 impl Right for ToRead {
     const SCOPE: Scope = Scope::Read;
 }
+impl Right for ToShare {
+    const SCOPE: Scope = Scope::Share;
+}
 impl Right for ToPublish {
     const SCOPE: Scope = Scope::Publish;
 }
@@ -268,48 +369,28 @@ impl Right for ToDelete {
     const SCOPE: Scope = Scope::Delete;
 }
 
-/// A caller who has a right, and whose request is their own.
+/// A caller who has a right.
 pub(crate) struct Allowed<R: Right>(pub(crate) Caller, PhantomData<R>);
 
 /// A caller who may see and fetch.
 pub(crate) type Reader = Allowed<ToRead>;
+/// A caller who may make links that live long.
+#[expect(dead_code, reason = "for the routes of links")]
+pub(crate) type Sharer = Allowed<ToShare>;
 /// A caller who may publish.
 pub(crate) type Publisher = Allowed<ToPublish>;
 /// A caller who may delete.
 pub(crate) type Deleter = Allowed<ToDelete>;
 
-/// A caller who has a right, whose form is still to show that it is of a page of ours.
-pub(crate) struct Unproven<R: Right>(Caller, PhantomData<R>);
-
-impl<R: Right> Unproven<R> {
-    /// Takes the CSRF token that came in the form.
-    pub(crate) fn prove(self, csrf: &str) -> Result<Allowed<R>> {
-        match self.0.browser && blake3::hash(csrf.as_bytes()) != blake3::hash(self.0.csrf.as_bytes()) {
-            true => Err(csrf_missing()),
-            false => Ok(Allowed(self.0, PhantomData)),
-        }
-    }
-}
-
-impl<R: Right> FromRequestParts<App> for Unproven<R> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let gate = &app.service.gate;
-        Ok(Unproven(gate.allow(gate.caller(&parts.headers)?, R::SCOPE)?, PhantomData))
-    }
-}
-
 impl<R: Right + Send> FromRequestParts<App> for Allowed<R> {
     type Rejection = Problem;
 
+    /// Takes the caller that the route's line of the table admitted. Without one the route is none of the table's, and
+    /// nobody may call it.
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let unproven = Unproven::<R>::from_request_parts(parts, app).await?;
-        // What only reads may be asked for by a link.
-        if R::SCOPE == Scope::Read && (parts.method.is_safe()) {
-            return Ok(Allowed(unproven.0, PhantomData));
-        }
-        let csrf = parts.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        unproven.prove(csrf)
+        let caller = parts.extensions.get::<Caller>().cloned();
+        let caller = caller.ok_or_else(|| internal("this route does not say who may call it"))?;
+        let about = parts.extensions.get::<About>().cloned().unwrap_or(About::Whole);
+        Ok(Allowed(app.service.gate.allow(caller, R::SCOPE, &about)?, PhantomData))
     }
 }

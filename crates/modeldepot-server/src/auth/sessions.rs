@@ -21,6 +21,7 @@ const MOST_EACH: usize = 100;
 
 /// Someone whom the login provider knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(not(feature = "oidc"), allow(dead_code, reason = "nobody logs in by a provider then"))]
 pub(crate) struct Person {
     /// What they are called.
     pub(crate) name: String,

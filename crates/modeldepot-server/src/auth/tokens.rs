@@ -1,26 +1,23 @@
-//! The file of API tokens: one line each, with a name, a scope, and the BLAKE3 of the token. The token itself is shown
-//! once, when it is made, and kept nowhere.
+//! API tokens, as a file keeps them: one line each, with a name, grants, the BLAKE3 of the token, and what else is known.
+//! The token itself is shown once, when it is made, and kept nowhere.
 //!
 //! A token is 256 random bits, so a fast hash keeps it: there is nothing to guess.
 
-use std::fs;
-use std::io::{self, Write as _};
+use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use modeldepot::ErrorKind;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
-use super::grants::Scope;
+use super::file;
+use super::grants::Grants;
 
 /// What every token begins with, so that one that leaked is recognised as what it is.
 const PREFIX: &str = "mdt_";
-
-/// The first line of a file of tokens.
-const HEADER: &str = "# modeldepot tokens: NAME SCOPE BLAKE3-OF-TOKEN, one a line\n";
-
-/// No file of tokens is larger.
-const LARGEST: u64 = 1024 * 1024;
 
 /// Why a file of tokens cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -36,8 +33,14 @@ pub enum TokensError {
         /// What the system said.
         source: io::Error,
     },
+    /// Every user of the machine could add a token of their own.
+    #[error("refused to use the file of tokens `{}`: every user of this machine may write it", path.display())]
+    Writable {
+        /// The file.
+        path: PathBuf,
+    },
     /// A line is none of a token. It holds no text of the line: it may be a token.
-    #[error("line {line} of `{}` is not `NAME SCOPE BLAKE3`", path.display())]
+    #[error("line {line} of `{}` is not `NAME GRANTS BLAKE3`", path.display())]
     Line {
         /// The file.
         path: PathBuf,
@@ -45,7 +48,7 @@ pub enum TokensError {
         line: usize,
     },
     /// A token's name breaks its rule.
-    #[error("`{}` is not a name for a token: use 1 to 64 letters, digits, `.`, `_` and `-`", name.escape_debug())]
+    #[error("`{}` is not a name for a token: use 1 to 64 letters, digits, `.`, `_` and `-`", name.chars().take(80).collect::<String>().escape_debug())]
     Name {
         /// The name.
         name: String,
@@ -66,6 +69,14 @@ pub enum TokensError {
         /// The file.
         path: PathBuf,
     },
+    /// A token that has expired is rotated without a new time.
+    #[error("token `{name}` expired on {}", day(*expired))]
+    Expired {
+        /// The name.
+        name: String,
+        /// When it expired.
+        expired: OffsetDateTime,
+    },
     /// The system has no random numbers.
     #[error("the system gives no random numbers")]
     Random,
@@ -77,8 +88,9 @@ impl TokensError {
         match self {
             TokensError::Io { .. } => ErrorKind::Io,
             TokensError::Line { .. } | TokensError::Name { .. } => ErrorKind::Invalid,
-            TokensError::Taken { .. } => ErrorKind::Conflict,
+            TokensError::Taken { .. } | TokensError::Expired { .. } => ErrorKind::Conflict,
             TokensError::Unknown { .. } => ErrorKind::NotFound,
+            TokensError::Writable { .. } => ErrorKind::Denied,
             TokensError::Random => ErrorKind::Internal,
         }
     }
@@ -90,9 +102,17 @@ impl TokensError {
                 "`modeldepot token add NAME --scope read` makes it".to_owned()
             }
             TokensError::Io { source, .. } => return modeldepot::hint::disk(source),
+            TokensError::Writable { path } => format!("check its lines, then `chmod 600 {}`", path.display()),
             TokensError::Line { .. } => "remove the line, and make tokens with `modeldepot token add`".to_owned(),
-            TokensError::Taken { name, .. } => format!("`modeldepot token rm {name}` revokes it"),
+            TokensError::Taken { name, .. } => {
+                format!(
+                    "`modeldepot token rotate {name}` gives it a new secret, `modeldepot token rm {name}` revokes it"
+                )
+            }
             TokensError::Unknown { .. } => "`modeldepot token list` lists them".to_owned(),
+            TokensError::Expired { name, .. } => {
+                format!("give it more time: `modeldepot token rotate {name} --expires 90d`")
+            }
             TokensError::Name { .. } | TokensError::Random => return None,
         })
     }
@@ -104,61 +124,154 @@ pub struct Token {
     /// Its name.
     pub name: String,
     /// What its bearer may do.
-    pub scope: Scope,
+    pub grants: Grants,
+    /// When it was made, where that is known: older files do not say.
+    pub created: Option<OffsetDateTime>,
+    /// From when on it is refused.
+    pub expires: Option<OffsetDateTime>,
     /// The BLAKE3 of the token.
-    pub(super) hash: blake3::Hash,
+    hash: blake3::Hash,
+    /// The one before the last rotation, and until when it is taken.
+    old: Option<(blake3::Hash, OffsetDateTime)>,
+    /// Fields of the line that a later version of modeldepot wrote. They are kept.
+    more: Vec<String>,
+}
+
+impl Token {
+    /// Returns until when the secret from before the last rotation is taken, while it is.
+    pub fn grace(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        self.old.map(|(_, until)| until).filter(|until| *until > now)
+    }
+
+    /// Returns true when the token is refused because of its age.
+    pub fn is_expired(&self, now: OffsetDateTime) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
+
+    /// Reads a line: `NAME GRANTS BLAKE3`, then fields `name=value`.
+    pub(super) fn parse(line: &str) -> Option<Token> {
+        let mut words = line.split_whitespace();
+        let name = words.next().filter(|name| is_name(name))?.to_owned();
+        let grants = words.next()?.parse().ok()?;
+        let hash = blake3::Hash::from_hex(words.next()?).ok()?;
+        let mut token = Token { name, grants, created: None, expires: None, hash, old: None, more: Vec::new() };
+        for field in words {
+            let (key, value) = field.split_once('=')?;
+            match key {
+                "created" => token.created = Some(time(value)?),
+                "expires" => token.expires = Some(time(value)?),
+                "old" => {
+                    let (hash, until) = value.split_once('@')?;
+                    token.old = Some((blake3::Hash::from_hex(hash).ok()?, time(until)?));
+                }
+                _ => token.more.push(field.to_owned()),
+            }
+        }
+        Some(token)
+    }
+}
+
+/// The token's line.
+pub(super) struct Line<'t>(pub(super) &'t Token);
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Token { name, grants, created, expires, hash, old, more } = self.0;
+        write!(f, "{name} {grants} {}", hash.to_hex())?;
+        if let Some(created) = created {
+            write!(f, " created={}", written(*created))?;
+        }
+        if let Some(expires) = expires {
+            write!(f, " expires={}", written(*expires))?;
+        }
+        if let Some((old, until)) = old {
+            write!(f, " old={}@{}", old.to_hex(), written(*until))?;
+        }
+        more.iter().try_for_each(|field| write!(f, " {field}"))
+    }
 }
 
 /// The tokens of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tokens(Vec<Token>);
 
+/// A token that somebody showed, and how long it is taken.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shown<'t> {
+    pub(super) token: &'t Token,
+    pub(super) until: Option<OffsetDateTime>,
+}
+
 impl Tokens {
     /// Reads a file of tokens.
     ///
     /// # Errors
-    /// [`TokensError`], when it is missing or malformed.
+    /// [`TokensError`], when it is missing or malformed, or when everybody may write it.
     pub fn read(path: &Path) -> Result<Tokens, TokensError> {
-        let io = |source| TokensError::Io { action: "read", path: path.to_owned(), source };
-        if fs::metadata(path).map_err(io)?.len() > LARGEST {
-            return Err(io(io::Error::other("it is larger than any file of tokens")));
-        }
-        let text = fs::read_to_string(path).map_err(io)?;
-        let mut tokens = Vec::new();
-        for (number, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let malformed = || TokensError::Line { path: path.to_owned(), line: number + 1 };
-            let [name, scope, hash] = line.split_whitespace().collect::<Vec<_>>()[..] else { return Err(malformed()) };
-            let scope = scope.parse().map_err(|_| malformed())?;
-            let hash = blake3::Hash::from_hex(hash).map_err(|_| malformed())?;
-            tokens.push(Token { name: name.to_owned(), scope, hash });
-        }
-        Ok(Tokens(tokens))
+        Ok(file::read(path)?.into_iter().filter_map(file::Row::token).collect())
     }
 
-    /// Makes a token, adds it to the file, and returns it. It cannot be shown again.
+    /// Makes a token that does not expire, adds it to the file, and returns it. It cannot be shown again.
     ///
     /// # Errors
     /// [`TokensError`], when the name is taken or the file cannot be written.
-    pub fn add(path: &Path, name: &str, scope: Scope) -> Result<String, TokensError> {
-        let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        if !(1..=64).contains(&name.len()) || !name.chars().all(good) {
+    pub fn add(path: &Path, name: &str, grants: impl Into<Grants>) -> Result<String, TokensError> {
+        Tokens::add_until(path, name, grants, None)
+    }
+
+    /// As [`Tokens::add`]; from `expires` on the token is refused.
+    ///
+    /// # Errors
+    /// As [`Tokens::add`].
+    pub fn add_until(
+        path: &Path,
+        name: &str,
+        grants: impl Into<Grants>,
+        expires: Option<OffsetDateTime>,
+    ) -> Result<String, TokensError> {
+        if !is_name(name) {
             return Err(TokensError::Name { name: name.to_owned() });
         }
-        let mut tokens = match Tokens::read(path) {
-            Err(TokensError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Tokens::default(),
-            tokens => tokens?,
-        };
-        if tokens.0.iter().any(|token| token.name == name) {
-            return Err(TokensError::Taken { name: name.to_owned(), path: path.to_owned() });
-        }
-        let secret = format!("{PREFIX}{}", random()?);
-        tokens.0.push(Token { name: name.to_owned(), scope, hash: blake3::hash(secret.as_bytes()) });
-        tokens.write(path)?;
-        Ok(secret)
+        let (secret, hash) = secret()?;
+        let created = Some(now());
+        let grants = grants.into();
+        let token = Token { name: name.to_owned(), grants, created, expires, hash, old: None, more: Vec::new() };
+        file::change(path, true, |rows| {
+            match rows.iter().any(|row| row.is(name)) {
+                true => return Err(TokensError::Taken { name: name.to_owned(), path: path.to_owned() }),
+                false => rows.push(file::Row::Token(token)),
+            }
+            Ok(secret)
+        })
+    }
+
+    /// Gives a token a new secret and returns it. The secret before it is taken for as long as `grace` says. With
+    /// `expires` the token has that time from now on.
+    ///
+    /// # Errors
+    /// [`TokensError`], when there is none of that name, when it has expired and gets no new time, or when the file
+    /// cannot be written.
+    pub fn rotate(
+        path: &Path,
+        name: &str,
+        grace: std::time::Duration,
+        expires: Option<OffsetDateTime>,
+    ) -> Result<String, TokensError> {
+        let (secret, hash) = secret()?;
+        let now = now();
+        file::change(path, false, |rows| {
+            let mut tokens = rows.iter_mut().filter_map(file::Row::as_token);
+            let token = tokens.find(|token| token.name == name);
+            let token = token.ok_or_else(|| TokensError::Unknown { name: name.to_owned(), path: path.to_owned() })?;
+            if let Some(expired) = token.expires.filter(|at| *at <= now && expires.is_none()) {
+                return Err(TokensError::Expired { name: name.to_owned(), expired });
+            }
+            let until = now.checked_add(grace.try_into().unwrap_or(time::Duration::MAX));
+            token.old = until.filter(|until| *until > now).map(|until| (token.hash, until));
+            token.hash = hash;
+            token.expires = expires.or(token.expires);
+            Ok(secret)
+        })
     }
 
     /// Removes a token from the file. A service that reads the file lets its bearer in no more.
@@ -166,13 +279,14 @@ impl Tokens {
     /// # Errors
     /// [`TokensError`], when there is none of that name or the file cannot be written.
     pub fn remove(path: &Path, name: &str) -> Result<(), TokensError> {
-        let mut tokens = Tokens::read(path)?;
-        let before = tokens.0.len();
-        tokens.0.retain(|token| token.name != name);
-        if tokens.0.len() == before {
-            return Err(TokensError::Unknown { name: name.to_owned(), path: path.to_owned() });
-        }
-        tokens.write(path)
+        file::change(path, false, |rows| {
+            let before = rows.len();
+            rows.retain(|row| !row.is(name));
+            match rows.len() == before {
+                true => Err(TokensError::Unknown { name: name.to_owned(), path: path.to_owned() }),
+                false => Ok(()),
+            }
+        })
     }
 
     /// Returns the tokens, in the order of the file.
@@ -185,28 +299,62 @@ impl Tokens {
         self.0.is_empty()
     }
 
-    /// Returns what is known of the bearer of a token.
-    pub(super) fn find(&self, secret: &str) -> Option<&Token> {
-        let hash = blake3::hash(secret.as_bytes());
-        // Hashes are compared in constant time.
-        self.0.iter().find(|token| token.hash == hash)
+    /// Returns what is known of the bearer of a token, expired or not.
+    pub(super) fn find(&self, secret: &str, now: OffsetDateTime) -> Option<Shown<'_>> {
+        self.find_hash(blake3::hash(secret.as_bytes()), now)
     }
 
-    /// Replaces the file as a whole, readable by its owner alone.
-    fn write(&self, path: &Path) -> Result<(), TokensError> {
-        let io = |source| TokensError::Io { action: "write", path: path.to_owned(), source };
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(io)?;
-        // A temporary file is its owner's alone from its making on.
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
-        let mut text = HEADER.to_owned();
-        for Token { name, scope, hash } in &self.0 {
-            text += &format!("{name} {scope} {}\n", hash.to_hex());
-        }
-        file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(io)?;
-        file.persist(path).map_err(|error| io(error.error))?;
-        Ok(())
+    /// As [`Tokens::find`], by the hash of the token.
+    pub(super) fn find_hash(&self, hash: blake3::Hash, now: OffsetDateTime) -> Option<Shown<'_>> {
+        // Hashes are compared in constant time.
+        self.0.iter().find_map(|token| {
+            if token.hash == hash {
+                return Some(Shown { token, until: token.expires });
+            }
+            let (old, grace) = token.old?;
+            let until = token.expires.map_or(grace, |expires| expires.min(grace));
+            (old == hash && grace > now).then_some(Shown { token, until: Some(until) })
+        })
     }
+}
+
+impl FromIterator<Token> for Tokens {
+    fn from_iter<I: IntoIterator<Item = Token>>(tokens: I) -> Tokens {
+        Tokens(tokens.into_iter().collect())
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    (1..=64).contains(&name.len()) && name.chars().all(good)
+}
+
+/// Returns a new token and its hash.
+fn secret() -> Result<(String, blake3::Hash), TokensError> {
+    let secret = format!("{PREFIX}{}", random()?);
+    let hash = blake3::hash(secret.as_bytes());
+    Ok((secret, hash))
+}
+
+/// Returns the current second.
+pub(super) fn now() -> OffsetDateTime {
+    let now = OffsetDateTime::now_utc();
+    now.replace_nanosecond(0).unwrap_or(now)
+}
+
+/// Returns a time as the file has it.
+pub(super) fn written(time: OffsetDateTime) -> String {
+    time.to_offset(time::UtcOffset::UTC).format(&Rfc3339).unwrap_or_default()
+}
+
+/// Reads a time of the file.
+pub(super) fn time(text: &str) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(text, &Rfc3339).ok()
+}
+
+/// Returns a time as people are told it.
+pub(super) fn day(time: OffsetDateTime) -> String {
+    modeldepot::units::date(Some(time))
 }
 
 /// Returns 256 random bits as text.
@@ -218,7 +366,11 @@ pub(super) fn random() -> Result<String, TokensError> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::time::Duration;
+
     use super::*;
+    use crate::auth::Scope;
 
     #[test]
     fn a_token_is_kept_as_its_hash_and_revoked_by_its_name() {
@@ -231,26 +383,70 @@ mod tests {
         assert!(matches!(Tokens::add(&path, "a b", Scope::Read), Err(TokensError::Name { .. })));
         let text = fs::read_to_string(&path).unwrap();
         assert!(!text.contains(&ci[4..]) && !text.contains(&ana[4..]), "{text}");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        }
         let tokens = Tokens::read(&path).unwrap();
-        assert_eq!(tokens.find(&ci).unwrap().scope, Scope::Publish);
-        assert_eq!(tokens.find(&ana).unwrap().name, "ana");
-        assert_eq!(tokens.find("mdt_"), None);
+        assert_eq!(tokens.find(&ci, now()).unwrap().token.grants, Scope::Publish.into());
+        assert_eq!(tokens.find(&ana, now()).unwrap().token.name, "ana");
+        assert!(tokens.find("mdt_", now()).is_none());
         Tokens::remove(&path, "ci").unwrap();
         assert!(matches!(Tokens::remove(&path, "ci"), Err(TokensError::Unknown { .. })));
-        assert_eq!(Tokens::read(&path).unwrap().find(&ci), None);
+        assert!(Tokens::read(&path).unwrap().find(&ci, now()).is_none());
     }
 
     #[test]
-    fn a_malformed_line_is_named_and_not_shown() {
+    fn a_rotated_token_has_two_secrets_until_the_grace_ends() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokens");
-        fs::write(&path, "# tokens\n\nmdt_secret\n").unwrap();
-        let error = Tokens::read(&path).unwrap_err();
-        assert!(error.to_string().starts_with("line 3 of") && !error.to_string().contains("secret"), "{error}");
+        let old = Tokens::add(&path, "ci", Scope::Publish).unwrap();
+        let new = Tokens::rotate(&path, "ci", Duration::from_secs(3600), None).unwrap();
+        let tokens = Tokens::read(&path).unwrap();
+        let (begun, over) = (now(), now() + Duration::from_secs(3601));
+        assert_eq!(tokens.find(&new, begun).unwrap().until, None);
+        assert!(tokens.find(&old, begun).unwrap().until.is_some_and(|until| until > begun && until <= over));
+        assert!(tokens.find(&old, over).is_none() && tokens.find(&new, over).is_some());
+        // The next rotation ends the grace of the one before, and without grace the old one is over at once.
+        let third = Tokens::rotate(&path, "ci", Duration::ZERO, None).unwrap();
+        let tokens = Tokens::read(&path).unwrap();
+        assert!(tokens.find(&old, begun).is_none() && tokens.find(&new, begun).is_none());
+        assert!(tokens.find(&third, begun).is_some());
+        assert!(matches!(Tokens::rotate(&path, "cd", Duration::ZERO, None), Err(TokensError::Unknown { .. })));
+    }
+
+    #[test]
+    fn an_expired_token_is_rotated_only_with_a_new_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens");
+        let past = now() - Duration::from_secs(1);
+        let old = Tokens::add_until(&path, "ci", Scope::Read, Some(past)).unwrap();
+        let tokens = Tokens::read(&path).unwrap();
+        assert!(tokens.find(&old, now()).unwrap().token.is_expired(now()));
+        assert!(!tokens.find(&old, now()).unwrap().token.is_expired(past - Duration::from_secs(1)));
+        assert!(matches!(Tokens::rotate(&path, "ci", Duration::ZERO, None), Err(TokensError::Expired { .. })));
+        let later = now() + Duration::from_secs(60);
+        // The grace of an old secret is never longer than the token itself.
+        Tokens::rotate(&path, "ci", Duration::from_secs(3600), Some(later)).unwrap();
+        assert_eq!(Tokens::read(&path).unwrap().find(&old, now()).unwrap().until, Some(later));
+    }
+
+    #[test]
+    fn lines_of_before_and_of_later_are_read() {
+        let hash = blake3::hash(b"x").to_hex();
+        let old = Token::parse(&format!("ci publish {hash}")).unwrap();
+        assert_eq!((old.grants.to_string().as_str(), old.created, old.expires), ("publish", None, None));
+        let line = format!(
+            "ci read,publish:plant-* {hash} created=2026-11-26T10:00:00Z expires=2027-02-24T10:00:00Z old={hash}@2026-11-27T10:00:00Z note=later"
+        );
+        assert_eq!(Line(&Token::parse(&line).unwrap()).to_string(), line);
+        for bad in [
+            format!("ci admin {hash}"),
+            format!("ci read: {hash}"),
+            "ci read".to_owned(),
+            "ci read abc".to_owned(),
+            format!("ci read {hash} expires=soon"),
+            format!("ci read {hash} expires"),
+            format!("ci read {hash} old={hash}"),
+            format!("c\u{7}i read {hash}"),
+        ] {
+            assert_eq!(Token::parse(&bad), None, "{bad}");
+        }
     }
 }

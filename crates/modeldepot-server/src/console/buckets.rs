@@ -13,6 +13,7 @@ use super::refusal::{Refusal, Result};
 use super::shown::shown;
 use super::visitor::Visitor;
 use super::when::when;
+use crate::auth::Scope;
 use crate::problem::Problem;
 use crate::state::App;
 
@@ -119,7 +120,7 @@ pub(super) async fn get(State(app): State<App>, Path(bucket): Path<String>, visi
                 }
             }
         }
-        @if visitor.may_publish() { (upload(&app, &bucket, prefix, &visitor)) }
+        @if visitor.may(Scope::Publish, None) { (upload(&app, &bucket, prefix, &visitor)) }
     };
     let mut page = Page::new(Place::Buckets, format!("{bucket}/{}", shown(prefix)), body).below("Buckets", "/buckets");
     let folders: Vec<&str> = prefix.split_inclusive('/').collect();
@@ -182,7 +183,7 @@ fn content(
                             }
                             @for object in &others {
                                 tr {
-                                    td.tick { @if visitor.may_delete() { (tick(app, bucket, &object.key, &name(&object.key))) } }
+                                    td.tick { @if visitor.may(Scope::Delete, None) { (tick(app, bucket, &object.key, &name(&object.key))) } }
                                     th scope="row" { a href=(object_href(bucket, &object.key, false)) download { bdi { (name(&object.key)) } } }
                                     td.number title={ (object.size) " bytes" } { (units::size(object.size)) }
                                     td.optional { (when(object.modified)) }
@@ -200,14 +201,14 @@ fn content(
                                 img src=(object_href(bucket, &object.key, true)) alt=(name(&object.key)) loading="lazy" width="200" height="130";
                             }
                             div.what {
-                                @if visitor.may_delete() { (tick(app, bucket, &object.key, &name(&object.key))) }
+                                @if visitor.may(Scope::Delete, None) { (tick(app, bucket, &object.key, &name(&object.key))) }
                                 span { bdi { (name(&object.key)) } br; span.muted { (units::size(object.size)) } }
                             }
                         }
                     }
                 }
             }
-            @if visitor.may_delete() && listed.objects.iter().any(|object| may_touch(app, bucket, &object.key)) {
+            @if visitor.may(Scope::Delete, None) && listed.objects.iter().any(|object| may_touch(app, bucket, &object.key)) {
                 p { button.danger data-confirm="Delete what is ticked?" { "Delete what is ticked" } }
             } @else if bucket == app.storage.bucket() && !listed.objects.is_empty() {
                 p.hint { "What belongs to a version is deleted with it, on the version's page." }

@@ -12,8 +12,10 @@ use super::curves::{Named, charts, one};
 use super::page::{Page, Place};
 use super::refusal::{Refusal, Result};
 use super::shown::{flat, number, short, shown, value};
+use super::visitor::Visitor;
 use super::when::when;
 use super::{Svg, href, metric};
+use crate::problem::Problem;
 use crate::routes::compare::{MOST, alike};
 use crate::state::App;
 
@@ -26,12 +28,12 @@ struct Column {
     history: Option<Arc<History>>,
 }
 
-pub(super) async fn get(State(app): State<App>, asked: Asked) -> Result {
-    let selectors = selectors(&asked)?;
+pub(super) async fn get(State(app): State<App>, visitor: Visitor, asked: Asked) -> Result {
+    let selectors = selectors(&asked, &visitor)?;
     let columns = columns(&app, &selectors).await?;
     let body = html! {
         div.head { div { h1 { "Compare versions" } } }
-        (choose(&app, &asked, &selectors).await?)
+        (choose(&app, &visitor, &asked, &selectors).await?)
         @if columns.len() < 2 {
             div.empty {
                 h2 { (if columns.is_empty() { "Choose what to compare" } else { "Choose what to compare it with" }) }
@@ -47,16 +49,26 @@ pub(super) async fn get(State(app): State<App>, asked: Asked) -> Result {
 }
 
 /// One chart as a file.
-pub(super) async fn file(State(app): State<App>, Path(what): Path<String>, asked: Asked) -> Result<Svg> {
-    let columns = columns(&app, &selectors(&asked)?).await?;
+pub(super) async fn file(
+    State(app): State<App>,
+    Path(what): Path<String>,
+    visitor: Visitor,
+    asked: Asked,
+) -> Result<Svg> {
+    let columns = columns(&app, &selectors(&asked, &visitor)?).await?;
     one(&named(&columns), what.strip_suffix(".svg").unwrap_or(&what), "compared")
 }
 
 /// Returns the versions that are asked for, each once. One without `@` is the newest.
-fn selectors(asked: &Asked) -> Result<Vec<Selector>> {
+fn selectors(asked: &Asked, visitor: &Visitor) -> Result<Vec<Selector>> {
     let mut selectors: Vec<Selector> = Vec::new();
     for text in asked.all("v") {
         let selector = text.parse::<Selector>()?;
+        if !visitor.sees(&selector.model) {
+            let problem =
+                Problem::new(modeldepot::ErrorKind::Denied, format!("you may not see model `{}`", selector.model));
+            return Err(Refusal(problem.hint("log in with a token that may")));
+        }
         if !selectors.contains(&selector) {
             selectors.push(selector);
         }
@@ -99,15 +111,16 @@ fn named(columns: &[Column]) -> Vec<Named<'_>> {
 }
 
 /// Returns the form: what is compared, and what could be added.
-async fn choose(app: &App, asked: &Asked, selectors: &[Selector]) -> Result<Markup> {
+async fn choose(app: &App, visitor: &Visitor, asked: &Asked, selectors: &[Selector]) -> Result<Markup> {
     let mut offered = Vec::new();
     if let Some(selector) = selectors.last() {
         for version in app.catalog.versions(&selector.model).await?.iter().rev().take(OFFERED) {
             offered.push(format!("{}@{}", selector.model, version.version));
         }
     } else {
-        offered
-            .extend(app.catalog.models().await?.iter().take(OFFERED).map(|it| format!("{}@{}", it.model, it.latest)));
+        let models = app.catalog.models().await?;
+        let seen = models.iter().filter(|it| visitor.sees(&it.model)).take(OFFERED);
+        offered.extend(seen.map(|it| format!("{}@{}", it.model, it.latest)));
     }
     let chosen: Vec<&str> = asked.all("v").collect();
     Ok(html! {

@@ -8,18 +8,17 @@ use modeldepot::{ModelName, Version, units};
 use super::asked::Asked;
 use super::href;
 use super::refusal::{Refusal, Result, name};
-use super::visitor::MayDelete;
+use crate::auth::Deleter;
 use crate::state::App;
 
 pub(super) async fn post(
     State(app): State<App>,
     Path((model, version)): Path<(String, String)>,
-    may: MayDelete,
+    _: Deleter,
     body: axum::body::Bytes,
 ) -> Result<Redirect> {
     let (model, version): (ModelName, Version) = (name(&model)?, name(&version)?);
     let form = Asked::parse(&body);
-    may.prove(form.get("csrf"))?;
     let whole = format!("{model}@{version}");
     if form.get("typed") != Some(&whole) {
         let typed = super::shown::short(form.get("typed").unwrap_or_default(), 128);

@@ -9,7 +9,7 @@ use super::asked::Asked;
 use super::href;
 use super::page::{Page, Place};
 use super::refusal::{Result, notice};
-use super::visitor::MayRead;
+use crate::auth::{Reader, Who};
 use crate::problem::Problem;
 use crate::state::App;
 
@@ -24,7 +24,7 @@ pub(super) async fn post(State(app): State<App>, body: axum::body::Bytes) -> Res
     let form = Asked::parse(&body);
     let next = inside(form.raw("next"));
     match app.service.gate.log_in(form.get("token").unwrap_or_default()) {
-        Ok(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to(next)).into_response(),
+        Ok((cookie, _)) => ([(header::SET_COOKIE, cookie)], Redirect::to(next)).into_response(),
         Err(problem) => {
             let problem =
                 Problem::hint(problem, "`modeldepot token add NAME --scope read` makes one, where the service runs");
@@ -33,15 +33,9 @@ pub(super) async fn post(State(app): State<App>, body: axum::body::Bytes) -> Res
     }
 }
 
-pub(super) async fn log_out(
-    State(app): State<App>,
-    headers: HeaderMap,
-    may: MayRead,
-    body: axum::body::Bytes,
-) -> Result<Response> {
-    may.prove(Asked::parse(&body).get("csrf"))?;
-    let to = if app.service.gate.person(&headers).is_some() { "/login?logged_out=1" } else { "/login" };
+pub(super) async fn log_out(State(app): State<App>, headers: HeaderMap, caller: Reader) -> Result<Response> {
     let cookie = app.service.gate.log_out(&headers)?;
+    let to = if matches!(caller.0.who, Who::Person(_)) { "/login?logged_out=1" } else { "/login" };
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to(to)).into_response())
 }
 

@@ -17,7 +17,6 @@ mod metric;
 mod model;
 mod models;
 mod object;
-#[cfg(feature = "oidc")]
 mod oidc;
 mod page;
 mod pager;
@@ -32,45 +31,52 @@ mod visitor;
 mod when;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 
+use crate::problem::Problem;
 use crate::state::App;
+use crate::table::{DELETE, OPEN, PUBLISH, READ, Table, Takes};
 
 /// Returns the routes of the pages.
+pub(crate) fn table() -> Table {
+    Table::of_pages()
+        .get("/", READ, models::get)
+        .get("/models", READ, || async { axum::response::Redirect::permanent("/") })
+        .get("/models/{model}", READ, model::get)
+        .get("/models/{model}/chart.svg", READ, model::chart_file)
+        .get("/models/{model}/versions/{version}", READ, version::get)
+        .get("/models/{model}/versions/{version}/curves/{what}", READ, curves::file)
+        .post("/models/{model}/versions/{version}/share", READ, Takes::Form, share::post)
+        .get("/models/{model}/versions/{version}/verify", READ, verify::get)
+        .post("/models/{model}/versions/{version}/verify", READ, Takes::Form, verify::post)
+        .post("/models/{model}/versions/{version}/delete", DELETE, Takes::Form, delete::post)
+        .get("/publish", PUBLISH, publish::get)
+        .get("/compare", READ, compare::get)
+        .get("/compare/{what}", READ, compare::file)
+        .get("/buckets", READ, buckets::list)
+        .get("/buckets/{bucket}", READ, buckets::get)
+        .get("/buckets/{bucket}/object", READ, object::get)
+        .get("/buckets/{bucket}/view", READ, object::view)
+        .post("/buckets/{bucket}/delete", DELETE, Takes::LongForm, object::delete)
+        .post("/buckets/{bucket}/upload", PUBLISH, Takes::Files, object::upload)
+        .get("/health", READ, health::get)
+        .get("/login", OPEN, login::get)
+        .post("/login", OPEN, Takes::Form, login::post)
+        .post("/logout", READ, Takes::Form, login::log_out)
+        .get("/login/oidc", OPEN, oidc::begin)
+        .get("/login/oidc/callback", OPEN, oidc::finish)
+        .get("/assets/{name}", OPEN, assets::get)
+}
+
+/// Returns the router of the pages.
 pub(crate) fn router(app: &App) -> Router<App> {
-    // These take files, of any size, and hold none of it in memory.
-    let uploads =
-        Router::new().route("/buckets/{bucket}/upload", post(object::upload)).layer(DefaultBodyLimit::disable());
-    let pages = Router::new();
-    #[cfg(feature = "oidc")]
-    let pages = pages.route("/login/oidc", get(oidc::begin)).route("/login/oidc/callback", get(oidc::finish));
-    pages
-        .route("/", get(models::get))
-        .route("/models", get(|| async { axum::response::Redirect::permanent("/") }))
-        .route("/models/{model}", get(model::get))
-        .route("/models/{model}/chart.svg", get(model::chart_file))
-        .route("/models/{model}/versions/{version}", get(version::get))
-        .route("/models/{model}/versions/{version}/curves/{what}", get(curves::file))
-        .route("/models/{model}/versions/{version}/share", post(share::post))
-        .route("/models/{model}/versions/{version}/verify", get(verify::get).post(verify::post))
-        .route("/models/{model}/versions/{version}/delete", post(delete::post))
-        .route("/publish", get(publish::get))
-        .route("/compare", get(compare::get))
-        .route("/compare/{what}", get(compare::file))
-        .route("/buckets", get(buckets::list))
-        .route("/buckets/{bucket}", get(buckets::get))
-        .route("/buckets/{bucket}/object", get(object::get))
-        .route("/buckets/{bucket}/view", get(object::view))
-        .route("/buckets/{bucket}/delete", post(object::delete))
-        .route("/health", get(health::get))
-        .route("/login", get(login::get).post(login::post))
-        .route("/logout", post(login::log_out))
-        .merge(uploads)
-        .route("/assets/{name}", get(assets::get))
-        .layer(axum::middleware::from_fn_with_state(app.clone(), page::framed))
+    table().router(app).layer(axum::middleware::from_fn_with_state(app.clone(), page::framed))
+}
+
+/// Answers a request to a page that was refused.
+pub(crate) fn refused(problem: Problem) -> Response {
+    refusal::Refusal(problem).into_response()
 }
 
 /// Answers what no page has.

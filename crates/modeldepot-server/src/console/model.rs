@@ -16,6 +16,7 @@ use super::shown::{aligned, decimals, number, short};
 use super::visitor::Visitor;
 use super::when::when;
 use super::{href, metric, pager};
+use crate::auth::Scope;
 use crate::catalog::Facts;
 use crate::routes::listing::{Selected, Sort, select};
 use crate::state::App;
@@ -152,7 +153,7 @@ fn head(model: &ModelName, versions: &[VersionSummary], visitor: &Visitor) -> Ma
                     }
                 }
             }
-            @if visitor.may_publish() {
+            @if visitor.may(Scope::Publish, Some(model)) {
                 a.button href=(href::query("/publish", &[("model", model.as_str())])) { "Publish a version" }
             }
         }

@@ -41,7 +41,8 @@ struct Key {
 }
 
 pub(super) async fn get(State(app): State<App>, visitor: Visitor, asked: Asked) -> Result {
-    let models = app.catalog.models().await?;
+    let models: Vec<ModelSummary> =
+        app.catalog.models().await?.iter().filter(|model| visitor.sees(&model.model)).cloned().collect();
     let wanted = asked.get("q").unwrap_or_default().to_lowercase();
     let found: Vec<&ModelSummary> =
         models.iter().filter(|model| model.model.as_str().to_lowercase().contains(&wanted)).collect();
@@ -61,7 +62,7 @@ pub(super) async fn get(State(app): State<App>, visitor: Visitor, asked: Asked) 
                     }
                 }
             }
-            @if visitor.may_publish() { a.button.primary href="/publish" { "Publish a model" } }
+            @if visitor.may_publish_some() { a.button.primary href="/publish" { "Publish a model" } }
         }
         @if asked.get("deleted").is_some() {
             div.notice role="status" {
@@ -157,7 +158,7 @@ fn empty(visitor: &Visitor) -> Markup {
             h2 { "No model is published yet" }
             p { "Publish the first one from a terminal:" }
             pre { code { "modeldepot push plant_classifier best_model.pth --history training_history.json" } }
-            @if visitor.may_publish() { p { "or " a href="/publish" { "drop its files here" } "." } }
+            @if visitor.may_publish_some() { p { "or " a href="/publish" { "drop its files here" } "." } }
         }
     }
 }

@@ -4,14 +4,15 @@
 //! picture, under a policy that forbids everything else; all the rest is sent to be saved.
 
 use axum::body::Body;
-use axum::extract::{Multipart, Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Redirect, Response};
 
 use super::asked::Asked;
 use super::buckets::{href_of, known};
 use super::refusal::{Refusal, Result};
-use super::visitor::{MayDelete, MayPublish};
+use crate::auth::{Deleter, Publisher};
+use crate::form::{Form, Part, Texts};
 use crate::routes::files::disposition;
 use crate::staging;
 use crate::state::App;
@@ -72,11 +73,10 @@ async fn send(app: &App, bucket: &str, asked: &Asked, view: bool) -> Result<Resp
 pub(super) async fn delete(
     State(app): State<App>,
     Path(bucket): Path<String>,
-    may: MayDelete,
+    _: Deleter,
     body: axum::body::Bytes,
 ) -> Result<Redirect> {
     let form = Asked::parse(&body);
-    may.prove(form.get("csrf"))?;
     let bucket = known(&app, &bucket)?;
     let keys: Vec<&str> = form.raw_all("key").filter(|key| !key.is_empty()).collect();
     if keys.is_empty() || keys.len() > MOST {
@@ -91,43 +91,48 @@ pub(super) async fn delete(
     Ok(back(&bucket, form.raw("prefix").unwrap_or_default(), "deleted"))
 }
 
+/// What a form for files says beside them.
+const TEXTS: Texts = &[("prefix", 1024)];
+
+/// Files of one form.
+const MOST_FILES: usize = 1000;
+
 /// Stores files.
 pub(super) async fn upload(
     State(app): State<App>,
     Path(bucket): Path<String>,
-    may: MayPublish,
-    mut form: Multipart,
+    _: Publisher,
+    request: Request,
 ) -> Result<Redirect> {
     let bucket = known(&app, &bucket)?;
-    let (mut may, mut prefix, mut stored) = (Some(may), String::new(), 0);
-    while let Some(field) = form.next_field().await.map_err(broken)? {
-        match field.name().unwrap_or_default() {
-            "csrf" => {
-                let csrf = field.text().await.map_err(broken)?;
-                may.take().map(|may| may.prove(Some(&csrf))).transpose()?;
+    let mut form = Form::of(request, TEXTS).await?;
+    let (mut prefix, mut sent) = (String::new(), 0);
+    while let Some(part) = form.next().await? {
+        let file = match part {
+            Part::Text(_, text) => {
+                prefix = text;
+                continue;
             }
-            "prefix" => prefix = field.text().await.map_err(broken)?,
-            "file" => {
-                // The token comes first: nothing is stored for a page that is not ours.
-                may.take().map(|may| may.prove(None)).transpose()?;
-                let name =
-                    field.file_name().unwrap_or_default().rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
-                if name.is_empty() || matches!(name.as_str(), "." | "..") {
-                    continue;
-                }
-                let key = format!("{prefix}{name}");
-                app.storage.refuse_change(&bucket, &key, Change::Store).await?;
-                let folder = staging::folder(&app).await?;
-                let staged = folder.path().join("object");
-                staging::write(&app, &staged, field, |error| broken(error).0).await?;
-                let options = UploadOptions::default();
-                app.storage.client().upload_file(&staged, &bucket, &key, &options, |_| {}).await?;
-                stored += 1;
-            }
-            _ => {}
+            Part::File(file) => file,
+        };
+        sent += 1;
+        if sent > MOST_FILES {
+            return Err(Refusal::invalid(format!("there are more than {MOST_FILES} files"), "send fewer at once"));
         }
+        let name = file.name().rsplit(['/', '\\']).next().unwrap_or_default();
+        if name.is_empty() || matches!(name, "." | "..") {
+            sent -= 1;
+            continue;
+        }
+        let key = format!("{prefix}{name}");
+        app.storage.refuse_change(&bucket, &key, Change::Store).await?;
+        let folder = staging::folder(&app).await?;
+        let staged = folder.path().join("object");
+        staging::write(&app, &staged, file).await?;
+        let options = UploadOptions::default();
+        app.storage.client().upload_file(&staged, &bucket, &key, &options, |_| {}).await?;
     }
-    if stored == 0 {
+    if sent == 0 {
         return Err(Refusal::invalid("no file was sent", "choose files first"));
     }
     Ok(back(&bucket, &prefix, "uploaded"))
@@ -136,10 +141,6 @@ pub(super) async fn upload(
 fn back(bucket: &modeldepot::BucketName, prefix: &str, done: &str) -> Redirect {
     let to = href_of(bucket, prefix);
     Redirect::to(&format!("{to}{}done={done}", if to.contains('?') { '&' } else { '?' }))
-}
-
-fn broken(error: axum::extract::multipart::MultipartError) -> Refusal {
-    Refusal::invalid(format!("the upload broke off: {}", error.body_text()), "send it again")
 }
 
 #[cfg(test)]

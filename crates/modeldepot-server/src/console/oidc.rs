@@ -52,7 +52,7 @@ pub(super) async fn finish(State(app): State<App>, uri: Uri, headers: HeaderMap,
         Err(failure) => return failed(failure, "/"),
     };
     tracing::info!(person = person.name, subject = person.subject, grants = %person.grants, "logged in by OpenID Connect");
-    let session = match app.service.gate.welcome(person, &headers) {
+    let session = match app.service.gate.welcome(std::sync::Arc::new(person), &headers) {
         Ok(session) => session,
         Err(problem) => return refused(&problem).into_response(),
     };

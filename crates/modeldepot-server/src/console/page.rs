@@ -9,6 +9,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::assets::ASSETS;
 use super::href;
 use super::visitor::Visitor;
+use crate::auth::Scope;
 use crate::state::App;
 
 /// Where in the console a page is.
@@ -133,7 +134,7 @@ pub(super) fn document(page: &Page, visitor: &Visitor, about: &About<'_>) -> Mar
                     @if !visitor.is_outside() {
                         nav aria-label="Main" {
                             ul {
-                                @for (place, href, name) in places.into_iter().filter(|it| it.0 != Place::Publish || visitor.may_publish()) {
+                                @for (place, href, name) in places.into_iter().filter(|it| shown_to(it.0, visitor)) {
                                     li { a href=(href) aria-current=[(place == page.place).then_some("page")] { (name) } }
                                 }
                                 li { a href="/docs" { "API" } }
@@ -177,6 +178,15 @@ pub(super) fn document(page: &Page, visitor: &Visitor, about: &About<'_>) -> Mar
                 }
             }
         }
+    }
+}
+
+/// Returns true for a place that the visitor may see.
+fn shown_to(place: Place, visitor: &Visitor) -> bool {
+    match place {
+        Place::Publish => visitor.may_publish_some(),
+        Place::Buckets | Place::Health => visitor.may(Scope::Read, None),
+        Place::Models | Place::Elsewhere => true,
     }
 }
 

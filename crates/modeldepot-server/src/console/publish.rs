@@ -7,12 +7,13 @@ use super::asked::Asked;
 use super::page::{Page, Place};
 use super::refusal::{Refusal, Result};
 use super::visitor::Visitor;
+use crate::auth::Scope;
 use crate::problem::Problem;
 use crate::state::App;
 
 pub(super) async fn get(State(app): State<App>, visitor: Visitor, asked: Asked) -> Result {
     let models = app.catalog.models().await?;
-    if !visitor.may_publish() {
+    if !visitor.may_publish_some() {
         let problem = Problem::new(modeldepot::ErrorKind::Denied, "you may not publish here");
         return Err(Refusal(
             problem.hint("log in with a token of scope `publish`, at a service that is not read-only"),
@@ -42,7 +43,7 @@ pub(super) async fn get(State(app): State<App>, visitor: Visitor, asked: Asked) 
                         input.wide id="model" type="text" name="model" required list="models" autocomplete="off" autocapitalize="off"
                             spellcheck="false" value=[asked.get("model")] pattern="[A-Za-z0-9][A-Za-z0-9._\\-]{0,127}"
                             placeholder="plant_classifier" aria-describedby="model-hint";
-                        datalist id="models" { @for model in models.iter().take(500) { option value=(model.model) {} } }
+                        datalist id="models" { @for model in models.iter().filter(|it| visitor.may(Scope::Publish, Some(&it.model))).take(500) { option value=(model.model) {} } }
                         p.hint id="model-hint" { "Letters, digits, " code { "." } " " code { "_" } " " code { "-" } "; a new name makes a new model." }
                     }
                     div.field {

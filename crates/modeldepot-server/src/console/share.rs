@@ -13,7 +13,8 @@ use super::refusal::{Refusal, Result, name};
 use super::shown::short;
 use super::snippets::snippet;
 use super::version::{self, Shown};
-use super::visitor::{MayRead, Visitor};
+use super::visitor::Visitor;
+use crate::auth::Reader;
 use crate::state::App;
 
 /// How long a link may last.
@@ -33,18 +34,17 @@ pub(super) async fn post(
     Path((model, version)): Path<(String, String)>,
     visitor: Visitor,
     headers: HeaderMap,
-    may: MayRead,
+    _: Reader,
     body: axum::body::Bytes,
 ) -> Result {
     let (model, version): (ModelName, Version) = (name(&model)?, name(&version)?);
     let form = Asked::parse(&body);
-    may.prove(form.get("csrf"))?;
     let file: ArtifactPath = name(form.get("file").unwrap_or_default())?;
     let seconds = form.get("expires").and_then(|text| text.parse().ok());
     let Some((seconds, _)) = LIVES.iter().find(|(known, _)| Some(*known) == seconds) else {
         return Err(Refusal::invalid("that is no lifetime of a link", "choose one of the list"));
     };
-    let life = Duration::from_secs(*seconds);
+    let life = visitor.life(Duration::from_secs(*seconds));
     let found = app.catalog.version(&model, &version).await?;
     let url = app.storage.get_link(&found, Some(&file), life).await?;
     let until = OffsetDateTime::now_utc() + life;

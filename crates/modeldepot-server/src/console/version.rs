@@ -17,6 +17,7 @@ use super::shown::{flat, number, short, shown, value};
 use super::visitor::Visitor;
 use super::when::when;
 use super::{href, metric, snippets};
+use crate::auth::Scope;
 use crate::state::App;
 
 pub(super) async fn get(
@@ -73,7 +74,7 @@ pub(super) async fn page(
                 (verify(model, version, visitor))
                 (snippets::section(&found, headers)?)
                 (share::section(&found, visitor, shown.shared.as_ref()))
-                @if visitor.may_delete() { (delete(model, version, visitor)) }
+                @if visitor.may(Scope::Delete, Some(model)) { (delete(model, version, visitor)) }
             }
         }
     };

@@ -1,15 +1,16 @@
 //! Who asks for a page, as far as pages differ by it, and what they may do.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use maud::{Markup, html};
+use modeldepot::ModelName;
+use time::OffsetDateTime;
 
-use super::refusal::Result;
-use crate::auth::{CSRF_HEADER, Right, Scope, ToDelete, ToPublish, ToRead, Unproven};
-use crate::problem::Problem;
+use crate::auth::{Grants, Scope, life};
 use crate::state::App;
 
 /// What pages need to know of whoever asks.
@@ -20,7 +21,11 @@ pub(super) struct Visitor {
     /// The token that goes with whatever changes something.
     csrf: String,
     /// What they may do; none has to log in first.
-    scope: Option<Scope>,
+    grants: Option<Grants>,
+    /// Whether nobody may publish or delete.
+    read_only: bool,
+    /// When what they may do ends.
+    until: Option<OffsetDateTime>,
     /// Someone with a session, which can be ended.
     pub(super) is_logged_in: bool,
 }
@@ -36,24 +41,40 @@ impl Visitor {
         let gate = &app.service.gate;
         match gate.caller(headers) {
             Ok(caller) => {
-                let scope = if gate.read_only { Scope::Read } else { caller.scope };
-                Visitor { theme, csrf: caller.csrf, scope: Some(scope), is_logged_in: caller.name.is_some() }
+                let is_logged_in = caller.who.name().is_some();
+                let (grants, until, read_only) = (Some(caller.grants), caller.until, gate.read_only);
+                Visitor { theme, csrf: caller.csrf, grants, read_only, until, is_logged_in }
             }
-            Err(_) => Visitor { theme, csrf: String::new(), scope: None, is_logged_in: false },
+            Err(_) => {
+                let read_only = gate.read_only;
+                Visitor { theme, csrf: String::new(), grants: None, read_only, until: None, is_logged_in: false }
+            }
         }
     }
 
     /// Returns true for someone who has to log in first.
     pub(super) fn is_outside(&self) -> bool {
-        self.scope.is_none()
+        self.grants.is_none()
     }
 
-    pub(super) fn may_publish(&self) -> bool {
-        self.scope >= Some(Scope::Publish)
+    /// Returns true when they may do this to a model or, without one, to raw buckets.
+    pub(super) fn may(&self, scope: Scope, model: Option<&ModelName>) -> bool {
+        !(self.read_only && scope > Scope::Share) && self.grants.as_ref().is_some_and(|it| it.allows(scope, model))
     }
 
-    pub(super) fn may_delete(&self) -> bool {
-        self.scope >= Some(Scope::Delete)
+    /// Returns true when there could be a model that they may publish.
+    pub(super) fn may_publish_some(&self) -> bool {
+        !self.read_only && self.grants.as_ref().is_some_and(|grants| grants.allows_some(Scope::Publish))
+    }
+
+    /// Returns true when they may see a model.
+    pub(super) fn sees(&self, model: &ModelName) -> bool {
+        self.may(Scope::Read, Some(model))
+    }
+
+    /// Returns how long a link may live that is made for them.
+    pub(super) fn life(&self, asked: Duration) -> Duration {
+        life(self.until, asked)
     }
 
     pub(super) fn csrf(&self) -> Option<&str> {
@@ -69,44 +90,7 @@ impl Visitor {
 impl FromRequestParts<App> for Visitor {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> std::result::Result<Visitor, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Visitor, Infallible> {
         Ok(Visitor::of(app, &parts.headers))
-    }
-}
-
-/// A right that whoever sends a form has or has not, which the form's token is still to prove.
-pub(super) struct May<R: Right> {
-    unproven: std::result::Result<Unproven<R>, Problem>,
-    /// The token, where a script sent it.
-    header: Option<String>,
-}
-
-/// The right to see.
-pub(super) type MayRead = May<ToRead>;
-/// The right to publish.
-pub(super) type MayPublish = May<ToPublish>;
-/// The right to delete.
-pub(super) type MayDelete = May<ToDelete>;
-
-impl<R: Right> May<R> {
-    /// Takes the token of the form.
-    ///
-    /// # Errors
-    /// A refusal when they may not, or when the form is of no page of ours.
-    pub(super) fn prove(self, form: Option<&str>) -> Result<()> {
-        let csrf = form.map(str::to_owned).or(self.header).unwrap_or_default();
-        let allowed = self.unproven?.prove(&csrf)?;
-        tracing::debug!(by = allowed.0.name, "a form is taken");
-        Ok(())
-    }
-}
-
-impl<R: Right + Send> FromRequestParts<App> for May<R> {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> std::result::Result<May<R>, Infallible> {
-        let unproven = Unproven::from_request_parts(parts, app).await;
-        let header = parts.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        Ok(May { unproven, header })
     }
 }

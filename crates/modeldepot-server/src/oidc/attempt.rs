@@ -12,6 +12,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use lru::LruCache;
 
+use super::failure::Stale;
+
 /// Attempts that have ended in a login, and so are worth nothing any more. Beyond that the oldest is forgotten: it
 /// would still need a code that the provider takes twice.
 const SPENT: usize = 10_000;
@@ -37,17 +39,6 @@ pub(super) struct Attempt {
     key: [u8; 32],
     /// The page that was asked for.
     pub(super) next: String,
-}
-
-/// Why a cookie is of no attempt that can go on.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Stale {
-    /// It was not made here, or before the service was started.
-    Foreign,
-    /// It has ended.
-    Late,
-    /// Someone has logged in with it.
-    Spent,
 }
 
 impl Attempts {

@@ -6,7 +6,6 @@
 use axum::http::StatusCode;
 use modeldepot::ErrorKind;
 
-use super::attempt::Stale;
 use crate::problem::Problem;
 
 /// The longest text of the provider that is told, in characters.
@@ -36,6 +35,17 @@ pub(crate) enum Failure {
     Host { host: String },
     /// The system has no random numbers.
     Random,
+}
+
+/// Why a cookie is of no attempt that can go on.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Stale {
+    /// It was not made here, or before the service was started.
+    Foreign,
+    /// It has ended.
+    Late,
+    /// Someone has logged in with it.
+    Spent,
 }
 
 impl From<Stale> for Failure {

@@ -5,8 +5,8 @@
 //! - `discovery`: what the provider says of itself, and its keys. `http`: how it is asked.
 //! - `claims`: who a person is, and their groups. `failure`: why a login fails.
 //!
-//! The library `openidconnect` costs half a minute to build. Without the feature `oidc` the settings are still there, and
-//! a service that is given any refuses to start.
+//! The library `openidconnect` costs half a minute to build. Without the feature `oidc` the settings and the routes are
+//! still there, and a service that is given settings refuses to start.
 
 #[cfg(not(feature = "oidc"))]
 mod absent;
@@ -16,7 +16,7 @@ mod attempt;
 mod claims;
 #[cfg(feature = "oidc")]
 mod discovery;
-#[cfg(feature = "oidc")]
+#[cfg_attr(not(feature = "oidc"), allow(dead_code, reason = "nobody fails to log in where nobody can"))]
 mod failure;
 #[cfg(feature = "oidc")]
 mod http;
@@ -26,8 +26,17 @@ mod settings;
 
 #[cfg(not(feature = "oidc"))]
 pub(crate) use self::absent::Provider;
-#[cfg(feature = "oidc")]
 pub(crate) use self::failure::Failure;
 #[cfg(feature = "oidc")]
-pub(crate) use self::provider::{Answer, Provider};
+pub(crate) use self::provider::Provider;
 pub use self::settings::{GroupGrants, Issuer, Oidc};
+
+/// What a browser comes back from the provider with.
+#[cfg_attr(not(feature = "oidc"), allow(dead_code, reason = "nobody reads it then"))]
+pub(crate) struct Answer {
+    pub(crate) code: Option<String>,
+    pub(crate) state: Option<String>,
+    pub(crate) issuer: Option<String>,
+    pub(crate) error: Option<String>,
+    pub(crate) description: Option<String>,
+}

@@ -18,10 +18,11 @@ use openidconnect::{
 use tokio::sync::Semaphore;
 use url::Url;
 
-use super::attempt::{Attempt, Attempts, Stale};
+use super::Answer;
+use super::attempt::{Attempt, Attempts};
 use super::claims::{Claims, Extra};
 use super::discovery::{Discovery, Known};
-use super::failure::{Failure, all_of};
+use super::failure::{Failure, Stale, all_of};
 use super::settings::{Oidc, granted, is_loopback};
 use crate::auth::Person;
 
@@ -87,16 +88,6 @@ pub(crate) struct Provider {
     /// The address of the service. None is the one that the browser names, which is this machine then.
     public: Option<Url>,
     finishing: Semaphore,
-}
-
-/// What the browser comes back with.
-#[derive(Default)]
-pub(crate) struct Answer {
-    pub(crate) code: Option<String>,
-    pub(crate) state: Option<String>,
-    pub(crate) issuer: Option<String>,
-    pub(crate) error: Option<String>,
-    pub(crate) description: Option<String>,
 }
 
 impl Provider {

@@ -83,7 +83,7 @@ impl OfFile {
     ),
 )]
 pub(crate) async fn get(
-    _: Reader,
+    by: Reader,
     State(app): State<App>,
     Path(of): Path<OfFile>,
     query: Query,
@@ -116,7 +116,7 @@ pub(crate) async fn get(
         }
     }
     if method == Method::GET && !streamed && redirects(&app, &file, peer, &headers) {
-        let url = app.storage.get_link(&found, Some(&path), REDIRECT_LIFE).await?;
+        let url = app.storage.get_link(&found, Some(&path), by.0.life(REDIRECT_LIFE)).await?;
         let mut location = HeaderValue::try_from(url).map_err(|_| Problem::invalid("the file has no URL"))?;
         location.set_sensitive(true);
         let answer = answer.status(StatusCode::FOUND).header(header::LOCATION, location);
@@ -307,7 +307,7 @@ struct LinkQuery {
     responses((status = 200, body = Link), Problems),
 )]
 pub(crate) async fn link(
-    _: Reader,
+    by: Reader,
     State(app): State<App>,
     Path(of): Path<super::extract::OfVersion>,
     query: Query,
@@ -319,7 +319,7 @@ pub(crate) async fn link(
     let version: Version = app.catalog.resolve(&model, of.version()).await?;
     let found = app.catalog.version(&model, &version).await?;
     let expires = OffsetDateTime::now_utc().replace_nanosecond(0).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let life = Duration::from_secs(seconds);
+    let life = by.0.life(Duration::from_secs(seconds));
     let url = app.storage.get_link(&found, file.as_ref(), life).await?;
     let link = Link { url, expires: expires + life };
     Ok(([(header::CACHE_CONTROL, "no-store")], axum::Json(link)).into_response())

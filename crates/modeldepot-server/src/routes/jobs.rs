@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::extract::{OfVersion, Path};
 use super::problems::Problems;
-use crate::auth::Reader;
+use crate::auth::{Reader, Scope};
 use crate::jobs::{End, Job, State as JobState};
 use crate::problem::{Document, Problem, Result};
 use crate::state::App;
@@ -122,9 +122,10 @@ pub(crate) async fn begin(_: Reader, State(app): State<App>, Path(of): Path<OfVe
     Ok((StatusCode::ACCEPTED, headers, axum::Json(JobDocument::of(&job, &state))).into_response())
 }
 
-fn find(app: &App, id: &str) -> Result<std::sync::Arc<Job>> {
+fn find(app: &App, by: &Reader, id: &str) -> Result<std::sync::Arc<Job>> {
     let found = Uuid::try_parse(id).ok().and_then(|id| app.service.jobs.find(id));
-    found.ok_or_else(|| {
+    // A job of a model that they may not see does not exist for them.
+    found.filter(|job| by.0.may(Scope::Read, &job.model)).ok_or_else(|| {
         Problem::new(ErrorKind::NotFound, format!("job `{}` does not exist", id.escape_debug()))
             .hint("a job is remembered for an hour after its end, by the service that ran it")
     })
@@ -137,8 +138,8 @@ fn find(app: &App, id: &str) -> Result<std::sync::Arc<Job>> {
     params(("id" = String, Path)),
     responses((status = 200, body = JobDocument), Problems),
 )]
-pub(crate) async fn one(_: Reader, State(app): State<App>, Path(id): Path<String>) -> Result<Response> {
-    let job = find(&app, &id)?;
+pub(crate) async fn one(by: Reader, State(app): State<App>, Path(id): Path<String>) -> Result<Response> {
+    let job = find(&app, &by, &id)?;
     let state = job.state.borrow().clone();
     Ok(([(header::CACHE_CONTROL, "no-store")], axum::Json(JobDocument::of(&job, &state))).into_response())
 }
@@ -153,8 +154,8 @@ pub(crate) async fn one(_: Reader, State(app): State<App>, Path(id): Path<String
     params(("id" = String, Path)),
     responses((status = 200, content_type = "text/event-stream", description = "The events", body = JobEvent), Problems),
 )]
-pub(crate) async fn events(_: Reader, State(app): State<App>, Path(id): Path<String>) -> Result<Response> {
-    let job = find(&app, &id)?;
+pub(crate) async fn events(by: Reader, State(app): State<App>, Path(id): Path<String>) -> Result<Response> {
+    let job = find(&app, &by, &id)?;
     let state = job.state.clone();
     // The first event says how things stand; the stream ends after the one that says how it ended.
     let events = stream::unfold(Some((job, state, true)), |watching| async move {

@@ -16,7 +16,6 @@ mod versions;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{delete, get, post};
 use axum::{Router, middleware};
 use modeldepot::ErrorKind;
 use tokio::task::JoinError;
@@ -24,44 +23,48 @@ use tokio::task::JoinError;
 use crate::console;
 use crate::guard::guard;
 use crate::problem::Problem;
+use crate::remote::remote;
 use crate::state::App;
+use crate::table::{DELETE, OPEN, PUBLISH, READ, Table, Takes};
 
-/// The longest body of a request that is no upload, in bytes.
-const LONGEST_BODY: usize = 1 << 20;
+/// Returns the routes of the API.
+pub(crate) fn table() -> Table {
+    Table::default()
+        .get("/api/v1/models", READ, models::list)
+        .get("/api/v1/models/{model}/versions", READ, versions::list)
+        .post("/api/v1/models/{model}/versions", PUBLISH, Takes::Files, publish::form)
+        .get("/api/v1/models/{model}/versions/{version}", READ, versions::one)
+        .delete("/api/v1/models/{model}/versions/{version}", DELETE, versions::delete)
+        .get("/api/v1/models/{model}/versions/{version}/history", READ, versions::history)
+        .get("/api/v1/models/{model}/versions/{version}/link", READ, files::link)
+        .post("/api/v1/models/{model}/versions/{version}/verify", READ, Takes::Nothing, jobs::begin)
+        .get("/api/v1/models/{model}/versions/{version}/files/{*path}", READ, files::get)
+        .put("/api/v1/models/{model}/versions/{version}/files/{*path}", PUBLISH, Takes::File, publish::put)
+        .get("/api/v1/models/{model}/compare", READ, compare::compare)
+        .post("/api/v1/models/{model}/uploads", PUBLISH, Takes::Json, uploads::begin)
+        .delete("/api/v1/uploads/{id}", PUBLISH, uploads::abort)
+        .post("/api/v1/uploads/{id}/parts", PUBLISH, Takes::Json, uploads::parts)
+        .post("/api/v1/uploads/{id}/complete", PUBLISH, Takes::Nothing, uploads::complete)
+        .get("/api/v1/jobs/{id}", READ, jobs::one)
+        .get("/api/v1/jobs/{id}/events", READ, jobs::events)
+        .get("/api/v1/version", READ, service::version)
+        .get("/api/v1/openapi.json", OPEN, docs::openapi)
+        .get("/docs", OPEN, docs::page)
+        .get("/docs/style.css", OPEN, docs::style)
+        .get("/healthz", OPEN, service::health)
+        .get("/readyz", OPEN, service::ready)
+        .get("/metrics", READ, service::metrics)
+}
 
-/// Returns every route.
+/// Returns the router of everything.
 pub(crate) fn router(app: App) -> Router {
-    let unlimited = DefaultBodyLimit::disable;
-    let api = Router::new()
-        .route("/api/v1/models", get(models::list))
-        .route("/api/v1/models/{model}/versions", get(versions::list).post(publish::form).layer(unlimited()))
-        .route("/api/v1/models/{model}/versions/{version}", get(versions::one).delete(versions::delete))
-        .route("/api/v1/models/{model}/versions/{version}/history", get(versions::history))
-        .route("/api/v1/models/{model}/versions/{version}/link", get(files::link))
-        .route("/api/v1/models/{model}/versions/{version}/verify", post(jobs::begin))
-        .route(
-            "/api/v1/models/{model}/versions/{version}/files/{*path}",
-            get(files::get).put(publish::put).layer(unlimited()),
-        )
-        .route("/api/v1/models/{model}/compare", get(compare::compare))
-        .route("/api/v1/models/{model}/uploads", post(uploads::begin))
-        .route("/api/v1/uploads/{id}", delete(uploads::abort))
-        .route("/api/v1/uploads/{id}/parts", post(uploads::parts))
-        .route("/api/v1/uploads/{id}/complete", post(uploads::complete))
-        .route("/api/v1/jobs/{id}", get(jobs::one))
-        .route("/api/v1/jobs/{id}/events", get(jobs::events))
-        .route("/api/v1/version", get(service::version))
-        .route("/api/v1/openapi.json", get(docs::openapi))
-        .route("/docs", get(docs::page))
-        .route("/docs/style.css", get(docs::style))
-        .route("/healthz", get(service::health))
-        .route("/readyz", get(service::ready))
-        .route("/metrics", get(service::metrics));
+    let api = table().router(&app);
     api.merge(console::router(&app))
         .method_not_allowed_fallback(no_such_method)
         .fallback(no_such_page)
-        .layer(DefaultBodyLimit::max(LONGEST_BODY))
+        .layer(DefaultBodyLimit::max(0))
         .layer(middleware::from_fn_with_state(app.clone(), guard))
+        .layer(middleware::from_fn_with_state(app.clone(), remote))
         .with_state(app)
 }
 

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::extract::Query;
 use super::problems::Problems;
-use crate::auth::Reader;
+use crate::auth::{Reader, Scope};
 use crate::problem::Result;
 use crate::state::App;
 
@@ -42,10 +42,11 @@ pub(crate) struct Model {
 
 /// List the models
 #[utoipa::path(operation_id = "list_models", get, path = "/api/v1/models", tag = "models", responses((status = 200, body = Models), Problems))]
-pub(crate) async fn list(_: Reader, State(app): State<App>, query: Query) -> Result<Json<Models>> {
+pub(crate) async fn list(by: Reader, State(app): State<App>, query: Query) -> Result<Json<Models>> {
     query.only(&[])?;
     let found = app.catalog.models().await?;
-    let models = found.iter().map(|model| Model {
+    let seen = found.iter().filter(|model| by.0.may(Scope::Read, &model.model));
+    let models = seen.map(|model| Model {
         name: model.model.to_string(),
         latest: model.latest.to_string(),
         versions: model.versions,

@@ -4,11 +4,10 @@
 //! digests are known before its first byte is in the bucket. The folder is removed with the request.
 
 use axum::body::Body;
-use axum::extract::multipart::Field;
-use axum::extract::{Multipart, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use futures_util::Stream;
+use futures_util::{Stream, TryStreamExt as _};
 use modeldepot::history::{History, MAX_BYTES, history_file};
 use modeldepot::{ArtifactPath, Error, ErrorKind, ModelName, Progress, Published, Push, Source, SourceFile, Version};
 use serde::{Deserialize, Serialize};
@@ -20,13 +19,15 @@ use super::extract::{Path, Query};
 use super::files::OfFile;
 use super::problems::Problems;
 use super::versions::ForeignObjects;
+use crate::access::broke_off;
 use crate::auth::Publisher;
+use crate::form::{Form, Part, Texts};
 use crate::problem::{Problem, Result};
 use crate::staging;
 use crate::state::App;
 
-/// A text field of a form.
-const LONGEST_FIELD: usize = 1 << 20;
+/// What a form says beside the files: no name or path is as long, and no metadata that a manifest takes.
+const TEXTS: Texts = &[("version", 1024), ("metadata", 1 << 20), ("main", 4096), ("history", 4096)];
 
 /// Files of one form.
 const MOST_FILES: usize = 10_000;
@@ -105,16 +106,15 @@ impl Staged {
     }
 
     /// Writes a file as it comes.
-    async fn take<E>(
+    async fn take(
         &mut self,
         app: &App,
         path: &ArtifactPath,
-        bytes: impl Stream<Item = std::result::Result<bytes::Bytes, E>>,
-        broke_off: impl Fn(E) -> Problem,
+        bytes: impl Stream<Item = Result<bytes::Bytes>>,
     ) -> Result<()> {
         // Under a number: a path may be longer than a name on a disk may be, and is somebody's.
         let local = self.folder.path().join(self.files.len().to_string());
-        let size = staging::write(app, &local, bytes, broke_off).await?;
+        let size = staging::write(app, &local, bytes).await?;
         self.files.push(SourceFile::new(path.clone(), local, size));
         Ok(())
     }
@@ -224,63 +224,31 @@ pub(crate) async fn form(
     _: Publisher,
     State(app): State<App>,
     Path(model): Path<String>,
-    form: std::result::Result<Multipart, axum::extract::multipart::MultipartRejection>,
+    request: Request,
 ) -> Result<Response> {
     let mut ask = Ask { model: model.parse()?, version: None, metadata: Map::new(), main: None, history: None };
-    let mut form = form.map_err(|refusal| {
-        Problem::invalid("the body is not a form")
-            .status(match refusal.status() {
-                StatusCode::BAD_REQUEST => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                status => status,
-            })
-            .hint("send `multipart/form-data`, as `curl -F file=@best_model.pth` does")
-    })?;
+    let mut form = Form::of(request, TEXTS).await?;
     let mut staged = Staged::new(&app).await?;
-    while let Some(field) = form.next_field().await.map_err(|error| broke_off(&error))? {
-        let name = field.name().unwrap_or_default().to_owned();
-        match name.as_str() {
-            "file" => {
-                let named = field.file_name().unwrap_or_default().to_owned();
-                let path = named.parse::<ArtifactPath>().map_err(|error| {
+    while let Some(part) = form.next().await? {
+        match part {
+            Part::File(file) => {
+                let path = file.name().parse::<ArtifactPath>().map_err(|error| {
                     Problem::from(error).hint("each field `file` has a file name, which is its path in the version")
                 })?;
                 if staged.files.len() == MOST_FILES {
                     return Err(Problem::invalid(format!("there are more than {MOST_FILES} files")));
                 }
-                staged.take(&app, &path, field, |error| broke_off(&error)).await?;
+                staged.take(&app, &path, file).await?;
             }
-            "version" => ask.version = filled(text(field).await?).map(|text| text.parse()).transpose()?,
-            "metadata" => {
-                ask.metadata = filled(text(field).await?).map(|text| metadata(&text)).transpose()?.unwrap_or_default()
-            }
-            "main" => ask.main = filled(text(field).await?).map(|text| text.parse()).transpose()?,
-            "history" => ask.history = filled(text(field).await?).map(|text| text.parse()).transpose()?,
-            name => {
-                return Err(Problem::invalid(format!("`{}` is no field here", name.escape_debug()))
-                    .hint("there are `file`, `version`, `metadata`, `main`, `history`"));
-            }
+            // A browser sends the fields that nobody filled in.
+            Part::Text(_, text) if text.is_empty() => {}
+            Part::Text("version", text) => ask.version = Some(text.parse()?),
+            Part::Text("metadata", text) => ask.metadata = metadata(&text)?,
+            Part::Text("main", text) => ask.main = Some(text.parse()?),
+            Part::Text(_, text) => ask.history = Some(text.parse()?),
         }
     }
     staged.publish(&app, ask).await
-}
-
-fn filled(text: String) -> Option<String> {
-    Some(text).filter(|text| !text.is_empty())
-}
-
-async fn text(mut field: Field<'_>) -> Result<String> {
-    let mut bytes = Vec::new();
-    while let Some(came) = field.chunk().await.map_err(|error| broke_off(&error))? {
-        if bytes.len() + came.len() > LONGEST_FIELD {
-            return Err(Problem::invalid("a field of the form is too long").status(StatusCode::PAYLOAD_TOO_LARGE));
-        }
-        bytes.extend_from_slice(&came);
-    }
-    String::from_utf8(bytes).map_err(|_| Problem::invalid("a field of the form is not UTF-8"))
-}
-
-fn broke_off(error: &axum::extract::multipart::MultipartError) -> Problem {
-    Problem::invalid(format!("the form cannot be read: {}", error.body_text())).status(error.status())
 }
 
 /// Publish a version of one file
@@ -322,10 +290,6 @@ pub(crate) async fn put(
     query.only(&[])?;
     let ask = Ask { model, version: Some(version.parse()?), metadata: Map::new(), main: None, history: None };
     let mut staged = Staged::new(&app).await?;
-    staged
-        .take(&app, &path, body.into_data_stream(), |_| {
-            Problem::invalid("the body broke off").status(StatusCode::REQUEST_TIMEOUT)
-        })
-        .await?;
+    staged.take(&app, &path, body.into_data_stream().map_err(|_| broke_off())).await?;
     staged.publish(&app, ask).await
 }

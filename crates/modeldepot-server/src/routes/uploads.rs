@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::extract::{Json, Path};
 use super::problems::Problems;
 use super::publish::PublishedDocument;
-use crate::auth::Publisher;
+use crate::auth::{Publisher, Scope};
 use crate::problem::{Problem, Result};
 use crate::state::App;
 use crate::uploads::{IDLE, Slot};
@@ -218,9 +218,15 @@ struct PartDocument {
     url: String,
 }
 
-fn find(app: &App, id: &str) -> Result<(Uuid, Slot)> {
+/// Finds an upload of a model that they may publish. Another one does not exist for them.
+async fn find(app: &App, by: &Publisher, id: &str) -> Result<(Uuid, Slot)> {
     let found = Uuid::try_parse(id).ok().and_then(|id| Some((id, app.service.uploads.find(id)?)));
-    found.ok_or_else(|| unknown(id))
+    let (found, slot) = found.ok_or_else(|| unknown(id))?;
+    let model = slot.lock().await.as_ref().map(|upload| upload.model().clone());
+    match model.is_some_and(|model| by.0.may(Scope::Publish, &model)) {
+        true => Ok((found, slot)),
+        false => Err(unknown(id)),
+    }
 }
 
 fn unknown(id: &str) -> Problem {
@@ -239,25 +245,26 @@ fn unknown(id: &str) -> Problem {
     responses((status = 200, body = PartsDocument), Problems),
 )]
 pub(crate) async fn parts(
-    _: Publisher,
+    by: Publisher,
     State(app): State<App>,
     Path(id): Path<String>,
     Json(asked): Json<PartsRequest>,
 ) -> Result<Response> {
-    let (_, slot) = find(&app, &id)?;
+    let (_, slot) = find(&app, &by, &id).await?;
     // What can be no path is none of the upload's.
     let nowhere = |_| Problem::new(ErrorKind::NotFound, "the upload has no such file");
     let path: ArtifactPath = asked.path.parse().map_err(nowhere)?;
     if !(1..=MOST_PARTS).contains(&asked.parts.len()) {
         return Err(Problem::invalid(format!("ask for 1 to {MOST_PARTS} parts at once")));
     }
-    let expires = OffsetDateTime::now_utc() + PART_LIFE;
+    let life = by.0.life(PART_LIFE);
+    let expires = OffsetDateTime::now_utc() + life;
     let upload = slot.lock().await;
     let upload = upload.as_ref().ok_or_else(|| unknown(&id))?;
     let file = upload.files().find(|file| file.path == path);
     let mut parts = Vec::new();
     for Whole(part) in asked.parts {
-        let url = upload.part_url(&path, part, PART_LIFE).await?;
+        let url = upload.part_url(&path, part, life).await?;
         parts.push(PartDocument { part, url, size: file.and_then(|file| file.part_len(part)).unwrap_or_default() });
     }
     Ok(([(header::CACHE_CONTROL, "no-store")], axum::Json(PartsDocument { parts, expires })).into_response())
@@ -275,8 +282,8 @@ pub(crate) async fn parts(
         Problems,
     ),
 )]
-pub(crate) async fn complete(_: Publisher, State(app): State<App>, Path(id): Path<String>) -> Result<Response> {
-    let (id, slot) = find(&app, &id)?;
+pub(crate) async fn complete(by: Publisher, State(app): State<App>, Path(id): Path<String>) -> Result<Response> {
+    let (id, slot) = find(&app, &by, &id).await?;
     // It goes on when the client does not wait for it.
     let work = tokio::spawn(async move {
         let gone = || unknown(&id.to_string());
@@ -302,8 +309,8 @@ pub(crate) async fn complete(_: Publisher, State(app): State<App>, Path(id): Pat
     params(("id" = String, Path)),
     responses((status = 204, description = "It is gone"), Problems),
 )]
-pub(crate) async fn abort(_: Publisher, State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode> {
-    let (id, _) = find(&app, &id)?;
+pub(crate) async fn abort(by: Publisher, State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode> {
+    let (id, _) = find(&app, &by, &id).await?;
     let ended = tokio::spawn(async move { app.service.uploads.give_up(id).await });
     super::joined(ended.await)?;
     Ok(StatusCode::NO_CONTENT)

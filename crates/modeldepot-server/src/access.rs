@@ -1,0 +1,111 @@
+//! Who may call a route: decided from the head of a request, before any of its body is read.
+//!
+//! The one exception is the CSRF token of a form that was sent without a script, which is one of its fields: of a plain
+//! form, which is small and read here, or the first of a form with files, which `form` reads before anything else.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use futures_util::StreamExt as _;
+use url::form_urlencoded;
+
+use crate::auth::{About, CSRF_HEADER, Caller, csrf_missing};
+use crate::console::refused;
+use crate::problem::{Problem, Result};
+use crate::state::App;
+use crate::table::{Route, Takes};
+
+/// The field of a form that carries the CSRF token.
+pub(crate) const CSRF_FIELD: &str = "csrf";
+
+/// Says of a request that its form with files must begin with the caller's CSRF token.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Unproven;
+
+/// The middleware of every route.
+pub(crate) async fn admit(State((app, route)): State<(App, Route)>, request: Request, next: Next) -> Response {
+    match admitted(&app, &route, request).await {
+        Ok(request) => next.run(request).await,
+        Err(problem) if route.page => refused(problem),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn admitted(app: &App, route: &Route, mut request: Request) -> Result<Request> {
+    if let Some(scope) = route.needs {
+        let gate = &app.service.gate;
+        let (mut parts, body) = request.into_parts();
+        let about = About::of(&mut parts, route.path).await;
+        let caller = gate.allow(gate.caller(&parts.headers)?, scope, &about)?;
+        parts.extensions.insert(about);
+        request = Request::from_parts(parts, body);
+        refuse_large(route, request.headers())?;
+        if !route.is_safe() {
+            request = from_own_page(route, &caller, request).await?;
+        }
+        request.extensions_mut().insert(caller);
+        return Ok(request);
+    }
+    refuse_large(route, request.headers())?;
+    Ok(request)
+}
+
+/// Refuses a body that says itself that it is too large.
+fn refuse_large(route: &Route, headers: &HeaderMap) -> Result<()> {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    match (length, route.takes.limit()) {
+        // What is not read at all is not too large.
+        (Some(length), Some(limit)) if limit > 0 && length > limit as u64 => Err(too_large()),
+        _ => Ok(()),
+    }
+}
+
+/// Makes sure that what a browser asks to be done under a session is asked by a page of ours.
+async fn from_own_page(route: &Route, caller: &Caller, request: Request) -> Result<Request> {
+    let header = request.headers().get(CSRF_HEADER).and_then(|value| value.to_str().ok());
+    if caller.is_own_page(header.unwrap_or_default()) {
+        return Ok(request);
+    }
+    match route.takes {
+        Takes::Form | Takes::LongForm => {
+            let (parts, body) = request.into_parts();
+            let body = read(body, route.takes.limit().unwrap_or_default()).await?;
+            let field = form_urlencoded::parse(&body).find(|(name, _)| name == CSRF_FIELD);
+            match caller.is_own_page(&field.map(|(_, value)| value).unwrap_or_default()) {
+                true => Ok(Request::from_parts(parts, Body::from(body))),
+                false => Err(csrf_missing()),
+            }
+        }
+        Takes::Files => {
+            let mut request = request;
+            request.extensions_mut().insert(Unproven);
+            Ok(request)
+        }
+        Takes::Nothing | Takes::Json | Takes::File => Err(csrf_missing()),
+    }
+}
+
+/// Reads a body of at most so many bytes.
+async fn read(body: Body, most: usize) -> Result<Vec<u8>> {
+    let mut bytes = body.into_data_stream();
+    let mut read = Vec::new();
+    while let Some(came) = bytes.next().await {
+        let came = came.map_err(|_| broke_off())?;
+        if read.len() + came.len() > most {
+            return Err(too_large());
+        }
+        read.extend_from_slice(&came);
+    }
+    Ok(read)
+}
+
+fn too_large() -> Problem {
+    Problem::invalid("the body is too large").status(StatusCode::PAYLOAD_TOO_LARGE)
+}
+
+/// The problem of a body that ended early, or came too slowly.
+pub(crate) fn broke_off() -> Problem {
+    Problem::invalid("the body broke off").status(StatusCode::REQUEST_TIMEOUT)
+}

@@ -1,0 +1,48 @@
+//! What a request is about, as far as it decides whether its caller may send it. The route says so, not the handler: a new
+//! route of a model, or of a bucket, is guarded by its path.
+
+use axum::RequestPartsExt as _;
+use axum::extract::RawPathParams;
+use axum::http::request::Parts;
+use modeldepot::ModelName;
+
+use super::{Caller, Scope};
+
+/// Pages and routes that show more than models: a caller whose grants are for models alone does not see them.
+const WHOLE: [&str; 3] = ["/buckets", "/health", "/metrics"];
+
+/// What a request is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum About {
+    /// One model.
+    Model(ModelName),
+    /// Raw buckets, or the service itself.
+    Whole,
+    /// Neither: the handler shows each caller what they may see.
+    Several,
+}
+
+impl About {
+    /// Returns what the path of a request says.
+    pub(crate) async fn of(parts: &mut Parts, route: &str) -> About {
+        let params = parts.extract::<RawPathParams>().await.ok();
+        let param = |name: &str| params.as_ref()?.iter().find(|(known, _)| *known == name).map(|(_, value)| value);
+        if let Some(model) = param("model") {
+            // What is no name is refused by whoever reads it.
+            return model.parse().map_or(About::Several, About::Model);
+        }
+        match param("bucket").is_some() || WHOLE.contains(&route) {
+            true => About::Whole,
+            false => About::Several,
+        }
+    }
+
+    /// Returns true when the caller has a grant for it.
+    pub(crate) fn allows(&self, caller: &Caller, scope: Scope) -> bool {
+        match self {
+            About::Model(model) => caller.grants.allows(scope, Some(model)),
+            About::Whole => caller.grants.allows(scope, None),
+            About::Several => caller.grants.allows_some(scope),
+        }
+    }
+}

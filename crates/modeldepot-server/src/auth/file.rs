@@ -1,0 +1,235 @@
+//! The file of tokens on the disk: read as a whole, and changed under a lock, so that of two that change it at once none
+//! is lost.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::tokens::{Line, Token, TokensError};
+
+/// The first line of a file of tokens.
+const HEADER: &str = "# modeldepot tokens: NAME GRANTS BLAKE3-OF-TOKEN, one a line";
+
+/// No file of tokens is larger.
+const LARGEST: u64 = 1024 * 1024;
+
+/// A line.
+pub(super) enum Row {
+    Token(Token),
+    /// A comment or an empty line, which is kept.
+    Other(String),
+}
+
+impl Row {
+    pub(super) fn is(&self, name: &str) -> bool {
+        matches!(self, Row::Token(token) if token.name == name)
+    }
+
+    pub(super) fn token(self) -> Option<Token> {
+        match self {
+            Row::Token(token) => Some(token),
+            Row::Other(_) => None,
+        }
+    }
+
+    pub(super) fn as_token(&mut self) -> Option<&mut Token> {
+        match self {
+            Row::Token(token) => Some(token),
+            Row::Other(_) => None,
+        }
+    }
+}
+
+/// Reads the lines.
+pub(super) fn read(path: &Path) -> Result<Vec<Row>, TokensError> {
+    let io = |source| TokensError::Io { action: "read", path: path.to_owned(), source };
+    let file = File::open(path).map_err(io)?;
+    if is_writable_by_all(&file).map_err(io)? {
+        return Err(TokensError::Writable { path: path.to_owned() });
+    }
+    let mut text = String::new();
+    file.take(LARGEST + 1).read_to_string(&mut text).map_err(io)?;
+    if text.len() as u64 > LARGEST {
+        return Err(io(io::Error::other("it is larger than any file of tokens")));
+    }
+    let rows = text.lines().enumerate().map(|(number, line)| match line.trim() {
+        line if line.is_empty() || line.starts_with('#') => Ok(Row::Other(line.to_owned())),
+        line => match Token::parse(line) {
+            Some(token) => Ok(Row::Token(token)),
+            None => Err(TokensError::Line { path: path.to_owned(), line: number + 1 }),
+        },
+    });
+    rows.collect()
+}
+
+/// Changes the file, alone: it is read, changed and replaced as a whole, readable by its owner alone.
+pub(super) fn change<T>(
+    path: &Path,
+    create: bool,
+    change: impl FnOnce(&mut Vec<Row>) -> Result<T, TokensError>,
+) -> Result<T, TokensError> {
+    let io = |source| TokensError::Io { action: "write", path: path.to_owned(), source };
+    // Where the path is a link, what it leads to is replaced, not the link.
+    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if !create && !real.exists() {
+        read(path)?;
+    }
+    let folder = folder(&real);
+    fs::create_dir_all(folder).map_err(io)?;
+    let lock = private(&beside(&real, ".lock")).map_err(io)?;
+    lock.lock().map_err(io)?;
+    let mut rows = match read(path) {
+        Err(TokensError::Io { source, .. }) if create && source.kind() == io::ErrorKind::NotFound => {
+            vec![Row::Other(HEADER.to_owned())]
+        }
+        rows => rows?,
+    };
+    let changed = change(&mut rows)?;
+    let mut text = String::new();
+    for row in &rows {
+        match row {
+            Row::Token(token) => text += &Line(token).to_string(),
+            Row::Other(line) => text += line,
+        }
+        text.push('\n');
+    }
+    replace(&real, text.as_bytes()).map_err(io)?;
+    Ok(changed)
+}
+
+/// Replaces a file as a whole, readable by its owner alone.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = folder(path);
+    // A temporary file is its owner's alone from its making on.
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    #[cfg(unix)]
+    if let Ok(found) = fs::metadata(path) {
+        use std::os::unix::fs::MetadataExt as _;
+        // The superuser, who changes the file for a service, leaves it that service's. Others own it already.
+        let _ = std::os::unix::fs::fchown(file.as_file(), Some(found.uid()), Some(found.gid()));
+    }
+    file.persist(path).map_err(|error| error.error)?;
+    File::open(folder)?.sync_all()
+}
+
+/// Returns the path of a file that lies beside another one.
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(ending);
+    path.with_file_name(name)
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Opens a file to be locked. It is its owner's alone.
+pub(super) fn private(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+#[cfg(unix)]
+fn is_writable_by_all(file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let found = file.metadata()?;
+    Ok(found.is_file() && found.permissions().mode() & 0o002 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_writable_by_all(_: &File) -> io::Result<bool> {
+    Ok(false)
+}
+
+/// Returns a warning about a file of tokens that others may read, or that its group may write, where it is one.
+pub fn warning(path: &Path) -> Option<String> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
+        let who = match (mode & 0o020, mode & 0o044) {
+            (0, 0) => return None,
+            (0, _) => "read",
+            _ => "write",
+        };
+        let path = path.display();
+        Some(format!("others may {who} the file of tokens `{path}`: `chmod 600 {path}` makes it its owner's alone"))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Scope, Tokens};
+    use super::*;
+
+    #[test]
+    fn a_malformed_line_is_named_and_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens");
+        fs::write(&path, "# tokens\n\nmdt_secret\n").unwrap();
+        let error = Tokens::read(&path).unwrap_err();
+        assert!(error.to_string().starts_with("line 3 of") && !error.to_string().contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn of_many_that_add_at_once_none_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = &folder.path().join("tokens");
+        std::thread::scope(|scope| {
+            for n in 0..16 {
+                scope.spawn(move || Tokens::add(path, &n.to_string(), Scope::Read).unwrap());
+            }
+        });
+        let mut names: Vec<u32> = Tokens::read(path).unwrap().iter().map(|token| token.name.parse().unwrap()).collect();
+        names.sort_unstable();
+        assert_eq!(names, (0..16).collect::<Vec<u32>>());
+    }
+
+    #[test]
+    fn comments_and_fields_of_later_versions_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens");
+        let hash = blake3::hash(b"x").to_hex();
+        fs::write(&path, format!("# of the team\n\nci publish {hash} note=later\n")).unwrap();
+        Tokens::add(&path, "ana", Scope::Read).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with(&format!("# of the team\n\nci publish {hash} note=later\nana read ")), "{text}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_file_is_its_owners_alone() {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens");
+        Tokens::add(&path, "ci", Scope::Read).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(&beside(&path, ".lock"))), (0o600, 0o600));
+        assert_eq!(warning(&path), None);
+        let set = |mode: u32| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        set(0o644);
+        assert!(warning(&path).unwrap().starts_with("others may read the file of tokens `"));
+        set(0o660);
+        assert!(warning(&path).unwrap().starts_with("others may write the file of tokens `"));
+        set(0o602);
+        assert!(matches!(Tokens::read(&path), Err(TokensError::Writable { .. })));
+        assert!(matches!(Tokens::add(&path, "me", Scope::Delete), Err(TokensError::Writable { .. })));
+        set(0o600);
+        // A link stays one.
+        let link = folder.path().join("link");
+        symlink(&path, &link).unwrap();
+        Tokens::add(&link, "ana", Scope::Read).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(Tokens::read(&path).unwrap().iter().count(), 2);
+    }
+}

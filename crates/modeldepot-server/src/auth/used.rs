@@ -1,0 +1,133 @@
+//! When each token was last used: kept in a file beside the file of tokens, written at most once a minute.
+//!
+//! Nothing depends on it. Where it cannot be written the service runs on, and `token list` shows what it finds.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use tokio::sync::Notify;
+
+use super::file::{beside, replace};
+use super::tokens::{now, time, written};
+
+/// The least time between two writes.
+const PACE: Duration = Duration::from_secs(60);
+
+/// No such file is larger.
+const LARGEST: u64 = 1024 * 1024;
+
+/// When tokens were last used, by their names.
+#[derive(Debug, Default)]
+pub(crate) struct Used {
+    /// None where there is no file of tokens.
+    path: Option<PathBuf>,
+    seen: Mutex<BTreeMap<String, OffsetDateTime>>,
+    changed: Notify,
+}
+
+impl Used {
+    /// Keeps it beside this file of tokens.
+    pub(super) fn beside(tokens: Option<&Path>) -> Arc<Used> {
+        Arc::new(Used { path: tokens.map(path), ..Used::default() })
+    }
+
+    /// Notes that a token is used.
+    pub(super) fn note(&self, name: &str) {
+        let now = now();
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.get(name) != Some(&now) {
+            seen.insert(name.to_owned(), now);
+            self.changed.notify_one();
+        }
+    }
+
+    /// Writes it down from time to time.
+    pub(crate) async fn keep(self: Arc<Self>) {
+        let mut told = false;
+        loop {
+            self.changed.notified().await;
+            if let Err(error) = self.write().await
+                && !std::mem::replace(&mut told, true)
+            {
+                tracing::info!(%error, "the last use of tokens cannot be written down");
+            }
+            tokio::time::sleep(PACE).await;
+        }
+    }
+
+    /// Writes it down now.
+    pub(crate) async fn write(self: &Arc<Self>) -> io::Result<()> {
+        let used = Arc::clone(self);
+        tokio::task::spawn_blocking(move || used.write_now()).await.map_err(io::Error::other)?
+    }
+
+    fn write_now(&self) -> io::Result<()> {
+        let Some(path) = &self.path else { return Ok(()) };
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if seen.is_empty() {
+            return Ok(());
+        }
+        // Another service may use the same tokens.
+        let mut all = read(path);
+        for (name, at) in seen {
+            let known = all.entry(name).or_insert(at);
+            *known = at.max(*known);
+        }
+        let text: String = all.iter().map(|(name, at)| format!("{name} {}\n", written(*at))).collect();
+        replace(path, text.as_bytes())
+    }
+}
+
+/// Returns when the tokens of a file were last used, by their names, as far as services have written it down.
+pub fn last_used(tokens: &Path) -> BTreeMap<String, OffsetDateTime> {
+    read(&path(tokens))
+}
+
+fn path(tokens: &Path) -> PathBuf {
+    beside(&fs::canonicalize(tokens).unwrap_or_else(|_| tokens.to_owned()), ".used")
+}
+
+/// Reads the file. What is not there, or not of this form, says nothing.
+fn read(path: &Path) -> BTreeMap<String, OffsetDateTime> {
+    let mut text = String::new();
+    if let Ok(file) = File::open(path) {
+        let _ = file.take(LARGEST).read_to_string(&mut text);
+    }
+    text.lines()
+        .filter_map(|line| line.split_once(' '))
+        .filter_map(|(name, at)| Some((name.to_owned(), time(at)?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_use_is_written_beside_the_tokens() {
+        let folder = tempfile::tempdir().unwrap();
+        let tokens = folder.path().join("tokens");
+        fs::write(&tokens, "").unwrap();
+        let used = Used::beside(Some(&tokens));
+        used.write_now().unwrap();
+        assert!(last_used(&tokens).is_empty());
+        used.note("ci");
+        used.write_now().unwrap();
+        // What another service wrote stays, and the later time counts.
+        fs::write(path(&tokens), "ana 2026-11-26T10:00:00Z\nci 2020-01-01T00:00:00Z\nnonsense\nx y\n").unwrap();
+        used.write_now().unwrap();
+        let found = last_used(&tokens);
+        assert_eq!(found.keys().collect::<Vec<_>>(), ["ana", "ci"]);
+        assert!(found["ci"] > found["ana"]);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(fs::metadata(path(&tokens)).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+}

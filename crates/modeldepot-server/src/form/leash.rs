@@ -1,0 +1,86 @@
+//! How much of a form its parser is given, so that it never holds much, nor searches the same bytes often.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::Stream;
+
+/// The least that is handed over, but for the last piece: one byte at a time would have all before it searched each time.
+const LEAST: usize = 4 * 1024;
+
+/// The most that is handed over at once.
+const MOST: usize = 64 * 1024;
+
+/// How many more bytes may be handed over.
+#[derive(Debug, Default)]
+pub(super) struct Leash(AtomicUsize);
+
+impl Leash {
+    /// Allows so many more bytes from now on.
+    pub(super) fn allow(&self, bytes: usize) {
+        self.0.store(bytes, Ordering::Relaxed);
+    }
+}
+
+/// More came than the leash allows.
+#[derive(Debug, thiserror::Error)]
+#[error("what comes before a part is too long")]
+pub(super) struct TooLong;
+
+/// A body that is handed over piece by piece: after each the parser has its turn.
+pub(super) struct Leashed<S> {
+    body: S,
+    leash: Arc<Leash>,
+    /// What came and was not handed over yet.
+    held: BytesMut,
+    /// Whether the body is over.
+    ended: bool,
+    /// Whether a piece was handed over since the parser had its turn.
+    handed: bool,
+}
+
+impl<S> Leashed<S> {
+    pub(super) fn new(body: S, leash: Arc<Leash>) -> Self {
+        Self { body, leash, held: BytesMut::new(), ended: false, handed: false }
+    }
+}
+
+impl<S, E> Stream for Leashed<S>
+where
+    S: Stream<Item = Result<Bytes, E>> + Unpin,
+    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Item = Result<Bytes, Box<dyn std::error::Error + Send + Sync>>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if std::mem::take(&mut self.handed) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        while !self.ended && self.held.len() < LEAST {
+            match ready!(Pin::new(&mut self.body).poll_next(cx)) {
+                Some(Ok(came)) => self.held.extend_from_slice(&came),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+                None => self.ended = true,
+            }
+        }
+        if self.held.is_empty() {
+            return Poll::Ready(None);
+        }
+        let allowed = self.leash.0.load(Ordering::Relaxed);
+        if allowed == 0 {
+            return Poll::Ready(Some(Err(TooLong.into())));
+        }
+        let most = if allowed < usize::MAX { allowed.min(LEAST) } else { MOST };
+        let len = self.held.len().min(most);
+        if allowed < usize::MAX {
+            self.leash.0.store(allowed - len, Ordering::Relaxed);
+        }
+        self.handed = true;
+        let piece = self.held.split_to(len).freeze();
+        Poll::Ready(Some(Ok(piece)))
+    }
+}

@@ -1,0 +1,206 @@
+//! The table of routes: what is called how, what its caller must be allowed, and which body it takes.
+//!
+//! The router is built from it and from nothing else, so there is no route without a line that says who may call it.
+//! `access` enforces the line before a handler runs and before any of a body is read.
+
+use axum::extract::DefaultBodyLimit;
+use axum::handler::Handler;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::{Router, middleware};
+
+use crate::access::admit;
+use crate::auth::Scope;
+use crate::state::App;
+
+/// Needs no token.
+pub(crate) const OPEN: Option<Scope> = None;
+/// Needs the scope `read`.
+pub(crate) const READ: Option<Scope> = Some(Scope::Read);
+/// Needs the scope `publish`.
+pub(crate) const PUBLISH: Option<Scope> = Some(Scope::Publish);
+/// Needs the scope `delete`.
+pub(crate) const DELETE: Option<Scope> = Some(Scope::Delete);
+
+/// A route of the service: how it is called, and what its caller needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    /// The method. A route of `GET` answers `HEAD` too.
+    pub method: &'static str,
+    /// The path, its parameters in braces.
+    pub path: &'static str,
+    /// The scope that the caller needs. None is open to everybody who reaches the service.
+    pub needs: Option<Scope>,
+    /// The body of its requests.
+    pub takes: Takes,
+    /// True for a page of the console, which answers failures with pages and unknown callers with the login.
+    pub page: bool,
+}
+
+/// The body that a route takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    /// None. What is sent all the same is not read.
+    Nothing,
+    /// JSON of up to 1 MiB.
+    Json,
+    /// A form (`application/x-www-form-urlencoded`) of up to 16 KiB.
+    Form,
+    /// A form of many fields, of up to 1 MiB.
+    LongForm,
+    /// A form with files (`multipart/form-data`): they may be of any size, its texts are bounded.
+    Files,
+    /// The bytes of one file, of any size.
+    File,
+}
+
+impl Takes {
+    /// Returns the most bytes that are read, or none where that is up to the handler.
+    pub fn limit(self) -> Option<usize> {
+        match self {
+            Takes::Nothing => Some(0),
+            Takes::Json | Takes::LongForm => Some(1 << 20),
+            Takes::Form => Some(16 * 1024),
+            Takes::Files | Takes::File => None,
+        }
+    }
+}
+
+impl Route {
+    /// Returns true for a route that only reads.
+    pub fn is_safe(&self) -> bool {
+        self.method == "GET"
+    }
+}
+
+/// The routes on their way to becoming a router.
+#[derive(Default)]
+pub(crate) struct Table {
+    rows: Vec<(Route, MethodRouter<App>)>,
+    page: bool,
+}
+
+impl Table {
+    /// Returns a table for pages of the console.
+    pub(crate) fn of_pages() -> Table {
+        Table { rows: Vec::new(), page: true }
+    }
+
+    /// Adds a route that reads.
+    pub(crate) fn get<T: 'static>(
+        self,
+        path: &'static str,
+        needs: Option<Scope>,
+        handler: impl Handler<T, App>,
+    ) -> Table {
+        self.add("GET", path, needs, Takes::Nothing, on(MethodFilter::GET, handler))
+    }
+
+    /// Adds a route that does something.
+    pub(crate) fn post<T: 'static>(
+        self,
+        path: &'static str,
+        needs: Option<Scope>,
+        takes: Takes,
+        handler: impl Handler<T, App>,
+    ) -> Table {
+        self.add("POST", path, needs, takes, on(MethodFilter::POST, handler))
+    }
+
+    /// Adds a route that stores something under its own path.
+    pub(crate) fn put<T: 'static>(
+        self,
+        path: &'static str,
+        needs: Option<Scope>,
+        takes: Takes,
+        handler: impl Handler<T, App>,
+    ) -> Table {
+        self.add("PUT", path, needs, takes, on(MethodFilter::PUT, handler))
+    }
+
+    /// Adds a route that removes something.
+    pub(crate) fn delete<T: 'static>(
+        self,
+        path: &'static str,
+        needs: Option<Scope>,
+        handler: impl Handler<T, App>,
+    ) -> Table {
+        self.add("DELETE", path, needs, Takes::Nothing, on(MethodFilter::DELETE, handler))
+    }
+
+    fn add(
+        mut self,
+        method: &'static str,
+        path: &'static str,
+        needs: Option<Scope>,
+        takes: Takes,
+        handler: MethodRouter<App>,
+    ) -> Table {
+        self.rows.push((Route { method, path, needs, takes, page: self.page }, handler));
+        self
+    }
+
+    /// Returns what the table says.
+    pub(crate) fn routes(&self) -> impl Iterator<Item = Route> {
+        self.rows.iter().map(|(route, _)| *route)
+    }
+
+    /// Returns the router, in which each route is behind what its line demands.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place where routes are added to a router")]
+    pub(crate) fn router(self, app: &App) -> Router<App> {
+        self.rows.into_iter().fold(Router::new(), |router, (route, handler)| {
+            let limit = route.takes.limit().map_or_else(DefaultBodyLimit::disable, DefaultBodyLimit::max);
+            let admitted = middleware::from_fn_with_state((app.clone(), route), admit);
+            router.route(route.path, handler.route_layer(admitted).route_layer(limit))
+        })
+    }
+}
+
+/// Returns every route of the service, the API first, then the console.
+pub fn routes() -> Vec<Route> {
+    crate::routes::table().routes().chain(crate::console::table().routes()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    /// Returns the table as a page of the documentation.
+    fn document() -> String {
+        let mut text = "# Routes and scopes\n\nEvery route of `modeldepot serve` and `modeldepot up`, with the scope that its \
+            caller needs. The router is built from this\ntable; the scope is checked from the head of a request, before any of \
+            its body is read. Each scope includes those before\nit: `read`, `share`, `publish`, `delete`. `--read-only` refuses \
+            every route that needs `publish` or `delete`. Under a session of\na browser, every route but those of `GET` also \
+            needs the CSRF token of the session's pages: in the header `x-csrf-token`, or\nin the field `csrf` of a form, which \
+            is the first one of a form with files.\n"
+            .to_owned();
+        for (title, page) in [("The REST API", false), ("The console", true)] {
+            let _ = write!(text, "\n## {title}\n\n| method | path | scope | body |\n|---|---|---|---|\n");
+            for Route { method, path, needs, takes, .. } in routes().into_iter().filter(|route| route.page == page) {
+                let needs = needs.map_or_else(|| "none".to_owned(), |scope| format!("`{scope}`"));
+                let takes = match takes {
+                    Takes::Nothing => "",
+                    Takes::Json => "JSON, up to 1 MiB",
+                    Takes::Form => "form, up to 16 KiB",
+                    Takes::LongForm => "form, up to 1 MiB",
+                    Takes::Files => "form with files",
+                    Takes::File => "a file",
+                };
+                let path = path.replace("{*", "{");
+                let _ = writeln!(text, "| {method} | `{path}` | {needs} | {takes} |");
+            }
+        }
+        text
+    }
+
+    #[test]
+    fn generated_table_of_routes() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/scopes.md");
+        if std::env::var_os("UPDATE_GENERATED").is_some() {
+            std::fs::write(path, document()).unwrap();
+        }
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(committed == document(), "docs/scopes.md is out of date: run `cargo xtask generate`");
+    }
+}
