@@ -3,6 +3,7 @@
 //! The doc comments are the help texts.
 
 mod care;
+mod oidc;
 mod value;
 mod verbs;
 
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub(crate) use self::care::*;
+pub(crate) use self::oidc::OidcArgs;
 pub(crate) use self::value::{Exact, Lifetime, Meta, Rate, S3Address};
 pub(crate) use self::verbs::*;
 

@@ -3,6 +3,7 @@
 //! Flags win over the environment, which wins over the first `.env` found from the current folder upwards. The
 //! process's own environment is never changed.
 
+mod oidc;
 mod origins;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use time::OffsetDateTime;
 use crate::args::{AddressingArg, Globals};
 use crate::error::Error;
 
+pub(crate) use self::oidc::oidc;
 pub(crate) use self::origins::{InUse, origins, proxies};
 
 /// Where the value of a setting was found.

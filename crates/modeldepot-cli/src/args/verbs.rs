@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueHint};
 use modeldepot::{ArtifactPath, ModelName, Selector, Version};
 
+use super::oidc::OidcArgs;
 use super::value::{Exact, Lifetime, Meta, S3Address};
 
 /// Start the embedded S3 server, with the console and the REST API beside it
@@ -55,6 +56,8 @@ pub(crate) struct ServiceArgs {
     /// Believe the X-Forwarded-For and X-Forwarded-Proto of this proxy: an address or a network (repeatable)
     #[arg(long, value_name = "ADDRESS[/BITS]", help_heading = "Service")]
     pub(crate) trusted_proxy: Vec<modeldepot_listen::Network>,
+    #[command(flatten)]
+    pub(crate) oidc: OidcArgs,
 }
 
 /// When clients are sent to the S3 endpoint for files.

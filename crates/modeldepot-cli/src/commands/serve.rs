@@ -57,6 +57,7 @@ pub(super) fn configured(
     let rate = args.rate.unwrap_or(if listen.ip().is_loopback() { 0 } else { RATE });
     Ok(Config {
         tokens: config::tokens(args.tokens)?,
+        oidc: config::oidc(args.oidc)?,
         read_only: args.read_only,
         redirect: match args.redirect {
             RedirectArg::Auto => Redirect::Auto,

@@ -9,6 +9,8 @@ mod limits;
 mod load;
 mod minio;
 mod models;
+#[cfg(feature = "oidc")]
+mod oidc;
 mod own;
 mod place;
 mod problems;
