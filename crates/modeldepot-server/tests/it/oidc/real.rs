@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use hyper::Method;
 use serde_json::json;
@@ -16,6 +16,8 @@ use crate::place::Place;
 struct Provider {
     issuer: String,
     process: Child,
+    /// Kept open: it may have more to say, and would fail if nobody listened.
+    _said: BufReader<ChildStdout>,
 }
 
 impl Drop for Provider {
@@ -32,9 +34,9 @@ impl Provider {
         command.arg(PathBuf::from(tools).join("oidc/provider.mjs")).args(arguments);
         // It ends with us, whose end of its stdin is closed then.
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut issuer = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut issuer).unwrap();
-        Provider { issuer: issuer.trim().to_owned(), process }
+        let (mut said, mut issuer) = (BufReader::new(process.stdout.take().unwrap()), String::new());
+        said.read_line(&mut issuer).unwrap();
+        Provider { issuer: issuer.trim().to_owned(), process, _said: said }
     }
 
     /// Logs somebody in there, and returns where the browser is sent back to.
