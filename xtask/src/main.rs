@@ -20,6 +20,7 @@ mod ci;
 mod contract;
 mod generate;
 mod instructions;
+mod promises;
 mod python;
 mod report;
 mod servers;

@@ -17,12 +17,17 @@ pub(crate) enum Error {
     /// Refused to change an object that the plain verbs on objects leave alone.
     #[error(transparent)]
     Guarded(modeldepot::Error),
+    /// Refused to sign a URL for an upload, which may allow more than that.
+    #[error(transparent)]
+    UploadUrl(modeldepot::Error),
     #[error(transparent)]
     Embedded(#[from] modeldepot_embedded::Error),
     #[error(transparent)]
     Service(#[from] modeldepot_server::Error),
     #[error(transparent)]
     Tokens(#[from] modeldepot_server::TokensError),
+    #[error(transparent)]
+    Tls(#[from] modeldepot_listen::TlsError),
     #[error("{source}")]
     Settings { source: SettingsError, origin: Origin },
     #[error("`{text}` is not a way to name buckets: use `auto`, `path` or `virtual`")]
@@ -88,7 +93,7 @@ impl Error {
     pub(crate) fn kind(&self) -> ErrorKind {
         use modeldepot_embedded::Error as Embedded;
         match self {
-            Error::Depot(error) | Error::Guarded(error) => error.kind(),
+            Error::Depot(error) | Error::Guarded(error) | Error::UploadUrl(error) => error.kind(),
             Error::Embedded(error) => match error {
                 Embedded::InUse { .. } => ErrorKind::Unavailable,
                 Embedded::NoSuchObject { .. } => ErrorKind::NotFound,
@@ -104,6 +109,8 @@ impl Error {
             },
             Error::Service(error) => error.kind(),
             Error::Tokens(error) => error.kind(),
+            Error::Tls(modeldepot_listen::TlsError::Read { .. }) => ErrorKind::Io,
+            Error::Tls(_) => ErrorKind::Invalid,
             Error::Settings { .. } | Error::Addressing { .. } | Error::DotEnv { .. } => ErrorKind::Invalid,
             Error::MetaFile { .. } | Error::Unconfirmed { .. } | Error::Declined => ErrorKind::Invalid,
             Error::Usage { .. } => ErrorKind::Invalid,

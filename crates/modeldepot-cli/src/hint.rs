@@ -28,12 +28,16 @@ pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String>
             Some("pull into another folder, or pass --force to replace these files".to_owned())
         }
         Error::Depot(error) => depot(error, settings),
+        Error::UploadUrl(error) => {
+            Some(format!("{}; or pass --force to sign this URL anyway", depot(error, settings)?))
+        }
         Error::Guarded(error) => {
             Some(format!("{}; or pass --force to change this object anyway", depot(error, settings)?))
         }
         Error::Embedded(error) => embedded(error),
         Error::Service(error) => error.hint(),
         Error::Tokens(error) => error.hint(),
+        Error::Tls(error) => error.hint().map(str::to_owned),
         Error::Settings { source, origin } => setting(source, origin),
         Error::Addressing { origin, .. } => found(origin),
         Error::Usage { hint, .. } => Some((*hint).to_owned()),

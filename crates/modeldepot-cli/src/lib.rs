@@ -58,7 +58,7 @@ fn obey(args: Args, ui: &Ui) -> (Option<Settings>, Result<(), Error>) {
         Ok(command) => command,
         Err(done) => return (None, done),
     };
-    log(&globals);
+    log(&globals, matches!(command, Command::Up(_) | Command::Serve(_)));
     // The demo stands on its own: a broken `.env` is no reason not to see it.
     let settings = match &command {
         Command::Demo(_) => config::defaults(),
@@ -119,9 +119,10 @@ fn refused(refusal: &clap::Error, typed: &[OsString]) -> u8 {
 }
 
 /// Sends the log to stderr: our own with -v, a line for each request with -vv, what the SDK says of each with -vvv. Never
-/// the SDK's traces, which show headers.
-fn log(globals: &Globals) {
+/// the SDK's traces, which show headers. A server says in any case what its operator should know.
+fn log(globals: &Globals, serves: bool) {
     let filter = match globals.verbose {
+        0 if serves => "modeldepot_listen=warn,modeldepot_server::remote=warn",
         0 => return,
         1 => "modeldepot=debug,modeldepot_embedded=info",
         2 => "modeldepot=trace,modeldepot_embedded=debug",
@@ -131,7 +132,7 @@ fn log(globals: &Globals) {
     let colours = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
     let log = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_ansi(colours).with_writer(stderr);
     match globals.verbose {
-        1 => log.without_time().init(),
+        0 | 1 => log.without_time().init(),
         _ => log.with_timer(tracing_subscriber::fmt::time::uptime()).init(),
     }
 }

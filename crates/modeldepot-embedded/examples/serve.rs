@@ -14,13 +14,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err("usage: serve FOLDER PORT [ignore-conditions]".into());
     };
     let server = Server::start(Config {
-        data: folder.into(),
         listen: ([127, 0, 0, 1], port.parse()?).into(),
-        access_key: "minioadmin".into(),
-        secret_key: "minioadmin".into(),
         buckets: vec!["models".into()],
         ignore_conditions: args.next().as_deref() == Some("ignore-conditions"),
-        faults: None,
+        ..Config::new(folder, "minioadmin", "minioadmin")
     })
     .await?;
     writeln!(std::io::stdout(), "{}", server.endpoint())?;

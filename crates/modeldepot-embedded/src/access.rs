@@ -1,68 +1,147 @@
-//! Who is let in: one pair of credentials, signature version 4, presigned links of at most a week.
+//! Who may do what: key pairs, and the right that each operation needs.
 
-use hyper::StatusCode;
+use std::fmt;
+use std::sync::Arc;
+
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
-use s3s::{S3Result, s3_error};
+use s3s::dto::{CopyObjectInput, CopySource, UploadPartCopyInput};
+use s3s::{S3Error, S3Request, S3Result, s3_error};
 
-use crate::refusal::custom;
+use crate::bounded::{self, Digested};
+use crate::gateway::SERVED;
+use crate::keys::{Grant, Right, Watched};
+use crate::signing;
 
-/// The longest that S3 lets a presigned link live.
-const WEEK: u64 = 7 * 24 * 60 * 60;
-
-/// The one pair of credentials.
-pub(crate) struct Keys {
-    pub(crate) access_key: String,
-    pub(crate) secret_key: SecretKey,
+/// The key pairs that open the server.
+pub(crate) struct Logins {
+    /// Those that may do everything.
+    owners: Vec<(String, SecretKey)>,
+    /// Those of a file.
+    file: Option<Watched>,
 }
 
-#[async_trait::async_trait]
-impl S3Auth for Keys {
-    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
-        if access_key == self.access_key {
-            Ok(self.secret_key.clone())
-        } else {
-            Err(s3_error!(InvalidAccessKeyId, "The access key ID you provided does not exist in our records."))
+/// What the sender of a request may do.
+#[derive(Clone, Debug)]
+pub(crate) enum Rights {
+    All,
+    These(Vec<Grant>),
+}
+
+impl Rights {
+    pub(crate) fn allow(&self, right: Right, bucket: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::These(grants) => grants.iter().any(|grant| grant.gives(right, bucket)),
         }
+    }
+
+    fn require(&self, right: Right, bucket: &str) -> S3Result<()> {
+        if self.allow(right, bucket) { Ok(()) } else { Err(denied()) }
     }
 }
 
-/// Refuses anonymous requests, signature version 2, and links that live too long.
-pub(crate) struct Gate;
+fn denied() -> S3Error {
+    s3_error!(AccessDenied, "Access Denied")
+}
+
+impl fmt::Debug for Logins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let owners: Vec<_> = self.owners.iter().map(|(access_key, _)| access_key).collect();
+        f.debug_struct("Logins").field("owners", &owners).field("file", &self.file).finish()
+    }
+}
+
+impl Logins {
+    pub(crate) fn new(owners: Vec<(String, SecretKey)>, file: Option<Watched>) -> Self {
+        Self { owners, file }
+    }
+
+    fn find(&self, access_key: &str) -> Option<(SecretKey, Rights)> {
+        if let Some((_, secret_key)) = self.owners.iter().find(|(owner, _)| owner == access_key) {
+            return Some((secret_key.clone(), Rights::All));
+        }
+        let keys = self.file.as_ref()?.keys();
+        let key = keys.find(access_key)?;
+        Some((key.secret_key.clone(), Rights::These(key.grants.clone())))
+    }
+}
+
+/// Tells the protocol layer the secrets.
+pub(crate) struct Secrets(pub(crate) Arc<Logins>);
+
+#[async_trait::async_trait]
+impl S3Auth for Secrets {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        let found = self.0.find(access_key).map(|(secret_key, _)| secret_key);
+        found.ok_or_else(|| {
+            s3_error!(InvalidAccessKeyId, "The access key ID you provided does not exist in our records.")
+        })
+    }
+}
+
+/// Decides about requests whose signature is right.
+pub(crate) struct Gate(pub(crate) Arc<Logins>);
 
 #[async_trait::async_trait]
 impl S3Access for Gate {
     async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
-        if cx.credentials().is_none() {
-            return Err(s3_error!(AccessDenied, "Access Denied"));
+        let credentials = cx.credentials().ok_or_else(denied)?;
+        signing::check(cx.headers(), cx.uri().query().unwrap_or_default())?;
+        let (_, rights) = self.0.find(&credentials.access_key).ok_or_else(denied)?;
+        let operation = cx.s3_op().name();
+        if let Some(right) = needed(operation)? {
+            rights.require(right, cx.s3_path().get_bucket_name().ok_or_else(denied)?)?;
         }
-        let authorization = cx.headers().get("authorization").map(|value| value.as_bytes());
-        check_signing(authorization, cx.uri().query().unwrap_or_default())
+        if operation == "DeleteObjects" {
+            bounded::claims(cx.headers())?;
+            if cx.extensions_mut().get::<Digested>().is_none() {
+                return Err(s3_error!(NotImplemented, "Deletes in a chunked body are not implemented"));
+            }
+        }
+        cx.extensions_mut().insert(rights);
+        Ok(())
+    }
+
+    async fn copy_object(&self, req: &mut S3Request<CopyObjectInput>) -> S3Result<()> {
+        check_source(rights(req)?, &req.input.copy_source)
+    }
+
+    async fn upload_part_copy(&self, req: &mut S3Request<UploadPartCopyInput>) -> S3Result<()> {
+        check_source(rights(req)?, &req.input.copy_source)
     }
 }
 
-fn check_signing(authorization: Option<&[u8]>, query: &str) -> S3Result<()> {
-    // Names may be spelled with percent signs, and the protocol layer reads them decoded.
-    let parameters: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
-    let parameter = |wanted: &str| parameters.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
-    if authorization.is_some_and(|value| value.starts_with(b"AWS ")) || parameter("AWSAccessKeyId").is_some() {
-        return Err(s3_error!(
-            InvalidRequest,
-            "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
-        ));
+/// Returns what the sender of a request may do.
+pub(crate) fn rights<T>(req: &S3Request<T>) -> S3Result<&Rights> {
+    req.extensions.get().ok_or_else(denied)
+}
+
+fn check_source(rights: &Rights, source: &CopySource) -> S3Result<()> {
+    match source {
+        CopySource::Bucket { bucket, .. } => rights.require(Right::Read, bucket),
+        _ => Err(s3_error!(NotImplemented, "Access points are not implemented")),
     }
-    if let Some(expires) = parameter("X-Amz-Expires")
-        && expires.parse::<u64>().is_ok_and(|seconds| seconds > WEEK)
-    {
-        return Err(custom(
-            "AuthorizationQueryParametersError",
-            StatusCode::BAD_REQUEST,
-            "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than \
-             604800 seconds"
-                .into(),
-        ));
-    }
-    Ok(())
+}
+
+/// Returns the right that an operation needs on its bucket; `None` for one that looks after itself.
+///
+/// # Errors
+/// `NotImplemented` for every operation that is not served, whoever asks.
+fn needed(operation: &str) -> S3Result<Option<Right>> {
+    Ok(Some(match operation {
+        // Answers the buckets that may be read.
+        "ListBuckets" => return Ok(None),
+        "HeadBucket" | "GetBucketLocation" | "GetBucketVersioning" => Right::Read,
+        "ListObjects" | "ListObjectsV2" | "HeadObject" | "GetObject" => Right::Read,
+        "ListParts" | "ListMultipartUploads" => Right::Read,
+        "PutObject" | "CopyObject" | "DeleteObject" | "DeleteObjects" => Right::Write,
+        "CreateMultipartUpload" | "UploadPart" | "UploadPartCopy" => Right::Write,
+        "AbortMultipartUpload" | "CompleteMultipartUpload" => Right::Write,
+        "CreateBucket" | "DeleteBucket" => Right::Admin,
+        _ if SERVED.contains(&operation) => Right::Admin,
+        _ => return Err(s3_error!(NotImplemented, "{} is not implemented", operation)),
+    }))
 }
 
 #[cfg(test)]
@@ -70,16 +149,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_version_4_and_a_week_at_most() {
-        let code = |authorization: Option<&[u8]>, query| {
-            check_signing(authorization, query).err().map(|error| error.code().as_str().to_owned())
-        };
-        assert_eq!(code(Some(b"AWS4-HMAC-SHA256 Credential=x"), "list-type=2"), None);
-        assert_eq!(code(Some(b"AWS key:signature"), "").as_deref(), Some("InvalidRequest"));
-        assert_eq!(code(None, "AWSAccessKeyId=k&Signature=s&Expires=9").as_deref(), Some("InvalidRequest"));
-        assert_eq!(code(None, "X-Amz-Expires=604800&X-Amz-Signature=s"), None);
-        for query in ["X-Amz-Expires=604801", "a=b&X-Amz-%45xpires=6048%30%30%30"] {
-            assert_eq!(code(None, query).as_deref(), Some("AuthorizationQueryParametersError"), "{query}");
+    fn every_operation_that_is_served_needs_a_right_that_is_written_down() {
+        let admins: Vec<_> =
+            SERVED.iter().filter(|operation| matches!(needed(operation), Ok(Some(Right::Admin)))).collect();
+        assert_eq!(admins, [&"CreateBucket", &"DeleteBucket"], "an operation without a line in the table");
+        let free: Vec<_> = SERVED.iter().filter(|operation| matches!(needed(operation), Ok(None))).collect();
+        assert_eq!(free, [&"ListBuckets"]);
+        for operation in SERVED {
+            let changes = !["Get", "Head", "List"].iter().any(|start| operation.starts_with(start));
+            let right = needed(operation).unwrap();
+            assert_eq!(changes, right.is_some_and(|right| right >= Right::Write), "{operation}");
         }
+        for operation in ["PutBucketPolicy", "GetObjectAcl", "PostObject", "SelectObjectContent", ""] {
+            assert_eq!(needed(operation).unwrap_err().code().as_str(), "NotImplemented", "{operation}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        let logins = Logins::new(vec![("admin".into(), "hunter2hunter2".into())], None);
+        assert!(!format!("{logins:?}").contains("hunter2"));
+        assert!(format!("{logins:?}").contains("admin"));
     }
 }

@@ -11,12 +11,13 @@
 //! rename, and whatever no transaction refers to is removed when the folder is opened.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::Error;
+use crate::private;
 use crate::record::BlobId;
 
 const FORMAT: &str = "modeldepot-embedded 1";
@@ -40,7 +41,7 @@ struct Pins {
 impl Disk {
     /// Opens a data folder, or makes one of a missing or empty folder.
     pub(crate) fn open(folder: &Path) -> Result<Self, Error> {
-        fs::create_dir_all(folder).map_err(Error::io("create folder", folder))?;
+        private::create_dir_all(folder).map_err(Error::io("create folder", folder))?;
         let mut others = false;
         let mut marked = false;
         for entry in fs::read_dir(folder).map_err(Error::io("read folder", folder))? {
@@ -55,6 +56,8 @@ impl Disk {
         if others && !marked {
             return Err(Error::NotADataFolder { folder: folder.to_owned() });
         }
+        // By now it is ours, or becomes so.
+        private::tighten(folder).map_err(Error::io("read", folder))?;
         let lock = lock(folder)?;
         let format = folder.join("format");
         if marked {
@@ -65,13 +68,16 @@ impl Disk {
             }
         }
         let disk = Self { folder: folder.to_owned(), _lock: lock, pins: Mutex::default() };
+        private::create_dir_all(&disk.blobs()).map_err(Error::io("create folder", &disk.blobs()))?;
         for first in 0..=u8::MAX {
             let fan = disk.blobs().join(format!("{first:02x}"));
-            fs::create_dir_all(&fan).map_err(Error::io("create folder", &fan))?;
+            private::create_dir_all(&fan).map_err(Error::io("create folder", &fan))?;
         }
         if !marked {
             let fresh = folder.join("format.new");
-            fs::write(&fresh, format!("{FORMAT}\n")).map_err(Error::io("write", &fresh))?;
+            let mut options = private::options();
+            let file = options.write(true).create(true).truncate(true).open(&fresh);
+            file.and_then(|mut file| writeln!(file, "{FORMAT}")).map_err(Error::io("write", &fresh))?;
             sync(&fresh)?;
             sync(&disk.blobs())?;
             fs::rename(&fresh, &format).map_err(Error::io("rename", &fresh))?;
@@ -80,7 +86,21 @@ impl Disk {
                 sync(parent)?;
             }
         }
+        disk.create_index()?;
+        // What earlier builds made: the folder keeps others out, and a copy of it should too.
+        for path in [folder.join("lock"), format, disk.index(), disk.blobs()] {
+            private::tighten(&path).map_err(Error::io("read", &path))?;
+        }
         Ok(disk)
+    }
+
+    /// Makes an empty file for the index, for its owner alone from the start.
+    fn create_index(&self) -> Result<(), Error> {
+        let path = self.index();
+        match private::options().write(true).create_new(true).open(&path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(Error::io("create", &path)(error)),
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn index(&self) -> PathBuf {
@@ -118,7 +138,7 @@ impl Disk {
     /// Creates a new file. It is removed again unless it is kept.
     pub(crate) fn create(self: &Arc<Self>) -> io::Result<(Staged, File)> {
         let id = BlobId::random();
-        let file = OpenOptions::new().write(true).create_new(true).open(self.path(id))?;
+        let file = private::options().write(true).create_new(true).open(self.path(id))?;
         Ok((Staged { disk: Arc::clone(self), id, kept: false }, file))
     }
 
@@ -214,7 +234,7 @@ pub(crate) struct Swept {
 fn lock(folder: &Path) -> Result<File, Error> {
     let path = folder.join("lock");
     let file =
-        OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(Error::io("open", &path))?;
+        private::options().create(true).truncate(false).write(true).open(&path).map_err(Error::io("open", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Error::InUse { folder: folder.to_owned() }),
@@ -280,8 +300,6 @@ impl Drop for Pin {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
 
     fn disk() -> (tempfile::TempDir, Arc<Disk>) {
@@ -320,6 +338,39 @@ mod tests {
         fs::write(folder.path().join("format"), "modeldepot-embedded 2\n").unwrap();
         let error = Disk::open(folder.path()).unwrap_err();
         assert!(error.to_string().contains("`modeldepot-embedded 2`"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn other_users_see_nothing_of_it() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        fn modes(path: &Path, found: &mut Vec<(PathBuf, u32)>) {
+            found.push((path.to_owned(), path.metadata().unwrap().permissions().mode() & 0o777));
+            if path.is_dir() {
+                fs::read_dir(path).unwrap().for_each(|entry| modes(&entry.unwrap().path(), found));
+            }
+        }
+
+        // A new folder, and one that an earlier build or its user made for all to read.
+        for made in [None, Some(0o755), Some(0o777)] {
+            let outer = tempfile::tempdir().unwrap();
+            let folder = outer.path().join("data");
+            if let Some(mode) = made {
+                drop(Disk::open(&folder).unwrap());
+                for path in ["", "lock", "format", "index.redb", "blobs"].map(|name| folder.join(name)) {
+                    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+                }
+            }
+            let disk = Arc::new(Disk::open(&folder).unwrap());
+            blob(&disk);
+            let mut found = Vec::new();
+            modes(&folder, &mut found);
+            assert!(found.len() > 260, "{}", found.len());
+            for (path, mode) in found {
+                assert_eq!(mode & 0o077, 0, "{} has mode {mode:o}", path.display());
+            }
+        }
     }
 
     #[test]

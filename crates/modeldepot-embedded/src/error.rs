@@ -40,6 +40,10 @@ pub enum Error {
         which: &'static str,
     },
 
+    /// The file of keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] crate::keys::KeysError),
+
     /// The folder holds other things.
     #[error("`{}` is neither empty nor a data folder of this server", folder.display())]
     NotADataFolder {

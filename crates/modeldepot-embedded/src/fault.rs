@@ -11,9 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 use hyper::header::{IF_MATCH, IF_NONE_MATCH, RANGE};
 use hyper::{Method, Request, Response, StatusCode};
+use modeldepot_listen::RequestBody;
 use s3s::Body;
 use s3s::dto::StreamingBlob;
 use uuid::Uuid;
@@ -166,8 +167,8 @@ impl Injector {
     /// Answers a request, or does to it what the plan says.
     pub(crate) async fn answer<A>(
         &self,
-        request: Request<Incoming>,
-        answer: impl FnOnce(Request<Incoming>) -> A,
+        request: Request<RequestBody>,
+        answer: impl FnOnce(Request<RequestBody>) -> A,
     ) -> Result<Response<Body>, Dropped>
     where
         A: Future<Output = Response<Body>>,
@@ -222,7 +223,7 @@ impl Injector {
         };
         hit();
         let waits = waits_for_continue(request.headers());
-        discard(Some(StreamingBlob::new(Body::from(request.into_body()))), waits).await;
+        discard(Some(StreamingBlob::new(Body::http_body(request.into_body()))), waits).await;
         let (status, code, message) = refusal;
         Ok(plain_error(status, code, message))
     }
@@ -240,19 +241,19 @@ impl Injector {
     }
 }
 
-fn is_conditional_write(request: &Request<Incoming>) -> bool {
+fn is_conditional_write(request: &Request<RequestBody>) -> bool {
     let headers = request.headers();
     matches!(*request.method(), Method::PUT | Method::POST)
         && (headers.contains_key(IF_MATCH) || headers.contains_key(IF_NONE_MATCH))
 }
 
-fn is_read_of_object(request: &Request<Incoming>) -> bool {
+fn is_read_of_object(request: &Request<RequestBody>) -> bool {
     let has_key = request.uri().path().trim_start_matches('/').split_once('/').is_some_and(|(_, key)| !key.is_empty());
     *request.method() == Method::GET && has_key && !request.uri().query().unwrap_or_default().contains("uploadId")
 }
 
 /// Says what is asked, the same for two clients that ask the same.
-fn describe(request: &Request<Incoming>) -> String {
+fn describe(request: &Request<RequestBody>) -> String {
     let range = request.headers().get(RANGE).and_then(|range| range.to_str().ok());
     spell(request.method().as_str(), request.uri().path(), request.uri().query().unwrap_or_default(), range)
 }

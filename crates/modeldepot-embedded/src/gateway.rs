@@ -173,7 +173,10 @@ fn owner() -> Owner {
 
 /// Hands each operation of the protocol to the method that serves it.
 macro_rules! operations {
-    ($($operation:ident($input:ident) -> $output:ident;)*) => {
+    ($($name:literal $operation:ident($input:ident) -> $output:ident;)*) => {
+        /// The operations that are served, by the names that S3 gives them.
+        pub(crate) const SERVED: &[&str] = &[$($name),*];
+
         #[async_trait::async_trait]
         impl S3 for Gateway {
             $(
@@ -191,28 +194,28 @@ macro_rules! operations {
 }
 
 operations! {
-    list_buckets(ListBucketsInput) -> ListBucketsOutput;
-    create_bucket(CreateBucketInput) -> CreateBucketOutput;
-    head_bucket(HeadBucketInput) -> HeadBucketOutput;
-    delete_bucket(DeleteBucketInput) -> DeleteBucketOutput;
-    get_bucket_location(GetBucketLocationInput) -> GetBucketLocationOutput;
-    get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput;
+    "ListBuckets" list_buckets(ListBucketsInput) -> ListBucketsOutput;
+    "CreateBucket" create_bucket(CreateBucketInput) -> CreateBucketOutput;
+    "HeadBucket" head_bucket(HeadBucketInput) -> HeadBucketOutput;
+    "DeleteBucket" delete_bucket(DeleteBucketInput) -> DeleteBucketOutput;
+    "GetBucketLocation" get_bucket_location(GetBucketLocationInput) -> GetBucketLocationOutput;
+    "GetBucketVersioning" get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput;
 
-    list_objects(ListObjectsInput) -> ListObjectsOutput;
-    list_objects_v2(ListObjectsV2Input) -> ListObjectsV2Output;
+    "ListObjects" list_objects(ListObjectsInput) -> ListObjectsOutput;
+    "ListObjectsV2" list_objects_v2(ListObjectsV2Input) -> ListObjectsV2Output;
 
-    head_object(HeadObjectInput) -> HeadObjectOutput;
-    get_object(GetObjectInput) -> GetObjectOutput;
-    put_object(PutObjectInput) -> PutObjectOutput;
-    copy_object(CopyObjectInput) -> CopyObjectOutput;
-    delete_object(DeleteObjectInput) -> DeleteObjectOutput;
-    delete_objects(DeleteObjectsInput) -> DeleteObjectsOutput;
+    "HeadObject" head_object(HeadObjectInput) -> HeadObjectOutput;
+    "GetObject" get_object(GetObjectInput) -> GetObjectOutput;
+    "PutObject" put_object(PutObjectInput) -> PutObjectOutput;
+    "CopyObject" copy_object(CopyObjectInput) -> CopyObjectOutput;
+    "DeleteObject" delete_object(DeleteObjectInput) -> DeleteObjectOutput;
+    "DeleteObjects" delete_objects(DeleteObjectsInput) -> DeleteObjectsOutput;
 
-    create_multipart_upload(CreateMultipartUploadInput) -> CreateMultipartUploadOutput;
-    upload_part(UploadPartInput) -> UploadPartOutput;
-    upload_part_copy(UploadPartCopyInput) -> UploadPartCopyOutput;
-    list_parts(ListPartsInput) -> ListPartsOutput;
-    list_multipart_uploads(ListMultipartUploadsInput) -> ListMultipartUploadsOutput;
-    abort_multipart_upload(AbortMultipartUploadInput) -> AbortMultipartUploadOutput;
-    complete_multipart_upload(CompleteMultipartUploadInput) -> CompleteMultipartUploadOutput;
+    "CreateMultipartUpload" create_multipart_upload(CreateMultipartUploadInput) -> CreateMultipartUploadOutput;
+    "UploadPart" upload_part(UploadPartInput) -> UploadPartOutput;
+    "UploadPartCopy" upload_part_copy(UploadPartCopyInput) -> UploadPartCopyOutput;
+    "ListParts" list_parts(ListPartsInput) -> ListPartsOutput;
+    "ListMultipartUploads" list_multipart_uploads(ListMultipartUploadsInput) -> ListMultipartUploadsOutput;
+    "AbortMultipartUpload" abort_multipart_upload(AbortMultipartUploadInput) -> AbortMultipartUploadOutput;
+    "CompleteMultipartUpload" complete_multipart_upload(CompleteMultipartUploadInput) -> CompleteMultipartUploadOutput;
 }

@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use s3s::auth::SecretKey;
 use s3s::{S3ErrorCode, S3Result, s3_error};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,6 +19,7 @@ use crate::conditions::WriteConditions;
 use crate::error::Error;
 use crate::record::{BlobId, Object, Segment, now, pack, unpack};
 use crate::refusal::{internal, no_such_bucket, no_such_key};
+use crate::settings::console_secret;
 
 /// Bucket name → when it was created.
 pub(crate) const BUCKETS: TableDefinition<'static, &str, i64> = TableDefinition::new("buckets");
@@ -39,6 +41,8 @@ const CACHE: usize = 32 << 20;
 #[derive(Debug)]
 pub(crate) struct Index {
     pub(crate) db: Database,
+    /// The secret of the owner's own programs.
+    pub(crate) console_secret: SecretKey,
 }
 
 /// Spells where an object is: bucket, a zero byte (no bucket name has one), key.
@@ -93,7 +97,8 @@ impl Index {
             Ok(())
         };
         prepare().map_err(damaged)?;
-        Ok(Self { db })
+        let console_secret = console_secret(&db, path)?.into();
+        Ok(Self { db, console_secret })
     }
 
     /// Returns every blob that something refers to.

@@ -9,13 +9,8 @@
 //! use modeldepot_embedded::{Config, Server};
 //!
 //! let server = Server::start(Config {
-//!     data: "objects".into(),
-//!     listen: ([127, 0, 0, 1], 0).into(),
-//!     access_key: "minioadmin".into(),
-//!     secret_key: "minioadmin".into(),
 //!     buckets: vec!["models".into()],
-//!     ignore_conditions: false,
-//!     faults: None,
+//!     ..Config::new("objects", "minioadmin", "minioadmin")
 //! })
 //! .await?;
 //! assert!(server.endpoint().starts_with("http://127.0.0.1:"));
@@ -36,7 +31,7 @@
 //!
 //! # What it is not
 //!
-//! No versions, no object lock, no encryption, no tags, no policies, one pair of credentials, one machine.
+//! No versions, no object lock, no encryption, no tags, no policies, one machine.
 //! A request for one of these is refused, never silently ignored.
 //!
 //! # The modules
@@ -44,12 +39,16 @@
 //! | module | holds |
 //! |---|---|
 //! | `server` | [`Config`], [`Server`]: the socket, start and stop |
-//! | `access` | which requests are let in at all |
+//! | `origin` | requests that browsers send for web pages |
+//! | `access`, `keys` | who may do what: key pairs, and the right that each operation needs |
+//! | `signing` | what a signature has to cover |
 //! | `gateway` | the S3 operations: request in, answer out |
-//! | `reframe` | what a body passes before the protocol layer |
+//! | `reframe`, `bounded` | what a body passes before the protocol layer |
+//! | `xml` | answers that every parser reads |
 //! | `receive`, `send` | a body on its way to and from a file |
-//! | `disk` | the data folder and its blob files |
-//! | `index` | the tables and transactions |
+//! | `share` | how much memory one of many bodies may hold |
+//! | `disk`, `private` | the data folder and its blob files, closed to other users |
+//! | `index`, `settings` | the tables and transactions |
 //! | `multipart`, `listing` | transactions on uploads; pages of keys |
 //! | `record` | what the index stores |
 //! | `refusal` | errors that more than one operation answers |
@@ -57,6 +56,7 @@
 //! | `checksum`, `conditions` | digests and preconditions |
 
 mod access;
+mod bounded;
 mod checksum;
 mod conditions;
 mod disk;
@@ -64,15 +64,24 @@ mod error;
 mod fault;
 mod gateway;
 mod index;
+mod keys;
 mod listing;
 mod multipart;
+mod origin;
+mod private;
 mod receive;
 mod record;
 mod reframe;
 mod refusal;
 mod send;
 mod server;
+mod settings;
+mod share;
+mod signing;
+mod xml;
 
 pub use error::Error;
 pub use fault::{Fault, FaultHit, Faults};
+pub use keys::{Grant, Key, Keys, KeysError, Right};
+pub use origin::Origin;
 pub use server::{Config, Server};

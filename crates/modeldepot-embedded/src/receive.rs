@@ -20,8 +20,13 @@ use tokio::time::timeout;
 use crate::checksum::{Claims, Digests, Hashes, check_form};
 use crate::disk::{Disk, Staged};
 use crate::refusal::{custom, internal};
+use crate::share::Transfers;
 
+/// The largest batch. Where many write, batches are smaller.
 const BATCH: usize = 1 << 20;
+
+/// A batch of each makes up all that is held for clients that stand still.
+static WRITERS: Transfers = Transfers::new(16 << 20);
 
 /// The most S3 takes in one request.
 pub(crate) const MAX_BODY: u64 = 5 << 30;
@@ -55,6 +60,7 @@ pub(crate) async fn receive(disk: &Arc<Disk>, incoming: Incoming) -> S3Result<Re
     }
     let mut writer =
         Writing::Idle(Writer { disk: Arc::clone(disk), target: None, hashes: Box::new(claims.hashes()), len: 0 });
+    let share = WRITERS.begin();
     let mut batch = Vec::new();
     let mut batched = 0;
     let mut total = 0u64;
@@ -69,7 +75,7 @@ pub(crate) async fn receive(disk: &Arc<Disk>, incoming: Incoming) -> S3Result<Re
             }
             batched += frame.len();
             batch.push(frame);
-            if batched >= BATCH {
+            if batched >= share.size(BATCH) {
                 let writing = writer.ready().await?;
                 writer = Writing::Busy(writing.write(std::mem::take(&mut batch)));
                 batched = 0;
@@ -92,17 +98,26 @@ pub(crate) async fn receive(disk: &Arc<Disk>, incoming: Incoming) -> S3Result<Re
 
 async fn next_frame(body: &mut StreamingBlob) -> S3Result<Option<Bytes>> {
     match timeout(PATIENCE, body.next()).await {
-        Err(_) => Err(s3_error!(RequestTimeout, "Your socket connection to the server was not written to in time")),
+        Err(_) => Err(too_slow()),
         Ok(None) => Ok(None),
         Ok(Some(Ok(frame))) => Ok(Some(frame)),
         Ok(Some(Err(error))) => Err(body_error(error)),
     }
 }
 
+fn too_slow() -> S3Error {
+    s3_error!(
+        RequestTimeout,
+        "Your socket connection to the server was not read from or written to within the timeout period."
+    )
+}
+
 /// The protocol layer keeps the types of its body errors to itself, so they are told apart by their names.
 fn body_error(error: StdError) -> S3Error {
     let text = error.to_string();
-    let code = if text.contains("SignatureMismatch") {
+    let code = if text.contains("too slowly") {
+        return too_slow();
+    } else if text.contains("SignatureMismatch") {
         S3ErrorCode::SignatureDoesNotMatch
     } else if text.contains("Sha256Mismatch") {
         return custom(

@@ -10,7 +10,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::Stream;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
+use modeldepot_listen::{BodyError, RequestBody};
 
 /// Chunks up to this size pass as they are.
 const SMALL: u64 = 1 << 20;
@@ -26,6 +27,8 @@ const MAX_HEAD: usize = 1024;
 pub(crate) enum ReframeError {
     #[error("FormatError: a chunk does not end where it should")]
     End,
+    #[error("the body ends before its last chunk")]
+    Unfinished,
     #[error("TooLarge: the head of a chunk")]
     Head,
     #[error("TooLarge: a signed chunk of {0} bytes")]
@@ -139,7 +142,11 @@ where
                 return Poll::Ready(Some(Ok(ready)));
             }
             match ready!(Pin::new(&mut self.inner).poll_next(cx)) {
-                // A head that was cut short: the protocol layer notices that the body is.
+                // The chunk of length zero says that this was all. Without it, what is missing may be missed by nobody.
+                None if !matches!(self.state, State::Rest) => {
+                    self.state = State::Rest;
+                    return Poll::Ready(Some(Err(ReframeError::Unfinished)));
+                }
                 None => return Poll::Ready(None),
                 Some(Err(error)) => return Poll::Ready(Some(Err(ReframeError::Body(error.to_string())))),
                 Some(Ok(input)) => {
@@ -152,11 +159,11 @@ where
     }
 }
 
-/// The data of a body as hyper receives it.
-pub(crate) struct Frames(pub(crate) Incoming);
+/// The data of a body as it comes.
+pub(crate) struct Frames(pub(crate) RequestBody);
 
 impl Stream for Frames {
-    type Item = Result<Bytes, hyper::Error>;
+    type Item = Result<Bytes, BodyError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
@@ -225,9 +232,11 @@ mod tests {
             assert!(largest <= piece.max(5), "a chunk of {largest} from pieces of {piece}");
             assert_eq!(rest, b"x-amz-checksum-crc32:AAAA\r\n\r\n");
         }
-        for body in ["", "zz\r\nwhat", "0\r\n\r\n", "5\r\nhel", "5"] {
-            let passed = reframed(body.as_bytes(), 2).await.unwrap();
-            assert!(body.as_bytes().starts_with(&passed), "{body}");
+        for body in ["zz\r\nwhat", "0\r\n\r\n", "0;chunk-signature=abc\r\n\r\n"] {
+            assert_eq!(reframed(body.as_bytes(), 2).await.unwrap(), body.as_bytes(), "{body}");
+        }
+        for body in ["", "5\r\nhel", "5", "5\r\nhello", "5\r\nhello\r\n", "5\r\nhello\r\n0"] {
+            assert!(matches!(reframed(body.as_bytes(), 2).await, Err(ReframeError::Unfinished)), "{body}");
         }
     }
 

@@ -19,8 +19,13 @@ use tokio::task::JoinHandle;
 
 use crate::disk::Pin;
 use crate::record::{BlobId, Segment};
+use crate::share::{Share, Transfers};
 
-const PIECE: u64 = 512 << 10;
+/// The largest piece. Where many read, pieces are smaller.
+const PIECE: usize = 512 << 10;
+
+/// Two pieces of each make up all that readers hold.
+static READERS: Transfers = Transfers::new(8 << 20);
 
 /// A stretch of a file that is still to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,12 +55,14 @@ pub(crate) struct Reader {
     pin: Arc<Pin>,
     left: VecDeque<Stretch>,
     open: Option<File>,
+    share: Share,
 }
 
 impl Reader {
     /// Opens the first file, so that an object whose bytes are gone is an error before the answer has begun.
     pub(crate) fn open(pin: Pin, segments: &[Segment], range: Range<u64>) -> io::Result<Self> {
-        let mut reader = Self { pin: Arc::new(pin), left: stretches(segments, range), open: None };
+        let mut reader =
+            Self { pin: Arc::new(pin), left: stretches(segments, range), open: None, share: READERS.begin() };
         reader.seek()?;
         Ok(reader)
     }
@@ -82,7 +89,7 @@ impl Reader {
     /// Reads the next piece; `None` at the end.
     pub(crate) fn read(&mut self) -> io::Result<Option<Bytes>> {
         let (Some(stretch), Some(file)) = (self.left.front_mut(), &mut self.open) else { return Ok(None) };
-        let len = stretch.len.min(PIECE);
+        let len = stretch.len.min(self.share.size(PIECE) as u64);
         let mut piece = Vec::with_capacity(len as usize);
         file.take(len).read_to_end(&mut piece)?;
         if piece.len() as u64 != len {

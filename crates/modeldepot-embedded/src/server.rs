@@ -1,44 +1,39 @@
 //! The server: configuration, start, stop, and the loop that accepts connections.
 
 use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::body::Incoming;
 use hyper::header::HeaderValue;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use modeldepot_listen::{Listen, Peer, RequestBody, Serving};
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::dto::StreamingBlob;
 use s3s::service::{S3Service, S3ServiceBuilder};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use crate::access::{Gate, Keys};
+use crate::access::{Gate, Logins, Secrets};
+use crate::bounded::{self, MAX_XML, Watch};
 use crate::disk::Disk;
 use crate::error::Error;
 use crate::fault::{Dropped, FaultHit, Faults, Injector};
 use crate::gateway::{Gateway, Store};
 use crate::index::Index;
+use crate::keys::Watched;
+use crate::origin::{Front, Origin};
 use crate::receive::waits_for_continue;
 use crate::reframe::{Frames, Reframe};
+use crate::settings::CONSOLE_KEY;
+use crate::xml;
 
 /// What every S3 server of this kind starts with, and everybody knows.
 const DEFAULT_KEY: &str = "minioadmin";
 
-/// How long a connection may take to send the head of a request.
-const HEAD_PATIENCE: Duration = Duration::from_secs(30);
-
-/// How long running requests may take to finish once the server is stopped.
+/// How long work on the disk is waited for once the server is stopped.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How a server is started.
@@ -52,6 +47,10 @@ pub struct Config {
     pub access_key: String,
     /// The secret key that clients sign with.
     pub secret_key: String,
+    /// A file of key pairs with rights per bucket. With it, the one pair above opens nothing.
+    pub keys: Option<PathBuf>,
+    /// The origins whose web pages may send requests. Those of any other origin are refused.
+    pub cors_origins: Vec<Origin>,
     /// Buckets that are created if they are missing.
     pub buckets: Vec<String>,
     /// Makes the server behave like those that accept `If-Match` and `If-None-Match` on writes and ignore them. For
@@ -68,6 +67,8 @@ impl fmt::Debug for Config {
             .field("listen", &self.listen)
             .field("access_key", &self.access_key)
             .field("secret_key", &"(hidden)")
+            .field("keys", &self.keys)
+            .field("cors_origins", &self.cors_origins)
             .field("buckets", &self.buckets)
             .field("ignore_conditions", &self.ignore_conditions)
             .field("faults", &self.faults)
@@ -76,15 +77,42 @@ impl fmt::Debug for Config {
 }
 
 impl Config {
+    /// Returns a configuration with one key pair and no buckets, on a port of this machine that the system chooses.
+    pub fn new(data: impl Into<PathBuf>, access_key: impl Into<String>, secret_key: impl Into<String>) -> Self {
+        Self {
+            data: data.into(),
+            listen: ([127, 0, 0, 1], 0).into(),
+            access_key: access_key.into(),
+            secret_key: secret_key.into(),
+            keys: None,
+            cors_origins: Vec::new(),
+            buckets: Vec::new(),
+            ignore_conditions: false,
+            faults: None,
+        }
+    }
+
     fn check(&self) -> Result<(), Error> {
+        if self.keys.is_some() {
+            return self.check_buckets();
+        }
         for (which, value) in [("access key", &self.access_key), ("secret key", &self.secret_key)] {
             if value.is_empty() {
                 return Err(Error::EmptyCredentials { which });
             }
         }
-        if !self.listen.ip().is_loopback() && self.access_key == DEFAULT_KEY && self.secret_key == DEFAULT_KEY {
+        if !self.listen.ip().is_loopback() && self.is_public() {
             return Err(Error::DefaultCredentials { address: self.listen });
         }
+        self.check_buckets()
+    }
+
+    /// Returns true when everybody knows the login.
+    fn is_public(&self) -> bool {
+        self.keys.is_none() && self.secret_key == DEFAULT_KEY
+    }
+
+    fn check_buckets(&self) -> Result<(), Error> {
         match self.buckets.iter().find(|name| !s3s::path::check_bucket_name(name)) {
             Some(name) => Err(Error::BucketName { name: name.clone() }),
             None => Ok(()),
@@ -97,8 +125,8 @@ pub struct Server {
     address: SocketAddr,
     store: Arc<Store>,
     faults: Option<Arc<Injector>>,
-    stop: Option<oneshot::Sender<()>>,
-    task: JoinHandle<()>,
+    encrypted: bool,
+    serving: Serving,
 }
 
 impl fmt::Debug for Server {
@@ -110,22 +138,37 @@ impl fmt::Debug for Server {
 impl Server {
     /// Opens and locks the data folder, removes what an earlier crash left, and serves in the background.
     pub async fn start(config: Config) -> Result<Self, Error> {
+        Self::start_with(config, Listen::default()).await
+    }
+
+    /// Starts as [`Server::start`] does, with a certificate, or other limits for clients than usual.
+    pub async fn start_with(config: Config, listen: Listen) -> Result<Self, Error> {
         config.check()?;
         let listener =
             TcpListener::bind(config.listen).await.map_err(|source| Error::Bind { address: config.listen, source })?;
         let address = listener.local_addr().map_err(|source| Error::Bind { address: config.listen, source })?;
-        let Config { data, buckets, access_key, secret_key, ignore_conditions, faults, .. } = config;
+        let public = config.is_public().then(|| config.access_key.clone());
+        let Config { data, buckets, access_key, secret_key, keys, cors_origins, ignore_conditions, faults, .. } =
+            config;
+        let file = keys.map(Watched::open).transpose()?;
         let faults = faults.map(|plan| Arc::new(Injector::new(plan)));
         let store = blocking(move || open(&data, &buckets)).await?;
         let store = Arc::new(store);
-        let service = service(
-            Gateway::new(Arc::clone(&store), ignore_conditions),
-            Keys { access_key, secret_key: secret_key.into() },
-        );
-        let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(accept(listener, service, faults.clone(), stopped));
+        let mut owners = vec![(CONSOLE_KEY.to_owned(), store.index.console_secret.clone())];
+        if file.is_none() {
+            owners.push((access_key, secret_key.into()));
+        }
+        let service = Service {
+            protocol: service(Gateway::new(Arc::clone(&store), ignore_conditions), Logins::new(owners, file)),
+            front: Arc::new(Front::new(public, cors_origins)),
+        };
+        let encrypted = listen.tls.is_some();
+        let injector = faults.clone();
+        let serving = modeldepot_listen::serve(listener, listen, move |request| {
+            answer(service.clone(), injector.clone(), request)
+        });
         tracing::info!(%address, "serving");
-        Ok(Self { address, store, faults, stop: Some(stop), task })
+        Ok(Self { address, store, faults, encrypted, serving })
     }
 
     /// Returns the address it listens on, with the port that the system chose.
@@ -142,7 +185,15 @@ impl Server {
                 SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
             });
         }
-        format!("http://{address}")
+        format!("{}://{address}", if self.encrypted { "https" } else { "http" })
+    }
+
+    /// Returns a key pair that may do everything, and that nobody but the owner of the data folder can know.
+    ///
+    /// For programs that run beside the server, such as a console. It stays the same, so links that it signed outlive a
+    /// restart.
+    pub fn owner_keys(&self) -> (&str, &str) {
+        (CONSOLE_KEY, self.store.index.console_secret.expose())
     }
 
     /// Returns the files that hold an object's bytes, in order. An empty object has none.
@@ -163,10 +214,7 @@ impl Server {
     /// Requests that do not end in time are cut off. Work on the disk cannot be: it is awaited for a while more, and
     /// once it is done another server may open the folder.
     pub async fn stop(mut self) -> Result<(), Error> {
-        if let Some(stop) = self.stop.take() {
-            // A failure means that the loop is gone already.
-            let _ = stop.send(());
-        }
+        self.serving.stop().await;
         self.closed().await;
         Ok(())
     }
@@ -176,7 +224,7 @@ impl Server {
     /// What a thread is writing to the disk at this moment is awaited, for nothing can interrupt it; whether it is
     /// acknowledged is another matter. Then another server may open the folder. For tests of clients.
     pub async fn kill(mut self) {
-        self.task.abort();
+        self.serving.kill().await;
         self.closed().await;
     }
 
@@ -194,7 +242,6 @@ impl Server {
 
     /// Waits until nothing uses the data folder any more.
     async fn closed(&mut self) {
-        let _ = (&mut self.task).await;
         // Work on blocking threads cannot be interrupted, only awaited. Readers hold the disk without the index.
         let patience = async {
             while Arc::strong_count(&self.store) > 1 || Arc::strong_count(&self.store.disk) > 1 {
@@ -202,12 +249,6 @@ impl Server {
             }
         };
         let _ = timeout(STOP_PATIENCE, patience).await;
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 
@@ -241,13 +282,20 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + S
     }
 }
 
-fn service(gateway: Gateway, keys: Keys) -> S3Service {
+/// What answers requests.
+#[derive(Clone)]
+struct Service {
+    front: Arc<Front>,
+    protocol: S3Service,
+}
+
+fn service(gateway: Gateway, logins: Logins) -> S3Service {
     let mut builder = S3ServiceBuilder::new(gateway);
-    builder.set_auth(keys);
-    builder.set_access(Gate);
+    let logins = Arc::new(logins);
+    builder.set_auth(Secrets(Arc::clone(&logins)));
+    builder.set_access(Gate(logins));
     let mut config = S3Config::default();
-    // A request that deletes 1,000 keys of 1,024 bytes, every one of them escaped, or that completes 10,000 parts.
-    config.xml_max_body_size = 8 << 20;
+    config.xml_max_body_size = MAX_XML;
     // Uploads by HTML form are refused before the protocol layer, which would gather them in memory, sees them.
     config.post_object_max_file_size = 0;
     config.form_max_fields_size = 64 << 10;
@@ -255,74 +303,25 @@ fn service(gateway: Gateway, keys: Keys) -> S3Service {
     builder.build()
 }
 
-async fn accept(
-    listener: TcpListener,
-    service: S3Service,
-    faults: Option<Arc<Injector>>,
-    mut stopped: oneshot::Receiver<()>,
-) {
-    let graceful = GracefulShutdown::new();
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            _ = &mut stopped => break,
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    let (service, faults) = (service.clone(), faults.clone());
-                    let serve = service_fn(move |request| answer(service.clone(), faults.clone(), request));
-                    let connection = http1::Builder::new()
-                        .timer(TokioTimer::new())
-                        .header_read_timeout(HEAD_PATIENCE)
-                        .serve_connection(socket(stream), serve);
-                    let connection = graceful.watch(connection);
-                    connections.spawn(async move {
-                        if let Err(error) = connection.await {
-                            tracing::debug!(%error, "connection ended");
-                        }
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
-                    // Out of file descriptors, most likely: trying again at once would only burn time.
-                    if !is_of_one_connection(&error) {
-                        sleep(Duration::from_millis(100)).await;
-                    }
-                }
-            },
-        }
-    }
-    drop(listener);
-    // Connections that do not end in time end with the set.
-    let _ = timeout(STOP_PATIENCE, graceful.shutdown()).await;
-    connections.shutdown().await;
-}
-
-fn socket(stream: TcpStream) -> TokioIo<TcpStream> {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "cannot set TCP_NODELAY");
-    }
-    TokioIo::new(stream)
-}
-
-fn is_of_one_connection(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
-    )
-}
-
 /// Answers a request. An error ends the connection without an answer.
 async fn answer(
-    service: S3Service,
+    service: Service,
     faults: Option<Arc<Injector>>,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Response<s3s::Body>, Dropped> {
+    if request.extensions().get::<Peer>().is_some_and(|peer| peer.crowded) {
+        return Ok(plain_error(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate."));
+    }
+    let sender = match service.front.admit(&request) {
+        Ok(sender) => sender,
+        Err(answer) => return Ok(*answer),
+    };
+    let front = Arc::clone(&service.front);
     let is_head = request.method() == Method::HEAD;
     let waits = waits_for_continue(request.headers());
     let mut response = match faults {
-        None => serve(service, request).await,
-        Some(faults) => faults.answer(request, |request| serve(service, request)).await?,
+        None => serve(service.protocol, request).await,
+        Some(faults) => faults.answer(request, |request| serve(service.protocol, request)).await?,
     };
     let headers = response.headers_mut();
     headers.insert(hyper::header::SERVER, HeaderValue::from_static("modeldepot-embedded"));
@@ -338,10 +337,12 @@ async fn answer(
     if is_head && response.headers().contains_key(hyper::header::CONTENT_RANGE) && response.status() == StatusCode::OK {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
+    xml::repair(&mut response);
+    front.finish(&sender, &mut response);
     Ok(response)
 }
 
-async fn serve(service: S3Service, request: Request<Incoming>) -> Response<s3s::Body> {
+async fn serve(service: S3Service, request: Request<RequestBody>) -> Response<s3s::Body> {
     let is_form = request.method() == Method::POST
         && request.headers().get_all(hyper::header::CONTENT_TYPE).iter().any(|value| {
             value.as_bytes().get(..19).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart/form-data"))
@@ -351,13 +352,19 @@ async fn serve(service: S3Service, request: Request<Incoming>) -> Response<s3s::
     }
     let is_chunked =
         request.headers().get("x-amz-content-sha256").is_some_and(|kind| kind.as_bytes().starts_with(b"STREAMING-"));
-    let request = request.map(|body| {
-        if is_chunked { StreamingBlob::wrap(Reframe::new(Frames(body))).into() } else { s3s::Body::from(body) }
-    });
-    service.call(request).await.unwrap_or_else(|error| {
+    let watch = Watch::default();
+    let request: Request<s3s::Body> = if is_chunked {
+        request.map(|body| StreamingBlob::wrap(Reframe::new(Frames(body))).into())
+    } else if bounded::is_gathered(&request) {
+        bounded::bound(request, watch.clone()).map(|body| StreamingBlob::wrap(body).into())
+    } else {
+        request.map(s3s::Body::http_body)
+    };
+    let answer = service.call(request).await.unwrap_or_else(|error| {
         tracing::error!(?error, "the protocol layer failed");
         plain_error(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "Please try again")
-    })
+    });
+    watch.answer().unwrap_or(answer)
 }
 
 pub(crate) fn plain_error(status: StatusCode, code: &str, message: &str) -> Response<s3s::Body> {

@@ -11,8 +11,9 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
 use url::form_urlencoded;
 
-use crate::auth::{About, CSRF_HEADER, Caller, csrf_missing};
+use crate::auth::{About, CSRF_HEADER, Caller, asking, csrf_missing};
 use crate::console::refused;
+use crate::log::Note;
 use crate::problem::{Problem, Result};
 use crate::state::App;
 use crate::table::{Route, Takes};
@@ -27,7 +28,10 @@ pub(crate) struct Unproven;
 /// The middleware of every route.
 pub(crate) async fn admit(State((app, route)): State<(App, Route)>, request: Request, next: Next) -> Response {
     match admitted(&app, &route, request).await {
-        Ok(request) => next.run(request).await,
+        Ok(request) => match request.extensions().get::<Caller>().map(|caller| caller.grants.clone()) {
+            Some(grants) => asking(grants, next.run(request)).await,
+            None => next.run(request).await,
+        },
         Err(problem) if route.page => refused(problem),
         Err(problem) => problem.into_response(),
     }
@@ -38,7 +42,11 @@ async fn admitted(app: &App, route: &Route, mut request: Request) -> Result<Requ
         let gate = &app.service.gate;
         let (mut parts, body) = request.into_parts();
         let about = About::of(&mut parts, route.path).await;
-        let caller = gate.allow(gate.caller(&parts.headers)?, scope, &about)?;
+        let caller = gate.caller(&parts.headers)?;
+        if let Some(note) = parts.extensions.get::<Note>() {
+            note.who(&caller.who);
+        }
+        let caller = gate.allow(caller, scope, &about)?;
         parts.extensions.insert(about);
         request = Request::from_parts(parts, body);
         refuse_large(route, request.headers())?;

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
@@ -54,11 +54,14 @@ pub(crate) struct Findings {
     since: Instant,
 }
 
-/// Runs the checks, one run at a time. Cheap to clone.
+/// Examines what the service stands on. Cheap to clone.
+///
+/// Looking reads only, so a page may do it. Probing writes small objects to the bucket and removes them, so it is done
+/// when it is asked for, by somebody who may publish.
 #[derive(Clone)]
 pub struct Doctor {
-    run: Arc<dyn Fn() -> Trial + Send + Sync>,
-    last: Arc<Mutex<Option<Arc<Findings>>>>,
+    look: Trials,
+    probe: Trials,
 }
 
 impl fmt::Debug for Doctor {
@@ -68,20 +71,59 @@ impl fmt::Debug for Doctor {
 }
 
 impl Doctor {
-    /// Takes what runs the checks.
-    pub fn new<F: Future<Output = Vec<Check>> + Send + 'static>(run: impl Fn() -> F + Send + Sync + 'static) -> Doctor {
-        Doctor { run: Arc::new(move || Box::pin(run())), last: Arc::default() }
+    /// Takes what runs the checks: `look` may only read, `probe` may write and remove objects of its own.
+    pub fn new<L, P>(
+        look: impl Fn() -> L + Send + Sync + 'static,
+        probe: impl Fn() -> P + Send + Sync + 'static,
+    ) -> Doctor
+    where
+        L: Future<Output = Vec<Check>> + Send + 'static,
+        P: Future<Output = Vec<Check>> + Send + 'static,
+    {
+        Doctor { look: Trials::new(look), probe: Trials::new(probe) }
     }
 
-    /// Returns what is found now, or was a moment ago.
-    pub(crate) async fn examine(&self) -> Arc<Findings> {
-        let mut last = self.last.lock().await;
-        if let Some(last) = last.as_ref().filter(|last| last.since.elapsed() < FRESH) {
-            return Arc::clone(last);
+    /// Returns what can be seen now, or could a moment ago, without writing anything.
+    pub(crate) async fn look(&self) -> Arc<Findings> {
+        self.look.run().await
+    }
+
+    /// Probes, unless that was done a moment ago.
+    pub(crate) async fn probe(&self) {
+        self.probe.run().await;
+    }
+
+    /// Returns what the last probe found, and none before the first has ended.
+    pub(crate) fn probed(&self) -> Option<Arc<Findings>> {
+        self.probe.last()
+    }
+}
+
+/// Checks of one kind, one run at a time, and what the last run found.
+#[derive(Clone)]
+struct Trials {
+    run: Arc<dyn Fn() -> Trial + Send + Sync>,
+    running: Arc<Mutex<()>>,
+    last: Arc<std::sync::Mutex<Option<Arc<Findings>>>>,
+}
+
+impl Trials {
+    fn new<F: Future<Output = Vec<Check>> + Send + 'static>(run: impl Fn() -> F + Send + Sync + 'static) -> Trials {
+        Trials { run: Arc::new(move || Box::pin(run())), running: Arc::default(), last: Arc::default() }
+    }
+
+    fn last(&self) -> Option<Arc<Findings>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn run(&self) -> Arc<Findings> {
+        let _turn = self.running.lock().await;
+        if let Some(last) = self.last().filter(|last| last.since.elapsed() < FRESH) {
+            return last;
         }
         let checks = (self.run)().await;
         let found = Arc::new(Findings { checks, at: OffsetDateTime::now_utc(), since: Instant::now() });
-        *last = Some(Arc::clone(&found));
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&found));
         found
     }
 }

@@ -35,6 +35,14 @@ pub enum Error {
         /// The address that is listened on.
         address: SocketAddr,
     },
+    /// A log cannot be opened.
+    #[error("cannot open the log `{}`", path.display())]
+    Log {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The address cannot be listened on.
     #[error("cannot listen on `{address}`")]
     Bind {
@@ -51,6 +59,7 @@ impl Error {
         match self {
             Error::Depot(error) => error.kind(),
             Error::Tokens(error) => error.kind(),
+            Error::Log { .. } => ErrorKind::Io,
             Error::Bind { .. } | Error::Open { .. } | Error::NoOidc | Error::NoGrants | Error::NoPublicUrl { .. } => {
                 ErrorKind::Invalid
             }
@@ -76,6 +85,9 @@ impl Error {
             Error::NoPublicUrl { .. } => {
                 "set `--public-url https://models.example.com`, and register `https://models.example.com/login/oidc/callback` with the provider"
                     .to_owned()
+            }
+            Error::Log { source, .. } => {
+                return modeldepot::hint::disk(source).or(Some("name a file in a folder that exists and that you may write".to_owned()));
             }
             Error::Bind { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
                 "another program listens there: choose another port".to_owned()

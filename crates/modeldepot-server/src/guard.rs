@@ -1,36 +1,29 @@
 //! What every request passes: is it meant for us, does its sender ask for too much, and what goes with every answer.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use modeldepot::ErrorKind;
+use modeldepot_listen::Peer;
 use tokio::sync::Semaphore;
 use url::{Host, Url};
 
+use crate::logins::{claims_somebody, is_callback, is_login};
 use crate::problem::Problem;
+use crate::rates::Rates;
 use crate::remote::Remote;
 use crate::state::App;
-use crate::steady::Coming;
 
 /// Requests that are worked on at once.
 const REQUESTS: usize = 512;
 
 /// How long an answer to a request that only reads may take to begin.
 const READ_PATIENCE: Duration = Duration::from_secs(60);
-
-/// The average that it must reach, in bytes a second.
-const BODY_SLOWEST: u64 = 512;
-
-/// Clients that are remembered for their rate.
-const CLIENTS: usize = 10_000;
 
 /// No script, style or picture but our own, nothing inline, in nobody's frame.
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
@@ -44,20 +37,19 @@ pub(crate) struct Guard {
     /// The address under which the service is reached from outside.
     public: Option<Url>,
     requests: Semaphore,
-    rate: Option<Rate>,
-    /// How long the body of a request may stand still.
-    body: Duration,
+    rate: Option<Rates>,
 }
 
 impl Guard {
-    pub(crate) fn new(loopback_names: bool, public: Option<Url>, rate: Option<NonZeroU32>, body: Duration) -> Guard {
-        let rate = rate.map(|rate| Rate { rate: f64::from(rate.get()), clients: Mutex::default() });
-        Guard { loopback_names, public, requests: Semaphore::new(REQUESTS), rate, body }
+    pub(crate) fn new(loopback_names: bool, public: Option<Url>, rate: Option<NonZeroU32>) -> Guard {
+        let rate = rate.map(Rates::per_second);
+        Guard { loopback_names, public, requests: Semaphore::new(REQUESTS), rate }
     }
 
-    fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap, peer: Option<IpAddr>) -> Result<(), Problem> {
-        if let (Some(rate), Some(peer)) = (&self.rate, peer)
-            && !rate.allows(peer, Instant::now())
+    fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap, client: Option<IpAddr>) -> Result<(), Problem> {
+        if let (Some(rate), Some(client)) = (&self.rate, client)
+            && !is_of_health(uri)
+            && rate.count(client).is_err()
         {
             return Err(Problem::new(ErrorKind::Unavailable, "too many requests from this address")
                 .status(StatusCode::TOO_MANY_REQUESTS)
@@ -94,7 +86,7 @@ impl Guard {
 }
 
 /// Returns true for a name that every machine keeps for itself, with any port.
-fn is_loopback_name(host: &str) -> bool {
+pub(crate) fn is_loopback_name(host: &str) -> bool {
     let Ok(url) = Url::parse(&format!("http://{host}")) else { return false };
     if url.path() != "/" || !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
         return false;
@@ -107,40 +99,15 @@ fn is_loopback_name(host: &str) -> bool {
     }
 }
 
-/// Requests a second, for each client: a bucket that fills at the rate and holds two seconds of it.
-struct Rate {
-    rate: f64,
-    clients: Mutex<HashMap<IpAddr, (f64, Instant)>>,
+/// Says that there is no room.
+fn crowd() -> Problem {
+    Problem::new(ErrorKind::Unavailable, "too many requests are being worked on")
 }
 
-impl Rate {
-    fn allows(&self, client: IpAddr, now: Instant) -> bool {
-        let most = 2.0 * self.rate;
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if clients.len() >= CLIENTS {
-            // Whoever's bucket is full again is as good as unknown.
-            clients.retain(|_, (left, at)| *left + (now - *at).as_secs_f64() * self.rate < most);
-            if clients.len() >= CLIENTS {
-                clients.clear();
-            }
-        }
-        let (left, at) = clients.entry(network(client)).or_insert((most, now));
-        *left = (*left + (now - *at).as_secs_f64() * self.rate).min(most);
-        *at = now;
-        let allowed = *left >= 1.0;
-        if allowed {
-            *left -= 1.0;
-        }
-        allowed
-    }
-}
-
-/// Returns what is one client: an address, or the network that a client of IPv6 has for itself.
-pub(crate) fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-        v4 => v4,
-    }
+/// Returns true for what asks how the service is. It costs next to nothing, and is answered whatever else goes on: a service
+/// that does not answer is taken for dead.
+fn is_of_health(uri: &Uri) -> bool {
+    matches!(uri.path(), "/healthz" | "/readyz" | "/metrics")
 }
 
 /// The middleware.
@@ -148,26 +115,38 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     let began = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let peer = request.extensions().get::<Remote>().map(|remote| remote.0);
+    let client = request.extensions().get::<Remote>().map(|remote| remote.0);
+    let crowded = request.extensions().get::<Peer>().is_some_and(|peer| peer.crowded);
+    let (claims_somebody, is_callback) = (claims_somebody(&request), is_callback(&request));
     let service = &app.service;
-    let checked = service.guard.check(&method, request.uri(), request.headers(), peer);
-    let mut response = match (checked, service.guard.requests.try_acquire()) {
-        (Err(problem), _) => problem.into_response(),
-        (Ok(()), Err(_)) => {
-            Problem::new(ErrorKind::Unavailable, "too many requests are being worked on").into_response()
-        }
-        (Ok(()), Ok(_turn)) => {
-            let request = request.map(|body| Body::new(Coming::new(body, service.guard.body, BODY_SLOWEST)));
-            if method.is_safe() {
+    let checked = service.guard.check(&method, request.uri(), request.headers(), client);
+    let checked = match checked {
+        Ok(()) if crowded && !is_of_health(request.uri()) => Err(crowd()),
+        Ok(()) if is_login(&request) => service.logins.whole(client, request).await,
+        Ok(()) if is_callback => service.logins.may_try(client).map(|()| request),
+        checked => checked.map(|()| request),
+    };
+    let mut response = match checked {
+        Err(problem) => problem.into_response(),
+        Ok(request) if is_of_health(request.uri()) => next.run(request).await,
+        Ok(request) => match service.guard.requests.try_acquire() {
+            Err(_) => crowd().into_response(),
+            Ok(_turn) if method.is_safe() => {
                 let answer = tokio::time::timeout(READ_PATIENCE, next.run(request)).await;
                 answer.unwrap_or_else(|_| {
                     Problem::new(ErrorKind::Unavailable, "the S3 server did not answer in time").into_response()
                 })
-            } else {
-                next.run(request).await
             }
-        }
+            Ok(_turn) => next.run(request).await,
+        },
     };
+    let is_wrong = match is_callback {
+        true => response.status().is_client_error() && response.status() != StatusCode::TOO_MANY_REQUESTS,
+        false => response.status() == StatusCode::UNAUTHORIZED && claims_somebody,
+    };
+    if is_wrong && let Some(Err(problem)) = client.map(|client| service.logins.was_wrong(client)) {
+        response = problem.into_response();
+    }
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, CSP),
@@ -199,7 +178,7 @@ mod tests {
 
     #[test]
     fn pages_of_other_sites_ask_for_nothing_to_be_done() {
-        let guard = Guard::new(true, Some("https://models.example".parse().unwrap()), None, Duration::MAX);
+        let guard = Guard::new(true, Some("https://models.example".parse().unwrap()), None);
         let own = |name: &'static str, value: &'static str| {
             let headers = [(header::HeaderName::from_static(name), HeaderValue::from_static(value))];
             guard.is_own_page(&HeaderMap::from_iter(headers), "localhost:9001")
@@ -214,15 +193,5 @@ mod tests {
             assert!(!own("origin", bad), "{bad}");
         }
         assert!(!own("sec-fetch-site", "cross-site") && !own("sec-fetch-site", "same-site"));
-    }
-
-    #[test]
-    fn a_client_has_its_rate_and_no_more() {
-        let rate = Rate { rate: 10.0, clients: Mutex::default() };
-        let (a, b) = ("10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap());
-        let now = Instant::now();
-        assert_eq!((0..100).filter(|_| rate.allows(a, now)).count(), 20);
-        assert!(rate.allows(b, now), "another's rate is his own");
-        assert_eq!((0..100).filter(|_| rate.allows(a, now + Duration::from_millis(501))).count(), 5);
     }
 }

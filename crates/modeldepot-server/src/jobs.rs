@@ -10,6 +10,7 @@ use modeldepot::{ArtifactPath, ErrorKind, Event, ModelName, ModelStorage, Progre
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::log::Note;
 use crate::problem::{Problem, Result};
 
 /// Verifications at once: each reads whole versions.
@@ -64,9 +65,15 @@ impl Jobs {
     ///
     /// # Errors
     /// A problem when too many are running.
-    pub(crate) fn verify(&self, storage: &ModelStorage, model: &ModelName, version: &Version) -> Result<Arc<Job>> {
+    pub(crate) fn verify(
+        &self,
+        storage: &ModelStorage,
+        model: &ModelName,
+        version: &Version,
+        note: Note,
+    ) -> Result<Arc<Job>> {
         let storage = storage.clone();
-        self.begin(model, version, move |selector, progress| async move {
+        self.begin(model, version, note, move |selector, progress| async move {
             let verified = storage.verify(&selector, &progress).await?;
             Ok(End::Done { unverified: verified.unverified })
         })
@@ -76,6 +83,7 @@ impl Jobs {
         &self,
         model: &ModelName,
         version: &Version,
+        note: Note,
         work: impl FnOnce(Selector, Progress) -> W,
     ) -> Result<Arc<Job>>
     where
@@ -103,7 +111,7 @@ impl Jobs {
         jobs.insert(job.id, Arc::clone(&job));
         let tell = Arc::new(tell);
         let selector = Selector { model: job.model.clone(), version: Some(job.version.clone()) };
-        tokio::spawn(run(work(selector, progress(Arc::clone(&tell))), Arc::clone(&job), tell));
+        tokio::spawn(run(work(selector, progress(Arc::clone(&tell))), Arc::clone(&job), tell, note));
         Ok(job)
     }
 }
@@ -121,12 +129,21 @@ fn progress(told: Arc<watch::Sender<State>>) -> Progress {
 }
 
 /// Does the work, and notes how it ended, whichever way that was: a job that panicked must not run for ever.
-async fn run(work: impl Future<Output = modeldepot::Result<End>>, job: Arc<Job>, tell: Arc<watch::Sender<State>>) {
+async fn run(
+    work: impl Future<Output = modeldepot::Result<End>>,
+    job: Arc<Job>,
+    tell: Arc<watch::Sender<State>>,
+    note: Note,
+) {
     let end = match AssertUnwindSafe(work).catch_unwind().await {
         Ok(Ok(end)) => end,
         Ok(Err(error)) => End::Failed(error.into()),
         Err(_) => End::Failed(crate::routes::broken()),
     };
+    note.ended(match &end {
+        End::Done { .. } => Ok(()),
+        End::Failed(problem) => Err(problem),
+    });
     *job.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     tell.send_modify(|state| state.end = Some(end));
 }
@@ -140,7 +157,7 @@ mod tests {
         let jobs = Jobs::default();
         for n in 0..3 * AT_ONCE {
             let (model, version) = ("m".parse().unwrap(), n.to_string().parse().unwrap());
-            let job = jobs.begin(&model, &version, |_, _| async { panic!("planted") }).unwrap();
+            let job = jobs.begin(&model, &version, Note::default(), |_, _| async { panic!("planted") }).unwrap();
             let mut state = job.state.clone();
             let ended = state.wait_for(|state| state.end.is_some()).await.unwrap().clone();
             let Some(End::Failed(problem)) = ended.end else { panic!("{ended:?}") };
@@ -152,7 +169,9 @@ mod tests {
     async fn no_more_than_a_few_at_once() {
         let jobs = Jobs::default();
         let begin = |n: usize| {
-            jobs.begin(&"m".parse().unwrap(), &n.to_string().parse().unwrap(), |_, _| std::future::pending())
+            jobs.begin(&"m".parse().unwrap(), &n.to_string().parse().unwrap(), Note::default(), |_, _| {
+                std::future::pending()
+            })
         };
         for n in 0..AT_ONCE {
             begin(n).unwrap();

@@ -10,9 +10,11 @@
 //! - `problem`: what is said of a failure.
 //! - `remote`: the address of the client, also behind a proxy.
 //! - `table`: every route, with the scope that it needs and the body that it takes. `access`: who may call it.
-//! - `form`: forms with files, as they come.
-//! - `auth`: who asks, and what they may. `guard`: what every request passes. `steady`: what must keep moving.
+//! - `form`: forms with files, as they come. `links`: how long presigned links live.
+//! - `auth`: who asks, and what they may. `guard`: what every request passes. `logins`, `rates`: how often.
 //! - `oidc`: how people log in through a provider.
+//! - `log`: who did what: the audit log and the access log.
+//! - `readiness`: whether the bucket answers.
 //! - `jobs`: verifications. `uploads`: what is on its way to be published; `staging`: files that pass through.
 //! - `doctor`: what whoever starts the service can try of its surroundings, for the page on health.
 //! - `console`: the pages.
@@ -26,15 +28,19 @@ mod error;
 mod form;
 mod guard;
 mod jobs;
+mod links;
+mod log;
+mod logins;
 mod metrics;
 mod oidc;
 mod problem;
+mod rates;
+mod readiness;
 mod remote;
 mod routes;
 mod server;
 mod staging;
 mod state;
-mod steady;
 mod table;
 mod uploads;
 
@@ -43,6 +49,7 @@ pub use auth::{
 };
 pub use doctor::{Check, Doctor, Outcome};
 pub use error::Error;
+pub use log::{Log, LogTarget};
 pub use oidc::{GroupGrants, Issuer, Oidc};
-pub use server::{Config, Patience, Redirect, Server};
+pub use server::{Config, Redirect, Server};
 pub use table::{Route, Takes, routes};

@@ -6,6 +6,8 @@ use axum::response::{IntoResponse, Response};
 use modeldepot::{ErrorKind, NameError, causes, hint};
 use serde::Serialize;
 
+use crate::auth::sees;
+
 /// The media type of a problem document.
 const MEDIA_TYPE: &str = "application/problem+json";
 
@@ -18,6 +20,19 @@ pub(crate) struct Problem {
     pub(crate) causes: Vec<String>,
     pub(crate) hint: Option<String>,
     headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// What a problem was, in the extensions of an answer, for the logs.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    pub(crate) kind: &'static str,
+    pub(crate) detail: String,
+}
+
+impl Told {
+    pub(crate) fn of(problem: &Problem) -> Told {
+        Told { kind: problem.kind.word(), detail: problem.detail.clone() }
+    }
 }
 
 /// A result of a handler.
@@ -116,12 +131,15 @@ impl From<modeldepot::Error> for Problem {
 
 impl From<&modeldepot::Error> for Problem {
     fn from(error: &modeldepot::Error) -> Problem {
-        Problem {
-            causes: causes(error),
-            hint: hint::hint(error, None),
-            ..Problem::new(error.kind(), error.to_string())
-        }
+        Problem { causes: causes(error), hint: suggested(error), ..Problem::new(error.kind(), error.to_string()) }
     }
+}
+
+/// Returns what to do next. It suggests no model that the caller may not see.
+fn suggested(error: &modeldepot::Error) -> Option<String> {
+    let modeldepot::Error::ModelNotFound { model, similar } = error else { return hint::hint(error, None) };
+    let similar = similar.iter().filter(|model| sees(model)).cloned().collect();
+    hint::hint(&modeldepot::Error::ModelNotFound { model: model.clone(), similar }, None)
 }
 
 impl From<NameError> for Problem {
@@ -151,6 +169,7 @@ impl IntoResponse for Problem {
             tracing::warn!(status = self.status.as_u16(), detail = self.detail, causes = ?self.causes, "failed");
         }
         let mut response = (self.status, Json(self.document())).into_response();
+        response.extensions_mut().insert(Told::of(&self));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

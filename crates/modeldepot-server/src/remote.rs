@@ -3,12 +3,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::extract::{ConnectInfo, Request, State};
-use axum::http::HeaderMap;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use modeldepot_listen::Network;
+use modeldepot_listen::{Network, Peer};
 
+use crate::guard::is_loopback_name;
 use crate::state::App;
 
 /// The address of the client, in the extensions of each request.
@@ -75,16 +76,31 @@ fn address(text: &str) -> Option<IpAddr> {
     address.or_else(bare).map(|address| address.to_canonical())
 }
 
+/// For a year, as is usual. Only for this name: those below it may have no HTTPS.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
+/// Returns true for names that all services of a machine share, on whatever port: one of them must not speak for all.
+fn is_of_this_machine(host: &HeaderValue) -> bool {
+    host.to_str().is_ok_and(is_loopback_name)
+}
+
 /// The middleware that finds out.
 pub(crate) async fn remote(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-    if let Some(peer) = peer {
+    let peer = request.extensions().get::<Peer>().copied();
+    let mut encrypted = peer.is_some_and(|peer| peer.encrypted);
+    if let Some(peer) = peer.map(|peer| peer.address.ip()) {
         let proxies = &app.service.proxies;
-        let (remote, encrypted) = (proxies.client(peer, request.headers()), proxies.encrypted(peer, request.headers()));
+        let remote = proxies.client(peer, request.headers());
+        encrypted = encrypted || proxies.encrypted(peer, request.headers());
         request.extensions_mut().insert(Remote(remote));
-        request.extensions_mut().insert(Encrypted(encrypted));
     }
-    next.run(request).await
+    request.extensions_mut().insert(Encrypted(encrypted));
+    let pinned = encrypted && request.headers().get(header::HOST).is_some_and(|host| !is_of_this_machine(host));
+    let mut response = next.run(request).await;
+    if pinned {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
+    }
+    response
 }
 
 #[cfg(test)]

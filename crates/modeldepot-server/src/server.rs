@@ -1,26 +1,20 @@
 //! Starts, listens, stops.
 
-use std::collections::HashMap;
+use std::convert::Infallible;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use modeldepot::{ModelStorage, Settings};
-use modeldepot_listen::Network;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, oneshot};
-use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{sleep, timeout};
+use modeldepot_listen::{Limits, Listen, Network, Peer, RequestBody, Serving};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tower::ServiceExt as _;
 use url::Url;
 
@@ -28,27 +22,20 @@ use crate::auth::{Gate, TokensError, Used};
 use crate::catalog::Catalog;
 use crate::doctor::Doctor;
 use crate::error::Error;
-use crate::guard::{Guard, network};
+use crate::guard::Guard;
 use crate::jobs::Jobs;
+use crate::log::{Log, Logs};
+use crate::logins::Logins;
 use crate::metrics::Metrics;
 use crate::oidc::{Oidc, Provider};
+use crate::readiness::Readiness;
 use crate::remote::Proxies;
 use crate::routes;
 use crate::state::{App, Service};
-use crate::steady::Steady;
 use crate::uploads::Uploads;
 
 /// How long running requests may take to finish once the service is stopped.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
-
-/// The longest head of a request, in bytes.
-const LONGEST_HEAD: usize = 64 * 1024;
-
-/// Connections at once. Beyond that they wait to be accepted.
-const CONNECTIONS: usize = 1024;
-
-/// Connections of one client at once, unless it is this machine, which may be a proxy for many.
-const CONNECTIONS_EACH: usize = 128;
 
 /// How the service is started.
 #[derive(Debug, Clone)]
@@ -73,27 +60,16 @@ pub struct Config {
     pub rate: Option<NonZeroU32>,
     /// The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     pub trusted_proxies: Vec<Network>,
+    /// Where the audit log goes: every request that changes something, and every one that was refused.
+    pub audit_log: Option<Log>,
+    /// Where the access log goes: every request.
+    pub access_log: Option<Log>,
+    /// Whether URLs for uploads are handed out also where the S3 server lets their holder copy other objects by them.
+    pub unsafe_upload_urls: bool,
     /// Tries what the service stands on, for the page on health.
     pub doctor: Option<Doctor>,
-    /// How long clients are waited for.
-    pub patience: Patience,
-}
-
-/// How long clients are waited for, so that none holds the service by being slow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
-    /// For the head of a request, from the first moment that one may come.
-    pub head: Duration,
-    /// For more of the body of a request. After that it must have come at 512 bytes a second on the average, too.
-    pub body: Duration,
-    /// For the client to read anything of its answer.
-    pub answer: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self { head: Duration::from_secs(10), body: Duration::from_secs(30), answer: Duration::from_secs(60) }
-    }
+    /// How many connections there may be, how slow clients may be, and the certificate.
+    pub connections: Listen,
 }
 
 impl Config {
@@ -110,8 +86,11 @@ impl Config {
             staging: std::env::temp_dir(),
             rate: None,
             trusted_proxies: Vec::new(),
+            audit_log: None,
+            access_log: None,
+            unsafe_upload_urls: false,
             doctor: None,
-            patience: Patience::default(),
+            connections: Listen { limits: Limits { stop: STOP_PATIENCE, ..Limits::default() }, tls: None },
         }
     }
 }
@@ -131,12 +110,14 @@ pub enum Redirect {
 /// A running service. Dropping it ends it at once; [`Server::stop`] lets running requests finish.
 pub struct Server {
     address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    task: JoinHandle<()>,
+    encrypted: bool,
+    serving: Serving,
     /// Ends uploads that were abandoned.
     sweep: JoinHandle<()>,
     /// When tokens were last used, and what writes it down.
     used: (Arc<Used>, JoinHandle<()>),
+    /// Opens the logs again on SIGHUP.
+    reopen: JoinHandle<()>,
     uploads: Arc<Uploads>,
 }
 
@@ -153,14 +134,19 @@ impl Server {
     /// [`Error`], when it cannot be started like this.
     pub async fn start(config: Config) -> Result<Server, Error> {
         let Config { listen, settings, tokens, read_only, redirect, public_url, staging, rate, .. } = config;
-        let Config { trusted_proxies, oidc, doctor, patience, .. } = config;
+        let Config {
+            trusted_proxies, oidc, unsafe_upload_urls, doctor, mut connections, audit_log, access_log, ..
+        } = config;
+        let logs = Logs { audit: audit_log, access: access_log };
         let closed = tokens.is_some() || oidc.is_some();
         if !listen.ip().is_loopback() && !closed {
             return Err(Error::Open { address: listen });
         }
-        let secure = public_url.as_ref().is_some_and(|url| url.scheme() == "https");
+        let encrypted = connections.tls.is_some();
+        let secure = encrypted || public_url.as_ref().is_some_and(|url| url.scheme() == "https");
+        connections.limits.proxies.extend(&trusted_proxies);
         let gate = Gate::new(tokens, oidc.is_some(), secure, read_only)?;
-        let oidc = oidc.map(|oidc| provider(oidc, public_url.clone(), listen)).transpose()?;
+        let oidc = oidc.map(|oidc| provider(oidc, public_url.clone(), listen, encrypted)).transpose()?;
         let bind = |source| Error::Bind { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
@@ -169,24 +155,36 @@ impl Server {
         let used = Arc::clone(&gate.used);
         let service = Service {
             gate,
-            guard: Guard::new(!closed, public_url, rate, patience.body),
+            guard: Guard::new(!closed, public_url, rate),
             proxies: Proxies::new(trusted_proxies),
+            logins: Logins::default(),
+            readiness: Readiness::default(),
             oidc,
             jobs: Jobs::default(),
             uploads: Arc::clone(&uploads),
             metrics: Metrics::new(),
+            logs: logs.clone(),
             redirect,
             staging,
             doctor,
+            unsafe_upload_urls,
             settings,
         };
         let app = App { catalog: Catalog::new(storage.clone()), storage, service: Arc::new(service) };
-        let (stop, stopped) = oneshot::channel();
         let sweep = tokio::spawn(Arc::clone(&uploads).sweep());
         let keep = tokio::spawn(Arc::clone(&used).keep());
-        let task = tokio::spawn(accept(listener, routes::router(app), patience, stopped));
+        let reopen = tokio::spawn(logs.reopen_on_hangup());
+        let router = routes::router(app);
+        let serving = modeldepot_listen::serve(listener, connections, move |request: hyper::Request<RequestBody>| {
+            let mut request = request.map(Body::new);
+            if let Some(peer) = request.extensions().get::<Peer>().copied() {
+                request.extensions_mut().insert(ConnectInfo(peer.address));
+            }
+            let router = router.clone();
+            async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {})) }
+        });
         tracing::info!(%address, "serving");
-        Ok(Server { address, stop: Some(stop), task, sweep, used: (used, keep), uploads })
+        Ok(Server { address, encrypted, serving, sweep, used: (used, keep), reopen, uploads })
     }
 
     /// Returns the address it listens on, with the port that the system chose.
@@ -202,16 +200,12 @@ impl Server {
             SocketAddr::V6(v6) if v6.ip().is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
             _ => {}
         }
-        format!("http://{address}")
+        format!("{}://{address}", if self.encrypted { "https" } else { "http" })
     }
 
     /// Stops accepting, and lets running requests finish for a while.
     pub async fn stop(mut self) {
-        if let Some(stop) = self.stop.take() {
-            // A failure means that the loop is gone already.
-            let _ = stop.send(());
-        }
-        let _ = (&mut self.task).await;
+        self.serving.stop().await;
         // This service alone could complete them.
         let _ = timeout(STOP_PATIENCE, self.uploads.end()).await;
         let _ = timeout(STOP_PATIENCE, self.used.0.write()).await;
@@ -220,14 +214,14 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.task.abort();
         self.sweep.abort();
         self.used.1.abort();
+        self.reopen.abort();
     }
 }
 
 /// Returns where people log in.
-fn provider(oidc: Oidc, public_url: Option<Url>, listen: SocketAddr) -> Result<Provider, Error> {
+fn provider(oidc: Oidc, public_url: Option<Url>, listen: SocketAddr, encrypted: bool) -> Result<Provider, Error> {
     if !cfg!(feature = "oidc") {
         return Err(Error::NoOidc);
     }
@@ -238,99 +232,5 @@ fn provider(oidc: Oidc, public_url: Option<Url>, listen: SocketAddr) -> Result<P
     if oidc.grants.is_empty() {
         return Err(Error::NoGrants);
     }
-    Provider::new(oidc, public_url).map_err(|_| Error::Tokens(TokensError::Random))
-}
-
-async fn accept(listener: TcpListener, router: Router, patience: Patience, mut stopped: oneshot::Receiver<()>) {
-    let graceful = GracefulShutdown::new();
-    let mut connections = JoinSet::new();
-    let (turns, clients) = (Arc::new(Semaphore::new(CONNECTIONS)), Clients::default());
-    loop {
-        let accepted = async {
-            // The semaphore is never closed.
-            let turn = Arc::clone(&turns).acquire_owned().await.expect("open");
-            (listener.accept().await, turn)
-        };
-        tokio::select! {
-            _ = &mut stopped => break,
-            Some(_) = connections.join_next() => {}
-            (accepted, turn) = accepted => match accepted {
-                Ok((stream, peer)) => {
-                    let Some(place) = clients.enter(peer.ip()) else {
-                        tracing::debug!(%peer, "too many connections");
-                        continue;
-                    };
-                    let connection = graceful.watch(connection(stream, peer, router.clone(), patience));
-                    connections.spawn(async move {
-                        if let Err(error) = connection.await {
-                            tracing::debug!(%error, "connection ended");
-                        }
-                        drop((turn, place));
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
-                    // Out of file descriptors, most likely: trying again at once would only burn time.
-                    sleep(Duration::from_millis(100)).await;
-                }
-            },
-        }
-    }
-    drop(listener);
-    let _ = timeout(STOP_PATIENCE, graceful.shutdown()).await;
-    connections.shutdown().await;
-}
-
-/// Serves one connection.
-fn connection(
-    stream: TcpStream,
-    peer: SocketAddr,
-    router: Router,
-    patience: Patience,
-) -> impl GracefulConnection<Error = hyper::Error> + Send {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "cannot set TCP_NODELAY");
-    }
-    let serve = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request)
-    });
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(patience.head)
-        .max_buf_size(LONGEST_HEAD)
-        .serve_connection(TokioIo::new(Steady::new(stream, patience.answer)), serve)
-}
-
-/// How many connections each client has.
-#[derive(Clone, Default)]
-struct Clients(Arc<Mutex<HashMap<IpAddr, usize>>>);
-
-/// A client's right to a connection.
-struct Place(Clients, IpAddr);
-
-impl Clients {
-    fn enter(&self, address: IpAddr) -> Option<Place> {
-        let client = network(address);
-        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = clients.entry(client).or_default();
-        if *count >= CONNECTIONS_EACH && !address.to_canonical().is_loopback() {
-            return None;
-        }
-        *count += 1;
-        Some(Place(self.clone(), client))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut clients = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = clients.get_mut(&self.1) {
-            *count -= 1;
-            if *count == 0 {
-                clients.remove(&self.1);
-            }
-        }
-    }
+    Provider::new(oidc, public_url, encrypted).map_err(|_| Error::Tokens(TokensError::Random))
 }

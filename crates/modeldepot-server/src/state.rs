@@ -9,8 +9,11 @@ use crate::catalog::Catalog;
 use crate::doctor::Doctor;
 use crate::guard::Guard;
 use crate::jobs::Jobs;
+use crate::log::Logs;
+use crate::logins::Logins;
 use crate::metrics::Metrics;
 use crate::oidc::Provider;
+use crate::readiness::Readiness;
 use crate::remote::Proxies;
 use crate::server::Redirect;
 use crate::uploads::Uploads;
@@ -31,11 +34,16 @@ pub(crate) struct Service {
     /// Where people log in.
     pub(crate) oidc: Option<Provider>,
     pub(crate) proxies: Proxies,
+    pub(crate) logins: Logins,
+    pub(crate) readiness: Readiness,
     pub(crate) jobs: Jobs,
     pub(crate) uploads: Arc<Uploads>,
     pub(crate) metrics: Metrics,
+    pub(crate) logs: Logs,
     pub(crate) redirect: Redirect,
     /// Where uploads lie until they are published.
     pub(crate) staging: std::path::PathBuf,
     pub(crate) doctor: Option<Doctor>,
+    /// Whether URLs for uploads are handed out also where their holder can copy other objects by them.
+    pub(crate) unsafe_upload_urls: bool,
 }

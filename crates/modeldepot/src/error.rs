@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::history::HistoryError;
 use crate::manifest::ManifestError;
 use crate::name::{ArtifactPath, BucketName, ModelName, NameError, Version};
+use crate::s3::UnsignedHeaders;
 use crate::settings::SettingsError;
 use crate::storage::{Obstacle, named, said};
 
@@ -86,6 +87,15 @@ pub enum Error {
     /// A presigned PUT was asked for without naming the version and the file that it would write.
     #[error("a presigned PUT needs a version and a file")]
     PutNeedsAName,
+
+    /// A URL for an upload would allow more than that upload on this server.
+    #[error("URLs for uploads are not safe at `{endpoint}`: {}", unsafe_urls(*found))]
+    UploadUrls {
+        /// The endpoint.
+        endpoint: String,
+        /// What the server does with headers that are added to such a URL.
+        found: UnsignedHeaders,
+    },
 
     /// The model has no version.
     #[error("model `{model}` does not exist")]
@@ -515,6 +525,17 @@ pub enum Error {
     },
 }
 
+/// Says why URLs for uploads are not safe.
+fn unsafe_urls(found: UnsignedHeaders) -> &'static str {
+    match found {
+        UnsignedHeaders::Copied => {
+            "the server obeys headers that were not signed, so anyone holding one can copy any object that your key can \
+             read"
+        }
+        _ => "the server accepts no presigned URL, so it cannot be told what else one allows",
+    }
+}
+
 /// Spells a time as a setting does.
 fn spelled(time: Duration) -> String {
     if time.subsec_millis() > 0 { format!("{} ms", time.as_millis()) } else { format!("{} s", time.as_secs()) }
@@ -555,7 +576,7 @@ impl Error {
             InTheWay { .. } | OtherModel { .. } => ErrorKind::Conflict,
             FolderBusy { .. } => ErrorKind::Unavailable,
             Unverified { .. } => ErrorKind::Unverified,
-            Denied { .. } | WrongRegion { .. } | NoCredentials { .. } => ErrorKind::Denied,
+            Denied { .. } | WrongRegion { .. } | NoCredentials { .. } | UploadUrls { .. } => ErrorKind::Denied,
             Unreachable { .. } | NoAnswer { .. } | Unavailable { .. } | ObjectChanged { .. } => ErrorKind::Unavailable,
             // A newer layout is not damage: a newer program reads it.
             Manifest { source: ManifestError::TooNew(_), .. } => ErrorKind::Invalid,

@@ -33,6 +33,9 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
         Error::OfferedTwice { .. } | Error::FileAndFolder { .. } => "rename one of them, or leave it out".to_owned(),
         Error::NoSuchPart { .. } => "parts are counted from 1, and cut at the upload's part size".to_owned(),
         Error::PartMissing { .. } => "send the part, then complete the upload again".to_owned(),
+        Error::UploadUrls { .. } => {
+            "update the server, or have the files sent by `modeldepot push` or through the service instead".to_owned()
+        }
         Error::PutNeedsAName => "write it as `modeldepot url MODEL@VERSION --file PATH --put`".to_owned(),
         Error::ModelNotFound { similar, .. } => match similar.first() {
             Some(similar) => format!("did you mean `{similar}`?"),

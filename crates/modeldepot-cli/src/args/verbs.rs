@@ -6,7 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueHint};
 use modeldepot::{ArtifactPath, ModelName, Selector, Version};
 
+use modeldepot_server::LogTarget;
+
 use super::oidc::OidcArgs;
+use super::tls::TlsArgs;
 use super::value::{Exact, Lifetime, Meta, S3Address};
 
 /// Start the embedded S3 server, with the console and the REST API beside it
@@ -29,6 +32,8 @@ pub(crate) struct UpArgs {
     #[arg(long, conflicts_with = "console")]
     pub(crate) no_console: bool,
     #[command(flatten)]
+    pub(crate) tls: TlsArgs,
+    #[command(flatten)]
     pub(crate) service: ServiceArgs,
 }
 
@@ -50,9 +55,18 @@ pub(crate) struct ServiceArgs {
     /// Keep uploads on their way in this folder [default: the system's temporary one]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Service")]
     pub(crate) staging: Option<PathBuf>,
+    /// Hand out URLs for uploads also where the S3 server lets their holder copy any object of any bucket
+    #[arg(long, help_heading = "Service")]
+    pub(crate) allow_unsafe_upload_urls: bool,
     /// Answer so many requests a second of each client; 0 is no limit [default: none here, 200 beyond this machine]
     #[arg(long, value_name = "NUMBER", help_heading = "Service")]
     pub(crate) rate: Option<u32>,
+    /// Log every change and every refused request to this file as JSON lines; - is standard error
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Service")]
+    pub(crate) audit_log: Option<LogTarget>,
+    /// Log every request to this file as JSON lines; - is standard error
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Service")]
+    pub(crate) access_log: Option<LogTarget>,
     /// Believe the X-Forwarded-For and X-Forwarded-Proto of this proxy: an address or a network (repeatable)
     #[arg(long, value_name = "ADDRESS[/BITS]", help_heading = "Service")]
     pub(crate) trusted_proxy: Vec<modeldepot_listen::Network>,
@@ -130,6 +144,8 @@ pub(crate) struct ServeArgs {
     /// Listen on this address; port 0 lets the system choose
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9001", value_parser = listen)]
     pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
     #[command(flatten)]
     pub(crate) service: ServiceArgs,
 }
@@ -278,6 +294,9 @@ pub(crate) struct UrlArgs {
     /// Allow storing the file instead; only for a version that is not published yet
     #[arg(long, requires = "file")]
     pub(crate) put: bool,
+    /// With --put: sign it even if the server lets the holder of the URL copy other objects
+    #[arg(long, requires = "put")]
+    pub(crate) force: bool,
 }
 
 /// Check the store from end to end, in seven steps
@@ -334,7 +353,7 @@ pub(crate) enum S3Command {
         /// Allow storing the object instead of fetching it
         #[arg(long)]
         put: bool,
-        /// With --put: sign it even for an object of a published version
+        /// With --put: sign it even for an object of a published version, or on a server where the URL allows more
         #[arg(long, requires = "put")]
         force: bool,
     },

@@ -5,6 +5,7 @@ mod completions;
 mod fsck;
 mod gc;
 mod init;
+mod listening;
 mod man;
 mod models;
 mod pull;

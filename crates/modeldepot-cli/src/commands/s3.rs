@@ -36,6 +36,9 @@ pub(crate) async fn run(command: S3Command, cx: &Context<'_>) -> Result<(), Erro
         S3Command::Url { address, expires, put, force } => {
             if put {
                 refuse(&address, Change::Store, force).await?;
+                if !force {
+                    storage.check_upload_urls().await.map_err(Error::UploadUrl)?;
+                }
             }
             let method = if put { PresignedMethod::Put } else { PresignedMethod::Get };
             let url = client.get_presigned_url(&address.bucket, &address.key, method, expires.0).await?;

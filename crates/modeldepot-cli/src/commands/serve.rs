@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
 use modeldepot::Settings;
-use modeldepot_server::{Config, Redirect, Server};
+use modeldepot_listen::Tls;
+use modeldepot_server::{Config, Log, LogTarget, Redirect, Server};
 use serde_json::json;
 
 use super::Context;
+use super::listening::{certificate, raise_open_files};
 use crate::args::{Globals, RedirectArg, ServeArgs, ServiceArgs};
 use crate::config;
 use crate::doctor;
@@ -17,7 +19,9 @@ use crate::ui::{BOLD, DIM, styled};
 
 pub(crate) async fn run(args: ServeArgs, globals: &Globals, cx: &Context<'_>) -> Result<(), Error> {
     let mut signals = Signals::listen();
-    let server = Server::start(configured(args.listen, globals, cx.settings.clone(), args.service)?).await?;
+    raise_open_files();
+    let tls = certificate(args.tls)?;
+    let server = Server::start(configured(args.listen, globals, cx.settings.clone(), args.service, tls)?).await?;
     let url = server.url();
     let endpoint = cx.storage().await?.client().endpoint().to_owned();
     if cx.ui.json {
@@ -45,15 +49,24 @@ pub(crate) async fn run(args: ServeArgs, globals: &Globals, cx: &Context<'_>) ->
 /// Requests a second of each client, where others than this machine are let in.
 const RATE: u32 = 200;
 
+/// Opens a log.
+fn log(target: Option<LogTarget>) -> Result<Option<Log>, Error> {
+    let Some(target) = target else { return Ok(None) };
+    let failed = |source| modeldepot_server::Error::Log { path: target.to_string().into(), source };
+    Ok(Some(Log::open(&target).map_err(failed)?))
+}
+
 /// Returns how the service is started.
 pub(super) fn configured(
     listen: SocketAddr,
     globals: &Globals,
     settings: Settings,
     args: ServiceArgs,
+    tls: Option<Tls>,
 ) -> Result<Config, Error> {
     let doctor = doctor::for_the_console(globals, &settings)?;
-    let default = Config::new(listen, settings);
+    let mut default = Config::new(listen, settings);
+    default.connections.tls = tls;
     let rate = args.rate.unwrap_or(if listen.ip().is_loopback() { 0 } else { RATE });
     Ok(Config {
         tokens: config::tokens(args.tokens)?,
@@ -65,9 +78,12 @@ pub(super) fn configured(
             RedirectArg::Never => Redirect::Never,
         },
         public_url: args.public_url,
+        audit_log: log(args.audit_log)?,
+        access_log: log(args.access_log)?,
         rate: NonZeroU32::new(rate),
         trusted_proxies: args.trusted_proxy,
         staging: args.staging.unwrap_or_else(|| default.staging.clone()),
+        unsafe_upload_urls: args.allow_unsafe_upload_urls,
         doctor: Some(doctor),
         ..default
     })

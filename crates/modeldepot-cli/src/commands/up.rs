@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 
 use modeldepot::{Credentials, LOOPBACK_LOGIN, Secret, Settings};
 use modeldepot_embedded::{Config, Server};
+use modeldepot_listen::Listen;
 use modeldepot_server::Server as Console;
 use serde_json::json;
 
 use super::Context;
+use super::listening::{certificate, own_client, raise_open_files};
 use super::serve::configured;
 use crate::args::{Globals, UpArgs};
 use crate::error::Error;
@@ -19,24 +21,23 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
     let known = access_key == LOOPBACK_LOGIN && secret_key == LOOPBACK_LOGIN;
     let buckets: Vec<String> = cx.settings.buckets.all().iter().map(|bucket| bucket.to_string()).collect();
     let config = Config {
-        data: args.data.clone(),
         listen: args.listen,
-        access_key: access_key.clone(),
-        secret_key: secret_key.clone(),
         buckets: buckets.clone(),
-        ignore_conditions: false,
-        faults: None,
+        ..Config::new(args.data.clone(), access_key.clone(), secret_key.clone())
     };
     let mut signals = Signals::listen();
-    let server = Server::start(config).await?;
-    let endpoint = server.endpoint();
+    raise_open_files();
+    let tls = certificate(args.tls)?;
+    let listen = Listen { tls: tls.clone(), ..Listen::default() };
+    let server = Server::start_with(config, listen).await?;
+    let own = own_client(cx.settings, &server, tls.as_ref())?;
+    let endpoint = own.endpoint.as_ref().map(|endpoint| endpoint.as_str().to_owned()).unwrap_or_default();
     let console = match args.no_console {
         true => None,
         false => {
             let credentials = Credentials::Key { access: access_key, secret: Secret::new(secret_key), token: None };
-            let endpoint = Some(endpoint.parse().map_err(modeldepot::Error::from)?);
-            let settings = Settings { endpoint, credentials, ..cx.settings.clone() };
-            Some(Console::start(configured(args.console, globals, settings, args.service)?).await?)
+            let settings = Settings { credentials, ..own };
+            Some(Console::start(configured(args.console, globals, settings, args.service, tls.clone())?).await?)
         }
     };
     let console_url = console.as_ref().map(Console::url);
@@ -58,7 +59,7 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
         cx.ui.answer(format_args!("  {} {}", field("buckets"), buckets.join(", ")))?;
         cx.ui.answer("")?;
         cx.ui.answer("Try, in another terminal:")?;
-        if !reaches(cx.settings, server.local_addr()) {
+        if !reaches(cx.settings, server.local_addr(), tls.is_some()) {
             cx.ui.answer(format_args!("  export S3_ENDPOINT={endpoint}"))?;
         }
         cx.ui.answer("  modeldepot push plant_classifier best_model.pth --history training_history.json")?;
@@ -93,8 +94,8 @@ fn login(settings: &Settings) -> (String, String) {
 }
 
 /// Returns true when a client with these settings finds the server.
-fn reaches(settings: &Settings, address: SocketAddr) -> bool {
+fn reaches(settings: &Settings, address: SocketAddr, encrypted: bool) -> bool {
     let Some(endpoint) = &settings.endpoint else { return false };
     let port = endpoint.url().port_or_known_default();
-    endpoint.url().scheme() == "http" && endpoint.is_loopback() && port == Some(address.port())
+    !encrypted && endpoint.url().scheme() == "http" && endpoint.is_loopback() && port == Some(address.port())
 }

@@ -12,6 +12,9 @@ pub(crate) async fn run(args: UrlArgs, cx: &Context<'_>) -> Result<(), Error> {
     let storage = cx.storage().await?;
     let expires = args.expires.0;
     let url = storage.get_presigned_url(&args.selector, args.file.as_ref(), method, expires).await?;
+    if args.put && !args.force {
+        storage.check_upload_urls().await.map_err(Error::UploadUrl)?;
+    }
     if cx.ui.json {
         let method = if args.put { "PUT" } else { "GET" };
         return cx.ui.answer_json(&json!({"url": url, "method": method, "expires_in": expires.as_secs()}));

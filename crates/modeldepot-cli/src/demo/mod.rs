@@ -111,13 +111,8 @@ impl Material {
 async fn start(folder: &Path, steps: &mut Steps<'_>) -> Result<Server, Error> {
     steps.begin("up");
     let config = Config {
-        data: folder.join("server"),
-        listen: ([127, 0, 0, 1], 0).into(),
-        access_key: LOOPBACK_LOGIN.to_owned(),
-        secret_key: LOOPBACK_LOGIN.to_owned(),
         buckets: ["models", "plants-images", "data"].map(str::to_owned).into(),
-        ignore_conditions: false,
-        faults: None,
+        ..Config::new(folder.join("server"), LOOPBACK_LOGIN, LOOPBACK_LOGIN)
     };
     let server = Server::start(config).await?;
     steps.done(&format!("S3 server on {}, three buckets", server.endpoint()), None)?;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use modeldepot::{Error as Depot, S3Client, Settings};
-use modeldepot_server::Doctor;
+use modeldepot_server::{Check, Doctor};
 
 use self::line::{Line, State};
 use self::network::Place;
@@ -80,30 +80,50 @@ pub(crate) async fn run(args: DoctorArgs, globals: &Globals, cx: &Context<'_>) -
     }
 }
 
-/// Returns the doctor for the console's page, which tries the same as the command but for the folder of pulls.
+/// Returns the doctor for the console's page: it looks as the command does, but for the folder of pulls, and probes when
+/// it is asked to.
 pub(crate) fn for_the_console(globals: &Globals, settings: &Settings) -> Result<Doctor, Error> {
     let in_use = Arc::new(config::origins(globals, settings)?);
     let settings = Arc::new(settings.clone());
-    Ok(Doctor::new(move || {
+    let of = move |probes: bool| {
         let (in_use, settings) = (Arc::clone(&in_use), Arc::clone(&settings));
-        async move {
-            let mut report = Report::new(&settings, |_| {});
-            examine(&mut report, &in_use, &rights::scratch(), &mut None).await;
-            report.lines.iter().map(Line::check).collect()
+        move || examined(Arc::clone(&in_use), Arc::clone(&settings), probes)
+    };
+    Ok(Doctor::new(of(false), of(true)))
+}
+
+async fn examined(in_use: Arc<Vec<InUse>>, settings: Arc<Settings>, probes: bool) -> Vec<Check> {
+    let mut report = Report::new(&settings, |_| {});
+    if probes {
+        if let Some(service) = look(&mut report, &in_use).await {
+            // What was looked at is on the page already.
+            report.lines.clear();
+            write(&mut report, &service, &rights::scratch(), &mut None).await;
         }
-    }))
+    } else if let Some(service) = look(&mut report, &in_use).await {
+        rights::reading(&service, |line| report.add(line)).await;
+        rights::known(&service, |line| report.add(line)).await;
+    }
+    report.lines.iter().map(Line::check).collect()
 }
 
 async fn examine(report: &mut Report<'_>, in_use: &[InUse], scratch: &str, wrote: &mut Option<S3Client>) {
+    if let Some(service) = look(report, in_use).await {
+        write(report, &service, scratch, wrote).await;
+    }
+}
+
+/// Finds out everything that needs no writing; returns the service if it can be written to.
+async fn look(report: &mut Report<'_>, in_use: &[InUse]) -> Option<Service> {
     report.add(settings(in_use));
     let settings = report.settings;
-    let Some(service) = reach(report).await else { return };
-    let mut service = service;
+    let mut service = reach(report).await?;
 
     let source = source(in_use);
     report.add_all(login::login(&mut service, &source).await);
     if report.failed("credentials") || report.skipped("credentials") {
-        return report.skip_from("addressing", "the login is not accepted");
+        report.skip_from("addressing", "the login is not accepted");
+        return None;
     }
     report.add(login::addressing(&mut service).await);
     let mut missing = false;
@@ -113,13 +133,19 @@ async fn examine(report: &mut Report<'_>, in_use: &[InUse], scratch: &str, wrote
         report.add(line);
     }
     if missing {
-        return report.skip_from("permissions", "the models bucket cannot be used");
+        report.skip_from("permissions", "the models bucket cannot be used");
+        return None;
     }
+    Some(service)
+}
+
+/// Finds out what needs writing: what the login may do, and what the server can do.
+async fn write(report: &mut Report<'_>, service: &Service, scratch: &str, wrote: &mut Option<S3Client>) {
     *wrote = Some(service.client.clone());
-    let may_write = rights::rights(&service, scratch, |line| report.add(line)).await;
+    let may_write = rights::rights(service, scratch, |line| report.add(line)).await;
     *wrote = None;
     if may_write {
-        rights::abilities(&service, |line| report.add(line)).await;
+        rights::abilities(service, |line| report.add(line)).await;
     } else {
         report.skip_from("abilities", "probing needs the right to put objects");
     }

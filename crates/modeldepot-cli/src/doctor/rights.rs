@@ -1,6 +1,6 @@
 //! What the login may do in the models bucket, and what the server can do.
 
-use modeldepot::s3::{Capabilities, ChecksumSupport, CopySupport};
+use modeldepot::s3::{Capabilities, ChecksumSupport, CopySupport, UnsignedHeaders};
 use modeldepot::{Error as Depot, ErrorKind, ModelStorage, Probed};
 use uuid::Uuid;
 
@@ -18,6 +18,46 @@ const PROBE: std::time::Duration = std::time::Duration::from_secs(60);
 /// Returns the name of the object that the permissions are tried with.
 pub(super) fn scratch() -> String {
     format!(".depot/doctor/{}", Uuid::new_v4())
+}
+
+/// Tries what only reads. Without an object to read, whether objects may be read cannot always be told.
+pub(super) async fn reading(service: &Service, mut tell: impl FnMut(Line)) {
+    let (client, bucket) = (&service.client, &service.settings.buckets.models);
+    let said = |check, action: &'static str, done: Result<(), Error>| match done {
+        Ok(()) => Line::good(check, action, "allowed"),
+        Err(Error::Depot(Depot::Denied { code, .. })) => {
+            Line::bad(check, ErrorKind::Denied, action, format!("denied ({code})"))
+                .change(format!("every verb needs it; ask for a policy that allows {action}"))
+        }
+        Err(error) => Line::failed(check, action, error, &service.settings),
+    };
+    let listed = within(client, "list", client.list_objects(bucket, &scratch())).await.map(drop);
+    let lists = listed.is_ok();
+    tell(said("may list", "s3:ListBucket", listed));
+    let got = within(client, "read", client.get_small(bucket, &scratch(), 1024)).await.map(drop);
+    tell(match got {
+        Err(Error::Depot(Depot::Denied { .. })) if !lists => {
+            Line::note("may get", "s3:GetObject", "cannot be told without the right to list; probe to find out")
+        }
+        got => said("may get", "s3:GetObject", got),
+    });
+}
+
+/// Tells what the server can do as far as an earlier probe found out, whose result is kept in the bucket.
+pub(super) async fn known(service: &Service, mut tell: impl FnMut(Line)) {
+    let known = match ModelStorage::open(&service.settings).await {
+        Ok(storage) => within(&service.client, "read", storage.last_probe()).await,
+        Err(error) => Err(error.into()),
+    };
+    match known {
+        Ok(Some(Probed { capabilities, probed_at, .. })) => {
+            lines(&capabilities)
+                .into_iter()
+                .for_each(|line| tell(line.details(vec![format!("probed at {probed_at}")])));
+        }
+        Ok(None) => tell(Line::skipped("abilities", "nobody has probed this server within the last week")),
+        Err(error) => tell(Line::failed("abilities", "read the last probe", error, &service.settings)),
+    }
 }
 
 /// Tries each action by itself.
@@ -158,5 +198,28 @@ fn lines(found: &Capabilities) -> Vec<Line> {
             }
             CopySupport::None => Line::note("part copy", copy, "does not work: every push sends all its bytes"),
         },
+        upload_urls(found.unsigned_headers),
     ]
+}
+
+/// Says what the holder of a presigned URL for an upload can do with it.
+fn upload_urls(found: UnsignedHeaders) -> Line {
+    const CHECK: &str = "upload URLs";
+    const TRIED: &str = "copy another object by a URL for an upload";
+    match found {
+        UnsignedHeaders::Refused => Line::good(CHECK, TRIED, "refused: the URL allows that upload only"),
+        UnsignedHeaders::Ignored => Line::good(CHECK, TRIED, "not copied: the URL allows that upload only"),
+        UnsignedHeaders::Obeyed => Line::note(
+            CHECK,
+            TRIED,
+            "not copied, but anyone holding such a URL can also set metadata and access rights of that object",
+        ),
+        UnsignedHeaders::Copied => {
+            Line::note(CHECK, TRIED, "copied: anyone holding an upload URL can copy any object that your key can read")
+                .change("update the server, or use a key that can read nothing else; until then such URLs are refused")
+        }
+        UnsignedHeaders::Unknown => {
+            Line::note(CHECK, TRIED, "not tried: the server accepts no presigned URL; none is handed out for uploads")
+        }
+    }
 }

@@ -71,13 +71,10 @@ impl TestEnv {
     ) -> TestEnv {
         let mut env = TestEnv::without_server("");
         let config = Config {
-            data: env.temp.path().join("server"),
-            listen: ([127, 0, 0, 1], 0).into(),
-            access_key: access_key.to_owned(),
-            secret_key: secret_key.to_owned(),
             buckets: buckets.iter().map(|bucket| (*bucket).to_owned()).collect(),
             ignore_conditions,
             faults,
+            ..Config::new(env.temp.path().join("server"), access_key, secret_key)
         };
         let server = wait(Server::start(config)).unwrap();
         env.endpoint = server.endpoint();
@@ -197,6 +194,10 @@ impl TestEnv {
             (real.to_str().unwrap(), "$TEMP"),
         ];
         Output { stdout, stderr, code: output.status.code(), shown: normalised(&shown, &places) }
+    }
+
+    pub(crate) fn server(&self) -> &Server {
+        self.server.as_ref().unwrap()
     }
 
     pub(crate) fn client(&self) -> S3Client {

@@ -3,6 +3,9 @@
 use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
+use crate::access::rights;
+use crate::keys::Right;
+
 use super::{Gateway, owner, timestamp};
 
 /// The only region there is. S3 spells its location as none at all.
@@ -13,6 +16,7 @@ impl Gateway {
         &self,
         req: S3Request<ListBucketsInput>,
     ) -> S3Result<S3Response<ListBucketsOutput>> {
+        let rights = rights(&req)?.clone();
         let ListBucketsInput { prefix, continuation_token, max_buckets, .. } = req.input;
         let max = match max_buckets {
             None => usize::MAX,
@@ -23,7 +27,9 @@ impl Gateway {
         let mut buckets = self.run(|store| store.index.buckets()).await?;
         // The token is the name of the last bucket of the page before.
         buckets.retain(|(name, _)| {
-            name.starts_with(&wanted) && continuation_token.as_ref().is_none_or(|last| name > last)
+            rights.allow(Right::Read, name)
+                && name.starts_with(&wanted)
+                && continuation_token.as_ref().is_none_or(|last| name > last)
         });
         let more = buckets.len() > max;
         buckets.truncate(max);

@@ -9,6 +9,7 @@ use crate::conditions::{ReadConditions, Tags};
 use crate::record;
 use crate::refusal::{internal, precondition_failed};
 use crate::send::Reader;
+use crate::xml::check_key;
 
 /// Returns the bucket and key that a copy is made from.
 pub(super) fn source(source: &CopySource) -> S3Result<(String, String)> {
@@ -53,6 +54,7 @@ fn checksum(store: &Store, bucket: &str, key: &str, algorithm: Algorithm) -> S3R
 impl Gateway {
     pub(super) async fn copy_object(&self, req: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
         let mut input = req.input;
+        check_key(&input.key)?;
         refuse_write_features!(input)?;
         super::refuse_unsupported([(input.copy_source_sse_customer_key.is_some(), "encryption with your key")])?;
         let from = source(&input.copy_source)?;

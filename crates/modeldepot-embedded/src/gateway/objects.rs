@@ -10,6 +10,7 @@ use crate::conditions::{Tags, WriteConditions, seconds};
 use crate::receive::{Incoming, Received, discard, receive, waits_for_continue};
 use crate::record::{self, Segment};
 use crate::refusal::precondition_failed;
+use crate::xml::check_key;
 
 /// The most keys S3 deletes in one request.
 const MAX_DELETE: usize = 1000;
@@ -60,6 +61,7 @@ impl Gateway {
         input: &mut PutObjectInput,
         headers: &HeaderMap,
     ) -> S3Result<(Claims, record::Description, WriteConditions)> {
+        check_key(&input.key)?;
         refuse_write_features!(input)?;
         super::refuse_unsupported([(input.write_offset_bytes.is_some(), "appending")])?;
         let claims = Claims {

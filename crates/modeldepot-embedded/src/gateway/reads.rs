@@ -2,6 +2,7 @@
 
 use std::ops;
 
+use hyper::header::HeaderValue;
 use hyper::{HeaderMap, StatusCode};
 use s3s::dto::*;
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
@@ -136,6 +137,28 @@ macro_rules! read_conditions {
     };
 }
 
+/// Refuses headers that the client wants in the answer and that no answer can hold.
+macro_rules! check_wanted_headers {
+    ($input:expr) => {
+        $crate::gateway::reads::check_headers(&[
+            ("response-content-type", &$input.response_content_type),
+            ("response-cache-control", &$input.response_cache_control),
+            ("response-content-disposition", &$input.response_content_disposition),
+            ("response-content-encoding", &$input.response_content_encoding),
+            ("response-content-language", &$input.response_content_language),
+        ])
+    };
+}
+
+fn check_headers(wanted: &[(&str, &Option<String>)]) -> S3Result<()> {
+    for (name, value) in wanted {
+        if value.as_ref().is_some_and(|value| HeaderValue::from_str(value).is_err()) {
+            return Err(s3_error!(InvalidArgument, "The value of {} cannot be that of a header", name));
+        }
+    }
+    Ok(())
+}
+
 fn wants_checksums(mode: Option<&ChecksumMode>) -> bool {
     mode.is_some_and(|mode| mode.as_str() == ChecksumMode::ENABLED)
 }
@@ -145,6 +168,7 @@ impl Gateway {
         let mut input = req.input;
         refuse_version(input.version_id.as_deref())?;
         refuse_unsupported([(input.sse_customer_key.is_some(), "encryption with your key")])?;
+        check_wanted_headers!(input)?;
         let conditions = read_conditions!(input);
         let (bucket, key, by_part) = (input.bucket, input.key, input.part_number.is_some());
         let (object, segments) = self
@@ -173,6 +197,7 @@ impl Gateway {
         let mut input = req.input;
         refuse_version(input.version_id.as_deref())?;
         refuse_unsupported([(input.sse_customer_key.is_some(), "encryption with your key")])?;
+        check_wanted_headers!(input)?;
         let conditions = read_conditions!(input);
         let (bucket, key, range, part) = (input.bucket, input.key, input.range, input.part_number);
         let (object, wanted, reader) = self

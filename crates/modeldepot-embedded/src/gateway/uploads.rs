@@ -19,6 +19,7 @@ use crate::receive::{Incoming, MAX_BODY, Received, discard, receive, waits_for_c
 use crate::record::{self, Upload};
 use crate::refusal::internal;
 use crate::send::Reader;
+use crate::xml::check_key;
 
 fn part_number(number: i32) -> S3Result<u16> {
     u16::try_from(number)
@@ -42,6 +43,7 @@ impl Gateway {
         req: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
         let mut input = req.input;
+        check_key(&input.key)?;
         refuse_write_features!(input)?;
         let algorithm = Algorithm::parse_requested(input.checksum_algorithm.as_ref())?;
         let asked = input.checksum_type.as_ref().map(|kind| kind.as_str() == ChecksumType::COMPOSITE);
@@ -287,6 +289,7 @@ impl Gateway {
         req: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
         let mut input = req.input;
+        check_key(&input.key)?;
         let completion = Completion {
             sums: sums_of!(input),
             composite: input.checksum_type.as_ref().map(|kind| kind.as_str() == ChecksumType::COMPOSITE),

@@ -10,6 +10,49 @@ use time::macros::format_description;
 
 pub(crate) struct Client {
     pub(crate) address: SocketAddr,
+    pub(crate) access_key: String,
+    pub(crate) secret_key: String,
+}
+
+/// What later signatures of the same request follow from.
+#[derive(Clone)]
+pub(crate) struct Seed {
+    key: Vec<u8>,
+    stamp: String,
+    scope: String,
+    signature: String,
+}
+
+impl Seed {
+    fn signature(&self, method: &str, path: &str, query: &str, signed: &[(&str, &str)], payload: &str) -> String {
+        let headers: String = signed.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+        let canonical = format!("{method}\n{path}\n{query}\n{headers}\n{}\n{payload}", names(signed));
+        let digest = hex::encode(Sha256::checksum(canonical.as_bytes()));
+        self.sign(&format!("AWS4-HMAC-SHA256\n{}\n{}\n{digest}", self.stamp, self.scope))
+    }
+
+    fn sign(&self, text: &str) -> String {
+        hex::encode(hmac(&self.key, text.as_bytes()))
+    }
+
+    /// Returns a chunk of an `aws-chunked` body, signed as the next one.
+    pub(crate) fn chunk(&mut self, data: &[u8]) -> Vec<u8> {
+        let nothing = hex::encode(Sha256::checksum(b""));
+        let digest = hex::encode(Sha256::checksum(data));
+        let Self { stamp, scope, signature, .. } = &*self;
+        self.signature =
+            self.sign(&format!("AWS4-HMAC-SHA256-PAYLOAD\n{stamp}\n{scope}\n{signature}\n{nothing}\n{digest}"));
+        let head = format!("{:x};chunk-signature={}\r\n", data.len(), self.signature);
+        [head.as_bytes(), data, b"\r\n"].concat()
+    }
+}
+
+fn names(signed: &[(&str, &str)]) -> String {
+    signed.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";")
+}
+
+fn stamp() -> String {
+    OffsetDateTime::now_utc().format(format_description!("[year][month][day]T[hour][minute][second]Z")).unwrap()
 }
 
 #[derive(Debug)]
@@ -45,6 +88,8 @@ impl Answer {
 
 fn hmac(key: &[u8], text: &[u8]) -> [u8; 32] {
     let mut block = [0u8; 64];
+    let hashed = Sha256::checksum(key);
+    let key = if key.len() > block.len() { &hashed } else { key };
     block[..key.len()].copy_from_slice(key);
     let inner = Sha256::checksum(&[&block.map(|byte| byte ^ 0x36), text].concat());
     Sha256::checksum(&[&block.map(|byte| byte ^ 0x5c)[..], &inner].concat())
@@ -52,7 +97,12 @@ fn hmac(key: &[u8], text: &[u8]) -> [u8; 32] {
 
 impl Client {
     pub(crate) fn new(address: SocketAddr) -> Self {
-        Self { address }
+        Self { address, access_key: "minioadmin".into(), secret_key: "minioadmin".into() }
+    }
+
+    /// The same server, for another key pair.
+    pub(crate) fn signing_with(&self, access_key: &str, secret_key: &str) -> Self {
+        Self { address: self.address, access_key: access_key.into(), secret_key: secret_key.into() }
     }
 
     /// Returns the head of a signed request. `target` is a path, encoded, with a sorted query whose every name has `=`.
@@ -69,32 +119,117 @@ impl Client {
         headers: &[(&str, &str)],
         len: usize,
     ) -> String {
-        let now = OffsetDateTime::now_utc();
-        let stamp = now.format(format_description!("[year][month][day]T[hour][minute][second]Z")).unwrap();
-        let day = &stamp[..8];
+        let (signed, rest): (Vec<_>, Vec<_>) = headers.iter().partition(|(name, _)| name.starts_with("x-amz-"));
+        let head = self.signed_head(method, target, payload, &signed, "s3").0;
+        let rest: String = rest.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        format!("{head}content-length: {len}\r\n{rest}\r\n")
+    }
+
+    /// Returns a head that signs these headers and no others, without its end, and the seed for signing chunks.
+    pub(crate) fn signed_head(
+        &self,
+        method: &str,
+        target: &str,
+        payload: &str,
+        headers: &[(&str, &str)],
+        service: &str,
+    ) -> (String, Seed) {
+        let stamp = stamp();
         let host = self.address.to_string();
+        let mut signed = vec![("host", &*host), ("x-amz-content-sha256", payload), ("x-amz-date", &stamp)];
+        signed.extend(headers);
+        signed.sort();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let canonical = format!(
-            "{method}\n{path}\n{query}\nhost:{host}\nx-amz-content-sha256:{payload}\nx-amz-date:{stamp}\n\n\
-             host;x-amz-content-sha256;x-amz-date\n{payload}"
-        );
-        let scope = format!("{day}/us-east-1/s3/aws4_request");
-        let to_sign =
-            format!("AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{}", hex::encode(Sha256::checksum(canonical.as_bytes())));
-        let key = [day, "us-east-1", "s3", "aws4_request"]
-            .iter()
-            .fold(b"AWS4minioadmin".to_vec(), |key, text| hmac(&key, text.as_bytes()).to_vec());
-        let signature = hex::encode(hmac(&key, to_sign.as_bytes()));
+        let seed = self.seed(&stamp, service);
+        let signature = seed.signature(method, path, query, &signed, payload);
+        let names = names(&signed);
         let mut head = format!(
-            "{method} {target} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {len}\r\n\
-             x-amz-date: {stamp}\r\nx-amz-content-sha256: {payload}\r\n\
-             authorization: AWS4-HMAC-SHA256 Credential=minioadmin/{scope}, \
-             SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature={signature}\r\n"
+            "{method} {target} HTTP/1.1\r\nconnection: close\r\nauthorization: AWS4-HMAC-SHA256 \
+             Credential={}/{}, SignedHeaders={names}, Signature={signature}\r\n",
+            self.access_key, seed.scope
         );
-        for (name, value) in headers {
+        for (name, value) in signed {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
-        head + "\r\n"
+        (head, Seed { signature, ..seed })
+    }
+
+    /// Returns the target of a presigned link. `query` is sorted and encoded, and its names come after `X-Amz`.
+    pub(crate) fn link(
+        &self,
+        method: &str,
+        path: &str,
+        query: &str,
+        expires: &str,
+        headers: &[(&str, &str)],
+    ) -> String {
+        let stamp = stamp();
+        let host = self.address.to_string();
+        let mut signed = vec![("host", &*host)];
+        signed.extend(headers);
+        signed.sort();
+        let seed = self.seed(&stamp, "s3");
+        let query = format!(
+            "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={}%2F{}&X-Amz-Date={stamp}&X-Amz-Expires={expires}&\
+             X-Amz-SignedHeaders={}{}{query}",
+            self.access_key,
+            seed.scope.replace('/', "%2F"),
+            names(&signed).replace(';', "%3B"),
+            if query.is_empty() { "" } else { "&" },
+        );
+        let signature = seed.signature(method, path, &query, &signed, "UNSIGNED-PAYLOAD");
+        format!("{path}?{query}&X-Amz-Signature={signature}")
+    }
+
+    /// Returns the target of a presigned link that is signed for another `Host`.
+    pub(crate) fn link_for(&self, host: &str, method: &str, path: &str) -> String {
+        let stamp = stamp();
+        let seed = self.seed(&stamp, "s3");
+        let query = format!(
+            "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={}%2F{}&X-Amz-Date={stamp}&X-Amz-Expires=600&\
+             X-Amz-SignedHeaders=host",
+            self.access_key,
+            seed.scope.replace('/', "%2F"),
+        );
+        let signature = seed.signature(method, path, &query, &[("host", host)], "UNSIGNED-PAYLOAD");
+        format!("{path}?{query}&X-Amz-Signature={signature}")
+    }
+
+    /// Returns the head of a GET whose signature leaves the host out.
+    pub(crate) fn head_without_host(&self, path: &str) -> String {
+        let stamp = stamp();
+        let seed = self.seed(&stamp, "s3");
+        let payload = "UNSIGNED-PAYLOAD";
+        let signed = [("x-amz-content-sha256", payload), ("x-amz-date", &*stamp)];
+        let signature = seed.signature("GET", path, "", &signed, payload);
+        format!(
+            "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\nx-amz-date: {stamp}\r\n\
+             x-amz-content-sha256: {payload}\r\nauthorization: AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders={}, \
+             Signature={signature}\r\n\r\n",
+            self.address,
+            self.access_key,
+            seed.scope,
+            names(&signed)
+        )
+    }
+
+    fn seed(&self, stamp: &str, service: &str) -> Seed {
+        let day = &stamp[..8];
+        let secret = format!("AWS4{}", self.secret_key).into_bytes();
+        let key = [day, "us-east-1", service, "aws4_request"]
+            .iter()
+            .fold(secret, |key, text| hmac(&key, text.as_bytes()).to_vec());
+        let scope = format!("{day}/us-east-1/{service}/aws4_request");
+        Seed { key, stamp: stamp.to_owned(), scope, signature: String::new() }
+    }
+
+    /// Sends a head and a body as they are, and reads the whole answer.
+    pub(crate) fn raw(&self, head: &str, body: &[u8]) -> Answer {
+        let mut stream = self.connect().unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        // A server that refuses by the head alone need not read the body.
+        let _ = stream.write_all(body);
+        if head.starts_with("HEAD ") { read_head(stream).unwrap() } else { read(stream).unwrap() }
     }
 
     pub(crate) fn connect(&self) -> io::Result<TcpStream> {

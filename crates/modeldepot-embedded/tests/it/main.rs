@@ -5,13 +5,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, helpers included")]
 
+mod browsers;
 mod client;
 mod conditions;
+mod control;
 mod crash;
 mod faults;
 mod hostile;
+mod keys;
 mod lifecycle;
 mod objects;
 mod outside;
 mod serve;
+mod signatures;
 mod uploads;

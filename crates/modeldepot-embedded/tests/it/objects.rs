@@ -13,7 +13,7 @@ async fn keys_are_names_and_never_paths() {
     blocking(move || {
         let long = format!("/models/{}", "k".repeat(1024));
         let keys =
-            ["/models/a", "/models/a/b", "/models/a/b/", "/models/../../escaped", "/models/..", "/models/%00", &long];
+            ["/models/a", "/models/a/b", "/models/a/b/", "/models/../../escaped", "/models/..", "/models/%7F", &long];
         for (n, key) in keys.iter().enumerate() {
             assert_eq!(client.put(key, &[n as u8]).status, 200, "{key}");
         }

@@ -11,15 +11,7 @@ use modeldepot_embedded::{Config, Server};
 use crate::client::Client;
 
 pub(crate) fn config(data: impl Into<PathBuf>) -> Config {
-    Config {
-        data: data.into(),
-        listen: ([127, 0, 0, 1], 0).into(),
-        access_key: "minioadmin".into(),
-        secret_key: "minioadmin".into(),
-        buckets: vec!["models".into()],
-        ignore_conditions: false,
-        faults: None,
-    }
+    Config { buckets: vec!["models".into()], ..Config::new(data, "minioadmin", "minioadmin") }
 }
 
 /// A server, its folder and a client for it.

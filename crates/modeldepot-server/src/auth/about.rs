@@ -9,7 +9,7 @@ use modeldepot::ModelName;
 use super::{Caller, Scope};
 
 /// Pages and routes that show more than models: a caller whose grants are for models alone does not see them.
-const WHOLE: [&str; 3] = ["/buckets", "/health", "/metrics"];
+const WHOLE: [&str; 4] = ["/buckets", "/health", "/health/probe", "/metrics"];
 
 /// What a request is about.
 #[derive(Debug, Clone, PartialEq, Eq)]

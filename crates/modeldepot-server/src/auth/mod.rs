@@ -10,6 +10,7 @@
 //! Where the path names no model, they ask [`Caller::may`].
 
 mod about;
+mod asking;
 mod file;
 mod grants;
 mod sessions;
@@ -32,6 +33,7 @@ use crate::problem::{Problem, Result};
 use crate::state::App;
 
 pub(crate) use self::about::About;
+pub(crate) use self::asking::{asking, sees};
 pub use self::file::warning;
 pub use self::grants::{Grant, Grants, GrantsError, ModelPattern, Scope};
 pub(crate) use self::sessions::Person;
@@ -86,6 +88,23 @@ pub(crate) enum Who {
 }
 
 impl Who {
+    /// Returns what the name is of.
+    pub(crate) fn kind(&self) -> Option<&'static str> {
+        match self {
+            Who::Anyone => None,
+            Who::Token(_) => Some("token"),
+            Who::Person(_) => Some("person"),
+        }
+    }
+
+    /// Returns what the provider calls a person for ever: a name may be given to another.
+    pub(crate) fn subject(&self) -> Option<&str> {
+        match self {
+            Who::Person(person) => Some(&person.subject),
+            Who::Anyone | Who::Token(_) => None,
+        }
+    }
+
     /// Returns the name, where there is one.
     pub(crate) fn name(&self) -> Option<&str> {
         match self {

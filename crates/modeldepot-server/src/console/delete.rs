@@ -9,12 +9,15 @@ use super::asked::Asked;
 use super::href;
 use super::refusal::{Refusal, Result, name};
 use crate::auth::Deleter;
+use crate::log::Note;
+use crate::problem::Problem;
 use crate::state::App;
 
 pub(super) async fn post(
     State(app): State<App>,
     Path((model, version)): Path<(String, String)>,
     _: Deleter,
+    note: Note,
     body: axum::body::Bytes,
 ) -> Result<Redirect> {
     let (model, version): (ModelName, Version) = (name(&model)?, name(&version)?);
@@ -32,6 +35,8 @@ pub(super) async fn post(
     let deleting = tokio::spawn(async move {
         let deleted = storage.delete_model_version(&of.0, &of.1).await;
         catalog.changed(&of.0);
+        let deleted = deleted.map_err(Problem::from);
+        note.ended(deleted.as_ref().map(drop));
         deleted
     });
     let deleted = crate::routes::joined(deleting.await)??;

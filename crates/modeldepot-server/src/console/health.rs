@@ -1,38 +1,78 @@
 //! What `doctor` finds, as a page.
 
 use axum::extract::State;
+use axum::response::Redirect;
 use maud::{Markup, html};
 use modeldepot::units;
 
 use super::page::{Page, Place};
 use super::refusal::{Result, ticked};
 use super::shown::shown;
+use super::visitor::Visitor;
 use super::when::when;
+use crate::auth::{Publisher, Scope};
 use crate::doctor::{Check, Findings, Outcome};
 use crate::state::App;
 
-pub(super) async fn get(State(app): State<App>) -> Result {
-    let found = match &app.service.doctor {
-        Some(doctor) => Some(doctor.examine().await),
-        None => None,
+/// Shows what can be seen without writing, and what the last probe found.
+pub(super) async fn get(State(app): State<App>, visitor: Visitor) -> Result {
+    let Some(doctor) = &app.service.doctor else {
+        let body = html! {
+            div.head { div { h1 { "Health" } } }
+            div.empty {
+                h2 { "This service was started without a doctor" }
+                p { code { "modeldepot doctor" } " runs the same checks from a terminal." }
+            }
+        };
+        return Ok(Page::new(Place::Health, "Health", body));
     };
+    let found = doctor.look().await;
     let body = html! {
         div.head {
             div {
                 h1 { "Health" }
-                @if let Some(found) = &found { ul.facts { (verdict(found)) li { "tried " (when(Some(found.at))) } } }
+                ul.facts { (verdict(&found)) li { "checked " (when(Some(found.at))) } }
             }
-            a.button href="/health" { "Try again" }
+            a.button href="/health" { "Check again" }
         }
-        @match &found {
-            Some(found) => ul.checks { @for check in &found.checks { (line(check)) } },
-            None => div.empty {
-                h2 { "This service was started without a doctor" }
-                p { code { "modeldepot doctor" } " tries the same from a terminal." }
-            },
-        }
+        ul.checks { @for check in &found.checks { (line(check)) } }
+        @if !app.service.gate.read_only { (probe(doctor.probed().as_deref(), &visitor)) }
     };
     Ok(Page::new(Place::Health, "Health", body))
+}
+
+/// Probes what may be written, and shows the page again.
+pub(super) async fn post(State(app): State<App>, _: Publisher) -> Redirect {
+    if let Some(doctor) = app.service.doctor.clone() {
+        // A probe that is cut off would leave what it wrote.
+        let _ = tokio::spawn(async move { doctor.probe().await }).await;
+    }
+    Redirect::to("/health#probe")
+}
+
+fn probe(found: Option<&Findings>, visitor: &Visitor) -> Markup {
+    html! {
+        section aria-labelledby="probe" {
+            h2 id="probe" { "Probe" }
+            p.hint {
+                "Finds out what the login may do and what the server can do. It writes small objects under " code { ".depot/" }
+                " and removes them."
+            }
+            @match found {
+                Some(found) => {
+                    ul.facts { (verdict(found)) li { "probed " (when(Some(found.at))) } }
+                    ul.checks { @for check in &found.checks { (line(check)) } }
+                }
+                None => p.muted { "Not probed since the service was started." },
+            }
+            @if visitor.may(Scope::Publish, None) {
+                form method="post" action="/health/probe" {
+                    (visitor.token())
+                    button { "Probe now" }
+                }
+            }
+        }
+    }
 }
 
 fn verdict(found: &Findings) -> Markup {

@@ -10,7 +10,8 @@ use super::href;
 use super::page::{Page, Place};
 use super::refusal::{Result, notice};
 use crate::auth::{Reader, Who};
-use crate::problem::Problem;
+use crate::log::Note;
+use crate::problem::{Problem, Told};
 use crate::state::App;
 
 pub(super) async fn get(State(app): State<App>, asked: Asked) -> Response {
@@ -20,15 +21,20 @@ pub(super) async fn get(State(app): State<App>, asked: Asked) -> Response {
     page(&app, inside(asked.raw("next")), &logged_out(&app, &asked)).into_response()
 }
 
-pub(super) async fn post(State(app): State<App>, body: axum::body::Bytes) -> Response {
+pub(super) async fn post(State(app): State<App>, note: Note, body: axum::body::Bytes) -> Response {
     let form = Asked::parse(&body);
     let next = inside(form.raw("next"));
     match app.service.gate.log_in(form.get("token").unwrap_or_default()) {
-        Ok((cookie, _)) => ([(header::SET_COOKIE, cookie)], Redirect::to(next)).into_response(),
+        Ok((cookie, who)) => {
+            note.who(&who);
+            ([(header::SET_COOKIE, cookie)], Redirect::to(next)).into_response()
+        }
         Err(problem) => {
             let problem =
                 Problem::hint(problem, "`modeldepot token add NAME --scope read` makes one, where the service runs");
-            page(&app, next, &notice(&problem)).status(StatusCode::UNAUTHORIZED).into_response()
+            let mut response = page(&app, next, &notice(&problem)).status(StatusCode::UNAUTHORIZED).into_response();
+            response.extensions_mut().insert(Told::of(&problem));
+            response
         }
     }
 }

@@ -61,6 +61,7 @@ pub(crate) fn table() -> Table {
         .post("/buckets/{bucket}/delete", DELETE, Takes::LongForm, object::delete)
         .post("/buckets/{bucket}/upload", PUBLISH, Takes::Files, object::upload)
         .get("/health", READ, health::get)
+        .post("/health/probe", PUBLISH, Takes::Form, health::post)
         .get("/login", OPEN, login::get)
         .post("/login", OPEN, Takes::Form, login::post)
         .post("/logout", READ, Takes::Form, login::log_out)

@@ -13,11 +13,11 @@ use super::buckets::{href_of, known};
 use super::refusal::{Refusal, Result};
 use crate::auth::{Deleter, Publisher};
 use crate::form::{Form, Part, Texts};
-use crate::routes::files::disposition;
+use crate::log::Note;
 use crate::staging;
 use crate::state::App;
 use modeldepot::Change;
-use modeldepot::s3::UploadOptions;
+use modeldepot::s3::{UploadOptions, disposition};
 
 /// The most objects that one form deletes.
 const MOST: usize = 1000;
@@ -74,6 +74,7 @@ pub(super) async fn delete(
     State(app): State<App>,
     Path(bucket): Path<String>,
     _: Deleter,
+    note: Note,
     body: axum::body::Bytes,
 ) -> Result<Redirect> {
     let form = Asked::parse(&body);
@@ -82,6 +83,7 @@ pub(super) async fn delete(
     if keys.is_empty() || keys.len() > MOST {
         return Err(Refusal::invalid(format!("{} objects are chosen", keys.len()), "tick those to delete, up to 1000"));
     }
+    keys.iter().for_each(|key| note.key(key));
     for key in &keys {
         app.storage.refuse_change(&bucket, key, Change::Delete).await?;
     }
@@ -102,6 +104,7 @@ pub(super) async fn upload(
     State(app): State<App>,
     Path(bucket): Path<String>,
     _: Publisher,
+    note: Note,
     request: Request,
 ) -> Result<Redirect> {
     let bucket = known(&app, &bucket)?;
@@ -125,6 +128,7 @@ pub(super) async fn upload(
             continue;
         }
         let key = format!("{prefix}{name}");
+        note.key(&key);
         app.storage.refuse_change(&bucket, &key, Change::Store).await?;
         let folder = staging::folder(&app).await?;
         let staged = folder.path().join("object");

@@ -1,5 +1,7 @@
 //! Logging in at the provider: the way there, and back.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
@@ -11,8 +13,10 @@ use super::href;
 use super::login::inside;
 use super::page::{Page, Place};
 use super::refusal::{notice, nowhere, page as refused};
+use crate::auth::Who;
+use crate::log::Note;
 use crate::oidc::{Answer, Failure};
-use crate::problem::Problem;
+use crate::problem::{Problem, Told};
 use crate::state::App;
 
 /// The cookie of a login on its way. A browser takes the second from this host alone, and over HTTPS alone.
@@ -32,7 +36,7 @@ pub(super) async fn begin(State(app): State<App>, uri: Uri, headers: HeaderMap, 
 }
 
 /// Takes the browser that comes back from the provider.
-pub(super) async fn finish(State(app): State<App>, uri: Uri, headers: HeaderMap, asked: Asked) -> Response {
+pub(super) async fn finish(State(app): State<App>, uri: Uri, headers: HeaderMap, note: Note, asked: Asked) -> Response {
     let Some(provider) = &app.service.oidc else { return nowhere().into_response() };
     let part = |name: &str| asked.raw(name).map(str::to_owned);
     let answer = Answer {
@@ -52,7 +56,9 @@ pub(super) async fn finish(State(app): State<App>, uri: Uri, headers: HeaderMap,
         Err(failure) => return failed(failure, "/"),
     };
     tracing::info!(person = person.name, subject = person.subject, grants = %person.grants, "logged in by OpenID Connect");
-    let session = match app.service.gate.welcome(std::sync::Arc::new(person), &headers) {
+    let person = Arc::new(person);
+    note.who(&Who::Person(Arc::clone(&person)));
+    let session = match app.service.gate.welcome(person, &headers) {
         Ok(session) => session,
         Err(problem) => return refused(&problem).into_response(),
     };
@@ -102,7 +108,9 @@ fn failed(failure: Failure, next: &str) -> Response {
             p { a.button href=(href::query("/login", &[("next", next)])) { "Log in again" } }
         }
     };
-    Page::new(Place::Elsewhere, "Login failed", body).status(problem.status).into_response()
+    let mut response = Page::new(Place::Elsewhere, "Login failed", body).status(problem.status).into_response();
+    response.extensions_mut().insert(Told::of(&problem));
+    response
 }
 
 /// Returns the header that sets the cookie of a login on its way.

@@ -10,6 +10,7 @@ use super::assets::ASSETS;
 use super::href;
 use super::visitor::Visitor;
 use crate::auth::Scope;
+use crate::problem::Told;
 use crate::state::App;
 
 /// Where in the console a page is.
@@ -74,11 +75,15 @@ pub(super) async fn framed(State(app): State<App>, request: Request, next: Next)
     if visitor.is_outside() && path != "/login" && !path.starts_with("/login/oidc") && !path.starts_with("/assets/") {
         let wanted = request.uri().path_and_query().map_or("/", |wanted| wanted.as_str());
         let wanted = if request.method().is_safe() { wanted } else { "/" };
-        return Redirect::to(&href::query("/login", &[("next", wanted)])).into_response();
+        let mut response = Redirect::to(&href::query("/login", &[("next", wanted)])).into_response();
+        response.extensions_mut().insert(Told { kind: "denied", detail: "not logged in".to_owned() });
+        return response;
     }
     let mut response = next.run(request).await;
     if let Some(page) = response.extensions_mut().remove::<Page>() {
+        let told = response.extensions_mut().remove::<Told>();
         response = in_frame(&app, &visitor, &page);
+        told.map(|told| response.extensions_mut().insert(told));
     }
     // What a handler says of its own answer stays: an asset is kept for ever.
     let headers = response.headers_mut();

@@ -7,7 +7,7 @@ use modeldepot::NameError;
 
 use super::page::{Page, Place};
 use super::shown::shown;
-use crate::problem::Problem;
+use crate::problem::{Problem, Told};
 
 /// What a handler of a page returns.
 pub(super) type Result<T = Page> = std::result::Result<T, Refusal>;
@@ -37,7 +37,9 @@ impl IntoResponse for Refusal {
         if problem.status.is_server_error() {
             tracing::warn!(status = problem.status.as_u16(), detail = problem.detail, "failed");
         }
-        page(&problem).into_response()
+        let mut response = page(&problem).into_response();
+        response.extensions_mut().insert(Told::of(&problem));
+        response
     }
 }
 

@@ -14,7 +14,8 @@ use super::shown::short;
 use super::snippets::snippet;
 use super::version::{self, Shown};
 use super::visitor::Visitor;
-use crate::auth::Reader;
+use crate::auth::{Reader, Scope};
+use crate::links;
 use crate::state::App;
 
 /// How long a link may last.
@@ -34,7 +35,7 @@ pub(super) async fn post(
     Path((model, version)): Path<(String, String)>,
     visitor: Visitor,
     headers: HeaderMap,
-    _: Reader,
+    by: Reader,
     body: axum::body::Bytes,
 ) -> Result {
     let (model, version): (ModelName, Version) = (name(&model)?, name(&version)?);
@@ -44,7 +45,7 @@ pub(super) async fn post(
     let Some((seconds, _)) = LIVES.iter().find(|(known, _)| Some(*known) == seconds) else {
         return Err(Refusal::invalid("that is no lifetime of a link", "choose one of the list"));
     };
-    let life = visitor.life(Duration::from_secs(*seconds));
+    let life = links::life(&by.0, &model, Some(Duration::from_secs(*seconds)))?;
     let found = app.catalog.version(&model, &version).await?;
     let url = app.storage.get_link(&found, Some(&file), life).await?;
     let until = OffsetDateTime::now_utc() + life;
@@ -55,11 +56,14 @@ pub(super) async fn post(
 pub(super) fn section(found: &Description, visitor: &Visitor, shared: Option<&Shared>) -> Markup {
     let (model, version) = (&found.manifest.model_name, &found.manifest.version);
     let main = found.main().ok();
+    let may_share = visitor.may(Scope::Share, Some(model));
+    let lives = LIVES.iter().filter(|(seconds, _)| may_share || *seconds <= links::READER_LIFE.as_secs());
     let chosen = shared.map(|shared| &shared.file).or(main.as_ref());
     html! {
         section.card id="share" aria-labelledby="share-title" {
             h2 id="share-title" { "Share" }
             p.hint { "Whoever has the link can fetch the file, from the S3 endpoint, until it expires." }
+            @if !may_share { p.hint { "Links that live longer need the scope " code { "share" } "." } }
             @if let Some(shared) = shared {
                 div role="status" {
                     (snippet("shared-link", &format!("Link to {}", short(shared.file.as_str(), 60)), &shared.url))
@@ -82,7 +86,7 @@ pub(super) fn section(found: &Description, visitor: &Visitor, shared: Option<&Sh
                     div {
                         label for="expires" { "Expires after" }
                         select id="expires" name="expires" {
-                            @for (seconds, name) in LIVES { option value=(seconds) selected[seconds == 86_400] { (name) } }
+                            @for (seconds, name) in lives { option value=(seconds) selected[*seconds == 86_400] { (name) } }
                         }
                     }
                     button { "Make a link" }

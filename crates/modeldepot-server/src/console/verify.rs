@@ -13,6 +13,7 @@ use super::refusal::{Refusal, Result, name, notice};
 use super::shown::shown;
 use crate::auth::Reader;
 use crate::jobs::{End, State as Job};
+use crate::log::Note;
 use crate::problem::Problem;
 use crate::state::App;
 
@@ -21,10 +22,11 @@ pub(super) async fn post(
     State(app): State<App>,
     Path((model, version)): Path<(String, String)>,
     _: Reader,
+    note: Note,
 ) -> Result<Redirect> {
     let (model, version): (ModelName, Version) = (name(&model)?, name(&version)?);
     app.catalog.version(&model, &version).await?;
-    let job = app.service.jobs.verify(&app.storage, &model, &version)?;
+    let job = app.service.jobs.verify(&app.storage, &model, &version, note)?;
     Ok(Redirect::to(&href::query(
         &format!("{}/verify", href::version(&model, &version)),
         &[("job", &job.id.to_string())],

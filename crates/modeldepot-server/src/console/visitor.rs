@@ -1,16 +1,14 @@
 //! Who asks for a page, as far as pages differ by it, and what they may do.
 
 use std::convert::Infallible;
-use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use maud::{Markup, html};
 use modeldepot::ModelName;
-use time::OffsetDateTime;
 
-use crate::auth::{Grants, Scope, life};
+use crate::auth::{Grants, Scope};
 use crate::state::App;
 
 /// What pages need to know of whoever asks.
@@ -24,8 +22,6 @@ pub(super) struct Visitor {
     grants: Option<Grants>,
     /// Whether nobody may publish or delete.
     read_only: bool,
-    /// When what they may do ends.
-    until: Option<OffsetDateTime>,
     /// Someone with a session, which can be ended.
     pub(super) is_logged_in: bool,
 }
@@ -42,12 +38,12 @@ impl Visitor {
         match gate.caller(headers) {
             Ok(caller) => {
                 let is_logged_in = caller.who.name().is_some();
-                let (grants, until, read_only) = (Some(caller.grants), caller.until, gate.read_only);
-                Visitor { theme, csrf: caller.csrf, grants, read_only, until, is_logged_in }
+                let (grants, read_only) = (Some(caller.grants), gate.read_only);
+                Visitor { theme, csrf: caller.csrf, grants, read_only, is_logged_in }
             }
             Err(_) => {
                 let read_only = gate.read_only;
-                Visitor { theme, csrf: String::new(), grants: None, read_only, until: None, is_logged_in: false }
+                Visitor { theme, csrf: String::new(), grants: None, read_only, is_logged_in: false }
             }
         }
     }
@@ -70,11 +66,6 @@ impl Visitor {
     /// Returns true when they may see a model.
     pub(super) fn sees(&self, model: &ModelName) -> bool {
         self.may(Scope::Read, Some(model))
-    }
-
-    /// Returns how long a link may live that is made for them.
-    pub(super) fn life(&self, asked: Duration) -> Duration {
-        life(self.until, asked)
     }
 
     pub(super) fn csrf(&self) -> Option<&str> {

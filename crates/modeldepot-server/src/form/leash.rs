@@ -84,3 +84,33 @@ where
         Poll::Ready(Some(Ok(piece)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{StreamExt as _, stream};
+
+    use super::*;
+
+    /// Each piece has the parser search what it holds, so their number is the work.
+    #[tokio::test]
+    async fn small_pieces_are_gathered_and_large_ones_cut() {
+        for (came, len, pieces) in [(1, 100_000, 25), (5000, 100_000, 20), (1 << 20, 4 << 20, 64)] {
+            let body = stream::iter((0..len / came).map(|_| Ok::<_, std::io::Error>(Bytes::from(vec![0; came]))));
+            let leash = Arc::new(Leash::default());
+            leash.allow(usize::MAX);
+            let handed: Vec<usize> = Leashed::new(body, leash).map(|piece| piece.unwrap().len()).collect().await;
+            assert_eq!((handed.len(), handed.iter().sum()), (pieces, len));
+            assert!(handed.iter().all(|len| (1..=MOST).contains(len)));
+        }
+    }
+
+    #[tokio::test]
+    async fn the_leash_holds() {
+        let body = stream::iter(std::iter::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from(vec![0; 1000]))));
+        let leash = Arc::new(Leash::default());
+        leash.allow(10_000);
+        let handed: Vec<_> =
+            Leashed::new(body, leash).take_while(|piece| std::future::ready(piece.is_ok())).collect().await;
+        assert_eq!(handed.into_iter().map(|piece| piece.unwrap().len()).sum::<usize>(), 10_000);
+    }
+}

@@ -165,3 +165,143 @@ fn unreadable(error: &multer::Error) -> Problem {
         error => Problem::invalid(format!("the form cannot be read: {error}")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::body::Body;
+    use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+    use super::*;
+
+    const TEXTS: Texts = &[("version", 1024), ("metadata", 1 << 20)];
+
+    /// A form of pieces, and how many bytes of it were taken.
+    fn request(boundary: &str, pieces: impl Iterator<Item = Vec<u8>> + Send + 'static) -> (Request, Arc<AtomicUsize>) {
+        let taken = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&taken);
+        let body = stream::iter(pieces.map(Ok::<_, std::io::Error>)).inspect_ok(move |piece| {
+            counted.fetch_add(piece.len(), Ordering::Relaxed);
+        });
+        let kind = format!("multipart/form-data; boundary={boundary}");
+        (Request::builder().header(header::CONTENT_TYPE, kind).body(Body::from_stream(body)).unwrap(), taken)
+    }
+
+    /// Reads a form to its end: its texts, and its files as one text each.
+    async fn read(request: Request) -> Result<Vec<(String, Vec<u8>)>> {
+        let mut form = Form::of(request, TEXTS).await?;
+        let mut read = Vec::new();
+        while let Some(part) = form.next().await? {
+            read.push(match part {
+                Part::Text(name, text) => (name.to_owned(), text.into_bytes()),
+                Part::File(file) => (file.name().to_owned(), file.map(|came| came.map(Vec::from)).try_concat().await?),
+            });
+        }
+        Ok(read)
+    }
+
+    const FILE: &[u8] = b"--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"f\"\r\n";
+
+    /// Every form that has no end where it should have one, with how it begins and what comes again and again.
+    fn shapes() -> Vec<(&'static str, Vec<u8>, Vec<u8>, u16)> {
+        let text = |name: &str| format!("--b\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n").into_bytes();
+        let head = b"--b\r\ncontent-disposition: form-data; name=\"".to_vec();
+        vec![
+            ("a preamble", Vec::new(), vec![b'x'; 8192], 413),
+            ("a preamble of line ends", Vec::new(), b"\r\n".repeat(4096), 413),
+            ("a preamble of boundaries that are none", Vec::new(), b"\r\n--a".repeat(2000), 413),
+            ("headers of a part", FILE.to_vec(), b"x: y\r\n".repeat(1000), 413),
+            ("a header of a part", FILE.to_vec(), vec![b'x'; 8192], 413),
+            ("the name of a field", head, vec![b'x'; 8192], 413),
+            ("blanks after a boundary", b"--b".to_vec(), vec![b' '; 8192], 413),
+            ("a text", text("version"), vec![b'x'; 8192], 413),
+            ("the longest text", text("metadata"), vec![b'x'; 8192], 413),
+            ("the same text", Vec::new(), [text("version"), b"1\r\n".to_vec()].concat(), 400),
+            ("fields that are none", Vec::new(), [text("other"), b"1\r\n".to_vec()].concat(), 400),
+            ("CSRF tokens", Vec::new(), [text("csrf"), b"1\r\n".to_vec()].concat(), 400),
+            ("nothing but ends", Vec::new(), b"--b\r\n".repeat(1000), 413),
+        ]
+    }
+
+    #[tokio::test]
+    async fn what_never_ends_is_refused_before_much_of_it_came() {
+        for (what, first, again, status) in shapes() {
+            let (request, taken) = request("b", std::iter::once(first).chain(std::iter::repeat_n(again, 8192)));
+            let refused = read(request).await.unwrap_err();
+            let (taken, most) =
+                (taken.load(Ordering::Relaxed), if what == "the longest text" { 2 << 20 } else { 128 << 10 });
+            assert_eq!(refused.status.as_u16(), status, "{what}: {refused:?}");
+            assert!(taken < most, "{what}: {taken} bytes were taken");
+        }
+    }
+
+    /// Byte by byte, what a parser holds would be searched again for each.
+    #[tokio::test]
+    async fn what_comes_byte_by_byte_is_refused_as_well() {
+        for (what, first, again, status) in shapes() {
+            let bytes = std::iter::once(first).chain(std::iter::repeat_n(again, 1000)).flatten().map(|byte| vec![byte]);
+            let (request, taken) = request("b", bytes);
+            let refused = read(request).await.unwrap_err();
+            assert_eq!(refused.status.as_u16(), status, "{what}: {refused:?}");
+            assert!(taken.load(Ordering::Relaxed) < 2 << 20, "{what}");
+        }
+    }
+
+    #[tokio::test]
+    async fn files_come_as_they_are_however_they_are_cut() {
+        // Full of what nearly is the boundary.
+        let pieces = [b"\r\n--b".as_slice(), b"\r\n--boundar", b"\r", b"\n", b"--boundary\r\n", b"\r\n--", b"x", b"\0"];
+        let mut state = 1u64;
+        let mut next = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below
+        };
+        for round in 0..60 {
+            let files: Vec<Vec<u8>> = (0..3)
+                .map(|_| {
+                    (0..next(if round % 3 == 0 { 20_000 } else { 30 }))
+                        .flat_map(|_| pieces[next(pieces.len())])
+                        .copied()
+                        .collect()
+                })
+                .collect();
+            let mut body = b"preamble\r\n".to_vec();
+            for (index, file) in files.iter().enumerate() {
+                body.extend(
+                    format!(
+                        "--boundaryX\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{index}\"\r\n\r\n"
+                    )
+                    .bytes(),
+                );
+                body.extend(file);
+                body.extend(b"\r\n");
+            }
+            body.extend(
+                b"--boundaryX\r\ncontent-disposition: form-data; name=\"version\"\r\n\r\n1\r\n--boundaryX--\r\n",
+            );
+            let mut cut = Vec::new();
+            while !body.is_empty() {
+                let len = (1 + next([3, 100, 100_000][round % 3])).min(body.len());
+                cut.push(body.drain(..len).collect());
+            }
+            let (request, _) = request("boundaryX", cut.into_iter());
+            let mut wanted: Vec<_> =
+                files.into_iter().enumerate().map(|(index, file)| (index.to_string(), file)).collect();
+            wanted.push(("version".to_owned(), b"1".to_vec()));
+            assert!(read(request).await.unwrap() == wanted, "round {round}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_form() {
+        for (boundary, status) in [("", 400), (&*"x".repeat(71), 400)] {
+            let (request, taken) = request(boundary, std::iter::repeat(vec![b'x'; 8192]));
+            assert_eq!(read(request).await.unwrap_err().status.as_u16(), status);
+            assert_eq!(taken.load(Ordering::Relaxed), 0);
+        }
+        let begun = [FILE, b"\r\nbytes"].concat();
+        let (request, _) = request("b", std::iter::once(begun));
+        assert_eq!(read(request).await.unwrap_err().status.as_u16(), 400, "it ends too early");
+    }
+}

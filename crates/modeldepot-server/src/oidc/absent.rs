@@ -9,7 +9,7 @@ use crate::auth::Person;
 pub(crate) enum Provider {}
 
 impl Provider {
-    pub(crate) fn new(_: Oidc, _: Option<Url>) -> Result<Provider, getrandom::Error> {
+    pub(crate) fn new(_: Oidc, _: Option<Url>, _: bool) -> Result<Provider, getrandom::Error> {
         Err(getrandom::Error::UNSUPPORTED)
     }
 

@@ -87,13 +87,16 @@ pub(crate) struct Provider {
     attempts: Attempts,
     /// The address of the service. None is the one that the browser names, which is this machine then.
     public: Option<Url>,
+    /// How that is spoken to.
+    scheme: &'static str,
     finishing: Semaphore,
 }
 
 impl Provider {
-    pub(crate) fn new(settings: Oidc, public: Option<Url>) -> Result<Provider, getrandom::Error> {
+    pub(crate) fn new(settings: Oidc, public: Option<Url>, encrypted: bool) -> Result<Provider, getrandom::Error> {
+        let scheme = if encrypted { "https" } else { "http" };
         let (discovery, attempts) = (Discovery::new(&settings), Attempts::new(settings.attempt)?);
-        Ok(Provider { settings, discovery, attempts, public, finishing: Semaphore::new(FINISHING) })
+        Ok(Provider { settings, discovery, attempts, public, scheme, finishing: Semaphore::new(FINISHING) })
     }
 
     /// Returns the provider's host, as people know it.
@@ -186,7 +189,7 @@ impl Provider {
         let mut url = match &self.public {
             Some(public) => public.clone(),
             None => {
-                let url = Url::parse(&format!("http://{host}")).map_err(|_| refused())?;
+                let url = Url::parse(&format!("{}://{host}", self.scheme)).map_err(|_| refused())?;
                 let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
                 let bare = bare && url.username().is_empty() && url.password().is_none();
                 if !bare || !is_loopback(&url) {

@@ -5,8 +5,8 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{StreamExt as _, stream};
+use modeldepot::s3::disposition;
 use modeldepot::{ArtifactPath, Endpoint, ErrorKind, ModelName, StoredFile, Version};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::extract::{Path, Query};
 use super::problems::Problems;
 use crate::auth::Reader;
+use crate::links;
 use crate::problem::{Problem, Result};
 use crate::server::Redirect;
 use crate::state::App;
@@ -26,9 +27,6 @@ const LARGE: u64 = 16 << 20;
 
 /// A file up to this size is compared with its digest before its first byte is sent.
 const SMALL: u64 = 1 << 20;
-
-/// How long a redirect leads somewhere. Time enough to begin; a transfer that has begun is not cut off.
-const REDIRECT_LIFE: Duration = Duration::from_secs(15 * 60);
 
 /// What may be kept of a file: all of it, if it is asked each time whether it is still there.
 const KEPT: &str = "private, no-cache";
@@ -116,7 +114,7 @@ pub(crate) async fn get(
         }
     }
     if method == Method::GET && !streamed && redirects(&app, &file, peer, &headers) {
-        let url = app.storage.get_link(&found, Some(&path), by.0.life(REDIRECT_LIFE)).await?;
+        let url = app.storage.get_link(&found, Some(&path), by.0.life(links::READER_LIFE)).await?;
         let mut location = HeaderValue::try_from(url).map_err(|_| Problem::invalid("the file has no URL"))?;
         location.set_sensitive(true);
         let answer = answer.status(StatusCode::FOUND).header(header::LOCATION, location);
@@ -244,31 +242,6 @@ fn media_type(name: &str) -> String {
     }
 }
 
-/// Returns the header that says what a browser does with a file, `attachment` or `inline`, and under which name it is saved
-/// (RFC 6266, RFC 8187).
-pub(crate) fn disposition(way: &str, name: &str) -> String {
-    /// What RFC 8187 leaves as it is.
-    const PLAIN: AsciiSet = NON_ALPHANUMERIC
-        .remove(b'!')
-        .remove(b'#')
-        .remove(b'$')
-        .remove(b'&')
-        .remove(b'+')
-        .remove(b'-')
-        .remove(b'.')
-        .remove(b'^')
-        .remove(b'_')
-        .remove(b'`')
-        .remove(b'|')
-        .remove(b'~');
-    let plain = |c: char| c.is_ascii_alphanumeric() || " !#$&+-.^_`|~()[]@,='".contains(c);
-    let fallback: String = name.chars().map(|c| if plain(c) { c } else { '_' }).collect();
-    if fallback == name {
-        return format!("{way}; filename=\"{name}\"");
-    }
-    format!("{way}; filename=\"{fallback}\"; filename*=UTF-8''{}", utf8_percent_encode(name, &PLAIN))
-}
-
 /// A link that whoever holds it may use, for a while.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Link {
@@ -288,14 +261,16 @@ struct LinkQuery {
     /// The path of the file; without one, the model file.
     #[param(min_length = 1, max_length = 512)]
     file: Option<String>,
-    /// How long the link lives, in seconds: at most seven days.
-    #[param(minimum = 1, maximum = 604800, default = 3600)]
+    /// How long the link lives, in seconds: at most seven days, and at most 15 minutes without the scope `share`. Without
+    /// it, an hour, or as long as is allowed.
+    #[param(minimum = 1, maximum = 604800)]
     expires: Option<u32>,
 }
 
 /// Share a file by a link
 ///
-/// Whoever holds the link may fetch the file from the S3 endpoint until it expires, without a token.
+/// Whoever holds the link may fetch the file from the S3 endpoint until it expires, without a token. It ends with the token
+/// that it was made by. Browsers save the file, whatever it is, and never show it.
 #[utoipa::path(
     operation_id = "get_link",
     get, path = "/api/v1/models/{model}/versions/{version}/link", tag = "files",
@@ -314,12 +289,12 @@ pub(crate) async fn link(
 ) -> Result<Response> {
     let query = query.only(&["file", "expires"])?;
     let model = of.model()?;
-    let seconds = query.number("expires", 3600, 1..=604_800)? as u64;
+    let asked = query.one("expires")?.is_some().then(|| query.number("expires", 0, 1..=604_800)).transpose()?;
+    let life = links::life(&by.0, &model, asked.map(|seconds| Duration::from_secs(seconds as u64)))?;
     let file: Option<ArtifactPath> = query.one("file")?.map(str::parse).transpose()?;
     let version: Version = app.catalog.resolve(&model, of.version()).await?;
     let found = app.catalog.version(&model, &version).await?;
     let expires = OffsetDateTime::now_utc().replace_nanosecond(0).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let life = by.0.life(Duration::from_secs(seconds));
     let url = app.storage.get_link(&found, file.as_ref(), life).await?;
     let link = Link { url, expires: expires + life };
     Ok(([(header::CACHE_CONTROL, "no-store")], axum::Json(link)).into_response())
@@ -354,15 +329,6 @@ mod tests {
             headers.insert(header::IF_RANGE, HeaderValue::from_str(other).unwrap());
             assert_eq!(range(&headers, 10, Some("\"e\"")), Ok(None), "{other}");
         }
-    }
-
-    #[test]
-    fn names_of_saved_files() {
-        assert_eq!(disposition("attachment", "best_model.pth"), "attachment; filename=\"best_model.pth\"");
-        assert_eq!(
-            disposition("attachment", "modèle \"ü\";\r\nx.bin"),
-            "attachment; filename=\"mod_le ______x.bin\"; filename*=UTF-8''mod%C3%A8le%20%22%C3%BC%22%3B%0D%0Ax.bin"
-        );
     }
 
     #[test]

@@ -18,6 +18,7 @@ use super::extract::{OfVersion, Path};
 use super::problems::Problems;
 use crate::auth::{Reader, Scope};
 use crate::jobs::{End, Job, State as JobState};
+use crate::log::Note;
 use crate::problem::{Document, Problem, Result};
 use crate::state::App;
 
@@ -111,12 +112,17 @@ impl JobDocument {
         Problems,
     ),
 )]
-pub(crate) async fn begin(_: Reader, State(app): State<App>, Path(of): Path<OfVersion>) -> Result<Response> {
+pub(crate) async fn begin(
+    _: Reader,
+    State(app): State<App>,
+    note: Note,
+    Path(of): Path<OfVersion>,
+) -> Result<Response> {
     let model = of.model()?;
     let version = app.catalog.resolve(&model, of.version()).await?;
     // What does not exist is said at once.
     app.catalog.version(&model, &version).await?;
-    let job = app.service.jobs.verify(&app.storage, &model, &version)?;
+    let job = app.service.jobs.verify(&app.storage, &model, &version, note)?;
     let state = job.state.borrow().clone();
     let headers = [(header::LOCATION, format!("/api/v1/jobs/{}", job.id))];
     Ok((StatusCode::ACCEPTED, headers, axum::Json(JobDocument::of(&job, &state))).into_response())

@@ -22,6 +22,7 @@ use tokio::task::JoinError;
 
 use crate::console;
 use crate::guard::guard;
+use crate::log::record;
 use crate::problem::Problem;
 use crate::remote::remote;
 use crate::state::App;
@@ -64,6 +65,7 @@ pub(crate) fn router(app: App) -> Router {
         .fallback(no_such_page)
         .layer(DefaultBodyLimit::max(0))
         .layer(middleware::from_fn_with_state(app.clone(), guard))
+        .layer(middleware::from_fn_with_state(app.clone(), record))
         .layer(middleware::from_fn_with_state(app.clone(), remote))
         .with_state(app)
 }

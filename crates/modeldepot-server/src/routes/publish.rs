@@ -22,6 +22,7 @@ use super::versions::ForeignObjects;
 use crate::access::broke_off;
 use crate::auth::Publisher;
 use crate::form::{Form, Part, Texts};
+use crate::log::Note;
 use crate::problem::{Problem, Result};
 use crate::staging;
 use crate::state::App;
@@ -120,16 +121,23 @@ impl Staged {
     }
 
     /// Publishes what came. Goes on when the client does not wait for it.
-    async fn publish(self, app: &App, ask: Ask) -> Result<Response> {
+    async fn publish(self, app: &App, note: Note, ask: Ask) -> Result<Response> {
         let (storage, catalog) = (app.storage.clone(), app.catalog.clone());
         let work = tokio::spawn(async move {
             let model = ask.model.clone();
-            let (folder, push) = super::joined(tokio::task::spawn_blocking(move || self.push(ask)).await)??;
-            let published = storage.upload_model(push, &Progress::none()).await;
-            catalog.changed(&model);
-            super::joined(tokio::task::spawn_blocking(move || drop(folder)).await)?;
-            let published = published.map_err(|error| told(&error))?;
-            Ok::<_, Problem>(PublishedDocument::of(&published))
+            let published = async {
+                let (folder, push) = super::joined(tokio::task::spawn_blocking(move || self.push(ask)).await)??;
+                let published = storage.upload_model(push, &Progress::none()).await;
+                catalog.changed(&model);
+                super::joined(tokio::task::spawn_blocking(move || drop(folder)).await)?;
+                Ok::<_, Problem>(PublishedDocument::of(&published.map_err(|error| told(&error))?))
+            };
+            let published = published.await;
+            if let Ok(document) = &published {
+                note.version(&document.model, &document.version);
+            }
+            note.ended(published.as_ref().map(drop));
+            published
         });
         let document = super::joined(work.await)??;
         let status = if document.already { StatusCode::OK } else { StatusCode::CREATED };
@@ -223,6 +231,7 @@ fn metadata(text: &str) -> Result<Map<String, Value>> {
 pub(crate) async fn form(
     _: Publisher,
     State(app): State<App>,
+    note: Note,
     Path(model): Path<String>,
     request: Request,
 ) -> Result<Response> {
@@ -248,7 +257,7 @@ pub(crate) async fn form(
             Part::Text(_, text) => ask.history = Some(text.parse()?),
         }
     }
-    staged.publish(&app, ask).await
+    staged.publish(&app, note, ask).await
 }
 
 /// Publish a version of one file
@@ -272,6 +281,7 @@ pub(crate) async fn form(
 pub(crate) async fn put(
     _: Publisher,
     State(app): State<App>,
+    note: Note,
     Path(of): Path<OfFile>,
     query: Query,
     headers: HeaderMap,
@@ -291,5 +301,5 @@ pub(crate) async fn put(
     let ask = Ask { model, version: Some(version.parse()?), metadata: Map::new(), main: None, history: None };
     let mut staged = Staged::new(&app).await?;
     staged.take(&app, &path, body.into_data_stream().map_err(|_| broke_off())).await?;
-    staged.publish(&app, ask).await
+    staged.publish(&app, note, ask).await
 }

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::problems::Problems;
 use crate::auth::Reader;
 use crate::problem::Result;
+use crate::readiness::for_strangers;
 use crate::state::App;
 
 /// How the service is.
@@ -29,15 +30,14 @@ pub(crate) async fn health() -> Json<Health> {
 /// Say whether the bucket of the models answers
 #[utoipa::path(
     operation_id = "get_readiness",get, path = "/readyz", tag = "service", security(()), responses((status = 200, body = Health), Problems))]
-pub(crate) async fn ready(State(app): State<App>) -> Result<Json<Health>> {
-    let (client, bucket) = (app.storage.client(), app.storage.bucket());
-    if client.bucket_exists(bucket).await? {
-        return Ok(Json(Health { status: "ok" }));
+pub(crate) async fn ready(known: Result<Reader>, State(app): State<App>) -> Result<Json<Health>> {
+    match app.service.readiness.of(&app.storage).await {
+        Ok(()) => Ok(Json(Health { status: "ok" })),
+        // Why not is for those who may read: it names the endpoint, which may be an internal one.
+        Err(problem) => {
+            Err(if known.is_ok() { problem } else { for_strangers() }.status(StatusCode::SERVICE_UNAVAILABLE))
+        }
     }
-    let endpoint = client.endpoint().to_owned();
-    let missing = modeldepot::Error::BucketNotFound { bucket: bucket.clone(), endpoint };
-    let problem = crate::problem::Problem::from(missing);
-    Err(problem.status(axum::http::StatusCode::SERVICE_UNAVAILABLE))
 }
 
 /// The program that serves, and what.

@@ -16,6 +16,7 @@ use super::extract::{Json, Path};
 use super::problems::Problems;
 use super::publish::PublishedDocument;
 use crate::auth::{Publisher, Scope};
+use crate::log::Note;
 use crate::problem::{Problem, Result};
 use crate::state::App;
 use crate::uploads::{IDLE, Slot};
@@ -123,6 +124,7 @@ struct FileDocument {
 pub(crate) async fn begin(
     _: Publisher,
     State(app): State<App>,
+    note: Note,
     Path(model): Path<String>,
     Json(asked): Json<UploadRequest>,
 ) -> Result<Response> {
@@ -144,6 +146,7 @@ pub(crate) async fn begin(
     let (storage, uploads) = (app.storage.clone(), std::sync::Arc::clone(&app.service.uploads));
     let (tell, told) = tokio::sync::oneshot::channel();
     let begin = async move {
+        refuse_unsafe_urls(&app).await?;
         let upload = storage.begin_upload(offer).await.map_err(|error| super::publish::told(&error))?;
         let files = upload.files().map(|file| FileDocument {
             path: file.path.to_string(),
@@ -167,8 +170,23 @@ pub(crate) async fn begin(
         }
     });
     let document = told.await.map_err(|_| super::broken())??;
+    note.version(&document.model, &document.version);
     let place = format!("/api/v1/uploads/{}", document.id);
     Ok((StatusCode::CREATED, [(header::LOCATION, place)], axum::Json(document)).into_response())
+}
+
+/// Refuses to hand out URLs for uploads where their holder could copy any object that this service can read.
+async fn refuse_unsafe_urls(app: &App) -> Result<()> {
+    if app.service.unsafe_upload_urls {
+        return Ok(());
+    }
+    app.storage.check_upload_urls().await.map_err(|error| match error {
+        error @ Error::UploadUrls { .. } => Problem::from(error).hint(
+            "publish with a form, through this service; or start it with `--allow-unsafe-upload-urls`, if everybody who \
+             may publish may also read every object that its login can read",
+        ),
+        error => error.into(),
+    })
 }
 
 fn offered(file: &FileRequest) -> Result<OfferedFile> {
@@ -219,14 +237,13 @@ struct PartDocument {
 }
 
 /// Finds an upload of a model that they may publish. Another one does not exist for them.
-async fn find(app: &App, by: &Publisher, id: &str) -> Result<(Uuid, Slot)> {
+async fn find(app: &App, by: &Publisher, note: &Note, id: &str) -> Result<(Uuid, Slot)> {
     let found = Uuid::try_parse(id).ok().and_then(|id| Some((id, app.service.uploads.find(id)?)));
     let (found, slot) = found.ok_or_else(|| unknown(id))?;
-    let model = slot.lock().await.as_ref().map(|upload| upload.model().clone());
-    match model.is_some_and(|model| by.0.may(Scope::Publish, &model)) {
-        true => Ok((found, slot)),
-        false => Err(unknown(id)),
-    }
+    let of = slot.lock().await.as_ref().map(|upload| (upload.model().clone(), upload.version().clone()));
+    let (model, version) = of.filter(|(model, _)| by.0.may(Scope::Publish, model)).ok_or_else(|| unknown(id))?;
+    note.version(model, version);
+    Ok((found, slot))
 }
 
 fn unknown(id: &str) -> Problem {
@@ -247,10 +264,11 @@ fn unknown(id: &str) -> Problem {
 pub(crate) async fn parts(
     by: Publisher,
     State(app): State<App>,
+    note: Note,
     Path(id): Path<String>,
     Json(asked): Json<PartsRequest>,
 ) -> Result<Response> {
-    let (_, slot) = find(&app, &by, &id).await?;
+    let (_, slot) = find(&app, &by, &note, &id).await?;
     // What can be no path is none of the upload's.
     let nowhere = |_| Problem::new(ErrorKind::NotFound, "the upload has no such file");
     let path: ArtifactPath = asked.path.parse().map_err(nowhere)?;
@@ -259,6 +277,7 @@ pub(crate) async fn parts(
     }
     let life = by.0.life(PART_LIFE);
     let expires = OffsetDateTime::now_utc() + life;
+    refuse_unsafe_urls(&app).await?;
     let upload = slot.lock().await;
     let upload = upload.as_ref().ok_or_else(|| unknown(&id))?;
     let file = upload.files().find(|file| file.path == path);
@@ -282,24 +301,35 @@ pub(crate) async fn parts(
         Problems,
     ),
 )]
-pub(crate) async fn complete(by: Publisher, State(app): State<App>, Path(id): Path<String>) -> Result<Response> {
-    let (id, slot) = find(&app, &by, &id).await?;
+pub(crate) async fn complete(
+    by: Publisher,
+    State(app): State<App>,
+    note: Note,
+    Path(id): Path<String>,
+) -> Result<Response> {
+    let (id, slot) = find(&app, &by, &note, &id).await?;
     // It goes on when the client does not wait for it.
     let work = tokio::spawn(async move {
-        let gone = || unknown(&id.to_string());
-        let model = slot.lock().await.as_ref().map(|upload| upload.model().clone()).ok_or_else(gone)?;
-        let published = app.service.uploads.complete(id).await;
-        app.catalog.changed(&model);
-        let published = published.ok_or_else(gone)?;
-        // The request is right, and what was sent before it is not.
-        let conflicts = |error: &Error| matches!(error, Error::PartMissing { .. } | Error::NotAsAnnounced { .. });
-        Ok::<_, Problem>(PublishedDocument::of(&published.map_err(|error| match conflicts(&error) {
-            true => Problem::from(error).status(StatusCode::CONFLICT),
-            false => error.into(),
-        })?))
+        let completed = completed(&app, id, &slot).await;
+        note.ended(completed.as_ref().map(drop));
+        completed
     });
     let document = super::joined(work.await)??;
     Ok((StatusCode::CREATED, [(header::LOCATION, document.place())], axum::Json(document)).into_response())
+}
+
+async fn completed(app: &App, id: Uuid, slot: &Slot) -> Result<PublishedDocument> {
+    let gone = || unknown(&id.to_string());
+    let model = slot.lock().await.as_ref().map(|upload| upload.model().clone()).ok_or_else(gone)?;
+    let published = app.service.uploads.complete(id).await;
+    app.catalog.changed(&model);
+    let published = published.ok_or_else(gone)?;
+    // The request is right, and what was sent before it is not.
+    let conflicts = |error: &Error| matches!(error, Error::PartMissing { .. } | Error::NotAsAnnounced { .. });
+    Ok(PublishedDocument::of(&published.map_err(|error| match conflicts(&error) {
+        true => Problem::from(error).status(StatusCode::CONFLICT),
+        false => error.into(),
+    })?))
 }
 
 /// Give an upload up
@@ -309,8 +339,13 @@ pub(crate) async fn complete(by: Publisher, State(app): State<App>, Path(id): Pa
     params(("id" = String, Path)),
     responses((status = 204, description = "It is gone"), Problems),
 )]
-pub(crate) async fn abort(by: Publisher, State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode> {
-    let (id, _) = find(&app, &by, &id).await?;
+pub(crate) async fn abort(
+    by: Publisher,
+    State(app): State<App>,
+    note: Note,
+    Path(id): Path<String>,
+) -> Result<StatusCode> {
+    let (id, _) = find(&app, &by, &note, &id).await?;
     let ended = tokio::spawn(async move { app.service.uploads.give_up(id).await });
     super::joined(ended.await)?;
     Ok(StatusCode::NO_CONTENT)

@@ -17,6 +17,7 @@ use super::listing::{Selected, Sort, filters, select};
 use super::problems::Problems;
 use crate::auth::{Deleter, Reader};
 use crate::catalog::Facts;
+use crate::log::Note;
 use crate::problem::{Problem, Result};
 use crate::state::App;
 
@@ -340,7 +341,12 @@ pub(crate) struct DeletedDocument {
     params(("model" = String, Path), ("version" = String, Path, description = "The version, exactly")),
     responses((status = 200, body = DeletedDocument), Problems),
 )]
-pub(crate) async fn delete(_: Deleter, State(app): State<App>, Path(of): Path<OfVersion>) -> Result<Response> {
+pub(crate) async fn delete(
+    _: Deleter,
+    State(app): State<App>,
+    note: Note,
+    Path(of): Path<OfVersion>,
+) -> Result<Response> {
     let model = of.model()?;
     if of.version() == "latest" {
         return Err(Problem::invalid("a delete names its version").hint("`latest` may be another one in a moment"));
@@ -351,6 +357,8 @@ pub(crate) async fn delete(_: Deleter, State(app): State<App>, Path(of): Path<Of
     let deleted = tokio::spawn(async move {
         let deleted = storage.delete_model_version(&model, &version).await;
         catalog.changed(&model);
+        let deleted = deleted.map_err(Problem::from);
+        note.ended(deleted.as_ref().map(drop));
         deleted.map(|deleted| DeletedDocument {
             model: model.to_string(),
             version: version.to_string(),

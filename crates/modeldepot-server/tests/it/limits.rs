@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hyper::Method;
-use modeldepot_server::Patience;
+use modeldepot_listen::Limits;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -11,12 +11,9 @@ use tokio::net::TcpStream;
 use crate::place::{Place, bytes};
 
 async fn impatient() -> Place {
-    let patience = Patience {
-        head: Duration::from_millis(300),
-        body: Duration::from_millis(300),
-        answer: Duration::from_millis(300),
-    };
-    Place::with(|config| config.patience = patience).await
+    let patience = Duration::from_millis(300);
+    let limits = Limits { head: patience, body: patience, answer: patience, idle: patience, ..Limits::default() };
+    Place::with(|config| config.connections.limits = limits).await
 }
 
 /// Reads until the other side closes.

@@ -1,11 +1,14 @@
 //! Tests of the service over sockets: on the embedded S3 server always, on MinIO where `cargo xtask test` starts one.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod audit;
 mod auth;
 mod files;
 mod fresh;
+mod grants;
 mod jobs;
 mod limits;
+mod links;
 mod load;
 mod minio;
 mod models;
@@ -15,6 +18,7 @@ mod own;
 mod place;
 mod problems;
 mod publish;
+mod quiet;
 mod routes;
 mod threads;
 mod uploads;

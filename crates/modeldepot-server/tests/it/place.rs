@@ -59,13 +59,8 @@ impl Place {
     ) -> Place {
         let folder = tempfile::tempdir().unwrap();
         let s3 = S3::start(modeldepot_embedded::Config {
-            data: folder.path().join("data"),
-            listen: "127.0.0.1:0".parse().unwrap(),
-            access_key: "minioadmin".to_owned(),
-            secret_key: "minioadmin".to_owned(),
-            buckets: Vec::new(),
-            ignore_conditions: false,
             faults,
+            ..modeldepot_embedded::Config::new(folder.path().join("data"), "minioadmin", "minioadmin")
         })
         .await
         .unwrap();

@@ -203,3 +203,34 @@ async fn a_client_that_goes_away_frees_what_it_had_staged() {
     }
     no_lease(&place).await;
 }
+
+/// Has the bucket's record of the server say that it copies what a header names that nobody signed.
+async fn unsafe_server(change: impl FnOnce(&mut modeldepot_server::Config)) -> Place {
+    let place = Place::with(change).await;
+    place.storage.probe().await.unwrap();
+    let (client, bucket) = (place.storage.client(), place.storage.bucket());
+    let record = client.get_small(bucket, ".depot/probe.json", 1 << 20).await.unwrap().unwrap();
+    let mut record: Value = serde_json::from_slice(&record).unwrap();
+    assert!(record["unsigned_headers"].is_string(), "{record}");
+    record["unsigned_headers"] = json!("copied");
+    client.put_small(bucket, ".depot/probe.json", record.to_string().into(), "application/json").await.unwrap();
+    place
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_url_would_copy_other_objects_none_is_handed_out() {
+    let asked = json!({"version": "1", "files": [{"path": "m", "size": 7}]});
+    let place = unsafe_server(|_| {}).await;
+    let refused = place.post(UPLOADS, &asked).await.is(403).json();
+    let detail = refused["detail"].as_str().unwrap().replace(place.storage.client().endpoint(), "$ENDPOINT");
+    insta::assert_snapshot!(detail, @"");
+    insta::assert_snapshot!(refused["hint"].as_str().unwrap(), @"");
+    no_lease(&place).await;
+    // Through the service nobody gets a URL.
+    place.send(Method::PUT, "/api/v1/models/plant/versions/1/files/m", &[], b"weights").await.is(201);
+
+    let place = unsafe_server(|config| config.unsafe_upload_urls = true).await;
+    let upload = place.post(UPLOADS, &asked).await.is(201).json();
+    let parts = format!("/api/v1/uploads/{}/parts", upload["id"].as_str().unwrap());
+    place.post(&parts, &json!({"path": "m", "parts": [1]})).await.is(200);
+}

@@ -44,19 +44,21 @@ impl S3Client {
         })
     }
 
-    /// Returns a URL that lets whoever holds it store one part.
+    /// Returns a URL that lets its holder store one part of this length. The length is signed, so that nothing longer
+    /// can be sent.
     pub(crate) async fn part_url(
         &self,
         bucket: &BucketName,
         key: &str,
         upload_id: &str,
         number: i32,
+        len: u64,
         expires: Duration,
     ) -> Result<String> {
         let about = About::object("sign a URL for", bucket, key);
         let config = PresigningConfig::expires_in(expires).map_err(|error| self.failed_locally(about, &error))?;
-        let part =
-            self.sdk.small.upload_part().bucket(bucket.as_str()).key(key).upload_id(upload_id).part_number(number);
+        let part = self.sdk.small.upload_part().bucket(bucket.as_str()).key(key).upload_id(upload_id);
+        let part = part.part_number(number).set_content_length(len.try_into().ok());
         let signed = part.presigned(config).await.map_err(|error| self.failed(about, error))?;
         Ok(signed.uri().to_owned())
     }

@@ -19,11 +19,10 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::time::sleep;
 
+use super::authorities::Authorities;
 use super::body::{Activity, Arriving, Outgoing};
 use super::patience::Patience;
 use super::rate::Rate;
@@ -161,23 +160,14 @@ fn tls(settings: &Settings) -> Result<ClientConfig, SettingsError> {
         }
         roots.add_parsable_certificates(found.certs);
     }
-    if let Some(path) = &settings.ca_bundle {
-        let refused = |reason: String| SettingsError::CaBundle { path: path.clone(), reason };
-        let pem = std::fs::read(path).map_err(|error| refused(error.to_string()))?;
-        let mut any = false;
-        for certificate in CertificateDer::pem_slice_iter(&pem) {
-            let certificate = certificate.map_err(|error| refused(error.to_string()))?;
-            roots.add(certificate).map_err(|error| refused(error.to_string()))?;
-            any = true;
-        }
-        if !any {
-            return Err(refused("it holds no PEM certificate".to_owned()));
-        }
-    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let versions = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
     let versions = versions.expect("ring speaks TLS 1.2 and 1.3");
-    Ok(versions.with_root_certificates(roots).with_no_client_auth())
+    let Some(file) = &settings.ca_bundle else {
+        return Ok(versions.with_root_certificates(roots).with_no_client_auth());
+    };
+    let authorities = Arc::new(Authorities::read(roots, file, provider)?);
+    Ok(versions.dangerous().with_custom_certificate_verifier(authorities).with_no_client_auth())
 }
 
 /// Says what the SDK needs to know of a failure: whether another attempt may help.

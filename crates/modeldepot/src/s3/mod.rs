@@ -1,6 +1,7 @@
 //! The S3 client, the only code that names the SDK.
 
 mod answer;
+mod authorities;
 mod body;
 mod bulk;
 mod client;
@@ -9,6 +10,7 @@ mod connect;
 mod copy;
 mod diagnosis;
 mod direct;
+mod disposition;
 mod download;
 mod gauge;
 mod http;
@@ -31,6 +33,7 @@ mod retry;
 mod seed;
 mod sending;
 mod sums;
+mod unsigned;
 mod upload;
 mod writeback;
 
@@ -39,6 +42,7 @@ pub use clock::Head;
 pub(crate) use copy::Earlier;
 pub use diagnosis::Answer;
 pub(crate) use direct::Part;
+pub use disposition::disposition;
 pub(crate) use download::{Expected, Landing, Object, Sink};
 pub use listing::Listed;
 pub use multipart::UnfinishedUpload;
@@ -47,4 +51,5 @@ pub(crate) use parts::{files_at_once, part_size};
 pub(crate) use piece::Pieces;
 pub use probe::{Capabilities, ChecksumSupport, CopySupport};
 pub(crate) use seed::Seed;
+pub use unsigned::UnsignedHeaders;
 pub(crate) use upload::{OwnUploads, Pending, Sent, Upload};

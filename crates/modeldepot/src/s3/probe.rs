@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::answer::{About, status};
 use super::client::{Created, S3Client, bare};
 use super::multipart::Begun;
+use super::unsigned::UnsignedHeaders;
 use crate::digest::{Md5, PartDigest};
 use crate::error::{Error, Result};
 use crate::name::BucketName;
@@ -36,6 +37,8 @@ pub struct Capabilities {
     pub unsigned_payload: bool,
     /// Whether a part can be copied from an object within the server.
     pub part_copy: CopySupport,
+    /// What becomes of `x-amz-*` headers that are added to a presigned URL.
+    pub unsigned_headers: UnsignedHeaders,
 }
 
 /// What a server does with a checksum that comes with the bytes.
@@ -108,6 +111,7 @@ impl Probe<'_> {
             crc64nvme: self.crc64nvme().await?,
             unsigned_payload: self.unsigned_payload().await?,
             part_copy: self.part_copy().await?,
+            unsigned_headers: self.client.probe_unsigned_headers(self.bucket, &self.prefix).await?,
         })
     }
 

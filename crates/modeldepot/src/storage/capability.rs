@@ -5,7 +5,7 @@ use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
 use super::ModelStorage;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::key::{ObjectKey, RECORDS};
 use crate::s3::{Capabilities, ChecksumSupport};
 
@@ -44,6 +44,19 @@ impl ModelStorage {
     pub async fn probe(&self) -> Result<Probed> {
         let head = self.client.head(&self.bucket).await?;
         self.probe_at(head.server, head.date).await
+    }
+
+    /// Looks whether a URL for an upload allows that upload only, as on AWS. On some servers its holder can add a header
+    /// that nobody signed, and so copy any object that the signer can read.
+    ///
+    /// # Errors
+    /// [`Error::UploadUrls`] when it allows more, or when the server accepts no presigned URL, so that it cannot be told.
+    pub async fn check_upload_urls(&self) -> Result<()> {
+        let found = self.capabilities().await?.unsigned_headers;
+        if found.are_harmless() {
+            return Ok(());
+        }
+        Err(Error::UploadUrls { endpoint: self.client.endpoint().to_owned(), found })
     }
 
     /// Returns what a probe of this server found that is still trusted, and what the server says of itself.

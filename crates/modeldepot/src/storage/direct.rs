@@ -232,17 +232,20 @@ impl DirectUpload {
         ObjectKey::Artifact(self.push.model.clone(), self.version.clone(), path.clone()).to_string()
     }
 
-    /// Returns a URL that lets whoever holds it store one part of a file, counted from 1. Sends nothing.
+    /// Returns a URL that lets its holder store one part of a file, counted from 1, of just the length that the part must
+    /// have. Sends nothing.
+    ///
+    /// Ask [`ModelStorage::check_upload_urls`] first whether such a URL allows nothing else on this server.
     ///
     /// # Errors
     /// [`Error::NoSuchPart`] when the file has no such part, or there is no such file.
     pub async fn part_url(&self, path: &ArtifactPath, number: u64, expires: Duration) -> Result<String> {
-        let file = self.files.iter().find(|(file, _)| file.path == *path && file.part_len(number).is_some());
-        let number = i32::try_from(number).ok();
-        let (Some((_, upload)), Some(number)) = (file, number) else {
+        let file = self.files.iter().find(|(file, _)| file.path == *path);
+        let part = file.and_then(|(file, upload)| Some((upload, file.part_len(number)?)));
+        let (Some((upload, len)), Ok(number)) = (part, i32::try_from(number)) else {
             return Err(Error::NoSuchPart { path: path.clone() });
         };
-        self.storage.client.part_url(&self.storage.bucket, &self.key(path), upload, number, expires).await
+        self.storage.client.part_url(&self.storage.bucket, &self.key(path), upload, number, len, expires).await
     }
 
     /// Makes the files of their parts, reads each back, and publishes the version. Whatever comes of it, end the upload

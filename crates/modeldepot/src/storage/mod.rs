@@ -124,7 +124,8 @@ impl ModelStorage {
         self.client.get_presigned_url(&self.bucket, &key, method, expires).await
     }
 
-    /// Returns a URL that lets whoever holds it fetch a file of a version that was described before. Sends nothing.
+    /// Returns a URL that lets its holder fetch a file of a version that was described before. Browsers save the file,
+    /// whatever it is, and never show it. Sends nothing.
     ///
     /// # Errors
     /// As [`ModelStorage::get_presigned_url`].
@@ -139,8 +140,9 @@ impl ModelStorage {
             Some(path) => found.file(path)?.path.clone(),
         };
         let (model, version) = (found.manifest.model_name.clone(), found.manifest.version.clone());
+        let name = path.file_name().to_owned();
         let key = ObjectKey::Artifact(model, version, path).to_string();
-        self.client.get_presigned_url(&self.bucket, &key, PresignedMethod::Get, expires).await
+        self.client.download_url(&self.bucket, &key, &name, expires).await
     }
 
     async fn refuse_published(&self, model: &ModelName, version: &Version) -> Result<()> {

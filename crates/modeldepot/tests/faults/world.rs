@@ -101,13 +101,11 @@ impl World {
 
     pub(crate) async fn start(&self, faults: Option<Faults>) {
         let server = Server::start(Config {
-            data: self.folder.path().join("data"),
             listen: self.address,
-            access_key: "minioadmin".to_owned(),
-            secret_key: "minioadmin".to_owned(),
             buckets: vec!["models".to_owned()],
             ignore_conditions: self.plan.ignore_conditions,
             faults,
+            ..Config::new(self.folder.path().join("data"), "minioadmin", "minioadmin")
         })
         .await
         .unwrap();

@@ -29,13 +29,8 @@ impl Backend {
     async fn start(ignore_conditions: bool) -> Backend {
         let folder = tempfile::tempdir().unwrap();
         let server = Server::start(Config {
-            data: folder.path().join("data"),
-            listen: "127.0.0.1:0".parse().unwrap(),
-            access_key: "minioadmin".to_owned(),
-            secret_key: "minioadmin".to_owned(),
-            buckets: Vec::new(),
             ignore_conditions,
-            faults: None,
+            ..Config::new(folder.path().join("data"), "minioadmin", "minioadmin")
         })
         .await
         .unwrap();

@@ -84,6 +84,7 @@ contract![
     transfer::no_more_than_the_limit_is_moved,
     direct::parts_that_others_send_become_a_version,
     direct::a_part_that_is_sent_again_is_the_newest,
+    direct::the_url_of_a_part_takes_no_other_length,
     direct::a_file_that_is_not_what_was_announced_is_not_published,
     read::a_file_is_read_part_by_part_and_every_part_is_proven,
     upkeep::what_a_dead_push_left_is_found_and_removed,

@@ -245,7 +245,8 @@ async fn a_person_without_a_group_is_told_what_is_missing() {
         assert!(!browser.is_logged_in());
         let page = text(&page);
         // What stands in the notice, a paragraph a line.
-        let notice = page.split("role=\"alert\">").nth(1).unwrap().split("</div>").next().unwrap().replace("</p>", "\n");
+        let notice =
+            page.split("role=\"alert\">").nth(1).unwrap().split("</div>").next().unwrap().replace("</p>", "\n");
         notice.split(['<', '>']).step_by(2).collect::<String>()
     };
     insta::assert_snapshot!(refused(json!({"groups": ["<b>guests</b>", "x"], "preferred_username": "ana"})).await, @"");

@@ -1,0 +1,69 @@
+//! A file of keys that is read again when it changes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::{Keys, KeysError};
+
+/// How often it is looked whether the file has changed.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// A file of keys, as it was last read.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    path: PathBuf,
+    last: Mutex<Last>,
+}
+
+#[derive(Debug)]
+struct Last {
+    looked: Instant,
+    stamp: Option<Stamp>,
+    keys: Arc<Keys>,
+}
+
+/// Tells apart what a file was and is.
+type Stamp = (SystemTime, u64, u64, u32);
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let found = fs::metadata(path).ok()?;
+    #[cfg(unix)]
+    let (file, mode) = {
+        use std::os::unix::fs::MetadataExt as _;
+        (found.ino(), found.mode())
+    };
+    #[cfg(not(unix))]
+    let (file, mode) = (0, 0);
+    Some((found.modified().ok()?, found.len(), file, mode))
+}
+
+impl Watched {
+    pub(crate) fn open(path: PathBuf) -> Result<Self, KeysError> {
+        // Looked at first: a change while it is read is noticed at the next look.
+        let stamp = stamp(&path);
+        let keys = Arc::new(Keys::read(&path)?);
+        if keys.is_empty() {
+            tracing::warn!(path = %path.display(), "the file of keys holds none: every request is refused");
+        }
+        Ok(Self { path, last: Mutex::new(Last { looked: Instant::now(), stamp, keys }) })
+    }
+
+    /// Returns the keys as the file has them now. One that cannot be used lets nobody in.
+    pub(crate) fn keys(&self) -> Arc<Keys> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.looked.elapsed() > LOOK_EVERY {
+            last.looked = Instant::now();
+            let now = stamp(&self.path);
+            if now != last.stamp || now.is_none() {
+                last.keys = Arc::new(Keys::read(&self.path).unwrap_or_else(|error| {
+                    tracing::error!(%error, "the file of keys cannot be used: every request is refused");
+                    Keys::default()
+                }));
+                last.stamp = now;
+            }
+        }
+        Arc::clone(&last.keys)
+    }
+}

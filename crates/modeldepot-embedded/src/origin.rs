@@ -1,0 +1,275 @@
+//! Requests that browsers send for web pages.
+//!
+//! The login may be one that everybody knows, and then any page in a browser on this machine could sign requests. So
+//! each request is looked at before the protocol layer sees it:
+//!
+//! - With the login that everybody knows, only names of this machine are answered. A page that lets its own name lead to
+//!   this machine (DNS rebinding) is refused by that name.
+//! - A request that a browser marks as sent for a page of another origin is refused, unless the origin is one that the
+//!   configuration allows. One exception: a link to an object that is opened on its own, in a tab or as a download. The
+//!   page that holds the link sees nothing of the answer.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use url::Url;
+
+use crate::server::plain_error;
+
+/// For how long a browser may keep the answer to a preflight, in seconds.
+const PREFLIGHT_AGE: &str = "3600";
+
+const METHODS: &str = "GET, HEAD, PUT, POST, DELETE";
+
+/// What a browser may do with an object that it opens: show it. Scripts do not run, nothing is loaded, no page frames it.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox";
+
+/// The origin of a web page: scheme, host and port, such as `https://notebooks.example.com`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin(String);
+
+impl Origin {
+    /// Returns the origin as browsers write it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Origin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let url = Url::parse(text).map_err(|_| FORM.to_owned())?;
+        let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        // A pattern would be compared as a name, and match nothing.
+        let named = url.host_str().is_some_and(|host| !host.contains('*'));
+        let anonymous = url.username().is_empty() && url.password().is_none();
+        if !matches!(url.scheme(), "http" | "https") || !bare || !named || !anonymous {
+            return Err(FORM.to_owned());
+        }
+        Ok(Self(url.origin().ascii_serialization()))
+    }
+}
+
+const FORM: &str = "write an origin as scheme, host and port, such as `http://localhost:5173`; there is no wildcard";
+
+/// What is known of the sender of a request that is answered.
+#[derive(Debug)]
+pub(crate) enum Sender {
+    /// No page of another origin: a program, or the address bar.
+    Direct,
+    /// A page of an origin that is allowed.
+    Page(HeaderValue),
+}
+
+/// Looks at requests before anything else does.
+#[derive(Debug)]
+pub(crate) struct Front {
+    /// The access key that everybody knows, where it opens the server.
+    public: Option<String>,
+    allowed: Vec<Origin>,
+}
+
+impl Front {
+    pub(crate) fn new(public: Option<String>, allowed: Vec<Origin>) -> Self {
+        Self { public, allowed }
+    }
+
+    /// Returns whose request it is, or the answer to one that goes no further.
+    pub(crate) fn admit<B>(&self, request: &Request<B>) -> Result<Sender, Box<Response<s3s::Body>>> {
+        let headers = request.headers();
+        let authority = request.uri().authority().map(|authority| authority.as_str());
+        let sender = match self.sender(request.method(), headers, authority, request.uri().query().unwrap_or_default())
+        {
+            Ok(sender) => sender,
+            Err(refusal) => {
+                tracing::warn!(reason = refusal.message, "refused a request");
+                let mut answer = plain_error(refusal.status, refusal.code, refusal.message);
+                self.finish(&Sender::Direct, &mut answer);
+                return Err(Box::new(answer));
+            }
+        };
+        match &sender {
+            Sender::Page(_) if is_preflight(request.method(), headers) => {
+                let mut answer = preflight(headers);
+                self.finish(&sender, &mut answer);
+                Err(Box::new(answer))
+            }
+            _ => Ok(sender),
+        }
+    }
+
+    fn sender(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        authority: Option<&str>,
+        query: &str,
+    ) -> Result<Sender, Refusal> {
+        let hosts: Vec<_> = headers.get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or("?")).collect();
+        if hosts.len() > 1 {
+            return Err(SEVERAL_HOSTS);
+        }
+        if self.public.is_some()
+            && !(!hosts.is_empty() && hosts.iter().copied().chain(authority).all(is_of_this_machine))
+        {
+            return Err(FOREIGN_HOST);
+        }
+        let origins: Vec<_> = headers.get_all(header::ORIGIN).iter().collect();
+        if let [origin] = origins[..]
+            && self.allowed.iter().any(|allowed| allowed.as_str().as_bytes() == origin.as_bytes())
+        {
+            return Ok(Sender::Page(origin.clone()));
+        }
+        let own = |origin: &&HeaderValue| origin.to_str().is_ok_and(|origin| hosts.iter().any(|h| is_same(origin, h)));
+        if !origins.iter().all(own) || origins.len() > 1 {
+            return Err(FOREIGN_PAGE);
+        }
+        let sites: Vec<_> = headers.get_all("sec-fetch-site").iter().map(HeaderValue::as_bytes).collect();
+        let foreign = !sites.iter().all(|site| matches!(*site, b"none" | b"same-origin"));
+        if !foreign || (origins.is_empty() && self.is_opened_link(method, headers, &sites, query)) {
+            return Ok(Sender::Direct);
+        }
+        Err(FOREIGN_PAGE)
+    }
+
+    /// Returns true for a presigned link that a browser opens on its own.
+    ///
+    /// A page of another site could make such a link itself where the key is one that everybody knows: it would not see
+    /// the answer, but may see whether there was a download. So there the page must be of this machine.
+    fn is_opened_link(&self, method: &Method, headers: &HeaderMap, sites: &[&[u8]], query: &str) -> bool {
+        let only = |name: &str, value: &str| {
+            let mut values = headers.get_all(name).iter();
+            values.next().is_some_and(|found| found == value) && values.next().is_none()
+        };
+        let mut signatures = 0;
+        let mut keys = Vec::new();
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            match &*name {
+                "X-Amz-Signature" => signatures += 1,
+                "X-Amz-Credential" => keys.push(value.split('/').next().unwrap_or_default().to_owned()),
+                _ => {}
+            }
+        }
+        let [key] = &keys[..] else { return false };
+        signatures == 1
+            && matches!(*method, Method::GET | Method::HEAD)
+            && only("sec-fetch-mode", "navigate")
+            && only("sec-fetch-dest", "document")
+            && (self.public.as_ref() != Some(key) || sites == [b"same-site"])
+    }
+
+    /// Sets the headers that say what a browser may do with an answer.
+    pub(crate) fn finish(&self, sender: &Sender, answer: &mut Response<s3s::Body>) {
+        let headers = answer.headers_mut();
+        for (name, value) in [
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (header::CONTENT_SECURITY_POLICY, POLICY),
+            (header::REFERRER_POLICY, "no-referrer"),
+            (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        if self.allowed.is_empty() {
+            return;
+        }
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        if let Sender::Page(origin) = sender {
+            // User metadata has names of its own, and there is no pattern for them: so the names that are there.
+            let names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+            if let Ok(names) = HeaderValue::try_from(names.join(", ")) {
+                headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, names);
+            }
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        }
+    }
+}
+
+fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
+    *method == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+fn preflight(asked: &HeaderMap) -> Response<s3s::Body> {
+    let mut answer = Response::new(s3s::Body::empty());
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    let headers = answer.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_AGE));
+    if let Some(names) = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
+    }
+    // Browsers ask before a page of the internet reaches a machine on the local network.
+    if asked.contains_key("access-control-request-private-network") {
+        headers.insert("access-control-allow-private-network", HeaderValue::from_static("true"));
+    }
+    headers.append(
+        header::VARY,
+        HeaderValue::from_static("Access-Control-Request-Method, Access-Control-Request-Headers"),
+    );
+    answer
+}
+
+/// Returns true when a host, with or without a port, can only be this machine, whatever a name server says.
+fn is_of_this_machine(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => {
+            let Some((address, port)) = rest.split_once(']') else { return false };
+            return is_port(port) && address.parse::<Ipv6Addr>().is_ok_and(|ip| ip.to_canonical().is_loopback());
+        }
+        None => match host.split_once(':') {
+            Some((name, _)) if !is_port(&host[name.len()..]) => return false,
+            Some((name, _)) => name,
+            None => host,
+        },
+    };
+    let name = name.to_ascii_lowercase();
+    name == "localhost" || name.ends_with(".localhost") || name.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Returns true for nothing, or a colon and a port.
+fn is_port(text: &str) -> bool {
+    text.is_empty() || text.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok())
+}
+
+/// Returns true when an origin is that of the server which was asked by this host.
+fn is_same(origin: &str, host: &str) -> bool {
+    let Ok(origin) = Url::parse(origin) else { return false };
+    let Ok(own) = Url::parse(&format!("{}://{host}", origin.scheme())) else { return false };
+    matches!(origin.scheme(), "http" | "https") && origin.origin() == own.origin()
+}
+
+/// Why a request goes no further.
+#[derive(Debug)]
+struct Refusal {
+    status: StatusCode,
+    code: &'static str,
+    message: &'static str,
+}
+
+const SEVERAL_HOSTS: Refusal =
+    Refusal { status: StatusCode::BAD_REQUEST, code: "InvalidRequest", message: "The request has more than one Host" };
+
+const FOREIGN_HOST: Refusal = Refusal {
+    status: StatusCode::FORBIDDEN,
+    code: "AccessDenied",
+    message: "With the default login, which everybody knows, only names of this machine are answered: localhost, \
+              127.0.0.1, [::1]. Set S3_ACCESS_KEY and S3_SECRET_KEY to be reached by another name",
+};
+
+const FOREIGN_PAGE: Refusal = Refusal {
+    status: StatusCode::FORBIDDEN,
+    code: "AccessDenied",
+    message: "The request was sent by a web page of another origin. Start the server with --cors-origin to allow one",
+};
+
+#[cfg(test)]
+mod tests;

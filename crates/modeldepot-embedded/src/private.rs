@@ -1,0 +1,57 @@
+//! A data folder that only its owner reads.
+//!
+//! On Unix. Elsewhere the folder has the permissions that it inherits.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::path::Path;
+
+/// Returns how files are opened: a new one is its owner's alone.
+pub(crate) fn options() -> OpenOptions {
+    let mut options = File::options();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options
+}
+
+/// Creates a folder for its owner alone, and those above it that are missing as they usually are.
+pub(crate) fn create_dir_all(folder: &Path) -> io::Result<()> {
+    if let Some(parent) = folder.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    builder.create(folder)
+}
+
+/// Takes from a file or folder whatever lets other users in. Where that is refused, the log says so: the folder may be one
+/// that a system administrator shares on purpose.
+pub(crate) fn tighten(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = fs::metadata(path)?.permissions().mode() & 0o7777;
+        if mode & 0o077 != 0 {
+            let narrow = mode & 0o700;
+            match fs::set_permissions(path, fs::Permissions::from_mode(narrow)) {
+                Ok(()) => {
+                    tracing::info!(path = %path.display(), from = %format_args!("{mode:04o}"), to = %format_args!("{narrow:04o}"), "closed to other users")
+                }
+                Err(error) => {
+                    tracing::warn!(path = %path.display(), mode = %format_args!("{mode:04o}"), %error, "open to other users, and cannot be closed");
+                }
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}

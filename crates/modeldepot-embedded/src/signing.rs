@@ -1,0 +1,222 @@
+//! What a signature has to cover.
+//!
+//! The protocol layer proves that a signature fits what it names. It does not ask what else the request holds: a header
+//! that was added to a presigned link would be obeyed, and `x-amz-copy-source` makes a copy of an upload. So each header
+//! that S3 gives a meaning has to be signed, as S3 itself demands.
+
+use hyper::StatusCode;
+use hyper::header::{self, HeaderMap};
+use s3s::{S3Error, S3Result, s3_error};
+
+use crate::refusal::custom;
+
+/// The longest that S3 lets a presigned link live.
+const WEEK: i64 = 7 * 24 * 60 * 60;
+
+/// Need not be among the signed headers. With a signature in the header its value is signed anyway, as the digest of the
+/// body; next to a link it can only be compared with the body, which makes the request stricter.
+const DIGEST: &str = "x-amz-content-sha256";
+
+/// Refuses signatures of version 2, those in two places, links that live too long, and requests with parts that a
+/// signature must cover and this one does not.
+pub(crate) fn check(headers: &HeaderMap, query: &str) -> S3Result<()> {
+    // Names may be spelled with percent signs, and the protocol layer reads them decoded.
+    let parameters: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
+    let all = |wanted: &str| -> Vec<&str> {
+        parameters.iter().filter(|(name, _)| name == wanted).map(|(_, value)| &**value).collect()
+    };
+    let in_header: Vec<_> = headers.get_all(header::AUTHORIZATION).iter().collect();
+    let in_query = ["X-Amz-Signature", "X-Amz-Credential", "X-Amz-Algorithm"].iter().any(|name| !all(name).is_empty());
+    let old = ["AWSAccessKeyId", "Signature"].iter().any(|name| !all(name).is_empty());
+    if old || in_header.iter().any(|value| value.as_bytes().starts_with(b"AWS ")) {
+        return Err(s3_error!(
+            InvalidRequest,
+            "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
+        ));
+    }
+    match (&in_header[..], in_query) {
+        // Nothing is signed, and nobody is let in without.
+        ([], false) => Ok(()),
+        ([], true) => {
+            lifetime(&all("X-Amz-Expires"))?;
+            let [credential] = all("X-Amz-Credential")[..] else { return Err(malformed_query("X-Amz-Credential")) };
+            let [names] = all("X-Amz-SignedHeaders")[..] else { return Err(malformed_query("X-Amz-SignedHeaders")) };
+            service(credential)?;
+            covered(headers, names)
+        }
+        ([value], false) => {
+            let fields = value.to_str().unwrap_or_default().split_once(' ').unwrap_or_default().1;
+            let field = |wanted: &str| {
+                let mut found = fields.split(',').filter_map(|field| field.trim().split_once('='));
+                let first = found.find(|(name, _)| *name == wanted).map(|(_, value)| value);
+                first.filter(|_| found.all(|(name, _)| name != wanted))
+            };
+            let malformed = || s3_error!(AuthorizationHeaderMalformed, "The authorization header is malformed");
+            service(field("Credential").ok_or_else(malformed)?)?;
+            covered(headers, field("SignedHeaders").ok_or_else(malformed)?)
+        }
+        _ => Err(s3_error!(
+            InvalidArgument,
+            "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string \
+             parameter or the Authorization header should be specified"
+        )),
+    }
+}
+
+/// Refuses a request that has headers which a signature must cover, and this one does not.
+///
+/// The protocol layer looks a name up as it is written, and passes over one that it does not find or whose value is not
+/// UTF-8. So only a name in small letters with a value of text counts as signed.
+fn covered(headers: &HeaderMap, names: &str) -> S3Result<()> {
+    let signed: Vec<_> = names.split(';').collect();
+    let not_signed = |name: &str| {
+        s3_error!(AccessDenied, "There were headers present in the request which were not signed: {}", name)
+    };
+    if !signed.contains(&"host") || !headers.contains_key(header::HOST) {
+        return Err(not_signed("host"));
+    }
+    for (name, value) in headers {
+        let name = name.as_str();
+        let has_meaning = name.starts_with("x-amz-") && name != DIGEST;
+        if has_meaning && (!signed.contains(&name) || std::str::from_utf8(value.as_bytes()).is_err()) {
+            return Err(not_signed(name));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a signature for another service: the protocol layer knows one more, which there is nothing of here.
+fn service(credential: &str) -> S3Result<()> {
+    match credential.rsplit('/').nth(1) {
+        Some("s3") => Ok(()),
+        _ => Err(s3_error!(AuthorizationHeaderMalformed, "The credential is not one for the service `s3`")),
+    }
+}
+
+/// Refuses a link that lives too long, or no time at all.
+fn lifetime(given: &[&str]) -> S3Result<()> {
+    let [given] = given else { return Err(malformed_query("X-Amz-Expires")) };
+    let message = match given.parse::<i64>() {
+        Ok(1..=WEEK) => return Ok(()),
+        Ok(1..) => {
+            "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than \
+             604800 seconds"
+        }
+        Ok(_) => "X-Amz-Expires must be positive",
+        Err(_) => "X-Amz-Expires should be a number",
+    };
+    Err(custom(QUERY_ERROR, StatusCode::BAD_REQUEST, message.into()))
+}
+
+const QUERY_ERROR: &str = "AuthorizationQueryParametersError";
+
+fn malformed_query(name: &str) -> S3Error {
+    let message = format!("A presigned request needs the parameter {name}, once");
+    custom(QUERY_ERROR, StatusCode::BAD_REQUEST, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCOPE: &str = "k/20261126/us-east-1/s3/aws4_request";
+
+    fn code(headers: &[(&str, &[u8])], query: &str) -> Option<String> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            let name: hyper::header::HeaderName = name.parse().unwrap();
+            map.append(name, hyper::header::HeaderValue::from_bytes(value).unwrap());
+        }
+        check(&map, query).err().map(|error| error.code().as_str().to_owned())
+    }
+
+    fn by_header(signed: &str, headers: &[(&str, &[u8])]) -> Option<String> {
+        let value = format!("AWS4-HMAC-SHA256 Credential={SCOPE}, SignedHeaders={signed}, Signature=0");
+        code(&[&[("authorization", value.as_bytes()), ("host", b"h")], headers].concat(), "list-type=2")
+    }
+
+    fn by_link(signed: &str, headers: &[(&str, &[u8])]) -> Option<String> {
+        let query = format!(
+            "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={SCOPE}&X-Amz-Expires=60&X-Amz-SignedHeaders={signed}&\
+             X-Amz-Signature=0"
+        );
+        code(&[&[("host", &b"h"[..])], headers].concat(), &query)
+    }
+
+    #[test]
+    fn every_header_with_a_meaning_is_signed() {
+        for (how, of) in [("header", by_header as fn(&str, &[(&str, &[u8])]) -> _), ("link", by_link)] {
+            let denied = Some("AccessDenied".to_owned());
+            assert_eq!(of("host", &[("content-type", b"text/html"), ("range", b"bytes=0-1")]), None, "{how}");
+            assert_eq!(of("host", &[("x-amz-content-sha256", b"UNSIGNED-PAYLOAD")]), None, "{how}");
+            assert_eq!(of("host", &[("x-amzn-trace-id", b"1")]), None, "{how}");
+            assert_eq!(of("host;x-amz-copy-source", &[("x-amz-copy-source", b"/b/k")]), None, "{how}");
+            for name in ["x-amz-copy-source", "x-amz-meta-a", "x-amz-acl", "x-amz-tagging", "x-amz-date", "x-amz-new"] {
+                assert_eq!(of("host", &[(name, b"1")]), denied, "{how} {name}");
+                assert_eq!(of("host;x-amz-meta-b", &[(name, b"1")]), denied, "{how} {name}");
+                // Names that the protocol layer does not find in the request are not signed, whatever they look like.
+                assert_eq!(of(&format!("host;{}", name.to_uppercase()), &[(name, b"1")]), denied, "{how} {name}");
+                assert_eq!(of(&format!("host; {name}"), &[(name, b"1")]), denied, "{how} {name}");
+                assert_eq!(of(&format!("host;{name}"), &[(name, b"\xff")]), denied, "{how} {name}");
+            }
+            for signed in ["", "x-amz-date", "Host", "hosts"] {
+                assert!(of(signed, &[]).is_some(), "{how} {signed}");
+            }
+        }
+        let value = format!("AWS4-HMAC-SHA256 Credential={SCOPE}, SignedHeaders=host, Signature=0");
+        assert_eq!(code(&[("authorization", value.as_bytes())], ""), Some("AccessDenied".into()), "no host to sign");
+    }
+
+    #[test]
+    fn one_signature_of_version_4_for_this_service() {
+        let v4 = format!("AWS4-HMAC-SHA256 Credential={SCOPE},SignedHeaders=host,Signature=0");
+        let link = format!("X-Amz-Credential={SCOPE}&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=0");
+        let both = code(&[("authorization", v4.as_bytes()), ("host", b"h")], &link);
+        assert_eq!(both.as_deref(), Some("InvalidArgument"));
+        for part in ["X-Amz-Signature=0", "X-Amz-Algorithm=x", "X-Amz-%43redential=k"] {
+            let both = code(&[("authorization", v4.as_bytes()), ("host", b"h")], part);
+            assert_eq!(both.as_deref(), Some("InvalidArgument"), "{part}");
+        }
+        let twice = code(&[("authorization", v4.as_bytes()), ("authorization", v4.as_bytes()), ("host", b"h")], "");
+        assert_eq!(twice.as_deref(), Some("InvalidArgument"));
+        assert_eq!(code(&[("authorization", b"AWS k:s")], "").as_deref(), Some("InvalidRequest"));
+        assert_eq!(code(&[], "AWSAccessKeyId=k&Signature=s&Expires=9").as_deref(), Some("InvalidRequest"));
+        assert_eq!(code(&[], "list-type=2"), None);
+        let sts = v4.replace("/s3/", "/sts/");
+        let other = code(&[("authorization", sts.as_bytes()), ("host", b"h")], "");
+        assert_eq!(other.as_deref(), Some("AuthorizationHeaderMalformed"));
+        for value in [
+            "AWS4-HMAC-SHA256",
+            "AWS4-HMAC-SHA256 Signature=0",
+            &format!("{v4},SignedHeaders=host;x-amz-acl"),
+            &format!("{v4},Credential={SCOPE}"),
+        ] {
+            let refused = code(&[("authorization", value.as_bytes()), ("host", b"h")], "");
+            assert_eq!(refused.as_deref(), Some("AuthorizationHeaderMalformed"), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_link_lives_a_second_at_least_and_a_week_at_most() {
+        let of = |expires: &str| {
+            let query = format!("X-Amz-Credential={SCOPE}&X-Amz-SignedHeaders=host&X-Amz-Signature=0{expires}");
+            code(&[("host", b"h")], &query)
+        };
+        for good in ["&X-Amz-Expires=1", "&X-Amz-Expires=604800"] {
+            assert_eq!(of(good), None, "{good}");
+        }
+        for bad in [
+            "",
+            "&X-Amz-Expires=604801",
+            "&X-Amz-%45xpires=6048%30%30%30",
+            "&X-Amz-Expires=0",
+            "&X-Amz-Expires=-1",
+            "&X-Amz-Expires=x",
+            "&X-Amz-Expires=",
+            "&X-Amz-Expires=99999999999999999999",
+            "&X-Amz-Expires=60&X-Amz-Expires=60",
+        ] {
+            assert_eq!(of(bad).as_deref(), Some("AuthorizationQueryParametersError"), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! A server of a few paths.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame};
+use hyper::{Request, Response, StatusCode};
+use modeldepot_listen::{BodyError, Limits, Listen, Peer, RequestBody, Serving, Tls};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+pub(crate) struct Stage {
+    pub(crate) address: SocketAddr,
+    pub(crate) serving: Serving,
+}
+
+/// Limits that a test need not wait for.
+pub(crate) fn short() -> Limits {
+    let short = Duration::from_millis(400);
+    Limits { head: short, idle: short, handshake: short, body: short, answer: short, ..Limits::default() }
+}
+
+impl Stage {
+    pub(crate) async fn with(limits: Limits) -> Stage {
+        Stage::listening(Listen { limits, tls: None }).await
+    }
+
+    pub(crate) async fn encrypted(tls: Tls, limits: Limits) -> Stage {
+        Stage::listening(Listen { limits, tls: Some(tls) }).await
+    }
+
+    async fn listening(listen: Listen) -> Stage {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        Stage { address, serving: modeldepot_listen::serve(listener, listen, play) }
+    }
+
+    pub(crate) async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Connects, and sends what is given.
+    pub(crate) async fn say(&self, text: &str) -> TcpStream {
+        let mut stream = self.connect().await;
+        stream.write_all(text.as_bytes()).await.unwrap();
+        stream
+    }
+
+    /// Asks on a connection of its own, and returns all that comes.
+    pub(crate) async fn ask(&self, path: &str) -> String {
+        rest(self.say(&format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).await).await
+    }
+}
+
+/// Reads until the other side closes.
+pub(crate) async fn rest(mut stream: TcpStream) -> String {
+    let mut all = Vec::new();
+    // A connection that is reset is closed as well.
+    let _ = stream.read_to_end(&mut all).await;
+    String::from_utf8_lossy(&all).into_owned()
+}
+
+/// Bytes of this many kibibytes.
+pub(crate) struct Bulk(pub(crate) usize);
+
+impl Body for Bulk {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        static KIBIBYTE: [u8; 1024] = [b'x'; 1024];
+        if self.0 == 0 {
+            return Poll::Ready(None);
+        }
+        self.0 -= 1;
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&KIBIBYTE)))))
+    }
+}
+
+async fn play(request: Request<RequestBody>) -> Result<Response<Bulk>, &'static str> {
+    let peer = *request.extensions().get::<Peer>().unwrap();
+    let mut status = StatusCode::OK;
+    let mut kibibytes = 1;
+    match request.uri().path() {
+        // Takes the whole body.
+        "/take" => {
+            let mut body = request.into_body();
+            while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+                if let Err(BodyError::Slow) = frame {
+                    status = StatusCode::REQUEST_TIMEOUT;
+                    break;
+                }
+            }
+        }
+        "/refuse" => status = StatusCode::UNAUTHORIZED,
+        "/think" => tokio::time::sleep(Duration::from_secs(2)).await,
+        "/bulk" => kibibytes = 64 << 10,
+        "/drop" => return Err("dropped"),
+        _ if peer.crowded => status = StatusCode::SERVICE_UNAVAILABLE,
+        _ => {}
+    }
+    let mut answer = Response::new(Bulk(kibibytes));
+    *answer.status_mut() = status;
+    Ok(answer)
+}

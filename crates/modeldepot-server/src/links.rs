@@ -1,0 +1,34 @@
+//! How long presigned links live that the service makes: whoever holds one needs no token.
+
+use std::time::Duration;
+
+use modeldepot::{ErrorKind, ModelName};
+
+use crate::auth::{Caller, Scope};
+use crate::problem::{Problem, Result};
+
+/// The longest life of a link that is made by somebody who may only read: time enough to begin. A transfer that has begun
+/// is not cut off.
+pub(crate) const READER_LIFE: Duration = Duration::from_secs(15 * 60);
+
+/// How long a link lives for which nobody said it.
+const USUAL_LIFE: Duration = Duration::from_secs(3600);
+
+/// Returns how long a link to a model's file lives that a caller makes. It never outlives the caller's token.
+///
+/// # Errors
+/// A problem of kind `denied` when a longer life was asked for than the caller may give.
+pub(crate) fn life(caller: &Caller, model: &ModelName, asked: Option<Duration>) -> Result<Duration> {
+    let life = match (asked, caller.may(Scope::Share, model)) {
+        (asked, true) => asked.unwrap_or(USUAL_LIFE),
+        (None, false) => READER_LIFE,
+        (Some(asked), false) if asked <= READER_LIFE => asked,
+        (Some(_), false) => {
+            let minutes = READER_LIFE.as_secs() / 60;
+            let detail = format!("{} may make links that live for at most {minutes} minutes", caller.who);
+            return Err(Problem::new(ErrorKind::Denied, detail)
+                .hint(format!("ask for a shorter life, or for a token of scope `{}`", Scope::Share)));
+        }
+    };
+    Ok(caller.life(life))
+}

@@ -1,0 +1,165 @@
+//! The lines of the audit log and of the access log: JSON, bounded, without anything that opens a door.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// The longest text of a field, in characters.
+const LONGEST_FIELD: usize = 1024;
+
+/// Keys of one line, in bytes. A request about more of them has several lines.
+const KEYS: usize = 2048;
+
+/// A line of the audit log.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Audit<'a> {
+    pub(super) time: String,
+    pub(super) log: &'static str,
+    /// The request; all lines of one have the same.
+    pub(super) request: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) who: Option<String>,
+    /// What `who` is the name of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) by: Option<&'static str>,
+    /// What the login provider calls a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) subject: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) remote: Option<String>,
+    pub(super) action: &'a str,
+    pub(super) method: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) route: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) model: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) bucket: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) keys: Vec<String>,
+    /// `done`, `refused`, `failed`, or `unanswered` when the client was gone before there was an answer.
+    pub(super) result: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) status: Option<u16>,
+    /// The kind of the problem, and what it says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) problem: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) detail: Option<String>,
+    /// True for what ended after the request was answered.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) late: bool,
+}
+
+impl Audit<'_> {
+    /// Returns the line, or several where there are many keys.
+    pub(super) fn lines(mut self) -> Vec<String> {
+        let mut keys = std::mem::take(&mut self.keys).into_iter().map(|key| shown(&key)).peekable();
+        let mut lines = Vec::new();
+        loop {
+            let mut bytes = 0;
+            self.keys.clear();
+            while let Some(key) = keys.next_if(|key| bytes == 0 || bytes + key.len() <= KEYS) {
+                bytes += key.len();
+                self.keys.push(key);
+            }
+            lines.push(json(&self));
+            if keys.peek().is_none() {
+                return lines;
+            }
+        }
+    }
+}
+
+/// A line of the access log.
+#[derive(Debug, Serialize)]
+pub(super) struct Access<'a> {
+    pub(super) time: String,
+    pub(super) log: &'static str,
+    pub(super) request: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) who: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) by: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) remote: Option<String>,
+    pub(super) method: &'a str,
+    /// Without what follows the `?`.
+    pub(super) path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) status: Option<u16>,
+    /// Of the body of the answer.
+    pub(super) bytes: u64,
+    pub(super) seconds: f64,
+    /// False when the client, or the bytes, were gone before the end.
+    pub(super) complete: bool,
+}
+
+/// Returns a record as one line of JSON in which everything but printable ASCII is escaped: it may be read on a terminal.
+pub(super) fn json(record: &impl Serialize) -> String {
+    let text = serde_json::to_string(record).unwrap_or_default();
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            ' '..='~' => line.push(c),
+            c => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| line += &format!("\\u{unit:04x}")),
+        }
+    }
+    line
+}
+
+/// Returns seconds with three digits.
+pub(super) fn seconds(time: Duration) -> f64 {
+    time.as_millis() as f64 / 1000.0
+}
+
+/// Returns the current time as a log has it.
+pub(super) fn time() -> String {
+    let now = OffsetDateTime::now_utc();
+    let now = now.replace_millisecond(now.millisecond()).unwrap_or(now);
+    now.format(&Rfc3339).unwrap_or_default()
+}
+
+/// Returns a text as a log has it: not too long, and with every token in it cut. JSON escapes the rest.
+pub(super) fn shown(text: &str) -> String {
+    let end = text.char_indices().nth(LONGEST_FIELD).map(|(at, _)| at);
+    let mut text = match end {
+        Some(end) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    };
+    let mut from = 0;
+    while let Some(at) = text[from..].find("mdt_").map(|at| from + at + "mdt_".len()) {
+        let secret = text[at..].find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_'));
+        let end = secret.map_or(text.len(), |length| at + length);
+        text.replace_range(at..end, "…");
+        from = at;
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_bounded_and_holds_no_token() {
+        assert_eq!(shown(&"é".repeat(2000)).chars().count(), LONGEST_FIELD + 1);
+        assert_eq!(shown("/x/mdt_AbC-9_z/y mdt_ mdt_q"), "/x/mdt_…/y mdt_… mdt_…");
+    }
+
+    #[test]
+    fn many_keys_are_several_lines_and_control_characters_are_escaped() {
+        let keys: Vec<String> = (0..1000).map(|n| format!("{n}\n\u{1b}]\u{202e}{}", "k".repeat(1000))).collect();
+        let lines = Audit { keys: keys.clone(), ..Audit::default() }.lines();
+        assert!(lines.iter().all(|line| line.len() < 16 * 1024 && line.bytes().all(|it| (0x20..0x7f).contains(&it))));
+        let read = |line: &String| serde_json::from_str::<serde_json::Value>(line).unwrap()["keys"].clone();
+        let read: Vec<String> =
+            lines.iter().flat_map(|line| serde_json::from_value::<Vec<String>>(read(line)).unwrap()).collect();
+        assert_eq!(read, keys);
+        assert_eq!(Audit::default().lines().len(), 1);
+    }
+}

@@ -1,0 +1,141 @@
+//! Who did what: the audit log, of every request that changes something and every one that was refused, and the access
+//! log, of every request.
+//!
+//! [`record`] is the outermost layer. What it cannot see of a request, who asked and what about, is noted by those who
+//! find out, in the request's [`Note`].
+
+mod line;
+mod note;
+mod sent;
+mod sink;
+
+use std::time::Instant;
+
+use axum::RequestPartsExt as _;
+use axum::extract::{RawPathParams, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use self::sent::Sent;
+use crate::problem::Told;
+use crate::remote::Remote;
+use crate::state::App;
+
+pub(crate) use self::note::Note;
+pub use self::sink::{Log, LogTarget};
+
+/// The header that names a request, as the logs do.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The logs of a service, as far as there are any.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Logs {
+    pub(crate) audit: Option<Log>,
+    pub(crate) access: Option<Log>,
+}
+
+impl Logs {
+    /// Opens the files again whenever the process is told to by SIGHUP.
+    #[cfg(unix)]
+    pub(crate) async fn reopen_on_hangup(self) {
+        let files: Vec<Log> = self.audit.into_iter().chain(self.access).filter(Log::is_file).collect();
+        // Without a file the signal does what it always does.
+        if files.is_empty() {
+            return;
+        }
+        let Ok(mut hangup) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) else { return };
+        while hangup.recv().await.is_some() {
+            files.iter().for_each(Log::reopen);
+        }
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) async fn reopen_on_hangup(self) {}
+}
+
+/// Returns what the audit log calls a request; none where it is only recorded when it was refused.
+fn action(method: &Method, route: &str) -> Option<String> {
+    let name = match (method.as_str(), route) {
+        ("GET" | "HEAD", route) if route.ends_with("/link") => "share",
+        // Whoever comes back from a provider of logins comes with a GET.
+        ("GET", route) if route.ends_with("/callback") => "login",
+        _ if method.is_safe() => return None,
+        ("POST", "/api/v1/models/{model}/versions") | ("PUT", _) => "publish",
+        ("POST", "/api/v1/models/{model}/uploads") => "upload.begin",
+        ("POST", "/api/v1/uploads/{id}/parts") => "upload.parts",
+        ("POST", "/api/v1/uploads/{id}/complete") => "upload.complete",
+        ("DELETE", "/api/v1/uploads/{id}") => "upload.abort",
+        ("POST", "/buckets/{bucket}/upload") => "objects.store",
+        ("POST", "/buckets/{bucket}/delete") => "objects.delete",
+        ("DELETE", "/api/v1/models/{model}/versions/{version}") => "delete",
+        ("POST", route) if route.ends_with("/delete") => "delete",
+        ("POST", route) if route.ends_with("/verify") => "verify",
+        ("POST", route) if route.ends_with("/share") || route.ends_with("/link") => "share",
+        ("POST", "/login") => "login",
+        ("POST", "/logout") => "logout",
+        ("POST", "/health") => "probe",
+        (method, route) => return Some(format!("{method} {route}")),
+    };
+    Some(name.to_owned())
+}
+
+/// Returns true for an answer that says that the caller may not.
+fn is_refusal(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::UNAUTHORIZED
+            | StatusCode::FORBIDDEN
+            | StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::MISDIRECTED_REQUEST
+    )
+}
+
+/// The middleware.
+pub(crate) async fn record(State(app): State<App>, request: Request, next: Next) -> Response {
+    let logs = &app.service.logs;
+    let began = Instant::now();
+    let (mut parts, body) = request.into_parts();
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    let note = Note::new(logs.clone(), id, &parts);
+    if let Ok(params) = parts.extract::<RawPathParams>().await {
+        note.params(&params);
+    }
+    parts.extensions.insert(note.clone());
+    let method = parts.method.clone();
+    let unanswered = note::Unanswered::new(note.clone(), began);
+    let mut response = next.run(Request::from_parts(parts, body)).await;
+    unanswered.answered();
+    let told = response.extensions_mut().remove::<Told>();
+    note.answered(response.status(), told.as_ref());
+    if let Ok(id) = HeaderValue::from_str(note.id()) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    match logs.access {
+        Some(_) => Sent::around(response, note, &method, began),
+        None => response,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each route that does something has a name of its own in the log.
+    #[test]
+    fn every_route_that_changes_something_has_a_name() {
+        for route in crate::table::routes() {
+            let method: Method = route.method.parse().unwrap();
+            let name = action(&method, route.path);
+            assert_eq!(
+                name.is_some(),
+                !route.is_safe() || route.path.ends_with("/link") || route.path.ends_with("/callback"),
+                "{route:?}"
+            );
+            assert!(
+                name.is_none_or(|name| !name.contains(' ')),
+                "{route:?} has no name in the audit log: add it to `action`"
+            );
+        }
+    }
+}

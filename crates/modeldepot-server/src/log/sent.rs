@@ -1,0 +1,63 @@
+//! The body of an answer, counted as it is sent. Its end is the end of the request, for the access log.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use axum::body::{Body, Bytes};
+use axum::http::{Method, StatusCode, header};
+use axum::response::Response;
+use http_body::{Body as _, Frame, SizeHint};
+
+use super::note::Note;
+
+pub(super) struct Sent {
+    body: Body,
+    note: Note,
+    status: StatusCode,
+    began: Instant,
+    bytes: u64,
+    /// What the head of the answer says of it.
+    length: Option<u64>,
+    ended: bool,
+}
+
+impl Sent {
+    pub(super) fn around(response: Response, note: Note, method: &Method, began: Instant) -> Response {
+        let (status, length) = (response.status(), response.headers().get(header::CONTENT_LENGTH));
+        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        let ended = method == Method::HEAD;
+        response.map(|body| Body::new(Sent { body, note, status, began, bytes: 0, length, ended }))
+    }
+}
+
+impl http_body::Body for Sent {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        match &frame {
+            None => self.ended = true,
+            Some(Ok(frame)) => self.bytes += frame.data_ref().map_or(0, |data| data.len() as u64),
+            Some(Err(_)) => {}
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        // What has a length is not asked for its end.
+        let complete = self.ended || self.body.is_end_stream() || self.length == Some(self.bytes);
+        self.note.access(Some(self.status), self.bytes, self.began, complete);
+    }
+}

@@ -1,0 +1,105 @@
+//! What somebody who is not known yet may send, for how long, and how often they may be wrong.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::http::{Method, StatusCode, header};
+use modeldepot::ErrorKind;
+use tokio::time::timeout;
+
+use crate::problem::{Problem, Result};
+use crate::rates::Rates;
+
+/// The longest form of a login, in bytes.
+const LONGEST: usize = 8 << 10;
+
+/// How long it may take to come, as a whole.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often a client may be wrong: so often at once, then once in this time.
+const WRONG_AT_ONCE: NonZeroU32 = NonZeroU32::new(10).expect("not 0");
+const WRONG_EVERY: Duration = Duration::from_secs(5);
+
+/// Looks after logins.
+pub(crate) struct Logins {
+    wrong: Rates,
+    patience: Duration,
+}
+
+impl Default for Logins {
+    fn default() -> Self {
+        Self { wrong: Rates::one_in(WRONG_EVERY, WRONG_AT_ONCE), patience: PATIENCE }
+    }
+}
+
+/// Returns true for a request that logs in.
+pub(crate) fn is_login(request: &Request) -> bool {
+    request.method() == Method::POST && request.uri().path() == "/login"
+}
+
+/// Returns true for a browser that comes back from the login provider.
+pub(crate) fn is_callback(request: &Request) -> bool {
+    request.uri().path() == "/login/oidc/callback"
+}
+
+/// Returns true for a request that says who sends it.
+pub(crate) fn claims_somebody(request: &Request) -> bool {
+    is_login(request) || request.headers().contains_key(header::AUTHORIZATION)
+}
+
+impl Logins {
+    /// Refuses a client that was wrong too often.
+    pub(crate) fn may_try(&self, client: Option<IpAddr>) -> Result<()> {
+        match client.and_then(|client| self.wrong.look(client).err()) {
+            Some(wait) => Err(too_many(wait)),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits for the whole form. Until it is there it takes nobody's place.
+    pub(crate) async fn whole(&self, client: Option<IpAddr>, request: Request) -> Result<Request> {
+        self.may_try(client)?;
+        let (parts, body) = request.into_parts();
+        match timeout(self.patience, to_bytes(body, LONGEST)).await {
+            Ok(Ok(form)) => Ok(Request::from_parts(parts, Body::from(form))),
+            Ok(Err(error)) if is_too_long(&error) => {
+                Err(Problem::invalid("the form of a login is never that long").status(StatusCode::PAYLOAD_TOO_LARGE))
+            }
+            Ok(Err(_)) | Err(_) => {
+                Err(Problem::new(ErrorKind::Unavailable, "the login came too slowly")
+                    .status(StatusCode::REQUEST_TIMEOUT))
+            }
+        }
+    }
+
+    /// Counts a client that was wrong.
+    ///
+    /// # Errors
+    /// What it is answered when it was wrong too often.
+    pub(crate) fn was_wrong(&self, client: IpAddr) -> Result<()> {
+        self.wrong.count(client).map_err(too_many)
+    }
+}
+
+fn is_too_long(error: &axum::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.to_string().contains("length limit exceeded") {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// Says how long to wait.
+pub(crate) fn too_many(wait: Duration) -> Problem {
+    let seconds = wait.as_secs() + 1;
+    Problem::new(ErrorKind::Unavailable, "too many failed logins from this address")
+        .status(StatusCode::TOO_MANY_REQUESTS)
+        .value(header::RETRY_AFTER, seconds.to_string())
+        .hint(format!("wait {seconds} s, and try again with a token that is valid"))
+}

@@ -1,0 +1,50 @@
+//! Whether the bucket answers: asked by many, found out once a second.
+
+use std::time::{Duration, Instant};
+
+use modeldepot::{ErrorKind, ModelStorage};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use crate::problem::{Problem, Result};
+
+/// How long an answer holds.
+const HOLDS: Duration = Duration::from_secs(1);
+
+/// How long the bucket may take: who asks wants to know soon.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What was found last, and when.
+#[derive(Default)]
+pub(crate) struct Readiness(Mutex<Option<(Instant, Result<()>)>>);
+
+impl Readiness {
+    /// Returns whether the bucket of the models answers.
+    pub(crate) async fn of(&self, storage: &ModelStorage) -> Result<()> {
+        let mut last = self.0.lock().await;
+        if let Some((at, found)) = &*last
+            && at.elapsed() < HOLDS
+        {
+            return found.clone();
+        }
+        let found = look(storage).await;
+        *last = Some((Instant::now(), found.clone()));
+        found
+    }
+}
+
+async fn look(storage: &ModelStorage) -> Result<()> {
+    let (client, bucket) = (storage.client(), storage.bucket());
+    let exists = timeout(PATIENCE, client.bucket_exists(bucket)).await;
+    let exists = exists.map_err(|_| Problem::new(ErrorKind::Unavailable, "the S3 server did not answer in time"))?;
+    if exists? {
+        return Ok(());
+    }
+    let endpoint = client.endpoint().to_owned();
+    Err(Problem::from(modeldepot::Error::BucketNotFound { bucket: bucket.clone(), endpoint }))
+}
+
+/// Returns what strangers are told of a failure: that there is one. It names no endpoint, and no bucket.
+pub(crate) fn for_strangers() -> Problem {
+    Problem::new(ErrorKind::Unavailable, "the bucket of the models cannot be used").hint("ask with a token to see why")
+}
