@@ -18,6 +18,7 @@ mod json;
 mod killed;
 mod normalised;
 mod offline;
+mod oidc;
 mod own;
 mod pulling;
 mod roundtrip;

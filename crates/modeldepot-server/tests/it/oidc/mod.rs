@@ -8,6 +8,7 @@ mod browser;
 mod fake;
 mod hostile;
 mod login;
+mod logs;
 mod real;
 
 use modeldepot_server::{Config, Issuer, Oidc};
