@@ -20,6 +20,7 @@ mod ci;
 mod contract;
 mod generate;
 mod instructions;
+mod oidc;
 mod promises;
 mod python;
 mod report;

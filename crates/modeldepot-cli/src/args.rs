@@ -4,6 +4,7 @@
 
 mod care;
 mod key;
+mod oidc;
 mod tls;
 mod value;
 mod verbs;
@@ -14,6 +15,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub(crate) use self::care::*;
 pub(crate) use self::key::*;
+pub(crate) use self::oidc::OidcArgs;
 pub(crate) use self::tls::TlsArgs;
 pub(crate) use self::value::{Exact, Lifetime, Meta, Rate, S3Address};
 pub(crate) use self::verbs::*;

@@ -3,6 +3,7 @@
 //! Flags win over the environment, which wins over the first `.env` found from the current folder upwards. The
 //! process's own environment is never changed.
 
+mod oidc;
 mod origins;
 mod publisher;
 
@@ -17,6 +18,7 @@ use time::OffsetDateTime;
 use crate::args::{AddressingArg, Globals};
 use crate::error::Error;
 
+pub(crate) use self::oidc::oidc;
 pub(crate) use self::origins::{InUse, origins, proxies};
 pub(crate) use self::publisher::published_by;
 pub use self::publisher::publisher;

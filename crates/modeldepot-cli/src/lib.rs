@@ -122,7 +122,7 @@ fn refused(refusal: &clap::Error, typed: &[OsString]) -> u8 {
 /// the SDK's traces, which show headers. A server says in any case what its operator should know.
 fn log(globals: &Globals, serves: bool) {
     let filter = match globals.verbose {
-        0 if serves => "modeldepot_listen=warn,modeldepot_server::remote=warn",
+        0 if serves => "modeldepot_listen=warn,modeldepot_server::oidc=warn,modeldepot_server::remote=warn",
         0 => return,
         1 => "modeldepot=debug,modeldepot_embedded=info",
         2 => "modeldepot=trace,modeldepot_embedded=debug",

@@ -9,6 +9,7 @@ use modeldepot::{ArtifactPath, ModelName, Selector, Version};
 use modeldepot_server::LogTarget;
 
 use super::key::AccessArgs;
+use super::oidc::OidcArgs;
 use super::tls::TlsArgs;
 use super::value::{Exact, Lifetime, Meta, S3Address, Size};
 
@@ -86,6 +87,8 @@ pub(crate) struct ServiceArgs {
     /// Believe the X-Forwarded-For and X-Forwarded-Proto of this proxy: an address or a network (repeatable)
     #[arg(long, value_name = "ADDRESS[/BITS]", help_heading = "Service")]
     pub(crate) trusted_proxy: Vec<modeldepot_listen::Network>,
+    #[command(flatten)]
+    pub(crate) oidc: OidcArgs,
 }
 
 /// When clients are sent to the S3 endpoint for files.

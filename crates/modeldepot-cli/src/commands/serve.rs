@@ -93,10 +93,13 @@ pub(super) fn configured(
     default.connections.tls = tls;
     let rate = args.rate.unwrap_or(if listen.ip().is_loopback() { 0 } else { RATE });
     let tokens = config::tokens(args.tokens)?;
-    let login = (tokens.is_none() && asks(listen, args.login, args.no_login)?).then(Login::new).transpose();
+    let oidc = config::oidc(args.oidc)?;
+    let login =
+        (tokens.is_none() && oidc.is_none() && asks(listen, args.login, args.no_login)?).then(Login::new).transpose();
     Ok(Config {
         tokens,
         login: login.map_err(modeldepot_server::Error::from)?,
+        oidc,
         read_only: args.read_only,
         redirect: match args.redirect {
             RedirectArg::Auto => Redirect::Auto,

@@ -21,6 +21,7 @@ mod keys;
 mod killed;
 mod normalised;
 mod offline;
+mod oidc;
 mod own;
 mod pulling;
 mod roundtrip;
