@@ -3,6 +3,8 @@
 //! Flags win over the environment, which wins over the first `.env` found from the current folder upwards. The
 //! process's own environment is never changed.
 
+#[cfg(test)]
+mod fuzz;
 mod origins;
 mod trust;
 

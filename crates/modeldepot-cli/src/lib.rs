@@ -119,8 +119,12 @@ fn refused(refusal: &clap::Error, typed: &[OsString]) -> u8 {
         ui.failure(&error, None);
         return error.exit();
     }
-    // A closed pipe is no reason to complain.
-    let _ = refusal.print();
+    if asked_for {
+        // A closed pipe is no reason to complain.
+        let _ = refusal.print();
+    } else {
+        ui::refused(refusal.render().ansi());
+    }
     u8::try_from(refusal.exit_code()).unwrap_or(2)
 }
 

@@ -11,6 +11,7 @@ mod doctor_here;
 mod doctor_minio;
 mod environment;
 mod full_disk;
+mod fuzz;
 mod input;
 mod interrupt;
 mod json;
