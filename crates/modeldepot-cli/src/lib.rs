@@ -27,9 +27,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::args::{Args, Command, Globals};
 use crate::error::Error;
-use crate::ui::{Fitted, Ui};
+use crate::ui::{Fitted, HINT, Ui, WARN, styled};
 
-pub use crate::config::{publisher as published_by, settings_of as settings, state_folder};
+pub use crate::config::{ignored_env_file, publisher as published_by, settings_of as settings, state_folder};
 pub use crate::failure::Failure;
 
 /// Runs the command with what was typed, its own name first, and returns the exit status. Signals and the log are the
@@ -62,7 +62,13 @@ fn obey(args: Args, ui: &Ui) -> (Option<Settings>, Result<(), Error>) {
     // The demo stands on its own: a broken `.env` is no reason not to see it.
     let settings = match &command {
         Command::Demo(_) => config::defaults(),
-        _ => config::settings(&globals),
+        _ => {
+            if let Some(ignored) = config::ignored() {
+                ui.note(format_args!("{} {ignored}", styled(WARN, "warning:")));
+                ui.note(format_args!("{} {}", styled(HINT, "hint:"), ignored.hint()));
+            }
+            config::settings(&globals)
+        }
     };
     let settings = match settings {
         Ok(settings) => settings,
@@ -113,8 +119,12 @@ fn refused(refusal: &clap::Error, typed: &[OsString]) -> u8 {
         ui.failure(&error, None);
         return error.exit();
     }
-    // A closed pipe is no reason to complain.
-    let _ = refusal.print();
+    if asked_for {
+        // A closed pipe is no reason to complain.
+        let _ = refusal.print();
+    } else {
+        ui::refused(refusal.render().ansi());
+    }
     u8::try_from(refusal.exit_code()).unwrap_or(2)
 }
 
