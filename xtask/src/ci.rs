@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::report::{Outcome, Report};
 use crate::tools::{CARGO_DENY, COMPOSE_CHECK, Tools};
-use crate::{cargo, generate, instructions, quietly, root, run as run_command, test};
+use crate::{cargo, generate, instructions, oidc, promises, quietly, root, run as run_command, test};
 
 /// Seeds of faults. `cargo xtask test` runs fewer, which is quicker while one works.
 const SEEDS: &str = "200";
@@ -12,11 +12,13 @@ const SEEDS: &str = "200";
 pub(crate) fn run(report: &mut Report, tools: &Tools) {
     report.step("format", || run_command(&mut cargo(["fmt", "--all", "--check"])));
     report.step("dependency rules", dependency_rules);
+    report.step("tests that the documents name", promises::check);
     deny(report, tools);
     compose(report, tools);
     report.step("clippy", || {
         run_command(&mut cargo(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
     });
+    oidc::lint(report);
     // --lib: the command and the library have the same name, so their pages would overwrite each other.
     report.step("documentation", || {
         let flags = "-D warnings -D rustdoc::broken_intra_doc_links";

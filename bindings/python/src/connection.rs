@@ -1,11 +1,13 @@
 //! Settings, and what was opened with them in this process.
 
+use std::ffi::CString;
 use std::future::Future;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use modeldepot::{Error, ModelStorage, Settings};
+use pyo3::exceptions::PyUserWarning;
 use pyo3::prelude::*;
 
 use crate::error::{invalid, raised, refused};
@@ -46,6 +48,10 @@ impl Connection {
             ("AWS_CA_BUNDLE", "ca_bundle", ca_bundle),
         ];
         let named = named.into_iter().filter_map(|(variable, name, value)| Some((variable, name, value?))).collect();
+        if let Some((ignored, hint)) = modeldepot_cli::ignored_env_file() {
+            let message = CString::new(format!("{ignored}; {hint}")).unwrap_or_default();
+            PyErr::warn(py, &py.get_type::<PyUserWarning>(), &message, 1)?;
+        }
         let mut settings = modeldepot_cli::settings(named).map_err(|failure| refused(py, failure))?;
         if let Some(rate) = given.limit_rate {
             let rate = NonZeroU64::new(rate);

@@ -4,7 +4,7 @@ use modeldepot::{Error as Depot, ErrorKind, Settings, causes};
 
 use crate::error::Error;
 use crate::hint;
-use crate::ui::clean;
+use crate::ui::clean_message;
 
 /// A failure, in the command's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,12 +33,11 @@ impl Failure {
 
     /// Names of strangers are in there, and it may be shown on a terminal.
     fn clean(self) -> Failure {
-        let clean = |text: String| clean(&text).into_owned();
         Failure {
             kind: self.kind,
-            message: clean(self.message),
-            causes: self.causes.into_iter().map(clean).collect(),
-            hint: self.hint.map(clean),
+            message: clean_message(&self.message),
+            causes: self.causes.into_iter().map(|cause| clean_message(&cause)).collect(),
+            hint: self.hint.map(|hint| clean_message(&hint)),
         }
     }
 }

@@ -119,8 +119,12 @@ fn refused(refusal: &clap::Error, typed: &[OsString]) -> u8 {
         ui.failure(&error, None);
         return error.exit();
     }
-    // A closed pipe is no reason to complain.
-    let _ = refusal.print();
+    if asked_for {
+        // A closed pipe is no reason to complain.
+        let _ = refusal.print();
+    } else {
+        ui::refused(refusal.render().ansi());
+    }
     u8::try_from(refusal.exit_code()).unwrap_or(2)
 }
 
@@ -128,7 +132,7 @@ fn refused(refusal: &clap::Error, typed: &[OsString]) -> u8 {
 /// the SDK's traces, which show headers. A server says in any case what its operator should know.
 fn log(globals: &Globals, serves: bool) {
     let filter = match globals.verbose {
-        0 if serves => "modeldepot_listen=warn,modeldepot_server::remote=warn",
+        0 if serves => "modeldepot_listen=warn,modeldepot_server::oidc=warn,modeldepot_server::remote=warn",
         0 => return,
         1 => "modeldepot=debug,modeldepot_embedded=info",
         2 => "modeldepot=trace,modeldepot_embedded=debug",

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 pub(crate) use self::bar::Bar;
 pub(crate) use self::fit::Fitted;
-pub(crate) use self::fit::clean;
+pub(crate) use self::fit::{clean, clean_message};
 use self::fit::{fit, json};
 pub(crate) use self::table::Table;
 pub(crate) use modeldepot::units::{ago, date, duration, plural, size, throughput};
@@ -135,15 +135,20 @@ impl Ui {
         }
         match error {
             Error::Signal { signal, .. } => to_stderr(signal.word()),
-            _ => to_stderr(format_args!("{} {}", styled(BAD, "error:"), clean(&error.to_string()))),
+            _ => to_stderr(format_args!("{} {}", styled(BAD, "error:"), clean_message(&error.to_string()))),
         }
         for cause in error.causes() {
-            to_stderr(format_args!("{} {}", styled(BOLD, "caused by:"), clean(&cause)));
+            to_stderr(format_args!("{} {}", styled(BOLD, "caused by:"), clean_message(&cause)));
         }
         if let Some(hint) = hint {
-            to_stderr(format_args!("{} {}", styled(HINT, "hint:"), clean(&hint)));
+            to_stderr(format_args!("{} {}", styled(HINT, "hint:"), clean_message(&hint)));
         }
     }
+}
+
+/// Says what is wrong with what was typed, which may have been copied from anywhere.
+pub(crate) fn refused(message: impl Display) {
+    to_stderr(message.to_string().trim_end_matches('\n'));
 }
 
 fn to_stderr(line: impl Display) {

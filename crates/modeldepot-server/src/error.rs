@@ -24,6 +24,18 @@ pub enum Error {
         /// The address.
         address: SocketAddr,
     },
+    /// This build has no login by OpenID Connect.
+    #[error("this build cannot log people in by OpenID Connect: it lacks the feature `oidc`")]
+    NoOidc,
+    /// People could log in, and none could do anything.
+    #[error("no group may do anything: logins by OpenID Connect have no grants")]
+    NoGrants,
+    /// The login provider would not know where to send browsers back to.
+    #[error("the login provider cannot send browsers back to `{address}`: the service's public URL is not set")]
+    NoPublicUrl {
+        /// The address that is listened on.
+        address: SocketAddr,
+    },
     /// A log cannot be opened.
     #[error("cannot open the log `{}`", path.display())]
     Log {
@@ -56,7 +68,9 @@ impl Error {
         match self {
             Error::Depot(error) => error.kind(),
             Error::Tokens(error) => error.kind(),
-            Error::Bind { .. } | Error::Open { .. } => ErrorKind::Invalid,
+            Error::Bind { .. } | Error::Open { .. } | Error::NoOidc | Error::NoGrants | Error::NoPublicUrl { .. } => {
+                ErrorKind::Invalid
+            }
             Error::Staging { .. } | Error::Log { .. } => ErrorKind::Io,
         }
     }
@@ -68,6 +82,17 @@ impl Error {
             Error::Tokens(error) => return error.hint(),
             Error::Open { .. } => {
                 "make a token with `modeldepot token add NAME --scope read --tokens FILE`, and serve with `--tokens FILE`"
+                    .to_owned()
+            }
+            Error::NoOidc => {
+                "build it with the feature: `cargo install --path crates/modeldepot-cli --features oidc`".to_owned()
+            }
+            Error::NoGrants => {
+                "say what each group may do: `--oidc-grant ml-team=publish:plant-*`, or `--oidc-grant '*=read'` for everyone who logs in"
+                    .to_owned()
+            }
+            Error::NoPublicUrl { .. } => {
+                "set `--public-url https://models.example.com`, and register `https://models.example.com/login/oidc/callback` with the provider"
                     .to_owned()
             }
             Error::Log { source, .. } => {

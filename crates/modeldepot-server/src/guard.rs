@@ -13,7 +13,8 @@ use modeldepot_listen::Peer;
 use tokio::sync::Semaphore;
 use url::{Host, Url};
 
-use crate::logins::{claims_somebody, is_login};
+use crate::answers::Answers;
+use crate::logins::{claims_somebody, is_callback, is_login};
 use crate::problem::Problem;
 use crate::rates::Rates;
 use crate::remote::Remote;
@@ -37,13 +38,14 @@ pub(crate) struct Guard {
     /// The address under which the service is reached from outside.
     public: Option<Url>,
     requests: Semaphore,
+    answers: Answers,
     rate: Option<Rates>,
 }
 
 impl Guard {
     pub(crate) fn new(loopback_names: bool, public: Option<Url>, rate: Option<NonZeroU32>) -> Guard {
         let rate = rate.map(Rates::per_second);
-        Guard { loopback_names, public, requests: Semaphore::new(REQUESTS), rate }
+        Guard { loopback_names, public, requests: Semaphore::new(REQUESTS), answers: Answers::default(), rate }
     }
 
     fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap, client: Option<IpAddr>) -> Result<(), Problem> {
@@ -117,12 +119,13 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     let route = request.extensions().get::<MatchedPath>().cloned();
     let client = request.extensions().get::<Remote>().map(|remote| remote.0);
     let crowded = request.extensions().get::<Peer>().is_some_and(|peer| peer.crowded);
-    let claims_somebody = claims_somebody(&request);
+    let (claims_somebody, is_callback) = (claims_somebody(&request), is_callback(&request));
     let service = &app.service;
     let checked = service.guard.check(&method, request.uri(), request.headers(), client);
     let checked = match checked {
         Ok(()) if crowded && !is_of_health(request.uri()) => Err(crowd()),
         Ok(()) if is_login(&request) => service.logins.whole(client, request).await,
+        Ok(()) if is_callback => service.logins.may_try(client).map(|()| request),
         checked => checked.map(|()| request),
     };
     let mut response = match checked {
@@ -139,10 +142,12 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
             Ok(_turn) => next.run(request).await,
         },
     };
-    if response.status() == StatusCode::UNAUTHORIZED
-        && claims_somebody
-        && let Some(Err(problem)) = client.map(|client| service.logins.was_wrong(client))
-    {
+    response = service.guard.answers.pass(response);
+    let is_wrong = match is_callback {
+        true => response.status().is_client_error() && response.status() != StatusCode::TOO_MANY_REQUESTS,
+        false => response.status() == StatusCode::UNAUTHORIZED && claims_somebody,
+    };
+    if is_wrong && let Some(Err(problem)) = client.map(|client| service.logins.was_wrong(client)) {
         response = problem.into_response();
     }
     let headers = response.headers_mut();

@@ -12,14 +12,16 @@
 //! - `table`: every route, with the scope that it needs and the body that it takes. `access`: who may call it.
 //! - `form`: forms with files, as they come. `links`: how long presigned links live.
 //! - `auth`: who asks, and what they may. `guard`: what every request passes. `logins`, `rates`: how often.
+//! - `oidc`: how people log in through a provider.
 //! - `log`: who did what: the audit log and the access log.
-//! - `readiness`: whether the bucket answers.
+//! - `answers`: how many large ones are on their way. `readiness`: whether the bucket answers.
 //! - `jobs`: verifications. `uploads`: what is on its way to be published; `staging`: files that pass through.
 //! - `shares`: places that callers share, so that none takes them all.
 //! - `doctor`: what whoever starts the service can try of its surroundings, for the page on health.
 //! - `console`: the pages.
 
 mod access;
+mod answers;
 mod auth;
 mod catalog;
 mod console;
@@ -32,6 +34,7 @@ mod links;
 mod log;
 mod logins;
 mod metrics;
+mod oidc;
 mod problem;
 mod rates;
 mod readiness;
@@ -51,5 +54,6 @@ pub use auth::{
 pub use doctor::{Check, Doctor, Outcome};
 pub use error::Error;
 pub use log::{Log, LogTarget};
+pub use oidc::{GroupGrants, Issuer, Oidc};
 pub use server::{Config, Redirect, Server};
 pub use table::{Route, Takes, routes};

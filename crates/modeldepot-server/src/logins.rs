@@ -40,17 +40,28 @@ pub(crate) fn is_login(request: &Request) -> bool {
     request.method() == Method::POST && request.uri().path() == "/login"
 }
 
+/// Returns true for a browser that comes back from the login provider.
+pub(crate) fn is_callback(request: &Request) -> bool {
+    request.uri().path() == "/login/oidc/callback"
+}
+
 /// Returns true for a request that says who sends it.
 pub(crate) fn claims_somebody(request: &Request) -> bool {
     is_login(request) || request.headers().contains_key(header::AUTHORIZATION)
 }
 
 impl Logins {
+    /// Refuses a client that was wrong too often.
+    pub(crate) fn may_try(&self, client: Option<IpAddr>) -> Result<()> {
+        match client.and_then(|client| self.wrong.look(client).err()) {
+            Some(wait) => Err(too_many(wait)),
+            None => Ok(()),
+        }
+    }
+
     /// Waits for the whole form. Until it is there it takes nobody's place.
     pub(crate) async fn whole(&self, client: Option<IpAddr>, request: Request) -> Result<Request> {
-        if let Some(wait) = client.and_then(|client| self.wrong.look(client).err()) {
-            return Err(too_many(wait));
-        }
+        self.may_try(client)?;
         let (parts, body) = request.into_parts();
         match timeout(self.patience, to_bytes(body, LONGEST)).await {
             Ok(Ok(form)) => Ok(Request::from_parts(parts, Body::from(form))),

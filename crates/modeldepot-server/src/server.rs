@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use tower::ServiceExt as _;
 use url::Url;
 
-use crate::auth::{Gate, Login, Used};
+use crate::auth::{Gate, Login, TokensError, Used};
 use crate::catalog::Catalog;
 use crate::doctor::Doctor;
 use crate::error::Error;
@@ -27,6 +27,7 @@ use crate::jobs::Jobs;
 use crate::log::{Log, Logs};
 use crate::logins::Logins;
 use crate::metrics::Metrics;
+use crate::oidc::{Oidc, Provider};
 use crate::readiness::Readiness;
 use crate::remote::Proxies;
 use crate::routes;
@@ -48,6 +49,8 @@ pub struct Config {
     pub tokens: Option<PathBuf>,
     /// Where there is no such file: a token for this run that callers must show all the same.
     pub login: Option<Login>,
+    /// Where people log in with a browser. Without tokens too, only they are let in.
+    pub oidc: Option<Oidc>,
     /// Whether nothing may be published or deleted.
     pub read_only: bool,
     /// Whether large files are fetched from the S3 endpoint itself.
@@ -83,6 +86,7 @@ impl Config {
             settings,
             tokens: None,
             login: None,
+            oidc: None,
             read_only: false,
             redirect: Redirect::Auto,
             public_url: None,
@@ -139,16 +143,17 @@ impl Server {
     pub async fn start(config: Config) -> Result<Server, Error> {
         let Config { listen, settings, tokens, read_only, redirect, public_url, staging, rate, .. } = config;
         let Config { staging_quota, trusted_proxies, unsafe_upload_urls, doctor, mut connections, .. } = config;
-        let Config { audit_log, access_log, login, .. } = config;
+        let Config { audit_log, access_log, login, oidc, .. } = config;
         let logs = Logs { audit: audit_log, access: access_log };
-        let closed = tokens.is_some();
+        let closed = tokens.is_some() || oidc.is_some();
         if !listen.ip().is_loopback() && !closed {
             return Err(Error::Open { address: listen });
         }
         let encrypted = connections.tls.is_some();
         let secure = encrypted || public_url.as_ref().is_some_and(|url| url.scheme() == "https");
         connections.limits.proxies.extend(&trusted_proxies);
-        let gate = Gate::new(tokens, login.as_ref(), secure, read_only)?;
+        let gate = Gate::new(tokens, login.as_ref(), oidc.is_some(), secure, read_only)?;
+        let oidc = oidc.map(|oidc| provider(oidc, public_url.clone(), listen, encrypted)).transpose()?;
         let bind = |source| Error::Bind { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
@@ -166,6 +171,7 @@ impl Server {
             proxies: Proxies::new(trusted_proxies),
             logins: Logins::default(),
             readiness: Readiness::default(),
+            oidc,
             jobs: Jobs::default(),
             uploads: Arc::clone(&uploads),
             metrics: Metrics::new(),
@@ -224,4 +230,19 @@ impl Drop for Server {
         self.used.1.abort();
         self.reopen.abort();
     }
+}
+
+/// Returns where people log in.
+fn provider(oidc: Oidc, public_url: Option<Url>, listen: SocketAddr, encrypted: bool) -> Result<Provider, Error> {
+    if !cfg!(feature = "oidc") {
+        return Err(Error::NoOidc);
+    }
+    // Otherwise the provider would be told to send a code to whatever a browser calls this service.
+    if public_url.is_none() && !listen.ip().is_loopback() {
+        return Err(Error::NoPublicUrl { address: listen });
+    }
+    if oidc.grants.is_empty() {
+        return Err(Error::NoGrants);
+    }
+    Provider::new(oidc, public_url, encrypted).map_err(|_| Error::Tokens(TokensError::Random))
 }

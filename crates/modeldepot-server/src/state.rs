@@ -12,6 +12,7 @@ use crate::jobs::Jobs;
 use crate::log::Logs;
 use crate::logins::Logins;
 use crate::metrics::Metrics;
+use crate::oidc::Provider;
 use crate::readiness::Readiness;
 use crate::remote::Proxies;
 use crate::server::Redirect;
@@ -31,6 +32,8 @@ pub(crate) struct Service {
     pub(crate) settings: Settings,
     pub(crate) gate: Gate,
     pub(crate) guard: Guard,
+    /// Where people log in.
+    pub(crate) oidc: Option<Provider>,
     pub(crate) proxies: Proxies,
     pub(crate) logins: Logins,
     pub(crate) readiness: Readiness,

@@ -8,13 +8,15 @@ use modeldepot::{ArtifactPath, ModelName, Selector, Version};
 
 use modeldepot_server::LogTarget;
 
+use super::key::AccessArgs;
+use super::oidc::OidcArgs;
 use super::tls::TlsArgs;
 use super::value::{Exact, Lifetime, Meta, S3Address, Size};
 
 /// Start the embedded S3 server, with the console and the REST API beside it
 ///
 /// Serves S3 from one folder, with the three buckets made. The login is the configured key pair, else `minioadmin`,
-/// which is let in from this machine only. The console and the REST API are those of `modeldepot serve`. Ctrl-C stops it
+/// which works from this machine only; with --keys it is any key pair of a file. The console and the REST API are those of `modeldepot serve`. Ctrl-C stops it
 /// when running requests are done.
 #[derive(Debug, Args)]
 pub(crate) struct UpArgs {
@@ -31,6 +33,8 @@ pub(crate) struct UpArgs {
     #[arg(long, conflicts_with = "console")]
     pub(crate) no_console: bool,
     #[command(flatten)]
+    pub(crate) access: AccessArgs,
+    #[command(flatten)]
     pub(crate) tls: TlsArgs,
     #[command(flatten)]
     pub(crate) service: ServiceArgs,
@@ -42,10 +46,12 @@ pub(crate) struct ServiceArgs {
     /// Let in who has a token of this file, and nobody else [MODELDEPOT_TOKENS]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Service")]
     pub(crate) tokens: Option<PathBuf>,
-    /// Require a token for this run, which is printed at the start [default: on a host with other users]
+    /// Require a token for this run, which is printed at the start [default: on a host with other users; MODELDEPOT_LOGIN]
     ///
     /// Other users are there when one of them is logged in or runs a process, or when the host has at least two more
-    /// accounts to log in with. The token is pasted into the login page, or sent as `Authorization: Bearer TOKEN`.
+    /// accounts to log in with. The token is pasted into the login page, or sent as `Authorization: Bearer TOKEN`. `up`
+    /// makes a key pair for its S3 port as well, unless one is configured. MODELDEPOT_LOGIN=always or never says it for
+    /// every call.
     #[arg(long, help_heading = "Service", conflicts_with = "tokens", overrides_with = "no_login")]
     pub(crate) login: bool,
     /// Let every user of this machine do everything, also on a host with other users
@@ -81,6 +87,8 @@ pub(crate) struct ServiceArgs {
     /// Believe the X-Forwarded-For and X-Forwarded-Proto of this proxy: an address or a network (repeatable)
     #[arg(long, value_name = "ADDRESS[/BITS]", help_heading = "Service")]
     pub(crate) trusted_proxy: Vec<modeldepot_listen::Network>,
+    #[command(flatten)]
+    pub(crate) oidc: OidcArgs,
 }
 
 /// When clients are sent to the S3 endpoint for files.

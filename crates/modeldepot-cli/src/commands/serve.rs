@@ -60,20 +60,24 @@ pub(crate) async fn run(args: ServeArgs, globals: &Globals, cx: &Context<'_>) ->
 const RATE: u32 = 200;
 
 /// Opens a log.
-fn log(target: Option<LogTarget>) -> Result<Option<Log>, Error> {
+pub(super) fn log(target: Option<&LogTarget>) -> Result<Option<Log>, Error> {
     let Some(target) = target else { return Ok(None) };
     let failed = |source| modeldepot_server::Error::Log { path: target.to_string().into(), source };
-    Ok(Some(Log::open(&target).map_err(failed)?))
+    Ok(Some(Log::open(target).map_err(failed)?))
 }
 
 /// What is said of the token for one run.
 pub(super) const LOGIN: &str = "The token is for this run: paste it into the login page, or send it as `Authorization: Bearer TOKEN`. \
-     This host has other users; --no-login lets all of them in.";
+     Without it, as with --no-login, every user of this host may do everything.";
 
 /// Returns true when a token is asked for where there is no file of tokens.
-pub(super) fn asks(listen: SocketAddr, login: bool, no_login: bool) -> bool {
+pub(super) fn asks(listen: SocketAddr, login: bool, no_login: bool) -> Result<bool, Error> {
+    let said = match (login, no_login) {
+        (false, false) => config::login()?,
+        (login, _) => Some(login),
+    };
     // Beyond this machine a file is needed anyway.
-    login || !no_login && listen.ip().is_loopback() && others()
+    Ok(said.unwrap_or_else(|| listen.ip().is_loopback() && others()))
 }
 
 /// Returns how the service is started.
@@ -89,10 +93,13 @@ pub(super) fn configured(
     default.connections.tls = tls;
     let rate = args.rate.unwrap_or(if listen.ip().is_loopback() { 0 } else { RATE });
     let tokens = config::tokens(args.tokens)?;
-    let login = (tokens.is_none() && asks(listen, args.login, args.no_login)).then(Login::new).transpose();
+    let oidc = config::oidc(args.oidc)?;
+    let login =
+        (tokens.is_none() && oidc.is_none() && asks(listen, args.login, args.no_login)?).then(Login::new).transpose();
     Ok(Config {
         tokens,
         login: login.map_err(modeldepot_server::Error::from)?,
+        oidc,
         read_only: args.read_only,
         redirect: match args.redirect {
             RedirectArg::Auto => Redirect::Auto,
@@ -100,8 +107,8 @@ pub(super) fn configured(
             RedirectArg::Never => Redirect::Never,
         },
         public_url: args.public_url,
-        audit_log: log(args.audit_log)?,
-        access_log: log(args.access_log)?,
+        audit_log: log(args.audit_log.as_ref())?,
+        access_log: log(args.access_log.as_ref())?,
         rate: NonZeroU32::new(rate),
         trusted_proxies: args.trusted_proxy,
         staging: args.staging.or_else(|| Some(config::state_folder()?.join("staging"))),

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::Context;
 use super::listening::{certificate, own_client, raise_open_files};
+use super::s3_logs::s3_logs;
 use super::serve::{LOGIN, asks, configured};
 use crate::args::{Globals, UpArgs};
 use crate::config;
@@ -22,11 +23,16 @@ const OWN_KEY: &str = "modeldepot";
 
 pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Result<(), Error> {
     // A login that everybody knows protects nobody from the other users of a host.
-    let asks = config::tokens(args.service.tokens.clone())?.is_some()
-        || asks(args.listen, args.service.login, args.service.no_login);
-    let made = matches!(cx.settings.credentials, Credentials::Chain) && asks && args.listen.ip().is_loopback();
+    let keys = config::keys(args.access.keys)?;
+    let made = asks(args.listen, args.service.login, args.service.no_login)?
+        && keys.is_none()
+        && matches!(cx.settings.credentials, Credentials::Chain)
+        && args.listen.ip().is_loopback();
     let (access_key, secret_key) = match made {
-        true => (OWN_KEY.to_owned(), Login::new().map_err(modeldepot_server::Error::from)?.reveal().to_owned()),
+        true => {
+            let random = Login::new().map_err(modeldepot_server::Error::from)?;
+            (OWN_KEY.to_owned(), random.reveal().trim_start_matches("mdt_").to_owned())
+        }
         false => login(cx.settings),
     };
     let shown = (access_key.clone(), secret_key.clone());
@@ -34,8 +40,11 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
     let buckets: Vec<String> = cx.settings.buckets.all().iter().map(|bucket| bucket.to_string()).collect();
     let embedded = Config {
         listen: args.listen,
+        keys: keys.clone(),
+        on_request: s3_logs(args.service.audit_log.as_ref(), args.service.access_log.as_ref())?,
+        cors_origins: args.access.cors_origin,
         buckets: buckets.clone(),
-        ..Config::new(args.data.clone(), access_key.clone(), secret_key.clone())
+        ..Config::new(args.data.clone(), access_key, secret_key)
     };
     let mut signals = Signals::listen();
     raise_open_files();
@@ -48,7 +57,10 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
     let console = match args.no_console {
         true => None,
         false => {
-            let credentials = Credentials::Key { access: access_key, secret: Secret::new(secret_key), token: None };
+            // A key pair of its own: it works whatever logins there are, and no web page can know it and sign a link.
+            let (access, secret) = server.owner_keys();
+            let secret = Secret::new(secret.to_owned());
+            let credentials = Credentials::Key { access: access.to_owned(), secret, token: None };
             let settings = Settings { credentials, ..own };
             let config = configured(args.console, globals, settings, args.service, tls.clone())?;
             token = config.login.clone();
@@ -69,12 +81,11 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
         cx.ui.answer_json(&told)?;
     } else {
         // A configured secret is never shown, nor the key that goes with it.
-        let login = if made {
-            "made for this run, below"
-        } else if known {
-            "minioadmin / minioadmin"
-        } else {
-            "S3_ACCESS_KEY and S3_SECRET_KEY, as configured"
+        let login = match &keys {
+            Some(file) => format!("any key pair of {}", file.display()),
+            None if made => "made for this run, see below".to_owned(),
+            None if known => "minioadmin / minioadmin".to_owned(),
+            None => "S3_ACCESS_KEY and S3_SECRET_KEY, as configured".to_owned(),
         };
         let field = |name: &str| styled(DIM, format_args!("{name:<9}"));
         cx.ui.answer(styled(BOLD, "modeldepot is up"))?;

@@ -14,6 +14,18 @@ pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     visible(text)
 }
 
+/// Returns a message the same, but for its lines: those after the first are indented, so that none looks like ours.
+pub(crate) fn clean_message(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for (index, line) in text.split('\n').enumerate() {
+        if index > 0 {
+            shown.push_str(if line.starts_with("  ") { "\n" } else { "\n  " });
+        }
+        shown.push_str(&visible(line));
+    }
+    shown
+}
+
 /// Returns a line, or several, with what is unseen spelled out, but for line ends and the codes of styles.
 pub(super) fn fit(lines: &str) -> Cow<'_, str> {
     if !lines.contains(is_unseen) {
@@ -41,7 +53,7 @@ pub(super) fn fit(lines: &str) -> Cow<'_, str> {
 fn style_at(text: &str) -> usize {
     let Some(code) = text.strip_prefix("\u{1b}[") else { return 0 };
     let digits = code.bytes().take_while(u8::is_ascii_digit).count();
-    let known = matches!(&code[..digits], "0" | "1" | "2" | "3" | "31" | "32" | "33" | "34" | "35" | "36");
+    let known = matches!(&code[..digits], "0" | "1" | "2" | "3" | "4" | "31" | "32" | "33" | "34" | "35" | "36");
     if known && code[digits..].starts_with('m') { "\u{1b}[".len() + digits + 1 } else { 0 }
 }
 
@@ -95,6 +107,12 @@ mod tests {
             "\\u{1b}[2J\\u{1b}[8mx\\u{1b}]0;t\\u{7}\\r\\u{202e}"
         );
         assert_eq!(fit("\u{1b}["), "\\u{1b}[");
+    }
+
+    #[test]
+    fn no_line_of_a_message_looks_like_ours() {
+        assert_eq!(clean_message("tried:\n  this\n  that"), "tried:\n  this\n  that");
+        assert_eq!(clean_message("a\r\nerror: forged\n\u{1b}[2J"), "a\\r\n  error: forged\n  \\u{1b}[2J");
     }
 
     #[test]

@@ -97,6 +97,7 @@ fn all_is_well() {
     ✓ CRC64NVME      send bytes with a wrong checksum: refused: damage on the way to it is noticed
     ✓ payload        send bytes that the signature does not cover: accepted: a file is read once for a push
     ✓ part copy      copy a part within the server: works, and a wrong checksum of the whole is refused
+    ✓ upload URLs    copy another object by a URL for an upload: refused: the URL allows that upload only
     ✓ pull folder    write into `.`: written, synced and removed
     ✓ free space     look at the free space: [SIZE]
     [exit status: 0]
@@ -119,6 +120,7 @@ fn a_server_that_ignores_conditions() {
     ✓ CRC64NVME      send bytes with a wrong checksum: refused: damage on the way to it is noticed
     ✓ payload        send bytes that the signature does not cover: accepted: a file is read once for a push
     ✓ part copy      copy a part within the server: works, and a wrong checksum of the whole is refused
+    ✓ upload URLs    copy another object by a URL for an upload: refused: the URL allows that upload only
     ✓ pull folder    write into `.`: written, synced and removed
     ✓ free space     look at the free space: [SIZE]
     [exit status: 0]

@@ -142,13 +142,7 @@ fn a_host_with_other_users_is_asked_for_a_token_of_this_run() {
     for (flag, status) in [("--login", 401), ("--no-login", 200)] {
         let mut command = env.command(["serve", "--json", flag, "--listen", "127.0.0.1:0"]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut told = String::new();
-        let told = loop {
-            BufReader::with_capacity(1, child.stdout.as_mut().unwrap()).read_line(&mut told).unwrap();
-            if let Ok(told) = serde_json::from_str::<serde_json::Value>(&told) {
-                break told;
-            }
-        };
+        let told = told(&mut child);
         let ask = |token: &str| {
             let address = told["console"].as_str().unwrap().trim_start_matches("http://").to_owned();
             let mut stream = TcpStream::connect(&address).unwrap();
@@ -165,6 +159,57 @@ fn a_host_with_other_users_is_asked_for_a_token_of_this_run() {
         assert!(Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().unwrap().success());
         let ended = env.finish(child);
         assert!(!ended.stderr.contains("mdt_"), "{ended}");
+    }
+}
+
+/// Reads what a command says in JSON once it serves.
+fn told(child: &mut std::process::Child) -> serde_json::Value {
+    let mut told = String::new();
+    loop {
+        BufReader::with_capacity(1, child.stdout.as_mut().unwrap()).read_line(&mut told).unwrap();
+        if let Ok(told) = serde_json::from_str::<serde_json::Value>(&told) {
+            return told;
+        }
+    }
+}
+
+#[test]
+fn with_a_login_the_s3_port_has_keys_of_its_own_and_its_requests_are_logged() {
+    let env = TestEnv::without_server("");
+    let fixed = ["up", "--json", "--login", "--listen", "127.0.0.1:0", "--console", "127.0.0.1:0", "--data", "store"];
+    let mut command = env.command(fixed.iter().chain(&["--audit-log", "audit.log", "--access-log", "access.log"]));
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let told = told(&mut child);
+    let text = |name: &str| told[name].as_str().unwrap().to_owned();
+    assert!(text("token").starts_with("mdt_"), "{told}");
+    env.write("m.bin", "weights");
+    let (endpoint, access, secret) = (text("endpoint"), text("access_key"), text("secret_key"));
+    let push = |keys: &[(&str, &str)]| {
+        let mut command = env.command(["push", "m", "m.bin", "--version", "1"]);
+        command.env("S3_ENDPOINT", &endpoint).envs(keys.iter().copied());
+        env.output(command).code
+    };
+    // Everybody knows `minioadmin`.
+    assert_eq!(push(&[]), Some(5));
+    assert_eq!(push(&[("S3_ACCESS_KEY", &access), ("S3_SECRET_KEY", "wrong")]), Some(5));
+    assert_eq!(push(&[("S3_ACCESS_KEY", &access), ("S3_SECRET_KEY", &secret)]), Some(0));
+    assert!(Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().unwrap().success());
+    env.finish(child);
+    let read = |name: &str| String::from_utf8(env.read(name)).unwrap();
+    let (audit, logged) = (read("audit.log"), read("access.log"));
+    let lines =
+        |text: &str| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<serde_json::Value>>();
+    let lines = lines(&audit).into_iter().filter(|line| line["log"] == "s3-audit").collect::<Vec<_>>();
+    let of = |who: &str, action: &str, result: &str| {
+        lines.iter().any(|line| line["who"] == who && line["action"] == action && line["result"] == result)
+    };
+    assert!(of(&access, "PutObject", "done") && lines.iter().any(|line| line["keys"][0] == "m/v1/m.bin"), "{audit}");
+    assert!(lines.iter().any(|line| line["who"] == "minioadmin" && line["result"] == "refused"), "{audit}");
+    assert!(
+        logged.contains("s3-access") && !audit.contains("GetObject\",\"bucket\":\"models\",\"keys\":[\"m/v1/m.bin")
+    );
+    for secret in [secret.as_str(), &text("token"), "Signature"] {
+        assert!(!audit.contains(secret) && !logged.contains(secret), "{secret}");
     }
 }
 

@@ -44,7 +44,7 @@ fn what_anybody_can_write_is_not_read() {
     ------- stderr -------
     warning: ignoring `$TEMP/.env`: every user of this machine can write it
     hint: if you trust it, set MODELDEPOT_DOTENV=$TEMP/.env
-    no models
+    no models in bucket `models`: `modeldepot push MODEL PATH` publishes one
     [exit status: 0]
     ");
     assert_eq!(region(&env, &[]).0, "us-east-1");

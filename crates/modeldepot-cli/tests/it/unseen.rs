@@ -72,7 +72,7 @@ fn no_verb_prints_what_is_unseen() {
         vec!["show", "m@2"],
         vec!["show", "old"],
         vec!["show", "broken"],
-        vec!["show", TEXT],
+        vec!["show", NAME],
         vec!["pull", "m@1", "--to", "back"],
         vec!["pull", "m@1", "--to", "back", "--force"],
         vec!["pull", "m@2", "--to", "back2"],

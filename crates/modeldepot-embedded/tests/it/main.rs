@@ -11,6 +11,7 @@ mod conditions;
 mod control;
 mod crash;
 mod faults;
+mod fuzz;
 mod hostile;
 mod keys;
 mod lifecycle;

@@ -1,7 +1,8 @@
 //! Who asks, and what they may.
 //!
 //! Without a file of tokens everybody may do everything, and the service listens on loopback only. With one, a program
-//! sends `Authorization: Bearer TOKEN`, and a browser the cookie of a session that it got for a token.
+//! sends `Authorization: Bearer TOKEN`, and a browser the cookie of a session that it got for a token. Where people log in
+//! at a provider (`oidc`), a browser gets one for that too.
 //!
 //! The table of routes says which scope each needs, and `access` enforces it, for the model or the bucket of the request's
 //! path, together with the CSRF token that what a browser asks to be done under a session must carry. Handlers take
@@ -28,7 +29,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use modeldepot::{ErrorKind, ModelName, PublishedBy};
 use time::OffsetDateTime;
 
-use self::sessions::Sessions;
+use self::sessions::{Holder, Sessions};
 use crate::problem::{Problem, Result};
 use crate::state::App;
 
@@ -37,6 +38,7 @@ pub(crate) use self::asking::{asking, sees};
 pub use self::file::warning;
 pub use self::grants::{Grant, Grants, GrantsError, ModelPattern, Scope};
 pub use self::login::Login;
+pub(crate) use self::sessions::Person;
 pub use self::tokens::{Token, Tokens, TokensError};
 pub(crate) use self::used::Used;
 pub use self::used::last_used;
@@ -55,8 +57,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Decides who is let in.
 pub(crate) struct Gate {
-    /// None lets everybody in.
+    /// None where no token lets in.
     file: Option<Mutex<Watched>>,
+    /// Whether callers must say who they are: by a token, or by logging in at a provider.
+    closed: bool,
     sessions: Sessions,
     /// The CSRF token of everybody, where nobody logs in.
     csrf: String,
@@ -82,6 +86,8 @@ pub(crate) enum Who {
     Anyone,
     /// The bearer of a token, by its name.
     Token(String),
+    /// Somebody who has logged in at the provider.
+    Person(Arc<Person>),
 }
 
 impl Who {
@@ -95,6 +101,15 @@ impl Who {
         match self {
             Who::Anyone => None,
             Who::Token(_) => Some("token"),
+            Who::Person(_) => Some("person"),
+        }
+    }
+
+    /// Returns what the provider calls a person for ever: a name may be given to another.
+    pub(crate) fn subject(&self) -> Option<&str> {
+        match self {
+            Who::Person(person) => Some(&person.subject),
+            Who::Anyone | Who::Token(_) => None,
         }
     }
 
@@ -103,6 +118,7 @@ impl Who {
         match self {
             Who::Anyone => None,
             Who::Token(name) => Some(name),
+            Who::Person(person) => Some(&person.name),
         }
     }
 }
@@ -112,6 +128,7 @@ impl std::fmt::Display for Who {
         match self {
             Who::Anyone => f.write_str("this service"),
             Who::Token(name) => write!(f, "token `{name}`"),
+            Who::Person(person) => write!(f, "`{}`", person.name),
         }
     }
 }
@@ -158,10 +175,12 @@ impl Gate {
     pub(crate) fn new(
         file: Option<PathBuf>,
         login: Option<&Login>,
+        people: bool,
         secure: bool,
         read_only: bool,
     ) -> Result<Gate, TokensError> {
         let used = Used::beside(file.as_deref());
+        let closed = people || file.is_some() || login.is_some();
         let file = match file {
             None => login.map(|login| {
                 let tokens = Arc::new(std::iter::once(login.token()).collect());
@@ -175,12 +194,22 @@ impl Gate {
                 Some(Mutex::new(Watched { path: Some(path), looked: Instant::now(), changed, tokens }))
             }
         };
-        Ok(Gate { file, sessions: Sessions::default(), csrf: tokens::random()?, secure, read_only, used })
+        Ok(Gate { file, closed, sessions: Sessions::default(), csrf: tokens::random()?, secure, read_only, used })
     }
 
     /// Returns true when callers must say who they are.
     pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Returns true when there is a file of tokens.
+    pub(crate) fn has_tokens(&self) -> bool {
         self.file.is_some()
+    }
+
+    /// Returns true when cookies may travel over HTTPS alone.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.secure
     }
 
     /// Returns the tokens as the file has them now. One that cannot be read lets nobody in.
@@ -207,19 +236,27 @@ impl Gate {
     /// # Errors
     /// A problem of status 401 when that is not known.
     pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Caller> {
-        let Some(tokens) = self.tokens() else {
+        if !self.closed {
             let (who, grants) = (Who::Anyone, Scope::Delete.into());
             return Ok(Caller { who, grants, until: None, csrf: self.csrf.clone(), browser: false });
-        };
-        let now = OffsetDateTime::now_utc();
+        }
+        let (tokens, now) = (self.tokens().unwrap_or_default(), OffsetDateTime::now_utc());
         if let Some(bearer) = bearer(headers) {
             let shown = tokens.find(bearer, now).ok_or_else(|| unknown("this token is not known here"))?;
             return self.bearer(shown, now, String::new(), false);
         }
-        let session = self.cookie(headers).and_then(|cookie| self.sessions.find(cookie));
-        let known = session.and_then(|session| Some((tokens.find_hash(session.token, now)?, session.csrf)));
-        let (shown, csrf) = known.ok_or_else(|| unknown("this service asks for a token"))?;
-        self.bearer(shown, now, csrf, true)
+        let stranger = || unknown(if self.has_tokens() { "this service asks for a token" } else { "log in first" });
+        let session = self.cookie(headers).and_then(|cookie| self.sessions.find(cookie)).ok_or_else(stranger)?;
+        match session.holder {
+            Holder::Token(hash) => {
+                let shown = tokens.find_hash(hash, now).ok_or_else(stranger)?;
+                self.bearer(shown, now, session.csrf, true)
+            }
+            Holder::Person(person) => {
+                let (grants, csrf) = (person.grants.clone(), session.csrf);
+                Ok(Caller { who: Who::Person(person), grants, until: None, csrf, browser: true })
+            }
+        }
     }
 
     /// Returns the bearer of a token, unless it has expired.
@@ -244,8 +281,20 @@ impl Gate {
         let shown = tokens.find(token, now).ok_or_else(|| unknown("this token is not known here"))?;
         let caller = self.bearer(shown, now, String::new(), true)?;
         let hash = blake3::hash(token.as_bytes());
-        let cookie = self.sessions.begin(hash).map_err(|error| internal(&error.to_string()))?;
-        Ok((self.set_cookie(&cookie, 12 * 3600)?, caller.who))
+        Ok((self.begin(Holder::Token(hash))?, caller.who))
+    }
+
+    /// Begins a session for a person, in the place of the browser's last one, and returns its cookie.
+    pub(crate) fn welcome(&self, person: Arc<Person>, headers: &HeaderMap) -> Result<HeaderValue> {
+        if let Some(cookie) = self.cookie(headers) {
+            self.sessions.end(cookie);
+        }
+        self.begin(Holder::Person(person))
+    }
+
+    fn begin(&self, holder: Holder) -> Result<HeaderValue> {
+        let (cookie, lasts) = self.sessions.begin(holder).map_err(|error| internal(&error.to_string()))?;
+        self.set_cookie(&cookie, lasts.as_secs())
     }
 
     /// Ends the session of a request, and returns the cookie that makes the browser forget it.
@@ -256,7 +305,7 @@ impl Gate {
         self.set_cookie("", 0)
     }
 
-    fn set_cookie(&self, value: &str, seconds: u32) -> Result<HeaderValue> {
+    fn set_cookie(&self, value: &str, seconds: u64) -> Result<HeaderValue> {
         let secure = if self.secure { "; Secure" } else { "" };
         let name = self.cookie_name();
         let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}");
@@ -289,12 +338,17 @@ impl Gate {
                 }
                 About::Several => (String::new(), String::new()),
             };
-            return Err(Problem::new(ErrorKind::Denied, format!("{} may not {scope}{what}", caller.who)).hint(
-                format!(
+            let hint = match caller.who {
+                Who::Person(_) => format!(
+                    "your groups have `{}`; ask the operator for a group with `--oidc-grant GROUP={scope}{pattern}`",
+                    caller.grants
+                ),
+                _ => format!(
                     "it has `{}`; ask for one that may: `modeldepot token add NAME --scope {scope}{pattern}`",
                     caller.grants
                 ),
-            ));
+            };
+            return Err(Problem::new(ErrorKind::Denied, format!("{} may not {scope}{what}", caller.who)).hint(hint));
         }
         Ok(caller)
     }

@@ -1,25 +1,77 @@
 //! Who is logged in with a browser: a cookie that names a session, kept in memory. A restart logs everybody out.
+//!
+//! A session is a token's or a person's. A token is looked up again at each request, so that revoking it ends its
+//! sessions. What a person may do is what the login provider said when they logged in, until the session ends.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::grants::Grants;
 use super::tokens::{TokensError, random};
 
-/// How long a session lasts, used or not.
-const LIFETIME: Duration = Duration::from_secs(12 * 3600);
+/// The longest that a session lasts, used or not.
+pub(super) const LIFETIME: Duration = Duration::from_secs(12 * 3600);
 
 /// Sessions at once. Beyond that the oldest ends.
 const MOST: usize = 10_000;
 
+/// Sessions of one token or person. Beyond that their own oldest ends, and nobody else's.
+const MOST_EACH: usize = 100;
+
+/// Someone whom the login provider knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(not(feature = "oidc"), allow(dead_code, reason = "nobody logs in by a provider then"))]
+pub(crate) struct Person {
+    /// What they are called.
+    pub(crate) name: String,
+    /// What the provider calls them for ever, unlike the name.
+    pub(crate) subject: String,
+    /// The provider.
+    pub(crate) issuer: String,
+    /// What they may do.
+    pub(crate) grants: Grants,
+    /// How long their session lasts at most.
+    pub(crate) lasts: Duration,
+}
+
+/// Whose a session is.
+#[derive(Clone)]
+pub(super) enum Holder {
+    /// The hash of the token that it was logged in with: when that is revoked the session is over.
+    Token(blake3::Hash),
+    Person(Arc<Person>),
+}
+
+impl Holder {
+    /// Returns the same for all sessions of one token or person.
+    fn owner(&self) -> blake3::Hash {
+        match self {
+            Holder::Token(hash) => *hash,
+            Holder::Person(person) => {
+                let mut hasher = blake3::Hasher::new();
+                hasher.update(person.issuer.as_bytes()).update(&[0]).update(person.subject.as_bytes());
+                hasher.finalize()
+            }
+        }
+    }
+}
+
 /// A browser that is logged in.
 #[derive(Clone)]
 pub(super) struct Session {
-    /// The hash of the token that it was logged in with: when that is revoked the session is over.
-    pub(super) token: blake3::Hash,
+    pub(super) holder: Holder,
     /// What its pages send along with what they ask to be done.
     pub(super) csrf: String,
+    owner: blake3::Hash,
     begun: Instant,
+    lasts: Duration,
+}
+
+impl Session {
+    fn is_over(&self) -> bool {
+        self.begun.elapsed() >= self.lasts
+    }
 }
 
 /// The sessions, by the hash of their cookies.
@@ -27,27 +79,79 @@ pub(super) struct Session {
 pub(super) struct Sessions(Mutex<HashMap<blake3::Hash, Session>>);
 
 impl Sessions {
-    /// Begins a session, and returns what its cookie holds.
-    pub(super) fn begin(&self, token: blake3::Hash) -> Result<String, TokensError> {
-        let (cookie, csrf) = (random()?, random()?);
+    /// Begins a session, and returns what its cookie holds and how long it lasts.
+    pub(super) fn begin(&self, holder: Holder) -> Result<(String, Duration), TokensError> {
+        let lasts = match &holder {
+            Holder::Token(_) => LIFETIME,
+            Holder::Person(person) => person.lasts.min(LIFETIME),
+        };
+        let (cookie, csrf, owner) = (random()?, random()?, holder.owner());
         let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.retain(|_, session| session.begun.elapsed() < LIFETIME);
-        if sessions.len() >= MOST
-            && let Some(oldest) = sessions.iter().min_by_key(|(_, session)| session.begun).map(|(name, _)| *name)
-        {
-            sessions.remove(&oldest);
+        sessions.retain(|_, session| !session.is_over());
+        if sessions.values().filter(|session| session.owner == owner).count() >= MOST_EACH {
+            end_oldest(&mut sessions, |session| session.owner == owner);
         }
-        sessions.insert(blake3::hash(cookie.as_bytes()), Session { token, csrf, begun: Instant::now() });
-        Ok(cookie)
+        if sessions.len() >= MOST {
+            end_oldest(&mut sessions, |_| true);
+        }
+        let session = Session { holder, csrf, owner, begun: Instant::now(), lasts };
+        sessions.insert(blake3::hash(cookie.as_bytes()), session);
+        Ok((cookie, lasts))
     }
 
     pub(super) fn find(&self, cookie: &str) -> Option<Session> {
         let sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let session = sessions.get(&blake3::hash(cookie.as_bytes()))?;
-        (session.begun.elapsed() < LIFETIME).then(|| session.clone())
+        (!session.is_over()).then(|| session.clone())
     }
 
     pub(super) fn end(&self, cookie: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&blake3::hash(cookie.as_bytes()));
+    }
+}
+
+fn end_oldest(sessions: &mut HashMap<blake3::Hash, Session>, which: impl Fn(&Session) -> bool) {
+    let oldest = sessions.iter().filter(|(_, session)| which(session)).min_by_key(|(_, session)| session.begun);
+    if let Some(oldest) = oldest.map(|(cookie, _)| *cookie) {
+        sessions.remove(&oldest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::grants::Scope;
+    use super::*;
+
+    fn person(subject: &str, lasts: Duration) -> Holder {
+        Holder::Person(Arc::new(Person {
+            name: "ana".to_owned(),
+            subject: subject.to_owned(),
+            issuer: "https://id.example".to_owned(),
+            grants: Scope::Read.into(),
+            lasts,
+        }))
+    }
+
+    #[test]
+    fn a_session_ends_with_its_time_or_by_logging_out() {
+        let sessions = Sessions::default();
+        let (over, _) = sessions.begin(person("1", Duration::ZERO)).unwrap();
+        assert!(sessions.find(&over).is_none());
+        let (cookie, lasts) = sessions.begin(person("1", Duration::MAX)).unwrap();
+        assert_eq!(lasts, LIFETIME, "no session lasts longer");
+        assert!(sessions.find(&cookie).is_some() && sessions.find("").is_none());
+        sessions.end(&cookie);
+        assert!(sessions.find(&cookie).is_none());
+    }
+
+    #[test]
+    fn nobody_ends_the_sessions_of_others_by_logging_in_often() {
+        let sessions = Sessions::default();
+        let (other, _) = sessions.begin(person("other", LIFETIME)).unwrap();
+        let (token, _) = sessions.begin(Holder::Token(blake3::hash(b"token"))).unwrap();
+        let mine: Vec<String> = (0..=MOST_EACH).map(|_| sessions.begin(person("mine", LIFETIME)).unwrap().0).collect();
+        assert!(sessions.find(&mine[0]).is_none() && sessions.find(&mine[1]).is_some());
+        assert!(sessions.find(&other).is_some() && sessions.find(&token).is_some());
+        assert_eq!(sessions.0.lock().unwrap().len(), MOST_EACH + 2);
     }
 }

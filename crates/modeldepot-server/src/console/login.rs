@@ -6,9 +6,10 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::{Markup, html};
 
 use super::asked::Asked;
+use super::href;
 use super::page::{Page, Place};
 use super::refusal::{Result, notice};
-use crate::auth::Reader;
+use crate::auth::{Reader, Who};
 use crate::log::Note;
 use crate::problem::{Problem, Told};
 use crate::state::App;
@@ -17,7 +18,7 @@ pub(super) async fn get(State(app): State<App>, asked: Asked) -> Response {
     if !app.service.gate.is_closed() {
         return Redirect::to("/").into_response();
     }
-    page(inside(asked.raw("next")), &html! {}).into_response()
+    page(&app, inside(asked.raw("next")), &logged_out(&app, &asked)).into_response()
 }
 
 pub(super) async fn post(State(app): State<App>, note: Note, body: axum::body::Bytes) -> Response {
@@ -31,20 +32,37 @@ pub(super) async fn post(State(app): State<App>, note: Note, body: axum::body::B
         Err(problem) => {
             let problem =
                 Problem::hint(problem, "`modeldepot token add NAME --scope read` makes one, where the service runs");
-            let mut response = page(next, &notice(&problem)).status(StatusCode::UNAUTHORIZED).into_response();
+            let mut response = page(&app, next, &notice(&problem)).status(StatusCode::UNAUTHORIZED).into_response();
             response.extensions_mut().insert(Told::of(&problem));
             response
         }
     }
 }
 
-pub(super) async fn log_out(State(app): State<App>, headers: HeaderMap, _: Reader) -> Result<Response> {
+pub(super) async fn log_out(State(app): State<App>, headers: HeaderMap, caller: Reader) -> Result<Response> {
     let cookie = app.service.gate.log_out(&headers)?;
-    Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/login")).into_response())
+    let to = if matches!(caller.0.who, Who::Person(_)) { "/login?logged_out=1" } else { "/login" };
+    Ok(([(header::SET_COOKIE, cookie)], Redirect::to(to)).into_response())
+}
+
+/// Returns what is told someone who has logged out here: at the provider they have not, and the next login may ask nothing.
+/// A link, since a form of ours may not lead to another site.
+fn logged_out(app: &App, asked: &Asked) -> Markup {
+    let provider = app.service.oidc.as_ref().filter(|_| asked.get("logged_out").is_some());
+    html! {
+        @if let Some(provider) = provider {
+            div.notice role="status" {
+                p { "You are logged out here, and may still be logged in at " b { (provider.host()) } "." }
+                @if let Some(url) = provider.logout_url() {
+                    p { a href=(url) rel="noreferrer" { "Log out of " (provider.host()) " too" } }
+                }
+            }
+        }
+    }
 }
 
 /// Returns an address of this service, whatever was asked for.
-fn inside(next: Option<&str>) -> &str {
+pub(super) fn inside(next: Option<&str>) -> &str {
     let plain = |next: &&str| {
         next.starts_with('/')
             && !next[1..].starts_with(['/', '\\'])
@@ -53,24 +71,33 @@ fn inside(next: Option<&str>) -> &str {
     next.filter(plain).unwrap_or("/")
 }
 
-fn page(next: &str, said: &Markup) -> Page {
+fn page(app: &App, next: &str, said: &Markup) -> Page {
     let body = html! {
         div.login.card {
             h1 { "Log in" }
             (said)
-            form method="post" action="/login" {
-                input type="hidden" name="next" value=(next);
-                div.field {
-                    label for="token" { "Token" }
-                    input.wide id="token" type="password" name="token" required autocomplete="current-password" autofocus
-                        aria-describedby="token-hint";
-                    p.hint id="token-hint" { "It begins with " code { "mdt_" } ". Whoever runs the service makes it." }
-                }
-                button.primary { "Log in" }
+            @if let Some(provider) = &app.service.oidc {
+                p { a.button.primary href=(href::query("/login/oidc", &[("next", next)])) { "Log in with " (provider.host()) } }
             }
+            @if app.service.gate.has_tokens() { (with_token(next)) }
         }
     };
     Page::new(Place::Elsewhere, "Log in", body)
+}
+
+fn with_token(next: &str) -> Markup {
+    html! {
+        form method="post" action="/login" {
+            input type="hidden" name="next" value=(next);
+            div.field {
+                label for="token" { "Token" }
+                input.wide id="token" type="password" name="token" required autocomplete="current-password" autofocus
+                    aria-describedby="token-hint";
+                p.hint id="token-hint" { "It begins with " code { "mdt_" } ". Whoever runs the service makes it." }
+            }
+            button.primary { "Log in" }
+        }
+    }
 }
 
 #[cfg(test)]

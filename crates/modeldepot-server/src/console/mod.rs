@@ -17,6 +17,7 @@ mod metric;
 mod model;
 mod models;
 mod object;
+mod oidc;
 mod page;
 mod pager;
 mod publish;
@@ -64,6 +65,8 @@ pub(crate) fn table() -> Table {
         .get("/login", OPEN, login::get)
         .post("/login", OPEN, Takes::Form, login::post)
         .post("/logout", READ, Takes::Form, login::log_out)
+        .get("/login/oidc", OPEN, oidc::begin)
+        .get("/login/oidc/callback", OPEN, oidc::finish)
         .get("/assets/{name}", OPEN, assets::get)
 }
 

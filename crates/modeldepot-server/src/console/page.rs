@@ -72,7 +72,7 @@ impl IntoResponse for Page {
 pub(super) async fn framed(State(app): State<App>, request: Request, next: Next) -> Response {
     let visitor = Visitor::of(&app, request.headers());
     let path = request.uri().path();
-    if visitor.is_outside() && path != "/login" && !path.starts_with("/assets/") {
+    if visitor.is_outside() && path != "/login" && !path.starts_with("/login/oidc") && !path.starts_with("/assets/") {
         let wanted = request.uri().path_and_query().map_or("/", |wanted| wanted.as_str());
         let wanted = if request.method().is_safe() { wanted } else { "/" };
         let mut response = Redirect::to(&href::query("/login", &[("next", wanted)])).into_response();

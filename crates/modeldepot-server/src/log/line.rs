@@ -24,6 +24,9 @@ pub(super) struct Audit<'a> {
     /// What `who` is the name of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) by: Option<&'static str>,
+    /// What the login provider calls a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) subject: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) remote: Option<String>,
     pub(super) action: &'a str,

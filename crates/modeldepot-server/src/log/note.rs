@@ -134,6 +134,7 @@ impl Note {
             request: &self.0.id,
             who: found.who.as_ref().and_then(Who::name).map(shown),
             by: found.who.as_ref().and_then(Who::kind),
+            subject: found.who.as_ref().and_then(Who::subject).map(shown),
             remote: self.0.remote.clone(),
             action: action.as_deref().unwrap_or("read"),
             method: &self.0.method,

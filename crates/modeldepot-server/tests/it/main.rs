@@ -13,6 +13,8 @@ mod links;
 mod load;
 mod minio;
 mod models;
+#[cfg(feature = "oidc")]
+mod oidc;
 mod own;
 mod place;
 mod problems;

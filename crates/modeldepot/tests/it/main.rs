@@ -9,6 +9,7 @@ mod bounds;
 mod client;
 mod contract;
 mod direct;
+mod fuzz;
 mod hostile;
 mod https;
 mod lost;

@@ -1,0 +1,18 @@
+//! What is in somebody's `.env`, on inputs that nobody meant: see `fuzz/harness.rs`.
+
+#[path = "../../../../fuzz/harness.rs"]
+mod harness;
+
+#[test]
+fn dotenv() {
+    harness::fuzz("dotenv", |bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        match super::parse(&text) {
+            Ok(variables) => format!("{} variables", variables.len()),
+            Err(line) => {
+                assert!((1..=text.lines().count().max(1)).contains(&line), "line {line} of {text:?}");
+                "refused".to_owned()
+            }
+        }
+    });
+}

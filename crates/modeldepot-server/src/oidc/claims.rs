@@ -1,0 +1,144 @@
+//! Who a person is by the provider's word, and in which groups.
+
+use std::collections::BTreeMap;
+
+use openidconnect::core::CoreGenderClaim;
+use openidconnect::{AdditionalClaims, IdTokenClaims, UserInfoClaims};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The longest name that is kept of a person, in characters.
+const LONGEST_NAME: usize = 128;
+
+/// The claims that the specification does not name.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Extra(BTreeMap<String, Value>);
+
+impl AdditionalClaims for Extra {}
+
+/// What is looked at of an ID token, or of an answer of the userinfo endpoint.
+pub(super) struct Claims<'a> {
+    subject: &'a str,
+    preferred: Option<&'a str>,
+    email: Option<&'a str>,
+    email_verified: Option<bool>,
+    extra: &'a Extra,
+}
+
+impl<'a> From<&'a IdTokenClaims<Extra, CoreGenderClaim>> for Claims<'a> {
+    fn from(claims: &'a IdTokenClaims<Extra, CoreGenderClaim>) -> Claims<'a> {
+        Claims {
+            subject: claims.subject().as_str(),
+            preferred: claims.preferred_username().map(|name| name.as_str()),
+            email: claims.email().map(|email| email.as_str()),
+            email_verified: claims.email_verified(),
+            extra: claims.additional_claims(),
+        }
+    }
+}
+
+impl<'a> From<&'a UserInfoClaims<Extra, CoreGenderClaim>> for Claims<'a> {
+    fn from(claims: &'a UserInfoClaims<Extra, CoreGenderClaim>) -> Claims<'a> {
+        Claims {
+            subject: claims.subject().as_str(),
+            preferred: claims.preferred_username().map(|name| name.as_str()),
+            email: claims.email().map(|email| email.as_str()),
+            email_verified: claims.email_verified(),
+            extra: claims.additional_claims(),
+        }
+    }
+}
+
+impl Claims<'_> {
+    /// Returns what the person is called: their user name, else their address, else the subject.
+    pub(super) fn name(&self) -> Option<String> {
+        // An address that the provider has not verified is one that anybody may have typed.
+        let email = self.email.filter(|_| self.email_verified != Some(false));
+        let name = [self.preferred, email].into_iter().flatten().map(clean).find(|name| !name.is_empty());
+        name
+    }
+
+    pub(super) fn subject(&self) -> String {
+        clean(self.subject)
+    }
+
+    /// Returns the groups that a claim holds.
+    pub(super) fn groups(&self, claim: &str) -> Option<Vec<String>> {
+        match claim {
+            "sub" => Some(vec![self.subject.to_owned()]),
+            // Only what the provider vouches for.
+            "email" => self.email.filter(|_| self.email_verified == Some(true)).map(|email| vec![email.to_owned()]),
+            _ => texts(self.find(claim)?),
+        }
+    }
+
+    /// Returns true when the provider says that it has the claim elsewhere, as Entra does of a person of many groups.
+    pub(super) fn leaves_out(&self, claim: &str) -> bool {
+        self.extra.0.get("_claim_names").is_some_and(|names| names.get(claim).is_some())
+    }
+
+    fn find(&self, claim: &str) -> Option<&Value> {
+        // A name may have dots of its own: `https://example.com/groups`.
+        if let Some(value) = self.extra.0.get(claim) {
+            return Some(value);
+        }
+        let mut steps = claim.split('.');
+        let first = self.extra.0.get(steps.next()?)?;
+        steps.try_fold(first, |value, step| value.get(step))
+    }
+}
+
+/// Returns the texts of a list, or one text.
+fn texts(value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::String(text) if text.is_empty() => Some(Vec::new()),
+        Value::String(text) => Some(vec![text.clone()]),
+        Value::Array(items) => Some(items.iter().filter_map(Value::as_str).map(str::to_owned).collect()),
+        _ => None,
+    }
+}
+
+/// Returns a name without characters that no eye sees, and of a length that fits a log.
+fn clean(name: &str) -> String {
+    name.trim().chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn groups(extra: Value, claim: &str) -> Option<Vec<String>> {
+        let extra: Extra = serde_json::from_value(extra).unwrap();
+        let claims = Claims {
+            subject: "248",
+            preferred: None,
+            email: Some("ana@example.com"),
+            email_verified: Some(false),
+            extra: &extra,
+        };
+        claims.groups(claim)
+    }
+
+    #[test]
+    fn groups_are_found_where_providers_put_them() {
+        let some = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert_eq!(groups(json!({"groups": ["a", 7, "b"]}), "groups"), some(&["a", "b"]));
+        assert_eq!(groups(json!({"hd": "example.com"}), "hd"), some(&["example.com"]));
+        let nested = json!({"realm_access": {"roles": ["a"]}, "https://example.com/groups": ["b"]});
+        assert_eq!(groups(nested.clone(), "realm_access.roles"), some(&["a"]));
+        assert_eq!(groups(nested.clone(), "https://example.com/groups"), some(&["b"]));
+        assert_eq!(groups(nested, "realm_access.groups"), None);
+        assert_eq!(groups(json!({"groups": {}}), "groups"), None);
+        assert_eq!(groups(json!({"groups": ""}), "groups"), some(&[]));
+        assert_eq!(groups(json!({}), "sub"), some(&["248"]));
+        assert_eq!(groups(json!({}), "email"), None, "an address that is not verified is nobody's");
+    }
+
+    #[test]
+    fn names_have_nothing_unseen() {
+        assert_eq!(clean(" ana\n\u{1b}[31m "), "ana[31m");
+        assert_eq!(clean(&"a".repeat(1000)).len(), LONGEST_NAME);
+    }
+}

@@ -1,0 +1,163 @@
+//! Why a login through the provider fails, as it is told to the person.
+//!
+//! Nothing of it has a code, a token or a secret. What the provider said is text like any other that comes from
+//! outside: pages escape it.
+
+use axum::http::StatusCode;
+use modeldepot::ErrorKind;
+
+use crate::problem::Problem;
+
+/// The longest text of the provider that is told, in characters.
+const LONGEST: usize = 300;
+
+/// Groups that are told.
+const GROUPS: usize = 20;
+
+/// Why a login fails.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The provider does not answer, or is not one.
+    Unreachable { host: String, causes: Vec<String> },
+    /// Too many logins are waiting for the provider.
+    Busy { host: String },
+    /// The provider says no.
+    Refused { host: String, error: String, description: Option<String> },
+    /// The browser has no login on its way that this would be the answer to.
+    Stale(Stale),
+    /// The answer is to another login.
+    OtherState,
+    /// What the provider says cannot be trusted.
+    Untrusted { host: String, why: String },
+    /// The person is known, and may do nothing.
+    NotGranted { name: String, claim: String, groups: Option<Vec<String>>, left_out: bool },
+    /// The service is asked by a name that it cannot tell the provider.
+    Host { host: String },
+    /// The system has no random numbers.
+    Random,
+}
+
+/// Why a cookie is of no attempt that can go on.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Stale {
+    /// It was not made here, or before the service was started.
+    Foreign,
+    /// It has ended.
+    Late,
+    /// Someone has logged in with it.
+    Spent,
+}
+
+impl From<Stale> for Failure {
+    fn from(stale: Stale) -> Failure {
+        Failure::Stale(stale)
+    }
+}
+
+impl From<getrandom::Error> for Failure {
+    fn from(_: getrandom::Error) -> Failure {
+        Failure::Random
+    }
+}
+
+impl Failure {
+    /// Returns the failure in a word, for the log.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Failure::Unreachable { .. } => "unreachable",
+            Failure::Busy { .. } => "busy",
+            Failure::Refused { .. } => "refused by the provider",
+            Failure::Stale(_) => "stale",
+            Failure::OtherState => "another state",
+            Failure::Untrusted { .. } => "untrusted",
+            Failure::NotGranted { .. } => "not granted",
+            Failure::Host { .. } => "host",
+            Failure::Random => "internal",
+        }
+    }
+
+    /// Returns the person, where it is known.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match self {
+            Failure::NotGranted { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Problem {
+        let again = "log in again";
+        match failure {
+            Failure::Unreachable { host, causes } => {
+                Problem::new(ErrorKind::Unavailable, format!("cannot reach the login provider `{host}`"))
+                    .because(causes)
+                    .hint("try again in a moment; if it persists, the operator of this service should check `--oidc-issuer`")
+            }
+            Failure::Busy { host } => {
+                Problem::new(ErrorKind::Unavailable, format!("too many logins are waiting for `{host}`"))
+                    .hint("try again in a moment")
+            }
+            Failure::Refused { host, error, description } => {
+                let detail = format!("`{host}` refused the login: `{}`", told(&error));
+                let causes = description.iter().map(|text| told(text)).collect();
+                Problem::new(ErrorKind::Denied, detail)
+                    .because(causes)
+                    .hint(format!("log in again, or ask the administrators of `{host}`"))
+            }
+            Failure::Stale(Stale::Foreign) => {
+                Problem::invalid("this login was not started in this browser, or the service has restarted since")
+                    .hint("log in again; the browser must accept this site's cookies")
+            }
+            Failure::Stale(Stale::Late) => Problem::invalid("this login took too long").hint(again),
+            Failure::Stale(Stale::Spent) => Problem::invalid("this login was already used").hint(again),
+            Failure::OtherState => Problem::invalid("this answer belongs to another login")
+                .hint("log in again, in one tab of the browser at a time"),
+            Failure::Untrusted { host, why } => {
+                Problem::new(ErrorKind::Denied, format!("the answer of `{host}` cannot be trusted"))
+                    .status(StatusCode::BAD_GATEWAY)
+                    .because(vec![told(&why)])
+                    .hint("log in again; if it persists, the operator of this service should check the provider and the client ID")
+            }
+            Failure::NotGranted { name, claim, groups, left_out } => not_granted(&name, &claim, groups, left_out),
+            Failure::Host { host } => {
+                Problem::invalid(format!("the login provider cannot send you back to `{}`", told(&host)))
+                    .hint("use `localhost`, or start the service with `--public-url`")
+            }
+            Failure::Random => Problem::new(ErrorKind::Internal, "the system gives no random numbers"),
+        }
+    }
+}
+
+/// It names the person's own groups and not those that are granted something: these may be other people's addresses.
+fn not_granted(name: &str, claim: &str, groups: Option<Vec<String>>, left_out: bool) -> Problem {
+    let why = match &groups {
+        None if left_out => format!("the provider left out the claim `{claim}`: it is too long"),
+        None => format!("the provider sent no claim `{claim}`"),
+        Some(groups) if groups.is_empty() => format!("the claim `{claim}` is empty"),
+        Some(groups) => {
+            let named: Vec<String> = groups.iter().take(GROUPS).map(|group| format!("`{}`", told(group))).collect();
+            let more = if groups.len() > GROUPS { ", …" } else { "" };
+            format!("the claim `{claim}` has {}{more}", named.join(", "))
+        }
+    };
+    let hint = match groups {
+        None => format!(
+            "the operator should have the provider add the claim `{claim}`, or request its scope with `--oidc-scopes`"
+        ),
+        Some(_) => "ask the operator to grant one of your groups something with `--oidc-grant`, or to add you to a group that has a grant".to_owned(),
+    };
+    Problem::new(ErrorKind::Denied, format!("`{}` is in no group that may use this service", told(name)))
+        .because(vec![why])
+        .hint(hint)
+}
+
+/// Returns an error and its causes.
+pub(super) fn all_of(error: &(dyn std::error::Error + 'static)) -> Vec<String> {
+    std::iter::once(error.to_string()).chain(modeldepot::causes(error)).collect()
+}
+
+/// Returns a text of the provider, or of the address, as it is told.
+fn told(text: &str) -> String {
+    text.chars().take(LONGEST).map(|c| if c == '`' { '\'' } else { c }).collect()
+}

@@ -1,0 +1,42 @@
+//! Logging in through an OpenID Connect provider, with a browser: authorization code with PKCE.
+//!
+//! - `settings`: what the operator sets.
+//! - `provider`: the two steps of a login. `attempt`: what has to be known again between them.
+//! - `discovery`: what the provider says of itself, and its keys. `http`: how it is asked.
+//! - `claims`: who a person is, and their groups. `failure`: why a login fails.
+//!
+//! The library `openidconnect` costs half a minute to build. Without the feature `oidc` the settings and the routes are
+//! still there, and a service that is given settings refuses to start.
+
+#[cfg(not(feature = "oidc"))]
+mod absent;
+#[cfg(feature = "oidc")]
+mod attempt;
+#[cfg(feature = "oidc")]
+mod claims;
+#[cfg(feature = "oidc")]
+mod discovery;
+#[cfg_attr(not(feature = "oidc"), allow(dead_code, reason = "nobody fails to log in where nobody can"))]
+mod failure;
+#[cfg(feature = "oidc")]
+mod http;
+#[cfg(feature = "oidc")]
+mod provider;
+mod settings;
+
+#[cfg(not(feature = "oidc"))]
+pub(crate) use self::absent::Provider;
+pub(crate) use self::failure::Failure;
+#[cfg(feature = "oidc")]
+pub(crate) use self::provider::Provider;
+pub use self::settings::{GroupGrants, Issuer, Oidc};
+
+/// What a browser comes back from the provider with.
+#[cfg_attr(not(feature = "oidc"), allow(dead_code, reason = "nobody reads it then"))]
+pub(crate) struct Answer {
+    pub(crate) code: Option<String>,
+    pub(crate) state: Option<String>,
+    pub(crate) issuer: Option<String>,
+    pub(crate) error: Option<String>,
+    pub(crate) description: Option<String>,
+}
