@@ -32,9 +32,6 @@ const HANDSHAKE: u8 = 0x16;
 const PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\
     content-length: 46\r\n\r\nthis port speaks HTTPS: use a URL of https://\n";
 
-/// A read buffer holds more than one head, so that bodies come in larger pieces.
-const BUFFER: usize = 128 << 10;
-
 /// How much later than the socket hyper ends a connection that asks nothing.
 const HYPER_LATER: Duration = Duration::from_secs(60);
 
@@ -130,7 +127,8 @@ where
             // would not look whether there is another request once an answer has gone.
             .header_read_timeout(limits.idle + limits.head + HYPER_LATER)
             .max_header_size(longest_head)
-            .max_buf_size(BUFFER.max(longest_head))
+            // What is read at once. A thousand clients that stand still have a thousand of these.
+            .max_buf_size(longest_head)
             .serve_connection(TokioIo::new(socket), serve);
         let mut connection = pin!(connection);
         let mut stopping = false;

@@ -13,13 +13,14 @@
 //! - `form`: forms with files, as they come. `links`: how long presigned links live.
 //! - `auth`: who asks, and what they may. `guard`: what every request passes. `logins`, `rates`: how often.
 //! - `log`: who did what: the audit log and the access log.
-//! - `readiness`: whether the bucket answers.
+//! - `answers`: how many large ones are on their way. `readiness`: whether the bucket answers.
 //! - `jobs`: verifications. `uploads`: what is on its way to be published; `staging`: files that pass through.
 //! - `shares`: places that callers share, so that none takes them all.
 //! - `doctor`: what whoever starts the service can try of its surroundings, for the page on health.
 //! - `console`: the pages.
 
 mod access;
+mod answers;
 mod auth;
 mod catalog;
 mod console;

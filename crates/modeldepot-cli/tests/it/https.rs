@@ -148,19 +148,60 @@ fn a_certificate_that_cannot_be_used_is_refused_at_once() {
     let env = TestEnv::without_server("");
     certify(&env);
     let serve = |args: &[&str]| env.run(["serve", "--listen", "127.0.0.1:0"].iter().chain(args));
-    insta::assert_snapshot!(serve(&["--tls-cert", "cert.pem"]), @"");
-    insta::assert_snapshot!(serve(&["--tls-cert", "nowhere.pem", "--tls-key", "key.pem"]), @"");
-    insta::assert_snapshot!(serve(&["--tls-cert", "cert.pem", "--tls-key", "cert.pem"]), @"");
+    insta::assert_snapshot!(serve(&["--tls-cert", "cert.pem"]), @r"
+    ------- stderr -------
+    error: the following required arguments were not provided:
+      --tls-key <FILE>
+
+    Usage: modeldepot serve --tls-cert <FILE> --tls-key <FILE> --listen <ADDRESS:PORT>
+
+    For more information, try '--help'.
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(serve(&["--tls-cert", "nowhere.pem", "--tls-key", "key.pem"]), @r"
+    ------- stderr -------
+    error: cannot read the certificate `nowhere.pem`
+    caused by: No such file or directory (os error 2)
+    [exit status: 8]
+    ");
+    insta::assert_snapshot!(serve(&["--tls-cert", "cert.pem", "--tls-key", "cert.pem"]), @r"
+    ------- stderr -------
+    error: `cert.pem` holds no private key in PEM
+    hint: it begins with `-----BEGIN PRIVATE KEY-----`
+    [exit status: 2]
+    ");
     env.write("locked.pem", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n");
-    insta::assert_snapshot!(serve(&["--tls-cert", "cert.pem", "--tls-key", "locked.pem"]), @"");
+    insta::assert_snapshot!(serve(&["--tls-cert", "cert.pem", "--tls-key", "locked.pem"]), @r"
+    ------- stderr -------
+    error: the private key `locked.pem` is encrypted
+    hint: remove the passphrase: `openssl pkey -in KEY -out PLAIN`, readable by its owner alone
+    [exit status: 2]
+    ");
     env.write("other.pem", rcgen::KeyPair::generate().unwrap().serialize_pem());
-    insta::assert_snapshot!(serve(&["--tls-cert", "cert.pem", "--tls-key", "other.pem"]), @"");
-    insta::assert_snapshot!(serve(&["--trusted-proxy", "10.0.0.0/99"]), @"");
+    insta::assert_snapshot!(serve(&["--tls-cert", "cert.pem", "--tls-key", "other.pem"]), @r"
+    ------- stderr -------
+    error: the private key `other.pem` does not belong to the certificate `cert.pem`
+    hint: the first certificate of the file must be the server's own
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(serve(&["--trusted-proxy", "10.0.0.0/99"]), @r"
+    ------- stderr -------
+    error: invalid value '10.0.0.0/99' for '--trusted-proxy <ADDRESS[/BITS]>': write it as an address or a network: `10.0.0.7`, `10.0.0.0/8`, `fd00::/8`
+
+    For more information, try '--help'.
+    [exit status: 2]
+    ");
     let key = rcgen::KeyPair::generate().unwrap();
     let wild = rcgen::CertificateParams::new(vec!["*.models.example".to_owned()]).unwrap().self_signed(&key).unwrap();
     env.write("wild.pem", wild.pem());
     env.write("wild-key.pem", key.serialize_pem());
     let up =
         ["up", "--listen", "127.0.0.1:0", "--data", "store", "--tls-cert", "wild.pem", "--tls-key", "wild-key.pem"];
-    insta::assert_snapshot!(env.run(up), @"");
+    insta::assert_snapshot!(env.run(up), @r"
+    ------- stderr -------
+     WARN modeldepot_listen::tls: every user of this machine can read the private key: `chmod 600` it key=wild-key.pem
+    error: the certificate `wild.pem` is for no single host
+    hint: set S3_ENDPOINT=https://NAME:PORT to a name that it is valid for
+    [exit status: 2]
+    ");
 }
