@@ -403,8 +403,9 @@ impl ModelStorage {
 
     /// Fetch a file of a version into memory, verify it, and make the object of it that was saved.
     ///
-    /// The format follows from the file's ending. A pickle runs whatever code its writer put into it, so files that are
-    /// pickles (``.pth``, ``.pt``, ``.bin``, ``.joblib``, ``.pkl``) ask for ``allow_pickle=True``.
+    /// The format follows from the file's ending. Checkpoints of PyTorch (``.pth``, ``.pt``, ``.bin``) are loaded with
+    /// ``weights_only=True``, by PyTorch 2.6 or newer. What runs code that its writer put into it asks for
+    /// ``allow_pickle=True``: a checkpoint that holds more than tensors and plain values, ``.joblib`` and ``.pkl``.
     ///
     /// Parameters
     /// ----------
@@ -413,7 +414,7 @@ impl ModelStorage {
     /// file : str, optional
     ///     The path of the file in the version; without one, the model file.
     /// allow_pickle : bool, default False
-    ///     Load a pickle. Do so only when you trust whoever could write to the bucket.
+    ///     Load what runs its writer's code. Do so only when you trust whoever could write to the bucket.
     /// framework : {"torch", "numpy"}, optional
     ///     What safetensors are to become; without it, tensors of PyTorch where that is installed, else arrays.
     /// device : str, default "cpu"

@@ -1,5 +1,6 @@
 """`modeldepot://model@version/path`, by fsspec."""
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,33 @@ def test_it_cannot_be_written_to(published: None) -> None:
     for missing in ("m@1/none", "ghost@1/config.json", "m@7/config.json"):
         with pytest.raises(FileNotFoundError):
             files.open(missing)
+
+
+SECRET = "wJalrXUtnFEMI-K7MDENG-bPxRfiCYEXAMPLEKEY"
+
+
+def test_no_secret_is_written_down(published: None, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    login = {"access_key": "minioadmin", "secret_key": SECRET}
+    storage = ModelStorage(endpoint=endpoint, bucket="other-bucket", **login)
+    for files in (
+        fsspec.filesystem("modeldepot", endpoint=endpoint, bucket="other-bucket", **login),
+        fsspec.filesystem("modeldepot", storage=storage),
+        fsspec.filesystem("modeldepot", storage),
+    ):
+        written = [files.to_json(), repr(files.to_dict()), repr(files), str(pickle.dumps(files)), str(vars(files))]
+        written.append(repr(files.storage))
+        assert not [text for text in written if SECRET in text]
+        again = pickle.loads(pickle.dumps(files))
+        assert again.storage.bucket == "other-bucket" and again.storage.endpoint.rstrip("/") == endpoint.rstrip("/")
+
+
+def test_what_is_made_again_takes_its_keys_from_the_environment(
+    published: None, endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = fsspec.filesystem("modeldepot", access_key="minioadmin", secret_key="minioadmin")
+    for again in (pickle.loads(pickle.dumps(files)), type(files).from_json(files.to_json())):
+        assert again.cat("m@1/weights/b.bin") == b"bb"
+    monkeypatch.setenv("S3_ACCESS_KEY", "minioadmin")
+    monkeypatch.setenv("S3_SECRET_KEY", SECRET)
+    with pytest.raises(PermissionError):
+        pickle.loads(pickle.dumps(files)).cat("m@1/weights/b.bin")

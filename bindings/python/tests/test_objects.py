@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import pickle
 import sys
+import types
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 
@@ -93,9 +95,12 @@ def test_torch(storage: ModelStorage, no_disk: None) -> None:
     storage.save(layer.state_dict(), "m", "1")
     storage.save(layer.state_dict(), "m", "2", format="torch")
     assert [storage.describe("m", version).model_file for version in "12"] == ["model.safetensors", "model.pth"]
-    with pytest.raises(InvalidError, match="`model.pth` is a pickle"):
-        storage.load("m@2")
-    for state in (storage.load("m@1"), storage.load("m@2", allow_pickle=True)):
+    storage.save({"layer": layer, "epoch": 3}, "code", "1", format="torch")
+    with pytest.raises(InvalidError, match="`model.pth` holds more than tensors") as raised:
+        storage.load("code")
+    assert raised.value.hint is not None and "allow_pickle=True" in raised.value.hint
+    assert storage.load("code", allow_pickle=True)["epoch"] == 3
+    for state in (storage.load("m@1"), storage.load("m@2"), storage.load("m@2", allow_pickle=True)):
         again = torch.nn.Linear(3, 2)
         again.load_state_dict(state)
         assert torch.equal(again.weight, layer.weight)
@@ -122,3 +127,85 @@ def test_what_is_not_installed_is_named(storage: ModelStorage, model: Path, monk
     with pytest.raises(InvalidError, match="this needs `onnx`, which cannot be imported") as raised:
         storage.load("m")
     assert raised.value.hint == "`pip install onnx`"
+
+
+class FakeTorch(types.ModuleType):
+    """What `load` calls of PyTorch, and what it answers."""
+
+    def __init__(self, version: str, refusal: Exception = pickle.UnpicklingError("Weights only load failed. Un\u202e")):
+        super().__init__("torch")
+        self.__version__ = version
+        self.refusal = refusal
+        self.asked: list[Optional[bool]] = []
+
+    def load(self, file: Any, map_location: str, *, weights_only: Optional[bool] = None) -> Any:
+        self.asked.append(weights_only)
+        assert file.read() == bytes(range(256)) * 16
+        if weights_only:
+            raise self.refusal
+        return "an object"
+
+
+class OldTorch(FakeTorch):
+    """Before 1.13: what it does not know goes to the unpickler."""
+
+    def load(self, file: Any, map_location: str, **pickle_load_args: Any) -> Any:  # type: ignore[override]
+        assert not pickle_load_args
+        self.asked.append(None)
+        return "an object"
+
+
+@pytest.fixture
+def checkpoint(storage: ModelStorage, model: Path) -> ModelStorage:
+    storage.upload_model(model, "m", "1")
+    return storage
+
+
+def test_a_checkpoint_of_tensors_needs_no_flag(checkpoint: ModelStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = FakeTorch("2.6.0+cu124")
+    monkeypatch.setattr(torch, "load", lambda file, map_location, weights_only: {"weights_only": weights_only})
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    assert checkpoint.load("m") == {"weights_only": True}
+    assert checkpoint.load("m", allow_pickle=True) == {"weights_only": True}, "no code is run without need"
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        pickle.UnpicklingError("Weights only load failed. Un\u202esafe\nSet weights_only=False"),
+        RuntimeError("Cannot use ``weights_only=True`` with TorchScript archives passed to ``torch.load``."),
+    ],
+)
+def test_a_checkpoint_with_code_asks(
+    checkpoint: ModelStorage, monkeypatch: pytest.MonkeyPatch, refusal: Exception
+) -> None:
+    torch = FakeTorch("2.10.1", refusal)
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    with pytest.raises(InvalidError, match="`best_model.pth` holds more than tensors and plain values") as raised:
+        checkpoint.load("m")
+    assert torch.asked == [True], "no code was run"
+    assert raised.value.hint is not None and "pass allow_pickle=True" in raised.value.hint
+    assert "\u202e" not in str(raised.value)
+    assert checkpoint.load("m", allow_pickle=True) == "an object"
+    assert torch.asked == [True, True, False]
+
+
+def test_other_failures_run_no_code(checkpoint: ModelStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = FakeTorch("2.6.0", RuntimeError("Attempting to deserialize object on a CUDA device"))
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    with pytest.raises(RuntimeError, match="CUDA"):
+        checkpoint.load("m", allow_pickle=True)
+    assert torch.asked == [True]
+
+
+@pytest.mark.parametrize("version", ["2.5.1+cu121", "1.13.0", "1.9.0", "0.4", "unknown"])
+def test_an_old_torch_asks(checkpoint: ModelStorage, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    """Before 2.6 a checkpoint could run code with `weights_only=True` as well."""
+    torch = OldTorch(version) if version < "1.13" else FakeTorch(version)
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    with pytest.raises(InvalidError, match="cannot load `best_model.pth` without running code") as raised:
+        checkpoint.load("m")
+    assert torch.asked == []
+    assert raised.value.hint is not None and "update PyTorch to 2.6" in raised.value.hint
+    assert checkpoint.load("m", allow_pickle=True) == "an object"
+    assert len(torch.asked) == 1 and not torch.asked[0]

@@ -5,6 +5,7 @@
 
 mod origins;
 mod publisher;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,6 +21,7 @@ use crate::error::Error;
 pub(crate) use self::origins::{InUse, origins, proxies};
 pub(crate) use self::publisher::published_by;
 pub use self::publisher::publisher;
+pub(crate) use self::trust::Ignored;
 
 /// Where the value of a setting was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +58,25 @@ pub(crate) fn defaults() -> Result<Settings, Error> {
 /// Returns where settings are looked for in this process.
 fn here(flags: Vec<(&'static str, &'static str, String)>) -> Result<Layers<impl Fn(&str) -> Option<String>>, Error> {
     let folder = std::env::current_dir().map_err(|source| Error::CurrentFolder { source })?;
-    Ok(Layers { flags, environment: |name: &str| std::env::var(name).ok(), file: dotenv(&folder)? })
+    let file = match dotenv(&folder)? {
+        Found::Read(file) => Some(file),
+        Found::Ignored(_) | Found::Nothing => None,
+    };
+    Ok(Layers { flags, environment: |name: &str| std::env::var(name).ok(), file })
+}
+
+/// Returns the `.env` that would be read if others could not have written it.
+pub(crate) fn ignored() -> Option<Ignored> {
+    match dotenv(&std::env::current_dir().ok()?) {
+        Ok(Found::Ignored(ignored)) => Some(ignored),
+        _ => None,
+    }
+}
+
+/// Returns what is to be said of a `.env` that is not read because others could have written it, and how to have it read.
+pub fn ignored_env_file() -> Option<(String, String)> {
+    let ignored = ignored()?;
+    Some((crate::ui::clean(&ignored.to_string()).into_owned(), crate::ui::clean(&ignored.hint()).into_owned()))
 }
 
 /// Returns the time of this call.
@@ -98,7 +118,7 @@ pub fn state_folder() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let state = state.or_else(|| std::env::home_dir().map(|home| home.join(".local").join("state")))?;
     let folder = state.join("modeldepot");
-    match fs::create_dir_all(&folder) {
+    match private(&folder) {
         Ok(()) => Some(folder),
         // A container's home may not be writable: then a push works, and only cannot be gone on with.
         Err(error) => {
@@ -106,6 +126,15 @@ pub fn state_folder() -> Option<PathBuf> {
             None
         }
     }
+}
+
+/// Makes a folder that is nobody else's to read, and those above it.
+fn private(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
 }
 
 /// The settings that flags give, by the names of their variables.
@@ -189,14 +218,34 @@ fn variable(error: &SettingsError) -> &'static str {
     }
 }
 
-/// Reads the first `.env` file from `folder` upwards. A folder of that name is somebody's virtual environment.
-fn dotenv(folder: &Path) -> Result<Option<DotEnv>, Error> {
-    let Some(path) = folder.ancestors().map(|folder| folder.join(".env")).find(|path| path.is_file()) else {
-        return Ok(None);
+/// What became of the search for a `.env`.
+enum Found {
+    Read(DotEnv),
+    Ignored(Ignored),
+    Nothing,
+}
+
+/// Reads the first `.env` file from `folder` upwards, or the one that the environment names. A folder of that name is
+/// somebody's virtual environment.
+fn dotenv(folder: &Path) -> Result<Found, Error> {
+    let named = std::env::var_os(trust::VARIABLE).map(PathBuf::from);
+    let trusted = named.is_some();
+    let path = match named {
+        Some(path) if path.as_os_str().is_empty() => return Ok(Found::Nothing),
+        Some(path) => path,
+        None => match folder.ancestors().map(|folder| folder.join(".env")).find(|path| path.is_file()) {
+            Some(path) => path,
+            None => return Ok(Found::Nothing),
+        },
     };
-    let text = fs::read_to_string(&path).map_err(|source| Error::DotEnvRead { path: path.clone(), source })?;
-    match parse(&text) {
-        Ok(variables) => Ok(Some(DotEnv { path, variables })),
+    let unread = |source| Error::DotEnvRead { path: path.clone(), source };
+    // Nothing further up takes its place: settings from two folders are nobody's wish.
+    let file = match trust::open(&path, trusted).map_err(unread)? {
+        Ok(file) => file,
+        Err(ignored) => return Ok(Found::Ignored(ignored)),
+    };
+    match parse(&io::read_to_string(file).map_err(unread)?) {
+        Ok(variables) => Ok(Found::Read(DotEnv { path, variables })),
         Err(line) => Err(Error::DotEnv { path, line }),
     }
 }

@@ -71,6 +71,7 @@ mod settings;
 mod storage;
 mod task;
 pub mod units;
+mod visible;
 
 pub use digest::{Blake3, Crc64, DigestError, Md5, Subtree};
 pub use error::{Error, ErrorKind, Result, SourceError, causes};
@@ -89,3 +90,4 @@ pub use storage::{
     Published, Pull, Push, Reason, Remains, Scan, Source, SourceFile, StoredFile, Verified, VersionSummary,
 };
 pub use task::settled;
+pub use visible::{is_unseen, visible};

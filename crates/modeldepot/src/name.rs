@@ -9,6 +9,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::visible::visible;
+
 /// Says which name was refused and which rule it breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` is not a valid {what}: {rule}", shown(text))]
@@ -21,13 +23,12 @@ pub struct NameError {
     pub rule: &'static str,
 }
 
-/// Returns `text` fit for one line of a terminal: control characters escaped, the middle of a long one cut.
+/// Returns `text` fit for one line of a terminal, the end of a long one cut.
 fn shown(text: &str) -> String {
-    let clean: String =
-        text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect();
+    let clean = visible(text);
     match clean.char_indices().nth(80) {
         Some((cut, _)) => format!("{}…", &clean[..cut]),
-        None => clean,
+        None => clean.into_owned(),
     }
 }
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import inspect
 import io
 import os
+import pickle
+import re
 import sys
 import tempfile
 from collections.abc import Generator, Sequence
@@ -19,6 +22,11 @@ from ._errors import InvalidError
 
 if TYPE_CHECKING:
     from ._modeldepot import FileReader, ModelStorage, Published
+
+TRUST = "if you trust whoever could write to the bucket, pass allow_pickle=True; safetensors and skops need none"
+
+# Before it, `weights_only=True` could be made to run code all the same (CVE-2025-32434); before 1.13 there was none.
+FIRST_SAFE_TORCH = (2, 6)
 
 ENDINGS = {
     "safetensors": ".safetensors",
@@ -69,24 +77,23 @@ def load(
         ".npy": lambda data: needed("numpy").load(io.BytesIO(data), allow_pickle=allow_pickle),
         ".npz": lambda data: dict(needed("numpy").load(io.BytesIO(data), allow_pickle=allow_pickle)),
     }
+    checkpoints = (".pth", ".pt", ".bin")
     pickles: dict[str, Callable[[bytes], Any]] = {
-        ".pth": lambda data: load_torch(data, device),
-        ".pt": lambda data: load_torch(data, device),
-        ".bin": lambda data: load_torch(data, device),
         ".joblib": lambda data: needed("joblib").load(io.BytesIO(data)),
         ".pkl": lambda data: needed("pickle").loads(data),
     }
+    if ending in checkpoints:
+        torch = torch_for(reader.path, allow_pickle)
+        return load_torch(torch, reader.read(progress=progress), reader.path, device, allow_pickle)
     loader = loaders.get(ending) or pickles.get(ending)
     if loader is None:
+        known = ", ".join([*loaders, *checkpoints, *pickles])
         raise InvalidError(
             f"`{reader.path}` is of no known format",
-            "use open() for its bytes, or download_model() for the file; known are " + ", ".join([*loaders, *pickles]),
+            f"use open() for its bytes, or download_model() for the file; known are {known}",
         )
     if ending in pickles and not allow_pickle:
-        raise InvalidError(
-            f"`{reader.path}` is a pickle, which runs whatever code its writer put into it",
-            "if you trust whoever could write to the bucket, pass allow_pickle=True; safetensors and skops need none",
-        )
+        raise InvalidError(f"`{reader.path}` is a pickle, which runs whatever code its writer put into it", TRUST)
     return loader(reader.read(progress=progress))
 
 
@@ -181,8 +188,55 @@ def load_safetensors(data: bytes, framework: Optional[str], device: str) -> Any:
     return needed("safetensors.numpy").load(data)
 
 
-def load_torch(data: bytes, device: str) -> Any:
-    return needed("torch").load(io.BytesIO(data), map_location=device, weights_only=False)
+def torch_for(path: str, allow_pickle: bool) -> Any:
+    """Returns PyTorch, if it can load a file without running code, or may run it."""
+    torch = needed("torch")
+    if allow_pickle or loads_weights_only(torch):
+        return torch
+    raise InvalidError(
+        f"this PyTorch ({visible(str(torch.__version__))}) cannot load `{visible(path)}` without running code that its "
+        "writer may have put into it",
+        "update PyTorch to 2.6 or newer; or, if you trust whoever could write to the bucket, pass allow_pickle=True",
+    )
+
+
+def loads_weights_only(torch: Any) -> bool:
+    """Returns whether this PyTorch can be held to tensors and plain values."""
+    numbers = re.match(r"(\d+)\.(\d+)", str(getattr(torch, "__version__", "")))
+    return numbers is not None and (int(numbers[1]), int(numbers[2])) >= FIRST_SAFE_TORCH
+
+
+def load_torch(torch: Any, data: bytes, path: str, device: str, allow_pickle: bool) -> Any:
+    """Loads tensors and plain values; what needs code of its writer only when that is allowed."""
+    if loads_weights_only(torch):
+        try:
+            return torch.load(io.BytesIO(data), map_location=device, weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError) as error:
+            # Whatever else fails, such as a device that is missing, fails without the check as well.
+            if not is_refused(error):
+                raise
+            if not allow_pickle:
+                first = str(error).strip().splitlines()[:1]
+                raise InvalidError(
+                    f"`{visible(path)}` holds more than tensors and plain values: loading it runs code that its "
+                    "writer put into it",
+                    TRUST,
+                    [visible(line) for line in first],
+                ) from None
+    # Before 1.13 there is no such argument, and never a check.
+    checks = "weights_only" in inspect.signature(torch.load).parameters
+    options = {"weights_only": False} if checks else {}
+    return torch.load(io.BytesIO(data), map_location=device, **options)
+
+
+def is_refused(error: Exception) -> bool:
+    """Returns whether PyTorch refused to run code; it says so of a pickle in one way, of TorchScript in another."""
+    return isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error)
+
+
+def visible(text: str) -> str:
+    """Returns text of a stranger's fit for a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 @contextlib.contextmanager

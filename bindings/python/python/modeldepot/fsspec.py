@@ -12,6 +12,10 @@ from ._errors import NotFoundError
 from ._modeldepot import ModelStorage
 
 
+# A key without its secret is of no use, and a storage holds both.
+SECRET = {"access_key", "secret_key", "storage"}
+
+
 class ModelDepotFileSystem(AbstractFileSystem):  # type: ignore[misc, unused-ignore]
     """The models of one bucket: folders ``model@version`` with their files. ``model`` alone is its latest version.
 
@@ -19,6 +23,11 @@ class ModelDepotFileSystem(AbstractFileSystem):  # type: ignore[misc, unused-ign
     ----------
     **settings
         As for `ModelStorage`; what is not given comes from the environment and ``.env``.
+
+    Notes
+    -----
+    ``to_json()``, ``to_dict()`` and pickles hold the endpoint and the bucket, and never a key: what is made of them in
+    another process takes its keys from that process's environment, ``.env`` or AWS login.
 
     Examples
     --------
@@ -36,8 +45,30 @@ class ModelDepotFileSystem(AbstractFileSystem):  # type: ignore[misc, unused-ign
 
     def __init__(self, storage: Optional[ModelStorage] = None, **settings: Any) -> None:
         known = {"endpoint", "access_key", "secret_key", "region", "bucket", "addressing", "ca_bundle", "limit_rate"}
-        super().__init__(storage=storage, **settings)
+        super().__init__(**settings)
         self.storage = storage or ModelStorage(**{name: value for name, value in settings.items() if name in known})
+
+    @property
+    def storage_args(self) -> tuple[Any, ...]:
+        """Returns no arguments: all that may be written down has a name."""
+        return ()
+
+    @storage_args.setter
+    def storage_args(self, args: tuple[Any, ...]) -> None:
+        """Takes what fsspec notes of the call, which may be a storage with its keys."""
+
+    @property
+    def storage_options(self) -> dict[str, Any]:
+        """Returns what this may be made of again, without its keys: it is written into JSON, pickles and task graphs."""
+        return self._options
+
+    @storage_options.setter
+    def storage_options(self, options: dict[str, Any]) -> None:
+        kept = {name: value for name, value in options.items() if name not in SECRET}
+        storage = getattr(self, "storage", None)
+        if storage is not None:
+            kept = {"endpoint": storage.endpoint, "bucket": storage.bucket, **kept}
+        self._options = kept
 
     @classmethod
     def _strip_protocol(cls, path: Any) -> Any:

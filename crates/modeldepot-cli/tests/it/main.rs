@@ -29,6 +29,8 @@ mod secrets;
 mod serve;
 mod server;
 mod settings;
+mod strangers_env;
+mod unseen;
 mod upkeep;
 mod uploading;
 mod versions;

@@ -3,7 +3,7 @@
 //! The file is locked as long as its push runs. Whoever gets the lock of a journal that says something knows that its
 //! push is dead, without waiting for its claim to go stale.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -30,10 +30,18 @@ impl Journal {
     /// Opens the journal of the push that `subject` names, with what it says; none while another process pushes the
     /// same.
     pub(super) fn open(folder: &Path, subject: &str) -> Result<Option<(Journal, Option<Entry>)>> {
-        fs::create_dir_all(folder).map_err(Error::io("make the folder", folder))?;
+        let mut builder = DirBuilder::new();
+        builder.recursive(true);
+        let mut options = OpenOptions::new();
+        // What is pushed, and where to, is nobody else's business.
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        }
+        builder.create(folder).map_err(Error::io("make the folder", folder))?;
         let name = blake3::hash(subject.as_bytes()).to_hex();
         let path = folder.join(format!("push-{}.json", &name[..32]));
-        let mut options = OpenOptions::new();
         let mut file = options
             .read(true)
             .write(true)
@@ -72,6 +80,18 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_journal_is_private() {
+        use std::os::unix::fs::MetadataExt as _;
+
+        let temp = tempfile::tempdir().unwrap();
+        let folder = temp.path().join("state/modeldepot");
+        let (journal, _) = Journal::open(&folder, "a").unwrap().unwrap();
+        assert_eq!(journal.path.metadata().unwrap().mode() & 0o777, 0o600);
+        assert_eq!(folder.metadata().unwrap().mode() & 0o777, 0o700);
+    }
 
     #[test]
     fn one_process_at_a_time_and_what_it_left_is_found() {
