@@ -40,7 +40,8 @@ impl Options {
 pub(crate) fn run(report: &mut Report, options: &Options) {
     report.step(&format!("fuzz: {} s for each target", options.seconds), || {
         let filter = format!("fuzz::{}", options.target);
-        let mut test = cargo(["test", "--workspace", "--locked", "--lib", "--test", "it", "--", "--nocapture", &filter]);
+        let mut test =
+            cargo(["test", "--workspace", "--locked", "--lib", "--test", "it", "--", "--nocapture", &filter]);
         run_command(test.env("MODELDEPOT_FUZZ_SECONDS", &options.seconds))
     });
 }
