@@ -29,6 +29,7 @@ mod settings;
 mod strangers_env;
 mod unseen;
 mod upkeep;
+mod upload_urls;
 mod versions;
 
 #[test]
