@@ -5,9 +5,10 @@ use std::fs;
 
 use crate::environment::TestEnv;
 
-/// A server on this machine by an address that does not say so: on a loopback endpoint the chain is never asked.
+/// A server on this machine by an address that does not say so: on a loopback endpoint the chain is never asked. With the
+/// login that everybody knows, it would answer to no such address.
 fn elsewhere() -> (TestEnv, String) {
-    let env = TestEnv::new();
+    let env = TestEnv::with_login(&["models"], "ours", "a secret of ours");
     let endpoint = env.endpoint.replace("127.0.0.1", "0.0.0.0");
     (env, endpoint)
 }
@@ -36,14 +37,14 @@ fn a_profile_a_process_and_nothing() {
     [exit status: 5]
     ");
 
-    let login = "aws_access_key_id = minioadmin\naws_secret_access_key = minioadmin\n";
+    let login = "aws_access_key_id = ours\naws_secret_access_key = a secret of ours\n";
     fs::write(aws.join("credentials"), format!("[default]\n{login}")).unwrap();
     models(&[]).success();
     fs::write(aws.join("credentials"), "[default]\naws_access_key_id = no\naws_secret_access_key = no\n").unwrap();
     assert_eq!(models(&[]).code, Some(5), "it is the profile that counts");
 
     let answer =
-        env.write("login.json", r#"{"Version": 1, "AccessKeyId": "minioadmin", "SecretAccessKey": "minioadmin"}"#);
+        env.write("login.json", r#"{"Version": 1, "AccessKeyId": "ours", "SecretAccessKey": "a secret of ours"}"#);
     let config = format!("[profile asked]\ncredential_process = cat {}\n", answer.display());
     fs::write(aws.join("config"), config).unwrap();
     models(&[("AWS_PROFILE", "asked")]).success();
