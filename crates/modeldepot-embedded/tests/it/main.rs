@@ -14,4 +14,5 @@ mod lifecycle;
 mod objects;
 mod outside;
 mod serve;
+mod slow;
 mod uploads;
