@@ -10,11 +10,12 @@
 //! - `problem`: what is said of a failure.
 //! - `remote`: the address of the client, also behind a proxy.
 //! - `auth`: who asks, and what they may. `guard`: what every request passes. `logins`, `rates`: how often.
-//! - `readiness`: whether the bucket answers.
+//! - `answers`: how many large ones are on their way. `readiness`: whether the bucket answers.
 //! - `jobs`: verifications. `uploads`: what is on its way to be published; `staging`: files that pass through.
 //! - `doctor`: what whoever starts the service can try of its surroundings, for the page on health.
 //! - `console`: the pages.
 
+mod answers;
 mod auth;
 mod catalog;
 mod console;

@@ -18,4 +18,5 @@ mod objects;
 mod outside;
 mod serve;
 mod signatures;
+mod slow;
 mod uploads;

@@ -13,5 +13,6 @@ mod own;
 mod place;
 mod problems;
 mod publish;
+mod strangers;
 mod threads;
 mod uploads;
