@@ -106,13 +106,8 @@ async fn a_certificate_of_its_own_is_trusted_where_it_is_in_the_bundle_also_once
     certify(temp.path(), "127.0.0.1");
     let tls = Tls::load(temp.path().join("cert.pem"), temp.path().join("key.pem")).unwrap();
     let config = modeldepot_embedded::Config {
-        data: temp.path().join("data"),
-        listen: ([127, 0, 0, 1], 0).into(),
-        access_key: "minioadmin".to_owned(),
-        secret_key: "minioadmin".to_owned(),
         buckets: vec!["models".to_owned()],
-        ignore_conditions: false,
-        faults: None,
+        ..modeldepot_embedded::Config::new(temp.path().join("data"), "minioadmin", "minioadmin")
     };
     let listen = Listen { tls: Some(tls), ..Listen::default() };
     let server = modeldepot_embedded::Server::start_with(config, listen).await.unwrap();
