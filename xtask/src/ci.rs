@@ -44,6 +44,16 @@ const RULES: &[Rule] = &[
         why: "the library knows no front end and no server",
     },
     Rule {
+        scope: &["--package", "modeldepot-listen", "--edges", "normal"],
+        banned: &["axum", "modeldepot", "modeldepot-embedded", "modeldepot-server", "s3s"],
+        why: "sockets know neither S3 nor models",
+    },
+    Rule {
+        scope: &["--package", "modeldepot-embedded", "--edges", "normal"],
+        banned: &["axum", "modeldepot", "modeldepot-server"],
+        why: "the S3 server knows no models",
+    },
+    Rule {
         scope: &["--workspace", "--edges", "normal,build,dev"],
         banned: &["aws-lc-sys", "openssl-sys"],
         why: "one TLS provider, without a C library of the system or a minute of C to build",

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes, HttpBody};
+use axum::http::Method;
 use axum::response::{IntoResponse as _, Response};
 use http_body::{Frame, SizeHint};
 use modeldepot::ErrorKind;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::problem::Problem;
+use crate::problem::{Problem, Result};
 
 /// Large answers at once.
-const MOST: usize = 256;
+const MOST: usize = 128;
 
 /// An answer up to this size is not large: it is gone at once, into the buffers of the system.
 const SMALL: u64 = 128 << 10;
@@ -28,17 +29,35 @@ impl Default for Answers {
     }
 }
 
+/// An answer that may become a large one.
+pub(crate) struct Begun(Option<OwnedSemaphorePermit>);
+
 impl Answers {
+    /// Takes in a request, before anything is asked of the S3 server for it. Its route says whether the answer may be large.
+    pub(crate) fn begin(&self, method: &Method, route: Option<&str>) -> Result<Begun, Problem> {
+        let of_a_file =
+            route.is_some_and(|route| route.contains("/files/{") || route.starts_with("/buckets/{bucket}/"));
+        match of_a_file && *method == Method::GET {
+            true => Ok(Begun(Some(self.permit()?))),
+            false => Ok(Begun(None)),
+        }
+    }
+
     /// Lets an answer go, or one that says to try again where too many are on their way.
-    pub(crate) fn pass(&self, answer: Response) -> Response {
-        let size = answer.body().size_hint();
-        if size.exact().is_some_and(|size| size <= SMALL) {
+    pub(crate) fn pass(&self, begun: Begun, answer: Response) -> Response {
+        if answer.body().size_hint().exact().is_some_and(|size| size <= SMALL) {
             return answer;
         }
-        match Arc::clone(&self.0).try_acquire_owned() {
+        match begun.0.map_or_else(|| self.permit(), Ok) {
             Ok(permit) => answer.map(|body| Body::new(Passing { body, _permit: permit })),
-            Err(_) => Problem::new(ErrorKind::Unavailable, "too many large answers are on their way").into_response(),
+            Err(problem) => problem.into_response(),
         }
+    }
+
+    fn permit(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.0)
+            .try_acquire_owned()
+            .map_err(|_| Problem::new(ErrorKind::Unavailable, "too many large answers are on their way"))
     }
 }
 
@@ -62,5 +81,28 @@ impl HttpBody for Passing {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_so_many_large_answers_are_on_their_way() {
+        let answers = Answers::default();
+        let large = || Response::new(Body::from(vec![0; SMALL as usize + 1]));
+        let route = Some("/api/v1/models/{model}/versions/{version}/files/{*path}");
+        let all: Vec<_> =
+            (0..MOST).map(|_| answers.pass(answers.begin(&Method::GET, route).ok().unwrap(), large())).collect();
+        assert!(all.iter().all(|answer| answer.status() == 200));
+        assert!(answers.begin(&Method::GET, route).is_err(), "nothing is asked of the S3 server for it");
+        // What is not known to be large turns out to be.
+        let begin = |route| answers.begin(&Method::GET, Some(route)).ok().unwrap();
+        assert_eq!(answers.pass(begin("/api/v1/models"), large()).status(), 503);
+        assert_eq!(answers.pass(begin("/api/v1/models"), Response::new(Body::from("small"))).status(), 200);
+        drop(all);
+        assert_eq!(answers.pass(begin("/api/v1/models"), large()).status(), 200);
+        assert!(answers.begin(&Method::GET, route).is_ok());
     }
 }
