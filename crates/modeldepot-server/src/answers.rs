@@ -4,6 +4,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::Method;
@@ -11,11 +12,15 @@ use axum::response::{IntoResponse as _, Response};
 use http_body::{Frame, SizeHint};
 use modeldepot::ErrorKind;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use crate::problem::{Problem, Result};
 
 /// Large answers at once.
-const MOST: usize = 128;
+const MOST: usize = 64;
+
+/// How long one waits for the end of another.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An answer up to this size is not large: it is gone at once, into the buffers of the system.
 const SMALL: u64 = 128 << 10;
@@ -34,11 +39,14 @@ pub(crate) struct Begun(Option<OwnedSemaphorePermit>);
 
 impl Answers {
     /// Takes in a request, before anything is asked of the S3 server for it. Its route says whether the answer may be large.
-    pub(crate) fn begin(&self, method: &Method, route: Option<&str>) -> Result<Begun, Problem> {
+    pub(crate) async fn begin(&self, method: &Method, route: Option<&str>) -> Result<Begun> {
         let of_a_file =
             route.is_some_and(|route| route.contains("/files/{") || route.starts_with("/buckets/{bucket}/"));
         match of_a_file && *method == Method::GET {
-            true => Ok(Begun(Some(self.permit()?))),
+            true => match timeout(PATIENCE, Arc::clone(&self.0).acquire_owned()).await {
+                Ok(Ok(permit)) => Ok(Begun(Some(permit))),
+                Ok(Err(_)) | Err(_) => Err(too_many()),
+            },
             false => Ok(Begun(None)),
         }
     }
@@ -48,17 +56,15 @@ impl Answers {
         if answer.body().size_hint().exact().is_some_and(|size| size <= SMALL) {
             return answer;
         }
-        match begun.0.map_or_else(|| self.permit(), Ok) {
-            Ok(permit) => answer.map(|body| Body::new(Passing { body, _permit: permit })),
-            Err(problem) => problem.into_response(),
+        match begun.0.or_else(|| Arc::clone(&self.0).try_acquire_owned().ok()) {
+            Some(permit) => answer.map(|body| Body::new(Passing { body, _permit: permit })),
+            None => too_many().into_response(),
         }
     }
+}
 
-    fn permit(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        Arc::clone(&self.0)
-            .try_acquire_owned()
-            .map_err(|_| Problem::new(ErrorKind::Unavailable, "too many large answers are on their way"))
-    }
+fn too_many() -> Problem {
+    Problem::new(ErrorKind::Unavailable, "too many large answers are on their way")
 }
 
 /// An answer on its way.
@@ -88,21 +94,24 @@ impl HttpBody for Passing {
 mod tests {
     use super::*;
 
-    #[test]
-    fn only_so_many_large_answers_are_on_their_way() {
+    #[tokio::test(start_paused = true)]
+    async fn only_so_many_large_answers_are_on_their_way() {
         let answers = Answers::default();
         let large = || Response::new(Body::from(vec![0; SMALL as usize + 1]));
-        let route = Some("/api/v1/models/{model}/versions/{version}/files/{*path}");
-        let all: Vec<_> =
-            (0..MOST).map(|_| answers.pass(answers.begin(&Method::GET, route).ok().unwrap(), large())).collect();
+        let file = "/api/v1/models/{model}/versions/{version}/files/{*path}";
+        let begin = async |route| answers.begin(&Method::GET, Some(route)).await.ok();
+        let mut all = Vec::new();
+        for _ in 0..MOST {
+            all.push(answers.pass(begin(file).await.unwrap(), large()));
+        }
         assert!(all.iter().all(|answer| answer.status() == 200));
-        assert!(answers.begin(&Method::GET, route).is_err(), "nothing is asked of the S3 server for it");
-        // What is not known to be large turns out to be.
-        let begin = |route| answers.begin(&Method::GET, Some(route)).ok().unwrap();
-        assert_eq!(answers.pass(begin("/api/v1/models"), large()).status(), 503);
-        assert_eq!(answers.pass(begin("/api/v1/models"), Response::new(Body::from("small"))).status(), 200);
-        drop(all);
-        assert_eq!(answers.pass(begin("/api/v1/models"), large()).status(), 200);
-        assert!(answers.begin(&Method::GET, route).is_ok());
+        assert!(begin(file).await.is_none(), "nothing is asked of the S3 server for it");
+        // What was not known to be large turns out to be.
+        let other = "/api/v1/models";
+        assert_eq!(answers.pass(begin(other).await.unwrap(), large()).status(), 503);
+        assert_eq!(answers.pass(begin(other).await.unwrap(), Response::new(Body::from("small"))).status(), 200);
+        // One that ends makes room for one that waits.
+        let (begun, ()) = tokio::join!(begin(file), async { drop(all.pop()) });
+        assert!(begun.is_some());
     }
 }

@@ -143,8 +143,14 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
         Ok(()) if is_callback => service.logins.may_try(client).map(|()| request),
         checked => checked.map(|()| request),
     };
-    let begun = service.guard.answers.begin(&method, route.as_ref().map(MatchedPath::as_str));
-    let mut response = match checked.and_then(|request| Ok((request, begun?))) {
+    let checked = match checked {
+        Ok(request) => {
+            let begun = service.guard.answers.begin(&method, route.as_ref().map(MatchedPath::as_str)).await;
+            begun.map(|begun| (request, begun))
+        }
+        Err(problem) => Err(problem),
+    };
+    let mut response = match checked {
         Err(problem) => problem.into_response(),
         Ok((request, begun)) => service.guard.answers.pass(begun, work(&service.guard.requests, request, next).await),
     };
