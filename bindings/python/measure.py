@@ -144,7 +144,7 @@ def main() -> None:
         os.chdir(folder)
         os.environ["XDG_STATE_HOME"] = folder
         Path("model.bin").write_bytes(random.Random(0).randbytes(SIZE))
-        arguments = [command, "--json", "up", "--no-console", "--listen", "127.0.0.1:0"]
+        arguments = [command, "--json", "up", "--no-console", "--no-login", "--listen", "127.0.0.1:0"]
         with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as server:
             assert server.stdout is not None
             said = ""

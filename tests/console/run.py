@@ -14,6 +14,7 @@ from playwright.sync_api import sync_playwright
 
 import closed
 import depot
+import foreign
 import pages
 import work
 
@@ -79,7 +80,7 @@ def main(binary, chromium, axe, out, wanted=""):
     axe = Path(axe).read_text()
     tests = [
         (name, test)
-        for module in (pages, work, closed)
+        for module in (pages, work, closed, foreign)
         for name, test in vars(module).items()
         if name.startswith("test_") and wanted in name
     ]

@@ -161,7 +161,7 @@ pub(crate) fn modeldepot(program: &Path) -> Result<(Server, String), String> {
     let mut command = watched("modeldepot", &data);
     command
         .arg(program)
-        .arg("up")
+        .args(["up", "--no-login"])
         .args(["--listen", &format!("127.0.0.1:{s3}"), "--console", &format!("127.0.0.1:{service}")])
         .arg("--data")
         .arg(data.join("data"))

@@ -52,6 +52,7 @@ impl Upload {
             metadata,
             created: None,
             tool: concat!("modeldepot-python ", env!("CARGO_PKG_VERSION")).to_owned(),
+            published_by: modeldepot_cli::published_by()?,
             journal: if resume { modeldepot_cli::state_folder() } else { None },
             md5,
             copies: copy,

@@ -86,7 +86,7 @@ def digest(path: str) -> str:
 def up(folder: str) -> Iterator[str]:
     command = os.path.join(os.path.dirname(sys.executable), "modeldepot")
     data = os.path.join(folder, "data")
-    arguments = [command, "--json", "up", "--no-console", "--listen", "127.0.0.1:0", "--data", data]
+    arguments = [command, "--json", "up", "--no-console", "--no-login", "--listen", "127.0.0.1:0", "--data", data]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         said = ""

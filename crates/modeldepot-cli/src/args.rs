@@ -3,6 +3,7 @@
 //! The doc comments are the help texts.
 
 mod care;
+mod key;
 mod oidc;
 mod tls;
 mod value;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub(crate) use self::care::*;
+pub(crate) use self::key::*;
 pub(crate) use self::oidc::OidcArgs;
 pub(crate) use self::tls::TlsArgs;
 pub(crate) use self::value::{Exact, Lifetime, Meta, Rate, S3Address};
@@ -120,6 +122,7 @@ pub(crate) enum Command {
     Up(UpArgs),
     Serve(ServeArgs),
     Token(TokenArgs),
+    Key(KeyArgs),
     /// Make the three buckets at the endpoint
     ///
     /// Says which were made and which existed. Running it again changes nothing.

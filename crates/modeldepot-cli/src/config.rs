@@ -5,6 +5,7 @@
 
 mod oidc;
 mod origins;
+mod publisher;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,6 +20,8 @@ use crate::error::Error;
 
 pub(crate) use self::oidc::oidc;
 pub(crate) use self::origins::{InUse, origins, proxies};
+pub(crate) use self::publisher::published_by;
+pub use self::publisher::publisher;
 
 /// Where the value of a setting was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +71,27 @@ pub(crate) fn tokens(flag: Option<PathBuf>) -> Result<Option<PathBuf>, Error> {
     match flag {
         Some(path) => Ok(Some(path)),
         None => Ok(here(Vec::new())?.find("MODELDEPOT_TOKENS").0.filter(|path| !path.is_empty()).map(PathBuf::from)),
+    }
+}
+
+/// Returns the file of the embedded server's keys: a flag wins over the environment, which wins over `.env`.
+pub(crate) fn keys(flag: Option<PathBuf>) -> Result<Option<PathBuf>, Error> {
+    match flag {
+        Some(path) => Ok(Some(path)),
+        None => Ok(here(Vec::new())?.find("MODELDEPOT_KEYS").0.filter(|path| !path.is_empty()).map(PathBuf::from)),
+    }
+}
+
+/// Returns whether a token is asked for where there is no file of tokens, if that is set.
+pub(crate) fn login() -> Result<Option<bool>, Error> {
+    match here(Vec::new())?.find("MODELDEPOT_LOGIN").0.as_deref() {
+        None | Some("" | "auto") => Ok(None),
+        Some("always") => Ok(Some(true)),
+        Some("never") => Ok(Some(false)),
+        Some(_) => Err(Error::Usage {
+            message: "MODELDEPOT_LOGIN is none of `auto`, `always` and `never`".to_owned(),
+            hint: "set it to one of them, or leave it out",
+        }),
     }
 }
 

@@ -22,6 +22,9 @@ pub(crate) enum Error {
     UploadUrl(modeldepot::Error),
     #[error(transparent)]
     Embedded(#[from] modeldepot_embedded::Error),
+    /// A file of keys that a verb on it cannot use.
+    #[error(transparent)]
+    Keys(#[from] modeldepot_embedded::KeysError),
     #[error(transparent)]
     Service(#[from] modeldepot_server::Error),
     #[error(transparent)]
@@ -99,6 +102,7 @@ impl Error {
                 Embedded::NoSuchObject { .. } => ErrorKind::NotFound,
                 Embedded::Index { .. } => ErrorKind::Corrupt,
                 Embedded::Io { .. } => ErrorKind::Io,
+                Embedded::Keys(error) => keys(error),
                 Embedded::Bind { .. }
                 | Embedded::DefaultCredentials { .. }
                 | Embedded::EmptyCredentials { .. }
@@ -107,6 +111,7 @@ impl Error {
                 | Embedded::BucketName { .. } => ErrorKind::Invalid,
                 _ => ErrorKind::Internal,
             },
+            Error::Keys(error) => keys(error),
             Error::Service(error) => error.kind(),
             Error::Tokens(error) => error.kind(),
             Error::Tls(modeldepot_listen::TlsError::Read { .. }) => ErrorKind::Io,
@@ -161,6 +166,17 @@ impl Error {
             "hint": hint,
             "exit": self.exit(),
         }})
+    }
+}
+
+fn keys(error: &modeldepot_embedded::KeysError) -> ErrorKind {
+    use modeldepot_embedded::KeysError as Keys;
+    match error {
+        Keys::Io { .. } => ErrorKind::Io,
+        Keys::Open { .. } | Keys::Line { .. } | Keys::Name { .. } => ErrorKind::Invalid,
+        Keys::Taken { .. } => ErrorKind::Conflict,
+        Keys::Unknown { .. } => ErrorKind::NotFound,
+        _ => ErrorKind::Internal,
     }
 }
 

@@ -4,6 +4,7 @@ use modeldepot::{Error as Depot, ErrorKind, Settings, causes};
 
 use crate::error::Error;
 use crate::hint;
+use crate::ui::clean;
 
 /// A failure, in the command's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,18 @@ impl Failure {
             causes: causes(error),
             hint: modeldepot::hint::hint(error, settings),
         }
+        .clean()
+    }
+
+    /// Names of strangers are in there, and it may be shown on a terminal.
+    fn clean(self) -> Failure {
+        let clean = |text: String| clean(&text).into_owned();
+        Failure {
+            kind: self.kind,
+            message: clean(self.message),
+            causes: self.causes.into_iter().map(clean).collect(),
+            hint: self.hint.map(clean),
+        }
     }
 }
 
@@ -38,5 +51,6 @@ impl From<Error> for Failure {
             causes: error.causes(),
             hint: hint::hint(&error, None),
         }
+        .clean()
     }
 }

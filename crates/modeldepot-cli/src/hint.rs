@@ -4,7 +4,7 @@ use std::io;
 
 use modeldepot::hint::{disk, hint as depot};
 use modeldepot::{Endpoint, Error as Depot, ErrorKind, Settings, SettingsError, SourceError};
-use modeldepot_embedded::Error as Embedded;
+use modeldepot_embedded::{Error as Embedded, KeysError};
 
 use crate::config::Origin;
 use crate::error::Error;
@@ -35,6 +35,7 @@ pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String>
             Some(format!("{}; or pass --force to change this object anyway", depot(error, settings)?))
         }
         Error::Embedded(error) => embedded(error),
+        Error::Keys(error) => keys(error),
         Error::Service(error) => error.hint(),
         Error::Tokens(error) => error.hint(),
         Error::Tls(error) => error.hint().map(str::to_owned),
@@ -78,6 +79,22 @@ fn found(origin: &Origin) -> Option<String> {
     }
 }
 
+fn keys(error: &KeysError) -> Option<String> {
+    Some(match error {
+        KeysError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            "`modeldepot key add NAME --grant BUCKET=read --keys FILE` makes it".to_owned()
+        }
+        KeysError::Io { source, .. } => return disk(source),
+        KeysError::Open { path, .. } => {
+            format!("run `chmod 600 {}`; if another user may have read it, make new key pairs", path.display())
+        }
+        KeysError::Line { .. } => "correct or remove the line, and make key pairs with `modeldepot key add`".to_owned(),
+        KeysError::Taken { name, .. } => format!("`modeldepot key rm {name}` revokes it"),
+        KeysError::Unknown { .. } => "`modeldepot key list` lists them".to_owned(),
+        _ => return None,
+    })
+}
+
 fn embedded(error: &Embedded) -> Option<String> {
     Some(match error {
         Embedded::InUse { .. } => "another `modeldepot up` serves it; give this one another --data".to_owned(),
@@ -88,6 +105,7 @@ fn embedded(error: &Embedded) -> Option<String> {
         Embedded::DefaultCredentials { .. } => "set S3_ACCESS_KEY and S3_SECRET_KEY first".to_owned(),
         Embedded::NotADataFolder { .. } => "give an empty or new folder with --data".to_owned(),
         Embedded::Io { source, .. } => return disk(source),
+        Embedded::Keys(error) => return keys(error),
         _ => return None,
     })
 }

@@ -27,9 +27,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::args::{Args, Command, Globals};
 use crate::error::Error;
-use crate::ui::Ui;
+use crate::ui::{Fitted, Ui};
 
-pub use crate::config::{settings_of as settings, state_folder};
+pub use crate::config::{publisher as published_by, settings_of as settings, state_folder};
 pub use crate::failure::Failure;
 
 /// Runs the command with what was typed, its own name first, and returns the exit status. Signals and the log are the
@@ -128,7 +128,7 @@ fn log(globals: &Globals, serves: bool) {
         2 => "modeldepot=trace,modeldepot_embedded=debug",
         _ => "modeldepot=trace,modeldepot_embedded=debug,aws_smithy_runtime=debug,aws_sdk_s3=debug,aws_config=info",
     };
-    let stderr = || anstream::AutoStream::new(std::io::stderr(), anstream::ColorChoice::global());
+    let stderr = || Fitted(anstream::AutoStream::new(std::io::stderr(), anstream::ColorChoice::global()));
     let colours = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
     let log = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_ansi(colours).with_writer(stderr);
     match globals.verbose {

@@ -1,6 +1,7 @@
 //! The terminal: the only place that writes to stdout and stderr.
 
 mod bar;
+mod fit;
 mod table;
 
 use std::fmt::Display;
@@ -11,6 +12,9 @@ use modeldepot::{ArtifactPath, Settings};
 use serde::Serialize;
 
 pub(crate) use self::bar::Bar;
+pub(crate) use self::fit::Fitted;
+pub(crate) use self::fit::clean;
+use self::fit::{fit, json};
 pub(crate) use self::table::Table;
 pub(crate) use modeldepot::units::{ago, date, duration, plural, size, throughput};
 
@@ -77,14 +81,14 @@ impl Ui {
     pub(crate) fn answer(&self, line: impl Display) -> Result<(), Error> {
         // Flushed at once: whoever reads a pipe sees each line when it is true.
         let mut stdout = anstream::stdout().lock();
-        writeln!(stdout, "{line}")?;
+        writeln!(stdout, "{}", fit(&line.to_string()))?;
         Ok(stdout.flush()?)
     }
 
     /// Prints the answer as JSON.
     pub(crate) fn answer_json(&self, value: &impl Serialize) -> Result<(), Error> {
-        let json = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
-        self.answer(json)
+        let text = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
+        self.answer(json(&text))
     }
 
     /// Prints bytes of the answer as they are.
@@ -112,7 +116,7 @@ impl Ui {
             return None;
         }
         let mut stderr = anstream::stderr().lock();
-        let _ = write!(stderr, "{question} [y/N] ");
+        let _ = write!(stderr, "{} [y/N] ", fit(question));
         let _ = stderr.flush();
         drop(stderr);
         let mut answer = String::new();
@@ -127,22 +131,22 @@ impl Ui {
         }
         let hint = hint::hint(error, settings);
         if self.json {
-            return to_stderr(error.to_json(hint.as_deref()));
+            return to_stderr(json(&error.to_json(hint.as_deref()).to_string()));
         }
         match error {
             Error::Signal { signal, .. } => to_stderr(signal.word()),
-            _ => to_stderr(format_args!("{} {error}", styled(BAD, "error:"))),
+            _ => to_stderr(format_args!("{} {}", styled(BAD, "error:"), clean(&error.to_string()))),
         }
         for cause in error.causes() {
-            to_stderr(format_args!("{} {cause}", styled(BOLD, "caused by:")));
+            to_stderr(format_args!("{} {}", styled(BOLD, "caused by:"), clean(&cause)));
         }
         if let Some(hint) = hint {
-            to_stderr(format_args!("{} {hint}", styled(HINT, "hint:")));
+            to_stderr(format_args!("{} {}", styled(HINT, "hint:"), clean(&hint)));
         }
     }
 }
 
 fn to_stderr(line: impl Display) {
     // When nobody reads stderr, there is nobody to tell.
-    let _ = writeln!(anstream::stderr().lock(), "{line}");
+    let _ = writeln!(anstream::stderr().lock(), "{}", fit(&line.to_string()));
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use hyper::body::Body as _;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, header};
-use modeldepot_listen::RequestBody;
+use modeldepot_listen::{BodyError, RequestBody};
 use s3s::{S3Result, s3_error};
 
 use crate::checksum::{Algorithm, Claims, Hashes};
@@ -145,6 +145,9 @@ impl Stream for Bounded {
                     hashes.update(&bytes);
                 }
                 Poll::Ready(Some(Ok(bytes)))
+            }
+            Some(Err(error @ BodyError::Slow)) => {
+                self.wrong(StatusCode::BAD_REQUEST, "RequestTimeout", &error.to_string())
             }
             Some(Err(error)) => {
                 let message = format!("The request body terminated unexpectedly: {error}");

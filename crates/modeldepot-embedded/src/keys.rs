@@ -6,7 +6,7 @@ mod right;
 mod watched;
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -16,6 +16,7 @@ use s3s::auth::SecretKey;
 
 pub use self::right::{Grant, Right};
 pub(crate) use self::watched::Watched;
+use crate::private;
 use crate::settings::CONSOLE_KEY;
 
 /// What every access key that is made here begins with.
@@ -156,6 +157,7 @@ impl Keys {
         if !is_name(name) {
             return Err(KeysError::Name { name: name.to_owned() });
         }
+        let _lock = lock(path)?;
         let mut text = match read(path) {
             Err(KeysError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => HEADER.to_owned(),
             text => text?,
@@ -182,6 +184,9 @@ impl Keys {
     /// # Errors
     /// [`KeysError`], when there is none of that name or the file cannot be written.
     pub fn remove(path: &Path, name: &str) -> Result<(), KeysError> {
+        // A file that is not there needs no lock, which would leave a file of its own.
+        read(path)?;
+        let _lock = lock(path)?;
         let text = read(path)?;
         Self::parse(&text, path)?;
         let is_it = |line: &&str| matches!(parse_line(line), Ok(Some(key)) if key.name == name);
@@ -265,11 +270,25 @@ fn read(path: &Path) -> Result<String, KeysError> {
     Ok(text)
 }
 
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Waits until no other process changes the file: of two changes at once, one would be lost.
+fn lock(path: &Path) -> Result<File, KeysError> {
+    let io = |source| KeysError::Io { action: "lock", path: path.to_owned(), source };
+    private::create_dir_all(folder(path)).map_err(io)?;
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".lock");
+    let file = private::options().create(true).truncate(false).write(true).open(folder(path).join(name)).map_err(io)?;
+    file.lock().map_err(io)?;
+    Ok(file)
+}
+
 /// Replaces the file as a whole, readable by its owner alone.
 fn write(path: &Path, text: &str) -> Result<(), KeysError> {
     let io = |source| KeysError::Io { action: "write", path: path.to_owned(), source };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(io)?;
+    let folder = folder(path);
     // A temporary file is its owner's alone from its making on.
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
     file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(io)?;

@@ -9,11 +9,12 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use hyper::{HeaderMap, StatusCode};
 use s3s::dto::StreamingBlob;
 use s3s::{S3Error, S3ErrorCode, S3Result, StdError, TrailingHeaders, s3_error};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -25,8 +26,14 @@ use crate::share::Transfers;
 /// The largest batch. Where many write, batches are smaller.
 const BATCH: usize = 1 << 20;
 
+/// Frames below this size are copied.
+const SMALL: usize = 16 << 10;
+
 /// A batch of each makes up all that is held for clients that stand still.
-static WRITERS: Transfers = Transfers::new(16 << 20);
+static WRITERS: Transfers = Transfers::new(8 << 20);
+
+/// Batches that are on their way to the disk at once. Whoever waits for a turn gathers nothing more meanwhile.
+static TURNS: Semaphore = Semaphore::const_new(32);
 
 /// The most S3 takes in one request.
 pub(crate) const MAX_BODY: u64 = 5 << 30;
@@ -61,8 +68,7 @@ pub(crate) async fn receive(disk: &Arc<Disk>, incoming: Incoming) -> S3Result<Re
     let mut writer =
         Writing::Idle(Writer { disk: Arc::clone(disk), target: None, hashes: Box::new(claims.hashes()), len: 0 });
     let share = WRITERS.begin();
-    let mut batch = Vec::new();
-    let mut batched = 0;
+    let mut batch = Batch::default();
     let mut total = 0u64;
     if let Some(mut body) = body {
         while let Some(frame) = next_frame(&mut body).await? {
@@ -73,12 +79,11 @@ pub(crate) async fn receive(disk: &Arc<Disk>, incoming: Incoming) -> S3Result<Re
                     None => S3ErrorCode::EntityTooLarge.into(),
                 });
             }
-            batched += frame.len();
             batch.push(frame);
-            if batched >= share.size(BATCH) {
+            if batch.len >= share.size(BATCH) {
                 let writing = writer.ready().await?;
-                writer = Writing::Busy(writing.write(std::mem::take(&mut batch)));
-                batched = 0;
+                let turn = TURNS.acquire().await.map_err(internal)?;
+                writer = Writing::Busy(writing.write(batch.take(), turn));
             }
         }
     }
@@ -89,11 +94,45 @@ pub(crate) async fn receive(disk: &Arc<Disk>, incoming: Incoming) -> S3Result<Re
     let writer = writer.ready().await?;
     tokio::task::spawn_blocking(move || {
         let mut writer = writer;
-        writer.append(&batch)?;
+        writer.append(&batch.take())?;
         writer.finish(&claims)
     })
     .await
     .map_err(internal)?
+}
+
+/// Frames that are written together.
+#[derive(Default)]
+struct Batch {
+    frames: Vec<Bytes>,
+    /// Small frames in a row, copied: each would keep the whole buffer that it was read into, and a client may send single
+    /// bytes.
+    small: BytesMut,
+    len: usize,
+}
+
+impl Batch {
+    fn push(&mut self, frame: Bytes) {
+        self.len += frame.len();
+        if frame.len() < SMALL {
+            self.small.extend_from_slice(&frame);
+        } else {
+            self.settle();
+            self.frames.push(frame);
+        }
+    }
+
+    fn settle(&mut self) {
+        if !self.small.is_empty() {
+            self.frames.push(std::mem::take(&mut self.small).freeze());
+        }
+    }
+
+    fn take(&mut self) -> Vec<Bytes> {
+        self.settle();
+        self.len = 0;
+        std::mem::take(&mut self.frames)
+    }
 }
 
 async fn next_frame(body: &mut StreamingBlob) -> S3Result<Option<Bytes>> {
@@ -197,9 +236,10 @@ impl Writing {
 }
 
 impl Writer {
-    fn write(mut self, batch: Vec<Bytes>) -> JoinHandle<S3Result<Self>> {
+    fn write(mut self, batch: Vec<Bytes>, turn: SemaphorePermit<'static>) -> JoinHandle<S3Result<Self>> {
         tokio::task::spawn_blocking(move || {
             self.append(&batch)?;
+            drop((batch, turn));
             Ok(self)
         })
     }

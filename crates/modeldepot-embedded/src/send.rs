@@ -25,7 +25,7 @@ use crate::share::{Share, Transfers};
 const PIECE: usize = 512 << 10;
 
 /// Two pieces of each make up all that readers hold.
-static READERS: Transfers = Transfers::new(8 << 20);
+static READERS: Transfers = Transfers::new(4 << 20);
 
 /// A stretch of a file that is still to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

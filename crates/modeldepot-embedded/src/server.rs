@@ -27,6 +27,7 @@ use crate::keys::Watched;
 use crate::origin::{Front, Origin};
 use crate::receive::waits_for_continue;
 use crate::reframe::{Frames, Reframe};
+use crate::seen::{Keys, OnRequest, Seen};
 use crate::settings::CONSOLE_KEY;
 use crate::xml;
 
@@ -51,6 +52,8 @@ pub struct Config {
     pub keys: Option<PathBuf>,
     /// The origins whose web pages may send requests. Those of any other origin are refused.
     pub cors_origins: Vec<Origin>,
+    /// Is told of every request.
+    pub on_request: Option<OnRequest>,
     /// Buckets that are created if they are missing.
     pub buckets: Vec<String>,
     /// Makes the server behave like those that accept `If-Match` and `If-None-Match` on writes and ignore them. For
@@ -86,6 +89,7 @@ impl Config {
             secret_key: secret_key.into(),
             keys: None,
             cors_origins: Vec::new(),
+            on_request: None,
             buckets: Vec::new(),
             ignore_conditions: false,
             faults: None,
@@ -150,6 +154,7 @@ impl Server {
         let public = config.is_public().then(|| config.access_key.clone());
         let Config { data, buckets, access_key, secret_key, keys, cors_origins, ignore_conditions, faults, .. } =
             config;
+        let on_request = config.on_request;
         let file = keys.map(Watched::open).transpose()?;
         let faults = faults.map(|plan| Arc::new(Injector::new(plan)));
         let store = blocking(move || open(&data, &buckets)).await?;
@@ -165,7 +170,7 @@ impl Server {
         let encrypted = listen.tls.is_some();
         let injector = faults.clone();
         let serving = modeldepot_listen::serve(listener, listen, move |request| {
-            answer(service.clone(), injector.clone(), request)
+            observed(service.clone(), injector.clone(), on_request.clone(), request)
         });
         tracing::info!(%address, "serving");
         Ok(Self { address, store, faults, encrypted, serving })
@@ -301,6 +306,28 @@ fn service(gateway: Gateway, logins: Logins) -> S3Service {
     config.form_max_fields_size = 64 << 10;
     builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
     builder.build()
+}
+
+/// Answers a request, and tells of it.
+async fn observed(
+    service: Service,
+    faults: Option<Arc<Injector>>,
+    on_request: Option<OnRequest>,
+    mut request: Request<RequestBody>,
+) -> Result<Response<s3s::Body>, Dropped> {
+    let Some(on_request) = on_request else { return answer(service, faults, request).await };
+    let (seen, keys) = (Seen::of(&request), Keys::default());
+    request.extensions_mut().insert(keys.clone());
+    let answered = answer(service, faults, request).await;
+    let (id, status) = match &answered {
+        Ok(response) => {
+            let id = response.headers().get("x-amz-request-id").and_then(|id| id.to_str().ok());
+            (id.unwrap_or_default(), response.status().as_u16())
+        }
+        Err(_) => ("", 0),
+    };
+    on_request.tell(&seen.ended(&keys, id, status));
+    answered
 }
 
 /// Answers a request. An error ends the connection without an answer.

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The least that is worth a hop to another thread.
-const LEAST: usize = 16 << 10;
+const LEAST: usize = 8 << 10;
 
 /// Transfers of one kind, and what they hold together, about: one that began when there were fewer keeps what it has.
 pub(crate) struct Transfers {

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::body::{Body, Incoming};
 use hyper::header::{CONNECTION, HeaderValue};
@@ -31,8 +32,8 @@ const HANDSHAKE: u8 = 0x16;
 const PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\
     content-length: 46\r\n\r\nthis port speaks HTTPS: use a URL of https://\n";
 
-/// A read buffer holds more than one head, so that bodies come in larger pieces.
-const BUFFER: usize = 128 << 10;
+/// How much later than the socket hyper ends a connection that asks nothing.
+const HYPER_LATER: Duration = Duration::from_secs(60);
 
 /// Who is at the other end of a connection. Each request has it among its extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,10 +107,10 @@ where
         let peer = Peer { address, encrypted, crowded: seat.crowded };
         let activity = Arc::clone(&seat.activity);
         let socket = Socket::new(stream, Arc::clone(&limits), Arc::clone(&activity));
-        let longest_head = limits.longest_head;
+        let (longest_head, for_bodies) = (limits.longest_head, Arc::clone(&limits));
         let serve = service_fn(move |request: Request<Incoming>| {
             let at_work = AtWork::begin(&activity);
-            let mut request = request.map(|body| RequestBody::new(body, &limits, Arc::clone(&activity)));
+            let mut request = request.map(|body| RequestBody::new(body, &for_bodies, Arc::clone(&activity)));
             request.extensions_mut().insert(peer);
             let answer = service(request);
             async move {
@@ -122,10 +123,12 @@ where
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            // The socket knows better: it tells a head that is slow from a client that does not ask.
-            .header_read_timeout(None)
+            // The socket tells a head that is slow from a client that does not ask. Without a time of its own, though, hyper
+            // would not look whether there is another request once an answer has gone.
+            .header_read_timeout(limits.idle + limits.head + HYPER_LATER)
             .max_header_size(longest_head)
-            .max_buf_size(BUFFER.max(longest_head))
+            // What is read at once. A thousand clients that stand still have a thousand of these.
+            .max_buf_size(longest_head)
             .serve_connection(TokioIo::new(socket), serve);
         let mut connection = pin!(connection);
         let mut stopping = false;

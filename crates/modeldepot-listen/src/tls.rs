@@ -107,9 +107,10 @@ impl TlsError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             TlsError::Read { .. } | TlsError::Unusable { .. } => None,
-            TlsError::Nothing { .. } => {
-                Some("it begins with `-----BEGIN …-----`; the certificate comes first, then those of its authority")
-            }
+            TlsError::Nothing { what: CERTIFICATE, .. } => Some(
+                "it begins with `-----BEGIN CERTIFICATE-----`: the server's own first, then those of its authorities",
+            ),
+            TlsError::Nothing { .. } => Some("it begins with `-----BEGIN PRIVATE KEY-----`"),
             TlsError::Encrypted { .. } => {
                 Some("remove the passphrase: `openssl pkey -in KEY -out PLAIN`, readable by its owner alone")
             }

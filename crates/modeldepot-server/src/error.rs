@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use modeldepot::ErrorKind;
 
@@ -39,8 +40,16 @@ pub enum Error {
     #[error("cannot open the log `{}`", path.display())]
     Log {
         /// The file.
-        path: std::path::PathBuf,
+        path: PathBuf,
         /// What the system said.
+        source: io::Error,
+    },
+    /// The folder for uploads cannot be used.
+    #[error("cannot keep uploads in `{}`", path.display())]
+    Staging {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said, or why it is not safe.
         source: io::Error,
     },
     /// The address cannot be listened on.
@@ -59,10 +68,10 @@ impl Error {
         match self {
             Error::Depot(error) => error.kind(),
             Error::Tokens(error) => error.kind(),
-            Error::Log { .. } => ErrorKind::Io,
             Error::Bind { .. } | Error::Open { .. } | Error::NoOidc | Error::NoGrants | Error::NoPublicUrl { .. } => {
                 ErrorKind::Invalid
             }
+            Error::Staging { .. } | Error::Log { .. } => ErrorKind::Io,
         }
     }
 
@@ -89,6 +98,7 @@ impl Error {
             Error::Log { source, .. } => {
                 return modeldepot::hint::disk(source).or(Some("name a file in a folder that exists and that you may write".to_owned()));
             }
+            Error::Staging { .. } => "choose a folder of your own with `--staging DIR`".to_owned(),
             Error::Bind { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
                 "another program listens there: choose another port".to_owned()
             }

@@ -13,6 +13,7 @@ use modeldepot_listen::Peer;
 use tokio::sync::Semaphore;
 use url::{Host, Url};
 
+use crate::answers::Answers;
 use crate::logins::{claims_somebody, is_callback, is_login};
 use crate::problem::Problem;
 use crate::rates::Rates;
@@ -37,13 +38,14 @@ pub(crate) struct Guard {
     /// The address under which the service is reached from outside.
     public: Option<Url>,
     requests: Semaphore,
+    answers: Answers,
     rate: Option<Rates>,
 }
 
 impl Guard {
     pub(crate) fn new(loopback_names: bool, public: Option<Url>, rate: Option<NonZeroU32>) -> Guard {
         let rate = rate.map(Rates::per_second);
-        Guard { loopback_names, public, requests: Semaphore::new(REQUESTS), rate }
+        Guard { loopback_names, public, requests: Semaphore::new(REQUESTS), answers: Answers::default(), rate }
     }
 
     fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap, client: Option<IpAddr>) -> Result<(), Problem> {
@@ -140,6 +142,7 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
             Ok(_turn) => next.run(request).await,
         },
     };
+    response = service.guard.answers.pass(response);
     let is_wrong = match is_callback {
         true => response.status().is_client_error() && response.status() != StatusCode::TOO_MANY_REQUESTS,
         false => response.status() == StatusCode::UNAUTHORIZED && claims_somebody,

@@ -14,12 +14,14 @@
 //! - `auth`: who asks, and what they may. `guard`: what every request passes. `logins`, `rates`: how often.
 //! - `oidc`: how people log in through a provider.
 //! - `log`: who did what: the audit log and the access log.
-//! - `readiness`: whether the bucket answers.
+//! - `answers`: how many large ones are on their way. `readiness`: whether the bucket answers.
 //! - `jobs`: verifications. `uploads`: what is on its way to be published; `staging`: files that pass through.
+//! - `shares`: places that callers share, so that none takes them all.
 //! - `doctor`: what whoever starts the service can try of its surroundings, for the page on health.
 //! - `console`: the pages.
 
 mod access;
+mod answers;
 mod auth;
 mod catalog;
 mod console;
@@ -39,13 +41,15 @@ mod readiness;
 mod remote;
 mod routes;
 mod server;
+mod shares;
 mod staging;
 mod state;
 mod table;
 mod uploads;
 
 pub use auth::{
-    Grant, Grants, GrantsError, ModelPattern, Scope, Token, Tokens, TokensError, last_used, warning as tokens_warning,
+    Grant, Grants, GrantsError, Login, ModelPattern, Scope, Token, Tokens, TokensError, last_used,
+    warning as tokens_warning,
 };
 pub use doctor::{Check, Doctor, Outcome};
 pub use error::Error;

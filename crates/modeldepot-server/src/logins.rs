@@ -103,3 +103,29 @@ pub(crate) fn too_many(wait: Duration) -> Problem {
         .value(header::RETRY_AFTER, seconds.to_string())
         .hint(format!("wait {seconds} s, and try again with a token that is valid"))
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_login_comes_soon_or_not_at_all() {
+        let logins = Logins::default();
+        let form = |body: Body| Request::builder().method(Method::POST).uri("/login").body(body).unwrap();
+        let whole = logins.whole(None, form(Body::from("token=x"))).await.unwrap();
+        assert_eq!(to_bytes(whole.into_body(), 100).await.unwrap(), "token=x");
+        let stalled = Body::from_stream(stream::pending::<std::result::Result<&'static str, std::io::Error>>());
+        assert_eq!(logins.whole(None, form(stalled)).await.unwrap_err().status, StatusCode::REQUEST_TIMEOUT);
+        // Each byte is news, and yet it takes too long.
+        let drips = stream::unfold(0, |n| async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            (n < 100).then_some((Ok::<_, std::io::Error>("x"), n + 1))
+        });
+        let drips = Body::from_stream(drips);
+        assert_eq!(logins.whole(None, form(drips)).await.unwrap_err().status, StatusCode::REQUEST_TIMEOUT);
+        let long = Body::from("x".repeat(LONGEST + 1));
+        assert_eq!(logins.whole(None, form(long)).await.unwrap_err().status, StatusCode::PAYLOAD_TOO_LARGE);
+    }
+}

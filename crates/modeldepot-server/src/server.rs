@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use tower::ServiceExt as _;
 use url::Url;
 
-use crate::auth::{Gate, TokensError, Used};
+use crate::auth::{Gate, Login, TokensError, Used};
 use crate::catalog::Catalog;
 use crate::doctor::Doctor;
 use crate::error::Error;
@@ -31,6 +31,7 @@ use crate::oidc::{Oidc, Provider};
 use crate::readiness::Readiness;
 use crate::remote::Proxies;
 use crate::routes;
+use crate::staging::{self, Staging};
 use crate::state::{App, Service};
 use crate::uploads::Uploads;
 
@@ -46,6 +47,8 @@ pub struct Config {
     pub settings: Settings,
     /// The file of tokens ([`Tokens`](crate::Tokens)). Without one everybody is let in, from this machine only.
     pub tokens: Option<PathBuf>,
+    /// Where there is no such file: a token for this run that callers must show all the same.
+    pub login: Option<Login>,
     /// Where people log in with a browser. Without tokens too, only they are let in.
     pub oidc: Option<Oidc>,
     /// Whether nothing may be published or deleted.
@@ -54,8 +57,11 @@ pub struct Config {
     pub redirect: Redirect,
     /// The URL by which browsers reach the service, where that is not the address it listens on: behind a proxy.
     pub public_url: Option<Url>,
-    /// A folder for uploads on their way. They are removed when they are published.
-    pub staging: PathBuf,
+    /// A folder for uploads on their way, in which the service makes a private one; none is the system's temporary folder.
+    /// They are removed when they are published, and what a service that was killed has left when the next one starts.
+    pub staging: Option<PathBuf>,
+    /// The most bytes of uploads on their way. None is half of what the disk has free when the service starts.
+    pub staging_quota: Option<u64>,
     /// Requests a second that each client may send. None is no limit.
     pub rate: Option<NonZeroU32>,
     /// The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
@@ -79,11 +85,13 @@ impl Config {
             listen,
             settings,
             tokens: None,
+            login: None,
             oidc: None,
             read_only: false,
             redirect: Redirect::Auto,
             public_url: None,
-            staging: std::env::temp_dir(),
+            staging: None,
+            staging_quota: None,
             rate: None,
             trusted_proxies: Vec::new(),
             audit_log: None,
@@ -134,9 +142,8 @@ impl Server {
     /// [`Error`], when it cannot be started like this.
     pub async fn start(config: Config) -> Result<Server, Error> {
         let Config { listen, settings, tokens, read_only, redirect, public_url, staging, rate, .. } = config;
-        let Config {
-            trusted_proxies, oidc, unsafe_upload_urls, doctor, mut connections, audit_log, access_log, ..
-        } = config;
+        let Config { staging_quota, trusted_proxies, unsafe_upload_urls, doctor, mut connections, .. } = config;
+        let Config { audit_log, access_log, login, oidc, .. } = config;
         let logs = Logs { audit: audit_log, access: access_log };
         let closed = tokens.is_some() || oidc.is_some();
         if !listen.ip().is_loopback() && !closed {
@@ -145,11 +152,16 @@ impl Server {
         let encrypted = connections.tls.is_some();
         let secure = encrypted || public_url.as_ref().is_some_and(|url| url.scheme() == "https");
         connections.limits.proxies.extend(&trusted_proxies);
-        let gate = Gate::new(tokens, oidc.is_some(), secure, read_only)?;
+        let gate = Gate::new(tokens, login.as_ref(), oidc.is_some(), secure, read_only)?;
         let oidc = oidc.map(|oidc| provider(oidc, public_url.clone(), listen, encrypted)).transpose()?;
         let bind = |source| Error::Bind { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
+        // The storage looks how many files may be open, too.
+        staging::raise();
+        let staging = tokio::task::spawn_blocking(move || Staging::open(staging, staging_quota)).await;
+        let staging = staging.map_err(|error| Error::Staging { path: PathBuf::new(), source: error.into() })?;
+        let staging = staging.map_err(|(path, source)| Error::Staging { path, source })?;
         let storage = ModelStorage::open(&settings).await?;
         let uploads: Arc<Uploads> = Arc::default();
         let used = Arc::clone(&gate.used);

@@ -16,6 +16,7 @@ use crate::oidc::Provider;
 use crate::readiness::Readiness;
 use crate::remote::Proxies;
 use crate::server::Redirect;
+use crate::staging::Staging;
 use crate::uploads::Uploads;
 
 /// Cheap to clone.
@@ -42,7 +43,7 @@ pub(crate) struct Service {
     pub(crate) logs: Logs,
     pub(crate) redirect: Redirect,
     /// Where uploads lie until they are published.
-    pub(crate) staging: std::path::PathBuf,
+    pub(crate) staging: Staging,
     pub(crate) doctor: Option<Doctor>,
     /// Whether URLs for uploads are handed out also where their holder can copy other objects by them.
     pub(crate) unsafe_upload_urls: bool,

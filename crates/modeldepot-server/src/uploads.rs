@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use modeldepot::{DirectUpload, ErrorKind, Published};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use crate::problem::{Problem, Result};
+use crate::shares::{Place, Shares};
 
 /// Uploads at once.
 const MOST: usize = 100;
@@ -72,29 +72,32 @@ struct Kept<U> {
 }
 
 /// Room for one upload. Free again when this is dropped.
-pub(crate) struct Room(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+pub(crate) type Room = Place;
 
 /// The uploads of this process.
 pub(crate) struct Uploads<U = DirectUpload> {
     kept: Mutex<HashMap<Uuid, Kept<U>>>,
-    room: Arc<Semaphore>,
+    room: Arc<Shares>,
 }
 
 impl<U> Default for Uploads<U> {
     fn default() -> Self {
-        Self { kept: Mutex::default(), room: Arc::new(Semaphore::new(MOST)) }
+        Self { kept: Mutex::default(), room: Shares::new(MOST) }
     }
 }
 
 impl<U: Upload> Uploads<U> {
-    /// Makes sure that there is room for one more.
+    /// Makes sure that there is room for one more upload of this caller.
     ///
     /// # Errors
     /// A problem when there are too many.
-    pub(crate) fn room(&self) -> Result<Room> {
-        let room = Arc::clone(&self.room).try_acquire_owned();
-        room.map(Room).map_err(|_| {
-            Problem::new(ErrorKind::Unavailable, format!("{MOST} uploads are under way"))
+    pub(crate) fn room(&self, by: Option<&str>) -> Result<Room> {
+        self.room.try_enter(by).ok_or_else(|| {
+            let detail = match by {
+                None => format!("{MOST} uploads are under way"),
+                Some(by) => format!("token `{by}` has its share of the {MOST} uploads that may be under way"),
+            };
+            Problem::new(ErrorKind::Unavailable, detail)
                 .hint("complete one, or give one up with `DELETE /api/v1/uploads/{id}`")
         })
     }
@@ -226,8 +229,8 @@ mod tests {
 
     fn full(fake: &Fake) -> (Arc<Uploads<Fake>>, Vec<Uuid>) {
         let uploads = Arc::new(Uploads::default());
-        let ids = (0..MOST).map(|_| uploads.add(fake.clone(), uploads.room().unwrap())).collect();
-        assert!(uploads.room().is_err());
+        let ids = (0..MOST).map(|_| uploads.add(fake.clone(), uploads.room(None).unwrap())).collect();
+        assert!(uploads.room(None).is_err());
         tokio::spawn(Arc::clone(&uploads).sweep());
         (uploads, ids)
     }
@@ -241,7 +244,7 @@ mod tests {
         uploads.find(ids[0]).unwrap();
         sleep(3 * SWEPT_EVERY).await;
         assert_eq!(fake.aborted.load(Ordering::Relaxed), MOST - 1, "all but the one that was asked about");
-        assert!(uploads.find(ids[1]).is_none() && uploads.room().is_ok());
+        assert!(uploads.find(ids[1]).is_none() && uploads.room(None).is_ok());
         for _ in 0..30 {
             sleep(IDLE / 2).await;
             uploads.find(ids[0]);
@@ -253,14 +256,14 @@ mod tests {
     async fn one_that_cannot_be_given_up_keeps_no_room() {
         let (uploads, _) = full(&Fake { hangs: true, ..Fake::default() });
         sleep(IDLE + 2 * SWEPT_EVERY).await;
-        assert_eq!(uploads.room.available_permits(), MOST);
+        assert_eq!(uploads.room.free(), MOST);
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_that_is_being_completed_is_not_abandoned() {
         let fake = Fake { takes: 2 * IDLE, ..Fake::default() };
         let uploads = Arc::new(Uploads::default());
-        let id = uploads.add(fake, uploads.room().unwrap());
+        let id = uploads.add(fake, uploads.room(None).unwrap());
         tokio::spawn(Arc::clone(&uploads).sweep());
         uploads.complete(id).await.unwrap().unwrap();
         assert!(uploads.complete(id).await.is_none());
@@ -274,6 +277,6 @@ mod tests {
             let uploads = Arc::clone(&uploads);
             tokio::spawn(async move { uploads.complete(id).await }).await.unwrap_err();
         }
-        assert_eq!((uploads.room.available_permits(), fake.aborted.load(Ordering::Relaxed)), (MOST, MOST));
+        assert_eq!((uploads.room.free(), fake.aborted.load(Ordering::Relaxed)), (MOST, MOST));
     }
 }

@@ -39,6 +39,7 @@ pub fn manifest(files: usize) -> Vec<u8> {
         format_version: Some(crate::FORMAT_VERSION),
         files: Some((0..files).map(entry).collect()),
         write_id: None,
+        published_by: None,
         tool: None,
         history: None,
         manifest_blake3: None,

@@ -128,6 +128,18 @@ pub(crate) fn beside_prefix(model: &ModelName) -> String {
     format!("{RECORDS}foreign/{model}/")
 }
 
+/// Refuses a key under which nothing is to be created: listings could not show it, or would show something else.
+pub(crate) fn creatable(key: &str) -> Result<(), NameError> {
+    let refused = |rule| Err(NameError { what: "key for an object", text: key.to_owned(), rule });
+    if key.is_empty() || key.len() > 1024 {
+        return refused("use 1 to 1024 bytes of UTF-8");
+    }
+    if key.contains(|c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}')) {
+        return refused("control characters, U+FFFE and U+FFFF are not allowed: listings cannot show them");
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,6 +186,15 @@ mod tests {
                 prop_assert_eq!(key.to_string(), text);
             }
         }
+    }
+
+    #[test]
+    fn what_listings_cannot_show_is_not_created() {
+        for c in ['\0', '\u{1}', '\t', '\n', '\r', '\u{1b}', '\u{7f}', '\u{85}', '\u{9b}', '\u{fffe}', '\u{ffff}'] {
+            assert!(creatable(&format!("a{c}b")).is_err(), "{c:?}");
+        }
+        assert!(creatable("").is_err() && creatable(&"k".repeat(1025)).is_err());
+        assert!(creatable("a b+c%2B%zz/ü\u{202e}").is_ok());
     }
 
     #[test]

@@ -22,6 +22,7 @@
 //!             metadata: Default::default(),
 //!             created: None, // the server's time
 //!             tool: "my trainer 1.0".to_owned(),
+//!             published_by: None,
 //!             journal: None,
 //!             md5: true,
 //!             copies: true,
@@ -70,13 +71,14 @@ mod settings;
 mod storage;
 mod task;
 pub mod units;
+mod visible;
 
 pub use digest::{Blake3, Crc64, DigestError, Md5, Subtree};
 pub use error::{Error, ErrorKind, Result, SourceError, causes};
 pub use key::ObjectKey;
 pub use manifest::{FORMAT_VERSION, FileEntry, Manifest, ManifestError, Parts};
 pub use model_file::model_file;
-pub use name::{ArtifactPath, BucketName, ModelName, NameError, Selector, Version};
+pub use name::{ArtifactPath, BucketName, ModelName, NameError, PublishedBy, Selector, Version};
 pub use progress::{Event, Progress};
 pub use s3::S3Client;
 pub use settings::{
@@ -88,3 +90,4 @@ pub use storage::{
     Published, Pull, Push, Reason, Remains, Scan, Source, SourceFile, StoredFile, Verified, VersionSummary,
 };
 pub use task::settled;
+pub use visible::{is_unseen, visible};

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use crate::digest::{Blake3, Crc64, Md5, Subtree, root_of};
 use crate::key::{ObjectKey, version_prefix};
 use crate::metadata;
-use crate::name::{ArtifactPath, ModelName, Version};
+use crate::name::{ArtifactPath, ModelName, PublishedBy, Version};
 
 /// The layout that this library writes. A manifest with a higher number is refused.
 pub const FORMAT_VERSION: u32 = 1;
@@ -60,6 +60,10 @@ pub struct Manifest {
     /// Names the push that wrote this manifest, so that a pusher whose reply was lost knows its own work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub write_id: Option<String>,
+    /// Who published the version: a token's name, `user@host`, or the address of a CI job. A claim of the publisher's, not a
+    /// signature; missing where nobody said.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "published_by")]
+    pub published_by: Option<PublishedBy>,
     /// The program that wrote the manifest, with its version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
@@ -271,6 +275,12 @@ impl Manifest {
     }
 }
 
+/// Reads who published. What breaks the rule says nothing: a version is not lost for it.
+fn published_by<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<PublishedBy>, D::Error> {
+    let text = Option::<Value>::deserialize(deserializer)?;
+    Ok(text.and_then(|text| text.as_str()?.parse().ok()))
+}
+
 /// Reads both forms of `created_at`, the original's without a zone and RFC 3339, and writes RFC 3339 with `Z`.
 mod created {
     use serde::{Deserialize as _, Deserializer, Serializer, de};
@@ -472,5 +482,23 @@ mod tests {
         }
         let committed = std::fs::read_to_string(path).unwrap_or_default();
         assert!(committed == json, "docs/manifest.schema.json is out of date: run `cargo xtask generate`");
+    }
+
+    #[test]
+    fn who_published_is_no_part_of_the_content_and_never_a_reason_to_refuse() {
+        let sealed = |by: &str| {
+            seal(&with_files(&file("best_model.pth")).replace("\"created_at\"", &format!("{by}\"created_at\"")))
+        };
+        let none = parse(&sealed("")).unwrap();
+        let ana = parse(&sealed(r#""published_by": "ana@laptop", "#)).unwrap();
+        assert_eq!(
+            (none.published_by.as_ref(), ana.published_by.as_ref().map(PublishedBy::as_str)),
+            (None, Some("ana@laptop"))
+        );
+        assert!(none.same_content(&ana));
+        assert!(String::from_utf8(ana.to_json()).unwrap().contains(r#""published_by": "ana@laptop""#));
+        for bad in [r#""a\nb""#, "7", "null", r#""""#, r#"{"a": 1}"#] {
+            assert_eq!(parse(&sealed(&format!(r#""published_by": {bad}, "#))).unwrap().published_by, None, "{bad}");
+        }
     }
 }

@@ -9,6 +9,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::visible::visible;
+
 /// Says which name was refused and which rule it breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` is not a valid {what}: {rule}", shown(text))]
@@ -21,13 +23,12 @@ pub struct NameError {
     pub rule: &'static str,
 }
 
-/// Returns `text` fit for one line of a terminal: control characters escaped, the middle of a long one cut.
+/// Returns `text` fit for one line of a terminal, the end of a long one cut.
 fn shown(text: &str) -> String {
-    let clean: String =
-        text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect();
+    let clean = visible(text);
     match clean.char_indices().nth(80) {
         Some((cut, _)) => format!("{}…", &clean[..cut]),
-        None => clean,
+        None => clean.into_owned(),
     }
 }
 
@@ -282,6 +283,32 @@ name_type!(BucketName, "bucket name", |text| {
     if good { Ok(Cow::Borrowed(text)) } else { Err("use 3 to 63 lowercase letters, digits, `.` and `-`") }
 });
 
+/// Says who published a version: the name of a token, `user@host`, or the address of a CI job.
+///
+/// - 1 to 256 bytes
+/// - no control characters, and none that change the direction of text or cannot be seen
+/// - no blank at either end
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(extend("minLength" = 1, "maxLength" = 256)))]
+pub struct PublishedBy(String);
+
+name_type!(PublishedBy, "publisher", |text| {
+    let unseen = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    if text.is_empty() || text.len() > 256 {
+        Err("use 1 to 256 bytes")
+    } else if text.contains(unseen) {
+        Err("control characters and characters that cannot be seen are not allowed")
+    } else if text.trim() != text {
+        Err("it must not begin or end with a blank")
+    } else {
+        Ok(Cow::Borrowed(text))
+    }
+});
+
 /// What a user types to name a version: `plant_classifier`, `plant_classifier@20251028_181858`,
 /// `plant_classifier@latest`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -377,6 +404,16 @@ mod tests {
         let mut shuffled: Vec<Version> = sorted.iter().rev().map(|v| version(v)).collect();
         shuffled.sort();
         assert_eq!(shuffled.iter().map(Version::as_str).collect::<Vec<_>>(), sorted);
+    }
+
+    #[test]
+    fn publishers() {
+        for good in ["ci", "ana@laptop", "https://ci.example/job/7", "Zoë Ö", &"x".repeat(256)] {
+            assert!(good.parse::<PublishedBy>().is_ok(), "{good}");
+        }
+        for bad in ["", " a", "a ", "a\nb", "a\u{1b}[31m", "a\u{202e}b", "a\u{200b}", "\u{85}", &"x".repeat(257)] {
+            assert!(bad.parse::<PublishedBy>().is_err(), "{bad:?}");
+        }
     }
 
     #[test]

@@ -209,7 +209,7 @@ fn start_embedded(minio: &Site) -> Result<servers::Server, String> {
     let mut command = servers::watched("embedded", &data);
     command
         .arg(&minio.kit.modeldepot)
-        .args(["up", "--no-console", "--listen"])
+        .args(["up", "--no-console", "--no-login", "--listen"])
         .arg(format!("127.0.0.1:{port}"))
         .arg("--data")
         .arg(data.join("objects"))

@@ -83,18 +83,35 @@ impl FromStr for Rate {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let rule = || "write it as a number of bytes a second, or with k, M or G: `500k`, `20M`, `1G`".to_owned();
-        let (number, factor) = match text.char_indices().next_back() {
-            Some((at, 'k' | 'K')) => (&text[..at], 1000),
-            Some((at, 'm' | 'M')) => (&text[..at], 1_000_000),
-            Some((at, 'g' | 'G')) => (&text[..at], 1_000_000_000),
-            _ => (text, 1),
-        };
-        if !number.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(rule());
-        }
-        let number: u64 = number.parse().map_err(|_| rule())?;
-        NonZeroU64::new(number.saturating_mul(factor)).map(Rate).ok_or_else(rule)
+        bytes(text).map(Rate).ok_or_else(rule)
     }
+}
+
+/// A number of bytes: `500M`, `20G`, `1T`, by thousands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Size(pub(crate) NonZeroU64);
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let rule = || "write it as a number of bytes, or with k, M, G or T: `500M`, `20G`, `1T`".to_owned();
+        bytes(text).map(Size).ok_or_else(rule)
+    }
+}
+
+/// Reads a number, with or without its unit.
+fn bytes(text: &str) -> Option<NonZeroU64> {
+    let (number, factor) = match text.char_indices().next_back()? {
+        (at, 'k' | 'K') => (&text[..at], 1000),
+        (at, 'm' | 'M') => (&text[..at], 1_000_000),
+        (at, 'g' | 'G') => (&text[..at], 1_000_000_000),
+        (at, 't' | 'T') => (&text[..at], 1_000_000_000_000),
+        _ => (text, 1),
+    };
+    let plain = number.bytes().all(|byte| byte.is_ascii_digit());
+    let number: u64 = number.parse().ok().filter(|_| plain)?;
+    NonZeroU64::new(number.saturating_mul(factor))
 }
 
 /// A bucket, or an object or prefix in it: `s3://bucket`, `s3://bucket/key`.

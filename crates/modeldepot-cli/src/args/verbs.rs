@@ -8,14 +8,15 @@ use modeldepot::{ArtifactPath, ModelName, Selector, Version};
 
 use modeldepot_server::LogTarget;
 
+use super::key::AccessArgs;
 use super::oidc::OidcArgs;
 use super::tls::TlsArgs;
-use super::value::{Exact, Lifetime, Meta, S3Address};
+use super::value::{Exact, Lifetime, Meta, S3Address, Size};
 
 /// Start the embedded S3 server, with the console and the REST API beside it
 ///
 /// Serves S3 from one folder, with the three buckets made. The login is the configured key pair, else `minioadmin`,
-/// which is let in from this machine only. The console and the REST API are those of `modeldepot serve`. Ctrl-C stops it
+/// which works from this machine only; with --keys it is any key pair of a file. The console and the REST API are those of `modeldepot serve`. Ctrl-C stops it
 /// when running requests are done.
 #[derive(Debug, Args)]
 pub(crate) struct UpArgs {
@@ -32,6 +33,8 @@ pub(crate) struct UpArgs {
     #[arg(long, conflicts_with = "console")]
     pub(crate) no_console: bool,
     #[command(flatten)]
+    pub(crate) access: AccessArgs,
+    #[command(flatten)]
     pub(crate) tls: TlsArgs,
     #[command(flatten)]
     pub(crate) service: ServiceArgs,
@@ -43,6 +46,17 @@ pub(crate) struct ServiceArgs {
     /// Let in who has a token of this file, and nobody else [MODELDEPOT_TOKENS]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Service")]
     pub(crate) tokens: Option<PathBuf>,
+    /// Require a token for this run, which is printed at the start [default: on a host with other users; MODELDEPOT_LOGIN]
+    ///
+    /// Other users are there when one of them is logged in or runs a process, or when the host has at least two more
+    /// accounts to log in with. The token is pasted into the login page, or sent as `Authorization: Bearer TOKEN`. `up`
+    /// makes a key pair for its S3 port as well, unless one is configured. MODELDEPOT_LOGIN=always or never says it for
+    /// every call.
+    #[arg(long, help_heading = "Service", conflicts_with = "tokens", overrides_with = "no_login")]
+    pub(crate) login: bool,
+    /// Let every user of this machine do everything, also on a host with other users
+    #[arg(long, help_heading = "Service", overrides_with = "login")]
+    pub(crate) no_login: bool,
     /// Let nobody publish or delete
     #[arg(long, help_heading = "Service")]
     pub(crate) read_only: bool,
@@ -52,9 +66,12 @@ pub(crate) struct ServiceArgs {
     /// Be reached by browsers at this address, behind a proxy
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url, help_heading = "Service")]
     pub(crate) public_url: Option<url::Url>,
-    /// Keep uploads on their way in this folder [default: the system's temporary one]
+    /// Keep uploads in progress in this folder [default: one in your state folder]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Service")]
     pub(crate) staging: Option<PathBuf>,
+    /// Limit the bytes of uploads in progress: 500M, 20G [default: half of the free disk]
+    #[arg(long, value_name = "SIZE", help_heading = "Service")]
+    pub(crate) staging_quota: Option<Size>,
     /// Hand out URLs for uploads also where the S3 server lets their holder copy any object of any bucket
     #[arg(long, help_heading = "Service")]
     pub(crate) allow_unsafe_upload_urls: bool,

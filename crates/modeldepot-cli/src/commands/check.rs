@@ -87,6 +87,7 @@ async fn publish(storage: &ModelStorage, model: &ModelName, folder: &Path) -> Re
         metadata: Map::from_iter([("purpose".to_owned(), Value::from("modeldepot check"))]),
         created: None,
         tool: concat!("modeldepot ", env!("CARGO_PKG_VERSION")).to_owned(),
+        published_by: None,
         journal: None,
         md5: true,
         copies: true,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Context;
 use crate::args::FsckArgs;
 use crate::error::Error;
-use crate::ui::{BAD, BOLD, GOOD, WARN, plural, size, styled};
+use crate::ui::{BAD, BOLD, GOOD, WARN, clean, plural, size, styled};
 
 pub(crate) async fn run(args: FsckArgs, cx: &Context<'_>) -> Result<(), Error> {
     let storage = cx.storage().await?;
@@ -32,9 +32,9 @@ pub(crate) async fn run(args: FsckArgs, cx: &Context<'_>) -> Result<(), Error> {
     } else {
         for fault in &report.faults {
             let name = styled(BOLD, format_args!("{}@{}", fault.model, fault.version));
-            cx.ui.answer(format_args!("{} {name}: {}", styled(BAD, "✗"), fault.error))?;
+            cx.ui.answer(format_args!("{} {name}: {}", styled(BAD, "✗"), clean(&fault.error.to_string())))?;
             for cause in modeldepot::causes(&fault.error) {
-                cx.ui.answer(format_args!("    caused by: {cause}"))?;
+                cx.ui.answer(format_args!("    caused by: {}", clean(&cause)))?;
             }
         }
         let looked = format!("{}, {}", plural(report.versions, "version"), plural(report.files, "file"));

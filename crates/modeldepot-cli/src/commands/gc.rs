@@ -9,7 +9,7 @@ use super::{Context, rfc3339};
 use crate::args::GcArgs;
 use crate::config;
 use crate::error::Error;
-use crate::ui::{BOLD, DIM, GOOD, HINT, ago, plural, size, styled};
+use crate::ui::{BOLD, DIM, GOOD, HINT, ago, clean, plural, size, styled};
 
 /// Lines of one kind that are shown; the rest is a number.
 const SCREENFUL: usize = 20;
@@ -74,7 +74,12 @@ fn lines(plan: &GcPlan, now: OffsetDateTime) -> Vec<String> {
     );
     let foreign = plan.foreign_uploads.iter().map(upload);
     section(&mut lines, "uploads that nothing shows to be modeldepot's: never touched", foreign, "upload");
-    section(&mut lines, "not made by modeldepot: never touched", plan.unknown.iter().map(|key| clean(key)), "key");
+    section(
+        &mut lines,
+        "not made by modeldepot: never touched",
+        plan.unknown.iter().map(|key| clean(key).into_owned()),
+        "key",
+    );
     if plan.young > 0 {
         let what = plural(plan.young, "object or upload").replace("object or uploads", "objects or uploads");
         lines.push(styled(DIM, format_args!("spared: {what}, younger than the grace period or still in use")));
@@ -115,11 +120,6 @@ fn told(plan: &GcPlan, collected: Collected) -> Vec<String> {
 
 fn youngest(objects: &[ListedObject]) -> Option<OffsetDateTime> {
     objects.iter().filter_map(|object| object.modified).max()
-}
-
-/// A key may hold anything; a terminal must not obey it.
-fn clean(key: &str) -> String {
-    key.escape_debug().to_string()
 }
 
 fn to_json(plan: &GcPlan, grace: Duration, delete: bool, collected: Option<Collected>) -> Value {

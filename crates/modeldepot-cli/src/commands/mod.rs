@@ -5,13 +5,16 @@ mod completions;
 mod fsck;
 mod gc;
 mod init;
+mod key;
 mod listening;
 mod man;
 mod models;
+mod neighbours;
 mod pull;
 mod push;
 mod rm;
 mod s3;
+mod s3_logs;
 mod serve;
 mod show;
 mod token;
@@ -80,6 +83,7 @@ async fn verb(command: Command, cx: &Context<'_>) -> Result<(), Error> {
         Command::Push(args) => push::run(*args, cx).await,
         Command::Pull(args) => pull::run(args, cx).await,
         Command::Token(args) => token::run(args, cx),
+        Command::Key(args) => key::run(args, cx),
         Command::Models => models::run(cx).await,
         Command::Versions(args) => versions::run(args, cx).await,
         Command::Show(args) => show::run(args, cx).await,

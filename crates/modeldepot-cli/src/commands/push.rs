@@ -13,7 +13,7 @@ use super::{Context, foreign_json};
 use crate::args::{Meta, PushArgs};
 use crate::config;
 use crate::error::Error;
-use crate::ui::{BOLD, DIM, GOOD, HINT, Ui, plural, size, styled};
+use crate::ui::{BOLD, DIM, GOOD, HINT, Ui, clean, plural, size, styled};
 
 pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
     let scan = Scan {
@@ -39,6 +39,7 @@ pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
         metadata,
         created: None,
         tool: concat!("modeldepot ", env!("CARGO_PKG_VERSION")).to_owned(),
+        published_by: config::published_by()?,
         journal: if args.no_resume { None } else { config::state_folder() },
         md5: !args.no_md5,
         copies: !args.no_copy,
@@ -211,11 +212,6 @@ fn planned(push: &Push, ui: &Ui) -> Result<(), Error> {
     }
     source.empty_folders().iter().try_for_each(|path| ui.answer(format_args!("  {}/  (empty)", clean(path))))?;
     Ok(())
-}
-
-/// The name of a file that is not published may be any.
-fn clean(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 /// Merges what is said about the version: the history's summary, then the file, then the flags.

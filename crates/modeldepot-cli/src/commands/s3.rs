@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{Context, rfc3339};
 use crate::args::{CpArgs, S3Address, S3Command};
 use crate::error::Error;
-use crate::ui::{DIM, Table, date, plural, size, styled};
+use crate::ui::{DIM, Table, clean, date, plural, size, styled};
 
 pub(crate) async fn run(command: S3Command, cx: &Context<'_>) -> Result<(), Error> {
     let storage = ModelStorage::open(cx.settings).await?;
@@ -111,8 +111,7 @@ async fn list(client: &S3Client, address: &S3Address, cx: &Context<'_>) -> Resul
     let total = objects.iter().map(|object| object.size).sum();
     let count = objects.len();
     for object in objects {
-        // A key may hold anything; a terminal must not obey it.
-        table.row([date(object.modified), size(object.size), object.key.escape_debug().to_string()]);
+        table.row([date(object.modified), size(object.size), clean(&object.key).into_owned()]);
     }
     table.lines().iter().try_for_each(|line| cx.ui.answer(line))?;
     cx.ui.note(styled(DIM, format_args!("{}, {}", plural(count, "object"), size(total))));
@@ -214,7 +213,7 @@ async fn stat(client: &S3Client, address: &S3Address, cx: &Context<'_>) -> Resul
         }));
     }
     let field = |name: &str, value: &str| {
-        cx.ui.answer(format_args!("{} {}", styled(DIM, format_args!("{name:<13}")), value.escape_debug()))
+        cx.ui.answer(format_args!("{} {}", styled(DIM, format_args!("{:<13}", clean(name))), clean(value)))
     };
     field("address", &address.to_string())?;
     field("size", &format!("{} ({} bytes)", size(found.size), found.size))?;

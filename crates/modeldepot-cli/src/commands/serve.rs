@@ -5,11 +5,12 @@ use std::num::NonZeroU32;
 
 use modeldepot::Settings;
 use modeldepot_listen::Tls;
-use modeldepot_server::{Config, Log, LogTarget, Redirect, Server};
+use modeldepot_server::{Config, Log, LogTarget, Login, Redirect, Server};
 use serde_json::json;
 
 use super::Context;
 use super::listening::{certificate, raise_open_files};
+use super::neighbours::others;
 use crate::args::{Globals, RedirectArg, ServeArgs, ServiceArgs};
 use crate::config;
 use crate::doctor;
@@ -21,19 +22,28 @@ pub(crate) async fn run(args: ServeArgs, globals: &Globals, cx: &Context<'_>) ->
     let mut signals = Signals::listen();
     raise_open_files();
     let tls = certificate(args.tls)?;
-    let server = Server::start(configured(args.listen, globals, cx.settings.clone(), args.service, tls)?).await?;
+    let config = configured(args.listen, globals, cx.settings.clone(), args.service, tls)?;
+    let login = config.login.clone();
+    let server = Server::start(config).await?;
     let url = server.url();
     let endpoint = cx.storage().await?.client().endpoint().to_owned();
     if cx.ui.json {
-        cx.ui.answer_json(&json!({"console": url, "endpoint": endpoint}))?;
+        let token = login.as_ref().map(Login::reveal);
+        cx.ui.answer_json(&json!({"console": url, "endpoint": endpoint, "token": token}))?;
     } else {
         let field = |name: &str| styled(DIM, format_args!("{name:<9}"));
         cx.ui.answer(styled(BOLD, "modeldepot serves"))?;
         cx.ui.answer(format_args!("  {} {url}", field("console")))?;
+        if let Some(login) = &login {
+            cx.ui.answer(format_args!("  {} {}", field("token"), login.reveal()))?;
+        }
         cx.ui.answer(format_args!("  {} {url}/api/v1, described at {url}/docs", field("api")))?;
         cx.ui.answer(format_args!("  {} {endpoint}", field("endpoint")))?;
         cx.ui.answer(format_args!("  {} {}", field("bucket"), cx.settings.buckets.models))?;
         cx.ui.answer("")?;
+        if login.is_some() {
+            cx.ui.answer(LOGIN)?;
+        }
         cx.ui.answer(styled(DIM, "Ctrl-C stops it."))?;
     }
     signals.next().await;
@@ -50,10 +60,24 @@ pub(crate) async fn run(args: ServeArgs, globals: &Globals, cx: &Context<'_>) ->
 const RATE: u32 = 200;
 
 /// Opens a log.
-fn log(target: Option<LogTarget>) -> Result<Option<Log>, Error> {
+pub(super) fn log(target: Option<&LogTarget>) -> Result<Option<Log>, Error> {
     let Some(target) = target else { return Ok(None) };
     let failed = |source| modeldepot_server::Error::Log { path: target.to_string().into(), source };
-    Ok(Some(Log::open(&target).map_err(failed)?))
+    Ok(Some(Log::open(target).map_err(failed)?))
+}
+
+/// What is said of the token for one run.
+pub(super) const LOGIN: &str = "The token is for this run: paste it into the login page, or send it as `Authorization: Bearer TOKEN`. \
+     Without it, as with --no-login, every user of this host may do everything.";
+
+/// Returns true when a token is asked for where there is no file of tokens.
+pub(super) fn asks(listen: SocketAddr, login: bool, no_login: bool) -> Result<bool, Error> {
+    let said = match (login, no_login) {
+        (false, false) => config::login()?,
+        (login, _) => Some(login),
+    };
+    // Beyond this machine a file is needed anyway.
+    Ok(said.unwrap_or_else(|| listen.ip().is_loopback() && others()))
 }
 
 /// Returns how the service is started.
@@ -68,9 +92,14 @@ pub(super) fn configured(
     let mut default = Config::new(listen, settings);
     default.connections.tls = tls;
     let rate = args.rate.unwrap_or(if listen.ip().is_loopback() { 0 } else { RATE });
+    let tokens = config::tokens(args.tokens)?;
+    let oidc = config::oidc(args.oidc)?;
+    let login =
+        (tokens.is_none() && oidc.is_none() && asks(listen, args.login, args.no_login)?).then(Login::new).transpose();
     Ok(Config {
-        tokens: config::tokens(args.tokens)?,
-        oidc: config::oidc(args.oidc)?,
+        tokens,
+        login: login.map_err(modeldepot_server::Error::from)?,
+        oidc,
         read_only: args.read_only,
         redirect: match args.redirect {
             RedirectArg::Auto => Redirect::Auto,
@@ -78,11 +107,12 @@ pub(super) fn configured(
             RedirectArg::Never => Redirect::Never,
         },
         public_url: args.public_url,
-        audit_log: log(args.audit_log)?,
-        access_log: log(args.access_log)?,
+        audit_log: log(args.audit_log.as_ref())?,
+        access_log: log(args.access_log.as_ref())?,
         rate: NonZeroU32::new(rate),
         trusted_proxies: args.trusted_proxy,
-        staging: args.staging.unwrap_or_else(|| default.staging.clone()),
+        staging: args.staging.or_else(|| Some(config::state_folder()?.join("staging"))),
+        staging_quota: args.staging_quota.map(|quota| quota.0.get()),
         unsafe_upload_urls: args.allow_unsafe_upload_urls,
         doctor: Some(doctor),
         ..default

@@ -7,7 +7,7 @@ use super::Context;
 use crate::args::ShowArgs;
 use crate::config;
 use crate::error::Error;
-use crate::ui::{BOLD, DIM, HINT, ago, date, plural, size, styled};
+use crate::ui::{BOLD, DIM, HINT, ago, clean, date, plural, size, styled};
 
 pub(crate) async fn run(args: ShowArgs, cx: &Context<'_>) -> Result<(), Error> {
     let found = cx.storage().await?.describe(&args.selector).await?;
@@ -41,12 +41,15 @@ pub(crate) fn lines(found: &Description) -> Vec<String> {
     let since =
         if published == "-" { String::new() } else { format!(" ({})", ago(manifest.created_at, config::now())) };
     lines.push(field("published", published + &since));
+    if let Some(by) = &manifest.published_by {
+        lines.push(field("by", clean(by.as_str()).into_owned()));
+    }
     if let Some(tool) = &manifest.tool {
-        lines.push(field("by", clean(tool)));
+        lines.push(field("tool", clean(tool).into_owned()));
     }
     lines.push(field("size", format!("{} in {}", size(total), plural(found.files.len(), "file"))));
     if !manifest.model_url.is_empty() {
-        lines.push(field("url", clean(&manifest.model_url)));
+        lines.push(field("url", clean(&manifest.model_url).into_owned()));
     }
     if let Some(checksum) = &manifest.checksum {
         lines.push(field("checksum", format!("{checksum} (MD5 of the model file)")));
@@ -63,7 +66,7 @@ pub(crate) fn lines(found: &Description) -> Vec<String> {
             _ if file.executable => styled(DIM, "  (executable)"),
             _ => String::new(),
         };
-        lines.push(format!("  {:>width$}  {}{mark}", size(file.size), file.path));
+        lines.push(format!("  {:>width$}  {}{mark}", size(file.size), clean(file.path.as_str())));
         let mut digest = |name: &str, digest: Option<String>| {
             if let Some(digest) = digest {
                 lines.push(format!("  {:width$}  {}", "", styled(DIM, format_args!("{name} {digest}"))));
@@ -88,8 +91,4 @@ pub(crate) fn lines(found: &Description) -> Vec<String> {
         }
     }
     lines
-}
-
-fn clean(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }

@@ -5,55 +5,97 @@ use std::net::SocketAddr;
 use modeldepot::{Credentials, LOOPBACK_LOGIN, Secret, Settings};
 use modeldepot_embedded::{Config, Server};
 use modeldepot_listen::Listen;
-use modeldepot_server::Server as Console;
+use modeldepot_server::{Login, Server as Console};
 use serde_json::json;
 
 use super::Context;
 use super::listening::{certificate, own_client, raise_open_files};
-use super::serve::configured;
+use super::s3_logs::s3_logs;
+use super::serve::{LOGIN, asks, configured};
 use crate::args::{Globals, UpArgs};
+use crate::config;
 use crate::error::Error;
 use crate::interrupt::Signals;
 use crate::ui::{BOLD, DIM, styled};
 
+/// The access key of a pair that is made for one run.
+const OWN_KEY: &str = "modeldepot";
+
 pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Result<(), Error> {
-    let (access_key, secret_key) = login(cx.settings);
+    // A login that everybody knows protects nobody from the other users of a host.
+    let keys = config::keys(args.access.keys)?;
+    let made = asks(args.listen, args.service.login, args.service.no_login)?
+        && keys.is_none()
+        && matches!(cx.settings.credentials, Credentials::Chain)
+        && args.listen.ip().is_loopback();
+    let (access_key, secret_key) = match made {
+        true => {
+            let random = Login::new().map_err(modeldepot_server::Error::from)?;
+            (OWN_KEY.to_owned(), random.reveal().trim_start_matches("mdt_").to_owned())
+        }
+        false => login(cx.settings),
+    };
+    let shown = (access_key.clone(), secret_key.clone());
     let known = access_key == LOOPBACK_LOGIN && secret_key == LOOPBACK_LOGIN;
     let buckets: Vec<String> = cx.settings.buckets.all().iter().map(|bucket| bucket.to_string()).collect();
-    let config = Config {
+    let embedded = Config {
         listen: args.listen,
+        keys: keys.clone(),
+        on_request: s3_logs(args.service.audit_log.as_ref(), args.service.access_log.as_ref())?,
+        cors_origins: args.access.cors_origin,
         buckets: buckets.clone(),
-        ..Config::new(args.data.clone(), access_key.clone(), secret_key.clone())
+        ..Config::new(args.data.clone(), access_key, secret_key)
     };
     let mut signals = Signals::listen();
     raise_open_files();
     let tls = certificate(args.tls)?;
     let listen = Listen { tls: tls.clone(), ..Listen::default() };
-    let server = Server::start_with(config, listen).await?;
+    let server = Server::start_with(embedded, listen).await?;
     let own = own_client(cx.settings, &server, tls.as_ref())?;
     let endpoint = own.endpoint.as_ref().map(|endpoint| endpoint.as_str().to_owned()).unwrap_or_default();
+    let mut token = None;
     let console = match args.no_console {
         true => None,
         false => {
-            let credentials = Credentials::Key { access: access_key, secret: Secret::new(secret_key), token: None };
+            // A key pair of its own: it works whatever logins there are, and no web page can know it and sign a link.
+            let (access, secret) = server.owner_keys();
+            let secret = Secret::new(secret.to_owned());
+            let credentials = Credentials::Key { access: access.to_owned(), secret, token: None };
             let settings = Settings { credentials, ..own };
-            Some(Console::start(configured(args.console, globals, settings, args.service, tls.clone())?).await?)
+            let config = configured(args.console, globals, settings, args.service, tls.clone())?;
+            token = config.login.clone();
+            Some(Console::start(config).await?)
         }
     };
     let console_url = console.as_ref().map(Console::url);
 
     if cx.ui.json {
-        let told = json!({"endpoint": endpoint, "console": console_url, "data": args.data, "buckets": buckets});
+        let mut told = json!({"endpoint": endpoint, "console": console_url, "data": args.data, "buckets": buckets});
+        if let Some(token) = &token {
+            told["token"] = json!(token.reveal());
+        }
+        if made {
+            told["access_key"] = json!(shown.0);
+            told["secret_key"] = json!(shown.1);
+        }
         cx.ui.answer_json(&told)?;
     } else {
         // A configured secret is never shown, nor the key that goes with it.
-        let login = if known { "minioadmin / minioadmin" } else { "S3_ACCESS_KEY and S3_SECRET_KEY, as configured" };
+        let login = match &keys {
+            Some(file) => format!("any key pair of {}", file.display()),
+            None if made => "made for this run, see below".to_owned(),
+            None if known => "minioadmin / minioadmin".to_owned(),
+            None => "S3_ACCESS_KEY and S3_SECRET_KEY, as configured".to_owned(),
+        };
         let field = |name: &str| styled(DIM, format_args!("{name:<9}"));
         cx.ui.answer(styled(BOLD, "modeldepot is up"))?;
         cx.ui.answer(format_args!("  {} {endpoint}", field("endpoint")))?;
         cx.ui.answer(format_args!("  {} {login}", field("login")))?;
         if let Some(url) = console_url {
             cx.ui.answer(format_args!("  {} {url}, with the REST API at {url}/api/v1", field("console")))?;
+        }
+        if let Some(token) = &token {
+            cx.ui.answer(format_args!("  {} {}", field("token"), token.reveal()))?;
         }
         cx.ui.answer(format_args!("  {} {}", field("data"), args.data.display()))?;
         cx.ui.answer(format_args!("  {} {}", field("buckets"), buckets.join(", ")))?;
@@ -62,10 +104,16 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
         if !reaches(cx.settings, server.local_addr(), tls.is_some()) {
             cx.ui.answer(format_args!("  export S3_ENDPOINT={endpoint}"))?;
         }
+        if made {
+            cx.ui.answer(format_args!("  export S3_ACCESS_KEY={} S3_SECRET_KEY={}", shown.0, shown.1))?;
+        }
         cx.ui.answer("  modeldepot push plant_classifier best_model.pth --history training_history.json")?;
         cx.ui.answer("  modeldepot models")?;
         cx.ui.answer("  modeldepot pull plant_classifier")?;
         cx.ui.answer("")?;
+        if token.is_some() {
+            cx.ui.answer(LOGIN)?;
+        }
         cx.ui.answer(styled(DIM, "Ctrl-C stops it."))?;
     }
 

@@ -147,6 +147,7 @@ async fn push(
         metadata,
         created: None,
         tool,
+        published_by: None,
         journal: None,
         md5: true,
         copies: true,

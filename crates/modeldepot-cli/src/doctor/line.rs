@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::error::Error;
 use crate::hint;
-use crate::ui::{BAD, BOLD, DIM, GOOD, HINT, duration, styled};
+use crate::ui::{BAD, BOLD, DIM, GOOD, HINT, clean, duration, styled};
 
 /// How a thing that was tried came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,13 +96,19 @@ impl Line {
             _ => format!(" {}", styled(DIM, duration(self.took))),
         };
         let name = styled(BOLD, format_args!("{:<14}", self.check));
+        // What a server called itself, or answered where S3 was expected, is in there.
+        let found = clean(&self.found);
         let said = match self.tried.as_str() {
-            "" => self.found.clone(),
-            tried => format!("{tried}: {}", self.found),
+            "" => found.into_owned(),
+            tried => format!("{}: {found}", clean(tried)),
         };
         let mut lines = vec![format!("{mark} {name} {said}{took}")];
-        lines.extend(self.details.iter().map(|detail| format!("  {:14} {detail}", "")));
-        lines.extend(self.change.iter().map(|change| format!("  {:14} {} {change}", "", styled(HINT, "→"))));
+        lines.extend(self.details.iter().map(|detail| format!("  {:14} {}", "", clean(detail))));
+        lines.extend(
+            self.change
+                .iter()
+                .map(|change| format!("  {:14} {} {change}", "", styled(HINT, "→"), change = clean(change))),
+        );
         lines
     }
 

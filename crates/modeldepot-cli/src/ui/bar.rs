@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use modeldepot::{ArtifactPath, Event, Progress};
 
-use super::{duration, plural, throughput};
+use super::{clean, duration, plural, throughput};
 
 /// Files that have a bar of their own beside that of the whole.
 const FILES: usize = 4;
@@ -101,7 +101,7 @@ impl Lines {
         if bytes < WORTH_A_BAR || files.len() == FILES || self.whole.length() == Some(bytes) {
             return;
         }
-        let file = self.all.add(ProgressBar::new(bytes).with_prefix(shortened(path.as_str())));
+        let file = self.all.add(ProgressBar::new(bytes).with_prefix(shortened(&clean(path.as_str()))));
         file.set_style(style(
             "  {prefix:28}  {bar:24}  {decimal_bytes} / {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta}",
         ));

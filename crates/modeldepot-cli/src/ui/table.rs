@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _};
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, presets};
 
+use super::fit::fit;
 use super::{BOLD, styled};
 
 /// A table with a head.
@@ -30,7 +31,7 @@ impl Table {
 
     /// Adds a row.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.0.add_row(cells);
+        self.0.add_row(cells.into_iter().map(|cell| fit(&cell).into_owned()));
     }
 
     /// Returns the lines, the head in bold on a terminal.

@@ -109,7 +109,7 @@ fn the_demo_with_a_file_of_ones_own() {
     ✓ show     the manifest, which is the version: ([TIME])
         plant_classifier@[VERSION]
         published  [DATE] UTC (just now)
-        by         modeldepot 0.1.0
+        tool       modeldepot 0.1.0
         size       14 B in 1 file
         url        http://127.0.0.1:[PORT]/models/plant_classifier/v[VERSION]/mine.onnx
         checksum   15512197846d0c12099ce942c08785ce (MD5 of the model file)

@@ -139,6 +139,8 @@ impl TestEnv {
             .env("HOME", self.temp.path().join("home"))
             .env("TMPDIR", self.tmp())
             .env("S3_ENDPOINT", &self.endpoint)
+            // Whether this machine has other users is no matter of tests.
+            .env("MODELDEPOT_LOGIN", "never")
             .current_dir(self.folder())
             .stdin(Stdio::null());
         command

@@ -10,11 +10,14 @@ mod doctor;
 mod doctor_here;
 mod doctor_minio;
 mod environment;
+mod floods;
 mod full_disk;
 mod health;
+mod https;
 mod input;
 mod interrupt;
 mod json;
+mod keys;
 mod killed;
 mod normalised;
 mod offline;
@@ -27,7 +30,9 @@ mod secrets;
 mod serve;
 mod server;
 mod settings;
+mod unseen;
 mod upkeep;
+mod uploading;
 mod versions;
 
 #[test]

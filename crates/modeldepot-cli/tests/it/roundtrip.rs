@@ -30,7 +30,7 @@ fn a_model_with_its_history() {
     ------- stdout -------
     plant_classifier@[VERSION]
     published  [DATE] UTC (just now)
-    by         modeldepot 0.1.0
+    tool       modeldepot 0.1.0
     size       20.0 MB in 2 files
     url        $ENDPOINT/models/plant_classifier/v[VERSION]/best_model.pth
     checksum   466748a53d6e30b9322f1270acc17e1e (MD5 of the model file)
@@ -136,7 +136,7 @@ fn a_folder_as_hugging_face_lays_it_out() {
     ------- stdout -------
     bert-base@1.0.0
     published  [DATE] UTC (just now)
-    by         modeldepot 0.1.0
+    tool       modeldepot 0.1.0
     size       141 B in 7 files
     url        $ENDPOINT/models/bert-base/v1.0.0/model.safetensors
     checksum   94b1ce8b63c96bf2fcf6f02c986da0f8 (MD5 of the model file)
@@ -268,4 +268,31 @@ fn what_is_there_already_is_not_moved() {
     let pulled = env.run(["pull", "m", "--no-resume", "--no-sync", "--json"]).json();
     assert_eq!((&pulled["fetched_bytes"], &pulled["reused_bytes"]), (&20_000_000.into(), &0.into()));
     assert!(env.read("m/m.bin") == weights);
+}
+
+#[test]
+fn a_version_says_who_published_it() {
+    let env = TestEnv::new();
+    env.write("m.bin", "weights");
+    let push = |version: &str, variables: &[(&str, &str)]| {
+        let mut command = env.command(["push", "m", "m.bin", "--json", "--version", version]);
+        command.envs(variables.iter().copied());
+        env.output(command)
+    };
+    let by =
+        |version: &str, variables: &[(&str, &str)]| push(version, variables).json()["manifest"]["published_by"].clone();
+    assert_eq!(by("1", &[("MODELDEPOT_PUBLISHED_BY", "the plant team")]), "the plant team");
+    assert_eq!(by("2", &[("MODELDEPOT_PUBLISHED_BY", ""), ("USER", "ana")]), serde_json::Value::Null);
+    let person = by("3", &[("USER", "ana")]);
+    assert!(person.as_str().unwrap().starts_with("ana@"), "{person}");
+    assert_eq!(by("4", &[("USER", "ana"), ("CI_JOB_URL", "https://x:y@ci.example/7?token=z")]), "https://ci.example/7");
+    insta::assert_snapshot!(push("5", &[("MODELDEPOT_PUBLISHED_BY", "a\u{1b}[31m")]), @r#"
+    ------- stderr -------
+    {"error":{"kind":"invalid","message":"`a\\u{1b}[31m` is not a valid publisher: control characters and characters that cannot be seen are not allowed","causes":[],"hint":"set MODELDEPOT_PUBLISHED_BY to a name, or to nothing to publish without one","exit":2}}
+    [exit status: 2]
+    "#);
+    let shown = env.run(["show", "m@1"]).success();
+    assert!(shown.contains("by         the plant team\n"), "{shown}");
+    // By somebody else it is the same version.
+    assert_eq!(push("1", &[("USER", "bo")]).json()["already"], true);
 }

@@ -21,20 +21,20 @@ fn tokens_are_made_listed_and_revoked() {
     env.run(["token", "add", "ana", "--scope", "read", "--tokens", "keys/tokens"]).success();
     insta::assert_snapshot!(env.run(["token", "list", "--tokens", "keys/tokens"]), @r"
     ------- stdout -------
-    NAME  SCOPE
-    ci    publish
-    ana   read
+    NAME  GRANTS   CREATED                  EXPIRES  LAST USED
+    ci    publish  [DATE] UTC  never    never
+    ana   read     [DATE] UTC  never    never
     [exit status: 0]
     ");
     insta::assert_snapshot!(env.run(["token", "add", "ci", "--scope", "read", "--tokens", "keys/tokens"]), @r"
     ------- stderr -------
     error: there is a token `ci` in `keys/tokens`
-    hint: `modeldepot token rm ci` revokes it
+    hint: `modeldepot token rotate ci` gives it a new secret, `modeldepot token rm ci` revokes it
     [exit status: 4]
     ");
     insta::assert_snapshot!(env.run(["token", "add", "x", "--scope", "admin", "--tokens", "keys/tokens"]), @r"
     ------- stderr -------
-    error: invalid value 'admin' for '--scope <SCOPE>': use `read`, `publish` or `delete`
+    error: invalid value 'admin' for '--scope <SCOPE[:MODELS]>': `admin` is not a valid grant: use `read`, `share`, `publish` or `delete`
 
     For more information, try '--help'.
     [exit status: 2]
@@ -60,6 +60,173 @@ fn tokens_are_made_listed_and_revoked() {
 }
 
 #[test]
+fn tokens_expire_are_rotated_and_are_for_models() {
+    let env = TestEnv::without_server("");
+    let add = |more: &[&str]| env.run(["token", "add", "--tokens", "tokens"].iter().chain(more));
+    add(&["ci", "--scope", "read,publish:plant-*", "--expires", "90d"]).success();
+    add(&["old", "--scope", "share", "--expires", "0s"]).success();
+    insta::assert_snapshot!(add(&["x", "--scope", "publish:plant/*"]), @r"
+    ------- stderr -------
+    error: invalid value 'publish:plant/*' for '--scope <SCOPE[:MODELS]>': `plant/*` is not a valid grant: a pattern is 1 to 128 letters, digits, `.`, `_`, `-`, `*` and `?`
+
+    For more information, try '--help'.
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(add(&["x", "--scope", "read", "--expires", "99999999999999d"]), @r"
+    ------- stderr -------
+    error: no token lives that long
+    hint: leave `--expires` out for one that does not expire
+    [exit status: 2]
+    ");
+    let rotate = |more: &[&str]| env.run(["token", "rotate", "--tokens", "tokens"].iter().chain(more));
+    let rotated = rotate(&["ci", "--grace", "1h"]);
+    assert!(rotated.stdout.starts_with("mdt_") && rotated.code == Some(0), "{rotated}");
+    insta::assert_snapshot!(rotated.stderr, @r"this is the only time that it is shown");
+    insta::assert_snapshot!(rotate(&["nobody"]), @r"
+    ------- stderr -------
+    error: there is no token `nobody` in `tokens`
+    hint: `modeldepot token list` lists them
+    [exit status: 3]
+    ");
+    insta::assert_snapshot!(rotate(&["old"]), @r"
+    ------- stderr -------
+    error: token `old` expired on [DATE] UTC
+    hint: give it more time: `modeldepot token rotate old --expires 90d`
+    [exit status: 4]
+    ");
+    rotate(&["old", "--expires", "1h"]).success();
+    add(&["gone", "--scope", "read", "--expires", "0s"]).success();
+    insta::assert_snapshot!(env.run(["token", "list", "--tokens", "tokens"]), @r"
+    ------- stdout -------
+    NAME  GRANTS                CREATED                  EXPIRES                          LAST USED
+    ci    read,publish:plant-*  [DATE] UTC  [DATE] UTC          never
+    old   share                 [DATE] UTC  [DATE] UTC          never
+    gone  read                  [DATE] UTC  expired [DATE] UTC  never
+    [exit status: 0]
+    ");
+    let listed = env.run(["--json", "token", "list", "--tokens", "tokens"]).json();
+    let names: Vec<&String> = listed[0].as_object().unwrap().keys().collect();
+    insta::assert_snapshot!(format!("{names:?}"), @r#"["name", "grants", "created", "expires", "expired", "old_secret_until", "last_used"]"#);
+    assert!(listed[0]["old_secret_until"].is_string() && listed[2]["expired"] == true, "{listed}");
+    // What the service has noted is shown, and no hash ever.
+    std::fs::write(env.path("tokens.used"), "ci 2999-01-01T00:00:00Z\nold 2020-01-01T00:00:00Z\n").unwrap();
+    let text = env.run(["token", "list", "--tokens", "tokens"]).success();
+    assert_eq!(text.matches("2999-01-01").count(), 1, "{text}");
+    assert!(!text.contains("2020-01-01"), "a use before the token was made is another one's: {text}");
+    let file = std::fs::read_to_string(env.path("tokens")).unwrap();
+    let hash = file.split_whitespace().find(|word| word.len() == 64).unwrap();
+    assert!(!text.contains(hash) && !listed.to_string().contains(hash));
+}
+
+#[test]
+fn a_file_of_tokens_that_others_may_write_is_refused_and_one_that_they_may_read_is_named() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let env = TestEnv::without_server("");
+    env.run(["token", "add", "ci", "--scope", "read", "--tokens", "tokens"]).success();
+    let mode = |mode| std::fs::set_permissions(env.path("tokens"), std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o644);
+    insta::assert_snapshot!(env.run(["token", "list", "--tokens", "tokens"]).stderr, @r"warning: others may read the file of tokens `tokens`: `chmod 600 tokens` makes it its owner's alone");
+    mode(0o666);
+    insta::assert_snapshot!(env.run(["token", "add", "me", "--scope", "delete", "--tokens", "tokens"]), @r"
+    ------- stderr -------
+    warning: others may write the file of tokens `tokens`: `chmod 600 tokens` makes it its owner's alone
+    error: refused to use the file of tokens `tokens`: every user of this machine may write it
+    hint: check its lines, then `chmod 600 tokens`
+    [exit status: 5]
+    ");
+}
+
+#[test]
+fn a_host_with_other_users_is_asked_for_a_token_of_this_run() {
+    let env = TestEnv::new();
+    for (flag, status) in [("--login", 401), ("--no-login", 200)] {
+        let mut command = env.command(["serve", "--json", flag, "--listen", "127.0.0.1:0"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let told = told(&mut child);
+        let ask = |token: &str| {
+            let address = told["console"].as_str().unwrap().trim_start_matches("http://").to_owned();
+            let mut stream = TcpStream::connect(&address).unwrap();
+            let head = format!(
+                "GET /api/v1/models HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answer[9..12].parse::<u16>().unwrap()
+        };
+        assert_eq!(ask("none"), status, "{told}");
+        assert_eq!(ask(told["token"].as_str().unwrap_or_default()), 200, "{told}");
+        assert!(Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().unwrap().success());
+        let ended = env.finish(child);
+        assert!(!ended.stderr.contains("mdt_"), "{ended}");
+    }
+}
+
+/// Reads what a command says in JSON once it serves.
+fn told(child: &mut std::process::Child) -> serde_json::Value {
+    let mut told = String::new();
+    loop {
+        BufReader::with_capacity(1, child.stdout.as_mut().unwrap()).read_line(&mut told).unwrap();
+        if let Ok(told) = serde_json::from_str::<serde_json::Value>(&told) {
+            return told;
+        }
+    }
+}
+
+#[test]
+fn with_a_login_the_s3_port_has_keys_of_its_own_and_its_requests_are_logged() {
+    let env = TestEnv::without_server("");
+    let fixed = ["up", "--json", "--login", "--listen", "127.0.0.1:0", "--console", "127.0.0.1:0", "--data", "store"];
+    let mut command = env.command(fixed.iter().chain(&["--audit-log", "audit.log", "--access-log", "access.log"]));
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let told = told(&mut child);
+    let text = |name: &str| told[name].as_str().unwrap().to_owned();
+    assert!(text("token").starts_with("mdt_"), "{told}");
+    env.write("m.bin", "weights");
+    let (endpoint, access, secret) = (text("endpoint"), text("access_key"), text("secret_key"));
+    let push = |keys: &[(&str, &str)]| {
+        let mut command = env.command(["push", "m", "m.bin", "--version", "1"]);
+        command.env("S3_ENDPOINT", &endpoint).envs(keys.iter().copied());
+        env.output(command).code
+    };
+    // Everybody knows `minioadmin`.
+    assert_eq!(push(&[]), Some(5));
+    assert_eq!(push(&[("S3_ACCESS_KEY", &access), ("S3_SECRET_KEY", "wrong")]), Some(5));
+    assert_eq!(push(&[("S3_ACCESS_KEY", &access), ("S3_SECRET_KEY", &secret)]), Some(0));
+    assert!(Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().unwrap().success());
+    env.finish(child);
+    let read = |name: &str| String::from_utf8(env.read(name)).unwrap();
+    let (audit, logged) = (read("audit.log"), read("access.log"));
+    let lines =
+        |text: &str| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<serde_json::Value>>();
+    let lines = lines(&audit).into_iter().filter(|line| line["log"] == "s3-audit").collect::<Vec<_>>();
+    let of = |who: &str, action: &str, result: &str| {
+        lines.iter().any(|line| line["who"] == who && line["action"] == action && line["result"] == result)
+    };
+    assert!(of(&access, "PutObject", "done") && lines.iter().any(|line| line["keys"][0] == "m/v1/m.bin"), "{audit}");
+    assert!(lines.iter().any(|line| line["who"] == "minioadmin" && line["result"] == "refused"), "{audit}");
+    assert!(
+        logged.contains("s3-access") && !audit.contains("GetObject\",\"bucket\":\"models\",\"keys\":[\"m/v1/m.bin")
+    );
+    for secret in [secret.as_str(), &text("token"), "Signature"] {
+        assert!(!audit.contains(secret) && !logged.contains(secret), "{secret}");
+    }
+}
+
+#[test]
+fn a_log_that_cannot_be_opened_is_named() {
+    let env = TestEnv::new();
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--no-login", "--audit-log", "nowhere/audit.log"];
+    insta::assert_snapshot!(env.run(serve), @r"
+    ------- stderr -------
+    error: cannot open the log `nowhere/audit.log`
+    caused by: No such file or directory (os error 2)
+    hint: name a file in a folder that exists and that you may write
+    [exit status: 8]
+    ");
+}
+
+#[test]
 fn nobody_else_is_let_in_without_a_token() {
     let env = TestEnv::without_server("");
     insta::assert_snapshot!(env.run(["serve", "--listen", "0.0.0.0:0"]), @r"
@@ -78,7 +245,7 @@ fn nobody_else_is_let_in_without_a_token() {
     env.write("tokens", "# none\nmdt_not_a_hash\n");
     insta::assert_snapshot!(env.run(["serve", "--listen", "127.0.0.1:0", "--tokens", "tokens"]), @r"
     ------- stderr -------
-    error: line 2 of `tokens` is not `NAME SCOPE BLAKE3`
+    error: line 2 of `tokens` is not `NAME GRANTS BLAKE3`
     hint: remove the line, and make tokens with `modeldepot token add`
     [exit status: 2]
     ");

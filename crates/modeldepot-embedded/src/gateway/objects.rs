@@ -10,6 +10,7 @@ use crate::conditions::{Tags, WriteConditions, seconds};
 use crate::receive::{Incoming, Received, discard, receive, waits_for_continue};
 use crate::record::{self, Segment};
 use crate::refusal::precondition_failed;
+use crate::seen::Keys;
 use crate::xml::check_key;
 
 /// The most keys S3 deletes in one request.
@@ -105,6 +106,9 @@ impl Gateway {
         let DeleteObjectsInput { bucket, delete, .. } = req.input;
         if delete.objects.is_empty() || delete.objects.len() > MAX_DELETE {
             return Err(s3_error!(MalformedXML, "Between 1 and 1000 keys may be deleted at once"));
+        }
+        if let Some(seen) = req.extensions.get::<Keys>() {
+            seen.add(delete.objects.iter().map(|object| object.key.as_str()));
         }
         let quiet = delete.quiet == Some(true);
         let ignored = self.ignore_conditions;

@@ -1,3 +1,5 @@
+use std::fs;
+
 use super::*;
 
 fn grants(text: &str) -> Vec<Grant> {
@@ -28,6 +30,19 @@ fn a_key_pair_is_added_found_and_revoked() {
     assert!(Keys::read(&path).unwrap().find(&ci.access_key).is_none());
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.starts_with("# modeldepot keys") && text.ends_with("# a comment of mine\n"), "{text}");
+}
+
+#[test]
+fn changes_at_once_are_all_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys");
+    std::thread::scope(|scope| {
+        for n in 0..16 {
+            let path = &path;
+            scope.spawn(move || Keys::add(path, &format!("n{n}"), Vec::new()).unwrap());
+        }
+    });
+    assert_eq!(Keys::read(&path).unwrap().iter().count(), 16);
 }
 
 #[cfg(unix)]

@@ -47,7 +47,9 @@ def starts_and_limits():
 
 
 def names_that_xml_cannot_spell():
-    odd = ["odd/\x01\x02", "odd/a b+c%20&<>", "odd/ü\U0001f980"]
+    # One that XML cannot write at all is refused; boto3 asks for listings in the spelling of URLs, and sees the others.
+    refused(400, "InvalidArgument", s3.put_object, Bucket=BUCKET, Key="odd/\x01\x02", Body=b"")
+    odd = ["odd/\r\n\t", "odd/a b+c%20&<>", "odd/ü\U0001f980"]
     for name in odd:
         s3.put_object(Bucket=BUCKET, Key=name, Body=b"")
     assert keys(Prefix="odd/") == sorted(odd, key=lambda name: name.encode())

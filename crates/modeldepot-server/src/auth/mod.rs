@@ -13,6 +13,7 @@ mod about;
 mod asking;
 mod file;
 mod grants;
+mod login;
 mod sessions;
 mod tokens;
 mod used;
@@ -25,7 +26,7 @@ use std::time::{Duration, Instant, SystemTime};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use modeldepot::{ErrorKind, ModelName};
+use modeldepot::{ErrorKind, ModelName, PublishedBy};
 use time::OffsetDateTime;
 
 use self::sessions::{Holder, Sessions};
@@ -36,6 +37,7 @@ pub(crate) use self::about::About;
 pub(crate) use self::asking::{asking, sees};
 pub use self::file::warning;
 pub use self::grants::{Grant, Grants, GrantsError, ModelPattern, Scope};
+pub use self::login::Login;
 pub(crate) use self::sessions::Person;
 pub use self::tokens::{Token, Tokens, TokensError};
 pub(crate) use self::used::Used;
@@ -70,7 +72,8 @@ pub(crate) struct Gate {
 
 /// The file of tokens, as it was last read.
 struct Watched {
-    path: PathBuf,
+    /// None for a token that is kept in memory alone.
+    path: Option<PathBuf>,
     looked: Instant,
     changed: Option<(SystemTime, u64)>,
     tokens: Arc<Tokens>,
@@ -88,6 +91,11 @@ pub(crate) enum Who {
 }
 
 impl Who {
+    /// Returns who publishes, for manifests.
+    pub(crate) fn publisher(&self) -> Option<PublishedBy> {
+        self.name()?.parse().ok()
+    }
+
     /// Returns what the name is of.
     pub(crate) fn kind(&self) -> Option<&'static str> {
         match self {
@@ -164,17 +172,26 @@ pub(crate) fn life(until: Option<OffsetDateTime>, asked: Duration) -> Duration {
 }
 
 impl Gate {
-    pub(crate) fn new(file: Option<PathBuf>, people: bool, secure: bool, read_only: bool) -> Result<Gate, TokensError> {
+    pub(crate) fn new(
+        file: Option<PathBuf>,
+        login: Option<&Login>,
+        people: bool,
+        secure: bool,
+        read_only: bool,
+    ) -> Result<Gate, TokensError> {
         let used = Used::beside(file.as_deref());
-        let closed = people || file.is_some();
+        let closed = people || file.is_some() || login.is_some();
         let file = match file {
-            None => None,
+            None => login.map(|login| {
+                let tokens = Arc::new(std::iter::once(login.token()).collect());
+                Mutex::new(Watched { path: None, looked: Instant::now(), changed: None, tokens })
+            }),
             Some(path) => {
                 if let Some(warning) = warning(&path) {
                     tracing::warn!("{warning}");
                 }
                 let (changed, tokens) = (stamp(&path), Arc::new(Tokens::read(&path)?));
-                Some(Mutex::new(Watched { path, looked: Instant::now(), changed, tokens }))
+                Some(Mutex::new(Watched { path: Some(path), looked: Instant::now(), changed, tokens }))
             }
         };
         Ok(Gate { file, closed, sessions: Sessions::default(), csrf: tokens::random()?, secure, read_only, used })
@@ -198,11 +215,13 @@ impl Gate {
     /// Returns the tokens as the file has them now. One that cannot be read lets nobody in.
     fn tokens(&self) -> Option<Arc<Tokens>> {
         let mut file = self.file.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
-        if file.looked.elapsed() > LOOK_EVERY {
+        if let Some(path) = file.path.clone()
+            && file.looked.elapsed() > LOOK_EVERY
+        {
             file.looked = Instant::now();
-            let now = stamp(&file.path);
+            let now = stamp(&path);
             if now != file.changed || now.is_none() {
-                file.tokens = Arc::new(Tokens::read(&file.path).unwrap_or_else(|error| {
+                file.tokens = Arc::new(Tokens::read(&path).unwrap_or_else(|error| {
                     tracing::error!(%error, "nobody is let in");
                     Tokens::default()
                 }));
@@ -314,7 +333,9 @@ impl Gate {
         if !about.allows(&caller, scope) {
             let (what, pattern) = match about {
                 About::Model(model) => (format!(" model `{model}`"), format!(":{model}")),
-                About::Whole => (" all of this service".to_owned(), String::new()),
+                About::Whole => {
+                    (" what belongs to no model: raw buckets and the service itself".to_owned(), String::new())
+                }
                 About::Several => (String::new(), String::new()),
             };
             let hint = match caller.who {

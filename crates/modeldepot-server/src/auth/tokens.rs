@@ -138,6 +138,12 @@ pub struct Token {
 }
 
 impl Token {
+    /// Returns a token that is in no file.
+    pub(super) fn of(name: &str, grants: impl Into<Grants>, hash: blake3::Hash) -> Token {
+        let (name, grants) = (name.to_owned(), grants.into());
+        Token { name, grants, created: None, expires: None, hash, old: None, more: Vec::new() }
+    }
+
     /// Returns until when the secret from before the last rotation is taken, while it is.
     pub fn grace(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
         self.old.map(|(_, until)| until).filter(|until| *until > now)
@@ -233,9 +239,7 @@ impl Tokens {
             return Err(TokensError::Name { name: name.to_owned() });
         }
         let (secret, hash) = secret()?;
-        let created = Some(now());
-        let grants = grants.into();
-        let token = Token { name: name.to_owned(), grants, created, expires, hash, old: None, more: Vec::new() };
+        let token = Token { created: Some(now()), expires, ..Token::of(name, grants, hash) };
         file::change(path, true, |rows| {
             match rows.iter().any(|row| row.is(name)) {
                 true => return Err(TokensError::Taken { name: name.to_owned(), path: path.to_owned() }),
@@ -330,7 +334,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Returns a new token and its hash.
-fn secret() -> Result<(String, blake3::Hash), TokensError> {
+pub(super) fn secret() -> Result<(String, blake3::Hash), TokensError> {
     let secret = format!("{PREFIX}{}", random()?);
     let hash = blake3::hash(secret.as_bytes());
     Ok((secret, hash))

@@ -14,7 +14,7 @@ use super::refusal::{Refusal, Result};
 use crate::auth::{Deleter, Publisher};
 use crate::form::{Form, Part, Texts};
 use crate::log::Note;
-use crate::staging;
+use crate::staging::Staged;
 use crate::state::App;
 use modeldepot::Change;
 use modeldepot::s3::{UploadOptions, disposition};
@@ -103,7 +103,7 @@ const MOST_FILES: usize = 1000;
 pub(super) async fn upload(
     State(app): State<App>,
     Path(bucket): Path<String>,
-    _: Publisher,
+    by: Publisher,
     note: Note,
     request: Request,
 ) -> Result<Redirect> {
@@ -130,11 +130,12 @@ pub(super) async fn upload(
         let key = format!("{prefix}{name}");
         note.key(&key);
         app.storage.refuse_change(&bucket, &key, Change::Store).await?;
-        let folder = staging::folder(&app).await?;
-        let staged = folder.path().join("object");
-        staging::write(&app, &staged, file).await?;
+        let mut staged = Staged::new(&app, by.0.who.name(), None).await?;
+        let local = staged.path("object");
+        staged.write(&local, file).await?;
         let options = UploadOptions::default();
-        app.storage.client().upload_file(&staged, &bucket, &key, &options, |_| {}).await?;
+        let _turn = app.service.staging.publish().await;
+        app.storage.client().upload_file(&local, &bucket, &key, &options, |_| {}).await?;
     }
     if sent == 0 {
         return Err(Refusal::invalid("no file was sent", "choose files first"));

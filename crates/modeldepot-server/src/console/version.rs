@@ -129,7 +129,8 @@ fn head(found: &Description, newest: bool) -> Markup {
                     @for name in &best { li { (short(name, 40)) " " b { (number(numbers[name])) } } }
                     li { b { (units::size(found.size())) } " in " (units::plural(found.files.len(), "file")) }
                     li { "published " (when(Some(manifest.created_at))) }
-                    @if let Some(tool) = &manifest.tool { li { "by " (short(tool, 60)) } }
+                    @if let Some(by) = &manifest.published_by { li { "by " bdi { (short(by.as_str(), 100)) } } }
+                    @if let Some(tool) = &manifest.tool { li { "with " (short(tool, 60)) } }
                 }
             }
             a.button href=(href::query("/compare", &[("v", &format!("{}@{}", manifest.model_name, manifest.version))])) {

@@ -92,6 +92,21 @@ impl Log {
         }
     }
 
+    /// Writes a record as one line of JSON in which everything but printable ASCII is escaped.
+    pub fn record(&self, record: &impl serde::Serialize) {
+        self.line(&super::line::json(record));
+    }
+
+    /// Returns the current time as the logs have it.
+    pub fn time() -> String {
+        super::line::time()
+    }
+
+    /// Returns a text as the logs have it: not too long, and with every token in it cut.
+    pub fn shown(text: &str) -> String {
+        super::line::shown(text)
+    }
+
     /// Writes a line, which holds no end of line itself.
     pub fn line(&self, line: &str) {
         debug_assert!(!line.contains('\n'));

@@ -9,7 +9,7 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 pub(crate) struct Problems;
 
 /// What each status says.
-pub(crate) const STATUSES: [(&str, &str); 17] = [
+pub(crate) const STATUSES: [(&str, &str); 18] = [
     ("400", "`invalid`: fix the input"),
     ("401", "`denied`: no token, or one that is not known"),
     ("403", "`denied`: a token of too small a scope, or what the bucket's policy forbids"),
@@ -27,6 +27,7 @@ pub(crate) const STATUSES: [(&str, &str); 17] = [
     ("500", "`io` or `internal`"),
     ("502", "`corrupt`: what the bucket holds is damaged"),
     ("503", "`unavailable`: try again"),
+    ("507", "`unavailable`: there is no room for what is uploaded"),
 ];
 
 impl IntoResponses for Problems {

@@ -8,11 +8,13 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{Stream, TryStreamExt as _};
+use http_body::Body as _;
 use modeldepot::history::{History, MAX_BYTES, history_file};
-use modeldepot::{ArtifactPath, Error, ErrorKind, ModelName, Progress, Published, Push, Source, SourceFile, Version};
+use modeldepot::{
+    ArtifactPath, Error, ErrorKind, ModelName, Progress, Published, PublishedBy, Push, Source, SourceFile, Version,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tempfile::TempDir;
 use utoipa::ToSchema;
 
 use super::extract::{Path, Query};
@@ -24,7 +26,7 @@ use crate::auth::Publisher;
 use crate::form::{Form, Part, Texts};
 use crate::log::Note;
 use crate::problem::{Problem, Result};
-use crate::staging;
+use crate::staging::Staged;
 use crate::state::App;
 
 /// What a form says beside the files: no name or path is as long, and no metadata that a manifest takes.
@@ -96,34 +98,30 @@ pub(crate) struct VersionForm {
 }
 
 /// Files on their way.
-struct Staged {
-    folder: TempDir,
+struct Files {
+    staged: Staged,
     files: Vec<SourceFile>,
 }
 
-impl Staged {
-    async fn new(app: &App) -> Result<Staged> {
-        Ok(Staged { folder: staging::folder(app).await?, files: Vec::new() })
+impl Files {
+    async fn new(app: &App, by: &Publisher, length: Option<u64>) -> Result<Files> {
+        Ok(Files { staged: Staged::new(app, by.0.who.name(), length).await?, files: Vec::new() })
     }
 
     /// Writes a file as it comes.
-    async fn take(
-        &mut self,
-        app: &App,
-        path: &ArtifactPath,
-        bytes: impl Stream<Item = Result<bytes::Bytes>>,
-    ) -> Result<()> {
+    async fn take(&mut self, path: &ArtifactPath, bytes: impl Stream<Item = Result<bytes::Bytes>>) -> Result<()> {
         // Under a number: a path may be longer than a name on a disk may be, and is somebody's.
-        let local = self.folder.path().join(self.files.len().to_string());
-        let size = staging::write(app, &local, bytes).await?;
+        let local = self.staged.path(&self.files.len().to_string());
+        let size = self.staged.write(&local, bytes).await?;
         self.files.push(SourceFile::new(path.clone(), local, size));
         Ok(())
     }
 
     /// Publishes what came. Goes on when the client does not wait for it.
     async fn publish(self, app: &App, note: Note, ask: Ask) -> Result<Response> {
-        let (storage, catalog) = (app.storage.clone(), app.catalog.clone());
+        let (app, storage, catalog) = (app.clone(), app.storage.clone(), app.catalog.clone());
         let work = tokio::spawn(async move {
+            let _turn = app.service.staging.publish().await;
             let model = ask.model.clone();
             let published = async {
                 let (folder, push) = super::joined(tokio::task::spawn_blocking(move || self.push(ask)).await)??;
@@ -144,7 +142,7 @@ impl Staged {
         Ok((status, [(header::LOCATION, document.place())], axum::Json(document)).into_response())
     }
 
-    fn push(self, ask: Ask) -> Result<(TempDir, Push)> {
+    fn push(self, ask: Ask) -> Result<(Staged, Push)> {
         let files = || self.files.iter().map(|file| (&file.path, file.size));
         let guessed = history_file(files());
         let path = ask.history.as_ref().or(guessed);
@@ -177,11 +175,12 @@ impl Staged {
             metadata,
             created: None,
             tool: concat!("modeldepot-server ", env!("CARGO_PKG_VERSION")).to_owned(),
+            published_by: ask.by,
             journal: None,
             md5: true,
             copies: true,
         };
-        Ok((self.folder, push))
+        Ok((self.staged, push))
     }
 }
 
@@ -192,6 +191,7 @@ struct Ask {
     metadata: Map<String, Value>,
     main: Option<ArtifactPath>,
     history: Option<ArtifactPath>,
+    by: Option<PublishedBy>,
 }
 
 /// Says of a push what went wrong. Where this service keeps a file meanwhile is its own business.
@@ -229,15 +229,23 @@ fn metadata(text: &str) -> Result<Map<String, Value>> {
     ),
 )]
 pub(crate) async fn form(
-    _: Publisher,
+    by: Publisher,
     State(app): State<App>,
     note: Note,
     Path(model): Path<String>,
     request: Request,
 ) -> Result<Response> {
-    let mut ask = Ask { model: model.parse()?, version: None, metadata: Map::new(), main: None, history: None };
+    let mut ask = Ask {
+        model: model.parse()?,
+        version: None,
+        metadata: Map::new(),
+        main: None,
+        history: None,
+        by: by.0.who.publisher(),
+    };
+    let length = request.body().size_hint().exact();
     let mut form = Form::of(request, TEXTS).await?;
-    let mut staged = Staged::new(&app).await?;
+    let mut staged = Files::new(&app, &by, length).await?;
     while let Some(part) = form.next().await? {
         match part {
             Part::File(file) => {
@@ -247,7 +255,7 @@ pub(crate) async fn form(
                 if staged.files.len() == MOST_FILES {
                     return Err(Problem::invalid(format!("there are more than {MOST_FILES} files")));
                 }
-                staged.take(&app, &path, file).await?;
+                staged.take(&path, file).await?;
             }
             // A browser sends the fields that nobody filled in.
             Part::Text(_, text) if text.is_empty() => {}
@@ -279,7 +287,7 @@ pub(crate) async fn form(
     ),
 )]
 pub(crate) async fn put(
-    _: Publisher,
+    by: Publisher,
     State(app): State<App>,
     note: Note,
     Path(of): Path<OfFile>,
@@ -298,8 +306,16 @@ pub(crate) async fn put(
         return Err(Problem::invalid("a file comes as it is").status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
     query.only(&[])?;
-    let ask = Ask { model, version: Some(version.parse()?), metadata: Map::new(), main: None, history: None };
-    let mut staged = Staged::new(&app).await?;
-    staged.take(&app, &path, body.into_data_stream().map_err(|_| broke_off())).await?;
+    let length = body.size_hint().exact();
+    let ask = Ask {
+        model,
+        version: Some(version.parse()?),
+        metadata: Map::new(),
+        main: None,
+        history: None,
+        by: by.0.who.publisher(),
+    };
+    let mut staged = Files::new(&app, &by, length).await?;
+    staged.take(&path, body.into_data_stream().map_err(|_| broke_off())).await?;
     staged.publish(&app, note, ask).await
 }

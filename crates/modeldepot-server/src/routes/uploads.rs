@@ -122,7 +122,7 @@ struct FileDocument {
     ),
 )]
 pub(crate) async fn begin(
-    _: Publisher,
+    by: Publisher,
     State(app): State<App>,
     note: Note,
     Path(model): Path<String>,
@@ -141,8 +141,9 @@ pub(crate) async fn begin(
         metadata: asked.metadata,
         created: None,
         tool: concat!("modeldepot-server ", env!("CARGO_PKG_VERSION")).to_owned(),
+        published_by: by.0.who.publisher(),
     };
-    let room = app.service.uploads.room()?;
+    let room = app.service.uploads.room(by.0.who.name())?;
     let (storage, uploads) = (app.storage.clone(), std::sync::Arc::clone(&app.service.uploads));
     let (tell, told) = tokio::sync::oneshot::channel();
     let begin = async move {
@@ -321,7 +322,9 @@ pub(crate) async fn complete(
 async fn completed(app: &App, id: Uuid, slot: &Slot) -> Result<PublishedDocument> {
     let gone = || unknown(&id.to_string());
     let model = slot.lock().await.as_ref().map(|upload| upload.model().clone()).ok_or_else(gone)?;
+    let turn = app.service.staging.publish().await;
     let published = app.service.uploads.complete(id).await;
+    drop(turn);
     app.catalog.changed(&model);
     let published = published.ok_or_else(gone)?;
     // The request is right, and what was sent before it is not.

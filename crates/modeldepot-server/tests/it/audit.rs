@@ -31,6 +31,7 @@ impl Logged {
         })
         .await;
         place.push("m", "1", &[("f", b"x")], json!({})).await;
+        place.storage.client().create_bucket(&"data".parse().unwrap()).await.unwrap();
         Logged { place, tokens, audit, access, folder }
     }
 
@@ -90,7 +91,7 @@ async fn what_changes_something_and_what_is_refused_is_written_down() {
     let upload = begun.is(201).header("location").to_owned();
     ask(Method::DELETE, &upload, &all, "", b"").await.is(204);
     let (kind, body) = form(&[("prefix", None, b"in/"), ("file", Some("a"), b"1"), ("file", Some("b\u{1b}"), b"2")]);
-    ask(Method::POST, "/buckets/data/upload", &all, &kind, &body).await;
+    ask(Method::POST, "/buckets/data/upload", &all, &kind, &body).await.is(400);
     let urlencoded = "application/x-www-form-urlencoded";
     ask(Method::POST, "/buckets/data/delete", &all, urlencoded, b"key=in%2Fa").await.is(303);
     ask(Method::DELETE, "/api/v1/models/m/versions/2", &all, "", b"").await.is(200);
@@ -105,8 +106,38 @@ async fn what_changes_something_and_what_is_refused_is_written_down() {
         .is(303);
     place.send(Method::POST, "/login", &[("content-type", urlencoded)], b"token=mdt_wrong").await.is(401);
     let found = lines(&logged.audit);
-    insta::assert_snapshot!(short(&found));
-    insta::assert_snapshot!(serde_json::to_string_pretty(&found[1]).unwrap());
+    insta::assert_snapshot!(short(&found), @r#"
+    - read - - - - refused 401 denied -
+    ana delete m 1 - - refused 403 denied -
+    ci share m 1 - - done 200 - -
+    ci publish m 2 - - done 201 - -
+    ci publish m 1 - - failed 409 conflict -
+    ci upload.begin m 3 - - done 201 - -
+    ci upload.abort m 3 - - done 204 - -
+    ci objects.store - - data ["in/a"] failed 400 invalid -
+    ci objects.delete - - data ["in/a"] done 303 - -
+    ci delete m 2 - - done 200 - -
+    - delete m 1 - - refused 403 denied -
+    - delete m 1 - - refused 303 denied -
+    ci login - - - - done 303 - -
+    - login - - - - refused 401 denied -
+    "#);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&found[1]).unwrap(), @r#"
+    {
+      "detail": "token `ana` may not delete model `m`",
+      "log": "audit",
+      "problem": "denied",
+      "who": "ana",
+      "by": "token",
+      "status": 403,
+      "action": "delete",
+      "method": "DELETE",
+      "route": "/api/v1/models/{model}/versions/{version}",
+      "model": "m",
+      "version": "1",
+      "result": "refused"
+    }
+    "#);
     let modes = [&logged.audit, &logged.access];
     #[cfg(unix)]
     for path in modes {
@@ -161,7 +192,11 @@ async fn every_request_is_in_the_access_log() {
     let mut found = lines(&logged.access);
     assert!(size(&found[0]) == answer.body.len() as u64 && size(&found[2]) > 0);
     found[2]["bytes"] = json!(0);
-    insta::assert_snapshot!(found.iter().map(Value::to_string).collect::<Vec<_>>().join("\n"), @r#""#);
+    insta::assert_snapshot!(found.iter().map(Value::to_string).collect::<Vec<_>>().join("\n"), @r#"
+    {"complete":true,"log":"access","status":200,"bytes":15,"method":"GET","path":"/healthz"}
+    {"complete":true,"log":"access","status":200,"bytes":0,"method":"HEAD","path":"/docs"}
+    {"complete":true,"log":"access","status":404,"bytes":0,"method":"GET","path":"/nowhere/%1B%5B31m/mdt_…"}
+    "#);
 }
 
 /// Every kind of request there is, with secrets wherever one may stand: none of them is in a log.
@@ -211,4 +246,41 @@ async fn no_secret_is_in_a_log() {
     for secret in secrets {
         assert!(!logs.contains(&secret), "{secret}: {}", logs.lines().find(|line| line.contains(&secret)).unwrap());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_says_which_token_published_it() {
+    let logged = Logged::new().await;
+    let bearer = format!("Bearer {}", logged.token("ci", Scope::Publish));
+    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    let place = &logged.place;
+    let (kind, body) = form(&[("version", None, b"2"), ("file", Some("f"), b"y")]);
+    let headers = [("authorization", bearer.as_str()), ("content-type", &kind)];
+    place.send(Method::POST, "/api/v1/models/m/versions", &headers, &body).await.is(201);
+    let headers = [("authorization", bearer.as_str())];
+    let found = place.send(Method::GET, "/api/v1/models/m/versions/2", &headers, b"").await.is(200).json();
+    assert_eq!(found["manifest"]["published_by"], "ci");
+    let page = place.send(Method::GET, "/models/m/versions/2", &headers, b"").await.is(200);
+    assert!(String::from_utf8(page.body.to_vec()).unwrap().contains("by <bdi>ci</bdi>"));
+    // The same content by somebody else is the same version.
+    let other = format!("Bearer {}", logged.token("other", Scope::Publish));
+    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    let headers = [("authorization", other.as_str()), ("content-type", &kind)];
+    place.send(Method::POST, "/api/v1/models/m/versions", &headers, &body).await.is(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_for_one_run_is_asked_for_where_there_is_no_file() {
+    let login = modeldepot_server::Login::new().unwrap();
+    assert!(!format!("{login:?}").contains(login.reveal()));
+    let place = Place::with(|config| config.login = Some(login.clone())).await;
+    place.get("/api/v1/models").await.is(401);
+    place.get("/").await.is(303);
+    let bearer = format!("Bearer {}", login.reveal());
+    place.send(Method::GET, "/api/v1/models", &[("authorization", &bearer)], b"").await.is(200);
+    let kind = [("content-type", "application/x-www-form-urlencoded")];
+    place.send(Method::POST, "/login", &kind, format!("token={}", login.reveal()).as_bytes()).await.is(303);
+    // The names of others are answered no more than before.
+    let rebound = [("authorization", bearer.as_str()), ("host", "rebound.example")];
+    place.send(Method::GET, "/api/v1/models", &rebound, b"").await.is(421);
 }

@@ -27,7 +27,7 @@ async fn tokens_let_in_as_far_as_their_scope_goes() {
     ask(Method::DELETE, VERSION, &read).await.is(403);
     ask(Method::PUT, "/api/v1/models/m/versions/2/files/m", &publish).await.is(201);
     let refused = ask(Method::DELETE, VERSION, &publish).await.is(403).json();
-    assert_eq!(refused["detail"], "token `publish` may publish, not delete");
+    assert_eq!(refused["detail"], "token `publish` may not delete model `m`");
     ask(Method::DELETE, VERSION, &delete).await.is(200);
     for path in ["/api/v1/models", "/metrics", "/api/v1/version", "/api/v1/jobs/x", "/api/v1/models/m/compare"] {
         place.get(path).await.is(401);

@@ -37,8 +37,7 @@ async fn every_route_of_a_model_asks_for_a_grant_for_it() {
                 models += 1;
                 true
             }
-            (_, "/buckets" | "/health" | "/metrics") => true,
-            (_, path) => path.contains("{bucket}"),
+            (_, path) => ["/buckets", "/health", "/metrics"].iter().any(|whole| path.starts_with(whole)),
         };
         whole += usize::from(refused);
         let answer = ask(&place, route.method.parse().unwrap(), &path_of(&route), &token).await;
@@ -47,7 +46,7 @@ async fn every_route_of_a_model_asks_for_a_grant_for_it() {
     assert!(models >= 15 && whole > models + 5, "{models} {whole}");
     place.get("/healthz").await.is(200);
     for route in routes().into_iter().filter(|route| route.is_safe() && route.path.contains("{model}")) {
-        let path = path_of(&route).replace("/m/", "/plant-a/");
+        let path = path_of(&route).replace("/models/m", "/models/plant-a");
         let answer = ask(&place, Method::GET, &path, &token).await;
         assert_ne!(answer.status.as_u16(), 403, "{route:?}: {answer:?}");
     }
@@ -140,7 +139,14 @@ async fn expired_and_rotated_tokens_end_with_their_sessions_and_links() {
     assert!((1..=600).contains(&seconds), "{url}");
     let log_in = async |token: &str| {
         let kind = [("content-type", "application/x-www-form-urlencoded")];
-        place.send(Method::POST, "/login", &kind, format!("token={token}").as_bytes()).await
+        loop {
+            // Only so many logins are taken at once.
+            let answer = place.send(Method::POST, "/login", &kind, format!("token={token}").as_bytes()).await;
+            if answer.status != 429 {
+                break answer;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
     };
     let cookie = log_in(&token).await.is(303).header("set-cookie").split(';').next().unwrap().to_owned();
     let page = async || place.send(Method::GET, "/", &[("cookie", &cookie)], b"").await.status.as_u16();
@@ -160,13 +166,8 @@ async fn expired_and_rotated_tokens_end_with_their_sessions_and_links() {
     let past = time::OffsetDateTime::now_utc() - std::time::Duration::from_secs(60);
     let expired = Tokens::add_until(&file, "old", Scope::Read, Some(past)).unwrap();
     let bearer = format!("Bearer {expired}");
-    let answer = loop {
-        let answer = ask(&place, Method::GET, "/api/v1/models", &bearer).await.is(401).json();
-        if answer["detail"] != "this token is not known here" {
-            break answer;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    };
+    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    let answer = ask(&place, Method::GET, "/api/v1/models", &bearer).await.is(401).json();
     assert!(answer["detail"].as_str().unwrap().starts_with("token `old` expired on 20"), "{answer}");
     insta::assert_snapshot!(answer["hint"].as_str().unwrap(), @"`modeldepot token rotate old --expires 90d` renews it");
     log_in(&expired).await.is(401);

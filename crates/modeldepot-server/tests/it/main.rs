@@ -20,5 +20,7 @@ mod problems;
 mod publish;
 mod quiet;
 mod routes;
+mod staging;
+mod strangers;
 mod threads;
 mod uploads;

@@ -79,10 +79,17 @@ impl Place {
         let storage = ModelStorage::open(&settings).await.unwrap();
         storage.client().create_bucket(storage.bucket()).await.unwrap();
         let mut config = Config::new("127.0.0.1:0".parse().unwrap(), settings);
-        config.staging = folder.path().join("staging");
+        config.staging = Some(folder.path().join("staging"));
         change(&mut config);
         let server = Server::start(config).await.unwrap();
         Place { storage, server, folder, s3: None }
+    }
+
+    /// Returns the folders of uploads that are on their way through the service.
+    pub(crate) fn staged(&self) -> Vec<std::path::PathBuf> {
+        let entries = |folder: std::path::PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let services = entries(self.folder.path().join("staging")).map(|entry| entry.path());
+        services.flat_map(|service| entries(service).map(|entry| entry.path())).collect()
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -105,6 +112,7 @@ impl Place {
             metadata: metadata.as_object().unwrap().clone(),
             created: Some(time::OffsetDateTime::UNIX_EPOCH),
             tool: "test".to_owned(),
+            published_by: None,
             journal: None,
             md5: true,
             copies: true,

@@ -41,7 +41,7 @@ async fn a_form_becomes_a_version() {
     let (kind, body) = form(&[("file", Some("m"), b"other"), ("version", None, b"1.0")]);
     let refused = place.send(Method::POST, VERSIONS, &[("content-type", &kind)], &body).await.is(409).json();
     assert_eq!(refused["kind"], "conflict");
-    let left: Vec<_> = std::fs::read_dir(place.folder.path().join("staging")).unwrap().collect();
+    let left = place.staged();
     assert!(left.is_empty(), "{left:?}");
 }
 

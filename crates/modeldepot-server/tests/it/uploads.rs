@@ -170,8 +170,7 @@ async fn uploads_end_with_their_service() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_goes_away_frees_what_it_had_staged() {
     let place = Place::new().await;
-    let staging = place.folder.path().join("staging");
-    let staged = || std::fs::read_dir(&staging).map_or(0, |entries| entries.count());
+    let staged = || place.staged().len();
     let forms = [
         "PUT /api/v1/models/m/versions/1/files/f HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n123"
             .to_owned(),

@@ -5,6 +5,7 @@ use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use super::answer::{About, is_not_understood};
 use super::client::S3Client;
 use crate::error::{Error, Result};
+use crate::key::creatable;
 use crate::name::BucketName;
 
 impl S3Client {
@@ -13,11 +14,16 @@ impl S3Client {
     /// # Errors
     /// What the server said of the first object that it did not delete.
     pub async fn delete_objects(&self, bucket: &BucketName, keys: &[String]) -> Result<()> {
+        // A key that XML cannot spell would have the whole request refused: each goes alone, by its URL.
+        let (keys, unspellable): (Vec<&String>, Vec<_>) = keys.iter().partition(|key| creatable(key).is_ok());
+        for key in unspellable {
+            self.delete_object(bucket, key).await?;
+        }
         for page in keys.chunks(1000) {
             let about = About::bucket("delete objects in", bucket);
             let mut delete = Delete::builder().quiet(true);
             for key in page {
-                let object = ObjectIdentifier::builder().key(key).build();
+                let object = ObjectIdentifier::builder().key(*key).build();
                 delete = delete.objects(object.map_err(|error| self.failed_locally(about, &error))?);
             }
             let delete = delete.build().map_err(|error| self.failed_locally(about, &error))?;

@@ -28,6 +28,7 @@ use super::retry::Retry;
 use super::sums::Sums;
 use crate::error::{Error, Result};
 use crate::fs;
+use crate::key::creatable;
 use crate::name::BucketName;
 use crate::settings::{Addressing, Settings, Timeouts};
 
@@ -229,7 +230,8 @@ impl S3Client {
     /// Stores a file under a key, in parts when it is large, each with its checksum.
     ///
     /// # Errors
-    /// [`Error::Source`] when the file cannot be read or changes meanwhile, else what the server said.
+    /// [`Error::Name`] for a key that listings cannot show, [`Error::Source`] when the file cannot be read or changes
+    /// meanwhile, else what the server said.
     pub async fn upload_file(
         &self,
         path: &Path,
@@ -238,6 +240,7 @@ impl S3Client {
         options: &UploadOptions,
         on_bytes: impl Fn(u64) + Send + Sync,
     ) -> Result<ObjectMetadata> {
+        creatable(key)?;
         let sent = self.send_file(path, bucket, key, options, &on_bytes).await?;
         let mut stored = self.get_object_metadata(bucket, key).await?;
         if let (None, Some(crc64)) = (&stored.crc64nvme, sent.digests.crc64) {
@@ -329,6 +332,7 @@ impl S3Client {
         content_type: &str,
         metadata: &BTreeMap<String, String>,
     ) -> Result<Created> {
+        creatable(key)?;
         let metadata: HashMap<String, String> = metadata.clone().into_iter().collect();
         let mut retry = Retry::small(self.timeouts());
         loop {
@@ -373,6 +377,7 @@ impl S3Client {
         content_type: &str,
         metadata: &BTreeMap<String, String>,
     ) -> Result<()> {
+        creatable(key)?;
         let metadata: HashMap<String, String> = metadata.clone().into_iter().collect();
         let put = || {
             let put = self.for_body(&body).put_object().bucket(bucket.as_str()).key(key).content_type(content_type);

@@ -9,6 +9,7 @@ use super::client::S3Client;
 use super::clock::{Head, ReadHead};
 use super::multipart::Begun;
 use crate::error::{Error, Result};
+use crate::key::creatable;
 use crate::name::BucketName;
 
 /// How long the one request of a diagnosis may take.
@@ -53,6 +54,7 @@ impl S3Client {
 
     /// Begins an upload in parts and returns its id. Nobody sees it until it is completed.
     pub async fn begin_multipart_upload(&self, bucket: &BucketName, key: &str) -> Result<String> {
+        creatable(key)?;
         self.begin_upload(bucket, key, |create| create).await.map_err(|error| match error {
             Begun::Refused(error) => self.failed(About::object("begin an upload of", bucket, key), *error),
             Begun::Unnamed(error) => error,

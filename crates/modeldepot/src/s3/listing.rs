@@ -1,9 +1,12 @@
 //! What is in a bucket, page by page.
 
-use aws_sdk_s3::types::Object;
+use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
+use aws_sdk_s3::operation::list_objects_v2::builders::ListObjectsV2FluentBuilder;
+use aws_sdk_s3::types::{EncodingType, Object};
 
 use super::answer::About;
 use super::client::{ListedObject, S3Client, bare, moment};
+use super::spelling::Spelling;
 use crate::error::Result;
 use crate::name::BucketName;
 
@@ -29,19 +32,18 @@ impl S3Client {
     /// where `next` of the page before says.
     pub async fn list_level(&self, bucket: &BucketName, prefix: &str, next: Option<&str>, most: u16) -> Result<Listed> {
         let list = || self.sdk.small.list_objects_v2().bucket(bucket.as_str()).prefix(prefix).delimiter("/");
-        let list = || list().max_keys(most.into()).set_continuation_token(next.map(str::to_owned));
-        let page =
-            self.asked(|| list().send()).await.map_err(|error| self.failed(About::bucket("list", bucket), error))?;
-        let folders = page
-            .common_prefixes()
-            .iter()
-            .filter_map(|found| found.prefix())
-            .filter(|folder| folder.starts_with(prefix));
-        let next = page.next_continuation_token().filter(|_| page.is_truncated() == Some(true));
+        let list = || list().max_keys(most.into());
+        let page = self
+            .asked(|| from(list(), next).send())
+            .await
+            .map_err(|error| self.failed(About::bucket("list", bucket), error))?;
+        let spelling = spelling(&page);
+        let folders = page.common_prefixes().iter().filter_map(|found| found.prefix());
+        let folders = folders.map(|folder| spelling.read(folder)).filter(|folder| folder.starts_with(prefix));
         Ok(Listed {
-            folders: folders.map(str::to_owned).collect(),
-            objects: page.contents().iter().filter_map(|object| listed(object, prefix)).collect(),
-            next: next.map(str::to_owned),
+            folders: folders.collect(),
+            objects: page.contents().iter().filter_map(|object| listed(object, prefix, spelling)).collect(),
+            next: next_of(&page, spelling),
         })
     }
 
@@ -51,22 +53,23 @@ impl S3Client {
         let (mut next, mut before, mut pages) = (None, None, 0);
         loop {
             let list = || self.sdk.small.list_objects_v2().bucket(bucket.as_str()).prefix(prefix);
-            let page = self.asked(|| list().set_continuation_token(next.clone()).send()).await;
+            let page = self.asked(|| from(list(), next.as_deref()).send()).await;
             let page = page.map_err(|error| self.failed(About::bucket("list", bucket), error))?;
             // Not by the order of keys: SeaweedFS lists folder by folder.
             let first = page.contents().first().and_then(|object| object.key()).map(str::to_owned);
             pages += 1;
-            objects.extend(page.contents().iter().filter_map(|object| listed(object, prefix)));
-            match page.next_continuation_token() {
-                Some(token) if page.is_truncated() == Some(true) => {
+            let spelling = spelling(&page);
+            objects.extend(page.contents().iter().filter_map(|object| listed(object, prefix, spelling)));
+            match next_of(&page, spelling) {
+                Some(token) => {
                     // A server that begins anew with each page would be asked for ever.
-                    let repeats = next.as_deref() == Some(token) || first.is_some() && first == before;
+                    let repeats = next.as_ref() == Some(&token) || first.is_some() && first == before;
                     if repeats || pages >= MOST_PAGES {
                         return Err(self.not_understood(About::bucket("list", bucket), ENDLESS));
                     }
-                    (next, before) = (Some(token.to_owned()), first);
+                    (next, before) = (Some(token), first);
                 }
-                _ => return Ok(objects),
+                None => return Ok(objects),
             }
         }
     }
@@ -74,7 +77,7 @@ impl S3Client {
     /// Returns true when any key begins with `prefix`.
     pub(crate) async fn any_object(&self, bucket: &BucketName, prefix: &str) -> Result<bool> {
         let list = || self.sdk.small.list_objects_v2().bucket(bucket.as_str()).prefix(prefix).max_keys(1);
-        let page = self.asked(|| list().send()).await;
+        let page = self.asked(|| from(list(), None).send()).await;
         let page = page.map_err(|error| self.failed(About::bucket("list", bucket), error))?;
         Ok(!page.contents().is_empty())
     }
@@ -102,11 +105,47 @@ impl S3Client {
     }
 }
 
+/// Goes before a key, where a page begins after it and not at what a server gave: it stands for what XML cannot spell, so no
+/// server begins with it what it reads again.
+const AFTER: char = char::REPLACEMENT_CHARACTER;
+
+/// Asks for the page that `next` names, with keys as in URLs.
+fn from(list: ListObjectsV2FluentBuilder, next: Option<&str>) -> ListObjectsV2FluentBuilder {
+    let list = list.encoding_type(EncodingType::Url);
+    match next.map(|next| next.strip_prefix(AFTER).ok_or(next)) {
+        None => list,
+        Some(Ok(key)) => list.start_after(key),
+        Some(Err(token)) => list.continuation_token(token),
+    }
+}
+
+/// Returns what asks for the page after this one.
+///
+/// SeaweedFS gives the last key, in which XML has replaced what it cannot spell: it would begin anew there for ever.
+fn next_of(page: &ListObjectsV2Output, spelling: Spelling) -> Option<String> {
+    let token = page.next_continuation_token().filter(|_| page.is_truncated() == Some(true))?;
+    if !token.contains(char::REPLACEMENT_CHARACTER) {
+        return Some(token.to_owned());
+    }
+    let last = page.contents().iter().filter_map(|object| object.key()).map(|key| spelling.read(key));
+    let folders = page.common_prefixes().iter().filter_map(|found| found.prefix());
+    // After all that is in the folder.
+    let folders = folders.map(|folder| spelling.read(folder) + "\u{10ffff}");
+    Some(format!("{AFTER}{}", last.chain(folders).max()?))
+}
+
+/// Returns how the keys of a page are spelled.
+fn spelling(page: &ListObjectsV2Output) -> Spelling {
+    let keys = page.contents().iter().filter_map(|object| object.key());
+    let folders = page.common_prefixes().iter().filter_map(|found| found.prefix());
+    Spelling::of(page.encoding_type(), keys.chain(folders))
+}
+
 /// Returns an object as a listing shows it. One that does not lie at the prefix is none: callers cut the prefix off, and
 /// the server may be hostile.
-fn listed(object: &Object, prefix: &str) -> Option<ListedObject> {
+fn listed(object: &Object, prefix: &str, spelling: Spelling) -> Option<ListedObject> {
     Some(ListedObject {
-        key: object.key().filter(|key| key.starts_with(prefix))?.to_owned(),
+        key: object.key().map(|key| spelling.read(key)).filter(|key| key.starts_with(prefix))?,
         size: object.size().unwrap_or_default().try_into().unwrap_or_default(),
         etag: bare(object.e_tag()),
         modified: object.last_modified().and_then(moment),

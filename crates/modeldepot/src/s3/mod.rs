@@ -32,6 +32,7 @@ mod reading;
 mod retry;
 mod seed;
 mod sending;
+mod spelling;
 mod sums;
 mod unsigned;
 mod upload;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::create_multipart_upload::builders::CreateMultipartUploadFluentBuilder;
 use aws_sdk_s3::operation::create_multipart_upload::{CreateMultipartUploadError, CreateMultipartUploadOutput};
-use aws_sdk_s3::types::ChecksumAlgorithm;
+use aws_sdk_s3::types::{ChecksumAlgorithm, EncodingType};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use time::OffsetDateTime;
 
@@ -13,6 +13,7 @@ use super::answer::{About, code, is_not_understood};
 use super::client::{S3Client, bare, moment};
 use super::listing::ENDLESS;
 use super::payload::Payload;
+use super::spelling::Spelling;
 use super::sums::Sums;
 use crate::digest::PartDigest;
 use crate::error::{Error, Result};
@@ -155,24 +156,35 @@ impl S3Client {
     pub async fn list_multipart_uploads(&self, bucket: &BucketName, prefix: &str) -> Result<Vec<UnfinishedUpload>> {
         let mut uploads = Vec::new();
         let (mut key, mut id) = (None, None);
+        // As they are first: SeaweedFS says that it spells these keys as in URLs, and does not.
+        let mut encoding = None;
         loop {
             let list = || self.sdk.small.list_multipart_uploads().bucket(bucket.as_str()).prefix(prefix);
+            let list = || list().set_encoding_type(encoding.clone());
             let page = self.asked(|| list().set_key_marker(key.clone()).set_upload_id_marker(id.clone()).send()).await;
             let page = match page {
                 Ok(page) => page,
                 // `rclone serve s3` says so of a bucket in which no upload was ever begun.
                 Err(error) if code(&error) == Some("NoSuchUpload") => return Ok(uploads),
+                // One key that XML cannot spell makes the whole page unreadable.
+                Err(error) if encoding.is_none() && is_not_understood(&error) => {
+                    encoding = Some(EncodingType::Url);
+                    continue;
+                }
                 Err(error) => return Err(self.failed(About::bucket("list unfinished uploads in", bucket), error)),
             };
+            let keys = page.uploads().iter().filter_map(|upload| upload.key()).chain(page.next_key_marker());
+            let spelling = Spelling::of(page.encoding_type().filter(|_| encoding.is_some()), keys);
             for upload in page.uploads() {
                 uploads.push(UnfinishedUpload {
-                    key: upload.key().unwrap_or_default().to_owned(),
+                    key: upload.key().map(|key| spelling.read(key)).unwrap_or_default(),
                     upload_id: upload.upload_id().unwrap_or_default().to_owned(),
                     begun: upload.initiated().and_then(moment),
                 });
             }
             let more = page.is_truncated() == Some(true);
-            let from = (page.next_key_marker().map(str::to_owned), page.next_upload_id_marker().map(str::to_owned));
+            let marker = page.next_key_marker().map(|key| spelling.read(key));
+            let from = (marker, page.next_upload_id_marker().map(str::to_owned));
             // A server that says there is more but not where would be asked for ever.
             if !more || from.0.as_deref().is_none_or(str::is_empty) {
                 return Ok(uploads);

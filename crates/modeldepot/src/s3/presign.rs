@@ -8,6 +8,7 @@ use super::answer::About;
 use super::client::{PresignedMethod, S3Client};
 use super::disposition::disposition;
 use crate::error::{Error, Result};
+use crate::key::creatable;
 use crate::name::BucketName;
 
 /// The longest life of a presigned URL: AWS's own limit for signature version 4.
@@ -18,7 +19,7 @@ impl S3Client {
     /// count. Nothing is sent, and nothing says that the object exists.
     ///
     /// # Errors
-    /// [`Error::Expiry`] for any other lifetime.
+    /// [`Error::Expiry`] for any other lifetime, and [`Error::Name`] for a key to store that listings cannot show.
     pub async fn get_presigned_url(
         &self,
         bucket: &BucketName,
@@ -26,6 +27,9 @@ impl S3Client {
         method: PresignedMethod,
         expires: Duration,
     ) -> Result<String> {
+        if method == PresignedMethod::Put {
+            creatable(key)?;
+        }
         let about = About::object("sign a URL for", bucket, key);
         let config = self.presigning(about, expires)?;
         let url = match method {

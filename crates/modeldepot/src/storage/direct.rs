@@ -25,7 +25,7 @@ use super::source::{Source, SourceFile};
 use crate::digest::Blake3;
 use crate::error::{Error, Result};
 use crate::key::{ObjectKey, condemned_prefix, version_prefix};
-use crate::name::{ArtifactPath, ModelName, Version};
+use crate::name::{ArtifactPath, ModelName, PublishedBy, Version};
 use crate::progress::Progress;
 use crate::s3::{Part, Sent, Sink, part_size};
 
@@ -48,6 +48,8 @@ pub struct Offer {
     pub created: Option<OffsetDateTime>,
     /// The program that publishes, with its version, for the manifest.
     pub tool: String,
+    /// Who publishes, for the manifest.
+    pub published_by: Option<PublishedBy>,
 }
 
 /// A file that is to be sent.
@@ -170,6 +172,7 @@ fn as_push(offer: &Offer) -> Result<Push> {
         metadata: offer.metadata.clone(),
         created: offer.created,
         tool: offer.tool.clone(),
+        published_by: offer.published_by.clone(),
         journal: None,
         md5: false,
         copies: false,

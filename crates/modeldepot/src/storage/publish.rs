@@ -29,7 +29,7 @@ use crate::digest::Digests;
 use crate::error::{Error, Result};
 use crate::key::{ObjectKey, condemned_prefix, version_prefix};
 use crate::manifest::{FORMAT_VERSION, FileEntry, Manifest, Parts};
-use crate::name::{ArtifactPath, ModelName, Version};
+use crate::name::{ArtifactPath, ModelName, PublishedBy, Version};
 use crate::progress::Progress;
 use crate::s3::part_size;
 use crate::task::{blocking, settled};
@@ -52,6 +52,8 @@ pub struct Push {
     pub created: Option<OffsetDateTime>,
     /// The program that publishes, with its version, for the manifest.
     pub tool: String,
+    /// Who publishes, for the manifest. It is not compared: the same content is the same version, whoever pushes it.
+    pub published_by: Option<PublishedBy>,
     /// A folder of this machine in which to remember the push while it runs. A push that was cut off, by whatever,
     /// then goes on when it is repeated: same version, and only what is missing is sent.
     pub journal: Option<PathBuf>,
@@ -366,6 +368,7 @@ impl ModelStorage {
             files: Some(files),
             history: push.source.history().cloned(),
             write_id: Some(id.to_string()),
+            published_by: push.published_by.clone(),
             tool: Some(push.tool.clone()),
             manifest_blake3: None,
         }

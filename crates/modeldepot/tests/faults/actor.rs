@@ -51,6 +51,7 @@ impl Wish {
             metadata: serde_json::from_value(serde_json::json!({"content": self.content})).unwrap(),
             created: Some(time::macros::datetime!(2025-10-28 18:18:58 UTC) + Duration::from_secs(self.second as u64)),
             tool: format!("machine {}", self.machine),
+            published_by: None,
             journal: Some(world.path(&format!("journal-{}", self.machine))),
             md5: true,
             copies: true,

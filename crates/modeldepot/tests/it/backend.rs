@@ -135,6 +135,7 @@ pub(crate) fn push(model: &str, version: Option<&str>, path: &Path, with: &[Path
         metadata: serde_json::from_str(r#"{"architecture": "resnet18", "val_accuracy": 0.95}"#).unwrap(),
         created: Some(time::macros::datetime!(2025-10-28 18:18:58 UTC)),
         tool: "test".to_owned(),
+        published_by: None,
         journal: None,
         md5: true,
         copies: true,

@@ -1,7 +1,7 @@
 //! One suite, every server: what the library needs of S3, and what it promises on it.
 
 use crate::backend::Backend;
-use crate::{client, direct, models, original, own, publish, publishable, pull, read, transfer, upkeep};
+use crate::{client, direct, models, original, own, publish, publishable, pull, read, transfer, unspellable, upkeep};
 
 /// Runs each check on each server.
 macro_rules! contract {
@@ -110,6 +110,10 @@ contract![
     own::a_model_whose_versions_are_deleted_has_none,
     own::a_push_never_replaces_another_tools_object,
     original::its_versions_are_read_and_verified,
+    unspellable::every_key_is_listed_as_it_is,
+    unspellable::one_key_stops_no_verb,
+    unspellable::one_upload_hides_no_other,
+    unspellable::such_keys_are_not_created,
 ];
 
 /// What holds on a server that accepts conditions and ignores them, as Garage and `rclone serve s3` do.

@@ -24,4 +24,6 @@ mod retries;
 mod silence;
 mod threads;
 mod transfer;
+mod unspellable;
 mod upkeep;
+mod upload_urls;

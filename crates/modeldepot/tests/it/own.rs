@@ -152,6 +152,7 @@ pub(crate) async fn everything_that_a_push_creates_is_marked(b: Backend) {
         metadata: Default::default(),
         created: None,
         tool: "tests".to_owned(),
+        published_by: None,
     };
     let upload = b.storage.begin_upload(offer).await.unwrap();
     let minute = std::time::Duration::from_secs(60);

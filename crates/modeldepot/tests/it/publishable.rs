@@ -86,6 +86,7 @@ fn request(b: &Backend, wish: &Wish, version: &str) -> Result<Push, Error> {
         metadata: wish.metadata.clone(),
         created: None,
         tool: "test".to_owned(),
+        published_by: None,
         journal: None,
         md5: wish.executable,
         copies: true,
@@ -201,6 +202,7 @@ pub(crate) async fn what_nobody_could_read_is_not_begun(b: Backend) {
         )]),
         created: None,
         tool: "test".to_owned(),
+        published_by: None,
     };
     let absent = Offer { history: Some("history.json".parse().unwrap()), ..offer(&["m.bin"], 0) };
     for refused in

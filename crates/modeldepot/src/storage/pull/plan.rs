@@ -6,6 +6,7 @@ use std::fmt;
 use crate::error::some;
 use crate::fs::Kind;
 use crate::name::{ArtifactPath, folded};
+use crate::visible::visible;
 
 /// What lies at the path of a file of the version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,7 +144,7 @@ pub(crate) fn said(obstacles: &[Obstacle]) -> String {
     }
     let of_kind = |kind: &ObstacleKind| {
         let all: Vec<&Obstacle> = obstacles.iter().filter(|one| one.what == *kind).collect();
-        let names = some(&all, ", ", |one| format!("`{}`", one.path.escape_debug()));
+        let names = some(&all, ", ", |one| format!("`{}`", visible(&one.path)));
         format!("{names} {}", kind.phrase(all.len() > 1))
     };
     kinds.iter().map(of_kind).collect::<Vec<_>>().join("; ")

@@ -42,6 +42,7 @@ fn version(name: &str, files: &Files, ours: bool) -> Arc<Description> {
         format_version: ours.then_some(1),
         files: ours.then(|| entries.clone()),
         write_id: None,
+        published_by: None,
         tool: None,
         history: None,
         manifest_blake3: None,

@@ -1,0 +1,38 @@
+//! A token for one run of the service: it is shown once, by whoever starts the service, and kept in memory alone.
+
+use std::fmt;
+
+use super::Scope;
+use super::tokens::{Token, TokensError, secret};
+
+/// The only token of a service that has no file of tokens. It may do everything, and ends with the service.
+#[derive(Clone)]
+pub struct Login(String);
+
+impl Login {
+    /// The name that the logs have for it.
+    pub const NAME: &'static str = "console";
+
+    /// Makes one.
+    ///
+    /// # Errors
+    /// [`TokensError`], when the system has no random numbers.
+    pub fn new() -> Result<Login, TokensError> {
+        Ok(Login(secret()?.0))
+    }
+
+    /// Returns the token, to be shown to whoever may log in.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    pub(super) fn token(&self) -> Token {
+        Token::of(Login::NAME, Scope::Delete, blake3::hash(self.0.as_bytes()))
+    }
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Login(hidden)")
+    }
+}

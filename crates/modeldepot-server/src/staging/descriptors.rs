@@ -1,0 +1,49 @@
+//! How much of the service goes on at once, by how many files and connections the process may have open.
+
+/// Requests whose files are coming: each has its connection and the file that is being written.
+const MOST_COMING: usize = 256;
+
+/// Versions that are being published: each has up to a few dozen files and connections.
+const MOST_PUBLISHING: usize = 16;
+
+/// Lets the process open as many files as its user may allow it. Programs of long ago needed the lower limit that it
+/// starts with.
+pub(crate) fn raise() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+        // Some systems name a limit and refuse it.
+        if current != maximum
+            && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+        {
+            tracing::debug!(%error, "the limit of open files stays as it is");
+        }
+    }
+}
+
+/// Returns how many requests may bring files at once, and how many versions may be published at once.
+pub(super) fn shares() -> (usize, usize) {
+    #[cfg(unix)]
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    #[cfg(not(unix))]
+    let limit = None::<u64>;
+    of(limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX)))
+}
+
+fn of(limit: usize) -> (usize, usize) {
+    ((limit / 8).clamp(1, MOST_COMING), (limit / 32).clamp(1, MOST_PUBLISHING))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn less_goes_on_at_once_where_few_files_may_be_open() {
+        assert_eq!(of(16), (2, 1));
+        assert_eq!(of(64), (8, 2));
+        assert_eq!(of(1024), (128, 16));
+        assert_eq!(of(usize::MAX), (256, 16));
+    }
+}

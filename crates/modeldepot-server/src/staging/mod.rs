@@ -1,0 +1,169 @@
+//! Files on their way through the service: written to a folder as they come, never gathered in memory.
+//!
+//! The folder is the service's own (see `folder`): nobody else on the machine can look into it. All files in it together
+//! are within a quota, and how many come and are published at once is within what the process may have open.
+
+mod descriptors;
+mod folder;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::http::StatusCode;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
+use modeldepot::{Error, ErrorKind, units};
+use tempfile::TempDir;
+use tokio::fs::OpenOptions;
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use self::folder::Folder;
+use crate::problem::{Problem, Result};
+use crate::routes::joined;
+use crate::shares::{Place, Shares};
+use crate::state::App;
+
+pub(crate) use self::descriptors::raise;
+
+/// Where files lie until they are published, and how many may.
+pub(crate) struct Staging {
+    folder: Folder,
+    /// The most bytes that all files may have together.
+    quota: u64,
+    used: AtomicU64,
+    /// Requests whose files are coming.
+    coming: Arc<Shares>,
+    /// Versions that are being published.
+    publishing: Semaphore,
+}
+
+impl Staging {
+    /// Makes the service's folder under this one, or where the system keeps such folders.
+    ///
+    /// # Errors
+    /// What the system said, or why the folder is not safe.
+    pub(crate) fn open(under: Option<PathBuf>, quota: Option<u64>) -> Result<Staging, (PathBuf, io::Error)> {
+        let under = under.unwrap_or_else(std::env::temp_dir);
+        let folder = Folder::open(&under).map_err(|error| (under, error))?;
+        // Others need room on this disk as well.
+        let quota = quota.or_else(|| Some(folder.free()? / 2)).unwrap_or(u64::MAX);
+        let (coming, publishing) = descriptors::shares();
+        Ok(Staging {
+            folder,
+            quota,
+            used: AtomicU64::new(0),
+            coming: Shares::new(coming),
+            publishing: Semaphore::new(publishing),
+        })
+    }
+
+    /// Waits until there are enough files that may be open for one more version to be published.
+    pub(crate) async fn publish(&self) -> SemaphorePermit<'_> {
+        // The semaphore is never closed.
+        self.publishing.acquire().await.expect("open")
+    }
+
+    /// Reserves room for more bytes.
+    fn reserve(&self, bytes: u64) -> Result<()> {
+        let more = |used: u64| used.checked_add(bytes).filter(|used| *used <= self.quota);
+        let reserved = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        reserved.map(drop).map_err(|_| self.full())
+    }
+
+    fn full(&self) -> Problem {
+        let quota = units::size(self.quota);
+        Problem::new(
+            ErrorKind::Unavailable,
+            format!("uploads under way have {quota} already, which is all they may have"),
+        )
+        .status(StatusCode::INSUFFICIENT_STORAGE)
+        .hint("try again when others are done, or have the service started with a larger `--staging-quota`")
+    }
+
+    fn disk(&self, source: io::Error) -> Problem {
+        let full = matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        let path = self.folder.path().to_owned();
+        let problem = Problem::from(Error::Io { action: "write to the folder for uploads", path, source });
+        if full { problem.status(StatusCode::INSUFFICIENT_STORAGE) } else { problem }
+    }
+}
+
+/// The files of one request. They are removed with the value.
+pub(crate) struct Staged {
+    // The folder goes before its bytes are free again.
+    folder: TempDir,
+    bytes: Reserved,
+    _place: Place,
+}
+
+/// Bytes of the quota, which are free again when this is dropped.
+struct Reserved(App, u64);
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.0.service.staging.used.fetch_sub(self.1, Ordering::Relaxed);
+    }
+}
+
+impl Staged {
+    /// Makes a folder for the files of a request, once there is a place for it.
+    ///
+    /// # Errors
+    /// A problem when the request says that it brings more than there is room for, or the folder cannot be made.
+    pub(crate) async fn new(app: &App, by: Option<&str>, length: Option<u64>) -> Result<Staged> {
+        let staging = &app.service.staging;
+        if length.is_some_and(|length| length > staging.quota) {
+            let quota = units::size(staging.quota);
+            return Err(Problem::invalid(format!("the request has more bytes than uploads may have at once: {quota}"))
+                .status(StatusCode::PAYLOAD_TOO_LARGE)
+                .hint("send the files straight to the S3 endpoint, by `POST …/uploads`"));
+        }
+        if length.is_some_and(|length| staging.used.load(Ordering::Relaxed).saturating_add(length) > staging.quota) {
+            return Err(staging.full());
+        }
+        let place = staging.coming.enter(by).await;
+        let under = staging.folder.path().to_owned();
+        let made = tokio::task::spawn_blocking(move || {
+            let mut builder = tempfile::Builder::new();
+            #[cfg(unix)]
+            builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+            builder.prefix("upload-").tempdir_in(under)
+        });
+        let folder = joined(made.await)?.map_err(|error| staging.disk(error))?;
+        Ok(Staged { folder, bytes: Reserved(app.clone(), 0), _place: place })
+    }
+
+    /// Returns the path of a file in the folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a new file as it comes, and returns its size in bytes.
+    ///
+    /// # Errors
+    /// A failure of what sends it, else a problem of the disk or the quota.
+    pub(crate) async fn write(&mut self, local: &Path, bytes: impl Stream<Item = Result<Bytes>>) -> Result<u64> {
+        let app = self.bytes.0.clone();
+        let staging = &app.service.staging;
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        options.mode(0o600);
+        let mut file = options.open(local).await.map_err(|error| staging.disk(error))?;
+        let mut size = 0;
+        let mut bytes = std::pin::pin!(bytes);
+        while let Some(came) = bytes.next().await {
+            let came = came?;
+            app.service.metrics.received.inc_by(came.len() as u64);
+            staging.reserve(came.len() as u64)?;
+            self.bytes.1 += came.len() as u64;
+            size += came.len() as u64;
+            file.write_all(&came).await.map_err(|error| staging.disk(error))?;
+        }
+        file.flush().await.map_err(|error| staging.disk(error))?;
+        Ok(size)
+    }
+}

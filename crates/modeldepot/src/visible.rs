@@ -1,0 +1,47 @@
+//! Text of strangers on a terminal: names, keys, metadata and what servers answer.
+
+use std::borrow::Cow;
+
+/// Returns true for a character that is not seen where it stands, and may change how others are: one that steers a
+/// terminal, turns the direction of writing, takes no room, or ends a line.
+pub fn is_unseen(c: char) -> bool {
+    match c {
+        ' '..='~' => false,
+        // Soft hyphen, Arabic letter mark, fillers of Hangul and Mongolian.
+        '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{3164}' | '\u{ffa0}' => true,
+        // Zero width and direction, lines and paragraphs, embeddings, joiners and isolates.
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => true,
+        '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}' => true,
+        // Tags, and the selectors that can hide a text behind one letter.
+        '\u{e0000}'..='\u{e0fff}' => true,
+        c => c.is_control(),
+    }
+}
+
+/// Returns text fit for one line of a terminal: what [is unseen](is_unseen) is spelled out, as `\n` or `\u{202e}`.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_unseen) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_unseen(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    Cow::Owned(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unseen_is_spelled_out() {
+        assert_eq!(visible("a\u{202e}gpj.exe"), "a\\u{202e}gpj.exe");
+        assert_eq!(visible("a\n\u{1b}[2J\u{9b}31m\u{7f}"), "a\\n\\u{1b}[2J\\u{9b}31m\\u{7f}");
+        assert_eq!(
+            visible("\u{200b}\u{feff}\u{2028}\u{e0041}\u{e0100}\u{2066}"),
+            "\\u{200b}\\u{feff}\\u{2028}\\u{e0041}\\u{e0100}\\u{2066}"
+        );
+        assert!(matches!(visible("Gänseblümchen 雛菊 ✓ \\ 'x'"), Cow::Borrowed("Gänseblümchen 雛菊 ✓ \\ 'x'")));
+    }
+}
