@@ -54,8 +54,7 @@ impl Claims<'_> {
     pub(super) fn name(&self) -> Option<String> {
         // An address that the provider has not verified is one that anybody may have typed.
         let email = self.email.filter(|_| self.email_verified != Some(false));
-        let name = [self.preferred, email].into_iter().flatten().map(clean).find(|name| !name.is_empty());
-        name
+        [self.preferred, email].into_iter().flatten().map(clean).find(|name| !name.is_empty())
     }
 
     pub(super) fn subject(&self) -> String {
