@@ -159,13 +159,17 @@ async fn what_ends_after_its_answer_has_a_line_of_its_own() {
     while verify().await != 202 {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
-    let ended = async |result: &str| loop {
-        let found = lines(&logged.audit);
-        if let Some(line) = found.iter().find(|line| line["late"] == true && line["result"] == result) {
-            assert_eq!((&line["who"], &line["action"], &line["model"]), (&json!("ci"), &json!("verify"), &json!("m")));
-            break line.clone();
+    let ended = async |result: &str| {
+        for _ in 0..3000 {
+            let found = lines(&logged.audit);
+            if let Some(line) = found.iter().find(|line| line["late"] == true && line["result"] == result) {
+                let of = (&line["who"], &line["action"], &line["model"]);
+                assert_eq!(of, (&json!("ci"), &json!("verify"), &json!("m")));
+                return line.clone();
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        panic!("no such line: {:?}", lines(&logged.audit));
     };
     ended("done").await;
     let key = "m/v1/f".parse::<modeldepot::ObjectKey>().unwrap().to_string();
