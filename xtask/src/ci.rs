@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::report::{Outcome, Report};
 use crate::tools::{CARGO_DENY, COMPOSE_CHECK, Tools};
-use crate::{cargo, generate, instructions, oidc, promises, quietly, root, run as run_command, test};
+use crate::{cargo, fuzz, generate, instructions, oidc, promises, quietly, root, run as run_command, test};
 
 /// Seeds of faults. `cargo xtask test` runs fewer, which is quicker while one works.
 const SEEDS: &str = "200";
@@ -27,6 +27,7 @@ pub(crate) fn run(report: &mut Report, tools: &Tools) {
     report.step("generated files", generate::check);
     instructions::run(report);
     test::run(report, tools, None, &[("MODELDEPOT_FAULT_SEEDS", SEEDS)]);
+    fuzz::run(report, &fuzz::Options::default());
 }
 
 /// Who may never depend on what. `deny.toml` says it of the whole workspace; this adds whose business it is.
@@ -41,6 +42,16 @@ const RULES: &[Rule] = &[
         scope: &["--package", "modeldepot", "--edges", "normal"],
         banned: &["axum", "clap", "pyo3", "s3s"],
         why: "the library knows no front end and no server",
+    },
+    Rule {
+        scope: &["--package", "modeldepot-listen", "--edges", "normal"],
+        banned: &["axum", "modeldepot", "modeldepot-embedded", "modeldepot-server", "s3s"],
+        why: "sockets know neither S3 nor models",
+    },
+    Rule {
+        scope: &["--package", "modeldepot-embedded", "--edges", "normal"],
+        banned: &["axum", "modeldepot", "modeldepot-server"],
+        why: "the S3 server knows no models",
     },
     Rule {
         scope: &["--workspace", "--edges", "normal,build,dev"],

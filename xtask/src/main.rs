@@ -5,6 +5,7 @@
 //! | `test`     | sets up servers and outside clients under `target/`, runs every test     |
 //! | `ci`       | everything that a change must pass, `test` included                      |
 //! | `instructions` | counts the instructions of the hot loops, against limits                 |
+//! | `fuzz`     | gives the parsers inputs that nobody meant, for as long as one likes     |
 //! | `python`   | builds the wheel of the Python package, runs its tests in clean environments |
 //! | `generate` | rewrites the committed files that are derived from code                  |
 //! | `servers`  | runs MinIO, SeaweedFS and `rclone serve s3` for work by hand              |
@@ -18,6 +19,7 @@
 mod bench;
 mod ci;
 mod contract;
+mod fuzz;
 mod generate;
 mod instructions;
 mod oidc;
@@ -44,6 +46,8 @@ usage: cargo xtask VERB
   python [FILTER] build the Python package's wheel and run its tests in clean environments,
                   on the oldest and the newest Python here; `test` does so too
                   (with FILTER: on the newest alone, those that pytest's -k selects)
+  fuzz [TARGET] [--seconds N]
+                  give the parsers inputs that nobody meant, N seconds for each [20]
   ci              everything that a change must pass; `test` is its last step
   instructions    count the instructions of the hot loops (needs valgrind)
   generate        rewrite the committed files that are derived from code
@@ -72,6 +76,13 @@ fn main() -> ExitCode {
         ["python", filter] if !filter.starts_with('-') => {
             reported(|report| test::python(report, &Tools::new(), Some(filter)))
         }
+        ["fuzz", ref options @ ..] if !options.contains(&"--help") => match fuzz::Options::parse(options) {
+            Ok(options) => reported(|report| fuzz::run(report, &options)),
+            Err(why) => {
+                eprintln!("error: {why}\n\n{HELP}");
+                ExitCode::from(2)
+            }
+        },
         ["ci"] => reported(|report| ci::run(report, &Tools::new())),
         ["generate"] => reported(generate::run),
         ["instructions"] => reported(instructions::run),

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use crate::answer::{Deleted, Description, ModelSummary, Published, Verified, VersionSummary};
 use crate::argument::{self, VersionText, artifact, lifetime, model, selector};
 use crate::connection::{Connection, Given};
-use crate::error::invalid;
+use crate::error::{invalid, refused};
 use crate::json;
 use crate::progress::Watcher;
 use crate::work::{self, Upload};
@@ -133,6 +133,7 @@ impl AsyncModelStorage {
             scan,
             file_name: artifact(py, file_name)?,
             metadata: json::metadata(py, metadata)?,
+            published_by: modeldepot_cli::published_by().map_err(|failure| refused(py, failure))?,
             resume,
             md5,
             copy,

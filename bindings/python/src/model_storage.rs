@@ -10,7 +10,7 @@ use pyo3::types::PyDict;
 use crate::answer::{Deleted, Description, ModelSummary, Published, Verified, VersionSummary};
 use crate::argument::{self, VersionText, artifact, lifetime, model, selector};
 use crate::connection::{Connection, Given};
-use crate::error::invalid;
+use crate::error::{invalid, refused};
 use crate::file_reader::FileReader;
 use crate::json;
 use crate::progress::Watcher;
@@ -148,6 +148,7 @@ impl ModelStorage {
             scan,
             file_name: artifact(py, file_name)?,
             metadata: json::metadata(py, metadata)?,
+            published_by: modeldepot_cli::published_by().map_err(|failure| refused(py, failure))?,
             resume,
             md5,
             copy,

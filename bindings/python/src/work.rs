@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use modeldepot::history::{History, MAX_BYTES};
 use modeldepot::s3::{ObjectMetadata, UploadOptions};
 use modeldepot::{
-    ArtifactPath, BucketName, Change, Error, ModelName, ModelStorage, Published, Pull, Push, Result, Scan, Source,
-    SourceError, Version,
+    ArtifactPath, BucketName, Change, Error, ModelName, ModelStorage, Published, PublishedBy, Pull, Push, Result, Scan,
+    Source, SourceError, Version,
 };
 use serde_json::{Map, Value};
 
@@ -27,6 +27,7 @@ pub(crate) struct Upload {
     /// The name that the model file gets instead of its own.
     pub(crate) file_name: Option<ArtifactPath>,
     pub(crate) metadata: Map<String, Value>,
+    pub(crate) published_by: Option<PublishedBy>,
     pub(crate) resume: bool,
     pub(crate) md5: bool,
     pub(crate) copy: bool,
@@ -34,7 +35,7 @@ pub(crate) struct Upload {
 
 impl Upload {
     pub(crate) async fn run(self, storage: ModelStorage, meter: Meter) -> Result<Published> {
-        let Upload { model, version, scan, file_name, metadata, resume, md5, copy } = self;
+        let Upload { model, version, scan, file_name, metadata, published_by, resume, md5, copy } = self;
         // On a thread of its own: a large folder on a slow disk must not keep Ctrl-C waiting.
         let read = tokio::task::spawn_blocking(move || -> Result<_> {
             let mut merged = Map::new();
@@ -52,7 +53,7 @@ impl Upload {
             metadata,
             created: None,
             tool: concat!("modeldepot-python ", env!("CARGO_PKG_VERSION")).to_owned(),
-            published_by: modeldepot_cli::published_by()?,
+            published_by,
             journal: if resume { modeldepot_cli::state_folder() } else { None },
             md5,
             copies: copy,

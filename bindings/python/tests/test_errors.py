@@ -142,3 +142,12 @@ def test_what_the_system_said_is_kept(storage: ModelStorage, model: Path) -> Non
     with pytest.raises(FileNotFoundError) as missing:
         storage.upload_model("nope.pth", "m")
     assert (missing.value.errno, missing.value.filename) == (2, "nope.pth")
+
+
+def test_names_of_strangers_do_not_steer_a_terminal(storage: ModelStorage) -> None:
+    name = "a\u202e\u200b\x1b[2J\x9b\u2028"
+    with pytest.raises(NotFoundError) as raised:
+        storage.client.get_object_metadata(storage.bucket, name)
+    shown = f"{raised.value} {raised.value!r} {raised.value.hint}"
+    assert all(letter.isprintable() for letter in shown.replace("\n", "")), ascii(shown)
+    assert "a\\u{202e}\\u{200b}\\u{1b}[2J\\u{9b}\\u{2028}" in shown

@@ -1,7 +1,10 @@
 """`modeldepot://model@version/path`, by fsspec."""
 
+from __future__ import annotations
+
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,12 +59,12 @@ SECRET = "wJalrXUtnFEMI-K7MDENG-bPxRfiCYEXAMPLEKEY"
 
 
 def test_no_secret_is_written_down(published: None, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    login = {"access_key": "minioadmin", "secret_key": SECRET}
+    login: dict[str, Any] = {"access_key": "minioadmin", "secret_key": SECRET}
     storage = ModelStorage(endpoint=endpoint, bucket="other-bucket", **login)
     for files in (
         fsspec.filesystem("modeldepot", endpoint=endpoint, bucket="other-bucket", **login),
         fsspec.filesystem("modeldepot", storage=storage),
-        fsspec.filesystem("modeldepot", storage),
+        type(fsspec.filesystem("modeldepot"))(storage),
     ):
         written = [files.to_json(), repr(files.to_dict()), repr(files), str(pickle.dumps(files)), str(vars(files))]
         written.append(repr(files.storage))

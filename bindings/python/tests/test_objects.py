@@ -132,10 +132,10 @@ def test_what_is_not_installed_is_named(storage: ModelStorage, model: Path, monk
 class FakeTorch(types.ModuleType):
     """What `load` calls of PyTorch, and what it answers."""
 
-    def __init__(self, version: str, refusal: Exception = pickle.UnpicklingError("Weights only load failed. Un\u202e")):
+    def __init__(self, version: str, refusal: Optional[Exception] = None):
         super().__init__("torch")
         self.__version__ = version
-        self.refusal = refusal
+        self.refusal = refusal or pickle.UnpicklingError("Weights only load failed.")
         self.asked: list[Optional[bool]] = []
 
     def load(self, file: Any, map_location: str, *, weights_only: Optional[bool] = None) -> Any:
@@ -149,7 +149,7 @@ class FakeTorch(types.ModuleType):
 class OldTorch(FakeTorch):
     """Before 1.13: what it does not know goes to the unpickler."""
 
-    def load(self, file: Any, map_location: str, **pickle_load_args: Any) -> Any:  # type: ignore[override]
+    def load(self, file: Any, map_location: str, **pickle_load_args: Any) -> Any:
         assert not pickle_load_args
         self.asked.append(None)
         return "an object"

@@ -52,7 +52,8 @@ fn names_a_key(path: &str) -> bool {
 
 /// Returns true unless the body may be that of an object or a part.
 pub(crate) fn is_gathered(request: &Request<RequestBody>) -> bool {
-    !request.body().is_end_stream() && !(request.method() == Method::PUT && names_a_key(request.uri().path()))
+    let is_stored = request.method() == Method::PUT && names_a_key(request.uri().path());
+    !is_stored && !request.body().is_end_stream()
 }
 
 /// Returns what the headers claim of the body of `DeleteObjects`.

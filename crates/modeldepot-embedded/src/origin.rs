@@ -119,9 +119,8 @@ impl Front {
         if hosts.len() > 1 {
             return Err(SEVERAL_HOSTS);
         }
-        if self.public.is_some()
-            && !(!hosts.is_empty() && hosts.iter().copied().chain(authority).all(is_of_this_machine))
-        {
+        let is_local = !hosts.is_empty() && hosts.iter().copied().chain(authority).all(is_of_this_machine);
+        if self.public.is_some() && !is_local {
             return Err(FOREIGN_HOST);
         }
         let origins: Vec<_> = headers.get_all(header::ORIGIN).iter().collect();

@@ -48,7 +48,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            connections: 1024,
+            // With everything that a silent client can make each of them hold, below 200 MiB.
+            connections: 768,
             each: 128,
             proxies: Vec::new(),
             crowded: 64,

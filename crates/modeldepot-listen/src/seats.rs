@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +11,12 @@ use tokio::time::Instant;
 
 use crate::limits::Limits;
 use crate::network::client;
+
+/// What all connections together may read at once. Each may hold a few times what it reads at once.
+const ROOM: usize = 8 << 20;
+
+/// The least that is worth a read.
+const LEAST: usize = 8 << 10;
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,16 +40,19 @@ pub(crate) struct Activity {
     /// Whether the client may still be sending the body of a request.
     sending: AtomicBool,
     end: Notify,
+    /// How many connections there are.
+    count: Arc<AtomicUsize>,
 }
 
 impl Activity {
-    fn new(begun: Instant) -> Self {
+    fn new(begun: Instant, count: Arc<AtomicUsize>) -> Self {
         let activity = Activity {
             phase: AtomicU8::new(Phase::Head as u8),
             since: AtomicU64::new(0),
             begun,
             sending: AtomicBool::new(false),
             end: Notify::new(),
+            count,
         };
         activity.enter(Phase::Head);
         activity
@@ -65,6 +74,11 @@ impl Activity {
     pub(crate) fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::Relaxed);
         self.since.store(u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Returns how many bytes may be read at once: the more connections there are, the fewer.
+    pub(crate) fn room(&self) -> usize {
+        (ROOM / self.count.load(Ordering::Relaxed).max(1)).clamp(LEAST, usize::MAX)
     }
 
     /// Takes note that bytes came.
@@ -98,6 +112,7 @@ pub(crate) struct Seats {
     proxies: Vec<crate::Network>,
     begun: Instant,
     taken: Mutex<Taken>,
+    count: Arc<AtomicUsize>,
 }
 
 #[derive(Debug, Default)]
@@ -134,6 +149,7 @@ impl Seats {
             proxies: limits.proxies.clone(),
             begun: Instant::now(),
             taken: Mutex::default(),
+            count: Arc::default(),
         }
     }
 
@@ -159,8 +175,9 @@ impl Seats {
         taken.next += 1;
         taken.crowded += usize::from(crowded);
         *taken.clients.entry(client).or_default() += 1;
-        let activity = Arc::new(Activity::new(self.begun));
+        let activity = Arc::new(Activity::new(self.begun, Arc::clone(&self.count)));
         taken.all.insert(number, Occupant { client, crowded, activity: Arc::clone(&activity) });
+        self.count.store(taken.all.len(), Ordering::Relaxed);
         Some(Seat { seats: Arc::clone(self), number, crowded, activity })
     }
 
@@ -206,7 +223,9 @@ impl Taken {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.seats.lock().remove(self.number);
+        let mut taken = self.seats.lock();
+        taken.remove(self.number);
+        self.seats.count.store(taken.all.len(), Ordering::Relaxed);
     }
 }
 

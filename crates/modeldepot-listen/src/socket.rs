@@ -95,8 +95,17 @@ impl<S> Socket<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let read = Pin::new(&mut self.io).poll_read(cx, buf);
+        let (before, room) = (buf.filled().len(), self.activity.room());
+        let read = if buf.remaining() <= room {
+            Pin::new(&mut self.io).poll_read(cx, buf)
+        } else {
+            // What is read at once decides how large the buffers become that are kept for it.
+            let mut part = ReadBuf::new(buf.initialize_unfilled_to(room));
+            let read = Pin::new(&mut self.io).poll_read(cx, &mut part);
+            let bytes = part.filled().len();
+            buf.advance(bytes);
+            read
+        };
         if buf.filled().len() > before {
             self.activity.came();
         }

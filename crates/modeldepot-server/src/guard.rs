@@ -112,6 +112,21 @@ fn is_of_health(uri: &Uri) -> bool {
     matches!(uri.path(), "/healthz" | "/readyz" | "/metrics")
 }
 
+/// Works on a request, in one of the places there are.
+async fn work(places: &Semaphore, request: Request, next: Next) -> Response {
+    if is_of_health(request.uri()) {
+        return next.run(request).await;
+    }
+    let Ok(_place) = places.try_acquire() else { return crowd().into_response() };
+    if !request.method().is_safe() {
+        return next.run(request).await;
+    }
+    let answer = tokio::time::timeout(READ_PATIENCE, next.run(request)).await;
+    answer.unwrap_or_else(|_| {
+        Problem::new(ErrorKind::Unavailable, "the S3 server did not answer in time").into_response()
+    })
+}
+
 /// The middleware.
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let began = Instant::now();
@@ -128,21 +143,17 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
         Ok(()) if is_callback => service.logins.may_try(client).map(|()| request),
         checked => checked.map(|()| request),
     };
+    let checked = match checked {
+        Ok(request) => {
+            let begun = service.guard.answers.begin(&method, route.as_ref().map(MatchedPath::as_str)).await;
+            begun.map(|begun| (request, begun))
+        }
+        Err(problem) => Err(problem),
+    };
     let mut response = match checked {
         Err(problem) => problem.into_response(),
-        Ok(request) if is_of_health(request.uri()) => next.run(request).await,
-        Ok(request) => match service.guard.requests.try_acquire() {
-            Err(_) => crowd().into_response(),
-            Ok(_turn) if method.is_safe() => {
-                let answer = tokio::time::timeout(READ_PATIENCE, next.run(request)).await;
-                answer.unwrap_or_else(|_| {
-                    Problem::new(ErrorKind::Unavailable, "the S3 server did not answer in time").into_response()
-                })
-            }
-            Ok(_turn) => next.run(request).await,
-        },
+        Ok((request, begun)) => service.guard.answers.pass(begun, work(&service.guard.requests, request, next).await),
     };
-    response = service.guard.answers.pass(response);
     let is_wrong = match is_callback {
         true => response.status().is_client_error() && response.status() != StatusCode::TOO_MANY_REQUESTS,
         false => response.status() == StatusCode::UNAUTHORIZED && claims_somebody,

@@ -100,7 +100,23 @@ pub(crate) async fn remote(State(app): State<App>, mut request: Request, next: N
     if pinned {
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
     }
+    if encrypted {
+        secure(response.headers_mut());
+    }
     response
+}
+
+/// Keeps cookies that were given over HTTPS from travelling without it.
+fn secure(headers: &mut HeaderMap) {
+    let cookies: Vec<HeaderValue> = headers.get_all(header::SET_COOKIE).iter().cloned().collect();
+    headers.remove(header::SET_COOKIE);
+    for cookie in cookies {
+        let is_secure = cookie.to_str().is_ok_and(|text| text.to_ascii_lowercase().contains("; secure"));
+        let secured = HeaderValue::try_from([cookie.as_bytes(), b"; Secure"].concat());
+        let mut secured = if is_secure { cookie } else { secured.unwrap_or(cookie) };
+        secured.set_sensitive(true);
+        headers.append(header::SET_COOKIE, secured);
+    }
 }
 
 #[cfg(test)]

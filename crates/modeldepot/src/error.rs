@@ -363,7 +363,7 @@ pub enum Error {
         path: ArtifactPath,
     },
     /// Several files of a version are missing from the bucket.
-    #[error("{} of `{model}@{version}` are missing from the bucket", named(paths.iter().map(ArtifactPath::as_str), paths.len(), 5))]
+    #[error("{} of `{model}@{version}` are missing from the bucket", named(paths.iter().map(ArtifactPath::as_str), paths.len(), FEW))]
     FilesMissing {
         /// The model.
         model: ModelName,
@@ -395,7 +395,7 @@ pub enum Error {
         found: String,
     },
     /// A version has files without a published digest, and was asked for only with them.
-    #[error("`{model}@{version}` has files without a published digest: {}", some(files, ", ", |file| format!("`{file}`")))]
+    #[error("`{model}@{version}` has files without a published digest: {}", named(files.iter().map(ArtifactPath::as_str), files.len(), FEW))]
     Unverified {
         /// The model.
         model: ModelName,
@@ -598,15 +598,8 @@ impl Error {
     }
 }
 
-/// Names the first few of many things.
-pub(crate) fn some<T>(all: &[T], between: &str, text: impl Fn(&T) -> String) -> String {
-    const FEW: usize = 5;
-    let mut shown: Vec<String> = all.iter().take(FEW).map(text).collect();
-    if all.len() > FEW {
-        shown.push(format!("and {} more", all.len() - FEW));
-    }
-    shown.join(between)
-}
+/// Names in one message; the rest is a number.
+pub(crate) const FEW: usize = 5;
 
 /// Returns the messages of an error's causes, the nearest first. What a message already said is not said again.
 pub fn causes(error: &(dyn std::error::Error + 'static)) -> Vec<String> {

@@ -11,7 +11,6 @@ from fsspec.spec import AbstractFileSystem
 from ._errors import NotFoundError
 from ._modeldepot import ModelStorage
 
-
 # A key without its secret is of no use, and a storage holds both.
 SECRET = {"access_key", "secret_key", "storage"}
 
@@ -59,7 +58,7 @@ class ModelDepotFileSystem(AbstractFileSystem):  # type: ignore[misc, unused-ign
 
     @property
     def storage_options(self) -> dict[str, Any]:
-        """Returns what this may be made of again, without its keys: it is written into JSON, pickles and task graphs."""
+        """Returns what this may be made of again, without its keys: JSON, pickles and task graphs hold it."""
         return self._options
 
     @storage_options.setter

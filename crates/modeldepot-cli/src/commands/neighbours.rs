@@ -73,7 +73,7 @@ mod tests {
         // Processes of this test's own user, seen by another one.
         std::fs::create_dir_all(processes.join("77")).unwrap();
         let own = rustix::process::getuid().as_raw();
-        assert_eq!(others(own, IMAGE), false);
+        assert!(!others(own, IMAGE));
         assert_eq!(others(own + 1, IMAGE), PEOPLE.contains(&own));
     }
 }

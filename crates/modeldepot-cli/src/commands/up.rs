@@ -16,7 +16,7 @@ use crate::args::{Globals, UpArgs};
 use crate::config;
 use crate::error::Error;
 use crate::interrupt::Signals;
-use crate::ui::{BOLD, DIM, styled};
+use crate::ui::{BOLD, DIM, HINT, styled};
 
 /// The access key of a pair that is made for one run.
 const OWN_KEY: &str = "modeldepot";
@@ -35,6 +35,16 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
         }
         false => login(cx.settings),
     };
+    if !made
+        && keys.is_none()
+        && secret_key == LOOPBACK_LOGIN
+        && asks(args.listen, args.service.login, args.service.no_login)?
+    {
+        cx.ui.note(format_args!(
+            "{} every user of this machine can use the S3 port with the login `minioadmin`: set S3_ACCESS_KEY and S3_SECRET_KEY",
+            styled(HINT, "warning:")
+        ));
+    }
     let shown = (access_key.clone(), secret_key.clone());
     let known = access_key == LOOPBACK_LOGIN && secret_key == LOOPBACK_LOGIN;
     let buckets: Vec<String> = cx.settings.buckets.all().iter().map(|bucket| bucket.to_string()).collect();

@@ -5,9 +5,13 @@ use std::fs;
 
 use crate::environment::TestEnv;
 
+const ACCESS: &str = "the-profiles-key";
+const SECRET: &str = "the-profiles-secret";
+
 /// A server on this machine by an address that does not say so: on a loopback endpoint the chain is never asked.
 fn elsewhere() -> (TestEnv, String) {
-    let env = TestEnv::new();
+    // With the default login it answers to no other address.
+    let env = TestEnv::with_login(&["models", "plants-images", "data"], ACCESS, SECRET);
     let endpoint = env.endpoint.replace("127.0.0.1", "0.0.0.0");
     (env, endpoint)
 }
@@ -36,14 +40,14 @@ fn a_profile_a_process_and_nothing() {
     [exit status: 5]
     ");
 
-    let login = "aws_access_key_id = minioadmin\naws_secret_access_key = minioadmin\n";
+    let login = format!("aws_access_key_id = {ACCESS}\naws_secret_access_key = {SECRET}\n");
     fs::write(aws.join("credentials"), format!("[default]\n{login}")).unwrap();
     models(&[]).success();
     fs::write(aws.join("credentials"), "[default]\naws_access_key_id = no\naws_secret_access_key = no\n").unwrap();
     assert_eq!(models(&[]).code, Some(5), "it is the profile that counts");
 
-    let answer =
-        env.write("login.json", r#"{"Version": 1, "AccessKeyId": "minioadmin", "SecretAccessKey": "minioadmin"}"#);
+    let answer = serde_json::json!({"Version": 1, "AccessKeyId": ACCESS, "SecretAccessKey": SECRET});
+    let answer = env.write("login.json", answer.to_string());
     let config = format!("[profile asked]\ncredential_process = cat {}\n", answer.display());
     fs::write(aws.join("config"), config).unwrap();
     models(&[("AWS_PROFILE", "asked")]).success();

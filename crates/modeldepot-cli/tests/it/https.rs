@@ -144,6 +144,28 @@ fn serve_over_https_keeps_browsers_there() {
 }
 
 #[test]
+#[ignore = "needs boto3: run by `cargo xtask test`"]
+fn outside_boto3_over_https() {
+    let env = TestEnv::without_server("");
+    certify(&env);
+    let up = Serving::start(&env, &["up", "--no-console", "--listen", "127.0.0.1:0", "--data", "store"]);
+    let tools = std::path::PathBuf::from(std::env::var_os("MODELDEPOT_TOOLS").expect("says where the clients are"));
+    let script = "import boto3, sys\n\
+        s3 = boto3.client('s3', endpoint_url=sys.argv[1], verify='cert.pem', region_name='us-east-1',\n\
+        \x20   aws_access_key_id='minioadmin', aws_secret_access_key='minioadmin')\n\
+        s3.put_object(Bucket='models', Key='k', Body=b'x' * 20_000_000)\n\
+        assert s3.get_object(Bucket='models', Key='k')['Body'].read() == b'x' * 20_000_000\n";
+    let python = Command::new(tools.join("venv/bin/python"))
+        .args(["-c", script, &up.url("endpoint")])
+        .current_dir(env.folder())
+        .env_clear()
+        .output()
+        .unwrap();
+    assert!(python.status.success(), "{}", String::from_utf8_lossy(&python.stderr));
+    up.stop(&env).success();
+}
+
+#[test]
 fn a_certificate_that_cannot_be_used_is_refused_at_once() {
     let env = TestEnv::without_server("");
     certify(&env);

@@ -34,6 +34,7 @@ mod settings;
 mod strangers_env;
 mod unseen;
 mod upkeep;
+mod upload_urls;
 mod uploading;
 mod versions;
 

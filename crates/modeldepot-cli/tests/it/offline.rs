@@ -17,7 +17,8 @@ fn version_and_help() {
     Commands:
       up           Start the embedded S3 server, with the console and the REST API beside it
       serve        Serve the console and the REST API for the models of the configured endpoint
-      token        Make, list and revoke the tokens of the service
+      token        Make, list, rotate and revoke the tokens of the service
+      key          Make, list and revoke key pairs for the S3 server of `modeldepot up`
       init         Make the three buckets at the endpoint
       push         Publish a model file or folder as a new version
       pull         Fetch a version, and compare every file with its published digest

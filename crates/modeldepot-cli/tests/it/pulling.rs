@@ -83,7 +83,7 @@ fn files_of_the_user_are_not_replaced() {
     env.run(["push", "many", "many", "--version", "1"]).success();
     insta::assert_snapshot!(env.run(["pull", "many", "here"]), @r"
     ------- stderr -------
-    error: cannot pull into `here`: `0.bin`, `1.bin`, `2.bin`, `3.bin`, `4.bin`, and 4 more are not from an earlier pull
+    error: cannot pull into `here`: `0.bin`, `1.bin`, `2.bin`, `3.bin`, `4.bin` and 4 more are not from an earlier pull
     hint: pull into another folder, or pass --force to replace these files
     [exit status: 4]
     ");

@@ -194,7 +194,8 @@ fn with_a_login_the_s3_port_has_keys_of_its_own_and_its_requests_are_logged() {
     assert_eq!(push(&[("S3_ACCESS_KEY", &access), ("S3_SECRET_KEY", "wrong")]), Some(5));
     assert_eq!(push(&[("S3_ACCESS_KEY", &access), ("S3_SECRET_KEY", &secret)]), Some(0));
     assert!(Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().unwrap().success());
-    let _ = env.finish(child);
+    let ended = env.finish(child);
+    assert_eq!(ended.code, Some(0), "{ended}");
     let read = |name: &str| String::from_utf8(env.read(name)).unwrap();
     let (audit, logged) = (read("audit.log"), read("access.log"));
     let lines =

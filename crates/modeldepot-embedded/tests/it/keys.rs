@@ -44,11 +44,11 @@ fn add(file: &std::path::Path, name: &str, grants: &str) -> Key {
     Keys::add(file, name, grants.split_whitespace().map(|grant| grant.parse().unwrap()).collect()).unwrap()
 }
 
+/// The right that is needed, method, target, headers, body.
+type Operation = (&'static str, &'static str, String, Vec<(&'static str, String)>, String);
+
 /// Every operation on a bucket, with the least right that it needs.
-fn operations(
-    bucket: &str,
-    id: &str,
-) -> Vec<(&'static str, &'static str, String, Vec<(&'static str, String)>, String)> {
+fn operations(bucket: &str, id: &str) -> Vec<Operation> {
     let delete = "<Delete><Object><Key>none</Key></Object></Delete>".to_owned();
     let source = vec![("x-amz-copy-source", format!("/{bucket}/k"))];
     let on = |rest: &str| format!("/{bucket}{rest}");

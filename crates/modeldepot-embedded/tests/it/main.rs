@@ -19,4 +19,5 @@ mod objects;
 mod outside;
 mod serve;
 mod signatures;
+mod slow;
 mod uploads;

@@ -93,7 +93,10 @@ pub(crate) enum Who {
 impl Who {
     /// Returns who publishes, for manifests.
     pub(crate) fn publisher(&self) -> Option<PublishedBy> {
-        self.name()?.parse().ok()
+        match self {
+            Who::Person(person) => person.address().parse().ok(),
+            _ => self.name()?.parse().ok(),
+        }
     }
 
     /// Returns what the name is of.

@@ -35,6 +35,16 @@ pub(crate) struct Person {
     pub(crate) lasts: Duration,
 }
 
+impl Person {
+    /// Returns the name as it stands in manifests, where the name of a token could be the same: with the provider's host,
+    /// unless it is an address already.
+    pub(super) fn address(&self) -> String {
+        let issuer = url::Url::parse(&self.issuer).ok();
+        let host = issuer.as_ref().and_then(url::Url::host_str).unwrap_or_default();
+        if self.name.contains('@') { self.name.clone() } else { format!("{}@{host}", self.name) }
+    }
+}
+
 /// Whose a session is.
 #[derive(Clone)]
 pub(super) enum Holder {

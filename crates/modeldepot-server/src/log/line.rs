@@ -6,6 +6,9 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+/// What secrets begin with: tokens, and secret keys of the embedded server.
+const SECRETS: [&str; 2] = ["mdt_", "mds_"];
+
 /// The longest text of a field, in characters.
 const LONGEST_FIELD: usize = 1024;
 
@@ -131,12 +134,14 @@ pub(super) fn shown(text: &str) -> String {
         Some(end) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     };
-    let mut from = 0;
-    while let Some(at) = text[from..].find("mdt_").map(|at| from + at + "mdt_".len()) {
-        let secret = text[at..].find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_'));
-        let end = secret.map_or(text.len(), |length| at + length);
-        text.replace_range(at..end, "…");
-        from = at;
+    for prefix in SECRETS {
+        let mut from = 0;
+        while let Some(at) = text[from..].find(prefix).map(|at| from + at + prefix.len()) {
+            let secret = text[at..].find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_'));
+            let end = secret.map_or(text.len(), |length| at + length);
+            text.replace_range(at..end, "…");
+            from = at;
+        }
     }
     text
 }
@@ -148,7 +153,7 @@ mod tests {
     #[test]
     fn a_text_is_bounded_and_holds_no_token() {
         assert_eq!(shown(&"é".repeat(2000)).chars().count(), LONGEST_FIELD + 1);
-        assert_eq!(shown("/x/mdt_AbC-9_z/y mdt_ mdt_q"), "/x/mdt_…/y mdt_… mdt_…");
+        assert_eq!(shown("/x/mdt_AbC-9_z/y mdt_ mds_q"), "/x/mdt_…/y mdt_… mds_…");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use openidconnect::{AdditionalClaims, IdTokenClaims, UserInfoClaims};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The longest name that is kept of a person, in characters.
+/// The longest name that is kept of a person, in bytes.
 const LONGEST_NAME: usize = 128;
 
 /// The claims that the specification does not name.
@@ -100,7 +100,18 @@ fn texts(value: &Value) -> Option<Vec<String>> {
 
 /// Returns a name without characters that no eye sees, and of a length that fits a log.
 fn clean(name: &str) -> String {
-    name.trim().chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect()
+    let seen = |c: &char| {
+        !c.is_control()
+            && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    let mut kept = String::new();
+    for c in name.chars().filter(seen) {
+        if kept.len() + c.len_utf8() > LONGEST_NAME {
+            break;
+        }
+        kept.push(c);
+    }
+    kept.trim().to_owned()
 }
 
 #[cfg(test)]
@@ -138,7 +149,8 @@ mod tests {
 
     #[test]
     fn names_have_nothing_unseen() {
-        assert_eq!(clean(" ana\n\u{1b}[31m "), "ana[31m");
+        assert_eq!(clean(" ana\n\u{1b}[31m\u{202e} "), "ana[31m");
+        assert_eq!(clean("\u{feff} \u{200b}"), "");
         assert_eq!(clean(&"a".repeat(1000)).len(), LONGEST_NAME);
     }
 }

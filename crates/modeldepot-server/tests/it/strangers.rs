@@ -185,6 +185,12 @@ async fn browsers_are_told_to_stay_with_https_where_they_came_by_it() {
     assert_eq!(told(&[host, ("x-forwarded-proto", "https")]).await, "max-age=31536000");
     assert_eq!(told(&[host, ("x-forwarded-proto", "http")]).await, "");
     assert_eq!(told(&[host]).await, "");
+    let form = format!("token={}", known.token);
+    for (proto, secure) in [("https", true), ("http", false)] {
+        let headers = [host, FORM, ("x-forwarded-proto", proto)];
+        let answer = place.send(Method::POST, "/login", &headers, form.as_bytes()).await.is(303);
+        assert_eq!(answer.header("set-cookie").contains("; Secure"), secure, "{answer:?}");
+    }
     // Every port of this machine would have to speak HTTPS from then on.
     assert_eq!(told(&[("host", "localhost:9001"), ("x-forwarded-proto", "https")]).await, "");
 }

@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use modeldepot::{Error, ErrorKind, Progress, S3Client, Settings, SettingsError};
+use modeldepot_listen::{Listen, Tls};
 
 use crate::backend::{Backend, bytes, push};
 
@@ -88,4 +89,62 @@ async fn a_bundle_that_holds_no_certificate_is_refused_at_once() {
         let error = S3Client::connect(&settings).await.unwrap_err();
         assert!(matches!(error, Error::Settings(SettingsError::CaBundle { .. })), "{error:?}");
     }
+}
+
+/// Writes a certificate of its own making, as `openssl req -x509` makes it: it calls itself an authority.
+fn certify(folder: &std::path::Path, name: &str) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    std::fs::write(folder.join("cert.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
+    std::fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_of_its_own_is_trusted_where_it_is_in_the_bundle_also_once_it_is_renewed() {
+    let temp = tempfile::tempdir().unwrap();
+    certify(temp.path(), "127.0.0.1");
+    let tls = Tls::load(temp.path().join("cert.pem"), temp.path().join("key.pem")).unwrap();
+    let config = modeldepot_embedded::Config {
+        buckets: vec!["models".to_owned()],
+        ..modeldepot_embedded::Config::new(temp.path().join("data"), "minioadmin", "minioadmin")
+    };
+    let listen = Listen { tls: Some(tls), ..Listen::default() };
+    let server = modeldepot_embedded::Server::start_with(config, listen).await.unwrap();
+    let bucket = "models".parse().unwrap();
+    let client = async |bundle: PathBuf| {
+        let mut settings = Settings::from_variables(|name| (name == "S3_ENDPOINT").then(|| server.endpoint())).unwrap();
+        settings.ca_bundle = Some(bundle);
+        settings.timeouts.answer = Duration::from_secs(2);
+        S3Client::connect(&settings).await.unwrap()
+    };
+    assert!(server.endpoint().starts_with("https://127.0.0.1:"));
+    assert!(client(temp.path().join("cert.pem")).await.bucket_exists(&bucket).await.unwrap());
+
+    // This one knows the certificate that is about to be replaced, and has no connection yet.
+    let before = client(temp.path().join("cert.pem")).await;
+    let old = temp.path().join("old.pem");
+    std::fs::copy(temp.path().join("cert.pem"), &old).unwrap();
+    certify(temp.path(), "127.0.0.1");
+    while client(old.clone()).await.bucket_exists(&bucket).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert!(before.bucket_exists(&bucket).await.unwrap(), "the bundle was renewed with the certificate");
+
+    // That a certificate is known is not enough: it must be for this server.
+    certify(temp.path(), "models.example");
+    while client(temp.path().join("cert.pem")).await.bucket_exists(&bucket).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let error = loop {
+        let error = client(temp.path().join("cert.pem")).await.bucket_exists(&bucket).await.unwrap_err();
+        let causes = modeldepot::causes(&error).join(": ");
+        if causes.contains("NotValidForName") {
+            break error;
+        }
+        assert!(causes.contains("certificate"), "{causes}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    server.stop().await.unwrap();
 }

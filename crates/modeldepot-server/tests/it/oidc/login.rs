@@ -42,6 +42,8 @@ async fn groups_say_what_a_person_may() {
     fake.claim(json!({"groups": ["elsewhere", "ml-team"], "preferred_username": "bo"}));
     let (mut publisher, _) = log_in(&place, &fake, "/").await;
     ask(&mut publisher, Method::PUT, "/api/v1/models/plant-a/versions/2/files/m").await.is(201);
+    let published = publisher.get(&place, "/api/v1/models/plant-a/versions/2").await.is(200).json();
+    assert_eq!(published["published_by"], "bo@127.0.0.1", "a token may be called `bo` too");
     ask(&mut publisher, Method::PUT, "/api/v1/models/other/versions/2/files/m").await.is(403);
     ask(&mut publisher, Method::DELETE, "/api/v1/models/plant-a/versions/1").await.is(403);
     // What a page of another site asks with the cookie alone is not done.

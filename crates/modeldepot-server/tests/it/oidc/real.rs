@@ -36,6 +36,7 @@ impl Provider {
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let (mut said, mut issuer) = (BufReader::new(process.stdout.take().unwrap()), String::new());
         said.read_line(&mut issuer).unwrap();
+        assert!(!issuer.is_empty(), "`node provider.mjs` does not run: see tests/oidc");
         Provider { issuer: issuer.trim().to_owned(), process, _said: said }
     }
 

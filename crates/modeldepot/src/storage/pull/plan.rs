@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::error::some;
+use super::super::named;
+use crate::error::FEW;
 use crate::fs::Kind;
 use crate::name::{ArtifactPath, folded};
-use crate::visible::visible;
 
 /// What lies at the path of a file of the version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,7 +144,7 @@ pub(crate) fn said(obstacles: &[Obstacle]) -> String {
     }
     let of_kind = |kind: &ObstacleKind| {
         let all: Vec<&Obstacle> = obstacles.iter().filter(|one| one.what == *kind).collect();
-        let names = some(&all, ", ", |one| format!("`{}`", visible(&one.path)));
+        let names = named(all.iter().map(|one| one.path.as_str()), all.len(), FEW);
         format!("{names} {}", kind.phrase(all.len() > 1))
     };
     kinds.iter().map(of_kind).collect::<Vec<_>>().join("; ")
