@@ -46,7 +46,7 @@ pub(crate) enum Part {
     /// A text, by the name of its field.
     Text(&'static str, String),
     /// A file.
-    File(File),
+    File(Box<File>),
 }
 
 /// A file in a form: a stream of its bytes.
@@ -110,7 +110,7 @@ impl Form {
             let Some(field) = self.field().await? else { return Ok(None) };
             let name = field.name().unwrap_or_default();
             if name == "file" {
-                return Ok(Some(Part::File(File { field, leash: Arc::clone(&self.leash) })));
+                return Ok(Some(Part::File(Box::new(File { field, leash: Arc::clone(&self.leash) }))));
             }
             let csrf = (CSRF_FIELD, LONGEST_CSRF);
             let Some((name, most)) = self.texts.iter().chain([&csrf]).find(|known| known.0 == name).copied() else {
