@@ -78,7 +78,7 @@ impl Activity {
 
     /// Returns how many bytes may be read at once: the more connections there are, the fewer.
     pub(crate) fn room(&self) -> usize {
-        (ROOM / self.count.load(Ordering::Relaxed).max(1)).clamp(LEAST, usize::MAX)
+        (ROOM / self.count.load(Ordering::Relaxed).max(1)).max(LEAST)
     }
 
     /// Takes note that bytes came.

@@ -78,10 +78,7 @@ impl<S> Socket<S> {
                 until = until.max(Instant::now() + patience);
             }
             let (due, timer) = self.asking.get_or_insert_with(|| (until, Box::pin(sleep_until(until))));
-            if *due < until {
-                *due = until;
-                timer.as_mut().reset(until);
-            } else if *due > until {
+            if *due != until {
                 *due = until;
                 timer.as_mut().reset(until);
             }

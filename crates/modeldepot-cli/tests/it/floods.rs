@@ -3,7 +3,7 @@
 //! Each lasts for seconds. `MODELDEPOT_FLOOD_SECONDS=300` makes it minutes; what was measured is then printed.
 #![cfg(target_os = "linux")]
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -49,6 +49,8 @@ impl Up {
                 return Up { child, s3, console };
             }
         }
+        let _ = child.kill();
+        let _ = child.wait();
         panic!("it did not start");
     }
 
@@ -156,11 +158,13 @@ fn flood(up: &Up, what: &str, clients: Vec<Client>) {
     let (most, checks) = (attempts.iter().max().unwrap(), attempts.len());
     let memory = up.peak_memory();
     assert!(memory < MEMORY, "{what}: {} MiB", memory >> 20);
-    println!(
+    let line = format!(
         "{what}: {} s, {begun} connections, peak {} MiB, {checks} health checks, at most {most} attempts",
         time.as_secs(),
         memory >> 20
     );
+    // Seen with `--nocapture`.
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 fn all(address: &str, says: &str) -> Vec<Client> {
