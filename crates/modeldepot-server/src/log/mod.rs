@@ -74,7 +74,7 @@ fn action(method: &Method, route: &str) -> Option<String> {
         ("POST", route) if route.ends_with("/share") || route.ends_with("/link") => "share",
         ("POST", "/login") => "login",
         ("POST", "/logout") => "logout",
-        ("POST", "/health") => "probe",
+        ("POST", "/health/probe") => "probe",
         (method, route) => return Some(format!("{method} {route}")),
     };
     Some(name.to_owned())
