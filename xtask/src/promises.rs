@@ -7,7 +7,7 @@ use std::{fs, io};
 use crate::root;
 
 /// The documents with such a table. Its last column has the tests, each between backticks.
-const DOCUMENTS: &[&str] = &["docs/format.md"];
+const DOCUMENTS: &[&str] = &["docs/format.md", "docs/security.md"];
 
 /// Begins the heading under which the table stands.
 const HEADING: &str = "## Where each ";
