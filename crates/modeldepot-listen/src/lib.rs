@@ -16,6 +16,7 @@
 //! | `pace` | what is too slow |
 //! | `tls` | [`Tls`]: a certificate that is read again when it is renewed |
 //! | `network` | [`Network`], [`client`]: addresses |
+//! | `stamp` | [`Stamp`]: whether a file has changed |
 
 mod accept;
 mod body;
@@ -25,6 +26,7 @@ mod network;
 mod pace;
 mod seats;
 mod socket;
+mod stamp;
 mod tls;
 
 pub use accept::{Serving, serve};
@@ -32,4 +34,5 @@ pub use body::{BodyError, RequestBody};
 pub use connection::Peer;
 pub use limits::{Limits, Listen};
 pub use network::{Network, NetworkError, client};
+pub use stamp::Stamp;
 pub use tls::{Tls, TlsError};

@@ -1,9 +1,10 @@
 //! A file of keys that is read again when it changes.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
+
+use modeldepot_listen::Stamp;
 
 use super::{Keys, KeysError};
 
@@ -24,25 +25,10 @@ struct Last {
     keys: Arc<Keys>,
 }
 
-/// Tells apart what a file was and is.
-type Stamp = (SystemTime, u64, u64, u32);
-
-fn stamp(path: &Path) -> Option<Stamp> {
-    let found = fs::metadata(path).ok()?;
-    #[cfg(unix)]
-    let (file, mode) = {
-        use std::os::unix::fs::MetadataExt as _;
-        (found.ino(), found.mode())
-    };
-    #[cfg(not(unix))]
-    let (file, mode) = (0, 0);
-    Some((found.modified().ok()?, found.len(), file, mode))
-}
-
 impl Watched {
     pub(crate) fn open(path: PathBuf) -> Result<Self, KeysError> {
         // Looked at first: a change while it is read is noticed at the next look.
-        let stamp = stamp(&path);
+        let stamp = Stamp::of(&path);
         let keys = Arc::new(Keys::read(&path)?);
         if keys.is_empty() {
             tracing::warn!(path = %path.display(), "the file of keys holds none: every request is refused");
@@ -55,7 +41,7 @@ impl Watched {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.looked.elapsed() > LOOK_EVERY {
             last.looked = Instant::now();
-            let now = stamp(&self.path);
+            let now = Stamp::of(&self.path);
             if now != last.stamp || now.is_none() {
                 last.keys = Arc::new(Keys::read(&self.path).unwrap_or_else(|error| {
                     tracing::error!(%error, "the file of keys cannot be used: every request is refused");

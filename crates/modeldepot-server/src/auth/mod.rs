@@ -21,12 +21,13 @@ mod used;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use modeldepot::{ErrorKind, ModelName, PublishedBy};
+use modeldepot_listen::Stamp;
 use time::OffsetDateTime;
 
 use self::sessions::{Holder, Sessions};
@@ -75,8 +76,9 @@ struct Watched {
     /// None for a token that is kept in memory alone.
     path: Option<PathBuf>,
     looked: Instant,
-    changed: Option<(SystemTime, u64)>,
-    tokens: Arc<Tokens>,
+    changed: Option<Stamp>,
+    /// None for a file that cannot be used.
+    tokens: Option<Arc<Tokens>>,
 }
 
 /// Who asks.
@@ -186,14 +188,14 @@ impl Gate {
         let closed = people || file.is_some() || login.is_some();
         let file = match file {
             None => login.map(|login| {
-                let tokens = Arc::new(std::iter::once(login.token()).collect());
+                let tokens = Some(Arc::new(std::iter::once(login.token()).collect()));
                 Mutex::new(Watched { path: None, looked: Instant::now(), changed: None, tokens })
             }),
             Some(path) => {
                 if let Some(warning) = warning(&path) {
                     tracing::warn!("{warning}");
                 }
-                let (changed, tokens) = (stamp(&path), Arc::new(Tokens::read(&path)?));
+                let (changed, tokens) = (Stamp::of(&path), Some(Arc::new(Tokens::read(&path)?)));
                 Some(Mutex::new(Watched { path: Some(path), looked: Instant::now(), changed, tokens }))
             }
         };
@@ -215,23 +217,39 @@ impl Gate {
         self.secure
     }
 
-    /// Returns the tokens as the file has them now. One that cannot be read lets nobody in.
-    fn tokens(&self) -> Option<Arc<Tokens>> {
-        let mut file = self.file.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Returns the tokens as the file has them now.
+    ///
+    /// # Errors
+    /// A problem of status 503 when the file cannot be used: it lets nobody in, and that is not the callers' fault.
+    fn tokens(&self) -> Result<Arc<Tokens>> {
+        let Some(file) = &self.file else { return Ok(Arc::default()) };
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(path) = file.path.clone()
             && file.looked.elapsed() > LOOK_EVERY
         {
             file.looked = Instant::now();
-            let now = stamp(&path);
+            let now = Stamp::of(&path);
             if now != file.changed || now.is_none() {
-                file.tokens = Arc::new(Tokens::read(&path).unwrap_or_else(|error| {
-                    tracing::error!(%error, "nobody is let in");
-                    Tokens::default()
-                }));
+                let read = Tokens::read(&path);
+                match &read {
+                    // A file that stays away is news once.
+                    Err(error) if file.tokens.is_some() || now.is_some() => {
+                        let cause = std::error::Error::source(error).map(|it| format!(": {it}")).unwrap_or_default();
+                        tracing::error!(
+                            "{error}{cause}; until it is corrected, requests with tokens are answered with 503"
+                        );
+                    }
+                    Err(_) => {}
+                    Ok(_) => warning(&path).into_iter().for_each(|warning| tracing::warn!("{warning}")),
+                }
+                file.tokens = read.ok().map(Arc::new);
                 file.changed = now;
             }
         }
-        Some(Arc::clone(&file.tokens))
+        file.tokens.clone().ok_or_else(|| {
+            Problem::new(ErrorKind::Unavailable, "the file of tokens cannot be used")
+                .hint("the operator of this service sees why in its log")
+        })
     }
 
     /// Returns who asks.
@@ -243,8 +261,9 @@ impl Gate {
             let (who, grants) = (Who::Anyone, Scope::Delete.into());
             return Ok(Caller { who, grants, until: None, csrf: self.csrf.clone(), browser: false });
         }
-        let (tokens, now) = (self.tokens().unwrap_or_default(), OffsetDateTime::now_utc());
+        let now = OffsetDateTime::now_utc();
         if let Some(bearer) = bearer(headers) {
+            let tokens = self.tokens()?;
             let shown = tokens.find(bearer, now).ok_or_else(|| unknown("this token is not known here"))?;
             return self.bearer(shown, now, String::new(), false);
         }
@@ -252,6 +271,7 @@ impl Gate {
         let session = self.cookie(headers).and_then(|cookie| self.sessions.find(cookie)).ok_or_else(stranger)?;
         match session.holder {
             Holder::Token(hash) => {
+                let tokens = self.tokens()?;
                 let shown = tokens.find_hash(hash, now).ok_or_else(stranger)?;
                 self.bearer(shown, now, session.csrf, true)
             }
@@ -280,7 +300,7 @@ impl Gate {
     /// # Errors
     /// A problem of status 401 when the token is not known or has expired.
     pub(crate) fn log_in(&self, token: &str) -> Result<(HeaderValue, Who)> {
-        let (tokens, token, now) = (self.tokens().unwrap_or_default(), token.trim(), OffsetDateTime::now_utc());
+        let (tokens, token, now) = (self.tokens()?, token.trim(), OffsetDateTime::now_utc());
         let shown = tokens.find(token, now).ok_or_else(|| unknown("this token is not known here"))?;
         let caller = self.bearer(shown, now, String::new(), true)?;
         let hash = blake3::hash(token.as_bytes());
@@ -355,12 +375,6 @@ impl Gate {
         }
         Ok(caller)
     }
-}
-
-/// What tells whether a file has changed.
-fn stamp(path: &std::path::Path) -> Option<(SystemTime, u64)> {
-    let found = std::fs::metadata(path).ok()?;
-    Some((found.modified().ok()?, found.len()))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

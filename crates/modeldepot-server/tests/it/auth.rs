@@ -53,6 +53,30 @@ async fn tokens_let_in_as_far_as_their_scope_goes() {
     while ask(Method::GET, "/api/v1/models", &publish).await.status == 200 {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
+    let refused = ask(Method::GET, "/api/v1/models", &publish).await.is(503).json();
+    assert_eq!(refused["detail"], "the file of tokens cannot be used");
+    place.get("/api/v1/models").await.is(401);
+}
+
+/// Times and lengths are as before; who may write it is not.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_tokens_that_everybody_may_write_from_now_on_is_noticed() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tokens");
+    let token = Tokens::add(&file, "ci", Scope::Read).unwrap();
+    let place = Place::with(|config| config.tokens = Some(file.clone())).await;
+    let bearer = format!("Bearer {token}");
+    let until = async |mode: u32, status: u16| {
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        while place.send(Method::GET, "/api/v1/models", &[("authorization", &bearer)], b"").await.status != status {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    until(0o600, 200).await;
+    until(0o666, 503).await;
+    until(0o600, 200).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
