@@ -18,16 +18,20 @@ mod reference;
 mod ui;
 
 use std::ffi::OsString;
+use std::fmt;
 use std::time::Duration;
 
 use clap::Parser as _;
 use clap::error::ErrorKind as Refusal;
 use modeldepot::Settings;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
 
 use crate::args::{Args, Command, Globals};
 use crate::error::Error;
-use crate::ui::{Fitted, HINT, Ui, WARN, styled};
+use crate::ui::{BAD, Fitted, HINT, Ui, WARN, styled};
 
 pub use crate::config::{ignored_env_file, publisher as published_by, settings_of as settings, state_folder};
 pub use crate::failure::Failure;
@@ -128,11 +132,33 @@ fn refused(refusal: &clap::Error, typed: &[OsString]) -> u8 {
     u8::try_from(refusal.exit_code()).unwrap_or(2)
 }
 
+/// Writes an event of the log as the command writes what it has to say.
+struct Warnings;
+
+impl<S, N> FormatEvent<S, N> for Warnings
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, cx: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &tracing::Event<'_>) -> fmt::Result {
+        let (style, word) = match *event.metadata().level() {
+            tracing::Level::ERROR => (BAD, "error:"),
+            _ => (WARN, "warning:"),
+        };
+        match to.has_ansi_escapes() {
+            true => write!(to, "{} ", styled(style, word))?,
+            false => write!(to, "{word} ")?,
+        }
+        cx.format_fields(to.by_ref(), event)?;
+        writeln!(to)
+    }
+}
+
 /// Sends the log to stderr: our own with -v, a line for each request with -vv, what the SDK says of each with -vvv. Never
-/// the SDK's traces, which show headers. A server says in any case what its operator should know.
+/// the SDK's traces, which show headers. A server says in any case what its operator should know, as the command does.
 fn log(globals: &Globals, serves: bool) {
     let filter = match globals.verbose {
-        0 if serves => "modeldepot_listen=warn,modeldepot_server::oidc=warn,modeldepot_server::remote=warn",
+        0 if serves => "modeldepot_listen=warn,modeldepot_server=warn,modeldepot_embedded=warn",
         0 => return,
         1 => "modeldepot=debug,modeldepot_embedded=info",
         2 => "modeldepot=trace,modeldepot_embedded=debug",
@@ -142,7 +168,8 @@ fn log(globals: &Globals, serves: bool) {
     let colours = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
     let log = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_ansi(colours).with_writer(stderr);
     match globals.verbose {
-        0 | 1 => log.without_time().init(),
+        0 => log.event_format(Warnings).init(),
+        1 => log.without_time().init(),
         _ => log.with_timer(tracing_subscriber::fmt::time::uptime()).init(),
     }
 }

@@ -138,7 +138,8 @@ impl Tls {
         let mut config = versions.with_no_client_auth().with_cert_resolver(Arc::clone(&current) as _);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         if others_can_read(&key) {
-            tracing::warn!(key = %key.display(), "every user of this machine can read the private key: `chmod 600` it");
+            let key = key.display();
+            tracing::warn!("every user of this machine can read the private key `{key}`: run `chmod 600 {key}`");
         }
         let looked = Mutex::new(Looked { at: Instant::now(), content });
         let config = Arc::new(config);

@@ -165,7 +165,8 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        if self.status.is_server_error() {
+        // Callers can ask again and again for what is unavailable: that is no news.
+        if self.status.is_server_error() && self.status != StatusCode::SERVICE_UNAVAILABLE {
             tracing::warn!(status = self.status.as_u16(), detail = self.detail, causes = ?self.causes, "failed");
         }
         let mut response = (self.status, Json(self.document())).into_response();

@@ -34,7 +34,8 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let Refusal(problem) = self;
-        if problem.status.is_server_error() {
+        // Callers can ask again and again for what is unavailable: that is no news.
+        if problem.status.is_server_error() && problem.status != StatusCode::SERVICE_UNAVAILABLE {
             tracing::warn!(status = problem.status.as_u16(), detail = problem.detail, "failed");
         }
         let mut response = page(&problem).into_response();
