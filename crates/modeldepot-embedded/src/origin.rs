@@ -92,7 +92,8 @@ impl Front {
         {
             Ok(sender) => sender,
             Err(refusal) => {
-                tracing::warn!(reason = refusal.message, "refused a request");
+                // Pages cause it as often as they like, and their browser says it.
+                tracing::info!(reason = refusal.message, "refused a request");
                 let mut answer = plain_error(refusal.status, refusal.code, refusal.message);
                 self.finish(&Sender::Direct, &mut answer);
                 return Err(Box::new(answer));
@@ -267,7 +268,8 @@ const FOREIGN_HOST: Refusal = Refusal {
 const FOREIGN_PAGE: Refusal = Refusal {
     status: StatusCode::FORBIDDEN,
     code: "AccessDenied",
-    message: "The request was sent by a web page of another origin. Start the server with --cors-origin to allow one",
+    message: "The request was sent by a web page of another origin. If that is the modeldepot console, open it under the \
+              host name that the S3 endpoint has (localhost or 127.0.0.1). `--cors-origin` allows other pages",
 };
 
 #[cfg(test)]

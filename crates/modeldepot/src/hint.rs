@@ -110,6 +110,14 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
             "set S3_ACCESS_KEY and S3_SECRET_KEY, or log in as for any AWS tool (AWS_PROFILE, `aws sso login`)"
                 .to_owned()
         }
+        Error::Unreachable { source, .. } if says(&**source, "invalid peer certificate: UnknownIssuer") => {
+            "the server's certificate is not trusted here: name its authority, or the certificate itself if it is \
+             self-signed, with --ca-bundle or AWS_CA_BUNDLE"
+                .to_owned()
+        }
+        Error::Unreachable { source, .. } if says(&**source, "invalid peer certificate") => {
+            "`modeldepot doctor` says what to do about the server's certificate".to_owned()
+        }
         Error::Unreachable { endpoint, .. } => {
             if endpoint.parse::<Endpoint>().is_ok_and(|endpoint| endpoint.is_loopback()) {
                 "is the server running? `modeldepot up` starts one".to_owned()
@@ -136,6 +144,11 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
         Error::Service { .. } => "-vv shows the requests and what the server answered".to_owned(),
         _ => return None,
     })
+}
+
+/// Returns true for a cause whose text, that of the network or of TLS, has these words.
+fn says(cause: &dyn std::error::Error, words: &str) -> bool {
+    cause.to_string().contains(words)
 }
 
 /// Returns true for names that one may be typed for the other.

@@ -158,7 +158,7 @@ async fn unanswered(place: &Place, error: Depot, settings: &Settings) -> Vec<Lin
     let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
     let line = if has(&["UnknownIssuer"]) {
         bad("the certificate is of an authority that this machine does not know")
-            .change("pass --ca-bundle FILE, or set AWS_CA_BUNDLE, with that authority's certificate in PEM")
+            .change("name that authority's certificate, or the server's own if it is self-signed, with --ca-bundle or AWS_CA_BUNDLE")
     } else if has(&["not valid for", "NotValidForName"]) {
         bad(&format!("the certificate is for another name than `{}`", place.host))
             .details(vec![printable(&said)])
@@ -169,7 +169,7 @@ async fn unanswered(place: &Place, error: Depot, settings: &Settings) -> Vec<Lin
         bad("the certificate is not valid yet").change("is this machine's clock wrong?")
     } else if has(&["CaUsedAsEndEntity"]) {
         bad("the server shows a certificate authority's own certificate, which no client should take")
-            .change("have that authority sign a certificate for the server")
+            .change("have that authority sign a certificate for the server; a self-signed one needs `basicConstraints=CA:FALSE`")
     } else if plain.is_ok_and(|plain| plain.status.is_some() && !plain.wants_tls()) {
         Line::bad("TLS", ErrorKind::Invalid, "shake hands", "plain HTTP is spoken on that port")
             .change(format!("set S3_ENDPOINT={}", place.with_scheme("http")))

@@ -78,8 +78,13 @@ fn up_serves_both_ports_over_https_and_a_renewal_needs_no_restart() {
     env.run(["push", "m", "m.bin", "--version", "1", "--ca-bundle", "cert.pem"]).success();
     env.run(["pull", "m@1", "out", "--ca-bundle", "cert.pem"]).success();
     assert_eq!(env.read("out/m.bin"), b"weights");
-    let stranger = env.run(["models", "--timeout", "2s"]);
-    assert!(stranger.code == Some(6) && stranger.stderr.contains("certificate"), "{stranger}");
+    insta::assert_snapshot!(env.run(["models", "--timeout", "2s"]), @r"
+    ------- stderr -------
+    error: cannot reach the S3 endpoint `$ENDPOINT`
+    caused by: invalid peer certificate: UnknownIssuer
+    hint: the server's certificate is not trusted here: name its authority, or the certificate itself if it is self-signed, with --ca-bundle or AWS_CA_BUNDLE
+    [exit status: 6]
+    ");
 
     // The console reaches its own S3 port, and links to it by the name that its certificate has.
     let console = up.url("console");
@@ -221,7 +226,7 @@ fn a_certificate_that_cannot_be_used_is_refused_at_once() {
         ["up", "--listen", "127.0.0.1:0", "--data", "store", "--tls-cert", "wild.pem", "--tls-key", "wild-key.pem"];
     insta::assert_snapshot!(env.run(up), @r"
     ------- stderr -------
-     WARN modeldepot_listen::tls: every user of this machine can read the private key: `chmod 600` it key=wild-key.pem
+    warning: every user of this machine can read the private key `wild-key.pem`: run `chmod 600 wild-key.pem`
     error: the certificate `wild.pem` is for no single host
     hint: set S3_ENDPOINT=https://NAME:PORT to a name that it is valid for
     [exit status: 2]
