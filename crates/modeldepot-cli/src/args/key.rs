@@ -8,7 +8,9 @@ use modeldepot_embedded::{Grant, Origin};
 /// Who may use the S3 server.
 #[derive(Debug, Args)]
 pub(crate) struct AccessArgs {
-    /// Require a key pair from this file, which gives rights per bucket; no other login works [MODELDEPOT_KEYS]
+    /// Require a key pair from this file on the S3 port, which gives rights per bucket [MODELDEPOT_KEYS]
+    ///
+    /// No other login works on the S3 port. The console and the REST API beside it have their own: --tokens.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) keys: Option<PathBuf>,
     /// Allow web pages of this origin to use the S3 server: http://localhost:5173 (repeatable)

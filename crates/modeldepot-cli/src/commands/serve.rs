@@ -7,6 +7,7 @@ use modeldepot::Settings;
 use modeldepot_listen::Tls;
 use modeldepot_server::{Config, Log, LogTarget, Login, Redirect, Server};
 use serde_json::json;
+use url::{Host, Url};
 
 use super::Context;
 use super::listening::{certificate, raise_open_files};
@@ -23,10 +24,10 @@ pub(crate) async fn run(args: ServeArgs, globals: &Globals, cx: &Context<'_>) ->
     raise_open_files();
     let tls = certificate(args.tls)?;
     let config = configured(args.listen, globals, cx.settings.clone(), args.service, tls)?;
-    let login = config.login.clone();
+    let (login, people, tls) = (config.login.clone(), who(&config), config.connections.tls.clone());
     let server = Server::start(config).await?;
-    let url = server.url();
     let endpoint = cx.storage().await?.client().endpoint().to_owned();
+    let url = beside(&server.url(), &endpoint, tls.as_ref());
     if cx.ui.json {
         let token = login.as_ref().map(Login::reveal);
         cx.ui.answer_json(&json!({"console": url, "endpoint": endpoint, "token": token}))?;
@@ -34,6 +35,7 @@ pub(crate) async fn run(args: ServeArgs, globals: &Globals, cx: &Context<'_>) ->
         let field = |name: &str| styled(DIM, format_args!("{name:<9}"));
         cx.ui.answer(styled(BOLD, "modeldepot serves"))?;
         cx.ui.answer(format_args!("  {} {url}", field("console")))?;
+        cx.ui.answer(format_args!("  {} {people}", field("access")))?;
         if let Some(login) = &login {
             cx.ui.answer(format_args!("  {} {}", field("token"), login.reveal()))?;
         }
@@ -80,6 +82,39 @@ pub(super) fn asks(listen: SocketAddr, login: bool, no_login: bool) -> Result<bo
     Ok(said.unwrap_or_else(|| listen.ip().is_loopback() && others()))
 }
 
+/// Says who may use the console and the REST API.
+pub(super) fn who(config: &Config) -> String {
+    let tokens = config.tokens.as_ref().map(|file| format!("tokens of {}", file.display()));
+    let login = config.login.as_ref().map(|_| "the token of this run".to_owned());
+    let people = config.oidc.as_ref().map(|oidc| format!("people of {}", oidc.issuer.as_str()));
+    let all: Vec<String> = tokens.into_iter().chain(login).chain(people).collect();
+    match all.is_empty() {
+        true => "everyone on this machine".to_owned(),
+        false => all.join(", "),
+    }
+}
+
+/// Returns the URL of the console under the name that the S3 endpoint has, where both are of this machine. To a browser
+/// `localhost` and `127.0.0.1` are two sites, and a download that leads from one to the other is refused.
+pub(super) fn beside(console: &str, endpoint: &str, tls: Option<&Tls>) -> String {
+    let named = || {
+        let mut url = Url::parse(console).ok()?;
+        let is_near = match url.host()? {
+            Host::Ipv4(address) => address.is_loopback(),
+            Host::Ipv6(address) => address.is_loopback(),
+            Host::Domain(_) => false,
+        };
+        let is_localhost = Url::parse(endpoint).ok()?.host_str() == Some("localhost");
+        let is_certified = tls.is_none_or(|tls| tls.is_for("localhost"));
+        if !(is_near && is_localhost && is_certified) {
+            return None;
+        }
+        url.set_host(Some("localhost")).ok()?;
+        Some(url.as_str().trim_end_matches('/').to_owned())
+    };
+    named().unwrap_or_else(|| console.to_owned())
+}
+
 /// Returns how the service is started.
 pub(super) fn configured(
     listen: SocketAddr,
@@ -117,4 +152,20 @@ pub(super) fn configured(
         doctor: Some(doctor),
         ..default
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_console_has_the_name_of_the_endpoint_where_both_are_of_this_machine() {
+        let of = |console: &str, endpoint: &str| beside(console, endpoint, None);
+        for console in ["http://127.0.0.1:9001", "http://[::1]:9001"] {
+            assert_eq!(of(console, "http://localhost:9000"), "http://localhost:9001");
+            assert_eq!(of(console, "http://127.0.0.1:9000"), console);
+            assert_eq!(of(console, "https://s3.example"), console);
+        }
+        assert_eq!(of("http://10.0.0.7:9001", "http://localhost:9000"), "http://10.0.0.7:9001");
+    }
 }

@@ -11,39 +11,28 @@ use serde_json::json;
 use super::Context;
 use super::listening::{certificate, own_client, raise_open_files};
 use super::s3_logs::s3_logs;
-use super::serve::{LOGIN, asks, configured};
+use super::serve::{LOGIN, asks, beside, configured, who};
 use crate::args::{Globals, UpArgs};
 use crate::config;
 use crate::error::Error;
 use crate::interrupt::Signals;
-use crate::ui::{BOLD, DIM, HINT, styled};
+use crate::ui::{BOLD, DIM, styled};
 
 /// The access key of a pair that is made for one run.
 const OWN_KEY: &str = "modeldepot";
 
 pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Result<(), Error> {
-    // A login that everybody knows protects nobody from the other users of a host.
     let keys = config::keys(args.access.keys)?;
-    let made = asks(args.listen, args.service.login, args.service.no_login)?
+    let (mut access_key, mut secret_key) = login(cx.settings);
+    // A secret that everybody knows protects nobody from the other users of a host, also where it was configured: examples
+    // of `.env` hold it.
+    let made = secret_key == LOOPBACK_LOGIN
         && keys.is_none()
-        && matches!(cx.settings.credentials, Credentials::Chain)
-        && args.listen.ip().is_loopback();
-    let (access_key, secret_key) = match made {
-        true => {
-            let random = Login::new().map_err(modeldepot_server::Error::from)?;
-            (OWN_KEY.to_owned(), random.reveal().trim_start_matches("mdt_").to_owned())
-        }
-        false => login(cx.settings),
-    };
-    if !made
-        && keys.is_none()
-        && secret_key == LOOPBACK_LOGIN
-        && asks(args.listen, args.service.login, args.service.no_login)?
-    {
-        cx.ui.note(format_args!(
-            "{} every user of this machine can use the S3 port with the login `minioadmin`: set S3_ACCESS_KEY and S3_SECRET_KEY",
-            styled(HINT, "warning:")
-        ));
+        && args.listen.ip().is_loopback()
+        && asks(args.listen, args.service.login, args.service.no_login)?;
+    if made {
+        let random = Login::new().map_err(modeldepot_server::Error::from)?;
+        (access_key, secret_key) = (OWN_KEY.to_owned(), random.reveal().trim_start_matches("mdt_").to_owned());
     }
     let shown = (access_key.clone(), secret_key.clone());
     let known = access_key == LOOPBACK_LOGIN && secret_key == LOOPBACK_LOGIN;
@@ -63,7 +52,7 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
     let server = Server::start_with(embedded, listen).await?;
     let own = own_client(cx.settings, &server, tls.as_ref())?;
     let endpoint = own.endpoint.as_ref().map(|endpoint| endpoint.as_str().to_owned()).unwrap_or_default();
-    let mut token = None;
+    let (mut token, mut people) = (None, String::new());
     let console = match args.no_console {
         true => None,
         false => {
@@ -73,11 +62,14 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
             let credentials = Credentials::Key { access: access.to_owned(), secret, token: None };
             let settings = Settings { credentials, ..own };
             let config = configured(args.console, globals, settings, args.service, tls.clone())?;
-            token = config.login.clone();
+            (token, people) = (config.login.clone(), who(&config));
+            if keys.is_some() && config.tokens.is_none() && config.login.is_none() && config.oidc.is_none() {
+                people += " (--keys is for the S3 port alone, --tokens for the console)";
+            }
             Some(Console::start(config).await?)
         }
     };
-    let console_url = console.as_ref().map(Console::url);
+    let console_url = console.as_ref().map(|console| beside(&console.url(), &endpoint, tls.as_ref()));
 
     if cx.ui.json {
         let mut told = json!({"endpoint": endpoint, "console": console_url, "data": args.data, "buckets": buckets});
@@ -92,7 +84,7 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
     } else {
         // A configured secret is never shown, nor the key that goes with it.
         let login = match &keys {
-            Some(file) => format!("any key pair of {}", file.display()),
+            Some(file) => format!("key pairs of {}", file.display()),
             None if made => "made for this run, see below".to_owned(),
             None if known => "minioadmin / minioadmin".to_owned(),
             None => "S3_ACCESS_KEY and S3_SECRET_KEY, as configured".to_owned(),
@@ -103,6 +95,7 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
         cx.ui.answer(format_args!("  {} {login}", field("login")))?;
         if let Some(url) = console_url {
             cx.ui.answer(format_args!("  {} {url}, with the REST API at {url}/api/v1", field("console")))?;
+            cx.ui.answer(format_args!("  {} {people}", field("access")))?;
         }
         if let Some(token) = &token {
             cx.ui.answer(format_args!("  {} {}", field("token"), token.reveal()))?;
@@ -114,8 +107,18 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
         if !reaches(cx.settings, server.local_addr(), tls.is_some()) {
             cx.ui.answer(format_args!("  export S3_ENDPOINT={endpoint}"))?;
         }
-        if made {
-            cx.ui.answer(format_args!("  export S3_ACCESS_KEY={} S3_SECRET_KEY={}", shown.0, shown.1))?;
+        if let Some(tls) = &tls {
+            cx.ui.answer(format_args!("  export AWS_CA_BUNDLE={}", tls.certificate().display()))?;
+        }
+        match &keys {
+            Some(file) => {
+                let file = file.display();
+                cx.ui.answer(format_args!("  export S3_ACCESS_KEY=… S3_SECRET_KEY=…  # a key pair of {file}"))?;
+            }
+            None if made => {
+                cx.ui.answer(format_args!("  export S3_ACCESS_KEY={} S3_SECRET_KEY={}", shown.0, shown.1))?;
+            }
+            None => {}
         }
         cx.ui.answer("  modeldepot push plant_classifier best_model.pth --history training_history.json")?;
         cx.ui.answer("  modeldepot models")?;

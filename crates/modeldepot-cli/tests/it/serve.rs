@@ -175,9 +175,23 @@ fn told(child: &mut std::process::Child) -> serde_json::Value {
 
 #[test]
 fn with_a_login_the_s3_port_has_keys_of_its_own_and_its_requests_are_logged() {
+    let example = std::fs::read_to_string("../../.env.example").unwrap();
+    // As it was: logins that everybody knows, written down.
+    let known = format!("{example}\nS3_ACCESS_KEY=minioadmin\nS3_SECRET_KEY=minioadmin\n");
+    for (endpoint, dotenv) in [(None, ""), (None, example.as_str()), (None, known.as_str()), (Some(""), "")] {
+        the_s3_port_has_keys_of_its_own(endpoint, dotenv);
+    }
+}
+
+fn the_s3_port_has_keys_of_its_own(configured: Option<&str>, dotenv: &str) {
     let env = TestEnv::without_server("");
+    env.write(".env", dotenv);
     let fixed = ["up", "--json", "--login", "--listen", "127.0.0.1:0", "--console", "127.0.0.1:0", "--data", "store"];
     let mut command = env.command(fixed.iter().chain(&["--audit-log", "audit.log", "--access-log", "access.log"]));
+    match configured {
+        Some(endpoint) => command.env("S3_ENDPOINT", endpoint),
+        None => command.env_remove("S3_ENDPOINT"),
+    };
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let told = told(&mut child);
     let text = |name: &str| told[name].as_str().unwrap().to_owned();
@@ -212,6 +226,50 @@ fn with_a_login_the_s3_port_has_keys_of_its_own_and_its_requests_are_logged() {
     for secret in [secret.as_str(), &text("token"), "Signature"] {
         assert!(!audit.contains(secret) && !logged.contains(secret), "{secret}");
     }
+}
+
+#[test]
+fn the_operator_sees_without_v_what_becomes_of_the_file_of_tokens() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let env = TestEnv::new();
+    let token = env.run(["token", "add", "ci", "--scope", "read", "--tokens", "tokens"]).success().trim().to_owned();
+    let mode = |mode| std::fs::set_permissions(env.path("tokens"), std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o644);
+    let mut command = env.command(["serve", "--json", "--tokens", "tokens", "--listen", "127.0.0.1:0"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let address = told(&mut child)["console"].as_str().unwrap().trim_start_matches("http://").to_owned();
+    let ask = || {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        let head = format!("GET /api/v1/models HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n");
+        stream.write_all(format!("{head}connection: close\r\n\r\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    assert!(ask().starts_with("HTTP/1.1 200"));
+    let until = |status: &str| {
+        for _ in 0..600 {
+            let answer = ask();
+            if answer.starts_with(&format!("HTTP/1.1 {status}")) {
+                return answer;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        panic!("never {status}: {}", ask());
+    };
+    // Anybody could have written themselves a token.
+    mode(0o666);
+    let refused = until("503");
+    assert!(refused.contains("the file of tokens cannot be used") && refused.contains("in its log"), "{refused}");
+    mode(0o600);
+    until("200");
+    assert!(Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().unwrap().success());
+    let ended = env.finish(child);
+    insta::assert_snapshot!(ended.stderr, @r"
+    warning: others may read the file of tokens `tokens`: `chmod 600 tokens` makes it its owner's alone
+    error: refused to use the file of tokens `tokens`: every user of this machine may write it; until it is corrected, requests with tokens are answered with 503
+    stopping
+    ");
 }
 
 #[test]

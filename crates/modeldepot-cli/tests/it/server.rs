@@ -101,6 +101,73 @@ fn a_configured_login_is_asked_for_and_never_shown() {
 }
 
 #[test]
+fn the_start_says_who_is_let_in_at_which_port_and_how_to_reach_it() {
+    let env = TestEnv::without_server("");
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+    env.write("cert.pem", certificate.pem());
+    env.write("key.pem", key.serialize_pem());
+    env.run(["key", "add", "ci", "--grant", "models=read", "--keys", "private/keys"]).success();
+    env.run(["token", "add", "ci", "--scope", "read", "--tokens", "tokens"]).success();
+    let start = |more: &[&str]| {
+        let fixed = ["up", "--keys", "private/keys", "--listen", "127.0.0.1:0", "--console", "127.0.0.1:0"];
+        let mut child = env.start(fixed.iter().chain(&["--data", "store"]).chain(more));
+        let mut shown = String::new();
+        for line in BufReader::new(child.stdout.as_mut().unwrap()).lines() {
+            let line = line.unwrap();
+            shown += &format!("{line}\n");
+            if line.contains("Ctrl-C") {
+                break;
+            }
+        }
+        Up { child, endpoint: String::new() }.stop(&env).success();
+        for name in ["endpoint", "console"] {
+            let line = shown.lines().find_map(|line| line.trim().strip_prefix(name)).unwrap().trim().to_owned();
+            let url = line.split(',').next().unwrap();
+            shown = shown.replace(url.rsplit_once(':').unwrap().1, &format!("${}", name.to_uppercase()));
+        }
+        shown
+    };
+    insta::assert_snapshot!(start(&[]), @r"
+    modeldepot is up
+      endpoint  http://127.0.0.1:$ENDPOINT
+      login     key pairs of private/keys
+      console   http://127.0.0.1:$CONSOLE, with the REST API at http://127.0.0.1:$CONSOLE/api/v1
+      access    everyone on this machine (--keys is for the S3 port alone, --tokens for the console)
+      data      store
+      buckets   models, plants-images, data
+
+    Try, in another terminal:
+      export S3_ENDPOINT=http://127.0.0.1:$ENDPOINT
+      export S3_ACCESS_KEY=… S3_SECRET_KEY=…  # a key pair of private/keys
+      modeldepot push plant_classifier best_model.pth --history training_history.json
+      modeldepot models
+      modeldepot pull plant_classifier
+
+    Ctrl-C stops it.
+    ");
+    insta::assert_snapshot!(start(&["--tokens", "tokens", "--tls-cert", "cert.pem", "--tls-key", "key.pem"]), @r"
+    modeldepot is up
+      endpoint  https://localhost:$ENDPOINT
+      login     key pairs of private/keys
+      console   https://localhost:$CONSOLE, with the REST API at https://localhost:$CONSOLE/api/v1
+      access    tokens of tokens
+      data      store
+      buckets   models, plants-images, data
+
+    Try, in another terminal:
+      export S3_ENDPOINT=https://localhost:$ENDPOINT
+      export AWS_CA_BUNDLE=cert.pem
+      export S3_ACCESS_KEY=… S3_SECRET_KEY=…  # a key pair of private/keys
+      modeldepot push plant_classifier best_model.pth --history training_history.json
+      modeldepot models
+      modeldepot pull plant_classifier
+
+    Ctrl-C stops it.
+    ");
+}
+
+#[test]
 fn refusals() {
     let env = TestEnv::without_server("");
     env.write("full/of/things.txt", "x");
