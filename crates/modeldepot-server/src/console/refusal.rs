@@ -50,7 +50,7 @@ pub(super) fn page(problem: &Problem) -> Page {
         StatusCode::NOT_FOUND => "Not found",
         StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => "Not allowed",
         StatusCode::CONFLICT => "Not possible",
-        StatusCode::SERVICE_UNAVAILABLE => "The bucket does not answer",
+        StatusCode::SERVICE_UNAVAILABLE => "Not available right now",
         StatusCode::BAD_GATEWAY => "Damaged",
         status if status.is_server_error() => "That did not work",
         _ => "That cannot be done",
