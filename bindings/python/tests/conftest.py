@@ -44,7 +44,8 @@ def read_json(stream: Any) -> Any:
 @pytest.fixture(scope="session")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     data = tmp_path_factory.mktemp("server")
-    arguments = [COMMAND, "--json", "up", "--no-console", "--no-login", "--listen", "127.0.0.1:0", "--data", str(data / "data")]
+    arguments = [COMMAND, "--json", "up", "--no-console", "--no-login", "--listen", "127.0.0.1:0"]
+    arguments += ["--data", str(data / "data")]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("S3_", "AWS_"))}
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, cwd=data, env=environment) as server:
         assert server.stdout is not None

@@ -12,7 +12,7 @@ mod trust;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use modeldepot::{Addressing, Settings, SettingsError};
@@ -248,20 +248,41 @@ fn dotenv(folder: &Path) -> Result<Found, Error> {
         Ok(file) => file,
         Err(ignored) => return Ok(Found::Ignored(ignored)),
     };
-    match parse(&io::read_to_string(file).map_err(unread)?) {
+    let text = io::read_to_string(file.take(LARGEST + 1)).map_err(unread)?;
+    if text.len() as u64 > LARGEST {
+        return Err(unread(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 1 MiB")));
+    }
+    match parse(&text) {
         Ok(variables) => Ok(Found::Read(DotEnv { path, variables })),
         Err(line) => Err(Error::DotEnv { path, line }),
     }
 }
 
+/// The largest `.env`, and the longest value in it, in bytes.
+const LARGEST: u64 = 1 << 20;
+const LONGEST: usize = 64 << 10;
+
+/// The most variables that values of a `.env` refer to.
+const REFERENCES: usize = 256;
+
 /// Returns the variables, or the number of the first line that is none. The line itself may hold a secret, so it goes
 /// no further.
+///
+/// A value may hold others (`$A$A`), and each line may double what the one before it made. So values are bounded, and
+/// with them what a line can make of them.
 fn parse(text: &str) -> Result<BTreeMap<String, String>, usize> {
+    if let Some((index, _)) = text.match_indices('$').nth(REFERENCES) {
+        return Err(text[..index].lines().count().max(1));
+    }
     let mut variables = BTreeMap::new();
     for pair in dotenvy::from_read_iter(io::Cursor::new(text)) {
         match pair {
-            Ok((name, value)) => {
+            Ok((name, value)) if value.len() <= LONGEST => {
                 variables.insert(name, value);
+            }
+            Ok((name, _)) => {
+                let number = text.lines().position(|line| line.trim_start().starts_with(&name));
+                return Err(number.map_or(1, |index| index + 1));
             }
             Err(dotenvy::Error::LineParse(line, _)) => {
                 // The first line of a broken one that spans several.
@@ -278,6 +299,15 @@ fn parse(text: &str) -> Result<BTreeMap<String, String>, usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_that_hold_each_other_stay_small() {
+        let doubling: String = (1..40).map(|n| format!("V{n}=$V{}$V{}\n", n - 1, n - 1)).collect();
+        assert_eq!(parse(&format!("V0=0123456789\n{doubling}")), Err(14));
+        let many = format!("A={}\nB={}\n", "x".repeat(LONGEST), "$A".repeat(REFERENCES + 1));
+        assert_eq!(parse(&many), Err(2));
+        assert_eq!(parse("A=1\nB=$A$A\n").unwrap()["B"], "11");
+    }
 
     fn file(text: &str) -> Option<DotEnv> {
         Some(DotEnv { path: "/p/.env".into(), variables: parse(text).unwrap() })

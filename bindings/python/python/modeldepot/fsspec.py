@@ -48,7 +48,7 @@ class ModelDepotFileSystem(AbstractFileSystem):  # type: ignore[misc, unused-ign
         self.storage = storage or ModelStorage(**{name: value for name, value in settings.items() if name in known})
 
     @property
-    def storage_args(self) -> tuple[Any, ...]:
+    def storage_args(self) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Returns no arguments: all that may be written down has a name."""
         return ()
 
@@ -57,7 +57,7 @@ class ModelDepotFileSystem(AbstractFileSystem):  # type: ignore[misc, unused-ign
         """Takes what fsspec notes of the call, which may be a storage with its keys."""
 
     @property
-    def storage_options(self) -> dict[str, Any]:
+    def storage_options(self) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Returns what this may be made of again, without its keys: JSON, pickles and task graphs hold it."""
         return self._options
 
