@@ -48,21 +48,21 @@ class ModelDepotFileSystem(AbstractFileSystem):  # type: ignore[misc, unused-ign
         self.storage = storage or ModelStorage(**{name: value for name, value in settings.items() if name in known})
 
     @property
-    def storage_args(self) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def storage_args(self) -> tuple[Any, ...]:
         """Returns no arguments: all that may be written down has a name."""
         return ()
 
     @storage_args.setter
-    def storage_args(self, args: tuple[Any, ...]) -> None:
+    def storage_args(self, args: tuple[Any, ...]) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Takes what fsspec notes of the call, which may be a storage with its keys."""
 
     @property
-    def storage_options(self) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def storage_options(self) -> dict[str, Any]:
         """Returns what this may be made of again, without its keys: JSON, pickles and task graphs hold it."""
         return self._options
 
     @storage_options.setter
-    def storage_options(self, options: dict[str, Any]) -> None:
+    def storage_options(self, options: dict[str, Any]) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         kept = {name: value for name, value in options.items() if name not in SECRET}
         storage = getattr(self, "storage", None)
         if storage is not None:
