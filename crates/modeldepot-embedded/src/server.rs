@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::access::{Gate, Logins, Secrets};
 use crate::bounded::{self, MAX_XML, Watch};
+use crate::budget::CHUNKS;
 use crate::disk::Disk;
 use crate::error::Error;
 use crate::fault::{Dropped, FaultHit, Faults, Injector};
@@ -381,7 +382,7 @@ async fn serve(service: S3Service, request: Request<RequestBody>) -> Response<s3
         request.headers().get("x-amz-content-sha256").is_some_and(|kind| kind.as_bytes().starts_with(b"STREAMING-"));
     let watch = Watch::default();
     let request: Request<s3s::Body> = if is_chunked {
-        request.map(|body| StreamingBlob::wrap(Reframe::new(Frames(body))).into())
+        request.map(|body| StreamingBlob::wrap(Reframe::new(Frames(body), &CHUNKS)).into())
     } else if bounded::is_gathered(&request) {
         bounded::bound(request, watch.clone()).map(|body| StreamingBlob::wrap(body).into())
     } else {

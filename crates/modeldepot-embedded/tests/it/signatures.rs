@@ -190,6 +190,31 @@ async fn a_signed_body_needs_its_last_chunk() {
 }
 
 #[tokio::test]
+async fn signed_chunks_have_a_size_that_clients_use() {
+    let r = running().await;
+    let client = r.client;
+    blocking(move || {
+        let large = vec![7; (1 << 20) + 1];
+        let put = |data: &[u8]| {
+            let len = data.len().to_string();
+            let headers = [("x-amz-decoded-content-length", &*len)];
+            let kind = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
+            let (head, mut seed) = client.signed_head("PUT", "/models/k", kind, &headers, "s3");
+            let body = [seed.chunk(data), seed.chunk(b"")].concat();
+            client.raw(&format!("{head}content-length: {}\r\n\r\n", body.len()), &body)
+        };
+        for size in [1, 64 << 10, 128 << 10, 1 << 20] {
+            assert_eq!(put(&large[..size]).status, 200, "{size}");
+            assert_eq!(client.get("/models/k").body, &large[..size]);
+        }
+        let refused = put(&large);
+        assert_eq!((refused.status, refused.code()), (400, "InvalidRequest".into()));
+        assert!(refused.text().contains("larger than 1 MiB"), "{}", refused.text());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_unsigned_chunked_body_needs_its_last_chunk() {
     let r = running().await;
     let client = r.client;
