@@ -1,4 +1,4 @@
-//! Memory for what the protocol layer gathers before it uses it, such as signed chunks.
+//! Memory for what the protocol layer gathers before it uses it: signed chunks, and requests in XML.
 //!
 //! Each is bounded by itself; many at once are bounded by a budget that they share. What is small is free. What is larger
 //! takes its size from the budget before it is read, and waits while others have it. It waits with nothing in its hands, and
@@ -23,6 +23,9 @@ const UNIT: u64 = 1 << 10;
 
 /// For signed chunks.
 pub(crate) static CHUNKS: Budget = Budget::new(64 << 20);
+
+/// For requests in XML. Parsed, one takes a few times its size.
+pub(crate) static XML: Budget = Budget::new(32 << 20);
 
 /// So much memory.
 #[derive(Debug)]

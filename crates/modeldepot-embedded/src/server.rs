@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::access::{Gate, Logins, Secrets};
 use crate::bounded::{self, MAX_XML, Watch};
-use crate::budget::CHUNKS;
+use crate::budget::{self, CHUNKS};
 use crate::disk::Disk;
 use crate::error::Error;
 use crate::fault::{Dropped, FaultHit, Faults, Injector};
@@ -381,10 +381,14 @@ async fn serve(service: S3Service, request: Request<RequestBody>) -> Response<s3
     let is_chunked =
         request.headers().get("x-amz-content-sha256").is_some_and(|kind| kind.as_bytes().starts_with(b"STREAMING-"));
     let watch = Watch::default();
-    let request: Request<s3s::Body> = if is_chunked {
+    let is_gathered = bounded::is_gathered(&request);
+    let request: Request<s3s::Body> = if is_chunked && is_gathered {
+        let request = bounded::bound(request, watch.clone(), &budget::XML);
+        request.map(|body| StreamingBlob::wrap(Reframe::new(body, &CHUNKS)).into())
+    } else if is_chunked {
         request.map(|body| StreamingBlob::wrap(Reframe::new(Frames(body), &CHUNKS)).into())
-    } else if bounded::is_gathered(&request) {
-        bounded::bound(request, watch.clone()).map(|body| StreamingBlob::wrap(body).into())
+    } else if is_gathered {
+        bounded::bound(request, watch.clone(), &budget::XML).map(|body| StreamingBlob::wrap(body).into())
     } else {
         request.map(s3s::Body::http_body)
     };
