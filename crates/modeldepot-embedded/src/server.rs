@@ -30,7 +30,7 @@ use crate::receive::waits_for_continue;
 use crate::reframe::{Frames, Reframe};
 use crate::seen::{Keys, OnRequest, Seen};
 use crate::settings::CONSOLE_KEY;
-use crate::xml;
+use crate::{signing, xml};
 
 /// What every S3 server of this kind starts with, and everybody knows.
 const DEFAULT_KEY: &str = "minioadmin";
@@ -377,6 +377,11 @@ async fn serve(service: S3Service, request: Request<RequestBody>) -> Response<s3
         });
     if is_form {
         return plain_error(StatusCode::NOT_IMPLEMENTED, "NotImplemented", "Uploads by form are not implemented");
+    }
+    // By the head alone, before anything waits for a body: a signature for another service is checked with its body.
+    if let Err(error) = signing::check(request.headers(), request.uri().query().unwrap_or_default()) {
+        let status = error.status_code().unwrap_or(StatusCode::BAD_REQUEST);
+        return plain_error(status, error.code().as_str(), error.message().unwrap_or_default());
     }
     let is_chunked =
         request.headers().get("x-amz-content-sha256").is_some_and(|kind| kind.as_bytes().starts_with(b"STREAMING-"));

@@ -133,6 +133,25 @@ async fn one_signature_in_one_place() {
 }
 
 #[tokio::test]
+async fn what_no_signature_can_be_right_for_waits_for_no_body() {
+    let r = running().await;
+    let client = r.client;
+    blocking(move || {
+        for key in ["modeldepot-console", "minioadmin", "unknown"] {
+            let other = client.signing_with(key, "no secret");
+            let (head, _) = other.signed_head("POST", "/", "UNSIGNED-PAYLOAD", &[], "sts");
+            // So much is announced, and none of it comes.
+            let answer = client.raw(&format!("{head}content-length: 8000\r\n\r\n"), b"");
+            assert_eq!((answer.status, answer.code()), (400, "AuthorizationHeaderMalformed".into()), "{key}");
+            let head = head.replace("x-amz-content-sha256: UNSIGNED-PAYLOAD\r\n", "");
+            let answer = client.raw(&format!("{head}content-length: 8000\r\n\r\n"), b"");
+            assert_eq!((answer.status, answer.code()), (400, "AuthorizationHeaderMalformed".into()), "{key}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_link_that_lives_no_time_or_too_long_is_refused() {
     let r = running().await;
     let client = r.client;
