@@ -157,6 +157,7 @@ impl Keys {
         if !is_name(name) {
             return Err(KeysError::Name { name: name.to_owned() });
         }
+        let path = &real(path);
         let _lock = lock(path)?;
         let mut text = match read(path) {
             Err(KeysError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => HEADER.to_owned(),
@@ -186,6 +187,7 @@ impl Keys {
     pub fn remove(path: &Path, name: &str) -> Result<(), KeysError> {
         // A file that is not there needs no lock, which would leave a file of its own.
         read(path)?;
+        let path = &real(path);
         let _lock = lock(path)?;
         let text = read(path)?;
         Self::parse(&text, path)?;
@@ -251,6 +253,10 @@ fn is_name(name: &str) -> bool {
 
 fn read(path: &Path) -> Result<String, KeysError> {
     let io = |source| KeysError::Io { action: "read", path: path.to_owned(), source };
+    // To open a pipe waits for its writer.
+    if !std::fs::metadata(path).map_err(io)?.is_file() {
+        return Err(io(io::Error::other("it is not a file")));
+    }
     let mut file = File::open(path).map_err(io)?;
     let found = file.metadata().map_err(io)?;
     // Asked of the open file, so that it cannot be another by the time it is read.
@@ -268,6 +274,11 @@ fn read(path: &Path) -> Result<String, KeysError> {
     let mut text = String::new();
     (&mut file).take(LARGEST).read_to_string(&mut text).map_err(io)?;
     Ok(text)
+}
+
+/// Returns what a link leads to, so that it is replaced, and not the link.
+fn real(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
 fn folder(path: &Path) -> &Path {
@@ -288,6 +299,10 @@ fn lock(path: &Path) -> Result<File, KeysError> {
 /// Replaces the file as a whole, readable by its owner alone.
 fn write(path: &Path, text: &str) -> Result<(), KeysError> {
     let io = |source| KeysError::Io { action: "write", path: path.to_owned(), source };
+    // What is larger is never read again.
+    if text.len() as u64 > LARGEST {
+        return Err(io(io::Error::other("it would be larger than any file of keys")));
+    }
     let folder = folder(path);
     // A temporary file is its owner's alone from its making on.
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
