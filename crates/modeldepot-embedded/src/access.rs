@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use hyper::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::dto::{CopyObjectInput, CopySource, UploadPartCopyInput};
@@ -93,6 +94,12 @@ impl S3Access for Gate {
         }
         if operation == "DeleteObjects" {
             bounded::claims(cx.headers())?;
+            let headers = cx.headers();
+            let is_empty =
+                headers.get(CONTENT_LENGTH).is_none_or(|len| len == "0") && !headers.contains_key(TRANSFER_ENCODING);
+            if is_empty {
+                return Err(s3_error!(MalformedXML, "The XML you provided was not well-formed"));
+            }
             if cx.extensions_mut().get::<Digested>().is_none() {
                 return Err(s3_error!(NotImplemented, "Deletes in a chunked body are not implemented"));
             }

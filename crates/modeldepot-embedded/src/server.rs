@@ -106,6 +106,10 @@ impl Config {
                 return Err(Error::EmptyCredentials { which });
             }
         }
+        // It would stand beside the console's own secret, and open nothing.
+        if self.access_key == CONSOLE_KEY {
+            return Err(Error::ReservedAccessKey { access_key: self.access_key.clone() });
+        }
         if !self.listen.ip().is_loopback() && self.is_public() {
             return Err(Error::DefaultCredentials { address: self.listen });
         }

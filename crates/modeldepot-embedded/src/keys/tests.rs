@@ -191,3 +191,14 @@ fn a_file_that_could_not_be_read_once_is_read_again() {
     }
     assert!(!watched.looks_again());
 }
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys");
+    assert!(std::process::Command::new("mkfifo").args(["-m", "600"]).arg(&path).status().unwrap().success());
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || tell.send(Keys::read(&path).is_err()));
+    assert!(told.recv_timeout(std::time::Duration::from_secs(60)).unwrap());
+}
