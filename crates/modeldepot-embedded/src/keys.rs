@@ -157,7 +157,6 @@ impl Keys {
         if !is_name(name) {
             return Err(KeysError::Name { name: name.to_owned() });
         }
-        let path = &real(path);
         let _lock = lock(path)?;
         let mut text = match read(path) {
             Err(KeysError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => HEADER.to_owned(),
@@ -187,7 +186,6 @@ impl Keys {
     pub fn remove(path: &Path, name: &str) -> Result<(), KeysError> {
         // A file that is not there needs no lock, which would leave a file of its own.
         read(path)?;
-        let path = &real(path);
         let _lock = lock(path)?;
         let text = read(path)?;
         Self::parse(&text, path)?;
@@ -288,6 +286,7 @@ fn folder(path: &Path) -> &Path {
 /// Waits until no other process changes the file: of two changes at once, one would be lost.
 fn lock(path: &Path) -> Result<File, KeysError> {
     let io = |source| KeysError::Io { action: "lock", path: path.to_owned(), source };
+    let path = &real(path);
     private::create_dir_all(folder(path)).map_err(io)?;
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".lock");
@@ -303,6 +302,7 @@ fn write(path: &Path, text: &str) -> Result<(), KeysError> {
     if text.len() as u64 > LARGEST {
         return Err(io(io::Error::other("it would be larger than any file of keys")));
     }
+    let path = &real(path);
     let folder = folder(path);
     // A temporary file is its owner's alone from its making on.
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
