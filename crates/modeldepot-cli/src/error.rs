@@ -106,6 +106,7 @@ impl Error {
                 Embedded::Bind { .. }
                 | Embedded::DefaultCredentials { .. }
                 | Embedded::EmptyCredentials { .. }
+                | Embedded::ReservedAccessKey { .. }
                 | Embedded::NotADataFolder { .. }
                 | Embedded::Format { .. }
                 | Embedded::BucketName { .. } => ErrorKind::Invalid,

@@ -4,7 +4,7 @@
 //! demands for `DeleteObjects`. So these bodies pass a watch that counts, compares, and remembers what was wrong.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode, header};
 use modeldepot_listen::{BodyError, RequestBody};
 use s3s::{S3Result, s3_error};
 
+use crate::budget::{Asked, Budget, FREE, Held};
 use crate::checksum::{Algorithm, Claims, Hashes};
 use crate::reframe::Frames;
 use crate::server::plain_error;
@@ -24,22 +25,32 @@ pub(crate) const MAX_XML: usize = 8 << 20;
 /// What was wrong with a body: the answer to it.
 type Wrong = (StatusCode, String, String);
 
-/// Remembers what was wrong with a body.
+/// Remembers what was wrong with a body, and holds the memory for it until the request is answered.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Watch(Arc<Mutex<Option<Wrong>>>);
+pub(crate) struct Watch(Arc<Mutex<Watched>>);
+
+#[derive(Debug, Default)]
+struct Watched {
+    wrong: Option<Wrong>,
+    held: Option<Held>,
+}
 
 /// Marks a request whose body is compared with the digests in its headers before the operation sees it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Digested;
 
 impl Watch {
+    fn watched(&self) -> MutexGuard<'_, Watched> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn note(&self, status: StatusCode, code: &str, message: &str) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((status, code.to_owned(), message.to_owned()));
+        self.watched().wrong = Some((status, code.to_owned(), message.to_owned()));
     }
 
     /// Returns the answer to a body that was wrong.
     pub(crate) fn answer(&self) -> Option<Response<s3s::Body>> {
-        let (status, code, message) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let (status, code, message) = self.watched().wrong.take()?;
         Some(plain_error(status, &code, &message))
     }
 }
@@ -80,17 +91,23 @@ pub(crate) fn claims(headers: &HeaderMap) -> S3Result<Claims> {
 }
 
 /// A body under watch.
-pub(crate) struct Bounded {
-    inner: Frames,
+pub(crate) struct Bounded<S> {
+    inner: S,
     watch: Watch,
     len: usize,
+    /// What is taken from the budget, unless the body is small.
+    size: u64,
+    is_told: bool,
+    budget: &'static Budget,
+    asked: Option<Asked>,
+    is_held: bool,
     /// To be compared at the end.
     compared: Option<(Claims, Hashes)>,
     ended: bool,
 }
 
 /// Puts a request's body under watch.
-pub(crate) fn bound(request: Request<RequestBody>, watch: Watch) -> Request<Bounded> {
+pub(crate) fn bound(request: Request<RequestBody>, watch: Watch, budget: &'static Budget) -> Request<Bounded<Frames>> {
     // All that is posted to a bucket is `DeleteObjects`. A checksum that is posted to an object is one of the object.
     let is_delete = request.method() == Method::POST && !names_a_key(request.uri().path());
     let claims = is_delete.then(|| claims(request.headers()).ok()).flatten();
@@ -103,7 +120,7 @@ pub(crate) fn bound(request: Request<RequestBody>, watch: Watch) -> Request<Boun
     });
     let len = request.headers().get(header::CONTENT_LENGTH).and_then(|len| len.to_str().ok()?.parse().ok());
     let is_compared = compared.is_some();
-    let mut request = request.map(|body| Bounded { inner: Frames(body), watch, len: 0, compared, ended: false });
+    let mut request = request.map(|body| Bounded { compared, ..Bounded::new(Frames(body), len, watch, budget) });
     if is_compared {
         request.extensions_mut().insert(Digested);
     }
@@ -114,7 +131,41 @@ pub(crate) fn bound(request: Request<RequestBody>, watch: Watch) -> Request<Boun
     request
 }
 
-impl Bounded {
+impl<S> Bounded<S> {
+    fn new(inner: S, len: Option<usize>, watch: Watch, budget: &'static Budget) -> Self {
+        let size = len.unwrap_or(MAX_XML).min(MAX_XML) as u64;
+        Self {
+            inner,
+            watch,
+            len: 0,
+            size,
+            is_told: len.is_some(),
+            budget,
+            asked: None,
+            is_held: false,
+            compared: None,
+            ended: false,
+        }
+    }
+
+    /// Waits for memory before a large body is read. Of one that does not tell its size, what is free is read first.
+    fn poll_memory(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_held || self.size <= FREE || (!self.is_told && (self.len as u64) < FREE) {
+            return Poll::Ready(());
+        }
+        let asked = self.asked.get_or_insert_with(|| self.budget.ask(self.size));
+        let held = ready!(asked.poll(cx));
+        self.asked = None;
+        self.is_held = true;
+        self.watch.watched().held = Some(held);
+        Poll::Ready(())
+    }
+
+    /// Returns true once a body that holds memory should long be here.
+    fn is_over(&self, cx: &mut Context<'_>) -> bool {
+        self.is_held && self.watch.watched().held.as_mut().is_some_and(|held| held.is_over(cx))
+    }
+
     fn wrong(&mut self, status: StatusCode, code: &str, message: &str) -> Poll<Option<Result<Bytes, std::io::Error>>> {
         self.ended = true;
         self.watch.note(status, code, message);
@@ -126,7 +177,7 @@ impl Bounded {
     }
 }
 
-impl Stream for Bounded {
+impl<S: Stream<Item = Result<Bytes, BodyError>> + Unpin> Stream for Bounded<S> {
     type Item = Result<Bytes, std::io::Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -135,6 +186,10 @@ impl Stream for Bounded {
         }
         if self.len > MAX_XML {
             return self.too_long();
+        }
+        ready!(self.poll_memory(cx));
+        if self.is_over(cx) {
+            return self.wrong(StatusCode::BAD_REQUEST, "RequestTimeout", &BodyError::Slow.to_string());
         }
         match ready!(Pin::new(&mut self.inner).poll_next(cx)) {
             Some(Ok(bytes)) => {
@@ -167,5 +222,53 @@ impl Stream for Bounded {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt as _, StreamExt as _, stream};
+
+    use super::*;
+
+    type Pieces = Vec<Result<Bytes, BodyError>>;
+
+    fn body(pieces: &[usize]) -> stream::Iter<std::vec::IntoIter<Result<Bytes, BodyError>>> {
+        stream::iter(pieces.iter().map(|size| Ok(Bytes::from(vec![b' '; *size]))).collect::<Pieces>())
+    }
+
+    #[tokio::test]
+    async fn large_bodies_wait_for_memory_until_others_are_answered() {
+        static BUDGET: Budget = Budget::new(MAX_XML);
+        let bounded = |pieces: &[usize], len, watch: &Watch| Bounded::new(body(pieces), len, watch.clone(), &BUDGET);
+        let (answered, waits) = (Watch::default(), Watch::default());
+        let mut first = bounded(&[1 << 20, 1 << 20], Some(2 << 20), &answered);
+        assert!(first.next().await.unwrap().is_ok());
+        assert_eq!(BUDGET.left(), 6 << 20);
+        assert_eq!(first.count().await, 1);
+        // It was read, and is in memory until the request is answered. What is small comes through.
+        assert_eq!(BUDGET.left(), 6 << 20);
+        assert_eq!(bounded(&[FREE as usize], Some(FREE as usize), &Watch::default()).count().await, 1);
+        assert_eq!(bounded(&[100], None, &Watch::default()).count().await, 1);
+        let mut second = bounded(&[1 << 20], Some(MAX_XML), &waits);
+        assert!(second.next().now_or_never().is_none());
+        drop(answered);
+        assert!(second.next().await.unwrap().is_ok());
+        assert_eq!(BUDGET.left(), 0);
+        // One that does not tell its size may be as large as any.
+        let mut untold = bounded(&[FREE as usize, 1], None, &Watch::default());
+        assert!(untold.next().await.is_some());
+        assert!(untold.next().now_or_never().is_none());
+        drop((second, waits));
+        assert!(untold.next().await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_body_that_stands_still_does_not_keep_its_memory() {
+        static BUDGET: Budget = Budget::new(MAX_XML);
+        let watch = Watch::default();
+        let mut bounded = Bounded::new(stream::pending(), Some(MAX_XML), watch.clone(), &BUDGET);
+        assert!(bounded.next().await.unwrap().is_err());
+        assert_eq!(watch.answer().unwrap().status(), StatusCode::BAD_REQUEST);
     }
 }

@@ -40,6 +40,13 @@ pub enum Error {
         which: &'static str,
     },
 
+    /// The access key is the one of the owner's own programs.
+    #[error("the access key `{access_key}` is kept for the console: choose another")]
+    ReservedAccessKey {
+        /// The access key.
+        access_key: String,
+    },
+
     /// The file of keys cannot be used.
     #[error(transparent)]
     Keys(#[from] crate::keys::KeysError),

@@ -251,6 +251,10 @@ fn is_name(name: &str) -> bool {
 
 fn read(path: &Path) -> Result<String, KeysError> {
     let io = |source| KeysError::Io { action: "read", path: path.to_owned(), source };
+    // To open a pipe waits for its writer.
+    if !std::fs::metadata(path).map_err(io)?.is_file() {
+        return Err(io(io::Error::other("it is not a file")));
+    }
     let mut file = File::open(path).map_err(io)?;
     let found = file.metadata().map_err(io)?;
     // Asked of the open file, so that it cannot be another by the time it is read.
@@ -270,6 +274,11 @@ fn read(path: &Path) -> Result<String, KeysError> {
     Ok(text)
 }
 
+/// Returns what a link leads to, so that it is replaced, and not the link.
+fn real(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -277,6 +286,7 @@ fn folder(path: &Path) -> &Path {
 /// Waits until no other process changes the file: of two changes at once, one would be lost.
 fn lock(path: &Path) -> Result<File, KeysError> {
     let io = |source| KeysError::Io { action: "lock", path: path.to_owned(), source };
+    let path = &real(path);
     private::create_dir_all(folder(path)).map_err(io)?;
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".lock");
@@ -288,6 +298,11 @@ fn lock(path: &Path) -> Result<File, KeysError> {
 /// Replaces the file as a whole, readable by its owner alone.
 fn write(path: &Path, text: &str) -> Result<(), KeysError> {
     let io = |source| KeysError::Io { action: "write", path: path.to_owned(), source };
+    // What is larger is never read again.
+    if text.len() as u64 > LARGEST {
+        return Err(io(io::Error::other("it would be larger than any file of keys")));
+    }
+    let path = &real(path);
     let folder = folder(path);
     // A temporary file is its owner's alone from its making on.
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;

@@ -57,6 +57,7 @@
 
 mod access;
 mod bounded;
+mod budget;
 mod checksum;
 mod conditions;
 mod disk;

@@ -232,6 +232,9 @@ fn is_of_this_machine(host: &str) -> bool {
         },
     };
     let name = name.to_ascii_lowercase();
+    if !name.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-')) {
+        return false;
+    }
     name == "localhost" || name.ends_with(".localhost") || name.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
 }
 

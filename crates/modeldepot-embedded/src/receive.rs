@@ -20,6 +20,7 @@ use tokio::time::timeout;
 
 use crate::checksum::{Claims, Digests, Hashes, check_form};
 use crate::disk::{Disk, Staged};
+use crate::reframe;
 use crate::refusal::{custom, internal};
 use crate::share::Transfers;
 
@@ -156,6 +157,9 @@ fn body_error(error: StdError) -> S3Error {
     let text = error.to_string();
     let code = if text.contains("too slowly") {
         return too_slow();
+    } else if text.contains(reframe::SIGNED) {
+        let message = "A signed chunk of the body is larger than 1 MiB, the most that is accepted: send smaller chunks";
+        return S3Error::with_message(S3ErrorCode::InvalidRequest, message);
     } else if text.contains("SignatureMismatch") {
         S3ErrorCode::SignatureDoesNotMatch
     } else if text.contains("Sha256Mismatch") {

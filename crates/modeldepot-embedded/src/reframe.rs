@@ -2,7 +2,8 @@
 //!
 //! The protocol layer gathers each chunk of such a body before it passes it on, and the client chooses how large a
 //! chunk is: some send the whole object as one. So large unsigned chunks are cut into small ones on their way to the
-//! protocol layer. A signed chunk cannot be cut, its signature is over all of it; there the size is limited.
+//! protocol layer. A signed chunk cannot be cut, its signature is over all of it; there the size is limited, and the larger
+//! ones of all requests share a [`Budget`].
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -13,14 +14,19 @@ use futures_util::Stream;
 use hyper::body::Body as _;
 use modeldepot_listen::{BodyError, RequestBody};
 
+use super::budget::{Asked, Budget, FREE, Held};
+
 /// Chunks up to this size pass as they are.
 const SMALL: u64 = 1 << 20;
 
-/// The largest signed chunk. Clients use at most a few mebibytes.
-const MAX_SIGNED: u64 = 16 << 20;
+/// The largest signed chunk. Clients that sign chunks use 64 or 128 KiB.
+const MAX_SIGNED: u64 = 1 << 20;
 
 /// The longest line before a chunk.
 const MAX_HEAD: usize = 1024;
+
+/// What the message about a signed chunk that is too large begins with.
+pub(crate) const SIGNED: &str = "TooLarge: a signed chunk";
 
 /// Why a body cannot be passed on. What clients are answered follows from the first word.
 #[derive(Debug, thiserror::Error)]
@@ -31,16 +37,19 @@ pub(crate) enum ReframeError {
     Unfinished,
     #[error("TooLarge: the head of a chunk")]
     Head,
-    #[error("TooLarge: a signed chunk of {0} bytes")]
+    #[error("{SIGNED} of {0} bytes")]
     Signed(u64),
+    #[error("a signed chunk comes too slowly")]
+    Slow,
     #[error("{0}")]
     Body(String),
 }
 
-#[derive(Debug)]
 enum State {
     /// In the line before a chunk, of which this was read.
     Head(Vec<u8>),
+    /// Before a chunk of this size, with its head, until there is memory for it.
+    Wait(Asked, u64, Vec<u8>),
     /// In a chunk, or what follows one, that passes as it is.
     Pass(u64),
     /// In a chunk that is cut.
@@ -54,18 +63,27 @@ enum State {
 /// Cuts the large chunks of a body.
 pub(crate) struct Reframe<S> {
     inner: S,
+    budget: &'static Budget,
+    /// For the chunk that is being read, or was handed on last.
+    held: Option<Held>,
     state: State,
+    /// What has come and was not looked at.
+    input: Bytes,
     ready: VecDeque<Bytes>,
 }
 
 impl<S> Reframe<S> {
-    pub(crate) fn new(inner: S) -> Self {
-        Self { inner, state: State::Head(Vec::new()), ready: VecDeque::new() }
+    pub(crate) fn new(inner: S, budget: &'static Budget) -> Self {
+        let state = State::Head(Vec::new());
+        Self { inner, budget, held: None, state, input: Bytes::new(), ready: VecDeque::new() }
     }
 
-    fn take(&mut self, mut input: Bytes) -> Result<(), ReframeError> {
-        while !input.is_empty() {
+    /// Takes from what has come until there is something to hand on.
+    fn take(&mut self) -> Result<(), ReframeError> {
+        let mut input = std::mem::take(&mut self.input);
+        while !input.is_empty() && self.ready.is_empty() {
             match &mut self.state {
+                State::Wait(..) => break,
                 State::Head(head) => {
                     let end = input.iter().position(|byte| *byte == b'\n').map_or(input.len(), |at| at + 1);
                     head.extend_from_slice(&input.split_to(end));
@@ -107,6 +125,7 @@ impl<S> Reframe<S> {
                 State::Rest => self.ready.push_back(std::mem::take(&mut input)),
             }
         }
+        self.input = input;
         Ok(())
     }
 
@@ -119,6 +138,10 @@ impl<S> Reframe<S> {
             Some(size) if size > MAX_SIGNED && signed => return Err(ReframeError::Signed(size)),
             Some(size) if size > SMALL && !signed => {
                 self.state = State::Cut(size);
+                return Ok(());
+            }
+            Some(size) if size > FREE && signed => {
+                self.state = State::Wait(self.budget.ask(size), size, head);
                 return Ok(());
             }
             // The chunk and the line end after it.
@@ -141,6 +164,27 @@ where
             if let Some(ready) = self.ready.pop_front() {
                 return Poll::Ready(Some(Ok(ready)));
             }
+            let this = &mut *self;
+            match &mut this.state {
+                // Who asks for more has used all that came before.
+                State::Head(_) => this.held = None,
+                State::Wait(asked, size, head) => {
+                    this.held = Some(ready!(asked.poll(cx)));
+                    this.ready.push_back(std::mem::take(head).into());
+                    this.state = State::Pass(*size + 2);
+                    continue;
+                }
+                _ => {}
+            }
+            if !this.input.is_empty() {
+                if let Err(error) = this.take() {
+                    return Poll::Ready(Some(Err(error)));
+                }
+                continue;
+            }
+            if this.held.as_mut().is_some_and(|held| held.is_over(cx)) {
+                return Poll::Ready(Some(Err(ReframeError::Slow)));
+            }
             match ready!(Pin::new(&mut self.inner).poll_next(cx)) {
                 // The chunk of length zero says that this was all. Without it, what is missing may be missed by nobody.
                 None if !matches!(self.state, State::Rest) => {
@@ -149,11 +193,7 @@ where
                 }
                 None => return Poll::Ready(None),
                 Some(Err(error)) => return Poll::Ready(Some(Err(ReframeError::Body(error.to_string())))),
-                Some(Ok(input)) => {
-                    if let Err(error) = self.take(input) {
-                        return Poll::Ready(Some(Err(error)));
-                    }
-                }
+                Some(Ok(input)) => self.input = input,
             }
         }
     }
@@ -182,7 +222,7 @@ impl Stream for Frames {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::{StreamExt, stream};
+    use futures_util::{FutureExt, StreamExt, stream};
 
     use super::*;
 
@@ -190,7 +230,8 @@ mod tests {
     async fn reframed(body: &[u8], piece: usize) -> Result<Vec<u8>, ReframeError> {
         let pieces: Vec<_> =
             body.chunks(piece).map(|piece| Ok::<_, std::io::Error>(Bytes::copy_from_slice(piece))).collect();
-        let mut reframe = Reframe::new(stream::iter(pieces));
+        static BUDGET: Budget = Budget::new(8 << 20);
+        let mut reframe = Reframe::new(stream::iter(pieces), &BUDGET);
         let mut out = Vec::new();
         while let Some(bytes) = reframe.next().await {
             out.extend_from_slice(&bytes?);
@@ -247,5 +288,51 @@ mod tests {
         assert!(matches!(reframed(&[b'1'; 2000], 100).await, Err(ReframeError::Head)));
         let body = [format!("{:x}\r\n", SMALL + 1).as_bytes(), &vec![0; SMALL as usize + 1], b"xx"].concat();
         assert!(matches!(reframed(&body, 1000).await, Err(ReframeError::End)));
+    }
+
+    #[tokio::test]
+    async fn large_signed_chunks_wait_for_memory_and_give_it_back() {
+        static BUDGET: Budget = Budget::new(256 << 10);
+        let chunk = |size: usize| {
+            [format!("{size:x};chunk-signature=abc\r\n").into_bytes(), vec![b'x'; size], b"\r\n".to_vec()].concat()
+        };
+        let body = |chunks: &[usize]| {
+            let body =
+                [chunks.iter().flat_map(|size| chunk(*size)).collect(), b"0;chunk-signature=abc\r\n\r\n".to_vec()];
+            Box::pin(stream::iter([Ok::<_, std::io::Error>(Bytes::from(body.concat()))]))
+        };
+        let large = 200 << 10;
+        let mut first = Reframe::new(body(&[large, large, 5]), &BUDGET);
+        let mut second = Reframe::new(body(&[large]), &BUDGET);
+        let mut small = Reframe::new(body(&[FREE as usize]), &BUDGET);
+        // The head of its chunk, and then the chunk.
+        assert!(first.next().await.is_some() && first.next().await.unwrap().unwrap().len() == large + 2);
+        assert_eq!(BUDGET.left(), 56 << 10);
+        // Another waits, before it was handed one byte of its own. One that is small needs nothing.
+        assert!(second.next().now_or_never().is_none());
+        assert_eq!(small.by_ref().count().await, 4);
+        // Who asks for more has used what it had. The others come first.
+        assert!(first.next().now_or_never().is_none());
+        assert!(second.next().await.is_some());
+        assert_eq!(second.by_ref().count().await, 3);
+        drop(second);
+        assert!(first.next().await.is_some());
+        assert_eq!(first.by_ref().count().await, 5);
+        assert_eq!(BUDGET.left(), 256 << 10);
+        // One that is given up gives back what it had.
+        let mut third = Reframe::new(body(&[large]), &BUDGET);
+        assert!(third.next().await.is_some() && BUDGET.left() < 256 << 10);
+        drop(third);
+        assert_eq!(BUDGET.left(), 256 << 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_signed_chunk_that_stands_still_does_not_keep_its_memory() {
+        static BUDGET: Budget = Budget::new(1 << 20);
+        let head = Bytes::from_static(b"100000;chunk-signature=abc\r\n");
+        let body = stream::iter([Ok::<_, std::io::Error>(head)]).chain(stream::pending());
+        let mut reframe = Reframe::new(body, &BUDGET);
+        assert!(reframe.next().await.unwrap().is_ok());
+        assert!(matches!(reframe.next().await, Some(Err(ReframeError::Slow))));
     }
 }

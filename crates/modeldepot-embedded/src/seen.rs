@@ -1,5 +1,6 @@
 //! What a request to the server was, and how it ended, for whoever keeps a log.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hyper::{Method, Request};
 use modeldepot_listen::Peer;
 use percent_encoding::percent_decode_str;
+use url::form_urlencoded;
 
 /// The longest access key that is told.
 const LONGEST_KEY: usize = 128;
@@ -69,10 +71,11 @@ impl Keys {
 impl Seen {
     /// Reads the head of a request.
     pub(crate) fn of<B>(request: &Request<B>) -> Seen {
-        let path = request.uri().path().trim_start_matches('/');
-        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        // The protocol layer decodes a path before it takes it apart, and the names of parameters too.
+        let path = percent_decode_str(request.uri().path()).decode_utf8_lossy();
+        let path = path.strip_prefix('/').unwrap_or(&path);
         let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
-        let filled = |text: &str| (!text.is_empty()).then(|| decoded(text));
+        let filled = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let (bucket, key) = (filled(bucket), filled(key));
         let query = request.uri().query().unwrap_or_default();
         let copies = request.headers().contains_key("x-amz-copy-source");
@@ -116,7 +119,7 @@ impl Seen {
 
 /// Returns what a request asks for, and whether that changes something.
 fn operation(method: &Method, bucket: bool, key: bool, query: &str, copies: bool) -> (&'static str, bool) {
-    let has = |name: &str| query.split('&').any(|pair| pair.split('=').next() == Some(name));
+    let has = |name: &str| form_urlencoded::parse(query.as_bytes()).any(|(found, _)| found == name);
     match (method.as_str(), bucket, key) {
         ("GET", false, _) => ("ListBuckets", false),
         ("GET", true, false) if has("uploads") => ("ListMultipartUploads", false),
@@ -146,8 +149,8 @@ fn operation(method: &Method, bucket: bool, key: bool, query: &str, copies: bool
 fn access_key(headers: &hyper::HeaderMap, query: &str) -> Option<String> {
     let header = headers.get(hyper::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let header = header.and_then(|value| value.split("Credential=").nth(1));
-    let credential = || query.split('&').find_map(|pair| pair.strip_prefix("X-Amz-Credential="));
-    let scope = percent_decode_str(header.or_else(credential)?).decode_utf8_lossy().into_owned();
+    let in_query = || form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "X-Amz-Credential");
+    let scope = header.map(Cow::Borrowed).or_else(|| in_query().map(|(_, value)| value))?;
     Some(scope.split(['/', ',', ' ']).next()?.chars().take(LONGEST_KEY).collect())
 }
 
@@ -175,6 +178,10 @@ mod tests {
         assert_eq!(seen("POST", "/models?delete&x-id=DeleteObjects", &[]).operation, "DeleteObjects");
         assert_eq!(seen("GET", "/", &[]).operation, "ListBuckets");
         assert_eq!(seen("PUT", "/models/k", &[("x-amz-copy-source", "/a/b")]).operation, "CopyObject");
+        // However it is spelled.
+        let odd = seen("DELETE", "/models%2Fa%2fvictim?X-Amz-%43redential=bo%2Fx&upload%49d=7", &[]);
+        assert_eq!((odd.operation, odd.access_key.as_deref()), ("AbortMultipartUpload", Some("bo")));
+        assert_eq!((odd.bucket.as_deref(), odd.keys.as_slice()), (Some("models"), &["a/victim".to_owned()][..]));
         // What is not known is taken for a change.
         assert_eq!(
             (seen("PATCH", "/models/k", &[]).operation, seen("PATCH", "/models/k", &[]).changes),

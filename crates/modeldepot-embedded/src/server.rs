@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::access::{Gate, Logins, Secrets};
 use crate::bounded::{self, MAX_XML, Watch};
+use crate::budget::{self, CHUNKS};
 use crate::disk::Disk;
 use crate::error::Error;
 use crate::fault::{Dropped, FaultHit, Faults, Injector};
@@ -29,7 +30,7 @@ use crate::receive::waits_for_continue;
 use crate::reframe::{Frames, Reframe};
 use crate::seen::{Keys, OnRequest, Seen};
 use crate::settings::CONSOLE_KEY;
-use crate::xml;
+use crate::{signing, xml};
 
 /// What every S3 server of this kind starts with, and everybody knows.
 const DEFAULT_KEY: &str = "minioadmin";
@@ -104,6 +105,10 @@ impl Config {
             if value.is_empty() {
                 return Err(Error::EmptyCredentials { which });
             }
+        }
+        // It would stand beside the console's own secret, and open nothing.
+        if self.access_key == CONSOLE_KEY {
+            return Err(Error::ReservedAccessKey { access_key: self.access_key.clone() });
         }
         if !self.listen.ip().is_loopback() && self.is_public() {
             return Err(Error::DefaultCredentials { address: self.listen });
@@ -377,13 +382,22 @@ async fn serve(service: S3Service, request: Request<RequestBody>) -> Response<s3
     if is_form {
         return plain_error(StatusCode::NOT_IMPLEMENTED, "NotImplemented", "Uploads by form are not implemented");
     }
+    // By the head alone, before anything waits for a body: a signature for another service is checked with its body.
+    if let Err(error) = signing::check(request.headers(), request.uri().query().unwrap_or_default()) {
+        let status = error.status_code().unwrap_or(StatusCode::BAD_REQUEST);
+        return plain_error(status, error.code().as_str(), error.message().unwrap_or_default());
+    }
     let is_chunked =
         request.headers().get("x-amz-content-sha256").is_some_and(|kind| kind.as_bytes().starts_with(b"STREAMING-"));
     let watch = Watch::default();
-    let request: Request<s3s::Body> = if is_chunked {
-        request.map(|body| StreamingBlob::wrap(Reframe::new(Frames(body))).into())
-    } else if bounded::is_gathered(&request) {
-        bounded::bound(request, watch.clone()).map(|body| StreamingBlob::wrap(body).into())
+    let is_gathered = bounded::is_gathered(&request);
+    let request: Request<s3s::Body> = if is_chunked && is_gathered {
+        let request = bounded::bound(request, watch.clone(), &budget::XML);
+        request.map(|body| StreamingBlob::wrap(Reframe::new(body, &CHUNKS)).into())
+    } else if is_chunked {
+        request.map(|body| StreamingBlob::wrap(Reframe::new(Frames(body), &CHUNKS)).into())
+    } else if is_gathered {
+        bounded::bound(request, watch.clone(), &budget::XML).map(|body| StreamingBlob::wrap(body).into())
     } else {
         request.map(s3s::Body::http_body)
     };

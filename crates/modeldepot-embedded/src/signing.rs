@@ -31,7 +31,8 @@ pub(crate) fn check(headers: &HeaderMap, query: &str) -> S3Result<()> {
     if old || in_header.iter().any(|value| value.as_bytes().starts_with(b"AWS ")) {
         return Err(s3_error!(
             InvalidRequest,
-            "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
+            "Signature version 2 is not supported: sign with version 4, e.g. Config(signature_version='s3v4') in boto3 or \
+             `aws configure set default.s3.signature_version s3v4`"
         ));
     }
     match (&in_header[..], in_query) {
@@ -181,6 +182,8 @@ mod tests {
         assert_eq!(twice.as_deref(), Some("InvalidArgument"));
         assert_eq!(code(&[("authorization", b"AWS k:s")], "").as_deref(), Some("InvalidRequest"));
         assert_eq!(code(&[], "AWSAccessKeyId=k&Signature=s&Expires=9").as_deref(), Some("InvalidRequest"));
+        let told = check(&HeaderMap::new(), "AWSAccessKeyId=k&Signature=s&Expires=9").unwrap_err();
+        assert!(told.message().unwrap().contains("Config(signature_version='s3v4')"), "{told}");
         assert_eq!(code(&[], "list-type=2"), None);
         let sts = v4.replace("/s3/", "/sts/");
         let other = code(&[("authorization", sts.as_bytes()), ("host", b"h")], "");

@@ -146,3 +146,59 @@ fn the_file_is_read_again_when_it_changes() {
         until(false);
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_the_file_stays_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, link) = (folder.path().join("keys"), folder.path().join("link"));
+    Keys::add(&path, "ci", Vec::new()).unwrap();
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    Keys::add(&link, "ana", Vec::new()).unwrap();
+    Keys::remove(&link, "ci").unwrap();
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    let names: Vec<_> = Keys::read(&path).unwrap().iter().map(|key| key.name.clone()).collect();
+    assert_eq!(names, ["ana"]);
+}
+
+#[test]
+fn a_file_does_not_grow_beyond_what_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys");
+    write(&path, &"#".repeat(LARGEST as usize - 10)).unwrap();
+    assert!(matches!(Keys::add(&path, "ci", Vec::new()), Err(KeysError::Io { action: "write", .. })));
+    Keys::read(&path).unwrap();
+}
+
+#[test]
+fn a_file_that_could_not_be_read_once_is_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys");
+    let ci = Keys::add(&path, "ci", Vec::new()).unwrap();
+    let watched = Watched::open(path.clone()).unwrap();
+    let aside = folder.path().join("aside");
+    // A folder in its place cannot be read. That it is there again is seen, whatever its time.
+    fs::rename(&path, &aside).unwrap();
+    fs::create_dir(&path).unwrap();
+    while watched.keys().find(&ci.access_key).is_some() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(watched.looks_again());
+    fs::remove_dir(&path).unwrap();
+    fs::rename(&aside, &path).unwrap();
+    while watched.keys().find(&ci.access_key).is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(!watched.looks_again());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys");
+    assert!(std::process::Command::new("mkfifo").args(["-m", "600"]).arg(&path).status().unwrap().success());
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || tell.send(Keys::read(&path).is_err()));
+    assert!(told.recv_timeout(std::time::Duration::from_secs(60)).unwrap());
+}

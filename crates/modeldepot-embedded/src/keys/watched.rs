@@ -43,13 +43,21 @@ impl Watched {
             last.looked = Instant::now();
             let now = Stamp::of(&self.path);
             if now != last.stamp || now.is_none() {
-                last.keys = Arc::new(Keys::read(&self.path).unwrap_or_else(|error| {
+                let read = Keys::read(&self.path);
+                // What the system did not let be read is tried again, though the file stays as it is.
+                last.stamp = now.filter(|_| !matches!(read, Err(KeysError::Io { .. })));
+                last.keys = Arc::new(read.unwrap_or_else(|error| {
                     tracing::error!(%error, "the file of keys cannot be used: every request is refused");
                     Keys::default()
                 }));
-                last.stamp = now;
             }
         }
         Arc::clone(&last.keys)
+    }
+
+    /// Returns true when the file is read at the next look, even if it stays as it is.
+    #[cfg(test)]
+    pub(crate) fn looks_again(&self) -> bool {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).stamp.is_none()
     }
 }

@@ -89,6 +89,8 @@ async fn signed_nonsense_is_refused_by_name() {
         assert_eq!(send("PUT", "/No_Bucket", &[], b"").1, "InvalidBucketName");
         assert_eq!(send("POST", "/models?delete=", &[], b"<Delete></Delete>").0, 400);
         assert_eq!(send("POST", "/models?delete=", &[], b"not xml").0, 400);
+        let of_nothing = ("content-md5", "1B2M2Y8AsgTpgAmy7PhCfg==");
+        assert_eq!(send("POST", "/models?delete=", &[of_nothing], b""), (400, "MalformedXML".into()));
         let source = ("x-amz-copy-source", "/models/none");
         assert_eq!(send("PUT", "/models/k2", &[source], b"").1, "NoSuchKey");
         let source = ("x-amz-copy-source", "no slash");

@@ -91,6 +91,9 @@ async fn default_credentials_stay_on_loopback() {
     let mut empty = config(folder.path());
     empty.access_key.clear();
     assert!(matches!(Server::start(empty).await, Err(Error::EmptyCredentials { which: "access key" })));
+    let mut reserved = config(folder.path().join("reserved"));
+    reserved.access_key = "modeldepot-console".into();
+    assert!(matches!(Server::start(reserved).await, Err(Error::ReservedAccessKey { .. })));
     let mut named = config(folder.path());
     named.buckets.push("No/Bucket".into());
     assert!(matches!(Server::start(named).await, Err(Error::BucketName { .. })));

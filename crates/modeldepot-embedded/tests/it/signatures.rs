@@ -133,6 +133,25 @@ async fn one_signature_in_one_place() {
 }
 
 #[tokio::test]
+async fn what_no_signature_can_be_right_for_waits_for_no_body() {
+    let r = running().await;
+    let client = r.client;
+    blocking(move || {
+        for key in ["modeldepot-console", "minioadmin", "unknown"] {
+            let other = client.signing_with(key, "no secret");
+            let (head, _) = other.signed_head("POST", "/", "UNSIGNED-PAYLOAD", &[], "sts");
+            // So much is announced, and none of it comes.
+            let answer = client.raw(&format!("{head}content-length: 8000\r\n\r\n"), b"");
+            assert_eq!((answer.status, answer.code()), (400, "AuthorizationHeaderMalformed".into()), "{key}");
+            let head = head.replace("x-amz-content-sha256: UNSIGNED-PAYLOAD\r\n", "");
+            let answer = client.raw(&format!("{head}content-length: 8000\r\n\r\n"), b"");
+            assert_eq!((answer.status, answer.code()), (400, "AuthorizationHeaderMalformed".into()), "{key}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_link_that_lives_no_time_or_too_long_is_refused() {
     let r = running().await;
     let client = r.client;
@@ -185,6 +204,31 @@ async fn a_signed_body_needs_its_last_chunk() {
             "a last chunk with a signature that is not right"
         );
         assert_eq!(client.get("/models/k").body, b"hello");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn signed_chunks_have_a_size_that_clients_use() {
+    let r = running().await;
+    let client = r.client;
+    blocking(move || {
+        let large = vec![7; (1 << 20) + 1];
+        let put = |data: &[u8]| {
+            let len = data.len().to_string();
+            let headers = [("x-amz-decoded-content-length", &*len)];
+            let kind = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
+            let (head, mut seed) = client.signed_head("PUT", "/models/k", kind, &headers, "s3");
+            let body = [seed.chunk(data), seed.chunk(b"")].concat();
+            client.raw(&format!("{head}content-length: {}\r\n\r\n", body.len()), &body)
+        };
+        for size in [1, 64 << 10, 128 << 10, 1 << 20] {
+            assert_eq!(put(&large[..size]).status, 200, "{size}");
+            assert_eq!(client.get("/models/k").body, &large[..size]);
+        }
+        let refused = put(&large);
+        assert_eq!((refused.status, refused.code()), (400, "InvalidRequest".into()));
+        assert!(refused.text().contains("larger than 1 MiB"), "{}", refused.text());
     })
     .await;
 }

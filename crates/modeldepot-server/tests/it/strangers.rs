@@ -170,8 +170,16 @@ async fn strangers_are_not_told_where_the_bucket_is() {
         assert!(!stranger.contains(inside), "{stranger}");
     }
     let bearer = format!("Bearer {}", known.token);
-    let known = place.send(Method::GET, "/readyz", &[("authorization", &bearer)], b"").await.is(503);
-    assert!(String::from_utf8(known.body.to_vec()).unwrap().contains(&endpoint));
+    // On a busy machine the first answers may say no more than that the server took too long.
+    for tries in 0.. {
+        let known = place.send(Method::GET, "/readyz", &[("authorization", &bearer)], b"").await.is(503);
+        let known = String::from_utf8(known.body.to_vec()).unwrap();
+        if known.contains(&endpoint) {
+            break;
+        }
+        assert!(tries < 30, "{known}");
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
