@@ -264,7 +264,7 @@ impl Gate {
         let now = OffsetDateTime::now_utc();
         if let Some(bearer) = bearer(headers) {
             let tokens = self.tokens()?;
-            let shown = tokens.find(bearer, now).ok_or_else(|| unknown("this token is not known here"))?;
+            let shown = tokens.find(bearer, now).ok_or_else(|| unknown("this token is not known here").guessed())?;
             return self.bearer(shown, now, String::new(), false);
         }
         let stranger = || unknown(if self.has_tokens() { "this service asks for a token" } else { "log in first" });
@@ -301,7 +301,7 @@ impl Gate {
     /// A problem of status 401 when the token is not known or has expired.
     pub(crate) fn log_in(&self, token: &str) -> Result<(HeaderValue, Who)> {
         let (tokens, token, now) = (self.tokens()?, token.trim(), OffsetDateTime::now_utc());
-        let shown = tokens.find(token, now).ok_or_else(|| unknown("this token is not known here"))?;
+        let shown = tokens.find(token, now).ok_or_else(|| unknown("this token is not known here").guessed())?;
         let caller = self.bearer(shown, now, String::new(), true)?;
         let hash = blake3::hash(token.as_bytes());
         Ok((self.begin(Holder::Token(hash))?, caller.who))
