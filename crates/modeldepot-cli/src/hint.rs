@@ -81,16 +81,16 @@ fn found(origin: &Origin) -> Option<String> {
 
 fn keys(error: &KeysError) -> Option<String> {
     Some(match error {
-        KeysError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-            "`modeldepot key add NAME --grant BUCKET=read --keys FILE` makes it".to_owned()
+        KeysError::Io { source, path, .. } if source.kind() == io::ErrorKind::NotFound => {
+            format!("`modeldepot key add NAME --grant BUCKET=read --keys {}` makes it", path.display())
         }
         KeysError::Io { source, .. } => return disk(source),
         KeysError::Open { path, .. } => {
             format!("run `chmod 600 {}`; if another user may have read it, make new key pairs", path.display())
         }
         KeysError::Line { .. } => "correct or remove the line, and make key pairs with `modeldepot key add`".to_owned(),
-        KeysError::Taken { name, .. } => format!("`modeldepot key rm {name}` revokes it"),
-        KeysError::Unknown { .. } => "`modeldepot key list` lists them".to_owned(),
+        KeysError::Taken { name, path } => format!("`modeldepot key rm {name} --keys {}` revokes it", path.display()),
+        KeysError::Unknown { path, .. } => format!("`modeldepot key list --keys {}` lists them", path.display()),
         _ => return None,
     })
 }

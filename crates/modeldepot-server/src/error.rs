@@ -81,7 +81,7 @@ impl Error {
             Error::Depot(error) => return modeldepot::hint::hint(error, None),
             Error::Tokens(error) => return error.hint(),
             Error::Open { .. } => {
-                "make a token with `modeldepot token add NAME --scope read --tokens FILE`, and serve with `--tokens FILE`"
+                "make a token with `modeldepot token add NAME --scope read --tokens FILE`, and start with `--tokens FILE`"
                     .to_owned()
             }
             Error::NoOidc => {

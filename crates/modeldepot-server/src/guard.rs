@@ -62,9 +62,9 @@ impl Guard {
         let host = host.or_else(|| headers.get(header::HOST)?.to_str().ok()).unwrap_or_default();
         if self.loopback_names && !is_loopback_name(host) {
             let host = host.escape_debug();
-            return Err(Problem::new(ErrorKind::Denied, format!("this service is not `{host}`"))
+            return Err(Problem::new(ErrorKind::Denied, format!("this service does not answer to the name `{host}`"))
                 .status(StatusCode::MISDIRECTED_REQUEST)
-                .hint("use `localhost`, or serve with tokens: `modeldepot serve --tokens FILE`"));
+                .hint("open it as `localhost`, or start it with `--tokens FILE`"));
         }
         if !method.is_safe() && !self.is_own_page(headers, host) {
             return Err(Problem::new(ErrorKind::Denied, "this request comes from a page of another site")

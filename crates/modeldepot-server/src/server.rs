@@ -154,6 +154,12 @@ impl Server {
         connections.limits.proxies.extend(&trusted_proxies);
         let gate = Gate::new(tokens, login.as_ref(), oidc.is_some(), secure, read_only)?;
         let oidc = oidc.map(|oidc| provider(oidc, public_url.clone(), listen, encrypted)).transpose()?;
+        if !listen.ip().is_loopback() && !secure {
+            tracing::warn!(
+                "tokens and models travel unencrypted to {listen}: `--tls-cert` and `--tls-key` serve HTTPS; behind a proxy \
+                 that does, `--public-url https://…` says so"
+            );
+        }
         let bind = |source| Error::Bind { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;

@@ -165,6 +165,7 @@ mod tests {
     use std::fmt::Write as _;
 
     use super::*;
+    use crate::auth::is_of_the_whole;
 
     /// Returns the table as a page of the documentation.
     fn document() -> String {
@@ -173,12 +174,14 @@ mod tests {
             its body is read. Each scope includes those before\nit: `read`, `share`, `publish`, `delete`. `--read-only` refuses \
             every route that needs `publish` or `delete`. Under a session of\na browser, every route but those of `GET` also \
             needs the CSRF token of the session's pages: in the header `x-csrf-token`, or\nin the field `csrf` of a form, which \
-            is the first one of a form with files.\n"
+            is the first one of a form with files.\n\nWhere it says *for everything*, the grant must be one without a pattern: \
+            `read`, not `read:*`.\n"
             .to_owned();
         for (title, page) in [("The REST API", false), ("The console", true)] {
             let _ = write!(text, "\n## {title}\n\n| method | path | scope | body |\n|---|---|---|---|\n");
             for Route { method, path, needs, takes, .. } in routes().into_iter().filter(|route| route.page == page) {
                 let needs = needs.map_or_else(|| "none".to_owned(), |scope| format!("`{scope}`"));
+                let needs = if is_of_the_whole(path) { format!("{needs} for everything") } else { needs };
                 let takes = match takes {
                     Takes::Nothing => "",
                     Takes::Json => "JSON, up to 1 MiB",

@@ -110,7 +110,13 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
             "set S3_ACCESS_KEY and S3_SECRET_KEY, or log in as for any AWS tool (AWS_PROFILE, `aws sso login`)"
                 .to_owned()
         }
-        Error::Unreachable { source, .. } if says(&**source, "invalid peer certificate: UnknownIssuer") => {
+        // A known authority of the same name is told by a signature that is none of its own.
+        Error::Unreachable { source, .. }
+            if ["UnknownIssuer", "SignatureAlgorithm", "BadSignature"].iter().any(|it| {
+                says(&**source, &format!("invalid peer certificate: {it}"))
+                    || says(&**source, &format!("invalid peer certificate: Unsupported{it}"))
+            }) =>
+        {
             "the server's certificate is not trusted here: name its authority, or the certificate itself if it is \
              self-signed, with --ca-bundle or AWS_CA_BUNDLE"
                 .to_owned()

@@ -138,11 +138,17 @@ impl S3Address {
     }
 }
 
+/// Says how an address is written, by what was typed where that is most of one.
+fn unprefixed(text: &str) -> String {
+    let bucket = text.split('/').next().unwrap_or_default().parse::<modeldepot::BucketName>();
+    format!("write it as `s3://{}`", if bucket.is_ok() { text } else { "bucket/key" })
+}
+
 impl FromStr for S3Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let rest = text.strip_prefix("s3://").ok_or("write it as `s3://bucket/key`")?;
+        let rest = text.strip_prefix("s3://").ok_or_else(|| unprefixed(text))?;
         let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
         let bucket = bucket.parse().map_err(|error: modeldepot::NameError| error.to_string())?;
         Ok(S3Address { bucket, key: key.to_owned() })

@@ -43,28 +43,28 @@ pub(crate) struct UpArgs {
 /// How the console and the REST API are served.
 #[derive(Debug, Args)]
 pub(crate) struct ServiceArgs {
-    /// Let in who has a token of this file, and nobody else [MODELDEPOT_TOKENS]
+    /// Require a token from this file (`modeldepot token add` makes them) [MODELDEPOT_TOKENS]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Service")]
     pub(crate) tokens: Option<PathBuf>,
     /// Require a token for this run, which is printed at the start [default: on a host with other users; MODELDEPOT_LOGIN]
     ///
     /// Other users are there when one of them is logged in or runs a process, or when the host has at least two more
     /// accounts to log in with. The token is pasted into the login page, or sent as `Authorization: Bearer TOKEN`. `up`
-    /// makes a key pair for its S3 port as well, unless one is configured. MODELDEPOT_LOGIN=always or never says it for
-    /// every call.
+    /// makes a key pair for its S3 port as well, unless one other than `minioadmin` is configured. `--no-login` turns this
+    /// off: then every user of this host may do everything. MODELDEPOT_LOGIN=always or never says it for every call.
     #[arg(long, help_heading = "Service", conflicts_with = "tokens", overrides_with = "no_login")]
     pub(crate) login: bool,
     /// Let every user of this machine do everything, also on a host with other users
     #[arg(long, help_heading = "Service", overrides_with = "login")]
     pub(crate) no_login: bool,
-    /// Let nobody publish or delete
+    /// Refuse everything that publishes or deletes; the S3 port of `up` is not affected
     #[arg(long, help_heading = "Service")]
     pub(crate) read_only: bool,
     /// Send clients to the S3 endpoint for files
     #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "Service")]
     pub(crate) redirect: RedirectArg,
-    /// Be reached by browsers at this address, behind a proxy
-    #[arg(long, value_name = "URL", value_hint = ValueHint::Url, help_heading = "Service")]
+    /// The address that browsers use, if it is not the one listened on (behind a proxy)
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url, value_parser = public_url, help_heading = "Service")]
     pub(crate) public_url: Option<url::Url>,
     /// Keep uploads in progress in this folder [default: one in your state folder]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Service")]
@@ -75,7 +75,7 @@ pub(crate) struct ServiceArgs {
     /// Hand out URLs for uploads also where the S3 server lets their holder copy any object of any bucket
     #[arg(long, help_heading = "Service")]
     pub(crate) allow_unsafe_upload_urls: bool,
-    /// Answer so many requests a second of each client; 0 is no limit [default: none here, 200 beyond this machine]
+    /// Limit each client to this many requests a second; 0 is no limit [default: no limit on loopback, else 200]
     #[arg(long, value_name = "NUMBER", help_heading = "Service")]
     pub(crate) rate: Option<u32>,
     /// Log every change and every refused request to this file as JSON lines; - is standard error
@@ -409,6 +409,15 @@ pub(crate) struct CpArgs {
 fn listen(text: &str) -> Result<SocketAddr, String> {
     let numeric = text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
     numeric.parse().map_err(|_| "write it as address and port, `127.0.0.1:9000`".to_owned())
+}
+
+/// Parses the address that browsers use.
+fn public_url(text: &str) -> Result<url::Url, String> {
+    let url = text.parse::<url::Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    url.ok_or_else(|| match text.contains("://") {
+        true => "write it as `https://models.example`".to_owned(),
+        false => format!("write it with its scheme: `https://{text}`"),
+    })
 }
 
 fn key_and_text(text: &str) -> Result<(String, String), String> {

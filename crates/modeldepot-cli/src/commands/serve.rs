@@ -70,7 +70,7 @@ pub(super) fn log(target: Option<&LogTarget>) -> Result<Option<Log>, Error> {
 
 /// What is said of the token for one run.
 pub(super) const LOGIN: &str = "The token is for this run: paste it into the login page, or send it as `Authorization: Bearer TOKEN`. \
-     Without it, as with --no-login, every user of this host may do everything.";
+     `--no-login` turns this off: then every user of this host may do everything.";
 
 /// Returns true when a token is asked for where there is no file of tokens.
 pub(super) fn asks(listen: SocketAddr, login: bool, no_login: bool) -> Result<bool, Error> {

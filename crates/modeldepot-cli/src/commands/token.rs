@@ -16,7 +16,7 @@ use crate::ui::{HINT, Table, styled};
 
 pub(crate) fn run(args: TokenArgs, cx: &Context<'_>) -> Result<(), Error> {
     let hint = "name it with --tokens, or set MODELDEPOT_TOKENS";
-    let missing = || Error::Usage { message: "there is no file of tokens".to_owned(), hint };
+    let missing = || Error::Usage { message: "no file of tokens is given".to_owned(), hint };
     let path = config::tokens(args.tokens)?.ok_or_else(missing)?;
     if let Some(warning) = tokens_warning(&path) {
         cx.ui.note(format_args!("{} {warning}", styled(HINT, "warning:")));
@@ -77,7 +77,13 @@ fn list(path: &Path, cx: &Context<'_>) -> Result<(), Error> {
         });
         return cx.ui.answer_json(&rows.collect::<Vec<_>>());
     }
-    let mut table = Table::new(&["NAME", "GRANTS", "CREATED", "EXPIRES", "LAST USED"]);
+    let mut columns = vec!["NAME", "GRANTS", "CREATED", "EXPIRES", "LAST USED"];
+    // Rare, and then what one looks for.
+    let rotating = tokens.iter().any(|token| token.grace(now).is_some());
+    if rotating {
+        columns.push("OLD SECRET UNTIL");
+    }
+    let mut table = Table::new(&columns);
     for token in tokens.iter() {
         let expires = match token.expires {
             None => "never".to_owned(),
@@ -86,13 +92,20 @@ fn list(path: &Path, cx: &Context<'_>) -> Result<(), Error> {
         };
         let created = token.created.map_or_else(|| "unknown".to_owned(), |at| units::date(Some(at)));
         let used = used(token).map_or_else(|| "never".to_owned(), |at| units::date(Some(at)));
-        table.row([token.name.clone(), token.grants.to_string(), created, expires, used]);
+        let grace = rotating.then(|| token.grace(now).map(|at| units::date(Some(at))).unwrap_or_default());
+        table.row([token.name.clone(), token.grants.to_string(), created, expires, used].into_iter().chain(grace));
     }
     table.lines().iter().try_for_each(|line| cx.ui.answer(line))
 }
 
 /// Returns the time that lies so far ahead.
 fn after(life: Lifetime, now: OffsetDateTime) -> Result<OffsetDateTime, Error> {
+    if life.0.is_zero() {
+        return Err(Error::Usage {
+            message: "a token that expires at once lets nobody in".to_owned(),
+            hint: "give `--expires` a time such as `12h` or `90d`; `modeldepot token rm` revokes a token",
+        });
+    }
     let at = time::Duration::try_from(life.0).ok().and_then(|life| now.replace_nanosecond(0).ok()?.checked_add(life));
     at.filter(|at| at.year() <= 9999).ok_or_else(|| Error::Usage {
         message: "no token lives that long".to_owned(),

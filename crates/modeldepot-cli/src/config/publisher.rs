@@ -23,7 +23,7 @@ pub(crate) fn published_by() -> Result<Option<PublishedBy>, Error> {
             message: error.to_string(),
             hint: "set MODELDEPOT_PUBLISHED_BY to a name, or to nothing to publish without one",
         }),
-        None => Ok(detected(|name| std::env::var(name).ok(), host())),
+        None => Ok(detected(|name| std::env::var(name).ok(), account(), host())),
     }
 }
 
@@ -36,7 +36,11 @@ pub fn publisher() -> Result<Option<PublishedBy>, crate::Failure> {
 }
 
 /// Returns who seems to publish, if that can be said within the rule.
-fn detected(variable: impl Fn(&str) -> Option<String>, host: Option<String>) -> Option<PublishedBy> {
+fn detected(
+    variable: impl Fn(&str) -> Option<String>,
+    account: Option<String>,
+    host: Option<String>,
+) -> Option<PublishedBy> {
     let filled = |name: &str| variable(name).filter(|text| !text.is_empty());
     let github = || {
         filled("GITHUB_ACTIONS")?;
@@ -47,7 +51,7 @@ fn detected(variable: impl Fn(&str) -> Option<String>, host: Option<String>) -> 
     if let Some(job) = job.and_then(|job| address(&job)) {
         return Some(job);
     }
-    let user = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| filled(name))?;
+    let user = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| filled(name)).or(account)?;
     match host.filter(|host| !host.is_empty()) {
         Some(host) => format!("{user}@{host}").parse().ok(),
         None => user.parse().ok(),
@@ -61,6 +65,26 @@ fn address(text: &str) -> Option<PublishedBy> {
     url.set_query(None);
     url.set_fragment(None);
     url.as_str().parse().ok()
+}
+
+/// Returns the name of the account that this process runs under: schedulers and containers set no variable.
+#[cfg(unix)]
+fn account() -> Option<String> {
+    named(rustix::process::getuid().as_raw(), &std::fs::read_to_string("/etc/passwd").ok()?)
+}
+
+#[cfg(unix)]
+fn named(own: u32, passwd: &str) -> Option<String> {
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, uid) = (fields.next()?, fields.nth(1)?);
+        (uid.parse() == Ok(own) && !name.is_empty()).then(|| name.to_owned())
+    })
+}
+
+#[cfg(not(unix))]
+fn account() -> Option<String> {
+    None
 }
 
 #[cfg(unix)]
@@ -81,7 +105,7 @@ mod tests {
     fn a_job_is_named_by_its_address_without_secrets_and_a_person_by_user_and_host() {
         let of = |variables: &[(&str, &str)]| {
             let find = |name: &str| variables.iter().find(|it| it.0 == name).map(|it| it.1.to_owned());
-            detected(find, Some("laptop".to_owned())).map(String::from)
+            detected(find, None, Some("laptop".to_owned())).map(String::from)
         };
         let person = ("USER", "ana");
         let github = [
@@ -101,5 +125,19 @@ mod tests {
         }
         assert_eq!(of(&[("USER", "a\nb")]), None);
         assert_eq!(of(&[]), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn where_no_variable_says_it_the_account_is_named() {
+        let passwd = "root:x:0:0:root:/root:/bin/sh\n+nis\nana:x:1000:1000::/home/ana:/bin/zsh\n";
+        assert_eq!(named(1000, passwd).as_deref(), Some("ana"));
+        assert_eq!(named(1001, passwd), None);
+        let of = |variables: &[(&str, &str)]| {
+            let find = |name: &str| variables.iter().find(|it| it.0 == name).map(|it| it.1.to_owned());
+            detected(find, Some("ana".to_owned()), Some("laptop".to_owned())).map(String::from)
+        };
+        assert_eq!(of(&[]).as_deref(), Some("ana@laptop"));
+        assert_eq!(of(&[("USER", "bo")]).as_deref(), Some("bo@laptop"));
     }
 }

@@ -156,7 +156,7 @@ async fn unanswered(place: &Place, error: Depot, settings: &Settings) -> Vec<Lin
     }
     let bad = |found: &str| Line::bad("TLS", ErrorKind::Unavailable, "shake hands", found);
     let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
-    let line = if has(&["UnknownIssuer"]) {
+    let line = if has(&["UnknownIssuer", "UnsupportedSignatureAlgorithm", "BadSignature"]) {
         bad("the certificate is of an authority that this machine does not know")
             .change("name that authority's certificate, or the server's own if it is self-signed, with --ca-bundle or AWS_CA_BUNDLE")
     } else if has(&["not valid for", "NotValidForName"]) {

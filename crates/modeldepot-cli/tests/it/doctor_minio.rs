@@ -172,7 +172,7 @@ fn minio_over_tls() {
     let at = |address: &str| format!("{address}:{}", minio.port);
     insta::assert_snapshot!(first(&["--endpoint", &at("https://localhost")]), @r"
     ✗ TLS            shake hands: the certificate is of an authority that this machine does not know
-                     → pass --ca-bundle FILE, or set AWS_CA_BUNDLE, with that authority's certificate in PEM
+                     → name that authority's certificate, or the server's own if it is self-signed, with --ca-bundle or AWS_CA_BUNDLE
     – not tried      no S3 service answers: answer, clock, credentials, region, addressing, bucket, permissions, abilities
     ");
     let trusting = ["--ca-bundle", bundle.to_str().unwrap()];

@@ -141,6 +141,8 @@ impl TestEnv {
             .env("S3_ENDPOINT", &self.endpoint)
             // Whether this machine has other users is no matter of tests.
             .env("MODELDEPOT_LOGIN", "never")
+            // Nor is whose account they run under.
+            .env("MODELDEPOT_PUBLISHED_BY", "")
             .current_dir(self.folder())
             .stdin(Stdio::null());
         command

@@ -52,7 +52,7 @@ fn key_pairs_are_made_listed_and_revoked() {
     insta::assert_snapshot!(env.run(["key", "add", "ci", "--grant", "models=read", "--keys", "private/keys"]), @r"
     ------- stderr -------
     error: key pair `ci` exists in `private/keys`
-    hint: `modeldepot key rm ci` revokes it
+    hint: `modeldepot key rm ci --keys private/keys` revokes it
     [exit status: 4]
     ");
     insta::assert_snapshot!(env.run(["key", "add", "x", "--grant", "models=all", "--keys", "private/keys"]), @r"
@@ -82,14 +82,14 @@ fn key_pairs_are_made_listed_and_revoked() {
     insta::assert_snapshot!(env.run(["key", "rm", "ci", "--keys", "private/keys"]), @r"
     ------- stderr -------
     error: no key pair `ci` in `private/keys`
-    hint: `modeldepot key list` lists them
+    hint: `modeldepot key list --keys private/keys` lists them
     [exit status: 3]
     ");
     insta::assert_snapshot!(env.run(["key", "list", "--keys", "nowhere"]), @r"
     ------- stderr -------
     error: cannot read the file of keys `nowhere`
     caused by: No such file or directory (os error 2)
-    hint: `modeldepot key add NAME --grant BUCKET=read --keys FILE` makes it
+    hint: `modeldepot key add NAME --grant BUCKET=read --keys nowhere` makes it
     [exit status: 8]
     ");
     let up = ["up", "--no-console", "--listen", "127.0.0.1:0", "--data", "store", "--keys"];
@@ -98,7 +98,7 @@ fn key_pairs_are_made_listed_and_revoked() {
     ------- stderr -------
     error: cannot read the file of keys `nowhere`
     caused by: No such file or directory (os error 2)
-    hint: `modeldepot key add NAME --grant BUCKET=read --keys FILE` makes it
+    hint: `modeldepot key add NAME --grant BUCKET=read --keys nowhere` makes it
     [exit status: 8]
     ");
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();

@@ -160,7 +160,7 @@ fn refusals() {
     ");
     insta::assert_snapshot!(env.run(["s3", "ls", "data"]), @r"
     ------- stderr -------
-    error: invalid value 'data' for '[s3://BUCKET[/PREFIX]]': write it as `s3://bucket/key`
+    error: invalid value 'data' for '[s3://BUCKET[/PREFIX]]': write it as `s3://data`
 
     For more information, try '--help'.
     [exit status: 2]

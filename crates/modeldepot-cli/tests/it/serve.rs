@@ -12,7 +12,7 @@ fn tokens_are_made_listed_and_revoked() {
     let env = TestEnv::without_server("");
     insta::assert_snapshot!(env.run(["token", "list"]), @r"
     ------- stderr -------
-    error: there is no file of tokens
+    error: no file of tokens is given
     hint: name it with --tokens, or set MODELDEPOT_TOKENS
     [exit status: 2]
     ");
@@ -29,7 +29,7 @@ fn tokens_are_made_listed_and_revoked() {
     insta::assert_snapshot!(env.run(["token", "add", "ci", "--scope", "read", "--tokens", "keys/tokens"]), @r"
     ------- stderr -------
     error: there is a token `ci` in `keys/tokens`
-    hint: `modeldepot token rotate ci` gives it a new secret, `modeldepot token rm ci` revokes it
+    hint: `modeldepot token rotate ci --tokens keys/tokens` gives it a new secret, `modeldepot token rm ci --tokens keys/tokens` revokes it
     [exit status: 4]
     ");
     insta::assert_snapshot!(env.run(["token", "add", "x", "--scope", "admin", "--tokens", "keys/tokens"]), @r"
@@ -47,14 +47,14 @@ fn tokens_are_made_listed_and_revoked() {
     insta::assert_snapshot!(env.run(["token", "rm", "ci", "--tokens", "keys/tokens"]), @r"
     ------- stderr -------
     error: there is no token `ci` in `keys/tokens`
-    hint: `modeldepot token list` lists them
+    hint: `modeldepot token list --tokens keys/tokens` lists them
     [exit status: 3]
     ");
     insta::assert_snapshot!(env.run(["token", "list", "--tokens", "nowhere"]), @r"
     ------- stderr -------
     error: cannot read the file of tokens `nowhere`
     caused by: No such file or directory (os error 2)
-    hint: `modeldepot token add NAME --scope read` makes it
+    hint: `modeldepot token add NAME --scope read --tokens nowhere` makes it
     [exit status: 8]
     ");
 }
@@ -64,7 +64,23 @@ fn tokens_expire_are_rotated_and_are_for_models() {
     let env = TestEnv::without_server("");
     let add = |more: &[&str]| env.run(["token", "add", "--tokens", "tokens"].iter().chain(more));
     add(&["ci", "--scope", "read,publish:plant-*", "--expires", "90d"]).success();
-    add(&["old", "--scope", "share", "--expires", "0s"]).success();
+    add(&["old", "--scope", "share", "--expires", "1h"]).success();
+    // Time passes.
+    let expire = || {
+        let text = String::from_utf8(env.read("tokens")).unwrap();
+        let age = |line: &str| match line.split_once(" expires=").filter(|_| !line.starts_with("ci ")) {
+            Some((start, _)) if !start.starts_with('#') => format!("{start} expires=2001-01-01T00:00:00Z\n"),
+            _ => format!("{line}\n"),
+        };
+        env.write("tokens", text.lines().map(age).collect::<String>());
+    };
+    expire();
+    insta::assert_snapshot!(add(&["x", "--scope", "read", "--expires", "0s"]), @r"
+    ------- stderr -------
+    error: a token that expires at once lets nobody in
+    hint: give `--expires` a time such as `12h` or `90d`; `modeldepot token rm` revokes a token
+    [exit status: 2]
+    ");
     insta::assert_snapshot!(add(&["x", "--scope", "publish:plant/*"]), @r"
     ------- stderr -------
     error: invalid value 'publish:plant/*' for '--scope <SCOPE[:MODELS]>': `plant/*` is not a valid grant: a pattern is 1 to 128 letters, digits, `.`, `_`, `-`, `*` and `?`
@@ -85,21 +101,22 @@ fn tokens_expire_are_rotated_and_are_for_models() {
     insta::assert_snapshot!(rotate(&["nobody"]), @r"
     ------- stderr -------
     error: there is no token `nobody` in `tokens`
-    hint: `modeldepot token list` lists them
+    hint: `modeldepot token list --tokens tokens` lists them
     [exit status: 3]
     ");
     insta::assert_snapshot!(rotate(&["old"]), @r"
     ------- stderr -------
     error: token `old` expired on [DATE] UTC
-    hint: give it more time: `modeldepot token rotate old --expires 90d`
+    hint: give it more time: `modeldepot token rotate old --expires 90d --tokens tokens`
     [exit status: 4]
     ");
+    add(&["gone", "--scope", "read", "--expires", "1h"]).success();
+    expire();
     rotate(&["old", "--expires", "1h"]).success();
-    add(&["gone", "--scope", "read", "--expires", "0s"]).success();
     insta::assert_snapshot!(env.run(["token", "list", "--tokens", "tokens"]), @r"
     ------- stdout -------
-    NAME  GRANTS                CREATED                  EXPIRES                          LAST USED
-    ci    read,publish:plant-*  [DATE] UTC  [DATE] UTC          never
+    NAME  GRANTS                CREATED                  EXPIRES                          LAST USED  OLD SECRET UNTIL
+    ci    read,publish:plant-*  [DATE] UTC  [DATE] UTC          never      [DATE] UTC
     old   share                 [DATE] UTC  [DATE] UTC          never
     gone  read                  [DATE] UTC  expired [DATE] UTC  never
     [exit status: 0]
@@ -291,19 +308,44 @@ fn nobody_else_is_let_in_without_a_token() {
     insta::assert_snapshot!(env.run(["serve", "--listen", "0.0.0.0:0"]), @r"
     ------- stderr -------
     error: refused to listen on `0.0.0.0:0`: without tokens only this machine is let in
-    hint: make a token with `modeldepot token add NAME --scope read --tokens FILE`, and serve with `--tokens FILE`
+    hint: make a token with `modeldepot token add NAME --scope read --tokens FILE`, and start with `--tokens FILE`
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["serve", "--listen", "0.0.0.0:0", "--tokens", "nowhere"]), @r"
     ------- stderr -------
     error: cannot read the file of tokens `nowhere`
     caused by: No such file or directory (os error 2)
-    hint: `modeldepot token add NAME --scope read` makes it
+    hint: `modeldepot token add NAME --scope read --tokens nowhere` makes it
     [exit status: 8]
+    ");
+    // An address that no machine has.
+    env.run(["token", "add", "ci", "--scope", "read", "--tokens", "good"]).success();
+    insta::assert_snapshot!(env.run(["serve", "--listen", "192.0.2.1:9001", "--tokens", "good"]), @r"
+    ------- stderr -------
+    warning: tokens and models travel unencrypted to 192.0.2.1:9001: `--tls-cert` and `--tls-key` serve HTTPS; behind a proxy that does, `--public-url https://…` says so
+    error: cannot listen on `192.0.2.1:9001`
+    caused by: Cannot assign requested address (os error 99)
+    hint: choose an address of this machine
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["serve", "--public-url", "models.example"]), @r"
+    ------- stderr -------
+    error: invalid value 'models.example' for '--public-url <URL>': write it with its scheme: `https://models.example`
+
+    For more information, try '--help'.
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["serve", "--public-url", "models.example:443"]), @r"
+    ------- stderr -------
+    error: invalid value 'models.example:443' for '--public-url <URL>': write it with its scheme: `https://models.example:443`
+
+    For more information, try '--help'.
+    [exit status: 2]
     ");
     env.write("tokens", "# none\nmdt_not_a_hash\n");
     insta::assert_snapshot!(env.run(["serve", "--listen", "127.0.0.1:0", "--tokens", "tokens"]), @r"
     ------- stderr -------
+    warning: others may read the file of tokens `tokens`: `chmod 600 tokens` makes it its owner's alone
     error: line 2 of `tokens` is not `NAME GRANTS BLAKE3`
     hint: remove the line, and make tokens with `modeldepot token add`
     [exit status: 2]

@@ -11,6 +11,11 @@ use super::{Caller, Scope};
 /// Pages and routes that show more than models: a caller whose grants are for models alone does not see them.
 const WHOLE: [&str; 4] = ["/buckets", "/health", "/health/probe", "/metrics"];
 
+/// Returns true for a route that needs a grant without a pattern.
+pub(crate) fn is_of_the_whole(route: &str) -> bool {
+    WHOLE.contains(&route) || route.contains("{bucket}")
+}
+
 /// What a request is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum About {
@@ -31,7 +36,7 @@ impl About {
             // What is no name is refused by whoever reads it.
             return model.parse().map_or(About::Several, About::Model);
         }
-        match param("bucket").is_some() || WHOLE.contains(&route) {
+        match is_of_the_whole(route) {
             true => About::Whole,
             false => About::Several,
         }

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use super::tokens::{Line, Token, TokensError};
 
 /// The first line of a file of tokens.
-const HEADER: &str = "# modeldepot tokens: NAME GRANTS BLAKE3-OF-TOKEN, one a line";
+const HEADER: &str =
+    "# modeldepot tokens: NAME GRANTS BLAKE3-OF-TOKEN [created=TIME] [expires=TIME] [old=BLAKE3@TIME], one a line";
 
 /// No file of tokens is larger.
 const LARGEST: u64 = 1024 * 1024;

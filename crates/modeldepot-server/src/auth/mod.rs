@@ -35,6 +35,8 @@ use crate::problem::{Problem, Result};
 use crate::state::App;
 
 pub(crate) use self::about::About;
+#[cfg(test)]
+pub(crate) use self::about::is_of_the_whole;
 pub(crate) use self::asking::{asking, sees};
 pub use self::file::warning;
 pub use self::grants::{Grant, Grants, GrantsError, ModelPattern, Scope};
@@ -264,7 +266,7 @@ impl Gate {
         let now = OffsetDateTime::now_utc();
         if let Some(bearer) = bearer(headers) {
             let tokens = self.tokens()?;
-            let shown = tokens.find(bearer, now).ok_or_else(|| unknown("this token is not known here").guessed())?;
+            let shown = tokens.find(bearer, now).ok_or_else(wrong)?;
             return self.bearer(shown, now, String::new(), false);
         }
         let stranger = || unknown(if self.has_tokens() { "this service asks for a token" } else { "log in first" });
@@ -287,9 +289,11 @@ impl Gate {
         let tokens::Shown { token, until } = shown;
         if let Some(expired) = token.expires.filter(|_| token.is_expired(now)) {
             let detail = format!("token `{}` expired on {}", token.name, tokens::day(expired));
-            return Err(
-                unknown(&detail).hint(format!("`modeldepot token rotate {} --expires 90d` renews it", token.name))
+            let hint = format!(
+                "`modeldepot token rotate {} --expires 90d` gives it a new secret and 90 more days",
+                token.name
             );
+            return Err(unknown(&detail).hint(hint));
         }
         self.used.note(&token.name);
         Ok(Caller { who: Who::Token(token.name.clone()), grants: token.grants.clone(), until, csrf, browser })
@@ -301,7 +305,7 @@ impl Gate {
     /// A problem of status 401 when the token is not known or has expired.
     pub(crate) fn log_in(&self, token: &str) -> Result<(HeaderValue, Who)> {
         let (tokens, token, now) = (self.tokens()?, token.trim(), OffsetDateTime::now_utc());
-        let shown = tokens.find(token, now).ok_or_else(|| unknown("this token is not known here").guessed())?;
+        let shown = tokens.find(token, now).ok_or_else(wrong)?;
         let caller = self.bearer(shown, now, String::new(), true)?;
         let hash = blake3::hash(token.as_bytes());
         Ok((self.begin(Holder::Token(hash))?, caller.who))
@@ -371,7 +375,15 @@ impl Gate {
                     caller.grants
                 ),
             };
-            return Err(Problem::new(ErrorKind::Denied, format!("{} may not {scope}{what}", caller.who)).hint(hint));
+            let detail = match about {
+                // What lacks is not a scope.
+                About::Whole if !caller.grants.allows(Scope::Read, None) => format!(
+                    "{} is for models only; raw buckets, the health page and /metrics need a grant without a pattern",
+                    caller.who
+                ),
+                _ => format!("{} may not {scope}{what}", caller.who),
+            };
+            return Err(Problem::new(ErrorKind::Denied, detail).hint(hint));
         }
         Ok(caller)
     }
@@ -387,6 +399,11 @@ fn unknown(detail: &str) -> Problem {
         .status(StatusCode::UNAUTHORIZED)
         .header(header::WWW_AUTHENTICATE, "Bearer realm=\"modeldepot\"")
         .hint("send `Authorization: Bearer TOKEN`; `modeldepot token add` makes tokens")
+}
+
+/// The problem of a token that nobody has, or has any more.
+fn wrong() -> Problem {
+    unknown("this token is not known here").guessed().hint("check that it was pasted whole, or ask for a new one")
 }
 
 fn internal(detail: &str) -> Problem {

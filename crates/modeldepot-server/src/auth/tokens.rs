@@ -76,6 +76,8 @@ pub enum TokensError {
         name: String,
         /// When it expired.
         expired: OffsetDateTime,
+        /// The file.
+        path: PathBuf,
     },
     /// The system has no random numbers.
     #[error("the system gives no random numbers")]
@@ -98,20 +100,25 @@ impl TokensError {
     /// Returns what to do next, in words.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            TokensError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                "`modeldepot token add NAME --scope read` makes it".to_owned()
+            TokensError::Io { source, path, .. } if source.kind() == io::ErrorKind::NotFound => {
+                format!("`modeldepot token add NAME --scope read --tokens {}` makes it", path.display())
             }
             TokensError::Io { source, .. } => return modeldepot::hint::disk(source),
             TokensError::Writable { path } => format!("check its lines, then `chmod 600 {}`", path.display()),
             TokensError::Line { .. } => "remove the line, and make tokens with `modeldepot token add`".to_owned(),
-            TokensError::Taken { name, .. } => {
+            TokensError::Taken { name, path } => {
+                let tokens = format!("--tokens {}", path.display());
                 format!(
-                    "`modeldepot token rotate {name}` gives it a new secret, `modeldepot token rm {name}` revokes it"
+                    "`modeldepot token rotate {name} {tokens}` gives it a new secret, \
+                     `modeldepot token rm {name} {tokens}` revokes it"
                 )
             }
-            TokensError::Unknown { .. } => "`modeldepot token list` lists them".to_owned(),
-            TokensError::Expired { name, .. } => {
-                format!("give it more time: `modeldepot token rotate {name} --expires 90d`")
+            TokensError::Unknown { path, .. } => {
+                format!("`modeldepot token list --tokens {}` lists them", path.display())
+            }
+            TokensError::Expired { name, path, .. } => {
+                let path = path.display();
+                format!("give it more time: `modeldepot token rotate {name} --expires 90d --tokens {path}`")
             }
             TokensError::Name { .. } | TokensError::Random => return None,
         })
@@ -268,7 +275,7 @@ impl Tokens {
             let token = tokens.find(|token| token.name == name);
             let token = token.ok_or_else(|| TokensError::Unknown { name: name.to_owned(), path: path.to_owned() })?;
             if let Some(expired) = token.expires.filter(|at| *at <= now && expires.is_none()) {
-                return Err(TokensError::Expired { name: name.to_owned(), expired });
+                return Err(TokensError::Expired { name: name.to_owned(), expired, path: path.to_owned() });
             }
             let until = now.checked_add(grace.try_into().unwrap_or(time::Duration::MAX));
             token.old = until.filter(|until| *until > now).map(|until| (token.hash, until));

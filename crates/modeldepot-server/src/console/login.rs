@@ -1,7 +1,7 @@
 //! Logging in with a token, and out.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::{Markup, html};
 
@@ -11,7 +11,7 @@ use super::page::{Page, Place};
 use super::refusal::{Result, notice};
 use crate::auth::{Reader, Who};
 use crate::log::Note;
-use crate::problem::{Problem, Told};
+use crate::problem::Told;
 use crate::state::App;
 
 pub(super) async fn get(State(app): State<App>, asked: Asked) -> Response {
@@ -30,9 +30,7 @@ pub(super) async fn post(State(app): State<App>, note: Note, body: axum::body::B
             ([(header::SET_COOKIE, cookie)], Redirect::to(next)).into_response()
         }
         Err(problem) => {
-            let problem =
-                Problem::hint(problem, "`modeldepot token add NAME --scope read` makes one, where the service runs");
-            let mut response = page(&app, next, &notice(&problem)).status(StatusCode::UNAUTHORIZED).into_response();
+            let mut response = page(&app, next, &notice(&problem)).status(problem.status).into_response();
             response.extensions_mut().insert(Told::of(&problem));
             response
         }
@@ -93,7 +91,7 @@ fn with_token(next: &str) -> Markup {
                 label for="token" { "Token" }
                 input.wide id="token" type="password" name="token" required autocomplete="current-password" autofocus
                     aria-describedby="token-hint";
-                p.hint id="token-hint" { "It begins with " code { "mdt_" } ". Whoever runs the service makes it." }
+                p.hint id="token-hint" { "It begins with " code { "mdt_" } ". Ask the operator of this service for one." }
             }
             button.primary { "Log in" }
         }

@@ -52,7 +52,7 @@ pub(super) fn page(problem: &Problem) -> Page {
         StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => "Not allowed",
         StatusCode::TOO_MANY_REQUESTS => "Too many requests",
         StatusCode::CONFLICT => "Not possible",
-        StatusCode::SERVICE_UNAVAILABLE => "The bucket does not answer",
+        StatusCode::SERVICE_UNAVAILABLE => "Not available right now",
         StatusCode::BAD_GATEWAY => "Damaged",
         status if status.is_server_error() => "That did not work",
         _ => "That cannot be done",

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde::Serialize;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 /// What secrets begin with: tokens, and secret keys of the embedded server.
 const SECRETS: [&str; 2] = ["mdt_", "mds_"];
@@ -122,9 +121,13 @@ pub(super) fn seconds(time: Duration) -> f64 {
 
 /// Returns the current time as a log has it.
 pub(super) fn time() -> String {
-    let now = OffsetDateTime::now_utc();
-    let now = now.replace_millisecond(now.millisecond()).unwrap_or(now);
-    now.format(&Rfc3339).unwrap_or_default()
+    written(OffsetDateTime::now_utc())
+}
+
+/// Returns a time in UTC with three digits of a second, always, so that lines sort by it.
+fn written(at: OffsetDateTime) -> String {
+    let (date, (hour, minute, second, milli)) = (at.date(), at.time().as_hms_milli());
+    format!("{date}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
 }
 
 /// Returns a text as a log has it: not too long, and with every token in it cut. JSON escapes the rest.
@@ -149,6 +152,13 @@ pub(super) fn shown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_have_one_width() {
+        let at = |nanos: i128| written(OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap());
+        assert_eq!(at(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(at(1_795_000_000_120_999_999), "2026-11-18T10:26:40.120Z");
+    }
 
     #[test]
     fn a_text_is_bounded_and_holds_no_token() {

@@ -19,7 +19,7 @@ use super::{compare, files, jobs, models, publish, service, uploads, versions};
     info(
         title = "modeldepot",
         description = "Publishes, verifies and fetches trained models on an S3 bucket.\n\nA failure is a problem \
-            document (RFC 9457) of one of eight kinds. Where the service has tokens, send `Authorization: Bearer TOKEN`.",
+            document (RFC 9457) of one of nine kinds. Where the service has tokens, send `Authorization: Bearer TOKEN`.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     paths(

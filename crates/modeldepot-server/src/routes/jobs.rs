@@ -137,7 +137,7 @@ fn find(app: &App, by: &Reader, id: &str) -> Result<std::sync::Arc<Job>> {
     })
 }
 
-/// Show how far a verification is
+/// Get a verification's progress
 #[utoipa::path(
     operation_id = "get_job",
     get, path = "/api/v1/jobs/{id}", tag = "verify",

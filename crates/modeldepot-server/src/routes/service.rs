@@ -20,14 +20,18 @@ pub(crate) struct Health {
     status: &'static str,
 }
 
-/// Say that the service runs
+/// Liveness
+///
+/// Says that the service runs.
 #[utoipa::path(
     operation_id = "get_health",get, path = "/healthz", tag = "service", security(()), responses((status = 200, body = Health), Problems))]
 pub(crate) async fn health() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
-/// Say whether the bucket of the models answers
+/// Readiness
+///
+/// Says whether the bucket of the models answers.
 #[utoipa::path(
     operation_id = "get_readiness",get, path = "/readyz", tag = "service", security(()), responses((status = 200, body = Health), Problems))]
 pub(crate) async fn ready(headers: HeaderMap, State(app): State<App>) -> Result<Json<Health>> {
@@ -70,9 +74,7 @@ pub(crate) async fn version(_: Reader, State(app): State<App>) -> Json<ServiceVe
     })
 }
 
-/// Count
-///
-/// The metrics of the service, for Prometheus.
+/// Prometheus metrics
 #[utoipa::path(
     operation_id = "get_metrics",
     get, path = "/metrics", tag = "service",

@@ -252,7 +252,7 @@ fn unknown(id: &str) -> Problem {
         .hint("an upload ends when it is completed or given up, after two hours without a request about it, after a day, and with the service that began it")
 }
 
-/// Ask where parts go
+/// Get URLs for parts
 ///
 /// Each part is `PUT` to its URL, in any order, several at once; again if it failed.
 #[utoipa::path(
@@ -335,7 +335,7 @@ async fn completed(app: &App, id: Uuid, slot: &Slot) -> Result<PublishedDocument
     })?))
 }
 
-/// Give an upload up
+/// Cancel an upload
 #[utoipa::path(
     operation_id = "abort_upload",
     delete, path = "/api/v1/uploads/{id}", tag = "publish",

@@ -349,7 +349,8 @@ pub(crate) async fn delete(
 ) -> Result<Response> {
     let model = of.model()?;
     if of.version() == "latest" {
-        return Err(Problem::invalid("a delete names its version").hint("`latest` may be another one in a moment"));
+        return Err(Problem::invalid("name the version to delete")
+            .hint("`latest` is not accepted, because it may change meanwhile"));
     }
     let version = of.version().parse()?;
     // What was begun is finished, whether or not its caller waits for it.
