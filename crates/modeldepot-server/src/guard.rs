@@ -13,7 +13,8 @@ use modeldepot_listen::Peer;
 use tokio::sync::Semaphore;
 use url::{Host, Url};
 
-use crate::answers::Answers;
+use crate::answers::{Answers, is_of_a_file};
+use crate::auth::Who;
 use crate::console;
 use crate::logins::{Way, is_callback, is_login};
 use crate::problem::{Problem, Told};
@@ -57,6 +58,10 @@ impl Guard {
             return Err(Problem::new(ErrorKind::Unavailable, "too many requests from this address")
                 .status(StatusCode::TOO_MANY_REQUESTS)
                 .hint("wait a second, and send fewer at once"));
+        }
+        // RFC 9112: what one proxy takes for the name another may not.
+        if headers.get_all(header::HOST).iter().nth(1).is_some() {
+            return Err(Problem::invalid("the request has more than one `Host`").hint("send one"));
         }
         let host = uri.authority().map(|authority| authority.as_str());
         let host = host.or_else(|| headers.get(header::HOST)?.to_str().ok()).unwrap_or_default();
@@ -128,6 +133,22 @@ async fn work(places: &Semaphore, request: Request, next: Next) -> Response {
     })
 }
 
+/// Returns whose share a large answer is of: the token's or the person's, else the address's. Where nobody says who they
+/// are, it is nobody's.
+fn sharer(app: &App, of_a_file: bool, headers: &HeaderMap, client: Option<IpAddr>) -> Option<String> {
+    let gate = &app.service.gate;
+    if !gate.is_closed() {
+        return None;
+    }
+    // Others are not looked up twice: they are seldom large.
+    let caller = of_a_file.then(|| gate.caller(headers).ok()).flatten();
+    let known = caller.and_then(|caller| match &caller.who {
+        Who::Person(person) => Some(format!("person {} {}", person.issuer, person.subject)),
+        who => who.name().map(|name| format!("token {name}")),
+    });
+    known.or_else(|| client.map(|client| format!("address {}", modeldepot_listen::client(client))))
+}
+
 /// Answers with a problem: people who log in with a page.
 fn refuse(app: &App, page: bool, problem: Problem) -> Response {
     if page { console::stopped(app, &problem) } else { problem.into_response() }
@@ -153,8 +174,9 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     };
     let checked = match checked {
         Ok(request) => {
-            let begun = service.guard.answers.begin(&method, route.as_ref().map(MatchedPath::as_str)).await;
-            begun.map(|begun| (request, begun))
+            let of_a_file = is_of_a_file(&method, route.as_ref().map(MatchedPath::as_str));
+            let by = sharer(&app, of_a_file, request.headers(), client);
+            service.guard.answers.begin(of_a_file, by).await.map(|begun| (request, begun))
         }
         Err(problem) => Err(problem),
     };
