@@ -37,6 +37,23 @@ impl Known {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_login_ends_the_session_before_it() {
+    let known = Known::new();
+    let place = known.place(|_| {}).await;
+    let cookie = |answer: Answer| answer.header("set-cookie").split(';').next().unwrap().to_owned();
+    let first = cookie(log_in(&place, "", &known.token).await.is(303));
+    place.send(Method::GET, "/api/v1/models", &[("cookie", &first)], b"").await.is(200);
+    let form = format!("token={}", known.token);
+    // One that fails ends nothing.
+    place.send(Method::POST, "/login", &[FORM, ("cookie", &first)], b"token=mdt_wrong").await.is(401);
+    place.send(Method::GET, "/api/v1/models", &[("cookie", &first)], b"").await.is(200);
+    let second = place.send(Method::POST, "/login", &[FORM, ("cookie", &first)], form.as_bytes()).await;
+    let second = cookie(second.is(303));
+    place.send(Method::GET, "/api/v1/models", &[("cookie", &first)], b"").await.is(401);
+    place.send(Method::GET, "/api/v1/models", &[("cookie", &second)], b"").await.is(200);
+}
+
 /// Logs in as a client that a proxy on this machine speaks for.
 async fn log_in(place: &Place, client: &str, token: &str) -> Answer {
     let body = format!("token={token}&next=/");
