@@ -131,6 +131,23 @@ fn key_pairs_are_made_listed_and_revoked() {
     ");
 }
 
+/// What keeps everybody out is said without -v.
+#[test]
+fn a_file_without_a_key_pair_is_named_at_the_start() {
+    let env = TestEnv::without_server("");
+    env.write("empty", "# none yet\n");
+    std::fs::set_permissions(env.path("empty"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    let up = ["up", "--no-console", "--keys", "empty", "--listen", "127.0.0.1:0", "--data", "store"];
+    let mut child = env.start(up);
+    let stdout = BufReader::new(child.stdout.as_mut().unwrap());
+    assert!(stdout.lines().any(|line| line.unwrap().contains("Ctrl-C")));
+    assert!(Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().unwrap().success());
+    insta::assert_snapshot!(env.finish(child).stderr, @r"
+    warning: the file of keys holds none: every request is refused path=empty
+    stopping
+    ");
+}
+
 fn get(url: &str, path: &str) -> String {
     let address = url.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).unwrap();
