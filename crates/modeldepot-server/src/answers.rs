@@ -11,10 +11,10 @@ use axum::http::Method;
 use axum::response::{IntoResponse as _, Response};
 use http_body::{Frame, SizeHint};
 use modeldepot::ErrorKind;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::problem::{Problem, Result};
+use crate::shares::{Place, Shares};
 
 /// Large answers at once.
 const MOST: usize = 64;
@@ -25,30 +25,35 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// An answer up to this size is not large: it is gone at once, into the buffers of the system.
 const SMALL: u64 = 128 << 10;
 
-/// Counts large answers.
-pub(crate) struct Answers(Arc<Semaphore>);
+/// Counts large answers, of which each caller has a share.
+pub(crate) struct Answers(Arc<Shares>);
 
 impl Default for Answers {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MOST)))
+        Self(Shares::new(MOST))
     }
 }
 
 /// An answer that may become a large one.
-pub(crate) struct Begun(Option<OwnedSemaphorePermit>);
+pub(crate) struct Begun {
+    place: Option<Place>,
+    by: Option<String>,
+}
+
+/// Returns true for a route whose answers may be large.
+pub(crate) fn is_of_a_file(method: &Method, route: Option<&str>) -> bool {
+    let of_a_file = route.is_some_and(|route| route.contains("/files/{") || route.starts_with("/buckets/{bucket}/"));
+    of_a_file && *method == Method::GET
+}
 
 impl Answers {
     /// Takes in a request, before anything is asked of the S3 server for it. Its route says whether the answer may be large.
-    pub(crate) async fn begin(&self, method: &Method, route: Option<&str>) -> Result<Begun> {
-        let of_a_file =
-            route.is_some_and(|route| route.contains("/files/{") || route.starts_with("/buckets/{bucket}/"));
-        match of_a_file && *method == Method::GET {
-            true => match timeout(PATIENCE, Arc::clone(&self.0).acquire_owned()).await {
-                Ok(Ok(permit)) => Ok(Begun(Some(permit))),
-                Ok(Err(_)) | Err(_) => Err(too_many()),
-            },
-            false => Ok(Begun(None)),
-        }
+    pub(crate) async fn begin(&self, of_a_file: bool, by: Option<String>) -> Result<Begun> {
+        let place = match of_a_file {
+            true => Some(timeout(PATIENCE, self.0.enter(by.as_deref())).await.map_err(|_| too_many())?),
+            false => None,
+        };
+        Ok(Begun { place, by })
     }
 
     /// Lets an answer go, or one that says to try again where too many are on their way.
@@ -56,8 +61,8 @@ impl Answers {
         if answer.body().size_hint().exact().is_some_and(|size| size <= SMALL) {
             return answer;
         }
-        match begun.0.or_else(|| Arc::clone(&self.0).try_acquire_owned().ok()) {
-            Some(permit) => answer.map(|body| Body::new(Passing { body, _permit: permit })),
+        match begun.place.or_else(|| self.0.try_enter(begun.by.as_deref())) {
+            Some(place) => answer.map(|body| Body::new(Passing { body, _place: place })),
             None => too_many().into_response(),
         }
     }
@@ -65,12 +70,13 @@ impl Answers {
 
 fn too_many() -> Problem {
     Problem::new(ErrorKind::Unavailable, "too many large answers are on their way")
+        .hint("wait until one has ended, and fetch fewer files at once")
 }
 
 /// An answer on its way.
 struct Passing {
     body: Body,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl HttpBody for Passing {
@@ -98,8 +104,8 @@ mod tests {
     async fn only_so_many_large_answers_are_on_their_way() {
         let answers = Answers::default();
         let large = || Response::new(Body::from(vec![0; SMALL as usize + 1]));
-        let file = "/api/v1/models/{model}/versions/{version}/files/{*path}";
-        let begin = async |route| answers.begin(&Method::GET, Some(route)).await.ok();
+        let (file, other) = (true, false);
+        let begin = async |of_a_file| answers.begin(of_a_file, None).await.ok();
         let mut all = Vec::new();
         for _ in 0..MOST {
             all.push(answers.pass(begin(file).await.unwrap(), large()));
@@ -107,11 +113,35 @@ mod tests {
         assert!(all.iter().all(|answer| answer.status() == 200));
         assert!(begin(file).await.is_none(), "nothing is asked of the S3 server for it");
         // What was not known to be large turns out to be.
-        let other = "/api/v1/models";
         assert_eq!(answers.pass(begin(other).await.unwrap(), large()).status(), 503);
         assert_eq!(answers.pass(begin(other).await.unwrap(), Response::new(Body::from("small"))).status(), 200);
         // One that ends makes room for one that waits.
         let (begun, ()) = tokio::join!(begin(file), async { drop(all.pop()) });
         assert!(begun.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_who_reads_slowly_leaves_room_for_others() {
+        let answers = Answers::default();
+        let large = || Response::new(Body::from(vec![0; SMALL as usize + 1]));
+        let begin = async |by: &str| answers.begin(true, Some(by.to_owned())).await;
+        let mut slow = Vec::new();
+        let refused = loop {
+            match begin("slow").await {
+                Ok(begun) => slow.push(answers.pass(begun, large())),
+                Err(problem) => break problem,
+            }
+        };
+        assert_eq!(slow.len(), MOST / 2);
+        assert!(refused.hint.is_some(), "{refused:?}");
+        assert_eq!(answers.pass(begin("another").await.unwrap(), large()).status(), 200);
+    }
+
+    #[test]
+    fn routes_of_files() {
+        let is = |method, route| is_of_a_file(&method, Some(route));
+        assert!(is(Method::GET, "/api/v1/models/{model}/versions/{version}/files/{*path}"));
+        assert!(is(Method::GET, "/buckets/{bucket}/object"));
+        assert!(!is(Method::HEAD, "/buckets/{bucket}/object") && !is(Method::GET, "/api/v1/models"));
     }
 }

@@ -13,9 +13,11 @@ use modeldepot_listen::Peer;
 use tokio::sync::Semaphore;
 use url::{Host, Url};
 
-use crate::answers::Answers;
-use crate::logins::{claims_somebody, is_callback, is_login};
-use crate::problem::Problem;
+use crate::answers::{Answers, is_of_a_file};
+use crate::auth::Who;
+use crate::console;
+use crate::logins::{Way, is_callback, is_login};
+use crate::problem::{Problem, Told};
 use crate::rates::Rates;
 use crate::remote::Remote;
 use crate::state::App;
@@ -56,6 +58,10 @@ impl Guard {
             return Err(Problem::new(ErrorKind::Unavailable, "too many requests from this address")
                 .status(StatusCode::TOO_MANY_REQUESTS)
                 .hint("wait a second, and send fewer at once"));
+        }
+        // RFC 9112: what one proxy takes for the name another may not.
+        if headers.get_all(header::HOST).iter().nth(1).is_some() {
+            return Err(Problem::invalid("the request has more than one `Host`").hint("send one"));
         }
         let host = uri.authority().map(|authority| authority.as_str());
         let host = host.or_else(|| headers.get(header::HOST)?.to_str().ok()).unwrap_or_default();
@@ -127,6 +133,27 @@ async fn work(places: &Semaphore, request: Request, next: Next) -> Response {
     })
 }
 
+/// Returns whose share a large answer is of: the token's or the person's, else the address's. Where nobody says who they
+/// are, it is nobody's.
+fn sharer(app: &App, of_a_file: bool, headers: &HeaderMap, client: Option<IpAddr>) -> Option<String> {
+    let gate = &app.service.gate;
+    if !gate.is_closed() {
+        return None;
+    }
+    // Others are not looked up twice: they are seldom large.
+    let caller = of_a_file.then(|| gate.caller(headers).ok()).flatten();
+    let known = caller.and_then(|caller| match &caller.who {
+        Who::Person(person) => Some(format!("person {} {}", person.issuer, person.subject)),
+        who => who.name().map(|name| format!("token {name}")),
+    });
+    known.or_else(|| client.map(|client| format!("address {}", modeldepot_listen::client(client))))
+}
+
+/// Answers with a problem: people who log in with a page.
+fn refuse(app: &App, page: bool, problem: Problem) -> Response {
+    if page { console::stopped(app, &problem) } else { problem.into_response() }
+}
+
 /// The middleware.
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let began = Instant::now();
@@ -134,32 +161,40 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     let route = request.extensions().get::<MatchedPath>().cloned();
     let client = request.extensions().get::<Remote>().map(|remote| remote.0);
     let crowded = request.extensions().get::<Peer>().is_some_and(|peer| peer.crowded);
-    let (claims_somebody, is_callback) = (claims_somebody(&request), is_callback(&request));
     let service = &app.service;
+    let is_login = is_login(&request);
+    // Without a login that was begun there is nothing to be wrong with. Pages of other sites make browsers ask for anything.
+    let returns = service.oidc.is_some() && is_callback(&request) && console::began_login(request.headers());
     let checked = service.guard.check(&method, request.uri(), request.headers(), client);
     let checked = match checked {
         Ok(()) if crowded && !is_of_health(request.uri()) => Err(crowd()),
-        Ok(()) if is_login(&request) => service.logins.whole(client, request).await,
-        Ok(()) if is_callback => service.logins.may_try(client).map(|()| request),
+        Ok(()) if is_login => service.logins.whole(request).await,
+        Ok(()) if returns => service.logins.may_return(client).map(|()| request),
         checked => checked.map(|()| request),
     };
     let checked = match checked {
         Ok(request) => {
-            let begun = service.guard.answers.begin(&method, route.as_ref().map(MatchedPath::as_str)).await;
-            begun.map(|begun| (request, begun))
+            let of_a_file = is_of_a_file(&method, route.as_ref().map(MatchedPath::as_str));
+            let by = sharer(&app, of_a_file, request.headers(), client);
+            service.guard.answers.begin(of_a_file, by).await.map(|begun| (request, begun))
         }
         Err(problem) => Err(problem),
     };
     let mut response = match checked {
-        Err(problem) => problem.into_response(),
+        Err(problem) => refuse(&app, is_login || returns, problem),
         Ok((request, begun)) => service.guard.answers.pass(begun, work(&service.guard.requests, request, next).await),
     };
-    let is_wrong = match is_callback {
-        true => response.status().is_client_error() && response.status() != StatusCode::TOO_MANY_REQUESTS,
-        false => response.status() == StatusCode::UNAUTHORIZED && claims_somebody,
+    let guessed = response.extensions().get::<Told>().is_some_and(|told| told.guessed);
+    let wrong = match response.status() {
+        StatusCode::UNAUTHORIZED if guessed && is_login => Some(Way::Form),
+        StatusCode::UNAUTHORIZED if guessed => Some(Way::Bearer),
+        status if returns && status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => Some(Way::Provider),
+        _ => None,
     };
-    if is_wrong && let Some(Err(problem)) = client.map(|client| service.logins.was_wrong(client)) {
-        response = problem.into_response();
+    if let Some((way, client)) = wrong.zip(client)
+        && let Err(problem) = service.logins.was_wrong(way, client)
+    {
+        response = refuse(&app, way != Way::Bearer, problem);
     }
     let headers = response.headers_mut();
     for (name, value) in [

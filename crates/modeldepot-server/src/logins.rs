@@ -23,15 +23,30 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const WRONG_AT_ONCE: NonZeroU32 = NonZeroU32::new(10).expect("not 0");
 const WRONG_EVERY: Duration = Duration::from_secs(5);
 
+/// What somebody was wrong with. Each is counted apart, so that none keeps people from another: a program's token that was
+/// revoked from the login, say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// A token in a header.
+    Bearer,
+    /// The form of the login.
+    Form,
+    /// What a browser brought back from the login provider.
+    Provider,
+}
+
 /// Looks after logins.
 pub(crate) struct Logins {
-    wrong: Rates,
+    bearer: Rates,
+    form: Rates,
+    provider: Rates,
     patience: Duration,
 }
 
 impl Default for Logins {
     fn default() -> Self {
-        Self { wrong: Rates::one_in(WRONG_EVERY, WRONG_AT_ONCE), patience: PATIENCE }
+        let rates = || Rates::one_in(WRONG_EVERY, WRONG_AT_ONCE);
+        Self { bearer: rates(), form: rates(), provider: rates(), patience: PATIENCE }
     }
 }
 
@@ -45,23 +60,20 @@ pub(crate) fn is_callback(request: &Request) -> bool {
     request.uri().path() == "/login/oidc/callback"
 }
 
-/// Returns true for a request that says who sends it.
-pub(crate) fn claims_somebody(request: &Request) -> bool {
-    is_login(request) || request.headers().contains_key(header::AUTHORIZATION)
-}
-
 impl Logins {
-    /// Refuses a client that was wrong too often.
-    pub(crate) fn may_try(&self, client: Option<IpAddr>) -> Result<()> {
-        match client.and_then(|client| self.wrong.look(client).err()) {
+    /// Refuses a browser that came back from the provider too often with what did not fit: asking the provider costs.
+    pub(crate) fn may_return(&self, client: Option<IpAddr>) -> Result<()> {
+        match client.and_then(|client| self.provider.look(client).err()) {
             Some(wait) => Err(too_many(wait)),
             None => Ok(()),
         }
     }
 
     /// Waits for the whole form. Until it is there it takes nobody's place.
-    pub(crate) async fn whole(&self, client: Option<IpAddr>, request: Request) -> Result<Request> {
-        self.may_try(client)?;
+    ///
+    /// It is taken also from a client that was wrong too often: there may be many people behind one address, and a token
+    /// that somebody has is never refused for what others guess. Guessing gets nowhere: a token has 256 random bits.
+    pub(crate) async fn whole(&self, request: Request) -> Result<Request> {
         let (parts, body) = request.into_parts();
         match timeout(self.patience, to_bytes(body, LONGEST)).await {
             Ok(Ok(form)) => Ok(Request::from_parts(parts, Body::from(form))),
@@ -79,8 +91,13 @@ impl Logins {
     ///
     /// # Errors
     /// What it is answered when it was wrong too often.
-    pub(crate) fn was_wrong(&self, client: IpAddr) -> Result<()> {
-        self.wrong.count(client).map_err(too_many)
+    pub(crate) fn was_wrong(&self, way: Way, client: IpAddr) -> Result<()> {
+        let rates = match way {
+            Way::Bearer => &self.bearer,
+            Way::Form => &self.form,
+            Way::Provider => &self.provider,
+        };
+        rates.count(client).map_err(too_many)
     }
 }
 
@@ -114,18 +131,18 @@ mod tests {
     async fn a_login_comes_soon_or_not_at_all() {
         let logins = Logins::default();
         let form = |body: Body| Request::builder().method(Method::POST).uri("/login").body(body).unwrap();
-        let whole = logins.whole(None, form(Body::from("token=x"))).await.unwrap();
+        let whole = logins.whole(form(Body::from("token=x"))).await.unwrap();
         assert_eq!(to_bytes(whole.into_body(), 100).await.unwrap(), "token=x");
         let stalled = Body::from_stream(stream::pending::<std::result::Result<&'static str, std::io::Error>>());
-        assert_eq!(logins.whole(None, form(stalled)).await.unwrap_err().status, StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(logins.whole(form(stalled)).await.unwrap_err().status, StatusCode::REQUEST_TIMEOUT);
         // Each byte is news, and yet it takes too long.
         let drips = stream::unfold(0, |n| async move {
             tokio::time::sleep(Duration::from_secs(1)).await;
             (n < 100).then_some((Ok::<_, std::io::Error>("x"), n + 1))
         });
         let drips = Body::from_stream(drips);
-        assert_eq!(logins.whole(None, form(drips)).await.unwrap_err().status, StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(logins.whole(form(drips)).await.unwrap_err().status, StatusCode::REQUEST_TIMEOUT);
         let long = Body::from("x".repeat(LONGEST + 1));
-        assert_eq!(logins.whole(None, form(long)).await.unwrap_err().status, StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(logins.whole(form(long)).await.unwrap_err().status, StatusCode::PAYLOAD_TOO_LARGE);
     }
 }

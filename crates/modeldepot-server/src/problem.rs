@@ -1,7 +1,7 @@
 //! What is said of a failure: an RFC 9457 problem document, of one of the library's kinds.
 
 use axum::Json;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use modeldepot::{ErrorKind, NameError, causes, hint};
 use serde::Serialize;
@@ -19,6 +19,8 @@ pub(crate) struct Problem {
     pub(crate) detail: String,
     pub(crate) causes: Vec<String>,
     pub(crate) hint: Option<String>,
+    /// Whether a token was shown that nobody has: a guess, unlike one that has expired.
+    guessed: bool,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -27,11 +29,13 @@ pub(crate) struct Problem {
 pub(crate) struct Told {
     pub(crate) kind: &'static str,
     pub(crate) detail: String,
+    /// Whether a token was shown that nobody has.
+    pub(crate) guessed: bool,
 }
 
 impl Told {
     pub(crate) fn of(problem: &Problem) -> Told {
-        Told { kind: problem.kind.word(), detail: problem.detail.clone() }
+        Told { kind: problem.kind.word(), detail: problem.detail.clone(), guessed: problem.guessed }
     }
 }
 
@@ -76,6 +80,7 @@ impl Problem {
             detail: detail.into(),
             causes: Vec::new(),
             hint: None,
+            guessed: false,
             headers: Vec::new(),
         }
     }
@@ -86,6 +91,11 @@ impl Problem {
 
     pub(crate) fn hint(self, hint: impl Into<String>) -> Problem {
         Problem { hint: Some(hint.into()), ..self }
+    }
+
+    /// Says that a token was shown that nobody has.
+    pub(crate) fn guessed(self) -> Problem {
+        Problem { guessed: true, ..self }
     }
 
     pub(crate) fn status(self, status: StatusCode) -> Problem {
@@ -106,6 +116,17 @@ impl Problem {
     pub(crate) fn header(mut self, name: HeaderName, value: &'static str) -> Problem {
         self.headers.push((name, HeaderValue::from_static(value)));
         self
+    }
+
+    /// Adds the headers that go with it to an answer, each once.
+    pub(crate) fn add_headers(&self, headers: &mut HeaderMap) {
+        let again = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS, StatusCode::INSUFFICIENT_STORAGE];
+        if again.contains(&self.status) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        for (name, value) in &self.headers {
+            headers.insert(name, value.clone());
+        }
     }
 }
 
@@ -174,11 +195,7 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        let again = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS, StatusCode::INSUFFICIENT_STORAGE];
-        if again.contains(&self.status) {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        headers.extend(self.headers);
+        self.add_headers(headers);
         response
     }
 }

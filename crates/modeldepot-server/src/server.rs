@@ -38,6 +38,9 @@ use crate::uploads::Uploads;
 /// How long running requests may take to finish once the service is stopped.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long the last lines of the logs may take then.
+const LOG_PATIENCE: Duration = Duration::from_secs(1);
+
 /// How the service is started.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -127,6 +130,7 @@ pub struct Server {
     /// Opens the logs again on SIGHUP.
     reopen: JoinHandle<()>,
     uploads: Arc<Uploads>,
+    logs: Logs,
 }
 
 impl fmt::Debug for Server {
@@ -191,7 +195,7 @@ impl Server {
         let app = App { catalog: Catalog::new(storage.clone()), storage, service: Arc::new(service) };
         let sweep = tokio::spawn(Arc::clone(&uploads).sweep());
         let keep = tokio::spawn(Arc::clone(&used).keep());
-        let reopen = tokio::spawn(logs.reopen_on_hangup());
+        let reopen = tokio::spawn(logs.clone().reopen_on_hangup());
         let router = routes::router(app);
         let serving = modeldepot_listen::serve(listener, connections, move |request: hyper::Request<RequestBody>| {
             let mut request = request.map(Body::new);
@@ -202,7 +206,7 @@ impl Server {
             async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {})) }
         });
         tracing::info!(%address, "serving");
-        Ok(Server { address, encrypted, serving, sweep, used: (used, keep), reopen, uploads })
+        Ok(Server { address, encrypted, serving, sweep, used: (used, keep), reopen, uploads, logs })
     }
 
     /// Returns the address it listens on, with the port that the system chose.
@@ -227,6 +231,8 @@ impl Server {
         // This service alone could complete them.
         let _ = timeout(STOP_PATIENCE, self.uploads.end()).await;
         let _ = timeout(STOP_PATIENCE, self.used.0.write()).await;
+        let logs = self.logs.clone();
+        let _ = tokio::task::spawn_blocking(move || logs.flush(LOG_PATIENCE)).await;
     }
 }
 

@@ -152,7 +152,8 @@ pub fn warning(path: &Path) -> Option<String> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
+        // What is no file, such as a device that was named by mistake, is not to be made anybody's own.
+        let mode = fs::metadata(path).ok().filter(fs::Metadata::is_file)?.permissions().mode() & 0o777;
         let who = match (mode & 0o020, mode & 0o044) {
             (0, 0) => return None,
             (0, _) => "read",
@@ -219,6 +220,7 @@ mod tests {
         assert_eq!(warning(&path), None);
         let set = |mode: u32| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         set(0o644);
+        assert_eq!(warning(std::path::Path::new("/dev/null")), None, "everybody may write it, and it is no file");
         assert!(warning(&path).unwrap().starts_with("others may read the file of tokens `"));
         set(0o660);
         assert!(warning(&path).unwrap().starts_with("others may write the file of tokens `"));

@@ -299,24 +299,31 @@ impl Gate {
         Ok(Caller { who: Who::Token(token.name.clone()), grants: token.grants.clone(), until, csrf, browser })
     }
 
-    /// Begins a session for whoever has a token, and returns its cookie and who they are.
+    /// Begins a session for whoever has a token, in the place of the browser's last one, and returns its cookie and who they
+    /// are.
     ///
     /// # Errors
     /// A problem of status 401 when the token is not known or has expired.
-    pub(crate) fn log_in(&self, token: &str) -> Result<(HeaderValue, Who)> {
+    pub(crate) fn log_in(&self, token: &str, headers: &HeaderMap) -> Result<(HeaderValue, Who)> {
         let (tokens, token, now) = (self.tokens()?, token.trim(), OffsetDateTime::now_utc());
         let shown = tokens.find(token, now).ok_or_else(wrong)?;
         let caller = self.bearer(shown, now, String::new(), true)?;
         let hash = blake3::hash(token.as_bytes());
+        self.end(headers);
         Ok((self.begin(Holder::Token(hash))?, caller.who))
     }
 
     /// Begins a session for a person, in the place of the browser's last one, and returns its cookie.
     pub(crate) fn welcome(&self, person: Arc<Person>, headers: &HeaderMap) -> Result<HeaderValue> {
+        self.end(headers);
+        self.begin(Holder::Person(person))
+    }
+
+    /// Ends the session of a browser, if it has one.
+    fn end(&self, headers: &HeaderMap) {
         if let Some(cookie) = self.cookie(headers) {
             self.sessions.end(cookie);
         }
-        self.begin(Holder::Person(person))
     }
 
     fn begin(&self, holder: Holder) -> Result<HeaderValue> {
@@ -326,9 +333,7 @@ impl Gate {
 
     /// Ends the session of a request, and returns the cookie that makes the browser forget it.
     pub(crate) fn log_out(&self, headers: &HeaderMap) -> Result<HeaderValue> {
-        if let Some(cookie) = self.cookie(headers) {
-            self.sessions.end(cookie);
-        }
+        self.end(headers);
         self.set_cookie("", 0)
     }
 
@@ -403,7 +408,7 @@ fn unknown(detail: &str) -> Problem {
 
 /// The problem of a token that nobody has, or has any more.
 fn wrong() -> Problem {
-    unknown("this token is not known here").hint("check that it was pasted whole, or ask for a new one")
+    unknown("this token is not known here").guessed().hint("check that it was pasted whole, or ask for a new one")
 }
 
 fn internal(detail: &str) -> Problem {

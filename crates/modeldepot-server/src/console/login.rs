@@ -21,10 +21,10 @@ pub(super) async fn get(State(app): State<App>, asked: Asked) -> Response {
     page(&app, inside(asked.raw("next")), &logged_out(&app, &asked)).into_response()
 }
 
-pub(super) async fn post(State(app): State<App>, note: Note, body: axum::body::Bytes) -> Response {
+pub(super) async fn post(State(app): State<App>, note: Note, headers: HeaderMap, body: axum::body::Bytes) -> Response {
     let form = Asked::parse(&body);
     let next = inside(form.raw("next"));
-    match app.service.gate.log_in(form.get("token").unwrap_or_default()) {
+    match app.service.gate.log_in(form.get("token").unwrap_or_default(), &headers) {
         Ok((cookie, who)) => {
             note.who(&who);
             ([(header::SET_COOKIE, cookie)], Redirect::to(next)).into_response()

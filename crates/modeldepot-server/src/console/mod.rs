@@ -34,7 +34,7 @@ use axum::Router;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::problem::Problem;
+use crate::problem::{Problem, Told};
 use crate::state::App;
 use crate::table::{DELETE, OPEN, PUBLISH, READ, Table, Takes};
 
@@ -83,6 +83,19 @@ pub(crate) fn refused(problem: Problem) -> Response {
 /// Answers what no page has.
 pub(crate) fn nowhere(app: &App, headers: &HeaderMap) -> Response {
     page::in_frame(app, &visitor::Visitor::of(app, headers), &refusal::nowhere())
+}
+
+/// Answers somebody who is not let through to a page.
+pub(crate) fn stopped(app: &App, problem: &Problem) -> Response {
+    let mut response = page::in_frame(app, &visitor::Visitor::of(app, &HeaderMap::new()), &refusal::page(problem));
+    response.extensions_mut().insert(Told::of(problem));
+    problem.add_headers(response.headers_mut());
+    response
+}
+
+/// Returns true for a browser that began to log in at the provider and has not come back yet.
+pub(crate) fn began_login(headers: &HeaderMap) -> bool {
+    oidc::has_attempt(headers)
 }
 
 /// A chart, to be saved.

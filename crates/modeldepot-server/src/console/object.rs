@@ -109,7 +109,7 @@ pub(super) async fn upload(
 ) -> Result<Redirect> {
     let bucket = known(&app, &bucket)?;
     let mut form = Form::of(request, TEXTS).await?;
-    let (mut prefix, mut sent) = (String::new(), 0);
+    let (mut prefix, mut parts, mut sent) = (String::new(), 0, 0);
     while let Some(part) = form.next().await? {
         let file = match part {
             Part::Text(_, text) => {
@@ -118,15 +118,16 @@ pub(super) async fn upload(
             }
             Part::File(file) => file,
         };
-        sent += 1;
-        if sent > MOST_FILES {
+        // Those without a name count too: a browser sends one where no file was chosen, and nobody sends them for ever.
+        parts += 1;
+        if parts > MOST_FILES {
             return Err(Refusal::invalid(format!("there are more than {MOST_FILES} files"), "send fewer at once"));
         }
         let name = file.name().rsplit(['/', '\\']).next().unwrap_or_default();
         if name.is_empty() || matches!(name, "." | "..") {
-            sent -= 1;
             continue;
         }
+        sent += 1;
         let key = format!("{prefix}{name}");
         // Before its bytes are taken.
         creatable(&key)?;

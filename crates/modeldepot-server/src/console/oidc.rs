@@ -22,6 +22,13 @@ use crate::state::App;
 /// The cookie of a login on its way. A browser takes the second from this host alone, and over HTTPS alone.
 const COOKIES: [&str; 2] = ["modeldepot_login", "__Host-modeldepot_login"];
 
+/// Returns true for a browser that has the cookie of a login on its way.
+pub(super) fn has_attempt(headers: &HeaderMap) -> bool {
+    let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut names = pairs.flat_map(|pairs| pairs.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    names.any(|(name, value)| COOKIES.contains(&name) && !value.is_empty())
+}
+
 /// Sends the browser to the provider.
 pub(super) async fn begin(State(app): State<App>, uri: Uri, headers: HeaderMap, asked: Asked) -> Response {
     let Some(provider) = &app.service.oidc else { return nowhere().into_response() };

@@ -40,6 +40,7 @@ impl IntoResponse for Refusal {
         }
         let mut response = page(&problem).into_response();
         response.extensions_mut().insert(Told::of(&problem));
+        problem.add_headers(response.headers_mut());
         response
     }
 }
@@ -49,6 +50,7 @@ pub(super) fn page(problem: &Problem) -> Page {
     let title = match problem.status {
         StatusCode::NOT_FOUND => "Not found",
         StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => "Not allowed",
+        StatusCode::TOO_MANY_REQUESTS => "Too many requests",
         StatusCode::CONFLICT => "Not possible",
         StatusCode::SERVICE_UNAVAILABLE => "Not available right now",
         StatusCode::BAD_GATEWAY => "Damaged",

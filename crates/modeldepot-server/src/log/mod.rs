@@ -36,6 +36,13 @@ pub(crate) struct Logs {
 }
 
 impl Logs {
+    /// Waits until the lines so far are written, for each log no longer than this.
+    pub(crate) fn flush(&self, patience: std::time::Duration) {
+        for log in self.audit.iter().chain(&self.access) {
+            log.flush(patience);
+        }
+    }
+
     /// Opens the files again whenever the process is told to by SIGHUP.
     #[cfg(unix)]
     pub(crate) async fn reopen_on_hangup(self) {

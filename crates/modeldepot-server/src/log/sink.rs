@@ -1,19 +1,25 @@
 //! Where log lines go: standard error, or a file that is only ever appended to.
 //!
-//! Each line is one write, so that lines of several writers never mix. A file that was renamed or removed, as `logrotate`
-//! does, is made anew at the next line; on SIGHUP it is opened again in any case. A line that cannot be written, because
-//! the disk is full, is lost: a warning says so, at most one a minute, and the service runs on.
+//! Lines are queued and written by a thread of the log's own, in their order: a disk or a reader that stalls holds up no
+//! request. Each line is one write, so that lines of several writers never mix. A file that was renamed or removed, as
+//! `logrotate` does, is made anew at the next line; on SIGHUP it is opened again in any case. A line that cannot be written,
+//! because the disk is full or the queue is, is lost: a warning says so, at most one a minute, and the service runs on.
+
+mod file;
+mod queue;
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-/// The least time between two warnings.
-const PACE: Duration = Duration::from_secs(60);
+use self::file::Open;
+use self::queue::Queue;
+
+/// How long the last lines may take once nobody writes any more.
+const LAST: Duration = Duration::from_secs(1);
 
 /// Where a log is to go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,49 +53,42 @@ impl fmt::Display for LogTarget {
 
 /// A log that lines can be written to. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Log(Arc<To>);
+pub struct Log(Arc<Writer>);
 
+/// The queue of a log's thread, which ends with this.
 #[derive(Debug)]
-enum To {
-    Stderr,
-    File { path: PathBuf, open: Mutex<Open> },
-}
-
-#[derive(Debug)]
-struct Open {
-    file: File,
-    /// A line was cut short: the next one begins on a line of its own.
-    torn: bool,
-    /// Lines lost since it was last said.
-    lost: u64,
-    told: Option<Instant>,
+struct Writer {
+    queue: Arc<Queue>,
+    is_file: bool,
 }
 
 impl Log {
     /// Opens a log. A file is made if it is missing, readable by its owner alone.
     ///
     /// # Errors
-    /// What the system says of the file.
+    /// What the system says of the file, or that it is a pipe or the like: only files and devices are written to.
     pub fn open(target: &LogTarget) -> io::Result<Log> {
-        Ok(Log(Arc::new(match target {
-            LogTarget::Stderr => To::Stderr,
-            LogTarget::File(path) => {
-                let open = Mutex::new(Open { file: append(path)?, torn: false, lost: 0, told: None });
-                To::File { path: path.clone(), open }
-            }
-        })))
+        match target {
+            LogTarget::Stderr => Log::over(Open::stderr()?),
+            LogTarget::File(path) => Log::over(Open::at(path)?),
+        }
+    }
+
+    fn over(open: Open) -> io::Result<Log> {
+        let (is_file, queue) = (open.is_file(), Arc::new(Queue::new(open.path())));
+        let writes = Arc::clone(&queue);
+        std::thread::Builder::new().name("log".to_owned()).spawn(move || writes.write(open))?;
+        Ok(Log(Arc::new(Writer { queue, is_file })))
     }
 
     /// Returns true for a file, which can be opened again.
     pub fn is_file(&self) -> bool {
-        matches!(*self.0, To::File { .. })
+        self.0.is_file
     }
 
-    /// Opens the file again.
+    /// Opens the file again, before the next line.
     pub fn reopen(&self) {
-        if let To::File { path, open } = &*self.0 {
-            open.lock().unwrap_or_else(PoisonError::into_inner).again(path);
-        }
+        self.0.queue.reopen();
     }
 
     /// Writes a record as one line of JSON in which everything but printable ASCII is escaped.
@@ -107,79 +106,23 @@ impl Log {
         super::line::shown(text)
     }
 
-    /// Writes a line, which holds no end of line itself.
+    /// Queues a line, which holds no end of line itself.
     pub fn line(&self, line: &str) {
         debug_assert!(!line.contains('\n'));
-        match &*self.0 {
-            To::Stderr => {
-                let _ = io::stderr().lock().write_all(format!("{line}\n").as_bytes());
-            }
-            To::File { path, open } => {
-                let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
-                if !open.is_at(path) {
-                    open.again(path);
-                }
-                open.write(path, line);
-            }
-        }
+        self.0.queue.push(line);
+    }
+
+    /// Waits until everything before is written, and returns true then. It waits no longer than this.
+    pub fn flush(&self, patience: Duration) -> bool {
+        self.0.queue.flush(patience)
     }
 }
 
-impl Open {
-    fn write(&mut self, path: &Path, line: &str) {
-        let text = format!("{}{line}\n", if self.torn { "\n" } else { "" });
-        let failed = match self.file.write(text.as_bytes()) {
-            Ok(written) if written == text.len() => {
-                self.torn = false;
-                return;
-            }
-            Ok(written) => {
-                self.torn = written > 0 || self.torn;
-                io::Error::from(io::ErrorKind::StorageFull)
-            }
-            Err(error) => error,
-        };
-        self.lost += 1;
-        if self.told.is_none_or(|told| told.elapsed() > PACE) {
-            tracing::warn!(log = %path.display(), error = %failed, lines = self.lost, "log lines are lost");
-            (self.told, self.lost) = (Some(Instant::now()), 0);
-        }
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue.close();
+        self.queue.flush(LAST);
     }
-
-    /// Opens the file that is at the path now. Where that fails the old one is written on.
-    fn again(&mut self, path: &Path) {
-        match append(path) {
-            Ok(file) => (self.file, self.torn) = (file, false),
-            Err(error) => {
-                if self.told.is_none_or(|told| told.elapsed() > PACE) {
-                    tracing::warn!(log = %path.display(), %error, "the log cannot be opened again");
-                    self.told = Some(Instant::now());
-                }
-            }
-        }
-    }
-
-    /// Returns true while the path leads to the open file.
-    #[cfg(unix)]
-    fn is_at(&self, path: &Path) -> bool {
-        use std::os::unix::fs::MetadataExt as _;
-        let id = |found: std::fs::Metadata| (found.dev(), found.ino());
-        let (Ok(open), Ok(named)) = (self.file.metadata(), std::fs::metadata(path)) else { return false };
-        id(open) == id(named)
-    }
-
-    #[cfg(not(unix))]
-    fn is_at(&self, path: &Path) -> bool {
-        path.exists()
-    }
-}
-
-fn append(path: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 #[cfg(test)]
@@ -188,18 +131,25 @@ mod tests {
 
     use super::*;
 
+    /// Far longer than it takes.
+    const SOON: Duration = Duration::from_secs(60);
+
     #[test]
     fn a_log_that_was_renamed_begins_anew() {
         let folder = tempfile::tempdir().unwrap();
         let (path, old) = (folder.path().join("audit.log"), folder.path().join("audit.log.1"));
         let log = Log::open(&LogTarget::File(path.clone())).unwrap();
-        log.line("one");
+        let line = |line| {
+            log.line(line);
+            assert!(log.flush(SOON));
+        };
+        line("one");
         fs::rename(&path, &old).unwrap();
-        log.line("two");
+        line("two");
         fs::remove_file(&path).unwrap();
-        log.line("three");
+        line("three");
         log.reopen();
-        log.line("four");
+        line("four");
         assert_eq!(fs::read_to_string(&old).unwrap(), "one\n");
         assert_eq!(fs::read_to_string(&path).unwrap(), "three\nfour\n");
         #[cfg(unix)]
@@ -217,7 +167,10 @@ mod tests {
             for writer in 0..4 {
                 // Each of its own, as several processes are.
                 let log = Log::open(&LogTarget::File(path.clone())).unwrap();
-                scope.spawn(move || (0..200).for_each(|_| log.line(&writer.to_string().repeat(3000))));
+                scope.spawn(move || {
+                    (0..200).for_each(|_| log.line(&writer.to_string().repeat(3000)));
+                    assert!(log.flush(SOON));
+                });
             }
         });
         let text = fs::read_to_string(&path).unwrap();
@@ -232,8 +185,44 @@ mod tests {
         for _ in 0..3 {
             log.line("lost");
         }
-        let To::File { open, .. } = &*log.0 else { panic!() };
-        let open = open.lock().unwrap();
-        assert!(open.told.is_some() && open.lost == 2, "said once, and counted since");
+        assert!(log.flush(SOON));
+        assert_eq!(log.0.queue.lost(), (true, 2), "said once, and counted since");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_reader_that_stalls_holds_nobody_up() {
+        use std::io::Read as _;
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let log = Log::over(Open::over(fs::File::from(std::os::fd::OwnedFd::from(writer)))).unwrap();
+        // Far more than a pipe and the queue hold: were they written here, this would never end.
+        let lines = 20_000;
+        for n in 0..lines {
+            log.line(&format!("{n:0>1000}"));
+        }
+        assert!(!log.flush(Duration::from_millis(1)), "there is no one who reads");
+        let lost = log.0.queue.dropped();
+        assert!(lost > 0);
+        let reads = std::thread::spawn(move || {
+            let mut text = String::new();
+            reader.read_to_string(&mut text).map(|_| text)
+        });
+        assert!(log.flush(SOON));
+        drop(log);
+        let text = reads.join().unwrap().unwrap();
+        let numbers: Vec<u64> = text.lines().map(|line| line.parse().unwrap()).collect();
+        assert!(numbers.is_sorted() && numbers[0] == 0);
+        assert_eq!(numbers.len() as u64 + lost, lines, "all others arrive");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_pipe_is_no_file_for_a_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fifo");
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        let told = Log::open(&LogTarget::File(path)).unwrap_err();
+        assert_eq!(told.to_string(), "it is neither a file nor a device");
     }
 }

@@ -2,13 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::problems::Problems;
-use crate::auth::Reader;
+use crate::auth::{About, Reader, Scope};
 use crate::problem::Result;
 use crate::readiness::for_strangers;
 use crate::state::App;
@@ -34,12 +34,15 @@ pub(crate) async fn health() -> Json<Health> {
 /// Says whether the bucket of the models answers.
 #[utoipa::path(
     operation_id = "get_readiness",get, path = "/readyz", tag = "service", security(()), responses((status = 200, body = Health), Problems))]
-pub(crate) async fn ready(known: Result<Reader>, State(app): State<App>) -> Result<Json<Health>> {
+pub(crate) async fn ready(headers: HeaderMap, State(app): State<App>) -> Result<Json<Health>> {
     match app.service.readiness.of(&app.storage).await {
         Ok(()) => Ok(Json(Health { status: "ok" })),
         // Why not is for those who may read: it names the endpoint, which may be an internal one.
         Err(problem) => {
-            Err(if known.is_ok() { problem } else { for_strangers() }.status(StatusCode::SERVICE_UNAVAILABLE))
+            let gate = &app.service.gate;
+            let caller = gate.caller(&headers).and_then(|caller| gate.allow(caller, Scope::Read, &About::Several));
+            let told = if caller.is_ok() { problem } else { for_strangers() };
+            Err(told.status(StatusCode::SERVICE_UNAVAILABLE))
         }
     }
 }

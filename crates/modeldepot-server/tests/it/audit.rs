@@ -15,6 +15,7 @@ struct Logged {
     audit: PathBuf,
     access: PathBuf,
     folder: tempfile::TempDir,
+    logs: [Log; 2],
 }
 
 impl Logged {
@@ -23,16 +24,16 @@ impl Logged {
         let path = |name: &str| folder.path().join(name);
         let (tokens, audit, access) = (path("tokens"), path("audit.log"), path("access.log"));
         Tokens::add(&tokens, "first", Scope::Read).unwrap();
-        let open = |path: &Path| Some(Log::open(&LogTarget::File(path.to_owned())).unwrap());
+        let logs = [&audit, &access].map(|path| Log::open(&LogTarget::File(path.to_owned())).unwrap());
         let place = Place::with(|config| {
             config.tokens = Some(tokens.clone());
-            config.audit_log = open(&audit);
-            config.access_log = open(&access);
+            config.audit_log = Some(logs[0].clone());
+            config.access_log = Some(logs[1].clone());
         })
         .await;
         place.push("m", "1", &[("f", b"x")], json!({})).await;
         place.storage.client().create_bucket(&"data".parse().unwrap()).await.unwrap();
-        Logged { place, tokens, audit, access, folder }
+        Logged { place, tokens, audit, access, folder, logs }
     }
 
     fn token(&self, name: &str, scope: Scope) -> String {
@@ -105,6 +106,7 @@ async fn what_changes_something_and_what_is_refused_is_written_down() {
         .await
         .is(303);
     place.send(Method::POST, "/login", &[("content-type", urlencoded)], b"token=mdt_wrong").await.is(401);
+    assert!(logged.logs[0].flush(std::time::Duration::from_secs(60)));
     let found = lines(&logged.audit);
     insta::assert_snapshot!(short(&found), @r#"
     - read - - - - refused 401 denied -

@@ -85,6 +85,9 @@ async fn without_tokens_only_this_machine_is_answered_by_its_own_names() {
     let ask = async |host: &str| place.send(Method::GET, "/api/v1/models", &[("host", host)], b"").await;
     ask("localhost:9001").await.is(200);
     ask("127.0.0.1").await.is(200);
+    let twice = [("host", "localhost"), ("host", "rebound.example")];
+    let told = place.send(Method::GET, "/api/v1/models", &twice, b"").await.is(400).json();
+    assert_eq!(told["detail"], "the request has more than one `Host`");
     assert_eq!(ask("rebound.example:9001").await.is(421).json()["kind"], "denied");
     ask("localhost.rebound.example").await.is(421);
     let settings = modeldepot::Settings::from_variables(|_| None).unwrap();

@@ -161,3 +161,14 @@ async fn keys_that_listings_cannot_show_are_not_made() {
     assert!(place.staged().is_empty());
     place.get("/buckets/data").await.is(200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_of_parts_without_names_ends() {
+    let place = Place::new().await;
+    place.storage.client().create_bucket(&"data".parse().unwrap()).await.unwrap();
+    let parts: Vec<(&str, Option<&str>, &[u8])> = vec![("file", Some(""), b""); 1001];
+    let (kind, body) = form(&parts);
+    let answer = place.send(Method::POST, "/buckets/data/upload", &[("content-type", &kind)], &body).await.is(400);
+    let page = String::from_utf8(answer.body.to_vec()).unwrap();
+    assert!(page.contains("there are more than 1000 files"), "{page}");
+}

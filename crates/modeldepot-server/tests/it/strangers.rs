@@ -37,6 +37,23 @@ impl Known {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_login_ends_the_session_before_it() {
+    let known = Known::new();
+    let place = known.place(|_| {}).await;
+    let cookie = |answer: Answer| answer.header("set-cookie").split(';').next().unwrap().to_owned();
+    let first = cookie(log_in(&place, "", &known.token).await.is(303));
+    place.send(Method::GET, "/api/v1/models", &[("cookie", &first)], b"").await.is(200);
+    let form = format!("token={}", known.token);
+    // One that fails ends nothing.
+    place.send(Method::POST, "/login", &[FORM, ("cookie", &first)], b"token=mdt_wrong").await.is(401);
+    place.send(Method::GET, "/api/v1/models", &[("cookie", &first)], b"").await.is(200);
+    let second = place.send(Method::POST, "/login", &[FORM, ("cookie", &first)], form.as_bytes()).await;
+    let second = cookie(second.is(303));
+    place.send(Method::GET, "/api/v1/models", &[("cookie", &first)], b"").await.is(401);
+    place.send(Method::GET, "/api/v1/models", &[("cookie", &second)], b"").await.is(200);
+}
+
 /// Logs in as a client that a proxy on this machine speaks for.
 async fn log_in(place: &Place, client: &str, token: &str) -> Answer {
     let body = format!("token={token}&next=/");
@@ -94,18 +111,20 @@ async fn who_is_wrong_too_often_waits_and_nobody_else_does() {
     }
     assert!(told[..10].iter().all(|answer| answer.status == 401), "{told:?}");
     let refused = told.pop().unwrap().is(429);
-    assert!(refused.header("retry-after").parse::<u32>().unwrap() >= 1, "{refused:?}");
-    // Whether it would be right by now is not looked at.
-    log_in(&place, "192.0.2.1", &known.token).await.is(429);
+    let waits: Vec<_> = refused.headers.get_all("retry-after").iter().collect();
+    assert!(waits.len() == 1 && waits[0].to_str().unwrap().parse::<u32>().unwrap() >= 1, "{refused:?}");
+    assert!(refused.header("content-type").starts_with("text/html"), "a browser gets a page: {refused:?}");
     // What the client says of itself changes nothing.
-    log_in(&place, "198.51.100.7, 192.0.2.1", &known.token).await.is(429);
-    log_in(&place, "192.0.2.2", &known.token).await.is(303);
+    log_in(&place, "198.51.100.7, 192.0.2.1", "mdt_wrong").await.is(429);
+    log_in(&place, "192.0.2.2", "mdt_wrong").await.is(401);
+    // A token that somebody has is not refused for what others guess behind the same address.
+    log_in(&place, "192.0.2.1", &known.token).await.is(303);
     // A whole network is one client of IPv6.
     for n in 0..11 {
         log_in(&place, &format!("2001:db8::{n:x}"), "mdt_wrong").await;
     }
-    log_in(&place, "2001:db8::ffff", &known.token).await.is(429);
-    log_in(&place, "2001:db8:0:1::1", &known.token).await.is(303);
+    log_in(&place, "2001:db8::ffff", "mdt_wrong").await.is(429);
+    log_in(&place, "2001:db8:0:1::1", "mdt_wrong").await.is(401);
     // Programs that keep sending a token that nobody knows are told, too; those with a token that somebody knows are not.
     let ask = async |token: &str| {
         let bearer = format!("Bearer {token}");
@@ -118,6 +137,34 @@ async fn who_is_wrong_too_often_waits_and_nobody_else_does() {
     }
     assert!(told[..10].iter().all(|status| *status == 401) && told[11] == 429, "{told:?}");
     assert_eq!(ask(&known.token).await, 200);
+    // Programs that are wrong keep nobody from the login.
+    log_in(&place, "192.0.2.3", "mdt_wrong").await.is(401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_has_expired_is_told_so_however_often_it_is_shown() {
+    let known = Known::new();
+    let past = time::OffsetDateTime::now_utc() - std::time::Duration::from_secs(60);
+    let expired = Tokens::add_until(&known.file, "old", Scope::Read, Some(past)).unwrap();
+    let place = known.place(|_| {}).await;
+    let bearer = format!("Bearer {expired}");
+    for _ in 0..30 {
+        let told = place.send(Method::GET, "/api/v1/models", &[("authorization", &bearer)], b"").await.is(401).json();
+        assert!(told["detail"].as_str().unwrap().starts_with("token `old` expired on "), "{told}");
+        log_in(&place, "", &expired).await.is(401);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pictures_of_another_site_lock_nobody_out_of_the_login() {
+    let known = Known::new();
+    let place = known.place(|_| {}).await;
+    let picture = [("sec-fetch-site", "cross-site"), ("sec-fetch-dest", "image")];
+    for _ in 0..30 {
+        place.send(Method::GET, "/login/oidc/callback?code=x&state=y", &picture, b"").await.is(404);
+    }
+    log_in(&place, "", "mdt_wrong").await.is(401);
+    log_in(&place, "", &known.token).await.is(303);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,6 +227,16 @@ async fn strangers_are_not_told_where_the_bucket_is() {
         assert!(tries < 30, "{known}");
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_tokens_everybody_is_told_why_the_bucket_does_not_answer() {
+    let mut place = Place::new().await;
+    let s3 = place.s3.take().unwrap();
+    let endpoint = s3.endpoint();
+    s3.stop().await.unwrap();
+    let told = place.get("/readyz").await.is(503);
+    assert!(String::from_utf8(told.body.to_vec()).unwrap().contains(&endpoint), "{told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

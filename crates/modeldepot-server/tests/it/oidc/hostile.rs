@@ -2,6 +2,8 @@
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect};
+use hyper::Method;
+use modeldepot_server::{Scope, Tokens};
 use serde_json::{Value, json};
 
 use super::at;
@@ -234,4 +236,39 @@ async fn refusals_of_the_provider_are_shown_as_text() {
     let mixed = [("code", "c"), ("state", state.as_str()), ("iss", "https://evil.example")];
     let page = text(&browser.back(&place, &mixed).await.is(502));
     assert!(page.contains("of another issuer") && fake.asked("/token") == 0, "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn returns_that_nobody_began_count_for_nothing_and_others_apart() {
+    let fake = Fake::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tokens");
+    Tokens::add(&file, "ci", Scope::Read).unwrap();
+    let place = Place::with(|config| {
+        at(&fake.issuer())(config);
+        config.tokens = Some(file.clone());
+    })
+    .await;
+    let log_in = async || {
+        let form = [("content-type", "application/x-www-form-urlencoded")];
+        place.send(Method::POST, "/login", &form, b"token=mdt_wrong").await.status.as_u16()
+    };
+    let mut stranger = Browser::default();
+    for _ in 0..30 {
+        stranger.back(&place, &[("code", "c"), ("state", "s")]).await.is(400);
+    }
+    // A browser that did begin to log in is told to wait, by a page, and logs in with a token all the same.
+    let mut browser = Browser::default();
+    browser.begin(&place, "/").await;
+    let mut told = browser.back(&place, &[("code", "c"), ("state", "s")]).await.is(400);
+    for _ in 0..200 {
+        if told.status == 429 {
+            break;
+        }
+        told = browser.back(&place, &[("code", "c"), ("state", "s")]).await;
+    }
+    let told = told.is(429);
+    assert!(told.header("content-type").starts_with("text/html"), "{told:?}");
+    assert_eq!(log_in().await, 401);
+    assert_eq!(fake.asked("/token"), 0);
 }
