@@ -7,6 +7,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use futures_util::Stream;
 use hyper::body::Body as _;
@@ -15,7 +17,7 @@ use modeldepot_listen::{BodyError, RequestBody};
 use s3s::{S3Result, s3_error};
 
 use crate::budget::{Asked, Budget, FREE, Held};
-use crate::checksum::{Algorithm, Claims, Hashes};
+use crate::checksum::{Algorithm, Claims, Digests, Hashes};
 use crate::reframe::Frames;
 use crate::server::plain_error;
 
@@ -90,6 +92,12 @@ pub(crate) fn claims(headers: &HeaderMap) -> S3Result<Claims> {
     Ok(claims)
 }
 
+/// Returns true when a digest in hex is the SHA-256 of a body.
+fn is_sha256(hex: &str, digests: &Digests) -> bool {
+    let sum = digests.sums.get(Algorithm::Sha256).and_then(|sum| BASE64_STANDARD.decode(sum).ok());
+    sum.is_some_and(|sum| hex::encode(sum) == hex)
+}
+
 /// A body under watch.
 pub(crate) struct Bounded<S> {
     inner: S,
@@ -103,6 +111,8 @@ pub(crate) struct Bounded<S> {
     is_held: bool,
     /// To be compared at the end.
     compared: Option<(Claims, Hashes)>,
+    /// The SHA-256 that the signature covers, in hex: the protocol layer answers 500 when it is another.
+    signed: Option<(String, Hashes)>,
     ended: bool,
 }
 
@@ -118,9 +128,15 @@ pub(crate) fn bound(request: Request<RequestBody>, watch: Watch, budget: &'stati
         let hashes = claims.hashes();
         (claims, hashes)
     });
+    let signed = request.headers().get("x-amz-content-sha256").and_then(|digest| digest.to_str().ok());
+    let signed = signed.filter(|digest| digest.len() == 64).map(|digest| {
+        let hashes = Hashes::new(&[Algorithm::Sha256]);
+        (digest.to_ascii_lowercase(), hashes)
+    });
     let len = request.headers().get(header::CONTENT_LENGTH).and_then(|len| len.to_str().ok()?.parse().ok());
     let is_compared = compared.is_some();
-    let mut request = request.map(|body| Bounded { compared, ..Bounded::new(Frames(body), len, watch, budget) });
+    let mut request =
+        request.map(|body| Bounded { compared, signed, ..Bounded::new(Frames(body), len, watch, budget) });
     if is_compared {
         request.extensions_mut().insert(Digested);
     }
@@ -144,6 +160,7 @@ impl<S> Bounded<S> {
             asked: None,
             is_held: false,
             compared: None,
+            signed: None,
             ended: false,
         }
     }
@@ -170,6 +187,16 @@ impl<S> Bounded<S> {
         self.ended = true;
         self.watch.note(status, code, message);
         Poll::Ready(Some(Err(std::io::Error::other(message.to_owned()))))
+    }
+
+    /// Returns true, once, when the body that is there is not the one whose digest was signed.
+    fn is_another(&mut self) -> bool {
+        self.signed.take().is_some_and(|(digest, hashes)| !is_sha256(&digest, &hashes.finish()))
+    }
+
+    fn not_what_was_signed(&mut self) -> Poll<Option<Result<Bytes, std::io::Error>>> {
+        let message = "The provided 'x-amz-content-sha256' header does not match what was computed.";
+        self.wrong(StatusCode::BAD_REQUEST, "XAmzContentSHA256Mismatch", message)
     }
 
     fn too_long(&mut self) -> Poll<Option<Result<Bytes, std::io::Error>>> {
@@ -200,6 +227,13 @@ impl<S: Stream<Item = Result<Bytes, BodyError>> + Unpin> Stream for Bounded<S> {
                 if let Some((_, hashes)) = &mut self.compared {
                     hashes.update(&bytes);
                 }
+                if let Some((_, hashes)) = &mut self.signed {
+                    hashes.update(&bytes);
+                }
+                // The protocol layer looks no further than the length.
+                if self.is_told && self.len as u64 == self.size && self.is_another() {
+                    return self.not_what_was_signed();
+                }
                 Poll::Ready(Some(Ok(bytes)))
             }
             Some(Err(error @ BodyError::Slow)) => {
@@ -211,6 +245,9 @@ impl<S: Stream<Item = Result<Bytes, BodyError>> + Unpin> Stream for Bounded<S> {
             }
             None => {
                 self.ended = true;
+                if self.is_another() {
+                    return self.not_what_was_signed();
+                }
                 let compared = self.compared.take().map(|(claims, hashes)| claims.verify(&hashes.finish()));
                 match compared {
                     Some(Err(error)) => {

@@ -273,6 +273,14 @@ async fn xml_that_is_too_long_or_cut_short_is_the_clients_fault() {
                 assert_eq!(answer.status, 400, "{method} {target}: {}", answer.text());
             }
         }
+        // A body whose digest was signed is another one.
+        let other = "0".repeat(64);
+        for (method, target) in [("POST", "/models?delete="), ("POST", &*complete), ("PUT", "/fresh-bucket")] {
+            let (head, _) = client.signed_head(method, target, &other, &[], "s3");
+            let head = format!("{head}content-md5: dMUQeJS7ZMDtgzpeOI9G+g==\r\ncontent-length: 3\r\n\r\n");
+            let answer = client.raw(&head, b"<a>");
+            assert_eq!((answer.status, answer.code()), (400, "XAmzContentSHA256Mismatch".into()), "{method} {target}");
+        }
         // Without a length the bytes are counted.
         let (head, _) = client.signed_head("POST", "/models?delete=", "UNSIGNED-PAYLOAD", &[], "s3");
         let head = format!("{head}content-md5: {}\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n", md5.1, long.len());
