@@ -529,8 +529,8 @@ pub enum Error {
 fn unsafe_urls(found: UnsignedHeaders) -> &'static str {
     match found {
         UnsignedHeaders::Copied => {
-            "the server obeys headers that were not signed, so anyone holding one can copy any object that your key can \
-             read"
+            "the server obeys headers that were not signed, so anyone holding one can copy any object that its \
+             signer can read"
         }
         _ => "the server accepts no presigned URL, so it cannot be told what else one allows",
     }

@@ -18,7 +18,7 @@ fn where_the_holder_could_copy_other_objects() {
     let env = found("copied");
     insta::assert_snapshot!(env.run(["url", "m@1", "--file", "w.bin", "--put"]), @r"
     ------- stderr -------
-    error: URLs for uploads are not safe at `$ENDPOINT`: the server obeys headers that were not signed, so anyone holding one can copy any object that your key can read
+    error: URLs for uploads are not safe at `$ENDPOINT`: the server obeys headers that were not signed, so anyone holding one can copy any object that its signer can read
     hint: update the server, or have the files sent by `modeldepot push` or through the service instead; or pass --force to sign this URL anyway
     [exit status: 5]
     ");

@@ -79,7 +79,10 @@ async fn a_server_that_copies_an_object_that_nobody_signed() {
     assert_eq!(found, UnsignedHeaders::Copied);
     let refused = checked.unwrap_err();
     assert!(matches!(refused, Error::UploadUrls { found: UnsignedHeaders::Copied, .. }), "{refused:?}");
-    assert!(refused.to_string().contains("anyone holding one can copy any object that your key can read"), "{refused}");
+    assert!(
+        refused.to_string().contains("anyone holding one can copy any object that its signer can read"),
+        "{refused}"
+    );
 }
 
 #[tokio::test]
