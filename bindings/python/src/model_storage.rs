@@ -415,7 +415,7 @@ impl ModelStorage {
     /// file : str, optional
     ///     The path of the file in the version; without one, the model file.
     /// allow_pickle : bool, default False
-    ///     Load what runs its writer's code. Do so only when you trust whoever could write to the bucket.
+    ///     Load what runs its writer's code. Do so only when you trust everyone who can write to the bucket.
     /// framework : {"torch", "numpy"}, optional
     ///     What safetensors are to become; without it, tensors of PyTorch where that is installed, else arrays.
     /// device : str, default "cpu"

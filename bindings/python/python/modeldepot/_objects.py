@@ -23,7 +23,7 @@ from ._errors import InvalidError
 if TYPE_CHECKING:
     from ._modeldepot import FileReader, ModelStorage, Published
 
-TRUST = "if you trust whoever could write to the bucket, pass allow_pickle=True; safetensors and skops need none"
+TRUST = "if you trust everyone who can write to the bucket, pass allow_pickle=True; safetensors and skops need none"
 
 # Before it, `weights_only=True` could be made to run code all the same (CVE-2025-32434); before 1.13 there was none.
 FIRST_SAFE_TORCH = (2, 6)
@@ -196,7 +196,7 @@ def torch_for(path: str, allow_pickle: bool) -> Any:
     raise InvalidError(
         f"this PyTorch ({visible(str(torch.__version__))}) cannot load `{visible(path)}` without running code that its "
         "writer may have put into it",
-        "update PyTorch to 2.6 or newer; or, if you trust whoever could write to the bucket, pass allow_pickle=True",
+        "update PyTorch to 2.6 or newer; or, if you trust everyone who can write to the bucket, pass allow_pickle=True",
     )
 
 

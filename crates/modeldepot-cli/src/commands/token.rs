@@ -102,7 +102,7 @@ fn list(path: &Path, cx: &Context<'_>) -> Result<(), Error> {
 fn after(life: Lifetime, now: OffsetDateTime) -> Result<OffsetDateTime, Error> {
     if life.0.is_zero() {
         return Err(Error::Usage {
-            message: "a token that expires at once lets nobody in".to_owned(),
+            message: "a token cannot expire at once".to_owned(),
             hint: "give `--expires` a time such as `12h` or `90d`; `modeldepot token rm` revokes a token",
         });
     }

@@ -77,7 +77,7 @@ fn tokens_expire_are_rotated_and_are_for_models() {
     expire();
     insta::assert_snapshot!(add(&["x", "--scope", "read", "--expires", "0s"]), @r"
     ------- stderr -------
-    error: a token that expires at once lets nobody in
+    error: a token cannot expire at once
     hint: give `--expires` a time such as `12h` or `90d`; `modeldepot token rm` revokes a token
     [exit status: 2]
     ");
