@@ -65,6 +65,9 @@ pub(crate) struct Globals {
     /// Keep the models in this bucket [S3_BUCKET_MODELS]
     #[arg(long, global = true, value_name = "NAME", help_heading = "Connection")]
     pub(crate) bucket: Option<String>,
+    /// Keep them in this folder of the bucket, which others may use too [S3_PREFIX]
+    #[arg(long, global = true, value_name = "FOLDER", help_heading = "Connection")]
+    pub(crate) prefix: Option<String>,
     /// Name the bucket in the path or in the host of requests [S3_ADDRESSING]
     #[arg(long, global = true, value_name = "STYLE", help_heading = "Connection")]
     pub(crate) addressing: Option<AddressingArg>,

@@ -152,6 +152,7 @@ fn flags(globals: &Globals) -> Vec<(&'static str, &'static str, String)> {
     add("S3_ENDPOINT", "--endpoint", &globals.endpoint);
     add("S3_REGION", "--region", &globals.region);
     add("S3_BUCKET_MODELS", "--bucket", &globals.bucket);
+    add("S3_PREFIX", "--prefix", &globals.prefix);
     add("S3_TIMEOUT", "--timeout", &globals.timeout);
     add("S3_CONNECT_TIMEOUT", "--connect-timeout", &globals.connect_timeout);
     add("AWS_CA_BUNDLE", "--ca-bundle", &globals.ca_bundle.as_ref().map(|path| path.display().to_string()));
@@ -216,6 +217,7 @@ fn variable(error: &SettingsError) -> &'static str {
     match error {
         SettingsError::Endpoint { .. } => "S3_ENDPOINT",
         SettingsError::Bucket { setting, .. } => setting,
+        SettingsError::Prefix { .. } => "S3_PREFIX",
         SettingsError::HalfAKey { set, .. } => set,
         SettingsError::Timeout { setting, .. } => setting,
         SettingsError::CaBundle { .. } => "AWS_CA_BUNDLE",

@@ -65,6 +65,7 @@ mod manifest;
 mod metadata;
 mod model_file;
 mod name;
+mod prefix;
 mod progress;
 pub mod s3;
 mod settings;
@@ -79,6 +80,7 @@ pub use key::{ObjectKey, creatable};
 pub use manifest::{FORMAT_VERSION, FileEntry, Manifest, ManifestError, Parts};
 pub use model_file::model_file;
 pub use name::{ArtifactPath, BucketName, ModelName, NameError, PublishedBy, Selector, Version};
+pub use prefix::KeyPrefix;
 pub use progress::{Event, Progress};
 pub use s3::S3Client;
 pub use settings::{

@@ -8,6 +8,7 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use crate::name::{BucketName, NameError};
+use crate::prefix::KeyPrefix;
 
 /// The login of a MinIO as it comes, used on a loopback endpoint when nothing else is set, so that a laptop never
 /// waits for a cloud's metadata service.
@@ -24,6 +25,8 @@ pub struct Settings {
     pub credentials: Credentials,
     /// The three buckets.
     pub buckets: Buckets,
+    /// The folder of the models bucket that holds the models; empty for the whole bucket.
+    pub prefix: KeyPrefix,
     /// How a bucket is named in a request.
     pub addressing: Addressing,
     /// A PEM file of certificate authorities to trust beside the system's own.
@@ -239,6 +242,12 @@ pub enum SettingsError {
         /// The rule.
         source: NameError,
     },
+    /// The folder of the models bucket cannot be one.
+    #[error("`S3_PREFIX` cannot be used")]
+    Prefix {
+        /// The rule.
+        source: NameError,
+    },
     /// One half of a key pair is set and the other is not.
     #[error("`{set}` is set but `{missing}` is not")]
     HalfAKey {
@@ -317,6 +326,10 @@ impl Settings {
                 images: bucket("S3_BUCKET_IMAGES", "plants-images")?,
                 data: bucket("S3_BUCKET_DATA", "data")?,
             },
+            prefix: filled("S3_PREFIX")
+                .unwrap_or_default()
+                .parse()
+                .map_err(|source| SettingsError::Prefix { source })?,
             addressing: Addressing::Auto,
             ca_bundle: filled("AWS_CA_BUNDLE").map(PathBuf::from),
             limit_rate: None,

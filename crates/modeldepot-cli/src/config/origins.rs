@@ -41,6 +41,9 @@ impl<E: Fn(&str) -> Option<String>> Layers<E> {
         found.extend(self.login(settings));
         found.push(one("region", "S3_REGION", settings.region.clone()));
         found.push(one("models bucket", "S3_BUCKET_MODELS", buckets.models.to_string()));
+        if !settings.prefix.is_empty() {
+            found.push(one("folder in it", "S3_PREFIX", settings.prefix.to_string()));
+        }
         found.push(one("images bucket", "S3_BUCKET_IMAGES", buckets.images.to_string()));
         found.push(one("data bucket", "S3_BUCKET_DATA", buckets.data.to_string()));
         let style = match settings.addressing {

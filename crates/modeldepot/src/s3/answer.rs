@@ -15,6 +15,7 @@ use super::http::{Silent, Unreached};
 use super::retry::{Cause, Passing, Said};
 use crate::error::Error;
 use crate::name::BucketName;
+use crate::prefix::KeyPrefix;
 
 /// What a request was about, to name it when it fails.
 #[derive(Clone, Copy)]
@@ -34,9 +35,9 @@ impl<'a> About<'a> {
         Self { verb, bucket: Some(bucket), key: Some(key) }
     }
 
-    fn action(&self) -> String {
+    fn action(&self, prefix: &KeyPrefix) -> String {
         match (self.bucket, self.key) {
-            (Some(bucket), Some(key)) => format!("{} `{key}` in bucket `{bucket}`", self.verb),
+            (Some(bucket), Some(key)) => format!("{} `{}` in bucket `{bucket}`", self.verb, prefix.whole(key)),
             (Some(bucket), None) => format!("{} bucket `{bucket}`", self.verb),
             _ => self.verb.to_owned(),
         }
@@ -50,7 +51,7 @@ impl S3Client {
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     {
         let endpoint = self.endpoint().to_owned();
-        let action = about.action();
+        let action = about.action(&self.prefix);
         let passing = passing(&error).unwrap_or_default();
         let said = |text| Box::new(Said { text, passing });
         if let Some(Silent(within)) = found::<Silent>(&error) {
@@ -75,7 +76,7 @@ impl S3Client {
                     ("NoSuchBucket", _, Some(bucket), _) => Error::BucketNotFound { bucket: bucket.clone(), endpoint },
                     ("NoSuchUpload", ..) => Error::Service { action, endpoint, code, source: words },
                     (_, 404, Some(bucket), Some(key)) => {
-                        Error::ObjectNotFound { bucket: bucket.clone(), key: key.to_owned() }
+                        Error::ObjectNotFound { bucket: bucket.clone(), key: self.prefix.whole(key).into_owned() }
                     }
                     (_, 404, Some(bucket), None) => Error::BucketNotFound { bucket: bucket.clone(), endpoint },
                     ("BucketAlreadyExists", _, Some(bucket), _) => Error::BucketTaken { bucket: bucket.clone() },
@@ -128,7 +129,7 @@ impl S3Client {
     pub(super) fn broke_off(&self, about: About<'_>, error: &(dyn StdError + 'static)) -> Error {
         let silent = found::<StoodStill>(error).map(StoodStill::waited).unwrap_or_default();
         Error::Unavailable {
-            action: about.action(),
+            action: about.action(&self.prefix),
             endpoint: self.endpoint().to_owned(),
             source: Box::new(Said { text: root(error), passing: Passing { silent, ..Passing::default() } }),
         }
@@ -136,13 +137,13 @@ impl S3Client {
 
     /// An error of a server that was silent.
     pub(super) fn no_answer(&self, about: About<'_>, within: Duration) -> Error {
-        Error::NoAnswer { action: about.action(), endpoint: self.endpoint().to_owned(), within }
+        Error::NoAnswer { action: about.action(&self.prefix), endpoint: self.endpoint().to_owned(), within }
     }
 
     /// An error of a server that sends the whole object where a range was asked for.
     pub(super) fn ignores_range(&self, about: About<'_>) -> Error {
         Error::Service {
-            action: about.action(),
+            action: about.action(&self.prefix),
             endpoint: self.endpoint().to_owned(),
             code: "it ignores `Range`".to_owned(),
             source: "it answered with the whole object where a part was asked for, as a proxy may".into(),
@@ -152,7 +153,7 @@ impl S3Client {
     /// An error of a server that did what it was asked for and says so in no way that is known.
     pub(super) fn not_understood(&self, about: About<'_>, what: &str) -> Error {
         Error::Unavailable {
-            action: about.action(),
+            action: about.action(&self.prefix),
             endpoint: self.endpoint().to_owned(),
             source: Box::new(Said { text: what.to_owned(), passing: Passing::default() }),
         }

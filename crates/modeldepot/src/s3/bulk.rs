@@ -48,6 +48,7 @@ impl S3Client {
                 )
             };
             for key in answer.errors().iter().filter(|e| passing(e.code())).filter_map(|e| e.key()) {
+                let key = self.prefix.within(key).unwrap_or(key);
                 self.delete_object(bucket, key).await?;
             }
             if let Some(refused) = answer.errors().iter().find(|e| e.code() != Some("NoSuchKey") && !passing(e.code()))

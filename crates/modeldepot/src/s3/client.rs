@@ -30,6 +30,7 @@ use crate::error::{Error, Result};
 use crate::fs;
 use crate::key::creatable;
 use crate::name::BucketName;
+use crate::prefix::KeyPrefix;
 use crate::settings::{Addressing, Settings, Timeouts};
 
 /// What is wrong with a success that names no object.
@@ -47,6 +48,8 @@ pub struct S3Client {
     crc64: Arc<AtomicBool>,
     place: Arc<Place>,
     pub(super) clock: Clock,
+    /// Where keys begin; see [`super::depot`].
+    pub(super) prefix: KeyPrefix,
 }
 
 /// Where the service is, for messages and URLs.
@@ -158,7 +161,16 @@ impl S3Client {
             crc64: Arc::new(AtomicBool::new(true)),
             place: Arc::new(place),
             clock,
+            prefix: KeyPrefix::default(),
         })
+    }
+
+    /// The same, for the models' own keys: those that begin at the settings' prefix.
+    ///
+    /// # Errors
+    /// As [`S3Client::connect`].
+    pub async fn connect_depot(settings: &Settings) -> Result<S3Client> {
+        Ok(S3Client::connect(settings).await?.below(&settings.prefix))
     }
 
     /// Returns the endpoint's address.
@@ -177,6 +189,7 @@ impl S3Client {
     /// Returns the address of an object, unsigned.
     pub fn object_url(&self, bucket: &BucketName, key: &str) -> String {
         let Ok(mut url) = Url::parse(&self.place.endpoint) else { return String::new() };
+        let key = self.prefix.whole(key);
         let mut segments: Vec<&str> = key.split('/').collect();
         if self.place.virtual_host {
             let host = format!("{bucket}.{}", url.host_str().unwrap_or_default());
@@ -220,6 +233,14 @@ impl S3Client {
 
     /// Returns true when the bucket exists and the caller may see it.
     pub async fn bucket_exists(&self, bucket: &BucketName) -> Result<bool> {
+        if !self.prefix.is_empty() {
+            // A policy for one folder allows to list that folder, and no HEAD of the bucket.
+            return match self.any_object(bucket, "").await {
+                Ok(_) => Ok(true),
+                Err(Error::BucketNotFound { .. }) => Ok(false),
+                Err(error) => Err(error),
+            };
+        }
         match self.asked(|| self.sdk.small.head_bucket().bucket(bucket.as_str()).send()).await {
             Ok(_) => Ok(true),
             Err(error) if status(&error) == Some(404) => Ok(false),

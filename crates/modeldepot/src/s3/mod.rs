@@ -8,6 +8,7 @@ mod client;
 mod clock;
 mod connect;
 mod copy;
+mod depot;
 mod diagnosis;
 mod direct;
 mod disposition;

@@ -26,6 +26,14 @@ impl Backend {
         Self::start(true).await
     }
 
+    /// The embedded server, with the models in a folder of a bucket that others use too.
+    pub(crate) async fn in_a_folder() -> Backend {
+        let mut b = Self::embedded().await;
+        b.settings.prefix = "team a/ml+é".parse().unwrap();
+        b.storage = ModelStorage::open(&b.settings).await.unwrap();
+        b
+    }
+
     async fn start(ignore_conditions: bool) -> Backend {
         let folder = tempfile::tempdir().unwrap();
         let server = Server::start(Config {
@@ -65,7 +73,7 @@ impl Backend {
     }
 
     pub(crate) fn client(&self) -> &S3Client {
-        self.storage.client()
+        self.storage.depot()
     }
 
     pub(crate) fn bucket(&self) -> &BucketName {

@@ -16,6 +16,7 @@ mod lost;
 mod misbehaving;
 mod models;
 mod original;
+mod other_folders;
 mod own;
 mod publish;
 mod publishable;

@@ -27,7 +27,7 @@ fn encoded(text: &str) -> String {
 
 /// Sends a signed request about any key, which the library would refuse to.
 async fn signed(b: &Backend, method: &str, key: &str, query: &str, body: &[u8]) -> String {
-    let url = format!("{}/{}/{}{query}", b.client().endpoint(), b.bucket(), encoded(key));
+    let url = format!("{}/{}/{}{query}", b.client().endpoint(), b.bucket(), encoded(&b.storage.prefix().whole(key)));
     let identity = aws_credential_types::Credentials::new("minioadmin", "minioadmin", None, None, "test").into();
     let mut settings = SigningSettings::default();
     settings.signature_location = SignatureLocation::QueryParams;
