@@ -11,6 +11,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 
 use super::clock::Clock;
+use super::demands::Demands;
 use super::http::Http;
 use super::patience::Patience;
 use crate::error::Result;
@@ -25,6 +26,8 @@ pub(super) struct Clients {
     pub(super) reading: Client,
     /// For bytes that go, and for what the server makes of them.
     pub(super) writing: Client,
+    /// For URLs that others use: what is demanded of requests would be theirs to send.
+    pub(super) signing: Client,
 }
 
 /// Returns clients that sign for the settings' endpoint. Sends nothing yet.
@@ -72,11 +75,12 @@ pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<Client
         Some(endpoint) => config.endpoint_url(endpoint.as_str()),
         None => config,
     };
-    let config = config.build();
+    let signing = Client::from_conf(config.clone().build());
+    let config = config.interceptor(Demands).build();
     let with = |patience| {
         let http = SharedHttpClient::new(connections.with(patience));
         Client::from_conf(config.to_builder().http_client(http).build())
     };
     let (reading, writing) = (Patience::reading(&settings.timeouts), Patience::writing(&settings.timeouts));
-    Ok(Clients { small: Client::from_conf(config.clone()), reading: with(reading), writing: with(writing) })
+    Ok(Clients { small: Client::from_conf(config.clone()), reading: with(reading), writing: with(writing), signing })
 }

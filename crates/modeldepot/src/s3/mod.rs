@@ -8,6 +8,7 @@ mod client;
 mod clock;
 mod connect;
 mod copy;
+mod demands;
 mod diagnosis;
 mod direct;
 mod disposition;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use base64::Engine as _;
 use modeldepot::s3::{Created, PresignedMethod, S3Client, UploadOptions};
 use modeldepot::{Credentials, Error, ErrorKind, ModelStorage, Progress, Secret};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -94,8 +95,15 @@ pub(crate) async fn http(method: &str, url: &str, body: &[u8]) -> (String, Vec<u
     let rest = url.strip_prefix("http://").unwrap();
     let (host, path) = rest.split_once('/').unwrap();
     let mut stream = tokio::net::TcpStream::connect(host).await.unwrap();
+    // A bucket with a default retention asks for it.
+    let md5 = match method {
+        "PUT" => {
+            format!("Content-MD5: {}\r\n", base64::engine::general_purpose::STANDARD.encode(fast_md5::digest(body)))
+        }
+        _ => String::new(),
+    };
     let head = format!(
-        "{method} /{path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        "{method} /{path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {}\r\n{md5}Connection: close\r\n\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes()).await.unwrap();
