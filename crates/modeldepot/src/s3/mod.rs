@@ -9,6 +9,7 @@ mod clock;
 mod connect;
 mod copy;
 mod diagnosis;
+mod dial;
 mod direct;
 mod disposition;
 mod download;
