@@ -1,6 +1,7 @@
 //! From settings to a configured SDK client.
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{
@@ -45,6 +46,11 @@ pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<Client
                 None,
                 "settings",
             ))
+        }
+        Credentials::Profile(name) => {
+            let provider = ProviderConfig::default().with_region(Some(region.clone())).with_http_client(http.clone());
+            let profile = ProfileFileCredentialsProvider::builder().configure(&provider).profile_name(name);
+            SharedCredentialsProvider::new(profile.build())
         }
         Credentials::Chain => {
             let provider = ProviderConfig::default().with_region(Some(region.clone())).with_http_client(http.clone());

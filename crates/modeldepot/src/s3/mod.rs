@@ -10,6 +10,7 @@ mod connect;
 mod copy;
 mod demands;
 mod diagnosis;
+mod dial;
 mod direct;
 mod disposition;
 mod download;
