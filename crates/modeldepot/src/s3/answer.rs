@@ -12,7 +12,9 @@ use aws_smithy_types::date_time::Format;
 use super::body::{StoodStill, TooLong};
 use super::client::S3Client;
 use super::dial::{AtProxy, Fault};
+use super::codes::{self, Means};
 use super::http::{Silent, Unreached};
+use super::regions::{is_moved, named};
 use super::retry::{Cause, Passing, Said};
 use crate::error::Error;
 use crate::name::BucketName;
@@ -67,6 +69,10 @@ impl S3Client {
                 }
             };
         }
+        if is_moved(&error) {
+            let source = said("the bucket is in another region".to_owned());
+            return Error::Unavailable { action, endpoint, source };
+        }
         match &error {
             SdkError::ServiceError(refusal) if is_not_understood(&error) => Error::Service {
                 action,
@@ -90,23 +96,7 @@ impl S3Client {
                     }
                     (_, 404, Some(bucket), None) => Error::BucketNotFound { bucket: bucket.clone(), endpoint },
                     ("BucketAlreadyExists", _, Some(bucket), _) => Error::BucketTaken { bucket: bucket.clone() },
-                    (
-                        "AuthorizationHeaderMalformed"
-                        | "PermanentRedirect"
-                        | "IllegalLocationConstraintException"
-                        | "AuthorizationQueryParametersError",
-                        ..,
-                    )
-                    | (_, 301 | 307, ..) => Error::WrongRegion {
-                        endpoint,
-                        region: self.region().to_owned(),
-                        expected: answer.headers().get("x-amz-bucket-region").map(str::to_owned),
-                    },
-                    (_, 401 | 403, ..) => Error::Denied { action, endpoint, code },
-                    (code, status, ..) if passes(Some(code), status) => {
-                        Error::Unavailable { action, endpoint, source: words }
-                    }
-                    _ => Error::Service { action, endpoint, code, source: words },
+                    (code, status, ..) => self.refused(code, status, action, named(answer), words),
                 }
             }
             SdkError::DispatchFailure(_) => match no_credentials(&error) {
@@ -132,6 +122,36 @@ impl S3Client {
                     source: said(root(&error)),
                 },
             },
+        }
+    }
+
+    /// Translates a refusal by its code: what each means is in [`codes`].
+    pub(super) fn refused(
+        &self,
+        code: &str,
+        status: u16,
+        action: String,
+        region: Option<String>,
+        source: Box<Said>,
+    ) -> Error {
+        let endpoint = self.endpoint().to_owned();
+        let meaning = codes::meaning(Some(code), status);
+        // What is known of the status alone is said too, as S3's own code of it is not known.
+        let known = if codes::known(code).is_some() { code } else { meaning.map_or(code, |meaning| meaning.name) };
+        let code = if known.starts_with("HTTP ") { code.to_owned() } else { known.to_owned() };
+        match meaning.map(|meaning| meaning.means) {
+            Some(Means::Denied) => Error::Denied { action, endpoint, code },
+            // Without a region in it, it is the header that is malformed, as by an empty access key.
+            Some(Means::Region)
+                if code == "AuthorizationHeaderMalformed" && region.is_none() && !source.text.contains("region") =>
+            {
+                Error::Denied { action, endpoint, code }
+            }
+            Some(Means::Region) => {
+                Error::WrongRegion { endpoint, region: self.region().to_owned(), expected: region }
+            }
+            Some(Means::Passes | Means::Throttled) => Error::Unavailable { action, endpoint, source },
+            Some(Means::Refused(_)) | None => Error::Service { action, endpoint, code, source },
         }
     }
 
@@ -178,13 +198,21 @@ where
     let mut passing = Passing { after: error.raw_response().and_then(asked_to_wait), ..Passing::default() };
     match error {
         SdkError::ServiceError(refusal) => {
+            if is_moved(error) {
+                passing.cause = Cause::Moved;
+                return Some(passing);
+            }
             let (code, status) = (refusal.err().code(), refusal.raw().status().as_u16());
-            if matches!(code, Some("SlowDown" | "TooManyRequests" | "Throttling" | "ThrottlingException"))
-                || matches!(status, 429 | 503)
-            {
+            match codes::meaning(code, status)?.means {
+                Means::Throttled => passing.cause = Cause::Throttled,
+                Means::Passes => {}
+                Means::Denied | Means::Region | Means::Refused(_) => return None,
+            }
+            // The code says what failed, the status that it is too much.
+            if matches!(status, 429 | 503) {
                 passing.cause = Cause::Throttled;
             }
-            passes(code, status).then_some(passing)
+            Some(passing)
         }
         SdkError::DispatchFailure(failure) => {
             if no_credentials(error).is_some() || failure.is_user() {
@@ -212,24 +240,6 @@ where
         SdkError::TimeoutError(_) => Some(passing),
         _ => None,
     }
-}
-
-/// Returns true for refusals that say nothing about the request: the same may be done a little later.
-fn passes(code: Option<&str>, status: u16) -> bool {
-    matches!(
-        code,
-        Some(
-            "SlowDown"
-                | "TooManyRequests"
-                | "Throttling"
-                | "ThrottlingException"
-                | "ServiceUnavailable"
-                | "InternalError"
-                | "RequestTimeout"
-                | "ConditionalRequestConflict"
-                | "OperationAborted"
-        )
-    ) || matches!(status, 429 | 500 | 502 | 503 | 504)
 }
 
 /// Returns how long the server asks to wait: so many seconds, or until a time by its own clock.

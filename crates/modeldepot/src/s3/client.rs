@@ -24,6 +24,7 @@ use super::gauge::Gauge;
 use super::http::Silent;
 use super::parts::Limits;
 use super::patience;
+use super::regions::is_moved;
 use super::retry::Retry;
 use super::sums::Sums;
 use crate::error::{Error, Result};
@@ -367,7 +368,7 @@ impl S3Client {
                 Ok(Err(error)) => error,
                 Err(_) => SdkError::timeout_error(Silent(most)),
             };
-            let undecided = is_undecided(&error);
+            let undecided = is_undecided(&error) || is_moved(&error);
             if !undecided && matches!(status(&error), Some(409 | 412)) {
                 return Ok(Created::Refused);
             }

@@ -15,6 +15,7 @@ use super::clock::Clock;
 use super::demands::Demands;
 use super::http::Http;
 use super::patience::Patience;
+use super::regions::Regions;
 use crate::error::Result;
 use crate::settings::{Addressing, Credentials, Settings};
 
@@ -64,6 +65,7 @@ pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<Client
         Addressing::Path => true,
         Addressing::VirtualHost => false,
     };
+    let regions = Regions::default();
     let config = aws_sdk_s3::config::Builder::new()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(region)
@@ -71,6 +73,8 @@ pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<Client
         .http_client(http)
         .force_path_style(path_style)
         .interceptor(clock.clone())
+        .interceptor(regions.clone())
+        .endpoint_resolver(regions)
         // Our own CRC64NVME goes with the parts. The SDK's default CRC32 on every request breaks several servers.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
