@@ -186,6 +186,7 @@ fn flags(globals: &Globals) -> Vec<(&'static str, &'static str, String)> {
     add("S3_TIMEOUT", "--timeout", &globals.timeout);
     add("S3_CONNECT_TIMEOUT", "--connect-timeout", &globals.connect_timeout);
     add("AWS_CA_BUNDLE", "--ca-bundle", &globals.ca_bundle.as_ref().map(|path| path.display().to_string()));
+    flags.extend(globals.writing.given());
     flags
 }
 
@@ -282,7 +283,7 @@ fn variable(error: &SettingsError) -> &'static str {
         SettingsError::Endpoint { setting, .. } | SettingsError::Proxy { setting, .. } => setting,
         SettingsError::Bucket { setting, .. } => setting,
         SettingsError::HalfAKey { set, .. } => set,
-        SettingsError::Timeout { setting, .. } => setting,
+        SettingsError::Timeout { setting, .. } | SettingsError::Writing { setting, .. } => setting,
         SettingsError::CaBundle { .. } => "AWS_CA_BUNDLE",
     }
 }

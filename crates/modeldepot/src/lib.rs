@@ -86,6 +86,7 @@ pub use s3::S3Client;
 pub use settings::{
     Addressing, AwsProfile, Buckets, Credentials, Endpoint, LOOPBACK_LOGIN, Secret, Settings, SettingsError, Timeouts,
 };
+pub use settings::{Encryption, EncryptionMode, Writing};
 pub use storage::{
     Change, Collected, Damaged, Deleted, Description, DirectUpload, Fault, Fetched, FileReader, Foreign, FsckReport,
     GcPlan, LeftOut, Malformed, ModelStorage, ModelSummary, Obstacle, ObstacleKind, Offer, OfferedFile, Probed,

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 mod variables;
+mod writing;
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -15,6 +16,7 @@ use crate::name::{BucketName, NameError};
 use crate::proxies::Proxies;
 
 pub use self::variables::AwsProfile;
+pub use self::writing::{Encryption, EncryptionMode, Writing};
 
 /// The login of a MinIO as it comes, used on a loopback endpoint when nothing else is set, so that a laptop never
 /// waits for a cloud's metadata service.
@@ -41,6 +43,8 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// The forward proxies that requests go through.
     pub proxies: Proxies,
+    /// What goes with requests because an account or a bucket asks for it.
+    pub writing: Writing,
 }
 
 /// How long a server may be silent. All other limits in time follow from `answer`; docs/reliability.md lists them.
@@ -293,6 +297,16 @@ pub enum SettingsError {
         /// The name of the setting.
         setting: &'static str,
         /// How it is written.
+        rule: &'static str,
+    },
+    /// What should go with requests cannot.
+    #[error("`{}` cannot be `{setting}`: {rule}", text.escape_default())]
+    Writing {
+        /// The name of the setting.
+        setting: &'static str,
+        /// The text as it was given.
+        text: String,
+        /// What it must be.
         rule: &'static str,
     },
     /// The file of certificate authorities cannot be used.

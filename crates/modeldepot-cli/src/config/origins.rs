@@ -74,6 +74,17 @@ impl<E: Fn(&str) -> Option<String>> Layers<E> {
             self.one("timeout", "S3_TIMEOUT", duration(times.answer)),
             self.one("connect timeout", "S3_CONNECT_TIMEOUT", duration(times.connect)),
         ];
+        let writing = &settings.writing;
+        let encryption = writing.encryption.as_ref();
+        let demanded = [
+            ("request payer", "S3_REQUEST_PAYER", writing.request_payer.then(|| "requester".to_owned())),
+            ("bucket owner", "S3_EXPECTED_BUCKET_OWNER", writing.expected_owner.clone()),
+            ("encryption", "S3_SSE", encryption.map(|encryption| encryption.mode.as_str().to_owned())),
+            ("KMS key", "S3_KMS_KEY", encryption.and_then(|encryption| encryption.key.clone())),
+            ("storage class", "S3_STORAGE_CLASS", writing.storage_class.clone()),
+        ];
+        let demanded = demanded.into_iter().filter_map(|(name, variable, value)| Some((name, variable, value?)));
+        found.extend(demanded.map(|(name, variable, value)| self.one(name, variable, value)));
         if let Some(profile) = &self.profile
             && !profile.name().is_empty()
         {

@@ -11,8 +11,8 @@ use aws_smithy_types::date_time::Format;
 
 use super::body::{StoodStill, TooLong};
 use super::client::S3Client;
+use super::codes::{self, Code, Means};
 use super::dial::{AtProxy, Fault};
-use super::codes::{self, Means};
 use super::http::{Silent, Unreached};
 use super::regions::{is_moved, named};
 use super::retry::{Cause, Passing, Said};
@@ -136,9 +136,11 @@ impl S3Client {
     ) -> Error {
         let endpoint = self.endpoint().to_owned();
         let meaning = codes::meaning(Some(code), status);
-        // What is known of the status alone is said too, as S3's own code of it is not known.
-        let known = if codes::known(code).is_some() { code } else { meaning.map_or(code, |meaning| meaning.name) };
-        let code = if known.starts_with("HTTP ") { code.to_owned() } else { known.to_owned() };
+        // A code of somebody's own says nothing, and the status may.
+        let code = match meaning {
+            Some(Code { name, means: Means::Refused(_), .. }) if codes::known(code).is_none() => (*name).to_owned(),
+            _ => code.to_owned(),
+        };
         match meaning.map(|meaning| meaning.means) {
             Some(Means::Denied) => Error::Denied { action, endpoint, code },
             // Without a region in it, it is the header that is malformed, as by an empty access key.
@@ -147,9 +149,7 @@ impl S3Client {
             {
                 Error::Denied { action, endpoint, code }
             }
-            Some(Means::Region) => {
-                Error::WrongRegion { endpoint, region: self.region().to_owned(), expected: region }
-            }
+            Some(Means::Region) => Error::WrongRegion { endpoint, region: self.region().to_owned(), expected: region },
             Some(Means::Passes | Means::Throttled) => Error::Unavailable { action, endpoint, source },
             Some(Means::Refused(_)) | None => Error::Service { action, endpoint, code, source },
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
-use aws_sdk_s3::types::{BucketLocationConstraint, ChecksumMode, CreateBucketConfiguration};
+use aws_sdk_s3::types::{BucketLocationConstraint, ChecksumMode, CreateBucketConfiguration, StorageClass};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
 use time::OffsetDateTime;
@@ -58,6 +58,7 @@ struct Place {
     virtual_host: bool,
     timeouts: Timeouts,
     proxies: Proxies,
+    storage_class: Option<StorageClass>,
 }
 
 impl std::fmt::Debug for S3Client {
@@ -159,6 +160,7 @@ impl S3Client {
             virtual_host,
             timeouts: settings.timeouts,
             proxies: settings.proxies.clone(),
+            storage_class: settings.writing.storage_class.as_deref().map(StorageClass::from),
         };
         let clock = Clock::default();
         Ok(S3Client {
@@ -178,6 +180,11 @@ impl S3Client {
     /// Returns the forward proxy that requests to a URL go through, if any.
     pub fn proxy(&self, url: &str) -> Option<&Proxy> {
         self.place.proxies.route(&Url::parse(url).ok()?)
+    }
+
+    /// Returns the storage class of files, where one is set. Records and manifests are small and read often: they have none.
+    pub(super) fn storage_class(&self) -> Option<StorageClass> {
+        self.place.storage_class.clone()
     }
 
     pub(super) fn region(&self) -> &str {

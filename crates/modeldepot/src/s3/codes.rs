@@ -53,13 +53,16 @@ const LOG_IN: &str = "the login has expired: log in again";
 const CLOCK: &str = "this machine's clock is wrong: set it";
 const AGAIN: &str = "try again; a push or pull can be repeated safely";
 const REGION: &str = "pass the server's own region with --region, or set S3_REGION";
-const ROOM: &str = "free space on the server, or have its storage enlarged; `modeldepot gc` lists what failed pushes left";
-const QUOTA: &str =
-    "delete versions that nobody needs (`modeldepot rm`, `modeldepot gc`), or ask for a higher quota";
-const SENT_WRONG: &str = "the bytes changed on their way, as by a proxy that rewrites them: try again, or another way to the server";
-const KEY: &str = "check S3_KMS_KEY or --kms-key: the key must exist in the bucket's region, be enabled, and be usable by this login";
+const ROOM: &str =
+    "free space on the server, or have its storage enlarged; `modeldepot gc` lists what failed pushes left";
+const QUOTA: &str = "delete versions that nobody needs (`modeldepot rm`, `modeldepot gc`), or ask for a higher quota";
+const SENT_WRONG: &str =
+    "the bytes changed on their way, as by a proxy that rewrites them: try again, or another way to the server";
+const KEY: &str =
+    "check S3_KMS_KEY or --kms-key: the key must exist in the bucket's region, be enabled, and be usable by this login";
 const SEE: &str = "-vv shows the requests and what the server answered";
-const UPLOAD: &str = "push again; a lifecycle rule that aborts unfinished uploads after less than a day may be the reason";
+const UPLOAD: &str =
+    "push again; a lifecycle rule that aborts unfinished uploads after less than a day may be the reason";
 const NAME: &str = "use shorter names of models, versions and files, of letters, digits, `.`, `_` and `-`";
 
 /// All codes that are told apart.
@@ -134,12 +137,7 @@ pub(crate) const CODES: &[Code] = &[
     plain("HTTP 302", Region, REGION),
     plain("HTTP 307", Region, REGION),
     plain("HTTP 308", Region, REGION),
-    code(
-        "InvalidLocationConstraint",
-        INVALID,
-        "the service has no such region",
-        "check S3_REGION or --region",
-    ),
+    code("InvalidLocationConstraint", INVALID, "the service has no such region", "check S3_REGION or --region"),
     code("InvalidRegionName", INVALID, "the service has no such region", "check S3_REGION or --region"),
     // What passes.
     plain("SlowDown", Throttled, AGAIN),

@@ -1,5 +1,7 @@
 //! From settings to a configured SDK client.
 
+use std::sync::Arc;
+
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
@@ -12,7 +14,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 
 use super::clock::Clock;
-use super::demands::Demands;
+use super::demands::{Demands, UrlDemands};
 use super::http::Http;
 use super::patience::Patience;
 use super::regions::Regions;
@@ -85,8 +87,9 @@ pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<Client
         Some(endpoint) => config.endpoint_url(endpoint.as_str()),
         None => config,
     };
-    let signing = Client::from_conf(config.clone().build());
-    let config = config.interceptor(Demands).build();
+    let writing = Arc::new(settings.writing.clone());
+    let signing = Client::from_conf(config.clone().interceptor(UrlDemands(Arc::clone(&writing))).build());
+    let config = config.interceptor(Demands(writing)).build();
     let with = |patience| {
         let http = SharedHttpClient::new(connections.with(patience));
         Client::from_conf(config.to_builder().http_client(http).build())

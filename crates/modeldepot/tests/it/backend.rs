@@ -21,10 +21,11 @@ impl Backend {
         Self::start(false, None).await
     }
 
-    /// The embedded server with the rules of AWS that servers on one machine do not have, and a bucket with a default
-    /// retention.
+    /// The embedded server with the rules of AWS that servers on one machine do not have, in another region than the
+    /// settings say, and a default retention on every bucket.
     pub(crate) async fn aws_rules() -> Backend {
-        Self::start(false, Some(AwsRules { object_lock: true, ..AwsRules::default() })).await
+        Self::start(false, Some(AwsRules { object_lock: true, region: "eu-north-1".to_owned(), ..AwsRules::default() }))
+            .await
     }
 
     /// The embedded server in the mode in which it accepts conditions and ignores them.
