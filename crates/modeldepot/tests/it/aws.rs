@@ -11,6 +11,7 @@ use modeldepot_embedded::{AwsRules, Config, Server};
 use crate::backend::{Backend, bytes, push};
 use crate::client::http;
 use crate::misbehaving::{Act, Misbehaving};
+use crate::unspellable::signed_url;
 
 /// A server with these rules and a bucket, and a storage with these settings.
 async fn ruled(rules: AwsRules, change: impl FnOnce(&mut Settings)) -> Backend {
@@ -21,7 +22,7 @@ async fn ruled(rules: AwsRules, change: impl FnOnce(&mut Settings)) -> Backend {
     let endpoint = server.endpoint();
     let mut settings = Settings::from_variables(|name| (name == "S3_ENDPOINT").then(|| endpoint.clone())).unwrap();
     change(&mut settings);
-    Backend { server: Some(server), ..Backend::with(settings, folder).await }
+    Backend::with(settings, folder).await.serving(server)
 }
 
 /// Pushes twice, so that parts are copied, pulls, verifies, deletes and collects.
@@ -130,4 +131,74 @@ async fn copies_are_tried_when_they_matter_and_old_records_are_not_trusted() {
     record.as_object_mut().unwrap().remove("revision");
     b.put(".depot/probe.json", &serde_json::to_vec(&record).unwrap()).await;
     assert_eq!(known().await, None);
+}
+
+/// The bucket of the settings on a MinIO, which has a key service, made with a default retention.
+async fn retained(mode: &str) -> Backend {
+    let b = Backend::named("MODELDEPOT_TEST_MINIO").await;
+    let mut settings = b.settings.clone();
+    settings.buckets.models = format!("locked-{}", uuid::Uuid::new_v4().simple()).parse().unwrap();
+    let url = format!("{}/{}", b.client().endpoint(), settings.buckets.models);
+    let locked = Some(("x-amz-bucket-object-lock-enabled", "true"));
+    let (status, body) = signed_url("PUT", &url, locked, b"").await;
+    assert!(status.contains("200"), "{status} {}", String::from_utf8_lossy(&body));
+    let rule = format!("<DefaultRetention><Mode>{mode}</Mode><Days>1</Days></DefaultRetention>");
+    let rule = format!(
+        "<ObjectLockConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><ObjectLockEnabled>Enabled\
+         </ObjectLockEnabled><Rule>{rule}</Rule></ObjectLockConfiguration>"
+    );
+    let (status, body) = signed_url("PUT", &format!("{url}?object-lock="), None, rule.as_bytes()).await;
+    assert!(status.contains("200"), "{status} {}", String::from_utf8_lossy(&body));
+    Backend::with(settings, tempfile::tempdir().unwrap()).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs MinIO: run by `cargo xtask test`"]
+async fn minio_with_a_retention_is_used_as_ever_and_keeps_what_was_deleted() {
+    for mode in ["GOVERNANCE", "COMPLIANCE"] {
+        let b = retained(mode).await;
+        a_whole_round(&b).await;
+        b.put_own("m/v9/orphan.bin", b"of a push that failed").await;
+        let plan = b.storage.gc_plan(None, time::Duration::ZERO).await.unwrap();
+        b.storage.gc(&plan).await.unwrap();
+        assert!(!b.keys().await.iter().any(|key| key.starts_with("m/v9/") || key.starts_with("m/v1/")));
+        assert!(b.storage.fsck(None, true).await.unwrap().faults.is_empty());
+        // Its versions are still there, behind a marker, until the retention ends.
+        let url = format!("{}/{}?versions=&prefix=m%2Fv1%2F", b.client().endpoint(), b.bucket());
+        let (status, body) = signed_url("GET", &url, None, b"").await;
+        let text = String::from_utf8_lossy(&body).into_owned();
+        assert!(status.contains("200") && text.contains("<DeleteMarker>") && text.contains("<Version>"), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs MinIO: run by `cargo xtask test`"]
+async fn minio_encrypts_what_is_stored_and_no_etag_is_taken_for_an_md5() {
+    for (mode, key) in [(EncryptionMode::Server, None), (EncryptionMode::Kms, Some("modeldepot".to_owned()))] {
+        let plain = Backend::named("MODELDEPOT_TEST_MINIO").await;
+        let mut settings = plain.settings.clone();
+        settings.writing.encryption = Some(Encryption { mode, key });
+        let b = Backend::with(settings, tempfile::tempdir().unwrap()).await;
+        a_whole_round(&b).await;
+        // The same content again, which is looked at in the bucket.
+        let file = b.file("m.bin", &bytes(17 << 20, 1));
+        let small = b.file("config.json", b"{}");
+        b.storage.upload_model(push("m", Some("2"), &file, &[small]), &Progress::none()).await.unwrap();
+        let url = format!("{}/{}/m/v2/config.json", b.client().endpoint(), b.bucket());
+        let (status, _) = signed_url("GET", &url, None, b"").await;
+        assert!(status.contains("200"), "{status}");
+        assert_ne!(
+            b.client().get_object_metadata(b.bucket(), "m/v2/config.json").await.unwrap().etag.len(),
+            0,
+            "whatever it is"
+        );
+    }
+    // A key that does not exist is told as that, and not as a policy.
+    let plain = Backend::named("MODELDEPOT_TEST_MINIO").await;
+    let mut settings = plain.settings.clone();
+    let encryption = Encryption { mode: EncryptionMode::Kms, key: Some("no-such-key".to_owned()) };
+    settings.writing.encryption = Some(encryption);
+    let b = Backend::with(settings, tempfile::tempdir().unwrap()).await;
+    let error = refused(&b).await;
+    assert!(error.to_string().contains("encryption key"), "{error:?}");
 }

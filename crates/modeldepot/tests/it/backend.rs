@@ -72,6 +72,11 @@ impl Backend {
         Backend { settings, storage, folder, server: None }
     }
 
+    /// The same, with the server that the test started.
+    pub(crate) fn serving(self, server: Server) -> Backend {
+        Backend { server: Some(server), ..self }
+    }
+
     pub(crate) fn client(&self) -> &S3Client {
         self.storage.client()
     }
