@@ -38,8 +38,9 @@ impl S3Client {
         let below = |client: &Client| {
             Client::from_conf(client.config().to_builder().interceptor(Below(prefix.clone())).build())
         };
-        let Clients { small, reading, writing } = &self.sdk;
-        let sdk = Clients { small: below(small), reading: below(reading), writing: below(writing) };
+        let Clients { small, reading, writing, signing } = &self.sdk;
+        let sdk =
+            Clients { small: below(small), reading: below(reading), writing: below(writing), signing: below(signing) };
         let mut depot = self.clone();
         (depot.sdk, depot.prefix) = (sdk, prefix.clone());
         depot

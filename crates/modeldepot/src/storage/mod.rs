@@ -75,6 +75,8 @@ pub struct ModelStorage {
     prefix: KeyPrefix,
     /// What this process knows of the server.
     probed: Arc<OnceCell<Probed>>,
+    /// Whether the server copies parts, once it mattered and the bucket did not say.
+    copies: Arc<OnceCell<crate::s3::CopySupport>>,
     counts: Arc<counts::Counts>,
 }
 
@@ -91,6 +93,7 @@ impl ModelStorage {
             prefix: settings.prefix.clone(),
             bucket: settings.buckets.models.clone(),
             probed: Arc::default(),
+            copies: Arc::default(),
             counts: Arc::default(),
         })
     }

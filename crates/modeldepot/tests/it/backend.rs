@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use modeldepot::s3::UploadOptions;
 use modeldepot::{BucketName, Fetched, ModelStorage, Progress, Pull, Push, S3Client, Scan, Settings, Source};
-use modeldepot_embedded::{Config, Server};
+use modeldepot_embedded::{AwsRules, Config, Server};
 use tempfile::TempDir;
 
 /// A server with three fresh buckets, and a folder for the test's files.
@@ -18,12 +18,19 @@ pub(crate) struct Backend {
 
 impl Backend {
     pub(crate) async fn embedded() -> Backend {
-        Self::start(false).await
+        Self::start(false, None).await
+    }
+
+    /// The embedded server with the rules of AWS that servers on one machine do not have, in another region than the
+    /// settings say, and a default retention on every bucket.
+    pub(crate) async fn aws_rules() -> Backend {
+        Self::start(false, Some(AwsRules { object_lock: true, region: "eu-north-1".to_owned(), ..AwsRules::default() }))
+            .await
     }
 
     /// The embedded server in the mode in which it accepts conditions and ignores them.
     pub(crate) async fn unconditional() -> Backend {
-        Self::start(true).await
+        Self::start(true, None).await
     }
 
     /// The embedded server, with the models in a folder of a bucket that others use too.
@@ -34,10 +41,11 @@ impl Backend {
         b
     }
 
-    async fn start(ignore_conditions: bool) -> Backend {
+    async fn start(ignore_conditions: bool, aws_rules: Option<AwsRules>) -> Backend {
         let folder = tempfile::tempdir().unwrap();
         let server = Server::start(Config {
             ignore_conditions,
+            aws_rules,
             ..Config::new(folder.path().join("data"), "minioadmin", "minioadmin")
         })
         .await
@@ -70,6 +78,11 @@ impl Backend {
     pub(crate) async fn with(settings: Settings, folder: TempDir) -> Backend {
         let storage = ModelStorage::open(&settings).await.unwrap();
         Backend { settings, storage, folder, server: None }
+    }
+
+    /// The same, with the server that the test started.
+    pub(crate) fn serving(self, server: Server) -> Backend {
+        Backend { server: Some(server), ..self }
     }
 
     pub(crate) fn client(&self) -> &S3Client {
