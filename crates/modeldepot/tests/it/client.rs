@@ -91,11 +91,16 @@ pub(crate) async fn listings_go_past_a_thousand_keys(b: Backend) {
 
 /// Sends one plain HTTP request, as whoever holds a URL would, and returns the status line and the body.
 pub(crate) async fn http(method: &str, url: &str, body: &[u8]) -> (String, Vec<u8>) {
+    http_with(method, url, "", body).await
+}
+
+/// The same, with lines of headers.
+pub(crate) async fn http_with(method: &str, url: &str, headers: &str, body: &[u8]) -> (String, Vec<u8>) {
     let rest = url.strip_prefix("http://").unwrap();
     let (host, path) = rest.split_once('/').unwrap();
     let mut stream = tokio::net::TcpStream::connect(host).await.unwrap();
     let head = format!(
-        "{method} /{path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        "{method} /{path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {}\r\n{headers}Connection: close\r\n\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes()).await.unwrap();

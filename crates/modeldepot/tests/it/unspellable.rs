@@ -27,6 +27,11 @@ fn encoded(text: &str) -> String {
 
 /// Sends a signed request about any key, which the library would refuse to.
 async fn signed(b: &Backend, method: &str, key: &str, query: &str, body: &[u8]) -> String {
+    http(method, &presigned(b, method, key, query), body).await.0
+}
+
+/// Returns the URL of a request about any key.
+pub(crate) fn presigned(b: &Backend, method: &str, key: &str, query: &str) -> String {
     let url = format!("{}/{}/{}{query}", b.client().endpoint(), b.bucket(), encoded(key));
     let identity = aws_credential_types::Credentials::new("minioadmin", "minioadmin", None, None, "test").into();
     let mut settings = SigningSettings::default();
@@ -44,7 +49,7 @@ async fn signed(b: &Backend, method: &str, key: &str, query: &str, body: &[u8]) 
         |(name, value): &(&str, std::borrow::Cow<'_, str>)| format!("{name}={}", encoded(value).replace('/', "%2F"));
     let added = instructions.params().iter().map(pair).collect::<Vec<_>>().join("&");
     let joint = if url.contains('?') { '&' } else { '?' };
-    http(method, &format!("{url}{joint}{added}"), body).await.0
+    format!("{url}{joint}{added}")
 }
 
 /// Stores objects at all these keys below a prefix, and returns the keys of those that the server took.
