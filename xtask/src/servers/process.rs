@@ -1,4 +1,4 @@
-//! Real S3 servers, each in its own process on free loopback ports, with data that goes away with it.
+//! A process that ends with us, however we end.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -8,14 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::daemon::Daemon;
 use crate::root;
-use crate::tools::{MINIO, RCLONE, Tools, WEED};
 
-/// The login on every server.
-pub(crate) const ACCESS_KEY: &str = "minioadmin";
-pub(crate) const SECRET_KEY: &str = "minioadmin";
-
-/// How long a server may take to answer. Both need about four seconds on an idle machine.
+/// How long a server may take to answer. On an idle machine each needs a few seconds.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Stands between us and a server: the read end of our pipe is at its end as soon as we are gone, be it by a
@@ -25,197 +21,28 @@ const WATCHDOG: &str = r#"
 exec 3<&0
 "$@" </dev/null >"$SERVER_LOG" 2>&1 3<&- &
 server=$!
+[ -z "$SERVER_PID" ] || echo "$server" >"$SERVER_PID"
 { cat <&3 >/dev/null; kill -KILL "$server"; } &
 wait "$server"
 kill "$!"
-rm -rf "$SERVER_DATA"
+# Other processes of the same server may have to end first.
+rm -rf "$SERVER_DATA" || { sleep 1; rm -rf "$SERVER_DATA"; }
 "#;
 
 /// A running server; it ends when this is dropped.
 pub(crate) struct Server {
     pub(crate) endpoint: String,
+    /// Its other processes.
+    pub(crate) with: Vec<Daemon>,
     watchdog: Child,
     log: PathBuf,
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
+        self.with.clear();
         drop(self.watchdog.stdin.take());
         let _ = self.watchdog.wait();
-    }
-}
-
-/// Starts MinIO and waits until it can read and write.
-pub(crate) fn minio(tools: &Tools, port: Option<u16>) -> Result<Server, String> {
-    let [free, console] = free_ports()?;
-    let port = port.unwrap_or(free);
-    let mut server = minio_by(tools, "minio", &[], "127.0.0.1", [port, console])?;
-    server.wait_for(port, "/minio/health/cluster", 200)?;
-    Ok(server)
-}
-
-/// Starts MinIO through another command (none: as it is), at an address that need not be of our network: whether it
-/// answers is for the caller to find out.
-pub(crate) fn minio_by(
-    tools: &Tools,
-    name: &str,
-    through: &[&str],
-    host: &str,
-    [port, console]: [u16; 2],
-) -> Result<Server, String> {
-    let program = tools.get(&MINIO)?;
-    let data = data_dir(name)?;
-    let mut command = watched(name, &data);
-    command
-        .args(through)
-        .arg(program)
-        .args(["server", "--quiet", "--address"])
-        .arg(format!("{host}:{port}"))
-        .arg("--console-address")
-        .arg(format!("{host}:{console}"))
-        .arg("--certs-dir")
-        .arg(data.join("certs"))
-        .arg(data.join("drive"))
-        .env("MINIO_ROOT_USER", ACCESS_KEY)
-        .env("MINIO_ROOT_PASSWORD", SECRET_KEY)
-        // Without a region of its own it takes requests for any; with one it refuses a wrong one, as AWS does.
-        .env("MINIO_SITE_REGION", "us-east-1")
-        .env("MINIO_BROWSER", "off")
-        .env("MINIO_UPDATE", "off");
-    let mut server = Server::spawn(command, name, port)?;
-    server.endpoint = format!("http://{host}:{port}");
-    Ok(server)
-}
-
-/// Starts SeaweedFS with its S3 gateway and waits until it can read and write.
-pub(crate) fn seaweedfs(tools: &Tools, port: Option<u16>) -> Result<Server, String> {
-    let program = tools.get(&WEED)?;
-    // Left out, each gRPC port would be its HTTP port plus 10000.
-    let [free, s3_grpc, master, master_grpc, volume, volume_grpc, filer, filer_grpc] = free_ports()?;
-    let port = port.unwrap_or(free);
-    let data = data_dir("seaweedfs")?;
-    let config = data.join("s3.json");
-    let identity = format!(
-        r#"{{"identities": [{{
-            "name": "admin",
-            "credentials": [{{"accessKey": "{ACCESS_KEY}", "secretKey": "{SECRET_KEY}"}}],
-            "actions": ["Admin", "Read", "Write", "List", "Tagging"]
-        }}]}}"#
-    );
-    fs::write(&config, identity).map_err(|error| format!("cannot write {}: {error}", config.display()))?;
-    let mut command = watched("seaweedfs", &data);
-    command
-        .arg(program)
-        .args(["server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3", "-iam=false"])
-        .arg(format!("-dir={}", data.display()))
-        .arg(format!("-master.port={master}"))
-        .arg(format!("-master.port.grpc={master_grpc}"))
-        .arg(format!("-volume.port={volume}"))
-        .arg(format!("-volume.port.grpc={volume_grpc}"))
-        .arg(format!("-filer.port={filer}"))
-        .arg(format!("-filer.port.grpc={filer_grpc}"))
-        .arg(format!("-filer.localSocket={}", data.join("filer.sock").display()))
-        .arg(format!("-s3.port={port}"))
-        .arg(format!("-s3.port.grpc={s3_grpc}"))
-        .arg(format!("-s3.localSocket={}", data.join("s3.sock").display()))
-        .arg(format!("-s3.config={}", config.display()))
-        .args(["-s3.port.iceberg=0", "-s3.port.lance=0"])
-        // On by default, it would report to the makers.
-        .arg("-master.telemetry=false")
-        // A bucket takes volumes of its own; with the defaults (8 volumes, 7 to a bucket) the second is refused.
-        .args(["-volume.max=10000", "-master.volumeSizeLimitMB=1024"])
-        .env("WEED_MASTER_VOLUME_GROWTH_COPY_1", "1");
-    let mut server = Server::spawn(command, "seaweedfs", port)?;
-    // The gateway refuses the unsigned request: it is there and has read the login.
-    server.wait_for(port, "/", 403)?;
-    // The master finds room: the volume server has joined.
-    server.wait_for(master, "/dir/assign", 200)?;
-    Ok(server)
-}
-
-/// Starts `rclone serve s3` on a folder: a server that accepts conditions and checksums, and looks at neither.
-pub(crate) fn rclone(tools: &Tools, port: Option<u16>) -> Result<Server, String> {
-    let program = tools.get(&RCLONE)?;
-    let [free] = free_ports()?;
-    let port = port.unwrap_or(free);
-    let data = data_dir("rclone")?;
-    let served = data.join("served");
-    fs::create_dir_all(&served).map_err(|error| format!("cannot make {}: {error}", served.display()))?;
-    let mut command = watched("rclone", &data);
-    command
-        .arg(program)
-        .args(["serve", "s3", "--auth-key", &format!("{ACCESS_KEY},{SECRET_KEY}")])
-        .args(["--addr", &format!("127.0.0.1:{port}")])
-        .arg(served)
-        .env("RCLONE_CONFIG", data.join("rclone.conf"));
-    let mut server = Server::spawn(command, "rclone", port)?;
-    // It does not understand a request without a signature.
-    server.wait_for(port, "/", 400)?;
-    Ok(server)
-}
-
-/// Starts the command that this workspace has built: its S3 server, with the REST service beside it.
-pub(crate) fn modeldepot(program: &Path) -> Result<(Server, String), String> {
-    let [s3, service] = free_ports()?;
-    let data = data_dir("modeldepot")?;
-    let mut command = watched("modeldepot", &data);
-    command
-        .arg(program)
-        .args(["up", "--no-login"])
-        .args(["--listen", &format!("127.0.0.1:{s3}"), "--console", &format!("127.0.0.1:{service}")])
-        .arg("--data")
-        .arg(data.join("data"))
-        .arg("--staging")
-        .arg(data.join("staging"))
-        .current_dir(&data);
-    let mut server = Server::spawn(command, "modeldepot", s3)?;
-    server.wait_for(service, "/readyz", 200)?;
-    Ok((server, format!("http://127.0.0.1:{service}")))
-}
-
-/// The verb `servers`.
-pub(crate) fn run(tools: &Tools, options: &[&str]) -> Result<(), String> {
-    let mut ports = [None; 3];
-    for option in options.chunks(2) {
-        let (place, value) = match option {
-            ["--minio-port", value] => (0, value),
-            ["--seaweedfs-port", value] => (1, value),
-            ["--rclone-port", value] => (2, value),
-            _ => {
-                return Err(format!(
-                    "`{}`: expected --minio-port, --seaweedfs-port or --rclone-port PORT",
-                    option.join(" ")
-                ));
-            }
-        };
-        ports[place] = Some(value.parse::<u16>().map_err(|error| format!("port `{value}`: {error}"))?);
-    }
-    let mut running = Vec::new();
-    let started = [
-        ("MinIO", minio(tools, ports[0])),
-        ("SeaweedFS", seaweedfs(tools, ports[1])),
-        ("rclone", rclone(tools, ports[2])),
-    ];
-    for (name, started) in started {
-        match started {
-            Ok(server) => {
-                println!("{name:<10} {}", server.endpoint);
-                running.push((name, server));
-            }
-            Err(why) => eprintln!("{name:<10} {why}"),
-        }
-    }
-    if running.is_empty() {
-        return Err("no server runs".to_owned());
-    }
-    println!("login      {ACCESS_KEY} / {SECRET_KEY}, region us-east-1\nCtrl-C ends them and removes their data");
-    loop {
-        std::thread::sleep(Duration::from_secs(1));
-        for (name, server) in &mut running {
-            if server.has_ended() {
-                return Err(format!("{name} ended: {}", server.last_words()));
-            }
-        }
     }
 }
 
@@ -225,7 +52,7 @@ impl Server {
         // The words of the last one are not ours.
         let _ = fs::remove_file(&log);
         let watchdog = command.spawn().map_err(|error| format!("cannot start {name}: {error}"))?;
-        Ok(Self { endpoint: format!("http://127.0.0.1:{port}"), watchdog, log })
+        Ok(Self { endpoint: format!("http://127.0.0.1:{port}"), with: Vec::new(), watchdog, log })
     }
 
     pub(crate) fn wait_for(&mut self, port: u16, path: &str, status: u16) -> Result<(), String> {
@@ -244,11 +71,11 @@ impl Server {
         }
     }
 
-    fn has_ended(&mut self) -> bool {
+    pub(crate) fn has_ended(&mut self) -> bool {
         !matches!(self.watchdog.try_wait(), Ok(None))
     }
 
-    fn last_words(&self) -> String {
+    pub(crate) fn last_words(&self) -> String {
         let log = fs::read(&self.log).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
         let last = log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
