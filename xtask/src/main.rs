@@ -56,6 +56,8 @@ usage: cargo xtask VERB
   servers [--minio-port PORT] [--seaweedfs-port PORT] [--ceph-port PORT]
           [--versitygw-port PORT] [--moto-port PORT] [--rclone-port PORT]
                   run these servers until Ctrl-C
+  servers --cluster
+                  run Ceph with three OSDs until Ctrl-C
   servers-table   run the contract suite on each server and write docs/servers.md
   bench [OPTIONS] compare the command with its peers on MinIO and write docs/benchmarks.md;
                   it takes the machine for itself

@@ -33,7 +33,8 @@ pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, more
     report.step("cargo test", || tallied(&mut command, &mut plain));
 
     // A filter with the name of a server needs no other.
-    let named = filter.is_some_and(|filter| KINDS.iter().any(|kind| filter.contains(kind.name)));
+    let named =
+        filter.is_some_and(|filter| filter.contains("cluster") || KINDS.iter().any(|kind| filter.contains(kind.name)));
     let mut servers = Vec::new();
     for kind in &KINDS {
         let needed = !named || filter.is_some_and(|filter| filter.contains(kind.name));

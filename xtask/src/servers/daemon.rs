@@ -52,3 +52,50 @@ impl Drop for Daemon {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::process::Stdio;
+
+    use super::*;
+    use crate::servers::{data_dir, watched};
+
+    fn kill(signal: &str, pid: &str) -> bool {
+        Command::new("kill").args([signal, pid]).stderr(Stdio::null()).status().unwrap().success()
+    }
+
+    fn another(folder: &Path, than: &str) -> String {
+        loop {
+            let pid = fs::read_to_string(folder.join("d.pid")).unwrap_or_default();
+            if pid.ends_with('\n') && pid.trim() != than {
+                return pid.trim().to_owned();
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn it_comes_back_unless_it_is_held_and_ends_with_us() {
+        let folder = data_dir("daemon").unwrap();
+        let daemon = Daemon::keep("d".to_owned(), folder.clone(), || {
+            let mut command = watched("daemon", Path::new(""));
+            command.args(["sleep", "600"]);
+            command
+        });
+        let first = another(&folder, "");
+        assert!(kill("-9", &first));
+        let second = another(&folder, &first);
+        fs::write(folder.join("d.hold"), "").unwrap();
+        assert!(kill("-9", &second));
+        while folder.join("d.pid").exists() {
+            thread::sleep(Duration::from_millis(5));
+        }
+        fs::remove_file(folder.join("d.hold")).unwrap();
+        let third = another(&folder, &second);
+        assert!(kill("-0", &third));
+        drop(daemon);
+        assert!(!kill("-0", &third));
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

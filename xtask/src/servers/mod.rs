@@ -94,6 +94,12 @@ pub(crate) const KINDS: [Kind; 6] = [
 
 /// The verb `servers`.
 pub(crate) fn run(tools: &Tools, options: &[&str]) -> Result<(), String> {
+    if options == ["--cluster"] {
+        let (server, daemons) = cluster(tools)?;
+        println!("Ceph       {}", server.endpoint);
+        println!("processes  {}: NAME.pid, and NAME.hold keeps one down", daemons.display());
+        return wait(vec![("Ceph", server)]);
+    }
     let mut ports = [None; KINDS.len()];
     for option in options.chunks(2) {
         let place = KINDS.iter().position(|kind| Some(&kind.option) == option.first());
@@ -116,6 +122,11 @@ pub(crate) fn run(tools: &Tools, options: &[&str]) -> Result<(), String> {
     if running.is_empty() {
         return Err("no server runs".to_owned());
     }
+    wait(running)
+}
+
+/// Waits until one of the servers ends.
+fn wait(mut running: Vec<(&str, Server)>) -> Result<(), String> {
     println!("login      {ACCESS_KEY} / {SECRET_KEY}, region us-east-1\nCtrl-C ends them and removes their data");
     loop {
         std::thread::sleep(Duration::from_secs(1));

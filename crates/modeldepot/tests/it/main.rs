@@ -9,6 +9,7 @@ mod bounds;
 mod client;
 mod cluster;
 mod contract;
+mod dialects;
 mod direct;
 mod fuzz;
 mod hostile;
