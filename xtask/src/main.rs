@@ -58,7 +58,9 @@ usage: cargo xtask VERB
                   run these servers until Ctrl-C
   servers --cluster
                   run Ceph with three OSDs until Ctrl-C
-  servers-table   run the contract suite on each server and write docs/servers.md
+  servers-table [NAME...]
+                  run the contract suite on each server and write docs/servers.md
+                  (with names, such as minio or embedded: on those, and the others' rows stay)
   bench [OPTIONS] compare the command with its peers on MinIO and write docs/benchmarks.md;
                   it takes the machine for itself
     --rounds N          count N rounds, after a warm-up [7; 3 with --quick]
@@ -92,7 +94,9 @@ fn main() -> ExitCode {
         ["ci"] => reported(|report| ci::run(report, &Tools::new())),
         ["generate"] => reported(generate::run),
         ["instructions"] => reported(instructions::run),
-        ["servers-table"] => reported(|report| suite::write_table(report, &Tools::new())),
+        ["servers-table", ref names @ ..] if names.iter().all(|name| suite::has(name)) => {
+            reported(|report| suite::write_table(report, &Tools::new(), names))
+        }
         ["servers", ref options @ ..] => match servers::run(&Tools::new(), options) {
             Ok(()) => ExitCode::SUCCESS,
             Err(why) => {

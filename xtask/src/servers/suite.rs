@@ -43,12 +43,17 @@ pub(crate) fn on_a_cluster(report: &mut Report, tools: &Tools) -> Tally {
     tally
 }
 
-/// The verb `servers-table`: measures all servers and writes `docs/servers.md`.
-pub(crate) fn write_table(report: &mut Report, tools: &Tools) {
+/// The verb `servers-table`: measures all servers, or those with these names, and writes `docs/servers.md`.
+pub(crate) fn write_table(report: &mut Report, tools: &Tools, names: &[&str]) {
     forget_results();
+    let wanted = |name: &str| names.is_empty() || names.contains(&name);
     let mut tally = Tally::default();
-    report.step("contract suite on the embedded server", || tallied(&mut checks("contract::embedded::"), &mut tally));
-    let servers: Vec<_> = KINDS.iter().map(|kind| start(report, tools, kind)).collect();
+    if wanted("embedded") {
+        let step = "contract suite on the embedded server";
+        report.step(step, || tallied(&mut checks("contract::embedded::"), &mut tally));
+    }
+    let mut start = |kind: &Kind| if wanted(kind.name) { start(report, tools, kind) } else { None };
+    let servers: Vec<_> = KINDS.iter().map(&mut start).collect();
     let found = run(report, &servers);
     report.count(tally.passed + found.passed, tally.failed + found.failed, 0);
     report.step("docs/servers.md", || table::write(tools));
@@ -56,6 +61,11 @@ pub(crate) fn write_table(report: &mut Report, tools: &Tools) {
 
 pub(crate) fn start(report: &mut Report, tools: &Tools, kind: &Kind) -> Option<Server> {
     report.step_with(kind.title, || (kind.start)(tools, None).map_err(Outcome::Skipped))
+}
+
+/// Returns true for a name that `servers-table` knows.
+pub(crate) fn has(name: &str) -> bool {
+    name == "embedded" || KINDS.iter().any(|kind| kind.name == name)
 }
 
 /// Results of an earlier run are not of this one.

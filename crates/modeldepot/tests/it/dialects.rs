@@ -22,15 +22,19 @@ async fn client(server: &Misbehaving) -> S3Client {
 async fn an_empty_answer_is_no_web_page() {
     let html = |body: &'static str| {
         move |_: &_| {
-            let headers = vec![("content-type", "text/html".to_owned()), ("location", "/models".to_owned())];
+            let headers = vec![("content-type", "text/html".to_owned()), ("etag", "\"e\"".to_owned())];
             Act::Answer(200, headers, body.as_bytes().to_vec())
         }
     };
     let server = Misbehaving::alone(html("")).await;
-    client(&server).await.create_bucket(&bucket()).await.unwrap();
+    client(&server).await.put_small(&bucket(), "k", "x".into(), "text/plain").await.unwrap();
+    client(&server).await.delete_object(&bucket(), "k").await.unwrap();
     let server = Misbehaving::alone(html("<html>log in</html>")).await;
-    let error = client(&server).await.create_bucket(&bucket()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+    let stored = client(&server).await.put_small(&bucket(), "k", "x".into(), "text/plain").await.unwrap_err();
+    let deleted = client(&server).await.delete_object(&bucket(), "k").await.unwrap_err();
+    for error in [stored, deleted] {
+        assert!(matches!(error.kind(), ErrorKind::Unavailable), "{error:?}");
+    }
 }
 
 /// versitygw answers an access key that it does not know with 404.
