@@ -137,6 +137,9 @@ async fn unanswered(place: &Place, error: Depot, settings: &Settings) -> Vec<Lin
     if matches!(error, Depot::NoCredentials { .. }) {
         return vec![Line::failed("credentials", "find a login", error.into(), settings)];
     }
+    if matches!(error, Depot::ProxyUnreachable { .. } | Depot::ProxyRefused { .. }) {
+        return vec![Line::failed("answer", "ask as S3", error.into(), settings)];
+    }
     let error = Error::from(error);
     let said = whole(&error);
     let plain = raw::get(&place.host, place.port).await;

@@ -11,7 +11,10 @@ use aws_smithy_types::date_time::Format;
 
 use super::body::{StoodStill, TooLong};
 use super::client::S3Client;
+use super::codes::{self, Code, Means};
+use super::dial::{AtProxy, Fault};
 use super::http::{Silent, Unreached};
+use super::regions::{is_moved, named};
 use super::retry::{Cause, Passing, Said};
 use crate::error::Error;
 use crate::name::BucketName;
@@ -56,6 +59,20 @@ impl S3Client {
         if let Some(Silent(within)) = found::<Silent>(&error) {
             return Error::NoAnswer { action, endpoint, within: *within };
         }
+        // Credentials are asked for through the same proxies.
+        if let Some(AtProxy { proxy, fault }) = found::<AtProxy>(&error) {
+            let proxy = proxy.clone();
+            return match fault {
+                Fault::Refused(status) => Error::ProxyRefused { proxy, endpoint, status: status.as_u16() },
+                Fault::Unreached(text) | Fault::Broken(text) => {
+                    Error::ProxyUnreachable { proxy, endpoint, source: said(text.clone()) }
+                }
+            };
+        }
+        if is_moved(&error) {
+            let source = said("the bucket is in another region".to_owned());
+            return Error::Unavailable { action, endpoint, source };
+        }
         match &error {
             SdkError::ServiceError(refusal) if is_not_understood(&error) => Error::Service {
                 action,
@@ -81,23 +98,7 @@ impl S3Client {
                     }
                     (_, 404, Some(bucket), None) => Error::BucketNotFound { bucket: bucket.clone(), endpoint },
                     ("BucketAlreadyExists", _, Some(bucket), _) => Error::BucketTaken { bucket: bucket.clone() },
-                    (
-                        "AuthorizationHeaderMalformed"
-                        | "PermanentRedirect"
-                        | "IllegalLocationConstraintException"
-                        | "AuthorizationQueryParametersError",
-                        ..,
-                    )
-                    | (_, 301 | 307, ..) => Error::WrongRegion {
-                        endpoint,
-                        region: self.region().to_owned(),
-                        expected: answer.headers().get("x-amz-bucket-region").map(str::to_owned),
-                    },
-                    (_, 401 | 403, ..) => Error::Denied { action, endpoint, code },
-                    (code, status, ..) if passes(Some(code), status) => {
-                        Error::Unavailable { action, endpoint, source: words }
-                    }
-                    _ => Error::Service { action, endpoint, code, source: words },
+                    (code, status, ..) => self.refused(code, status, action, named(answer), words),
                 }
             }
             SdkError::DispatchFailure(_) => match no_credentials(&error) {
@@ -123,6 +124,36 @@ impl S3Client {
                     source: said(root(&error)),
                 },
             },
+        }
+    }
+
+    /// Translates a refusal by its code: what each means is in [`codes`].
+    pub(super) fn refused(
+        &self,
+        code: &str,
+        status: u16,
+        action: String,
+        region: Option<String>,
+        source: Box<Said>,
+    ) -> Error {
+        let endpoint = self.endpoint().to_owned();
+        let meaning = codes::meaning(Some(code), status);
+        // A code of somebody's own says nothing, and the status may.
+        let code = match meaning {
+            Some(Code { name, means: Means::Refused(_), .. }) if codes::known(code).is_none() => (*name).to_owned(),
+            _ => code.to_owned(),
+        };
+        match meaning.map(|meaning| meaning.means) {
+            Some(Means::Denied) => Error::Denied { action, endpoint, code },
+            // Without a region in it, it is the header that is malformed, as by an empty access key.
+            Some(Means::Region)
+                if code == "AuthorizationHeaderMalformed" && region.is_none() && !source.text.contains("region") =>
+            {
+                Error::Denied { action, endpoint, code }
+            }
+            Some(Means::Region) => Error::WrongRegion { endpoint, region: self.region().to_owned(), expected: region },
+            Some(Means::Passes | Means::Throttled) => Error::Unavailable { action, endpoint, source },
+            Some(Means::Refused(_)) | None => Error::Service { action, endpoint, code, source },
         }
     }
 
@@ -169,16 +200,29 @@ where
     let mut passing = Passing { after: error.raw_response().and_then(asked_to_wait), ..Passing::default() };
     match error {
         SdkError::ServiceError(refusal) => {
+            if is_moved(error) {
+                passing.cause = Cause::Moved;
+                return Some(passing);
+            }
             let (code, status) = (refusal.err().code(), refusal.raw().status().as_u16());
-            if matches!(code, Some("SlowDown" | "TooManyRequests" | "Throttling" | "ThrottlingException"))
-                || matches!(status, 429 | 503)
-            {
+            match codes::meaning(code, status)?.means {
+                Means::Throttled => passing.cause = Cause::Throttled,
+                Means::Passes => {}
+                Means::Denied | Means::Region | Means::Refused(_) => return None,
+            }
+            // The code says what failed, the status that it is too much.
+            if matches!(status, 429 | 503) {
                 passing.cause = Cause::Throttled;
             }
-            passes(code, status).then_some(passing)
+            Some(passing)
         }
         SdkError::DispatchFailure(failure) => {
             if no_credentials(error).is_some() || failure.is_user() {
+                return None;
+            }
+            if let Some(AtProxy { fault: Fault::Refused(status), .. }) = found::<AtProxy>(error)
+                && !matches!(status.as_u16(), 502..=504)
+            {
                 return None;
             }
             if let Some(Silent(within)) = found::<Silent>(error) {
@@ -198,24 +242,6 @@ where
         SdkError::TimeoutError(_) => Some(passing),
         _ => None,
     }
-}
-
-/// Returns true for refusals that say nothing about the request: the same may be done a little later.
-fn passes(code: Option<&str>, status: u16) -> bool {
-    matches!(
-        code,
-        Some(
-            "SlowDown"
-                | "TooManyRequests"
-                | "Throttling"
-                | "ThrottlingException"
-                | "ServiceUnavailable"
-                | "InternalError"
-                | "RequestTimeout"
-                | "ConditionalRequestConflict"
-                | "OperationAborted"
-        )
-    ) || matches!(status, 429 | 500 | 502 | 503 | 504)
 }
 
 /// Returns how long the server asks to wait: so many seconds, or until a time by its own clock.

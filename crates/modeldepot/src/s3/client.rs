@@ -9,7 +9,7 @@ use std::time::Duration;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
-use aws_sdk_s3::types::{BucketLocationConstraint, ChecksumMode, CreateBucketConfiguration};
+use aws_sdk_s3::types::{BucketLocationConstraint, ChecksumMode, CreateBucketConfiguration, StorageClass};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
 use time::OffsetDateTime;
@@ -24,6 +24,7 @@ use super::gauge::Gauge;
 use super::http::Silent;
 use super::parts::Limits;
 use super::patience;
+use super::regions::is_moved;
 use super::retry::Retry;
 use super::sums::Sums;
 use crate::digest::Crc64;
@@ -31,6 +32,7 @@ use crate::error::{Error, Result};
 use crate::fs;
 use crate::key::creatable;
 use crate::name::BucketName;
+use crate::proxies::{Proxies, Proxy};
 use crate::settings::{Addressing, Settings, Timeouts};
 
 /// What is wrong with a success that names no object.
@@ -56,6 +58,8 @@ struct Place {
     region: String,
     virtual_host: bool,
     timeouts: Timeouts,
+    proxies: Proxies,
+    storage_class: Option<StorageClass>,
 }
 
 impl std::fmt::Debug for S3Client {
@@ -151,7 +155,14 @@ impl S3Client {
             Addressing::Path => false,
             Addressing::VirtualHost => true,
         };
-        let place = Place { endpoint, region: settings.region.clone(), virtual_host, timeouts: settings.timeouts };
+        let place = Place {
+            endpoint,
+            region: settings.region.clone(),
+            virtual_host,
+            timeouts: settings.timeouts,
+            proxies: settings.proxies.clone(),
+            storage_class: settings.writing.storage_class.as_deref().map(StorageClass::from),
+        };
         let clock = Clock::default();
         Ok(S3Client {
             sdk: connect::connect(settings, &clock).await?,
@@ -165,6 +176,16 @@ impl S3Client {
     /// Returns the endpoint's address.
     pub fn endpoint(&self) -> &str {
         &self.place.endpoint
+    }
+
+    /// Returns the forward proxy that requests to a URL go through, if any.
+    pub fn proxy(&self, url: &str) -> Option<&Proxy> {
+        self.place.proxies.route(&Url::parse(url).ok()?)
+    }
+
+    /// Returns the storage class of files, where one is set. Records and manifests are small and read often: they have none.
+    pub(super) fn storage_class(&self) -> Option<StorageClass> {
+        self.place.storage_class.clone()
     }
 
     pub(super) fn region(&self) -> &str {
@@ -188,7 +209,8 @@ impl S3Client {
             segments.insert(0, bucket.as_str());
         }
         if let Ok(mut path) = url.path_segments_mut() {
-            path.clear().extend(segments);
+            // What the endpoint has of a path comes first.
+            path.pop_if_empty().extend(segments);
         }
         url.to_string()
     }
@@ -197,8 +219,11 @@ impl S3Client {
     pub async fn create_bucket(&self, bucket: &BucketName) -> Result<bool> {
         let about = About::bucket("create", bucket);
         // AWS answers 200 for one's own bucket in us-east-1, other servers a conflict: ask first, to tell the same.
-        if self.bucket_exists(bucket).await? {
-            return Ok(false);
+        match self.bucket_exists(bucket).await {
+            Ok(true) => return Ok(false),
+            // Somebody else's, or one that the login may make and not look at: the server says which.
+            Ok(false) | Err(Error::Denied { .. }) => {}
+            Err(error) => return Err(error),
         }
         // us-east-1 is the one region that must not be named.
         let place = (self.region() != "us-east-1").then(|| {
@@ -352,7 +377,7 @@ impl S3Client {
                 Ok(Err(error)) => error,
                 Err(_) => SdkError::timeout_error(Silent(most)),
             };
-            let undecided = is_undecided(&error);
+            let undecided = is_undecided(&error) || is_moved(&error);
             if !undecided && matches!(status(&error), Some(409 | 412)) {
                 return Ok(Created::Refused);
             }

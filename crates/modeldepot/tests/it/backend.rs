@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use modeldepot::s3::UploadOptions;
 use modeldepot::{BucketName, Fetched, ModelStorage, Progress, Pull, Push, S3Client, Scan, Settings, Source};
-use modeldepot_embedded::{Config, Server};
+use modeldepot_embedded::{AwsRules, Config, Server};
 use tempfile::TempDir;
 
-use crate::servers::{self, EMBEDDED, UNCONDITIONAL};
+use crate::servers::{self, AWS_RULES, EMBEDDED, UNCONDITIONAL};
 
 /// A server with three fresh buckets, and a folder for the test's files.
 pub(crate) struct Backend {
@@ -32,8 +32,10 @@ impl Backend {
         let (endpoint, server) = match place.variable {
             Some(name) => (std::env::var(name).unwrap_or_else(|_| panic!("{name} names no endpoint")), None),
             None => {
+                let rules = || AwsRules { object_lock: true, region: "eu-north-1".to_owned(), ..AwsRules::default() };
                 let server = Server::start(Config {
                     ignore_conditions: std::ptr::eq(place, &UNCONDITIONAL),
+                    aws_rules: std::ptr::eq(place, &AWS_RULES).then(rules),
                     ..Config::new(folder.path().join("data"), "minioadmin", "minioadmin")
                 })
                 .await
@@ -63,6 +65,11 @@ impl Backend {
     pub(crate) async fn with(settings: Settings, folder: TempDir) -> Backend {
         let storage = ModelStorage::open(&settings).await.unwrap();
         Backend { settings, storage, folder, server: None, on: &EMBEDDED }
+    }
+
+    /// The same, with the server that the test started.
+    pub(crate) fn serving(self, server: Server) -> Backend {
+        Backend { server: Some(server), ..self }
     }
 
     pub(crate) fn client(&self) -> &S3Client {

@@ -1,6 +1,6 @@
 //! One suite, every server: what the library needs of S3, and what it promises on it.
 
-use crate::servers::{self, CEPH, EMBEDDED, MINIO, MOTO, RCLONE_SERVE, SEAWEEDFS, UNCONDITIONAL, VERSITYGW};
+use crate::servers::{self, AWS_RULES, CEPH, EMBEDDED, MINIO, MOTO, RCLONE_SERVE, SEAWEEDFS, UNCONDITIONAL, VERSITYGW};
 use crate::{client, direct, models, original, own, publish, publishable, pull, read, transfer, unspellable, upkeep};
 
 /// Runs each check on one server, in a module of its name.
@@ -28,6 +28,7 @@ macro_rules! on {
 macro_rules! contract {
     ($($file:ident :: $check:ident),* $(,)?) => {
         on!(embedded, EMBEDDED, $($file::$check),*);
+        on!(aws_rules, AWS_RULES, $($file::$check),*);
         on!(minio, MINIO, #[ignore = "needs MinIO: run by `cargo xtask test`"], $($file::$check),*);
         on!(seaweedfs, SEAWEEDFS, #[ignore = "needs SeaweedFS: run by `cargo xtask test`"], $($file::$check),*);
         on!(ceph, CEPH, #[ignore = "needs Ceph: run by `cargo xtask test`"], $($file::$check),*);

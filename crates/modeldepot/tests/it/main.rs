@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "`cargo xtask test` names servers and tools in the environment")]
 
 mod address;
+mod aws;
 mod backend;
 mod bounds;
 mod client;
@@ -23,6 +24,7 @@ mod publish;
 mod publishable;
 mod pull;
 mod read;
+mod refusals;
 mod retries;
 mod servers;
 mod silence;

@@ -38,6 +38,10 @@ const ALL: Capabilities = Capabilities {
 
 pub(crate) static EMBEDDED: Server = Server { name: "embedded", variable: None, does: ALL };
 
+/// The embedded server with the rules of AWS that servers on one machine do not have, in another region than the settings
+/// say, and a default retention on every bucket.
+pub(crate) static AWS_RULES: Server = Server { name: "aws_rules", variable: None, does: ALL };
+
 /// The embedded server in the mode in which it accepts conditions and ignores them.
 pub(crate) static UNCONDITIONAL: Server = Server {
     name: "unconditional",
@@ -249,6 +253,7 @@ pub(crate) async fn what_it_does_is_told(b: Backend) {
                 CopySupport::Hashed => "with MD5",
                 CopySupport::Unchecked => "unproven",
                 CopySupport::None => "no",
+                CopySupport::Unknown => "not tried",
             },
         ),
         (
