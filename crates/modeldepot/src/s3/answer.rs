@@ -92,6 +92,8 @@ impl S3Client {
                 match (code.as_str(), status, about.bucket, about.key) {
                     ("NoSuchBucket", _, Some(bucket), _) => Error::BucketNotFound { bucket: bucket.clone(), endpoint },
                     ("NoSuchUpload", ..) => Error::Service { action, endpoint, code, source: words },
+                    // versitygw answers an unknown access key with 404, as if the bucket were missing.
+                    ("XAdminUserNotFound", ..) => Error::Denied { action, endpoint, code },
                     (_, 404, Some(bucket), Some(key)) => {
                         Error::ObjectNotFound { bucket: bucket.clone(), key: self.prefix.whole(key).into_owned() }
                     }

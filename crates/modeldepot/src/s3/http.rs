@@ -15,6 +15,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::retries::ErrorKind;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
+use http_body::Body as _;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, Error as ClientError};
@@ -103,7 +104,9 @@ impl Http {
             let error = AtProxy { proxy, fault: Fault::Refused(answer.status()) };
             return Err(ConnectorError::other(error.into(), None));
         }
-        if !refused && is_a_page(&method, answer.headers().get("content-type")) {
+        // moto says `text/html` of answers that are empty, as S3's are to what stores or deletes.
+        let empty = answer.body().size_hint().exact() == Some(0);
+        if !refused && !empty && is_a_page(&method, answer.headers().get("content-type")) {
             return Err(ConnectorError::other(NotS3.into(), Some(ErrorKind::TransientError)));
         }
         let answer = answer.map(|body| Arriving::new(body, self.rate.clone(), &self.patience, refused));

@@ -11,6 +11,7 @@ use modeldepot_embedded::{AwsRules, Config, Server};
 use crate::backend::{Backend, bytes, push};
 use crate::client::http;
 use crate::misbehaving::{Act, Misbehaving};
+use crate::servers::MINIO;
 use crate::unspellable::signed_url;
 
 /// A server with these rules and a bucket, and a storage with these settings.
@@ -135,7 +136,7 @@ async fn copies_are_tried_when_they_matter_and_old_records_are_not_trusted() {
 
 /// The bucket of the settings on a MinIO, which has a key service, made with a default retention.
 async fn retained(mode: &str) -> Backend {
-    let b = Backend::named("MODELDEPOT_TEST_MINIO").await;
+    let b = Backend::on(&MINIO).await;
     let mut settings = b.settings.clone();
     settings.buckets.models = format!("locked-{}", uuid::Uuid::new_v4().simple()).parse().unwrap();
     let url = format!("{}/{}", b.client().endpoint(), settings.buckets.models);
@@ -175,7 +176,7 @@ async fn minio_with_a_retention_is_used_as_ever_and_keeps_what_was_deleted() {
 #[ignore = "needs MinIO: run by `cargo xtask test`"]
 async fn minio_encrypts_what_is_stored_and_no_etag_is_taken_for_an_md5() {
     for (mode, key) in [(EncryptionMode::Server, None), (EncryptionMode::Kms, Some("modeldepot".to_owned()))] {
-        let plain = Backend::named("MODELDEPOT_TEST_MINIO").await;
+        let plain = Backend::on(&MINIO).await;
         let mut settings = plain.settings.clone();
         settings.writing.encryption = Some(Encryption { mode, key });
         let b = Backend::with(settings, tempfile::tempdir().unwrap()).await;
@@ -194,7 +195,7 @@ async fn minio_encrypts_what_is_stored_and_no_etag_is_taken_for_an_md5() {
         );
     }
     // A key that does not exist is told as that, and not as a policy.
-    let plain = Backend::named("MODELDEPOT_TEST_MINIO").await;
+    let plain = Backend::on(&MINIO).await;
     let mut settings = plain.settings.clone();
     let encryption = Encryption { mode: EncryptionMode::Kms, key: Some("no-such-key".to_owned()) };
     settings.writing.encryption = Some(encryption);

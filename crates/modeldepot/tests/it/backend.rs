@@ -7,6 +7,8 @@ use modeldepot::{BucketName, Fetched, ModelStorage, Progress, Pull, Push, S3Clie
 use modeldepot_embedded::{AwsRules, Config, Server};
 use tempfile::TempDir;
 
+use crate::servers::{self, AWS_RULES, EMBEDDED, IN_A_FOLDER, UNCONDITIONAL};
+
 /// A server with three fresh buckets, and a folder for the test's files.
 pub(crate) struct Backend {
     pub(crate) settings: Settings,
@@ -14,49 +16,44 @@ pub(crate) struct Backend {
     folder: TempDir,
     /// Keeps the embedded server running as long as the test.
     pub(crate) server: Option<Server>,
+    /// Which server it is.
+    pub(crate) on: &'static servers::Server,
 }
 
 impl Backend {
     pub(crate) async fn embedded() -> Backend {
-        Self::start(false, None).await
-    }
-
-    /// The embedded server with the rules of AWS that servers on one machine do not have, in another region than the
-    /// settings say, and a default retention on every bucket.
-    pub(crate) async fn aws_rules() -> Backend {
-        Self::start(false, Some(AwsRules { object_lock: true, region: "eu-north-1".to_owned(), ..AwsRules::default() }))
-            .await
-    }
-
-    /// The embedded server in the mode in which it accepts conditions and ignores them.
-    pub(crate) async fn unconditional() -> Backend {
-        Self::start(true, None).await
+        Self::on(&EMBEDDED).await
     }
 
     /// The embedded server, with the models in a folder of a bucket that others use too.
     pub(crate) async fn in_a_folder() -> Backend {
-        let mut b = Self::embedded().await;
-        b.settings.prefix = "team a/ml+é".parse().unwrap();
-        b.storage = ModelStorage::open(&b.settings).await.unwrap();
-        b
+        Self::on(&IN_A_FOLDER).await
     }
 
-    async fn start(ignore_conditions: bool, aws_rules: Option<AwsRules>) -> Backend {
+    /// A server of the contract suite: `cargo xtask test` starts those that are not embedded, and names them in the
+    /// environment.
+    pub(crate) async fn on(place: &'static servers::Server) -> Backend {
         let folder = tempfile::tempdir().unwrap();
-        let server = Server::start(Config {
-            ignore_conditions,
-            aws_rules,
-            ..Config::new(folder.path().join("data"), "minioadmin", "minioadmin")
-        })
-        .await
-        .unwrap();
-        Self::at(server.endpoint(), folder, Some(server)).await
-    }
-
-    /// A server that `cargo xtask test` started and named in the environment.
-    pub(crate) async fn named(variable: &str) -> Backend {
-        let endpoint = std::env::var(variable).unwrap_or_else(|_| panic!("{variable} names no endpoint"));
-        Self::at(endpoint, tempfile::tempdir().unwrap(), None).await
+        let (endpoint, server) = match place.variable {
+            Some(name) => (std::env::var(name).unwrap_or_else(|_| panic!("{name} names no endpoint")), None),
+            None => {
+                let rules = || AwsRules { object_lock: true, region: "eu-north-1".to_owned(), ..AwsRules::default() };
+                let server = Server::start(Config {
+                    ignore_conditions: std::ptr::eq(place, &UNCONDITIONAL),
+                    aws_rules: std::ptr::eq(place, &AWS_RULES).then(rules),
+                    ..Config::new(folder.path().join("data"), "minioadmin", "minioadmin")
+                })
+                .await
+                .unwrap();
+                (server.endpoint(), Some(server))
+            }
+        };
+        let mut backend = Backend { on: place, ..Self::at(endpoint, folder, server).await };
+        if std::ptr::eq(place, &IN_A_FOLDER) {
+            backend.settings.prefix = "team a/ml+é".parse().unwrap();
+            backend.storage = ModelStorage::open(&backend.settings).await.unwrap();
+        }
+        backend
     }
 
     async fn at(endpoint: String, folder: TempDir, server: Option<Server>) -> Backend {
@@ -77,7 +74,7 @@ impl Backend {
     /// A server that the test started itself, with no bucket yet.
     pub(crate) async fn with(settings: Settings, folder: TempDir) -> Backend {
         let storage = ModelStorage::open(&settings).await.unwrap();
-        Backend { settings, storage, folder, server: None }
+        Backend { settings, storage, folder, server: None, on: &EMBEDDED }
     }
 
     /// The same, with the server that the test started.

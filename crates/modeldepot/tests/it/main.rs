@@ -1,5 +1,5 @@
-//! Tests of the library against S3 servers over sockets: the embedded one always, MinIO and SeaweedFS where
-//! `cargo xtask test` starts them.
+//! Tests of the library against S3 servers over sockets: the embedded one always, others where `cargo xtask test`
+//! starts them.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "`cargo xtask test` names servers and tools in the environment")]
 
@@ -8,7 +8,9 @@ mod aws;
 mod backend;
 mod bounds;
 mod client;
+mod cluster;
 mod contract;
+mod dialects;
 mod direct;
 mod fuzz;
 mod hostile;
@@ -25,6 +27,7 @@ mod pull;
 mod read;
 mod refusals;
 mod retries;
+mod servers;
 mod silence;
 mod threads;
 mod transfer;

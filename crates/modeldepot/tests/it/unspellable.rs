@@ -11,7 +11,7 @@ use modeldepot::s3::{PresignedMethod, UploadOptions};
 use modeldepot::{Error, ErrorKind, Progress, S3Client};
 
 use crate::backend::{Backend, push};
-use crate::client::http_with;
+use crate::client::{http, http_with};
 use crate::misbehaving::{Act, Misbehaving};
 
 /// What a server may refuse to store, and no tool should be stopped by.
@@ -27,9 +27,14 @@ fn encoded(text: &str) -> String {
 
 /// Sends a signed request about any key, which the library would refuse to.
 async fn signed(b: &Backend, method: &str, key: &str, query: &str, body: &[u8]) -> String {
+    http(method, &presigned(b, method, key, query), body).await.0
+}
+
+/// Returns the URL of a request about any key.
+pub(crate) fn presigned(b: &Backend, method: &str, key: &str, query: &str) -> String {
     let key = b.storage.prefix().whole(key);
     let url = format!("{}/{}/{}{query}", b.client().endpoint(), b.bucket(), encoded(&key));
-    signed_url(method, &url, None, body).await.0
+    sign_url(method, &url, None)
 }
 
 /// Sends a signed request to a URL, with one header that is signed too.
@@ -39,6 +44,11 @@ pub(crate) async fn signed_url(
     header: Option<(&str, &str)>,
     body: &[u8],
 ) -> (String, Vec<u8>) {
+    let lines = header.map(|(name, value)| format!("{name}: {value}\r\n")).unwrap_or_default();
+    http_with(method, &sign_url(method, url, header), &lines, body).await
+}
+
+fn sign_url(method: &str, url: &str, header: Option<(&str, &str)>) -> String {
     let identity = aws_credential_types::Credentials::new("minioadmin", "minioadmin", None, None, "test").into();
     let mut settings = SigningSettings::default();
     settings.signature_location = SignatureLocation::QueryParams;
@@ -55,8 +65,7 @@ pub(crate) async fn signed_url(
         |(name, value): &(&str, std::borrow::Cow<'_, str>)| format!("{name}={}", encoded(value).replace('/', "%2F"));
     let added = instructions.params().iter().map(pair).collect::<Vec<_>>().join("&");
     let joint = if url.contains('?') { '&' } else { '?' };
-    let lines = header.map(|(name, value)| format!("{name}: {value}\r\n")).unwrap_or_default();
-    http_with(method, &format!("{url}{joint}{added}"), &lines, body).await
+    format!("{url}{joint}{added}")
 }
 
 /// Stores objects at all these keys below a prefix, and returns the keys of those that the server took.
