@@ -372,7 +372,7 @@ async fn answer(
     let is_preflight = request.method() == Method::OPTIONS;
     answers::forgive(&mut request);
     let span = tracing::error_span!("request", id = about.id);
-    let mut response = admitted(service, faults, request).instrument(span).await?;
+    let mut response = admitted(service, faults, request, &about).instrument(span).await?;
     if !is_preflight || response.status().as_u16() >= 400 {
         about.finish(&mut response);
     }
@@ -384,6 +384,7 @@ async fn admitted(
     service: Service,
     faults: Option<Arc<Injector>>,
     request: Request<RequestBody>,
+    about: &About,
 ) -> Result<Response<s3s::Body>, Dropped> {
     if request.extensions().get::<Peer>().is_some_and(|peer| peer.crowded) {
         return Ok(plain_error(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate."));
@@ -401,6 +402,8 @@ async fn admitted(
     };
     let headers = response.headers_mut();
     headers.insert(hyper::header::SERVER, HeaderValue::from_static("modeldepot-embedded"));
+    // Before the names of all headers are told to a browser.
+    about.stamp(headers);
     // A client that was refused before it sent its body does not send it. Then the connection cannot be used again,
     // and the client should hear so instead of finding it closed under its next request.
     if waits && response.status().as_u16() >= 400 {
@@ -423,7 +426,7 @@ fn check_head(logins: &Logins, request: &Request<RequestBody>) -> s3s::S3Result<
         let (secret, _) = logins.find(&link.access_key).ok_or_else(unknown_key)?;
         link.verify(&secret)?;
     }
-    Ok(())
+    answers::require_length(request)
 }
 
 async fn serve(service: Service, request: Request<RequestBody>) -> Response<s3s::Body> {

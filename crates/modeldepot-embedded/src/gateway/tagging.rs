@@ -154,9 +154,7 @@ impl Gateway {
         let input = req.input;
         let tags = checked(pairs(input.tagging.tag_set), OF_BUCKET)?;
         self.run(move |store| store.index.put_subresource(&input.bucket, Kind::Tagging, &tags)).await?;
-        let mut answer = S3Response::new(PutBucketTaggingOutput::default());
-        answer.status = Some(StatusCode::NO_CONTENT);
-        Ok(answer)
+        Ok(S3Response::new(PutBucketTaggingOutput::default()))
     }
 
     pub(super) async fn delete_bucket_tagging(
