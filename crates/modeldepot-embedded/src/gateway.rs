@@ -6,11 +6,11 @@ mod buckets;
 mod copies;
 pub(crate) mod cors;
 pub(crate) mod forms;
-mod lifecycle;
+pub(crate) mod lifecycle;
 mod lists;
 mod objects;
 mod reads;
-mod tagging;
+pub(crate) mod tagging;
 mod unset;
 mod uploads;
 

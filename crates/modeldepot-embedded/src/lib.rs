@@ -67,6 +67,8 @@ mod disk;
 mod error;
 mod fault;
 mod form;
+#[cfg(test)]
+mod fuzz;
 mod gateway;
 mod index;
 mod keys;
