@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use hyper::header::HeaderValue;
@@ -14,9 +15,10 @@ use s3s::dto::StreamingBlob;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
-use uuid::Uuid;
+use tracing::Instrument as _;
 
-use crate::access::{Gate, Logins, Secrets};
+use crate::access::{Gate, Logins, Secrets, unknown_key};
+use crate::answers::{self, About};
 use crate::bounded::{self, MAX_XML, Watch};
 use crate::budget::{self, CHUNKS};
 use crate::disk::Disk;
@@ -24,7 +26,8 @@ use crate::double::{Double, Dropped};
 use crate::error::Error;
 #[cfg(feature = "testing")]
 use crate::fault::{FaultHit, Faults};
-use crate::gateway::{Gateway, Store};
+use crate::gateway::forms::is_form;
+use crate::gateway::{Gateway, Store, cors};
 use crate::index::Index;
 use crate::keys::Watched;
 use crate::origin::{Front, Origin};
@@ -34,7 +37,9 @@ use crate::reframe::{Frames, Reframe};
 use crate::rules::AwsRules;
 use crate::seen::{Keys, OnRequest, Seen};
 use crate::settings::CONSOLE_KEY;
-use crate::{signing, xml};
+use crate::signing::v2;
+use crate::sweep::{Sweeper, Swept, sweep};
+use crate::{record, signing, xml};
 
 /// What every S3 server of this kind starts with, and everybody knows.
 const DEFAULT_KEY: &str = "minioadmin";
@@ -148,6 +153,7 @@ pub struct Server {
     double: Double,
     encrypted: bool,
     serving: Serving,
+    sweeper: Option<Sweeper>,
 }
 
 impl fmt::Debug for Server {
@@ -179,10 +185,14 @@ impl Server {
         if file.is_none() {
             owners.push((access_key, secret_key.into()));
         }
+        let (gateway, logins) = (Gateway::new(Arc::clone(&store), double.clone()), Arc::new(Logins::new(owners, file)));
         let service = Service {
-            protocol: service(Gateway::new(Arc::clone(&store), double.clone()), Logins::new(owners, file), &double),
-            front: Arc::new(Front::new(public, cors_origins)),
+            protocol: service(gateway.clone(), Arc::clone(&logins), &double),
+            front: Arc::new(Front::new(public, cors_origins, Arc::clone(&store.cors))),
+            gateway,
+            logins,
         };
+        let sweeper = Some(Sweeper::start(&store));
         let encrypted = listen.tls.is_some();
         #[cfg(feature = "testing")]
         let kept = double.clone();
@@ -197,6 +207,7 @@ impl Server {
             double: kept,
             encrypted,
             serving,
+            sweeper,
         })
     }
 
@@ -238,6 +249,18 @@ impl Server {
         }
     }
 
+    /// Carries out the lifecycle rules of all buckets as of a time, in seconds since 1970, without waiting for the hour.
+    ///
+    /// For people who look after the data folder, and for tests.
+    pub async fn sweep_as_of(&self, time: i64) -> Result<Swept, Error> {
+        let store = Arc::clone(&self.store);
+        blocking(move || {
+            let path = store.disk.index();
+            sweep(&store, time, &AtomicBool::new(false)).map_err(|error| Error::Index { path, source: error.into() })
+        })
+        .await
+    }
+
     /// Stops accepting, lets running requests finish for a while, and closes the data folder.
     ///
     /// Requests that do not end in time are cut off. Work on the disk cannot be: it is awaited for a while more, and
@@ -271,6 +294,7 @@ impl Server {
 
     /// Waits until nothing uses the data folder any more.
     async fn closed(&mut self) {
+        self.sweeper = None;
         // Work on blocking threads cannot be interrupted, only awaited. Readers hold the disk without the index.
         let patience = async {
             while Arc::strong_count(&self.store) > 1 || Arc::strong_count(&self.store.disk) > 1 {
@@ -293,6 +317,7 @@ fn open(folder: &std::path::Path, buckets: &[String]) -> Result<Store, Error> {
     if fresh {
         disk.sync_folder()?;
     }
+    let cors = cors::Rules::of(&index).map_err(|error| Error::Index { path: path.clone(), source: error.into() })?;
     let known = index.blobs().map_err(|error| Error::Index { path, source: error.into() })?;
     let swept = disk.sweep(&known)?;
     if swept.removed > 0 {
@@ -301,7 +326,7 @@ fn open(folder: &std::path::Path, buckets: &[String]) -> Result<Store, Error> {
     if swept.present < known.len() {
         tracing::error!(files = known.len() - swept.present, "files that objects need are missing");
     }
-    Ok(Store { disk: Arc::new(disk), index })
+    Ok(Store { disk: Arc::new(disk), index, cors: Arc::new(cors) })
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
@@ -316,16 +341,18 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + S
 struct Service {
     front: Arc<Front>,
     protocol: S3Service,
+    /// For what does not pass the protocol layer.
+    gateway: Gateway,
+    logins: Arc<Logins>,
 }
 
-fn service(gateway: Gateway, logins: Logins, double: &Double) -> S3Service {
+fn service(gateway: Gateway, logins: Arc<Logins>, double: &Double) -> S3Service {
     let mut builder = S3ServiceBuilder::new(gateway);
-    let logins = Arc::new(logins);
     builder.set_auth(Secrets(Arc::clone(&logins)));
     builder.set_access(Gate(logins, double.clone()));
     let mut config = S3Config::default();
     config.xml_max_body_size = MAX_XML;
-    // Uploads by HTML form are refused before the protocol layer, which would gather them in memory, sees them.
+    // Uploads by HTML form are answered before the protocol layer, which would gather them in memory, sees them.
     config.post_object_max_file_size = 0;
     config.form_max_fields_size = 64 << 10;
     builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
@@ -358,7 +385,25 @@ async fn observed(
 async fn answer(
     service: Service,
     double: Double,
+    mut request: Request<RequestBody>,
+) -> Result<Response<s3s::Body>, Dropped> {
+    let about = About::of(&request);
+    let is_preflight = request.method() == Method::OPTIONS;
+    answers::forgive(&mut request);
+    let span = tracing::error_span!("request", id = about.id);
+    let mut response = admitted(service, double, request, &about).instrument(span).await?;
+    if !is_preflight || response.status().as_u16() >= 400 {
+        about.finish(&mut response);
+    }
+    xml::repair(&mut response);
+    Ok(response)
+}
+
+async fn admitted(
+    service: Service,
+    double: Double,
     request: Request<RequestBody>,
+    about: &About,
 ) -> Result<Response<s3s::Body>, Dropped> {
     if request.extensions().get::<Peer>().is_some_and(|peer| peer.crowded) {
         return Ok(plain_error(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate."));
@@ -370,12 +415,11 @@ async fn answer(
     let front = Arc::clone(&service.front);
     let is_head = request.method() == Method::HEAD;
     let waits = waits_for_continue(request.headers());
-    let mut response = double.answer(request, |request| serve(service.protocol, request)).await?;
+    let mut response = double.answer(request, |request| serve(service, request)).await?;
     let headers = response.headers_mut();
     headers.insert(hyper::header::SERVER, HeaderValue::from_static("modeldepot-embedded"));
-    if let Ok(id) = HeaderValue::try_from(Uuid::new_v4().simple().to_string()) {
-        headers.insert("x-amz-request-id", id);
-    }
+    // Before the names of all headers are told to a browser.
+    about.stamp(headers);
     // A client that was refused before it sent its body does not send it. Then the connection cannot be used again,
     // and the client should hear so instead of finding it closed under its next request.
     if waits && response.status().as_u16() >= 400 {
@@ -385,21 +429,27 @@ async fn answer(
     if is_head && response.headers().contains_key(hyper::header::CONTENT_RANGE) && response.status() == StatusCode::OK {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
-    xml::repair(&mut response);
     front.finish(&sender, &mut response);
     Ok(response)
 }
 
-async fn serve(service: S3Service, request: Request<RequestBody>) -> Response<s3s::Body> {
-    let is_form = request.method() == Method::POST
-        && request.headers().get_all(hyper::header::CONTENT_TYPE).iter().any(|value| {
-            value.as_bytes().get(..19).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart/form-data"))
-        });
-    if is_form {
-        return plain_error(StatusCode::NOT_IMPLEMENTED, "NotImplemented", "Uploads by form are not implemented");
+/// Refuses by the head alone, before anything waits for a body: a signature for another service is checked with its body.
+fn check_head(logins: &Logins, request: &Request<RequestBody>) -> s3s::S3Result<()> {
+    let query = request.uri().query().unwrap_or_default();
+    signing::check(request.headers(), query)?;
+    if v2::is_link(query) {
+        let link = v2::Link::read(request.method(), request.uri(), request.headers(), record::now())?;
+        let (secret, _) = logins.find(&link.access_key).ok_or_else(unknown_key)?;
+        link.verify(&secret)?;
     }
-    // By the head alone, before anything waits for a body: a signature for another service is checked with its body.
-    if let Err(error) = signing::check(request.headers(), request.uri().query().unwrap_or_default()) {
+    answers::require_length(request)
+}
+
+async fn serve(service: Service, request: Request<RequestBody>) -> Response<s3s::Body> {
+    if is_form(&request) {
+        return service.gateway.form(&service.logins, request).await;
+    }
+    if let Err(error) = check_head(&service.logins, &request) {
         let status = error.status_code().unwrap_or(StatusCode::BAD_REQUEST);
         return plain_error(status, error.code().as_str(), error.message().unwrap_or_default());
     }
@@ -417,7 +467,7 @@ async fn serve(service: S3Service, request: Request<RequestBody>) -> Response<s3
     } else {
         request.map(s3s::Body::http_body)
     };
-    let answer = service.call(request).await.unwrap_or_else(|error| {
+    let answer = service.protocol.call(request).await.unwrap_or_else(|error| {
         tracing::error!(?error, "the protocol layer failed");
         plain_error(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "Please try again")
     });

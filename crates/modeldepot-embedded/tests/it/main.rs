@@ -8,13 +8,17 @@
 mod browsers;
 mod client;
 mod conditions;
+mod configured;
 mod control;
 mod crash;
+mod errors;
 mod faults;
+mod forms;
 mod fuzz;
 mod hostile;
 mod keys;
 mod lifecycle;
+mod links;
 mod objects;
 mod outside;
 mod rules;
