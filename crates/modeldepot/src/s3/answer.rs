@@ -16,7 +16,7 @@ use super::dial::{AtProxy, Fault};
 use super::http::{Silent, Unreached};
 use super::regions::{is_moved, named};
 use super::retry::{Cause, Passing, Said};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::name::BucketName;
 use crate::prefix::KeyPrefix;
 
@@ -92,8 +92,8 @@ impl S3Client {
                 match (code.as_str(), status, about.bucket, about.key) {
                     ("NoSuchBucket", _, Some(bucket), _) => Error::BucketNotFound { bucket: bucket.clone(), endpoint },
                     ("NoSuchUpload", ..) => Error::Service { action, endpoint, code, source: words },
-                    // versitygw answers an unknown access key with 404, as if the bucket were missing.
-                    ("XAdminUserNotFound", ..) => Error::Denied { action, endpoint, code },
+                    // A key service has things that are not found as well.
+                    (code, 404, ..) if is_no_absence(code) => self.refused(code, 404, action, None, words),
                     (_, 404, Some(bucket), Some(key)) => {
                         Error::ObjectNotFound { bucket: bucket.clone(), key: self.prefix.whole(key).into_owned() }
                     }
@@ -243,6 +243,11 @@ where
         SdkError::TimeoutError(_) => Some(passing),
         _ => None,
     }
+}
+
+/// Returns true for a code that says that something else is missing than a bucket or an object.
+fn is_no_absence(code: &str) -> bool {
+    codes::known(code).is_some_and(|code| code.means != Means::Refused(ErrorKind::NotFound))
 }
 
 /// Returns how long the server asks to wait: so many seconds, or until a time by its own clock.

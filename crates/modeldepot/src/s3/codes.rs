@@ -56,8 +56,7 @@ const REGION: &str = "pass the server's own region with --region, or set S3_REGI
 const ROOM: &str =
     "free space on the server, or have its storage enlarged; `modeldepot gc` lists what failed pushes left";
 const QUOTA: &str = "delete versions that nobody needs (`modeldepot rm`, `modeldepot gc`), or ask for a higher quota";
-const SENT_WRONG: &str =
-    "the bytes changed on their way, as by a proxy that rewrites them: try again, or another way to the server";
+const SENT_WRONG: &str = "the bytes changed on the way, perhaps in a proxy that rewrites them: try again, or use another route to the server";
 const KEY: &str =
     "check S3_KMS_KEY or --kms-key: the key must exist in the bucket's region, be enabled, and be usable by this login";
 const SEE: &str = "-vv shows the requests and what the server answered";
@@ -69,8 +68,10 @@ const NAME: &str = "use shorter names of models, versions and files, of letters,
 pub(crate) const CODES: &[Code] = &[
     // Who asks.
     plain("AccessDenied", Denied, POLICY),
-    code("HTTP 401", Denied, "access denied, and no reason given", POLICY),
-    code("HTTP 403", Denied, "access denied, and no reason given", POLICY),
+    code("HTTP 401", Denied, "access denied, with no reason given", POLICY),
+    code("HTTP 403", Denied, "access denied, with no reason given", POLICY),
+    // versitygw's word for an unknown access key, with status 404.
+    plain("XAdminUserNotFound", Denied, "the server does not know the access key: check S3_ACCESS_KEY"),
     plain("InvalidAccessKeyId", Denied, "the server does not know the access key: check S3_ACCESS_KEY"),
     plain(
         "SignatureDoesNotMatch",
@@ -85,7 +86,7 @@ pub(crate) const CODES: &[Code] = &[
     code(
         "InvalidToken",
         Denied,
-        "the session token is not one, or belongs to another key",
+        "the session token is malformed or belongs to another key",
         "check AWS_SESSION_TOKEN: it goes with the key pair that came with it; or log in again",
     ),
     code(
@@ -97,21 +98,21 @@ pub(crate) const CODES: &[Code] = &[
     code(
         "AccountProblem",
         Denied,
-        "something is wrong with the account",
-        "the owner of the account has to settle it with the provider, such as an unpaid bill",
+        "there is a problem with the account",
+        "the account's owner has to settle it with the provider (an unpaid bill, a suspended account)",
     ),
     code(
         "NotSignedUp",
         Denied,
         "the account is not signed up for this service",
-        "the owner of the account has to sign up for S3",
+        "the account's owner has to sign up for S3",
     ),
     code("InvalidSecurity", Denied, "the credentials are not valid", "check S3_ACCESS_KEY and S3_SECRET_KEY"),
     code(
         "InvalidPayer",
         Denied,
         "access to this object is disabled",
-        "the owner of the bucket has to settle it with the provider",
+        "the bucket's owner has to settle it with the provider",
     ),
     code(
         "MissingSecurityHeader",
@@ -126,7 +127,7 @@ pub(crate) const CODES: &[Code] = &[
         "AWS China and other partitions have accounts of their own: check S3_REGION",
     ),
     // Where it is.
-    plain("AuthorizationHeaderMalformed", Region, REGION),
+    plain("AuthorizationHeaderMalformed", Region, "check S3_ACCESS_KEY, which must not be empty, and S3_REGION"),
     plain("AuthorizationQueryParametersError", Region, REGION),
     plain("IllegalLocationConstraintException", Region, REGION),
     plain("IncorrectEndpoint", Region, REGION),
@@ -169,9 +170,9 @@ pub(crate) const CODES: &[Code] = &[
     code("StorageFull", FULL, "the server's storage is full", ROOM),
     code("InsufficientStorage", FULL, "the server's storage is full", ROOM),
     code("HTTP 507", FULL, "the server's storage is full", ROOM),
-    code("QuotaExceeded", FULL, "a quota is used up", QUOTA),
-    code("XMinioAdminBucketQuotaExceeded", FULL, "the bucket's quota is used up", QUOTA),
-    code("ServiceQuotaExceededException", FULL, "a quota is used up", QUOTA),
+    code("QuotaExceeded", FULL, "a quota is exhausted", QUOTA),
+    code("XMinioAdminBucketQuotaExceeded", FULL, "the bucket's quota is exhausted", QUOTA),
+    code("ServiceQuotaExceededException", FULL, "a quota is exhausted", QUOTA),
     code(
         "TooManyBuckets",
         CONFLICT,
@@ -181,19 +182,19 @@ pub(crate) const CODES: &[Code] = &[
     code(
         "EntityTooLarge",
         INVALID,
-        "the object is larger than the server takes",
+        "the object is larger than the server accepts",
         "split the file, or use a server that takes larger objects (AWS: 5 TB and more)",
     ),
     code(
         "HTTP 413",
         INVALID,
-        "the request is larger than the server takes, or a proxy before it",
+        "the request is larger than the server, or a proxy in front of it, accepts",
         "raise the limit of the proxy (nginx: client_max_body_size); parts have 8 MiB and more",
     ),
     code(
         "EntityTooSmall",
         INTERNAL,
-        "a part is smaller than the server takes",
+        "a part is smaller than the server accepts",
         "this server has rules of its own for parts; -vv shows the requests",
     ),
     code("KeyTooLongError", INVALID, "the object's name is too long", NAME),
@@ -209,17 +210,17 @@ pub(crate) const CODES: &[Code] = &[
     code(
         "InvalidBucketName",
         INVALID,
-        "the server takes no bucket of this name",
+        "the server accepts no bucket of this name",
         "use 3 to 63 lowercase letters, digits and `-`",
     ),
     code(
         "MetadataTooLarge",
         INVALID,
-        "the object's metadata are larger than the server takes",
+        "the object's metadata is larger than the server accepts",
         "give fewer or shorter metadata",
     ),
     // Buckets.
-    plain("BucketAlreadyExists", CONFLICT, "all accounts of a service share its bucket names: choose another one"),
+    plain("BucketAlreadyExists", CONFLICT, "all accounts of a service share its bucket names: choose another name"),
     plain("BucketAlreadyOwnedByYou", CONFLICT, "the bucket exists and is yours: use it"),
     plain("BucketNotEmpty", CONFLICT, "delete its objects first; versions and unfinished uploads count as well"),
     plain("NoSuchBucket", NOT_FOUND, "check the bucket's name, or make it"),
@@ -257,8 +258,8 @@ pub(crate) const CODES: &[Code] = &[
         "InvalidObjectState",
         LATER,
         "the object is archived and cannot be read",
-        "restore it first (`aws s3api restore-object`) and pull when that is done; models that are used belong into a \
-         storage class that is read at once",
+        "restore it first (`aws s3api restore-object`), then pull; keep models that are in use in a storage class without \
+         archiving",
     ),
     code("RestoreAlreadyInProgress", LATER, "the object is being restored", "try again when it is restored"),
     code(
@@ -270,14 +271,14 @@ pub(crate) const CODES: &[Code] = &[
     code(
         "InvalidRetentionPeriod",
         INVALID,
-        "the server takes no such retention",
+        "the server accepts no such retention",
         "check the bucket's object lock configuration",
     ),
     // Access lists.
     code(
         "AccessControlListNotSupported",
         INVALID,
-        "the bucket takes no access control lists",
+        "the bucket does not use access control lists",
         "something on the way adds an ACL to requests: modeldepot sends none",
     ),
     code(
@@ -317,8 +318,8 @@ pub(crate) const CODES: &[Code] = &[
     code(
         "HTTP 400",
         INTERNAL,
-        "the server does not accept the request, and gives no reason",
-        "often it is the region or an expired session; `modeldepot doctor` asks in a way that is answered with a reason",
+        "the server rejected the request without a reason",
+        "often the region is wrong or a session has expired: `modeldepot doctor` finds out",
     ),
     code(
         "MissingContentLength",

@@ -11,10 +11,12 @@ use aws_sdk_s3::config::endpoint::{DefaultResolver, EndpointFuture, Params, Reso
 use aws_sdk_s3::error::SdkError;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::endpoint::EndpointResolverParams;
-use aws_smithy_runtime_api::client::interceptors::context::FinalizerInterceptorContextMut;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextMut,
+};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Metadata};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 
 /// Buckets whose regions are remembered.
 const MOST: usize = 1000;
@@ -48,6 +50,14 @@ pub(super) fn named(answer: &HttpResponse) -> Option<String> {
     let region = answer.headers().get("x-amz-bucket-region").or_else(in_body)?.trim();
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     (!region.is_empty() && region.len() <= LONGEST && region.chars().all(fits)).then(|| region.to_owned())
+}
+
+/// The region that a request was signed for. It is gone itself by the time that its answer comes.
+#[derive(Debug)]
+struct SignedFor(String);
+
+impl Storable for SignedFor {
+    type Storer = StoreReplace<Self>;
 }
 
 /// Returns the region that a request was signed for.
@@ -102,6 +112,18 @@ impl Intercept for Regions {
         "Regions"
     }
 
+    fn read_after_signing(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(region) = signed_for(context.request()) {
+            config.interceptor_state().store_put(SignedFor(region));
+        }
+        Ok(())
+    }
+
     fn modify_before_attempt_completion(
         &self,
         context: &mut FinalizerInterceptorContextMut<'_>,
@@ -114,11 +136,11 @@ impl Intercept for Regions {
         }
         let params = config.load::<EndpointResolverParams>().and_then(|params| params.get::<Params>());
         let Some(bucket) = params.and_then(Params::bucket) else { return Ok(()) };
-        let signed = context.request().and_then(signed_for);
+        let signed = config.load::<SignedFor>().map(|signed| signed.0.as_str());
         if let Some(answer) = context.response_mut()
             && matches!(answer.status().as_u16(), 301 | 307 | 308 | 400)
             && let Some(region) = named(answer)
-            && self.learn(bucket, signed.as_deref(), region)
+            && self.learn(bucket, signed, region)
         {
             answer.add_extension(Learned);
         }

@@ -80,7 +80,10 @@ async fn a_delete_of_many_tells_the_refusal_of_one() {
         "<DeleteResult><Error><Key>k</Key><Code>ObjectLocked</Code><Message>WORM</Message></Error></DeleteResult>";
     let (_server, client) = answered(move |_| Act::Answer(200, Vec::new(), refused.into())).await;
     let error = client.delete_objects(&bucket(), &["k".to_owned()]).await.unwrap_err();
-    insta::assert_snapshot!(told(&error, &client), @"");
+    insta::assert_snapshot!(told(&error, &client), @r"
+    conflict: `$ENDPOINT` refused to delete `k` in bucket `models`: the object is under a retention (ObjectLocked)
+        hint: it can be deleted when its retention has ended; until then nobody can
+    ");
 }
 
 /// Between what a server asks for and what anybody waits: `Retry-After` is kept to.
