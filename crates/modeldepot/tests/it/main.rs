@@ -5,6 +5,7 @@
 
 mod address;
 mod backend;
+mod base_path;
 mod bounds;
 mod client;
 mod contract;
@@ -17,6 +18,8 @@ mod misbehaving;
 mod models;
 mod original;
 mod own;
+mod proxied;
+mod proxy;
 mod publish;
 mod publishable;
 mod pull;
