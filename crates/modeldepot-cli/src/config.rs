@@ -191,6 +191,15 @@ fn flags(globals: &Globals) -> Vec<(&'static str, &'static str, String)> {
     flags
 }
 
+/// What is true of a process, and not of a folder: the AWS chain looks for it in the environment itself.
+const OF_THE_PROCESS: [&str; 5] = [
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "REQUEST_METHOD",
+];
+
 struct Layers<E> {
     flags: Vec<(&'static str, &'static str, String)>,
     environment: E,
@@ -208,6 +217,7 @@ impl<E: Fn(&str) -> Option<String>> Layers<E> {
         }
         if let Some(DotEnv { path, variables }) = &self.file
             && let Some(found) = variables.get(name)
+            && !OF_THE_PROCESS.contains(&name)
         {
             return (Some(found.value.clone()), Origin::File(name.to_owned(), path.clone(), found.line));
         }
@@ -357,6 +367,14 @@ mod tests {
         assert_eq!(settings.region, "flag");
         assert_eq!(settings.buckets.models.as_str(), "environment-bucket");
         assert_eq!(settings.buckets.data.unwrap().as_str(), "file-data");
+    }
+
+    #[test]
+    fn a_role_in_the_file_is_none() {
+        let role = "AWS_WEB_IDENTITY_TOKEN_FILE=/t\nAWS_ROLE_ARN=r\n";
+        assert_eq!(place(&resolve(&[], &[], role).unwrap()), "http://localhost:9000", "the AWS chain would not see it");
+        let keys = "AWS_ACCESS_KEY_ID=a\nAWS_SECRET_ACCESS_KEY=s\n";
+        assert_eq!(place(&resolve(&[], &[], keys).unwrap()), "AWS");
     }
 
     #[test]

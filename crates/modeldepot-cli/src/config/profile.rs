@@ -77,6 +77,8 @@ pub(super) fn load(name: &str, chosen: Chosen) -> Result<Option<Profile>, Error>
         Some(Err(error)) if chosen != Chosen::Default => {
             // Its text names the line, and never what stands there.
             let reason = modeldepot::causes(&error).pop().unwrap_or_else(|| error.to_string());
+            let words: Vec<&str> = reason.split_whitespace().collect();
+            let reason = words.join(" ").replace("error parsing on line", "line");
             Err(Error::Profiles { name: name.to_owned(), reason })
         }
         _ => Ok(None),
@@ -101,7 +103,7 @@ fn read(path: &PathBuf) -> io::Result<String> {
     if text.len() as u64 > LARGEST {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 1 MiB"));
     }
-    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+    Ok(text)
 }
 
 impl Profile {

@@ -25,7 +25,7 @@ pub fn warnings() -> Vec<(String, String)> {
         _ => None,
     };
     for (name, variable) in file.iter().flat_map(|file| &file.variables) {
-        let place = file.as_ref().map(|file| format!("in `{}`, line {}", file.path.display(), variable.line));
+        let place = file.as_ref().map(|file| format!("in `{}`, line {},", file.path.display(), variable.line));
         names.push((name.clone(), place.unwrap_or_default(), false));
     }
     names.sort();

@@ -164,7 +164,7 @@ async fn reach(report: &mut Report<'_>) -> Option<Service> {
     // A proxy looks the endpoint's name up itself.
     let proxy = settings.proxies.route(&asked).and_then(|proxy| Place::new(proxy.url()?.as_str()));
     let next = proxy.as_ref().unwrap_or(&place);
-    let (line, addresses) = network::name(next).await;
+    let (line, addresses) = network::name(next, proxy.is_some()).await;
     report.add(line);
     if addresses.is_empty() {
         report.add(Line::skipped("port", "the name is not known"));

@@ -44,14 +44,19 @@ impl Place {
 }
 
 /// Looks the name up.
-pub(super) async fn name(place: &Place) -> (Line, Vec<SocketAddr>) {
+pub(super) async fn name(place: &Place, proxy: bool) -> (Line, Vec<SocketAddr>) {
     let tried = format!("look up `{}`", place.host);
     let bare = place.host.trim_matches(['[', ']']);
     let found: io::Result<Vec<SocketAddr>> = match timeout(PATIENCE, lookup_host((bare, place.port))).await {
         Ok(found) => found.map(Iterator::collect),
         Err(_) => Err(io::ErrorKind::TimedOut.into()),
     };
-    let right = "is the name in S3_ENDPOINT or --endpoint spelled right, and known on this network (VPN, /etc/hosts)?";
+    let right = match proxy {
+        true => {
+            "is the proxy's name spelled right, and known on this network? NO_PROXY names hosts that are reached without it"
+        }
+        false => "is the name in S3_ENDPOINT or --endpoint spelled right, and known on this network (VPN, /etc/hosts)?",
+    };
     match found {
         Ok(found) if !found.is_empty() => {
             if matches!(place.url.host(), Some(Host::Ipv4(_) | Host::Ipv6(_))) {
@@ -74,7 +79,7 @@ pub(super) async fn name(place: &Place) -> (Line, Vec<SocketAddr>) {
 
 /// Opens a connection to each address in turn until one answers.
 pub(super) async fn port(place: &Place, addresses: &[SocketAddr], proxy: bool) -> Line {
-    let tried = format!("connect to {}port {}", if proxy { "the proxy, " } else { "" }, place.port);
+    let tried = format!("connect to port {}{}", place.port, if proxy { " of the proxy" } else { "" });
     let mut failures = Vec::new();
     let patience = PATIENCE / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
     for address in addresses {

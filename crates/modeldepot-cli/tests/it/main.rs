@@ -4,6 +4,7 @@
 
 mod belongs;
 mod check;
+mod config;
 mod credentials;
 mod damage;
 mod doctor;
@@ -25,6 +26,8 @@ mod normalised;
 mod offline;
 mod oidc;
 mod own;
+#[path = "../../../modeldepot/tests/it/proxy.rs"]
+mod proxy;
 mod pulling;
 mod roundtrip;
 mod s3;

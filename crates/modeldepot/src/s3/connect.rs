@@ -84,6 +84,8 @@ pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<Client
         // Time-outs are in `http`, where it is seen whether bytes move.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     let config = match &settings.endpoint {
+        // The SDK appends the bucket to a path as it is.
+        Some(endpoint) if endpoint.url().path() != "/" => config.endpoint_url(format!("{}/", endpoint.as_str())),
         Some(endpoint) => config.endpoint_url(endpoint.as_str()),
         None => config,
     };

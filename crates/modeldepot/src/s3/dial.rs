@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::future::join;
+use futures_util::FutureExt as _;
 use hyper::header::{HOST, HeaderValue, PROXY_AUTHORIZATION};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::upgrade::Upgraded;
@@ -86,13 +86,13 @@ impl Dial {
     async fn through(&self, proxy: &Intercept, to: &Uri) -> Result<Wire, Fault> {
         let (mut tcp, mut tls) = (self.tcp.clone(), self.tls.clone());
         if proxy.uri().scheme_str().is_some_and(|scheme| scheme.starts_with("socks")) {
-            // socks5 looks names up here, socks5h at the proxy.
-            let local = proxy.uri().scheme_str() == Some("socks5");
-            let mut socks = SocksV5::new(proxy.uri().clone(), tcp).local_dns(local);
+            let stream = tcp.call(proxy.uri().clone()).await.map_err(|error| unreached(&error))?;
+            // Names are looked up by the proxy, also for socks5://, as Go does.
+            let mut socks = SocksV5::new(proxy.uri().clone(), Opened(Some(stream)));
             if let Some((user, password)) = proxy.raw_auth() {
                 socks = socks.with_auth(user.to_owned(), password.to_owned());
             }
-            let stream = socks.call(to.clone()).await.map_err(|error| unreached(&error))?;
+            let stream = socks.call(with_port(to)).await.map_err(|error| Fault::Broken(error.to_string()))?;
             return Ok(Wire { stream: Kind::Plain(MaybeHttpsStream::Http(stream)), to_proxy: false });
         }
         let stream = match proxy.uri().scheme_str() {
@@ -117,6 +117,32 @@ pub(super) fn way(proxies: &Proxies, to: &Uri) -> Option<(String, Intercept)> {
     Some((proxy.to_string(), proxies.intercept(proxy, &to)?))
 }
 
+/// A connection that stands already, for what would open it itself.
+#[derive(Debug)]
+struct Opened(Option<TokioIo<TcpStream>>);
+
+impl Service<Uri> for Opened {
+    type Response = TokioIo<TcpStream>;
+    type Error = io::Error;
+    type Future = std::future::Ready<io::Result<Self::Response>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        std::future::ready(self.0.take().ok_or_else(|| io::ErrorKind::NotConnected.into()))
+    }
+}
+
+/// Returns an address with the port that goes without saying.
+fn with_port(to: &Uri) -> Uri {
+    let port = to.port_u16().unwrap_or(if to.scheme_str() == Some("http") { 80 } else { 443 });
+    let authority = format!("{}:{port}", to.host().unwrap_or_default());
+    let scheme = to.scheme_str().unwrap_or("https");
+    Uri::builder().scheme(scheme).authority(authority).path_and_query("/").build().unwrap_or_else(|_| to.clone())
+}
+
 fn unreached(error: &(dyn std::error::Error + 'static)) -> Fault {
     Fault::Unreached(super::answer::root(error))
 }
@@ -132,7 +158,8 @@ async fn tunnel(stream: Stream, to: &Uri, login: Option<&HeaderValue>) -> Result
     let request = request.body(String::new()).map_err(|error| Fault::Broken(error.to_string()))?;
     let http = hyper::client::conn::http1::Builder::new().max_buf_size(LONGEST_HEAD).handshake(stream).await;
     let (mut sender, connection) = http.map_err(broken)?;
-    let mut connection = std::pin::pin!(connection.with_upgrades());
+    // It may end before the answer is looked at, and is not to be asked again then.
+    let mut connection = std::pin::pin!(connection.with_upgrades().fuse());
     let answer = {
         let sent = sender.send_request(request);
         tokio::pin!(sent);
@@ -150,8 +177,12 @@ async fn tunnel(stream: Stream, to: &Uri, login: Option<&HeaderValue>) -> Result
     if !answer.status().is_success() {
         return Err(Fault::Refused(answer.status()));
     }
-    let (upgraded, _) = join(hyper::upgrade::on(answer), connection).await;
-    upgraded.map_err(broken)
+    let mut upgraded = std::pin::pin!(hyper::upgrade::on(answer));
+    tokio::select! {
+        biased;
+        upgraded = &mut upgraded => upgraded.map_err(broken),
+        _ = &mut connection => upgraded.await.map_err(broken),
+    }
 }
 
 impl Service<Uri> for Dial {

@@ -6,6 +6,7 @@
 mod address;
 mod aws;
 mod backend;
+mod base_path;
 mod bounds;
 mod client;
 mod cluster;
@@ -21,6 +22,8 @@ mod models;
 mod original;
 mod other_folders;
 mod own;
+mod proxied;
+mod proxy;
 mod publish;
 mod publishable;
 mod pull;
