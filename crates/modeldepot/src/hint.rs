@@ -5,6 +5,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::history::HistoryError;
 use crate::{Endpoint, Error, ManifestError, Settings, SettingsError, SourceError};
 
 /// Returns what to do next, if there is something worth a line, under the settings that it happened with.
@@ -13,6 +14,7 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
     Some(match error {
         Error::Source(error) => return source(error),
         Error::Settings(error) => return setting(error),
+        Error::History { source: HistoryError::Binary { instead, .. }, .. } => (*instead).to_owned(),
         Error::History { .. } => "--with takes any file; --history only a training history".to_owned(),
         Error::Expiry { .. } => "--expires takes 1s to 7d".to_owned(),
         Error::NothingOffered => "offer the files with their sizes".to_owned(),

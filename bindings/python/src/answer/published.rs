@@ -42,11 +42,13 @@ use crate::json;
 ///     The version's manifest.
 #[pyclass(frozen, module = "modeldepot", eq)]
 #[derive(PartialEq)]
-pub(crate) struct Published(modeldepot::Published);
+pub(crate) struct Published(pub(super) modeldepot::Published, pub(super) Vec<String>);
 
 impl From<modeldepot::Published> for Published {
-    fn from(published: modeldepot::Published) -> Self {
-        Self(published)
+    fn from(mut published: modeldepot::Published) -> Self {
+        let shown = |left: modeldepot::LeftOut| format!("{}{}", left.path, if left.folder { "/" } else { "" });
+        let left_out = std::mem::take(&mut published.left_out).into_iter().map(shown).collect();
+        Self(published, left_out)
     }
 }
 
@@ -104,8 +106,7 @@ impl Published {
 
     #[getter]
     fn left_out(&self) -> Vec<String> {
-        let shown = |left: &modeldepot::LeftOut| format!("{}{}", left.path, if left.folder { "/" } else { "" });
-        self.0.left_out.iter().map(shown).collect()
+        self.1.clone()
     }
 
     #[getter]
@@ -135,6 +136,10 @@ impl Published {
             size(self.size()),
             self = self.__str__()
         )
+    }
+
+    fn __reduce__(&self, py: Python<'_>) -> PyResult<super::pickled::Reduced> {
+        super::pickled::reduce(py, self)
     }
 
     fn _repr_html_(&self) -> String {
