@@ -348,9 +348,12 @@ class _Watch:
             self._bar.close()
 
 
-# What is said of a verb is said once.
-for _name in dir(ModelStorage):
-    _verb = getattr(AsyncModelStorage, _name, None)
-    if not _name.startswith("_") and callable(_verb):
-        _verb.__doc__ = getattr(ModelStorage, _name).__doc__
-del _name, _verb
+def _document() -> None:
+    """Says of each verb what is said of the other."""
+    for name in dir(ModelStorage):
+        verb = getattr(AsyncModelStorage, name, None)
+        if not name.startswith("_") and callable(verb):
+            verb.__doc__ = getattr(ModelStorage, name).__doc__
+
+
+_document()

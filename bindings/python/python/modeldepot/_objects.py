@@ -39,8 +39,8 @@ ENDINGS = {
 }
 
 
-# Types that skops does not know and that run no code of a file's writer: plain Python objects with numbers in them. Trees,
-# k-d trees and boosters are none of them: their libraries do not check what they are made of.
+# Types that skops does not know and that run no code of a file's writer: plain Python objects with numbers in them.
+# Trees, k-d trees and boosters are none of them: their libraries do not check what they are made of.
 HARMLESS = frozenset(
     f"{module}.{name}"
     for module, names in {

@@ -223,6 +223,7 @@ impl Pickled for Published {
         json!({
             "manifest": found.manifest, "already": found.already, "kept": found.kept, "copied": found.copied,
             "foreign": foreign(&found.foreign), "left_out": self.1, "unmatched": found.unmatched,
+            "notes": self.2,
         })
     }
 
@@ -236,7 +237,7 @@ impl Pickled for Published {
             left_out: Vec::new(),
             unmatched: read(&state["unmatched"])?,
         };
-        Some(Self(published, read(&state["left_out"])?))
+        Some(Self(published, read(&state["left_out"])?, read(&state["notes"])?))
     }
 }
 

@@ -14,6 +14,7 @@ mod floods;
 mod full_disk;
 mod fuzz;
 mod health;
+mod histories;
 mod https;
 mod input;
 mod interrupt;
