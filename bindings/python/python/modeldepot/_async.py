@@ -274,7 +274,12 @@ class AsyncModelStorage:
             watch.close()
 
     async def aclose(self) -> None:
-        """Ends what is still running, and waits until it has ended. No verb begins after that."""
+        """End what is still running, and wait until it has ended. No verb begins after that.
+
+        Returns
+        -------
+        None
+        """
         self._closed = True
         running = list(self._running)
         for future in running:

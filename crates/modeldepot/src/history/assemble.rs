@@ -7,7 +7,8 @@ use super::{Epoch, History, HistoryError, Log, MAX_EPOCH, Numbering, Row, Unit, 
 
 /// Gives rows their canonical names and epoch numbers, and merges those of one epoch.
 pub(super) fn assemble(file: &str, log: Log) -> Result<History, HistoryError> {
-    let Log { mut rows, numbering, better, void, mut notes } = log;
+    let Log { mut rows, numbering, better, mut void, mut notes } = log;
+    void.retain(|name| name.len() <= names::MAX_NAME);
     let names = Names::of(rows.iter().flat_map(|row| &row.values).map(|(name, _)| &**name));
     let nothing = |found: &str| {
         // A training that diverged is told from a file that is something else.

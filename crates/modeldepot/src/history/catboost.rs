@@ -7,21 +7,29 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::names::MAX_NAME;
 use super::score::Better;
 use super::{Log, Row};
+
+/// Data sets, and metrics of one, at most. Each name is written for every iteration.
+const MOST: usize = 64;
 
 pub(super) fn read(object: &Map<String, Value>) -> Option<Log> {
     let iterations = object.get("iterations")?.as_array()?;
     let meta = object.get("meta")?.as_object()?;
     let names = |list: &str| -> Vec<&str> {
-        meta.get(list).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
+        meta.get(list).and_then(Value::as_array).into_iter().flatten().take(MOST).filter_map(Value::as_str).collect()
     };
     let mut parts: Vec<(&str, String, Vec<Metric<'_>>)> = Vec::new();
     for set in names("learn_sets") {
         parts.push((set, "train".to_owned(), metrics(meta, "learn_metrics")));
     }
     for (place, set) in names("test_sets").into_iter().enumerate() {
-        let split = if place == 0 { "val".to_owned() } else { format!("other_{set}") };
+        let split = if place == 0 {
+            "val".to_owned()
+        } else {
+            format!("other_{}", if set.len() < MAX_NAME / 2 { set } else { "" })
+        };
         parts.push((set, split, metrics(meta, "test_metrics")));
     }
     let mut log = Log::default();
@@ -53,14 +61,15 @@ struct Metric<'m> {
 }
 
 fn metrics<'m>(meta: &'m Map<String, Value>, list: &str) -> Vec<Metric<'m>> {
-    let metrics = meta.get(list).and_then(Value::as_array).into_iter().flatten();
+    let metrics = meta.get(list).and_then(Value::as_array).into_iter().flatten().take(MOST);
     let metric = |metric: &'m Value| {
         let better = match metric.get("best_value").and_then(Value::as_str) {
             Some("Min") => Some(Better::Lower),
             Some("Max") => Some(Better::Higher),
             _ => None,
         };
-        Some(Metric { name: metric.get("name")?.as_str()?, better })
+        let name = metric.get("name")?.as_str()?;
+        Some(Metric { name: if name.len() < MAX_NAME / 2 { name } else { "" }, better })
     };
     metrics.filter_map(metric).collect()
 }

@@ -13,7 +13,7 @@
 
 use serde_json::{Map, Value};
 
-use super::names::is_epoch;
+use super::names::{MAX_NAME, is_epoch};
 use super::{Log, Row, entries};
 
 /// Reads lists of values under a list of names.
@@ -41,8 +41,9 @@ fn table(names: &[&str], data: &[Value]) -> Option<Log> {
     let mut log = Log::default();
     for values in data {
         let values = values.as_array()?;
-        let object: Map<String, Value> =
-            names.iter().zip(values).map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        // A long name is no metric's, and would be copied for every row.
+        let named = names.iter().zip(values).filter(|(name, _)| name.len() <= MAX_NAME);
+        let object: Map<String, Value> = named.map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         log.rows.push(entries::row(&object, &mut log.void));
     }
     log.settle_void();

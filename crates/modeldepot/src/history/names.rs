@@ -16,7 +16,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A name longer than this, in bytes, is no metric's; it is repeated for every epoch.
-const MAX_NAME: usize = 200;
+pub(super) const MAX_NAME: usize = 200;
 
 /// The canonical names for the names of one file.
 pub(super) struct Names(BTreeMap<String, String>);

@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use super::names::{is_epoch, is_index, is_split_column, joined};
+use super::names::{MAX_NAME, is_epoch, is_index, is_split_column, joined};
 use super::{HistoryError, Log, MAX_VALUES, Row, tensorboard};
 
 /// Names of columns without any finite value, at most.
@@ -100,7 +100,8 @@ impl Table {
         let Some(row) = rows.last_mut() else { return 0 };
         for (name, cell) in self.header.iter().zip(&mut self.cells) {
             if let Some(number) = cell.take().filter(|_| !is_index(name) && !is_epoch(name)) {
-                let name = if self.split.is_empty() { Rc::clone(name) } else { joined(&self.split, name).into() };
+                let plain = self.split.is_empty() || name.len() > MAX_NAME;
+                let name = if plain { Rc::clone(name) } else { joined(&self.split, name).into() };
                 row.values.push((name, number));
             }
         }

@@ -49,8 +49,8 @@ fn detection() {
     {"best_epoch":2,"best_metric":"metrics_map50_95_b","total_epochs":2,"metrics_map50_95_b":0.46384,"metrics_map50_b":0.61933,"metrics_precision_b":0.41008,"metrics_recall_b":0.72621,"train_box_loss":1.7537,"train_cls_loss":6.2812,"train_dfl_loss":1.7971,"val_box_loss":2.2499,"val_dfl_loss":1.96}
     "#);
     assert_snapshot!(read("detr-log.jsonl"), @r#"
-    best epoch 0 by test_coco_eval_bbox_ap 0.1 (highest, the first of 4)
-    {"best_epoch":0,"best_metric":"test_coco_eval_bbox_ap","train_loss":2.0,"total_epochs":4,"test_coco_eval_bbox_ap":0.1,"test_coco_eval_bbox_ap50":0.2,"test_loss":2.1}
+    best epoch 3 by test_loss 1.5 (lowest)
+    {"best_epoch":3,"best_metric":"test_loss","train_loss":1.1,"total_epochs":4,"test_coco_eval_bbox_ap":0.1,"test_coco_eval_bbox_ap50":0.2,"test_loss":1.5}
     "#);
     assert_snapshot!(read("detectron2-metrics.json"), @r#"
     best iteration 39 by bbox_ap 21.5 (highest)
@@ -173,8 +173,11 @@ fn pandas() {
         "pandas-table.json",
         "pandas-to-csv.csv",
     ];
-    assert_snapshot!(read_all(&all), @"");
-    assert_snapshot!(read("pandas-values.json"), @"");
+    assert_snapshot!(read_all(&all), @r#"
+    best epoch 2 by val_loss 0.8 (lowest)
+    {"best_epoch":2,"train_loss":0.7,"val_loss":0.8,"total_epochs":3}
+    "#);
+    assert_snapshot!(read("pandas-values.json"), @r#"`pandas-values.json` is not a training history: found lists of values without the names of their columns (pandas: use `orient="columns"` instead of `"values"`)"#);
     // An index that was set is the epochs.
     let indexed = [
         r#"{"loss": {"5": 0.9, "10": 0.7}}"#,
@@ -299,4 +302,30 @@ fn notes_are_short_whatever_the_file_holds() {
     let notes = parse_csv(&table).notes();
     assert!(notes.iter().all(|note| note.len() < 400), "{notes:?}");
     assert_eq!(notes.len(), 2);
+}
+
+/// A name that is written once for a whole file is not copied for each of its rows.
+#[test]
+fn long_names_are_not_copied_for_every_row() {
+    let long = "loss".repeat(1 << 18);
+    let rows = 50_000;
+    let table = format!("phase,{long},loss\n{}", "val,1,2\n".repeat(rows));
+    assert_eq!(parse_csv(&table).epochs().len(), rows);
+    let split = format!(r#"{{"columns": ["{long}", "loss"], "data": [{}[1, 2]]}}"#, "[1, 2],".repeat(rows));
+    assert_eq!(parse(&split).epochs().len(), rows + 1);
+    let metric = format!(r#"{{"best_value": "Min", "name": "{long}"}}"#);
+    let iteration = |n: usize| format!(r#"{{"iteration": {n}, "learn": [1]}}"#);
+    let iterations = (0..rows).map(iteration).collect::<Vec<_>>().join(",");
+    let training = format!(
+        r#"{{"meta": {{"learn_sets": ["learn"], "test_sets": [], "learn_metrics": [{metric}]}}, "iterations": [{iterations}]}}"#
+    );
+    assert!(History::parse("catboost_training.json", training.as_bytes()).is_ok_and(|h| h.epochs().len() == rows));
+    let sets = vec![r#""s""#; 20_000].join(",");
+    let metrics = vec![r#"{"name": "m"}"#; 20_000].join(",");
+    let many = format!(
+        r#"{{"meta": {{"test_sets": [{sets}], "test_metrics": [{metrics}]}}, "iterations": [{{"iteration": 0}}]}}"#
+    );
+    History::parse("catboost_training.json", many.as_bytes()).unwrap();
+    let void = format!("{long},epoch,foo\nnan,1,2\n");
+    assert!(parse_csv(&void).notes().iter().all(|note| note.len() < 400));
 }
