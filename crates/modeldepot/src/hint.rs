@@ -5,6 +5,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::history::HistoryError;
 use crate::s3::codes;
 use crate::{Endpoint, Error, ManifestError, Settings, SettingsError, SourceError};
 
@@ -14,6 +15,7 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
     Some(match error {
         Error::Source(error) => return source(error),
         Error::Settings(error) => return setting(error),
+        Error::History { source: HistoryError::Binary { instead, .. }, .. } => (*instead).to_owned(),
         Error::History { .. } => "--with takes any file; --history only a training history".to_owned(),
         Error::Expiry { .. } => "--expires takes 1s to 7d".to_owned(),
         Error::NothingOffered => "offer the files with their sizes".to_owned(),

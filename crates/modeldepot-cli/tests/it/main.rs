@@ -16,6 +16,7 @@ mod folder;
 mod full_disk;
 mod fuzz;
 mod health;
+mod histories;
 mod https;
 mod input;
 mod interrupt;
