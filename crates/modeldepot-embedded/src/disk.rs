@@ -4,6 +4,7 @@
 //! lock        held while a process serves the folder
 //! format      one line, names the layout
 //! index.redb  everything but bytes
+//! reserve     nothing; given up when the disk is full
 //! blobs/3f/3f0c…   bytes, one file per id, 256 folders by the first byte
 //! ```
 //!
@@ -19,6 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::error::Error;
 use crate::private;
 use crate::record::BlobId;
+use crate::room::Room;
 
 const FORMAT: &str = "modeldepot-embedded 1";
 
@@ -29,6 +31,7 @@ pub(crate) struct Disk {
     /// Holds the lock until it is dropped.
     _lock: File,
     pins: Mutex<Pins>,
+    pub(crate) room: Arc<Room>,
 }
 
 /// Files that are being read. A file that is removed meanwhile goes when its last reader does.
@@ -67,7 +70,8 @@ impl Disk {
                 return Err(Error::Format { folder: folder.to_owned(), found, supported: FORMAT });
             }
         }
-        let disk = Self { folder: folder.to_owned(), _lock: lock, pins: Mutex::default() };
+        let disk =
+            Self { folder: folder.to_owned(), _lock: lock, pins: Mutex::default(), room: Arc::new(Room::new(folder)) };
         private::create_dir_all(&disk.blobs()).map_err(Error::io("create folder", &disk.blobs()))?;
         for first in 0..=u8::MAX {
             let fan = disk.blobs().join(format!("{first:02x}"));
@@ -87,6 +91,10 @@ impl Disk {
             }
         }
         disk.create_index()?;
+        // A full disk must not keep the server from starting: what is there can be read and deleted.
+        if let Err(error) = disk.room.ensure() {
+            tracing::warn!(folder = %folder.display(), %error, "no room for the reserve");
+        }
         // What earlier builds made: the folder keeps others out, and a copy of it should too.
         for path in [folder.join("lock"), format, disk.index(), disk.blobs()] {
             private::tighten(&path).map_err(Error::io("read", &path))?;

@@ -16,7 +16,7 @@ use crate::conditions::{Tags, WriteConditions};
 use crate::disk::{Disk, Pin, Staged};
 use crate::index::Index;
 use crate::record::{BlobId, Description, Object, Segment};
-use crate::refusal::internal;
+use crate::refusal::{internal, is_no_room};
 
 /// An open data folder.
 #[derive(Debug)]
@@ -43,13 +43,14 @@ impl Store {
                 if let Some(staged) = staged {
                     staged.keep();
                 }
+                self.disk.room.note_room();
                 self.disk.remove(&freed);
                 Ok(value)
             }
             Err(error) => {
                 // A commit that failed may have reached the disk. The next start knows, and sweeps.
                 if let Some(staged) = staged
-                    && *error.code() == s3s::S3ErrorCode::InternalError
+                    && (*error.code() == s3s::S3ErrorCode::InternalError || is_no_room(&error))
                 {
                     staged.keep();
                 }
@@ -74,11 +75,18 @@ impl Gateway {
     /// Runs work that may wait for the disk on a thread that may wait.
     async fn run<T: Send + 'static>(&self, work: impl FnOnce(&Store) -> S3Result<T> + Send + 'static) -> S3Result<T> {
         let store = Arc::clone(&self.store);
-        tokio::task::spawn_blocking(move || work(&store)).await.map_err(internal)?
+        let done = tokio::task::spawn_blocking(move || work(&store)).await.map_err(internal)?;
+        if done.as_ref().is_err_and(is_no_room) {
+            self.store.disk.room.note_full();
+        }
+        done
     }
 
-    fn write_conditions(&self, if_match: Option<Tags>, if_none_match: Option<Tags>) -> WriteConditions {
-        if self.ignore_conditions { WriteConditions::default() } else { WriteConditions { if_match, if_none_match } }
+    fn write_conditions(&self, if_match: Option<Tags>, if_none_match: Option<Tags>) -> S3Result<WriteConditions> {
+        if self.ignore_conditions {
+            return Ok(WriteConditions::default());
+        }
+        WriteConditions::of_write(if_match, if_none_match)
     }
 }
 

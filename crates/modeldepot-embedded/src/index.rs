@@ -8,6 +8,7 @@ mod laws;
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 use s3s::auth::SecretKey;
@@ -17,8 +18,10 @@ use serde::de::DeserializeOwned;
 
 use crate::conditions::WriteConditions;
 use crate::error::Error;
+use crate::private;
 use crate::record::{BlobId, Object, Segment, now, pack, unpack};
 use crate::refusal::{internal, no_such_bucket, no_such_key};
+use crate::room::{Room, Roomy};
 use crate::settings::console_secret;
 
 /// Bucket name → when it was created.
@@ -43,6 +46,7 @@ pub(crate) struct Index {
     pub(crate) db: Database,
     /// The secret of the owner's own programs.
     pub(crate) console_secret: SecretKey,
+    room: Arc<Room>,
 }
 
 /// Spells where an object is: bucket, a zero byte (no bucket name has one), key.
@@ -75,9 +79,14 @@ fn decode_segments(bytes: &[u8]) -> S3Result<Vec<Segment>> {
 
 impl Index {
     /// Opens the index, makes its tables and the buckets that are missing.
-    pub(crate) fn open(path: &Path, buckets: &[String]) -> Result<Self, Error> {
+    pub(crate) fn open(path: &Path, buckets: &[String], room: Arc<Room>) -> Result<Self, Error> {
         let damaged = |source: redb::Error| Error::Index { path: path.to_owned(), source: source.into() };
-        let db = Database::builder().set_cache_size(CACHE).create(path).map_err(|e| damaged(e.into()))?;
+        let open = || -> Result<Database, redb::Error> {
+            let file = private::options().read(true).write(true).create(true).truncate(false).open(path)?;
+            let file = Roomy::new(file, Arc::clone(&room))?;
+            Ok(Database::builder().set_cache_size(CACHE).create_with_backend(file)?)
+        };
+        let db = open().map_err(damaged)?;
         let prepare = || -> Result<(), redb::Error> {
             let tx = db.begin_write()?;
             tx.open_table(OBJECTS)?;
@@ -98,7 +107,7 @@ impl Index {
         };
         prepare().map_err(damaged)?;
         let console_secret = console_secret(&db, path)?.into();
-        Ok(Self { db, console_secret })
+        Ok(Self { db, console_secret, room })
     }
 
     /// Returns every blob that something refers to.
@@ -112,8 +121,15 @@ impl Index {
         Ok(blobs)
     }
 
-    /// Runs one write transaction: committed and durable if `change` succeeds, without a trace if it does not.
+    /// Runs one write transaction that may take room: refused while the disk is full.
     pub(crate) fn write<T>(&self, change: impl FnOnce(&WriteTransaction) -> S3Result<T>) -> S3Result<T> {
+        self.room.ensure().map_err(internal)?;
+        self.free(change)
+    }
+
+    /// Runs one write transaction that gives room back: committed and durable if `change` succeeds, without a trace if it
+    /// does not.
+    pub(crate) fn free<T>(&self, change: impl FnOnce(&WriteTransaction) -> S3Result<T>) -> S3Result<T> {
         let mut tx = self.db.begin_write().map_err(internal)?;
         tx.set_durability(Durability::Immediate).map_err(internal)?;
         match change(&tx) {
@@ -143,7 +159,7 @@ impl Index {
     /// Deletes an empty bucket and its unfinished uploads. Returns the blobs that nothing refers to any more.
     pub(crate) fn delete_bucket(&self, bucket: &str) -> S3Result<Vec<BlobId>> {
         let (start, end) = (place(bucket, ""), after_bucket(bucket));
-        self.write(|tx| {
+        self.free(|tx| {
             let known = tx.open_table(BUCKETS).map_err(internal)?.remove(bucket).map_err(internal)?.is_some();
             if !known {
                 return Err(no_such_bucket());
@@ -278,7 +294,7 @@ impl Index {
         key: &str,
         allowed: impl FnOnce(Option<&Object>) -> S3Result<()>,
     ) -> S3Result<Vec<BlobId>> {
-        self.write(|tx| {
+        self.free(|tx| {
             require_bucket(tx, bucket)?;
             let place = place(bucket, key);
             allowed(get(tx, &place)?.as_ref())?;
@@ -292,7 +308,7 @@ impl Index {
         bucket: &str,
         keys: impl Iterator<Item = (&'a str, F)>,
     ) -> S3Result<(Vec<S3Result<()>>, Vec<BlobId>)> {
-        self.write(|tx| {
+        self.free(|tx| {
             require_bucket(tx, bucket)?;
             let (mut results, mut freed) = (Vec::new(), Vec::new());
             for (key, allowed) in keys {

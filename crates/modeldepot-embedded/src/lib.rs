@@ -46,6 +46,7 @@
 //! | `reframe`, `bounded` | what a body passes before the protocol layer |
 //! | `xml` | answers that every parser reads |
 //! | `receive`, `send` | a body on its way to and from a file |
+//! | `room` | what happens when the disk is full |
 //! | `share` | how much memory one of many bodies may hold |
 //! | `disk`, `private` | the data folder and its blob files, closed to other users |
 //! | `index`, `settings` | the tables and transactions |
@@ -74,6 +75,7 @@ mod receive;
 mod record;
 mod reframe;
 mod refusal;
+mod room;
 mod seen;
 mod send;
 mod server;

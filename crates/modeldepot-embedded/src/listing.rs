@@ -141,16 +141,23 @@ impl Index {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::sync::Arc;
 
     use proptest::prelude::*;
 
     use super::*;
     use crate::conditions::WriteConditions;
+    use crate::room::Room;
 
     fn index(keys: &BTreeSet<String>) -> (tempfile::TempDir, Index) {
         let folder = tempfile::tempdir().unwrap();
         // Neighbours whose keys must never show up.
-        let index = Index::open(&folder.path().join("index"), &["b".into(), "a".into(), "b0".into()]).unwrap();
+        let index = Index::open(
+            &folder.path().join("index"),
+            &["b".into(), "a".into(), "b0".into()],
+            Arc::new(Room::new(folder.path())),
+        )
+        .unwrap();
         index
             .write(|tx| {
                 for bucket in ["a", "b", "b0"] {

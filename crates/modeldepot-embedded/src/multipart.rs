@@ -108,7 +108,7 @@ impl Index {
 
     /// Gives an upload up. Returns the blobs to remove.
     pub(crate) fn abort_upload(&self, target: &Target) -> S3Result<Vec<BlobId>> {
-        self.write(|tx| {
+        self.free(|tx| {
             require_bucket(tx, &target.bucket)?;
             upload(tx, target)?;
             forget(tx, &target.place(), &target.id)

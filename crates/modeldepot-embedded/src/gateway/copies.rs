@@ -62,7 +62,7 @@ impl Gateway {
         let on_source = source_conditions!(input);
         // This version of the protocol layer does not know of conditions on the target.
         let header = |name| req.headers.get(name).and_then(|value| value.to_str().ok()).map(Tags::parse);
-        let on_target = self.write_conditions(header("if-match"), header("if-none-match"));
+        let on_target = self.write_conditions(header("if-match"), header("if-none-match"))?;
         let description = match input.metadata_directive.as_ref().map(MetadataDirective::as_str) {
             None | Some(MetadataDirective::COPY) => None,
             Some(MetadataDirective::REPLACE) => Some(describe!(input)?),

@@ -30,7 +30,7 @@ impl Gateway {
             }
         };
         let len = input.content_length.and_then(|len| u64::try_from(len).ok());
-        let incoming = Incoming { body, len, claims, trailers: req.trailing_headers };
+        let incoming = Incoming { body, len, claims, trailers: req.trailing_headers, waits };
         let Received { staged, len, digests } = receive(&self.store.disk, incoming).await?;
 
         let object = record::Object {
@@ -73,7 +73,7 @@ impl Gateway {
         };
         let description = describe!(input)?;
         let conditions =
-            self.write_conditions(input.if_match.take().map(Tags::from), input.if_none_match.take().map(Tags::from));
+            self.write_conditions(input.if_match.take().map(Tags::from), input.if_none_match.take().map(Tags::from))?;
         let (bucket, key, hint) = (input.bucket.clone(), input.key.clone(), conditions.clone());
         self.run(move |store| store.index.check(&bucket, &key, &hint)).await?;
         Ok((claims, description, conditions))

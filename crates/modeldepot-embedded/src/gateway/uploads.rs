@@ -91,7 +91,7 @@ impl Gateway {
         asked.extend(&claims.trailers);
         asked.extend(upload.algorithm);
         let len = input.content_length.and_then(|len| u64::try_from(len).ok());
-        let incoming = Incoming { body, len, claims, trailers: req.trailing_headers };
+        let incoming = Incoming { body, len, claims, trailers: req.trailing_headers, waits };
         let Received { staged, len, digests } = receive(&self.store.disk, incoming).await?;
         let part = self.add_part(target, number, staged, len, digests).await?;
         let mut output = UploadPartOutput { e_tag: Some(etag(&part.etag)), ..Default::default() };
@@ -294,7 +294,7 @@ impl Gateway {
             sums: sums_of!(input),
             composite: input.checksum_type.as_ref().map(|kind| kind.as_str() == ChecksumType::COMPOSITE),
             size: input.mpu_object_size.and_then(|size| u64::try_from(size).ok()),
-            conditions: self.write_conditions(input.if_match.map(Tags::from), input.if_none_match.map(Tags::from)),
+            conditions: self.write_conditions(input.if_match.map(Tags::from), input.if_none_match.map(Tags::from))?,
             parts: input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default(),
         };
         let target = Target { bucket: input.bucket, key: input.key, id: input.upload_id };

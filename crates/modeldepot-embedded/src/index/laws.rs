@@ -148,7 +148,7 @@ proptest! {
     #[test]
     fn the_index_knows_exactly_the_files_that_are_needed(steps in proptest::collection::vec(step(), 1..40)) {
         let folder = tempfile::tempdir().unwrap();
-        let index = Index::open(&folder.path().join("index"), &["b".into()]).unwrap();
+        let index = Index::open(&folder.path().join("index"), &["b".into()], Arc::new(Room::new(folder.path()))).unwrap();
         let mut model = Model::default();
         let mut before = BTreeSet::new();
         for (count, step) in steps.into_iter().enumerate() {
