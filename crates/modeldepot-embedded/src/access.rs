@@ -41,7 +41,7 @@ impl Rights {
     }
 }
 
-fn denied() -> S3Error {
+pub(crate) fn denied() -> S3Error {
     s3_error!(AccessDenied, "Access Denied")
 }
 
@@ -138,12 +138,12 @@ fn needed(operation: &str) -> S3Result<Option<Right>> {
         // Answers the buckets that may be read.
         "ListBuckets" => return Ok(None),
         "HeadBucket" | "GetBucketLocation" | "GetBucketVersioning" => Right::Read,
-        "ListObjects" | "ListObjectsV2" | "HeadObject" | "GetObject" => Right::Read,
+        "ListObjects" | "ListObjectsV2" | "ListObjectVersions" | "HeadObject" | "GetObject" => Right::Read,
         "ListParts" | "ListMultipartUploads" => Right::Read,
         "PutObject" | "CopyObject" | "DeleteObject" | "DeleteObjects" => Right::Write,
         "CreateMultipartUpload" | "UploadPart" | "UploadPartCopy" => Right::Write,
         "AbortMultipartUpload" | "CompleteMultipartUpload" => Right::Write,
-        "CreateBucket" | "DeleteBucket" => Right::Admin,
+        "CreateBucket" | "DeleteBucket" | "PutBucketVersioning" => Right::Admin,
         _ if SERVED.contains(&operation) => Right::Admin,
         _ => return Err(s3_error!(NotImplemented, "{} is not implemented", operation)),
     }))
@@ -157,7 +157,11 @@ mod tests {
     fn every_operation_that_is_served_needs_a_right_that_is_written_down() {
         let admins: Vec<_> =
             SERVED.iter().filter(|operation| matches!(needed(operation), Ok(Some(Right::Admin)))).collect();
-        assert_eq!(admins, [&"CreateBucket", &"DeleteBucket"], "an operation without a line in the table");
+        assert_eq!(
+            admins,
+            [&"CreateBucket", &"DeleteBucket", &"PutBucketVersioning"],
+            "an operation without a line in the table"
+        );
         let free: Vec<_> = SERVED.iter().filter(|operation| matches!(needed(operation), Ok(None))).collect();
         assert_eq!(free, [&"ListBuckets"]);
         for operation in SERVED {

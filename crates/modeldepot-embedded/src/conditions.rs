@@ -152,6 +152,7 @@ mod tests {
             parts: None,
             checksums: Default::default(),
             description: Default::default(),
+            stamp: Default::default(),
         }
     }
 

@@ -24,6 +24,9 @@ use crate::room::Room;
 
 const FORMAT: &str = "modeldepot-embedded 1";
 
+/// What a folder becomes that holds more than earlier builds know: versions. They must not take it for one of theirs.
+const LATER: &str = "modeldepot-embedded 2";
+
 /// An open, locked data folder.
 #[derive(Debug)]
 pub(crate) struct Disk {
@@ -65,9 +68,9 @@ impl Disk {
         let format = folder.join("format");
         if marked {
             let found = fs::read_to_string(&format).map_err(Error::io("read", &format))?;
-            if found.trim_end() != FORMAT {
+            if ![FORMAT, LATER].contains(&found.trim_end()) {
                 let found = found.lines().next().unwrap_or_default().chars().take(80).collect();
-                return Err(Error::Format { folder: folder.to_owned(), found, supported: FORMAT });
+                return Err(Error::Format { folder: folder.to_owned(), found, supported: LATER });
             }
         }
         let disk =
@@ -78,14 +81,8 @@ impl Disk {
             private::create_dir_all(&fan).map_err(Error::io("create folder", &fan))?;
         }
         if !marked {
-            let fresh = folder.join("format.new");
-            let mut options = private::options();
-            let file = options.write(true).create(true).truncate(true).open(&fresh);
-            file.and_then(|mut file| writeln!(file, "{FORMAT}")).map_err(Error::io("write", &fresh))?;
-            sync(&fresh)?;
             sync(&disk.blobs())?;
-            fs::rename(&fresh, &format).map_err(Error::io("rename", &fresh))?;
-            sync(folder)?;
+            disk.write_format(FORMAT)?;
             if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
                 sync(parent)?;
             }
@@ -100,6 +97,24 @@ impl Disk {
             private::tighten(&path).map_err(Error::io("read", &path))?;
         }
         Ok(disk)
+    }
+
+    /// Notes that the folder holds what earlier builds do not know, before it does.
+    pub(crate) fn raise_format(&self) -> Result<(), Error> {
+        let format = self.folder.join("format");
+        let found = fs::read_to_string(&format).map_err(Error::io("read", &format))?;
+        if found.trim_end() == LATER { Ok(()) } else { self.write_format(LATER) }
+    }
+
+    /// Names the layout, all at once.
+    fn write_format(&self, name: &str) -> Result<(), Error> {
+        let fresh = self.folder.join("format.new");
+        let mut options = private::options();
+        let file = options.write(true).create(true).truncate(true).open(&fresh);
+        file.and_then(|mut file| writeln!(file, "{name}")).map_err(Error::io("write", &fresh))?;
+        sync(&fresh)?;
+        fs::rename(&fresh, self.folder.join("format")).map_err(Error::io("rename", &fresh))?;
+        self.sync_folder()
     }
 
     /// Makes an empty file for the index, for its owner alone from the start.
@@ -343,9 +358,9 @@ mod tests {
 
         let folder = tempfile::tempdir().unwrap();
         drop(Disk::open(folder.path()).unwrap());
-        fs::write(folder.path().join("format"), "modeldepot-embedded 2\n").unwrap();
+        fs::write(folder.path().join("format"), "modeldepot-embedded 3\n").unwrap();
         let error = Disk::open(folder.path()).unwrap_err();
-        assert!(error.to_string().contains("`modeldepot-embedded 2`"), "{error}");
+        assert!(error.to_string().contains("has format `modeldepot-embedded 3`"), "{error}");
     }
 
     #[cfg(unix)]

@@ -6,6 +6,7 @@ mod lists;
 mod objects;
 mod reads;
 mod uploads;
+mod versions;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use crate::disk::{Disk, Pin, Staged};
 use crate::index::Index;
 use crate::record::{BlobId, Description, Object, Segment};
 use crate::refusal::{internal, is_no_room};
+use crate::versions::Which;
 
 /// An open data folder.
 #[derive(Debug)]
@@ -26,10 +28,10 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Finds an object, and keeps its files from being removed until the pin is dropped.
-    fn hold(&self, bucket: &str, key: &str) -> S3Result<(Object, Vec<Segment>, Pin)> {
+    /// Finds an object, or another version of it, and keeps its files from being removed until the pin is dropped.
+    fn hold(&self, bucket: &str, key: &str, which: Option<&Which>) -> S3Result<(Object, Vec<Segment>, Pin)> {
         let ((object, segments), pin) = self.disk.pinned(|| {
-            let (object, segments) = self.index.find(bucket, key)?;
+            let (object, segments) = self.index.version(bucket, key, which, true)?;
             let blobs = segments.iter().map(|segment| segment.blob).collect();
             Ok::<_, S3Error>(((object, segments), blobs))
         })?;
@@ -154,14 +156,6 @@ fn without_framing(encoding: Option<String>) -> Option<String> {
     (!left.is_empty()).then(|| left.join(","))
 }
 
-/// Refuses versions: there is only the current one, which S3 calls `null`.
-fn refuse_version(version: Option<&str>) -> S3Result<()> {
-    match version {
-        None | Some("null" | "") => Ok(()),
-        Some(_) => Err(s3_error!(NoSuchVersion, "The specified version does not exist.")),
-    }
-}
-
 fn etag(value: &str) -> ETag {
     ETag::Strong(value.to_owned())
 }
@@ -208,9 +202,11 @@ operations! {
     "DeleteBucket" delete_bucket(DeleteBucketInput) -> DeleteBucketOutput;
     "GetBucketLocation" get_bucket_location(GetBucketLocationInput) -> GetBucketLocationOutput;
     "GetBucketVersioning" get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput;
+    "PutBucketVersioning" put_bucket_versioning(PutBucketVersioningInput) -> PutBucketVersioningOutput;
 
     "ListObjects" list_objects(ListObjectsInput) -> ListObjectsOutput;
     "ListObjectsV2" list_objects_v2(ListObjectsV2Input) -> ListObjectsV2Output;
+    "ListObjectVersions" list_object_versions(ListObjectVersionsInput) -> ListObjectVersionsOutput;
 
     "HeadObject" head_object(HeadObjectInput) -> HeadObjectOutput;
     "GetObject" get_object(GetObjectInput) -> GetObjectOutput;

@@ -31,7 +31,7 @@
 //!
 //! # What it is not
 //!
-//! No versions, no object lock, no encryption, no tags, no policies, one machine.
+//! No object lock, no encryption, no tags, no policies, one machine.
 //! A request for one of these is refused, never silently ignored.
 //!
 //! # The modules
@@ -51,6 +51,7 @@
 //! | `disk`, `private` | the data folder and its blob files, closed to other users |
 //! | `index`, `settings` | the tables and transactions |
 //! | `multipart`, `listing` | transactions on uploads; pages of keys |
+//! | `versions` | versions of objects and delete markers |
 //! | `record` | what the index stores |
 //! | `refusal` | errors that more than one operation answers |
 //! | `fault` | [`Faults`]: failing by plan, for tests of clients |
@@ -82,6 +83,7 @@ mod server;
 mod settings;
 mod share;
 mod signing;
+mod versions;
 mod xml;
 
 pub use error::Error;

@@ -180,6 +180,7 @@ mod tests {
             parts: None,
             checksums: Default::default(),
             description: Default::default(),
+            stamp: Default::default(),
         }
     }
 
@@ -265,7 +266,7 @@ mod tests {
         let (_folder, index) = index(&BTreeSet::new());
         let missing = index.list("nowhere", &Query::default()).unwrap_err();
         assert_eq!(missing.code().as_str(), "NoSuchBucket");
-        let refused = index.put("nowhere", "k", &object(0), &[], &WriteConditions::default()).unwrap_err();
+        let refused = index.put("nowhere", "k", object(0), &[], &WriteConditions::default()).unwrap_err();
         assert_eq!(refused.code().as_str(), "NoSuchBucket");
     }
 }

@@ -44,6 +44,7 @@ fn object() -> Object {
         parts: None,
         checksums: Default::default(),
         description: Default::default(),
+        stamp: Default::default(),
     }
 }
 
@@ -74,10 +75,10 @@ fn apply(index: &Index, model: &mut Model, step: Step, count: usize) -> S3Result
         Step::Put(key) => {
             let blob = BlobId::random();
             model.objects.insert(key, vec![blob]);
-            index.put("b", &name(key), &object(), &[Segment { blob, len: 1, part: 1 }], &none)
+            index.put("b", &name(key), object(), &[Segment { blob, len: 1, part: 1 }], &none).map(|(_, freed)| freed)
         }
         Step::Copy(from, to) => {
-            let copied = index.copy(("b", &name(from)), ("b", &name(to)), &none, |found| Ok(found.clone()));
+            let copied = index.copy(("b", &name(from), None), ("b", &name(to)), &none, |found| Ok(found.clone()));
             match model.objects.get(&from).cloned() {
                 Some(blobs) => {
                     model.objects.insert(to, blobs);
@@ -91,12 +92,12 @@ fn apply(index: &Index, model: &mut Model, step: Step, count: usize) -> S3Result
         }
         Step::Delete(key) => {
             model.objects.remove(&key);
-            index.delete("b", &name(key), |_| Ok(()))
+            index.delete("b", &name(key), |_| Ok(())).map(|(_, freed)| freed)
         }
         Step::DeleteAll => {
             model.objects.clear();
             let keys: Vec<_> = (0..3).map(name).collect();
-            let all = keys.iter().map(|key| (key.as_str(), |_: Option<&Object>| Ok(())));
+            let all = keys.iter().map(|key| (key.as_str(), None, |_: Option<&Object>| Ok(())));
             index.delete_many("b", all).map(|(_, freed)| freed)
         }
         Step::Begin(key) => {

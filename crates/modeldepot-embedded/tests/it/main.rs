@@ -23,3 +23,4 @@ mod serve;
 mod signatures;
 mod slow;
 mod uploads;
+mod versions;
