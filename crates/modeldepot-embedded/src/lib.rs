@@ -47,6 +47,7 @@
 //! | `xml` | answers that every parser reads |
 //! | `receive`, `send` | a body on its way to and from a file |
 //! | `room` | what happens when the disk is full |
+//! | `coding`, `saving` | bytes at rest, compressed where it pays |
 //! | `share` | how much memory one of many bodies may hold |
 //! | `disk`, `private` | the data folder and its blob files, closed to other users |
 //! | `index`, `settings` | the tables and transactions |
@@ -61,6 +62,7 @@ mod access;
 mod bounded;
 mod budget;
 mod checksum;
+mod coding;
 mod conditions;
 mod disk;
 mod error;
@@ -77,6 +79,7 @@ mod record;
 mod reframe;
 mod refusal;
 mod room;
+mod saving;
 mod seen;
 mod send;
 mod server;
@@ -90,5 +93,6 @@ pub use error::Error;
 pub use fault::{Fault, FaultHit, Faults};
 pub use keys::{Grant, Key, Keys, KeysError, Right};
 pub use origin::Origin;
+pub use saving::Saving;
 pub use seen::{OnRequest, Seen};
 pub use server::{Config, Server};

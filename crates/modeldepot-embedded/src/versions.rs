@@ -30,7 +30,8 @@ const VERSIONING: TableDefinition<'static, &str, &str> = TableDefinition::new("v
 /// Place and age → object or delete marker. A higher order is a lower age, so the newest comes first.
 const VERSIONS: TableDefinition<'static, (&[u8], u64), &[u8]> = TableDefinition::new("versions");
 /// Place and age → packed segments.
-const VERSION_LAYOUTS: TableDefinition<'static, (&[u8], u64), &[u8]> = TableDefinition::new("version layouts");
+pub(crate) const VERSION_LAYOUTS: TableDefinition<'static, (&[u8], u64), &[u8]> =
+    TableDefinition::new("version layouts");
 /// Place → the age of the null version, if it is in the table of versions.
 const NULLS: TableDefinition<'static, &[u8], u64> = TableDefinition::new("null versions");
 /// Name → the last number that was given out.

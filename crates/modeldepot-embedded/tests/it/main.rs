@@ -7,6 +7,7 @@
 
 mod browsers;
 mod client;
+mod compress;
 mod conditions;
 mod control;
 mod crash;
