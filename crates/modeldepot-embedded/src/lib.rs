@@ -31,7 +31,7 @@
 //!
 //! # What it is not
 //!
-//! No object lock, no encryption, no tags, no policies, one machine.
+//! No object lock, no encryption, no policies, one machine.
 //! A request for one of these is refused, never silently ignored.
 //!
 //! # The modules
@@ -41,7 +41,8 @@
 //! | `server` | [`Config`], [`Server`]: the socket, start and stop |
 //! | `origin` | requests that browsers send for web pages |
 //! | `access`, `keys` | who may do what: key pairs, and the right that each operation needs |
-//! | `signing` | what a signature has to cover |
+//! | `signing` | what a signature has to cover; presigned URLs of version 2 |
+//! | `form` | uploads by HTML form, and the policies that sign them |
 //! | `gateway` | the S3 operations: request in, answer out |
 //! | `reframe`, `bounded` | what a body passes before the protocol layer |
 //! | `xml` | answers that every parser reads |
@@ -54,11 +55,13 @@
 //! | `multipart`, `listing` | transactions on uploads; pages of keys |
 //! | `versions` | versions of objects and delete markers |
 //! | `record` | what the index stores |
-//! | `refusal` | errors that more than one operation answers |
+//! | `subresource`, `sweep` | what is configured of a bucket; carrying out lifecycle rules |
+//! | `refusal`, `answers` | errors that more than one operation answers; errors as AWS words them |
 //! | `fault` | [`Faults`]: failing by plan, for tests of clients |
 //! | `checksum`, `conditions` | digests and preconditions |
 
 mod access;
+mod answers;
 mod bounded;
 mod budget;
 mod checksum;
@@ -67,6 +70,9 @@ mod conditions;
 mod disk;
 mod error;
 mod fault;
+mod form;
+#[cfg(test)]
+mod fuzz;
 mod gateway;
 mod index;
 mod keys;
@@ -86,6 +92,8 @@ mod server;
 mod settings;
 mod share;
 mod signing;
+mod subresource;
+mod sweep;
 mod versions;
 mod xml;
 
@@ -96,3 +104,4 @@ pub use origin::Origin;
 pub use saving::Saving;
 pub use seen::{OnRequest, Seen};
 pub use server::{Config, Server};
+pub use sweep::Swept;
