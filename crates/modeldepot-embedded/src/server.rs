@@ -35,6 +35,7 @@ use crate::receive::waits_for_continue;
 use crate::reframe::{Frames, Reframe};
 #[cfg(feature = "testing")]
 use crate::rules::AwsRules;
+use crate::saving::{self, Saving};
 use crate::seen::{Keys, OnRequest, Seen};
 use crate::settings::CONSOLE_KEY;
 use crate::signing::v2;
@@ -66,6 +67,9 @@ pub struct Config {
     pub on_request: Option<OnRequest>,
     /// Buckets that are created if they are missing.
     pub buckets: Vec<String>,
+    /// Compresses new objects on the disk, each if a sample of it shrinks by a quarter. What clients see stays the same.
+    /// A folder that was written so opens without it as well.
+    pub compress: bool,
     /// Makes the server behave like those that accept `If-Match` and `If-None-Match` on writes and ignore them. For
     /// tests of clients that must notice.
     #[cfg(feature = "testing")]
@@ -88,6 +92,7 @@ impl fmt::Debug for Config {
             .field("keys", &self.keys)
             .field("cors_origins", &self.cors_origins)
             .field("buckets", &self.buckets)
+            .field("compress", &self.compress)
             .finish_non_exhaustive()
     }
 }
@@ -104,6 +109,7 @@ impl Config {
             cors_origins: Vec::new(),
             on_request: None,
             buckets: Vec::new(),
+            compress: false,
             #[cfg(feature = "testing")]
             ignore_conditions: false,
             #[cfg(feature = "testing")]
@@ -179,7 +185,8 @@ impl Server {
         let Config { data, buckets, access_key, secret_key, keys, cors_origins, .. } = config;
         let on_request = config.on_request;
         let file = keys.map(Watched::open).transpose()?;
-        let store = blocking(move || open(&data, &buckets)).await?;
+        let compress = config.compress;
+        let store = blocking(move || open(&data, &buckets, compress)).await?;
         let store = Arc::new(store);
         let mut owners = vec![(CONSOLE_KEY.to_owned(), store.index.console_secret.clone())];
         if file.is_none() {
@@ -236,7 +243,7 @@ impl Server {
         (CONSOLE_KEY, self.store.index.console_secret.expose())
     }
 
-    /// Returns the files that hold an object's bytes, in order. An empty object has none.
+    /// Returns the files that hold an object's bytes, in order, some of them perhaps compressed. An empty object has none.
     ///
     /// For people who look after the data folder, and for tests.
     pub fn stored_files(&self, bucket: &str, key: &str) -> Result<Vec<PathBuf>, Error> {
@@ -247,6 +254,12 @@ impl Server {
             }
             Err(error) => Err(Error::Index { path: self.store.disk.index(), source: error.into() }),
         }
+    }
+
+    /// Returns what compression saves in the data folder, whether or not this server compresses.
+    pub fn saving(&self) -> Result<Saving, Error> {
+        saving::measure(&self.store.disk, &self.store.index)
+            .map_err(|error| Error::Index { path: self.store.disk.index(), source: error.into() })
     }
 
     /// Carries out the lifecycle rules of all buckets as of a time, in seconds since 1970, without waiting for the hour.
@@ -305,15 +318,19 @@ impl Server {
     }
 }
 
-fn open(folder: &std::path::Path, buckets: &[String]) -> Result<Store, Error> {
-    let disk = Disk::open(folder)?;
+fn open(folder: &std::path::Path, buckets: &[String], compress: bool) -> Result<Store, Error> {
+    let mut disk = Disk::open(folder)?;
     let path = disk.index();
     // Without its index, every file in the folder would look like a leftover.
     let fresh = path.metadata().map_or(true, |found| found.len() == 0);
     if fresh && disk.has_blobs()? {
         return Err(Error::IndexMissing { path });
     }
-    let index = Index::open(&path, buckets)?;
+    if compress {
+        disk.raise_format()?;
+        disk.compress = true;
+    }
+    let index = Index::open(&path, buckets, Arc::clone(&disk.room))?;
     if fresh {
         disk.sync_folder()?;
     }

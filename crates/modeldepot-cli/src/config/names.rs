@@ -7,7 +7,6 @@ const OWN: [&str; 16] = [
     "S3_BUCKET_DATA",
     "S3_BUCKET_IMAGES",
     "S3_BUCKET_MODELS",
-    "S3_PREFIX",
     "S3_CONNECT_TIMEOUT",
     "S3_ENDPOINT",
     "S3_EXPECTED_BUCKET_OWNER",

@@ -11,12 +11,14 @@ use aws_sdk_s3::operation::create_bucket::CreateBucketInput;
 use aws_sdk_s3::operation::create_multipart_upload::CreateMultipartUploadInput;
 use aws_sdk_s3::operation::delete_object::DeleteObjectInput;
 use aws_sdk_s3::operation::delete_objects::DeleteObjectsInput;
+use aws_sdk_s3::operation::get_bucket_versioning::GetBucketVersioningInput;
 use aws_sdk_s3::operation::get_object::GetObjectInput;
 use aws_sdk_s3::operation::head_bucket::HeadBucketInput;
 use aws_sdk_s3::operation::head_object::HeadObjectInput;
 use aws_sdk_s3::operation::list_multipart_uploads::ListMultipartUploadsInput;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Input;
 use aws_sdk_s3::operation::list_parts::ListPartsInput;
+use aws_sdk_s3::operation::put_bucket_versioning::PutBucketVersioningInput;
 use aws_sdk_s3::operation::put_object::PutObjectInput;
 use aws_sdk_s3::operation::upload_part::UploadPartInput;
 use aws_sdk_s3::operation::upload_part_copy::UploadPartCopyInput;
@@ -102,6 +104,8 @@ fn put_below(prefix: &KeyPrefix, input: &mut Input) -> Result<(), &'static str> 
     // Of the whole bucket: MinIO lists the uploads of one key or of all. They are picked out of the answer.
     let of_the_bucket = input.downcast_ref::<ListMultipartUploadsInput>().is_some()
         || input.downcast_ref::<HeadBucketInput>().is_some()
-        || input.downcast_ref::<CreateBucketInput>().is_some();
+        || input.downcast_ref::<CreateBucketInput>().is_some()
+        || input.downcast_ref::<GetBucketVersioningInput>().is_some()
+        || input.downcast_ref::<PutBucketVersioningInput>().is_some();
     if of_the_bucket { Ok(()) } else { Err("this request is not known to stay below the key prefix") }
 }

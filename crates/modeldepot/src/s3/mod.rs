@@ -41,6 +41,7 @@ mod spelling;
 mod sums;
 mod unsigned;
 mod upload;
+mod versioning;
 mod writeback;
 
 pub use client::{Created, ListedObject, ObjectMetadata, PresignedMethod, S3Client, UploadOptions};

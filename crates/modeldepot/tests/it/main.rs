@@ -37,3 +37,4 @@ mod transfer;
 mod unspellable;
 mod upkeep;
 mod upload_urls;
+mod versioned;
