@@ -16,6 +16,7 @@ use aws_smithy_runtime_api::client::retries::ErrorKind;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use http_body::Body as _;
+use hyper::header::{CONTENT_LENGTH, HeaderValue};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, Error as ClientError};
@@ -79,6 +80,11 @@ impl Http {
         let activity = Activity::begin();
         let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
         let mut request = request.map(|body| Outgoing::new(body, self.rate.clone(), activity.clone()));
+        // Without it, Ceph refuses to copy a part (411). HTTP asks for it where a method usually has a body.
+        let usually_has_a_body = matches!(*request.method(), hyper::Method::PUT | hyper::Method::POST);
+        if usually_has_a_body && request.body().size_hint().exact() == Some(0) {
+            request.headers_mut().entry(CONTENT_LENGTH).or_insert(HeaderValue::from_static("0"));
+        }
         // What is asked in plain HTTP is asked of the proxy itself, each time anew.
         let proxy = way(&self.proxies, request.uri()).filter(|_| request.uri().scheme_str() == Some("http"));
         if let Some(login) = proxy.as_ref().and_then(|(_, proxy)| proxy.basic_auth()) {

@@ -108,3 +108,18 @@ async fn a_checksum_of_another_length_is_none() {
         assert_eq!(found.crc64nvme.is_some(), known, "{checksum}");
     }
 }
+
+/// Ceph refuses to copy a part (411) when the request does not say that it has no body.
+#[tokio::test]
+async fn a_request_without_a_body_says_so() {
+    let b = Backend::embedded().await;
+    let play = |asked: &crate::misbehaving::Asked| match asked.method.as_str() {
+        "PUT" | "POST" if !asked.headers.contains_key("content-length") => Act::refuse(411, "MissingContentLength"),
+        _ => Act::Pass,
+    };
+    let server = Misbehaving::before(b.settings.endpoint.as_ref().unwrap().as_str(), play).await;
+    let settings = Settings { endpoint: Some(server.endpoint().parse().unwrap()), ..b.settings.clone() };
+    let probed = modeldepot::ModelStorage::open(&settings).await.unwrap().probe().await.unwrap();
+    assert_eq!(probed.capabilities, b.on.does);
+    assert!(server.count("PUT", "UploadPartCopy") > 0, "a part was copied");
+}
