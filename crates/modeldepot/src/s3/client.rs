@@ -45,7 +45,7 @@ const SLOWEST: u64 = 32 * 1024;
 /// An S3 service, at one endpoint with one login. Cheap to clone.
 #[derive(Clone)]
 pub struct S3Client {
-    pub(super) sdk: Clients,
+    pub(super) sdk: Arc<Clients>,
     pub(super) limits: Limits,
     /// False once the server refused or ignored CRC64NVME; then an MD5 goes with the bytes.
     crc64: Arc<AtomicBool>,
@@ -168,7 +168,7 @@ impl S3Client {
         };
         let clock = Clock::default();
         Ok(S3Client {
-            sdk: connect::connect(settings, &clock).await?,
+            sdk: Arc::new(connect::connect(settings, &clock).await?),
             limits: Limits::new(),
             crc64: Arc::new(AtomicBool::new(true)),
             place: Arc::new(place),

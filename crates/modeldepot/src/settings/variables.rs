@@ -83,7 +83,7 @@ impl Settings {
             addressing: Addressing::Auto,
             ca_bundle: filled("AWS_CA_BUNDLE").map(PathBuf::from),
             limit_rate: None,
-            writing: Writing::from_variables(&filled)?,
+            writing: Writing::from_variables(filled)?,
             timeouts: Timeouts {
                 connect: time("S3_CONNECT_TIMEOUT", Timeouts::default().connect)?,
                 answer: time("S3_TIMEOUT", Timeouts::default().answer)?,
