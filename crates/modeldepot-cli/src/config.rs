@@ -98,7 +98,7 @@ pub fn settings_of(given: Vec<(&'static str, &'static str, String)>) -> Result<S
 
 /// Returns the settings of whoever has set nothing.
 pub(crate) fn defaults() -> Result<Settings, Error> {
-    Settings::from_variables(|_| None).map_err(|source| Error::Settings { source, origin: Origin::Default })
+    Settings::from_variables(|_| None).map_err(|source| Error::Settings { source, origin: Box::new(Origin::Default) })
 }
 
 /// Returns where settings are looked for in this process.
@@ -265,7 +265,7 @@ impl<E: Fn(&str) -> Option<String>> Layers<E> {
         let aws = self.profile.as_ref().map(Profile::aws);
         let resolved = Settings::with_profile(|name| self.find(name).0, aws.as_ref());
         let mut settings = resolved.map_err(|source| {
-            let origin = self.find(variable(&source)).1;
+            let origin = Box::new(self.find(variable(&source)).1);
             Error::Settings { source, origin }
         })?;
         settings.addressing = match addressing {
@@ -280,7 +280,7 @@ impl<E: Fn(&str) -> Option<String>> Layers<E> {
                     None | Some("" | "auto") => Addressing::Auto,
                     Some("path") => Addressing::Path,
                     Some("virtual") => Addressing::VirtualHost,
-                    Some(other) => return Err(Error::Addressing { text: other.to_owned(), origin }),
+                    Some(other) => return Err(Error::Addressing { text: other.to_owned(), origin: Box::new(origin) }),
                 }
             }
         };
@@ -380,7 +380,7 @@ mod tests {
     #[test]
     fn an_error_knows_where_its_value_was_found() {
         let origin = |result: Result<Settings, Error>| match result {
-            Err(Error::Settings { origin, .. } | Error::Addressing { origin, .. }) => origin,
+            Err(Error::Settings { origin, .. } | Error::Addressing { origin, .. }) => *origin,
             other => panic!("{other:?}"),
         };
         assert_eq!(origin(resolve(&[("S3_ENDPOINT", "x")], &[], "")), Origin::Flag("--flag"));

@@ -32,9 +32,9 @@ pub(crate) enum Error {
     #[error(transparent)]
     Tls(#[from] modeldepot_listen::TlsError),
     #[error("{source}")]
-    Settings { source: SettingsError, origin: Origin },
+    Settings { source: SettingsError, origin: Box<Origin> },
     #[error("`{text}` is not a way to name buckets: use `auto`, `path` or `virtual`")]
-    Addressing { text: String, origin: Origin },
+    Addressing { text: String, origin: Box<Origin> },
     #[error("cannot find the current folder")]
     CurrentFolder { source: io::Error },
     #[error("cannot start the threads that do the work")]

@@ -75,7 +75,7 @@ impl Dial {
     async fn open(mut self, to: Uri) -> Result<Wire, BoxError> {
         let Some((proxy, found)) = way(&self.proxies, &to) else {
             let tcp = self.tcp.call(to).await?;
-            return Ok(Wire { stream: Kind::Plain(MaybeHttpsStream::Http(tcp)), to_proxy: false });
+            return Ok(Wire::plain(MaybeHttpsStream::Http(tcp), false));
         };
         let at = |fault| BoxError::from(AtProxy { proxy: proxy.clone(), fault });
         let opened = timeout(self.patience, self.through(&found, &to)).await;
@@ -93,14 +93,14 @@ impl Dial {
                 socks = socks.with_auth(user.to_owned(), password.to_owned());
             }
             let stream = socks.call(with_port(to)).await.map_err(|error| Fault::Broken(error.to_string()))?;
-            return Ok(Wire { stream: Kind::Plain(MaybeHttpsStream::Http(stream)), to_proxy: false });
+            return Ok(Wire::plain(MaybeHttpsStream::Http(stream), false));
         }
         let stream = match proxy.uri().scheme_str() {
             Some("https") => tls.call(proxy.uri().clone()).await.map_err(|error| unreached(&*error))?,
             _ => MaybeHttpsStream::Http(tcp.call(proxy.uri().clone()).await.map_err(|error| unreached(&error))?),
         };
         if to.scheme_str() == Some("http") {
-            return Ok(Wire { stream: Kind::Plain(stream), to_proxy: true });
+            return Ok(Wire::plain(stream, true));
         }
         let tunnel = tunnel(stream, to, proxy.basic_auth()).await?;
         Ok(Wire { stream: Kind::Tunnel(tunnel), to_proxy: false })
@@ -207,8 +207,14 @@ pub(super) struct Wire {
 }
 
 enum Kind {
-    Plain(Stream),
+    Plain(Box<Stream>),
     Tunnel(Upgraded),
+}
+
+impl Wire {
+    fn plain(stream: Stream, to_proxy: bool) -> Wire {
+        Wire { stream: Kind::Plain(Box::new(stream)), to_proxy }
+    }
 }
 
 impl Connection for Wire {
@@ -223,7 +229,7 @@ impl Connection for Wire {
 impl Read for Wire {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, to: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().stream {
-            Kind::Plain(stream) => Pin::new(stream).poll_read(cx, to),
+            Kind::Plain(stream) => Pin::new(&mut **stream).poll_read(cx, to),
             Kind::Tunnel(stream) => Pin::new(stream).poll_read(cx, to),
         }
     }
@@ -232,7 +238,7 @@ impl Read for Wire {
 impl Write for Wire {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().stream {
-            Kind::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Kind::Plain(stream) => Pin::new(&mut **stream).poll_write(cx, bytes),
             Kind::Tunnel(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
@@ -243,7 +249,7 @@ impl Write for Wire {
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().stream {
-            Kind::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bytes),
+            Kind::Plain(stream) => Pin::new(&mut **stream).poll_write_vectored(cx, bytes),
             Kind::Tunnel(stream) => Pin::new(stream).poll_write_vectored(cx, bytes),
         }
     }
@@ -257,14 +263,14 @@ impl Write for Wire {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().stream {
-            Kind::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Kind::Plain(stream) => Pin::new(&mut **stream).poll_flush(cx),
             Kind::Tunnel(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().stream {
-            Kind::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Kind::Plain(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
             Kind::Tunnel(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
