@@ -31,7 +31,7 @@
 //!
 //! # What it is not
 //!
-//! No versions, no object lock, no encryption, no tags, no policies, one machine.
+//! No object lock, no encryption, no tags, no policies, one machine.
 //! A request for one of these is refused, never silently ignored.
 //!
 //! # The modules
@@ -47,10 +47,13 @@
 //! | `reframe`, `bounded` | what a body passes before the protocol layer |
 //! | `xml` | answers that every parser reads |
 //! | `receive`, `send` | a body on its way to and from a file |
+//! | `room` | what happens when the disk is full |
+//! | `coding`, `saving` | bytes at rest, compressed where it pays |
 //! | `share` | how much memory one of many bodies may hold |
 //! | `disk`, `private` | the data folder and its blob files, closed to other users |
 //! | `index`, `settings` | the tables and transactions |
 //! | `multipart`, `listing` | transactions on uploads; pages of keys |
+//! | `versions` | versions of objects and delete markers |
 //! | `record` | what the index stores |
 //! | `subresource`, `sweep` | what is configured of a bucket; carrying out lifecycle rules |
 //! | `refusal`, `answers` | errors that more than one operation answers; errors as AWS words them |
@@ -62,6 +65,7 @@ mod answers;
 mod bounded;
 mod budget;
 mod checksum;
+mod coding;
 mod conditions;
 mod disk;
 mod error;
@@ -80,6 +84,8 @@ mod receive;
 mod record;
 mod reframe;
 mod refusal;
+mod room;
+mod saving;
 mod seen;
 mod send;
 mod server;
@@ -88,12 +94,14 @@ mod share;
 mod signing;
 mod subresource;
 mod sweep;
+mod versions;
 mod xml;
 
 pub use error::Error;
 pub use fault::{Fault, FaultHit, Faults};
 pub use keys::{Grant, Key, Keys, KeysError, Right};
 pub use origin::Origin;
+pub use saving::Saving;
 pub use seen::{OnRequest, Seen};
 pub use server::{Config, Server};
 pub use sweep::Swept;

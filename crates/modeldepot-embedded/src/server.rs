@@ -31,6 +31,7 @@ use crate::keys::Watched;
 use crate::origin::{Front, Origin};
 use crate::receive::waits_for_continue;
 use crate::reframe::{Frames, Reframe};
+use crate::saving::{self, Saving};
 use crate::seen::{Keys, OnRequest, Seen};
 use crate::settings::CONSOLE_KEY;
 use crate::signing::v2;
@@ -62,6 +63,9 @@ pub struct Config {
     pub on_request: Option<OnRequest>,
     /// Buckets that are created if they are missing.
     pub buckets: Vec<String>,
+    /// Compresses new objects on the disk, each if a sample of it shrinks by a quarter. What clients see stays the same.
+    /// A folder that was written so opens without it as well.
+    pub compress: bool,
     /// Makes the server behave like those that accept `If-Match` and `If-None-Match` on writes and ignore them. For
     /// tests of clients that must notice.
     pub ignore_conditions: bool,
@@ -79,6 +83,7 @@ impl fmt::Debug for Config {
             .field("keys", &self.keys)
             .field("cors_origins", &self.cors_origins)
             .field("buckets", &self.buckets)
+            .field("compress", &self.compress)
             .field("ignore_conditions", &self.ignore_conditions)
             .field("faults", &self.faults)
             .finish()
@@ -97,6 +102,7 @@ impl Config {
             cors_origins: Vec::new(),
             on_request: None,
             buckets: Vec::new(),
+            compress: false,
             ignore_conditions: false,
             faults: None,
         }
@@ -168,7 +174,8 @@ impl Server {
         let on_request = config.on_request;
         let file = keys.map(Watched::open).transpose()?;
         let faults = faults.map(|plan| Arc::new(Injector::new(plan)));
-        let store = blocking(move || open(&data, &buckets)).await?;
+        let compress = config.compress;
+        let store = blocking(move || open(&data, &buckets, compress)).await?;
         let store = Arc::new(store);
         let mut owners = vec![(CONSOLE_KEY.to_owned(), store.index.console_secret.clone())];
         if file.is_none() {
@@ -217,7 +224,7 @@ impl Server {
         (CONSOLE_KEY, self.store.index.console_secret.expose())
     }
 
-    /// Returns the files that hold an object's bytes, in order. An empty object has none.
+    /// Returns the files that hold an object's bytes, in order, some of them perhaps compressed. An empty object has none.
     ///
     /// For people who look after the data folder, and for tests.
     pub fn stored_files(&self, bucket: &str, key: &str) -> Result<Vec<PathBuf>, Error> {
@@ -240,6 +247,12 @@ impl Server {
             sweep(&store, time, &AtomicBool::new(false)).map_err(|error| Error::Index { path, source: error.into() })
         })
         .await
+    }
+
+    /// Returns what compression saves in the data folder, whether or not this server compresses.
+    pub fn saving(&self) -> Result<Saving, Error> {
+        saving::measure(&self.store.disk, &self.store.index)
+            .map_err(|error| Error::Index { path: self.store.disk.index(), source: error.into() })
     }
 
     /// Stops accepting, lets running requests finish for a while, and closes the data folder.
@@ -286,15 +299,19 @@ impl Server {
     }
 }
 
-fn open(folder: &std::path::Path, buckets: &[String]) -> Result<Store, Error> {
-    let disk = Disk::open(folder)?;
+fn open(folder: &std::path::Path, buckets: &[String], compress: bool) -> Result<Store, Error> {
+    let mut disk = Disk::open(folder)?;
     let path = disk.index();
     // Without its index, every file in the folder would look like a leftover.
     let fresh = path.metadata().map_or(true, |found| found.len() == 0);
     if fresh && disk.has_blobs()? {
         return Err(Error::IndexMissing { path });
     }
-    let index = Index::open(&path, buckets)?;
+    if compress {
+        disk.raise_format()?;
+        disk.compress = true;
+    }
+    let index = Index::open(&path, buckets, Arc::clone(&disk.room))?;
     if fresh {
         disk.sync_folder()?;
     }

@@ -7,6 +7,7 @@
 
 mod browsers;
 mod client;
+mod compress;
 mod conditions;
 mod configured;
 mod control;
@@ -14,6 +15,7 @@ mod crash;
 mod errors;
 mod faults;
 mod forms;
+mod full_disk;
 mod fuzz;
 mod hostile;
 mod keys;
@@ -21,7 +23,9 @@ mod lifecycle;
 mod links;
 mod objects;
 mod outside;
+mod preconditions;
 mod serve;
 mod signatures;
 mod slow;
 mod uploads;
+mod versions;
