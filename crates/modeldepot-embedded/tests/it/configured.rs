@@ -427,3 +427,46 @@ async fn many_objects_expire_page_by_page() {
     assert_eq!(r.server.sweep_as_of(1_795_737_600).await.unwrap(), Swept { expired: 30, aborted: 0 });
     crate::serve::settle_at(0, r.folder.path());
 }
+
+#[tokio::test]
+async fn versions_have_tags_of_their_own_and_expire_by_a_marker() {
+    let r = running().await;
+    let client = r.client;
+    let (client, first) = blocking(move || {
+        let on = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+        assert_eq!(client.send("PUT", "/models?versioning=", &[], on).status, 200);
+        let put = |tags: &str| {
+            let answer = client.send("PUT", "/models/k", &[("x-amz-tagging", tags)], b"x");
+            answer.header("x-amz-version-id").unwrap().to_owned()
+        };
+        let (first, second) = (put("v=1"), put("v=2"));
+        let tags = |version: &str| client.get(&format!("/models/k?tagging=&versionId={version}"));
+        assert!(tags(&first).text().contains("<Value>1</Value>") && tags(&second).text().contains("<Value>2</Value>"));
+        assert_eq!(tags(&first).header("x-amz-version-id"), Some(&*first));
+        let target = format!("/models/k?tagging=&versionId={first}");
+        let changed = client.send("PUT", &target, &[], tagging(&[("v", "old")]).as_bytes());
+        assert_eq!((changed.status, changed.header("x-amz-version-id")), (200, Some(&*first)));
+        assert!(tags(&first).text().contains("<Value>old</Value>"));
+        // The current version, and the bytes, are as they were.
+        assert!(client.get("/models/k?tagging=").text().contains("<Value>2</Value>"));
+        assert_eq!(client.get(&format!("/models/k?versionId={first}")).body, b"x");
+        assert_eq!(client.send("DELETE", &target, &[], b"").status, 204);
+        assert!(!tags(&first).text().contains("<Value>"));
+        assert_eq!(tags("00000000000000ffffffffffffffffff").code(), "NoSuchVersion");
+        let rules = lifecycle("", "<Expiration><Days>1</Days></Expiration>");
+        assert_eq!(client.send("PUT", "/models?lifecycle=", &[], rules.as_bytes()).status, 200);
+        (client, first)
+    })
+    .await;
+    assert_eq!(r.server.sweep_as_of(now() + 3 * DAY).await.unwrap(), Swept { expired: 1, aborted: 0 });
+    // A marker is no object, and does not expire again.
+    assert_eq!(r.server.sweep_as_of(now() + 3 * DAY).await.unwrap(), Swept::default());
+    blocking(move || {
+        let gone = client.get("/models/k");
+        assert_eq!((gone.status, gone.header("x-amz-delete-marker")), (404, Some("true")));
+        assert_eq!(client.get(&format!("/models/k?versionId={first}")).body, b"x");
+        assert_eq!(client.get("/models/k?tagging=").status, 404);
+        assert_eq!(client.send("PUT", "/models/k?tagging=", &[], tagging(&[("a", "b")]).as_bytes()).status, 404);
+    })
+    .await;
+}
