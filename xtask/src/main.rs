@@ -8,7 +8,8 @@
 //! | `fuzz`     | gives the parsers inputs that nobody meant, for as long as one likes     |
 //! | `python`   | builds the wheel of the Python package, runs its tests in clean environments |
 //! | `generate` | rewrites the committed files that are derived from code                  |
-//! | `servers`  | runs MinIO, SeaweedFS and `rclone serve s3` for work by hand              |
+//! | `servers`  | runs MinIO, SeaweedFS, Ceph, versitygw, moto and `rclone serve s3` for work by hand |
+//! | `servers-table` | measures these servers, rewrites `docs/servers.md`                       |
 //! | `bench`    | compares the command with its peers, writes `docs/benchmarks.md`         |
 //!
 //! It depends on nothing but the standard library, so that the first `cargo xtask` of a fresh checkout
@@ -34,6 +35,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use report::Report;
+use servers::suite;
 use tools::Tools;
 
 const HELP: &str = "\
@@ -51,8 +53,14 @@ usage: cargo xtask VERB
   ci              everything that a change must pass; `test` is its last step
   instructions    count the instructions of the hot loops (needs valgrind)
   generate        rewrite the committed files that are derived from code
-  servers [--minio-port PORT] [--seaweedfs-port PORT] [--rclone-port PORT]
-                  run MinIO, SeaweedFS and rclone's server until Ctrl-C
+  servers [--minio-port PORT] [--seaweedfs-port PORT] [--ceph-port PORT]
+          [--versitygw-port PORT] [--moto-port PORT] [--rclone-port PORT]
+                  run these servers until Ctrl-C
+  servers --cluster
+                  run Ceph with three OSDs until Ctrl-C
+  servers-table [NAME...]
+                  run the contract suite on each server and write docs/servers.md
+                  (with names, such as minio or embedded: on those, and the others' rows stay)
   bench [OPTIONS] compare the command with its peers on MinIO and write docs/benchmarks.md;
                   it takes the machine for itself
     --rounds N          count N rounds, after a warm-up [7; 3 with --quick]
@@ -86,6 +94,9 @@ fn main() -> ExitCode {
         ["ci"] => reported(|report| ci::run(report, &Tools::new())),
         ["generate"] => reported(generate::run),
         ["instructions"] => reported(instructions::run),
+        ["servers-table", ref names @ ..] if names.iter().all(|name| suite::has(name)) => {
+            reported(|report| suite::write_table(report, &Tools::new(), names))
+        }
         ["servers", ref options @ ..] => match servers::run(&Tools::new(), options) {
             Ok(()) => ExitCode::SUCCESS,
             Err(why) => {

@@ -27,6 +27,13 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// Adds what another run counted.
+    pub(crate) fn add(&mut self, other: Tally) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.ignored += other.ignored;
+    }
+
     /// Adds one of libtest's closing lines, or pytest's; other lines count nothing.
     pub(crate) fn add_line(&mut self, line: &str) {
         let libtest = line.split_once("test result: ").map(|(_, counts)| counts);

@@ -1,9 +1,9 @@
 //! `cargo xtask test`: every test, those that need a server or an outside client included.
 //!
-//! Such a test is `#[ignore]`d, so that a plain `cargo test` needs nothing. It has `minio`, `seaweedfs`,
-//! `rclone_serve` or `outside_CLIENT` in its name, and reads where to find it from the environment set here. The console
-//! is tested in a Chromium by `tests/console`; its screenshots lie under `target/console`. Logins by OpenID Connect are
-//! tested in a build of their own, by `oidc`.
+//! Such a test is `#[ignore]`d, so that a plain `cargo test` needs nothing. It has the name of a server or `outside_CLIENT`
+//! in its own, and reads where to find it from the environment set here. The console is tested in a Chromium by
+//! `tests/console`; its screenshots lie under `target/console`. Logins by OpenID Connect are tested in a build of their own,
+//! by `oidc`.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use crate::python;
 use crate::report::{Outcome, Report, Tally};
-use crate::servers::{self, Server};
+use crate::servers::{KINDS, suite, table};
 use crate::tools::{AXE, BOTO3, MC, PLAYWRIGHT, RCLONE, S5CMD, Tools, chromium};
 use crate::{announce, cargo, contract, oidc, root, run as run_command, spelled};
 
@@ -24,37 +24,51 @@ pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, more
         }
     }
 
+    suite::forget_results();
+    let (results, folder) = (suite::RESULTS.0, suite::RESULTS.1());
     let mut plain = Tally::default();
     // Without --no-fail-fast, one failing test would hide those of all crates after it.
     let mut command = cargo(["test", "--workspace", "--locked", "--no-fail-fast"]);
-    command.args(filter).envs(more.iter().copied());
+    command.args(filter).envs(more.iter().copied()).env(results, &folder);
     report.step("cargo test", || tallied(&mut command, &mut plain));
 
-    let minio = start(report, "minio", &mut skips, || servers::minio(tools, None));
-    let seaweedfs = start(report, "seaweedfs", &mut skips, || servers::seaweedfs(tools, None));
-    let rclone = start(report, "rclone serve s3", &mut skips, || servers::rclone(tools, None));
+    // A filter with the name of a server needs no other.
+    let named =
+        filter.is_some_and(|filter| filter.contains("cluster") || KINDS.iter().any(|kind| filter.contains(kind.name)));
+    let mut servers = Vec::new();
+    for kind in &KINDS {
+        let needed = !named || filter.is_some_and(|filter| filter.contains(kind.name));
+        servers.push(if needed { suite::start(report, tools, kind) } else { None });
+    }
+    let missing = KINDS.iter().zip(&servers).filter(|(_, server)| server.is_none());
+    skips.extend(missing.map(|(kind, _)| kind.name.to_owned()));
 
     let mut ignored = Tally::default();
     // --tests: the same binaries once more, without the documentation's examples.
     let mut command = cargo(["test", "--workspace", "--locked", "--no-fail-fast", "--tests"]);
-    // They wait for servers more than they work: on two cores six at once take half the time of two.
-    command.args(filter).args(["--", "--ignored", "--test-threads", "6"]);
+    command.args(filter).args(["--", "--ignored", "--test-threads", suite::THREADS, "--skip", "cluster::"]);
+    if filter.is_none() {
+        // It has steps of its own.
+        command.args(["--skip", "contract::"]);
+    }
     for skip in &skips {
         command.args(["--skip", skip]);
     }
-    command.env("MODELDEPOT_TOOLS", tools.dir());
-    let servers = [
-        ("MODELDEPOT_TEST_MINIO", &minio),
-        ("MODELDEPOT_TEST_SEAWEEDFS", &seaweedfs),
-        ("MODELDEPOT_TEST_RCLONE", &rclone),
-    ];
-    for (name, server) in servers {
+    command.env("MODELDEPOT_TOOLS", tools.dir()).env(results, &folder);
+    for (kind, server) in KINDS.iter().zip(&servers) {
         match server {
-            Some(server) => command.env(name, &server.endpoint),
-            None => command.env_remove(name),
+            Some(server) => command.env(kind.variable, &server.endpoint),
+            None => command.env_remove(kind.variable),
         };
     }
     report.step("cargo test, with servers and clients", || tallied(&mut command, &mut ignored));
+    if filter.is_none() {
+        ignored.add(suite::run(report, &servers));
+        report.step("docs/servers.md", || table::check(tools));
+    }
+    if filter.is_none_or(|filter| filter.contains("cluster")) {
+        ignored.add(suite::on_a_cluster(report, tools));
+    }
 
     if filter.is_none_or(|filter| "console".contains(filter)) {
         report.step("console, in Chromium", || console(tools));
@@ -72,7 +86,7 @@ pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, more
     let mut skipped = plain.ignored.saturating_sub(run);
     (passed, failed, skipped) = (passed + logins.passed, failed + logins.failed, skipped + logins.ignored);
     if filter.is_none() {
-        let found = python::run(report, tools, None, &[&minio, &seaweedfs]);
+        let found = python::run(report, tools, None, &servers[..2].iter().collect::<Vec<_>>());
         passed += found.passed;
         failed += found.failed;
         skipped += found.ignored;
@@ -104,19 +118,6 @@ fn console(tools: &Tools) -> Outcome {
 /// more, with other features.
 pub(crate) fn built_command() -> PathBuf {
     root().join("target/debug/modeldepot")
-}
-
-fn start(
-    report: &mut Report,
-    name: &str,
-    skips: &mut Vec<String>,
-    start: impl FnOnce() -> Result<Server, String>,
-) -> Option<Server> {
-    let server = report.step_with(name, || start().map_err(Outcome::Skipped));
-    if server.is_none() {
-        skips.push(name.replace("rclone serve s3", "rclone_serve"));
-    }
-    server
 }
 
 /// Runs a `cargo test` or pytest, its output passed on line by line, and counts what it says.

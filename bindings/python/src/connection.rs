@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use modeldepot::{Error, ModelStorage, Settings};
 use pyo3::exceptions::PyUserWarning;
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
 
 use crate::error::{invalid, raised, refused};
 use crate::progress::{Meter, Watcher};
@@ -27,9 +28,18 @@ pub(crate) struct Given {
     pub(crate) limit_rate: Option<u64>,
 }
 
+/// What was given as arguments and is not looked up again.
+struct Remade {
+    addressing: Option<String>,
+    ca_bundle: Option<PathBuf>,
+    limit_rate: Option<u64>,
+}
+
 /// A storage that was not opened in a process until it is used there: its connections do not live on in a fork.
 pub(crate) struct Connection {
     pub(crate) settings: Settings,
+    /// What another process needs to be told beside that, and has no key.
+    remade: Remade,
     /// Locked by threads that hold the GIL, and for a moment only: see `runtime`.
     opened: Mutex<Option<(u32, ModelStorage)>>,
 }
@@ -37,6 +47,11 @@ pub(crate) struct Connection {
 impl Connection {
     /// Resolves the settings as the command does, what was given before the environment before `.env`.
     pub(crate) fn new(py: Python<'_>, given: Given) -> PyResult<Arc<Connection>> {
+        let remade = Remade {
+            addressing: given.addressing.clone(),
+            ca_bundle: given.ca_bundle.clone(),
+            limit_rate: given.limit_rate,
+        };
         let ca_bundle = given.ca_bundle.map(|path| path.display().to_string());
         let named = [
             ("S3_ENDPOINT", "endpoint", given.endpoint),
@@ -48,8 +63,8 @@ impl Connection {
             ("AWS_CA_BUNDLE", "ca_bundle", ca_bundle),
         ];
         let named = named.into_iter().filter_map(|(variable, name, value)| Some((variable, name, value?))).collect();
-        if let Some((ignored, hint)) = modeldepot_cli::ignored_env_file() {
-            let message = CString::new(format!("{ignored}; {hint}")).unwrap_or_default();
+        for (warning, hint) in modeldepot_cli::warnings() {
+            let message = CString::new(format!("{warning}; {hint}")).unwrap_or_default();
             PyErr::warn(py, &py.get_type::<PyUserWarning>(), &message, 1)?;
         }
         let mut settings = modeldepot_cli::settings(named).map_err(|failure| refused(py, failure))?;
@@ -58,7 +73,7 @@ impl Connection {
             let none = || invalid(py, "`limit_rate` is 0", "give bytes per second, or leave it out for no limit");
             settings.limit_rate = Some(rate.ok_or_else(none)?);
         }
-        let connection = Arc::new(Connection { settings, opened: Mutex::default() });
+        let connection = Arc::new(Connection { settings, remade, opened: Mutex::default() });
         // Now, and not with the first verb: a file of authorities that cannot be read is a mistake in the call.
         connection.storage(py)?;
         Ok(connection)
@@ -88,6 +103,30 @@ impl Connection {
         match &self.settings.endpoint {
             Some(endpoint) => endpoint.to_string(),
             None => format!("https://s3.{}.amazonaws.com", self.settings.region),
+        }
+    }
+
+    /// Returns what a storage is pickled as: the endpoint, the region and the bucket as they were resolved, and what was
+    /// given beside them. Never a key: the process that unpickles it looks its own up, as the command does.
+    pub(crate) fn reduced<'py>(&self, of: &Bound<'py, PyAny>, with_bucket: bool) -> PyResult<Bound<'py, PyTuple>> {
+        let py = of.py();
+        let settings = PyDict::new(py);
+        let endpoint = self.settings.endpoint.as_ref().map(ToString::to_string).unwrap_or_default();
+        settings.set_item("endpoint", endpoint)?;
+        settings.set_item("region", &self.settings.region)?;
+        if with_bucket {
+            settings.set_item("bucket", self.settings.buckets.models.as_str())?;
+        }
+        settings.set_item("addressing", &self.remade.addressing)?;
+        settings.set_item("ca_bundle", self.remade.ca_bundle.as_ref().map(|path| path.as_os_str()))?;
+        settings.set_item("limit_rate", self.remade.limit_rate)?;
+        let make = py.import("modeldepot._pickle")?.getattr("storage")?;
+        let what = PyTuple::new(py, [of.get_type().into_any(), settings.into_any()])?;
+        // Attributes of a subclass.
+        let state = of.getattr_opt("__dict__")?.filter(|state| state.is_truthy().unwrap_or(false));
+        match state {
+            Some(state) => PyTuple::new(py, [make, what.into_any(), state]),
+            None => PyTuple::new(py, [make, what.into_any()]),
         }
     }
 

@@ -2,7 +2,9 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `model_storage.rs`, `async_model_storage.rs`, `s3_client.rs` | the three classes that users hold, a method per verb |
+//! | `model_storage.rs`, `s3_client.rs` | classes that users hold, a method per verb |
+//! | `async_verbs.rs` | the verbs as futures, of which `python/modeldepot/_async.py` makes coroutines |
+//! | `given.rs` | arguments of a wrong type, refused by their names |
 //! | `doc/` | what is said of a verb that two classes have |
 //! | `answer/` | what they answer, one class per file |
 //! | `file_reader.rs` | a file of a version, read part by part |
@@ -15,10 +17,11 @@
 
 mod answer;
 mod argument;
-mod async_model_storage;
+mod async_verbs;
 mod connection;
 mod error;
 mod file_reader;
+mod given;
 mod html;
 mod json;
 mod model_storage;
@@ -43,10 +46,10 @@ mod _modeldepot {
     #[pymodule_export]
     use super::answer::{
         Deleted, Description, ListedObject, ModelSummary, ObjectMetadata, Published, StoredFile, Verified,
-        VersionSummary,
+        VersionSummary, restored,
     };
     #[pymodule_export]
-    use super::async_model_storage::AsyncModelStorage;
+    use super::async_verbs::AsyncVerbs;
     #[pymodule_export]
     use super::command;
     #[pymodule_export]

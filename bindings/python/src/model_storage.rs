@@ -5,13 +5,15 @@ use std::sync::Arc;
 use modeldepot::s3::PresignedMethod;
 use modeldepot::{Pull, Scan};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyTuple};
 
 use crate::answer::{Deleted, Description, ModelSummary, Published, Verified, VersionSummary};
 use crate::argument::{self, VersionText, artifact, lifetime, model, selector};
+use crate::async_verbs::AsyncVerbs;
 use crate::connection::{Connection, Given};
 use crate::error::{invalid, refused};
 use crate::file_reader::FileReader;
+use crate::given;
 use crate::json;
 use crate::progress::Watcher;
 use crate::s3_client::S3Client;
@@ -71,14 +73,14 @@ impl ModelStorage {
     #[expect(clippy::too_many_arguments, reason = "each is a keyword of its own")]
     fn new(
         py: Python<'_>,
-        endpoint: Option<String>,
-        access_key: Option<String>,
-        secret_key: Option<String>,
-        region: Option<String>,
-        bucket: Option<String>,
-        addressing: Option<String>,
-        ca_bundle: Option<PathBuf>,
-        limit_rate: Option<u64>,
+        #[pyo3(from_py_with = given::endpoint)] endpoint: Option<String>,
+        #[pyo3(from_py_with = given::access_key)] access_key: Option<String>,
+        #[pyo3(from_py_with = given::secret_key)] secret_key: Option<String>,
+        #[pyo3(from_py_with = given::region)] region: Option<String>,
+        #[pyo3(from_py_with = given::bucket)] bucket: Option<String>,
+        #[pyo3(from_py_with = given::addressing)] addressing: Option<String>,
+        #[pyo3(from_py_with = given::ca_bundle)] ca_bundle: Option<PathBuf>,
+        #[pyo3(from_py_with = given::limit_rate)] limit_rate: Option<u64>,
     ) -> PyResult<Self> {
         let given = Given { endpoint, access_key, secret_key, region, bucket, addressing, ca_bundle, limit_rate };
         Ok(Self { connection: Connection::new(py, given)? })
@@ -117,21 +119,21 @@ impl ModelStorage {
     fn upload_model(
         &self,
         py: Python<'_>,
-        model_path: PathBuf,
-        model_name: &str,
-        version: Option<VersionText>,
+        #[pyo3(from_py_with = given::model_path)] model_path: PathBuf,
+        #[pyo3(from_py_with = given::model_name)] model_name: String,
+        #[pyo3(from_py_with = given::version)] version: Option<VersionText>,
         metadata: Option<&Bound<'_, PyAny>>,
-        additional_files: Option<Vec<PathBuf>>,
-        history: Option<PathBuf>,
-        main: Option<String>,
-        exclude: Option<Vec<String>>,
-        include_hidden: bool,
-        follow_links: bool,
-        file_name: Option<&str>,
+        #[pyo3(from_py_with = given::additional_files)] additional_files: Option<Vec<PathBuf>>,
+        #[pyo3(from_py_with = given::history)] history: Option<PathBuf>,
+        #[pyo3(from_py_with = given::main)] main: Option<String>,
+        #[pyo3(from_py_with = given::exclude)] exclude: Option<Vec<String>>,
+        #[pyo3(from_py_with = given::include_hidden)] include_hidden: bool,
+        #[pyo3(from_py_with = given::follow_links)] follow_links: bool,
+        #[pyo3(from_py_with = given::file_name)] file_name: Option<String>,
         progress: Option<&Bound<'_, PyAny>>,
-        resume: bool,
-        md5: bool,
-        copy: bool,
+        #[pyo3(from_py_with = given::resume)] resume: bool,
+        #[pyo3(from_py_with = given::md5)] md5: bool,
+        #[pyo3(from_py_with = given::copy)] copy: bool,
     ) -> PyResult<Published> {
         let scan = Scan {
             path: model_path,
@@ -173,14 +175,14 @@ impl ModelStorage {
     fn download_model(
         &self,
         py: Python<'_>,
-        model_name: &str,
-        version: Option<VersionText>,
-        local_dir: Option<PathBuf>,
+        #[pyo3(from_py_with = given::model_name)] model_name: String,
+        #[pyo3(from_py_with = given::version)] version: Option<VersionText>,
+        #[pyo3(from_py_with = given::local_dir)] local_dir: Option<PathBuf>,
         progress: Option<&Bound<'_, PyAny>>,
-        resume: bool,
-        sync: bool,
-        force: bool,
-        require_digests: bool,
+        #[pyo3(from_py_with = given::resume)] resume: bool,
+        #[pyo3(from_py_with = given::sync)] sync: bool,
+        #[pyo3(from_py_with = given::force)] force: bool,
+        #[pyo3(from_py_with = given::require_digests)] require_digests: bool,
     ) -> PyResult<OsString> {
         let selector = selector(py, model_name, version)?;
         let folder = local_dir.unwrap_or_else(|| work::downloaded(&selector.model));
@@ -199,7 +201,11 @@ impl ModelStorage {
     /// >>> versions[-1] == "1.0.0"
     /// True
     #[pyo3(signature = (model_name))]
-    fn list_model_versions(&self, py: Python<'_>, model_name: &str) -> PyResult<Vec<VersionSummary>> {
+    fn list_model_versions(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = given::model_name)] model_name: String,
+    ) -> PyResult<Vec<VersionSummary>> {
         let model = model(py, model_name)?;
         self.connection
             .run(py, |storage| async move { storage.list_model_versions(&model).await })
@@ -212,7 +218,11 @@ impl ModelStorage {
     /// >>> ModelStorage().get_latest_version("plant_classifier")
     /// '1.0.0'
     #[pyo3(signature = (model_name))]
-    fn get_latest_version(&self, py: Python<'_>, model_name: &str) -> PyResult<String> {
+    fn get_latest_version(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = given::model_name)] model_name: String,
+    ) -> PyResult<String> {
         let model = model(py, model_name)?;
         self.connection
             .run(py, |storage| async move { storage.get_latest_version(&model).await })
@@ -225,7 +235,12 @@ impl ModelStorage {
     /// >>> ModelStorage().delete_model_version("plant_segmenter", "0.1.0")
     /// Deleted(1 file, 4.1 kB)
     #[pyo3(signature = (model_name, version))]
-    fn delete_model_version(&self, py: Python<'_>, model_name: &str, version: VersionText) -> PyResult<Deleted> {
+    fn delete_model_version(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = given::model_name)] model_name: String,
+        #[pyo3(from_py_with = given::exact_version)] version: VersionText,
+    ) -> PyResult<Deleted> {
         let selector = selector(py, model_name, Some(version))?;
         let exact = || invalid(py, "`latest` is not deleted", "name the version exactly");
         let (model, version) = (selector.model, selector.version.ok_or_else(exact)?);
@@ -243,8 +258,8 @@ impl ModelStorage {
     fn verify(
         &self,
         py: Python<'_>,
-        model_name: &str,
-        version: Option<VersionText>,
+        #[pyo3(from_py_with = given::model_name)] model_name: String,
+        #[pyo3(from_py_with = given::version)] version: Option<VersionText>,
         progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Verified> {
         let selector = selector(py, model_name, version)?;
@@ -263,7 +278,12 @@ impl ModelStorage {
     /// >>> found.files
     /// [StoredFile(best_model.pth, 4.1 kB)]
     #[pyo3(signature = (model_name, version=None))]
-    fn describe(&self, py: Python<'_>, model_name: &str, version: Option<VersionText>) -> PyResult<Description> {
+    fn describe(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = given::model_name)] model_name: String,
+        #[pyo3(from_py_with = given::version)] version: Option<VersionText>,
+    ) -> PyResult<Description> {
         let selector = selector(py, model_name, version)?;
         self.connection.run(py, |storage| async move { storage.describe(&selector).await }).map(Description::from)
     }
@@ -290,10 +310,10 @@ impl ModelStorage {
     fn presigned_url(
         &self,
         py: Python<'_>,
-        model_name: &str,
-        version: Option<VersionText>,
-        file: Option<&str>,
-        expiration: i64,
+        #[pyo3(from_py_with = given::model_name)] model_name: String,
+        #[pyo3(from_py_with = given::version)] version: Option<VersionText>,
+        #[pyo3(from_py_with = given::file)] file: Option<String>,
+        #[pyo3(from_py_with = given::expiration)] expiration: i64,
     ) -> PyResult<String> {
         let selector = selector(py, model_name, version)?;
         let (file, expires) = (artifact(py, file)?, lifetime(expiration));
@@ -332,7 +352,12 @@ impl ModelStorage {
     /// ...     file.seek(-4, 2), file.read()
     /// (4092, b'\xff\xff\xff\xff')
     #[pyo3(signature = (name, file=None))]
-    fn open<'py>(&self, py: Python<'py>, name: &str, file: Option<&str>) -> PyResult<Bound<'py, PyAny>> {
+    fn open<'py>(
+        &self,
+        py: Python<'py>,
+        #[pyo3(from_py_with = given::name)] name: String,
+        #[pyo3(from_py_with = given::file)] file: Option<String>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let reader = self.reader(py, name, file)?;
         py.import("modeldepot._file")?.call_method1("opened", (reader,))
     }
@@ -363,6 +388,9 @@ impl ModelStorage {
     ///     A training history, as for ``upload_model``.
     /// progress : bool or callable, optional
     ///     True for a bar, or a function that is called with the bytes done and their total.
+    /// trusted : list of str, optional
+    ///     The types of a scikit-learn estimator that ``load`` will be told to trust. Those that skops does not know to be
+    ///     harmless, such as the trees of a forest, have to be named here as there.
     ///
     /// Returns
     /// -------
@@ -371,25 +399,26 @@ impl ModelStorage {
     /// Raises
     /// ------
     /// InvalidError
-    ///     When no format fits the object, or the library for it is not installed.
+    ///     When no format fits the object, the library for it is not installed, or ``load`` would refuse it.
     /// ConflictError
     ///     When the version exists with other content, or its name is spent.
     #[pyo3(signature = (
         obj, name, version=None, metadata=None, additional_files=None, *, format=None, file_name=None, history=None,
-        progress=None
+        progress=None, trusted=None
     ))]
     #[expect(clippy::too_many_arguments, reason = "each is a keyword of its own")]
     fn save<'py>(
         slf: &Bound<'py, Self>,
         obj: &Bound<'py, PyAny>,
-        name: &str,
+        #[pyo3(from_py_with = given::name)] name: String,
         version: Option<&Bound<'py, PyAny>>,
         metadata: Option<&Bound<'py, PyAny>>,
         additional_files: Option<&Bound<'py, PyAny>>,
-        format: Option<&str>,
-        file_name: Option<&str>,
+        #[pyo3(from_py_with = given::format)] format: Option<String>,
+        #[pyo3(from_py_with = given::file_name)] file_name: Option<String>,
         history: Option<&Bound<'py, PyAny>>,
         progress: Option<&Bound<'py, PyAny>>,
+        #[pyo3(from_py_with = given::trusted)] trusted: Option<Vec<String>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let options = PyDict::new(slf.py());
         options.set_item("version", version)?;
@@ -399,6 +428,7 @@ impl ModelStorage {
         options.set_item("file_name", file_name)?;
         options.set_item("history", history)?;
         options.set_item("progress", progress)?;
+        options.set_item("trusted", trusted)?;
         slf.py().import("modeldepot._objects")?.call_method("save", (slf, obj, name), Some(&options))
     }
 
@@ -421,7 +451,7 @@ impl ModelStorage {
     /// device : str, default "cpu"
     ///     Where tensors of PyTorch are to be.
     /// trusted : list of str, optional
-    ///     The types of a skops file to trust beside those that skops knows to be harmless.
+    ///     The types of a skops file to trust beside those that skops and modeldepot know to be harmless.
     /// progress : bool or callable, optional
     ///     True for a bar, or a function that is called with the bytes done and their total.
     ///
@@ -436,19 +466,23 @@ impl ModelStorage {
     ///     allowed.
     /// CorruptError
     ///     When what the bucket holds is damaged.
-    #[pyo3(signature = (
-        name, file=None, *, allow_pickle=false, framework=None, device="cpu", trusted=None, progress=None
-    ))]
+    #[pyo3(
+        signature = (
+            name, file=None, *, allow_pickle=false, framework=None, device="cpu".to_owned(), trusted=None, progress=None
+        ),
+        text_signature = "($self, name, file=None, *, allow_pickle=False, framework=None, device='cpu', trusted=None, \
+            progress=None)"
+    )]
     #[expect(clippy::too_many_arguments, reason = "each is a keyword of its own")]
     fn load<'py>(
         &self,
         py: Python<'py>,
-        name: &str,
-        file: Option<&str>,
-        allow_pickle: bool,
-        framework: Option<&str>,
-        device: &str,
-        trusted: Option<&Bound<'py, PyAny>>,
+        #[pyo3(from_py_with = given::name)] name: String,
+        #[pyo3(from_py_with = given::file)] file: Option<String>,
+        #[pyo3(from_py_with = given::allow_pickle)] allow_pickle: bool,
+        #[pyo3(from_py_with = given::framework)] framework: Option<String>,
+        #[pyo3(from_py_with = given::device)] device: String,
+        #[pyo3(from_py_with = given::trusted)] trusted: Option<Vec<String>>,
         progress: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let reader = self.reader(py, name, file)?;
@@ -461,13 +495,33 @@ impl ModelStorage {
         py.import("modeldepot._objects")?.call_method("load", (reader,), Some(&options))
     }
 
+    /// The same verbs as awaitables that begin with the call; ``AsyncModelStorage`` makes coroutines of them.
+    fn _verbs(&self) -> AsyncVerbs {
+        AsyncVerbs::of(&self.connection)
+    }
+
+    /// A pickle holds the endpoint and the bucket, and never a key.
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        slf.get().connection.reduced(slf.as_any(), true)
+    }
+
+    fn __copy__<'py>(slf: &Bound<'py, Self>) -> Bound<'py, Self> {
+        slf.clone()
+    }
+
+    #[pyo3(signature = (memo, /))]
+    fn __deepcopy__<'py>(slf: &Bound<'py, Self>, memo: &Bound<'py, PyAny>) -> Bound<'py, Self> {
+        let _ = memo;
+        slf.clone()
+    }
+
     fn __repr__(&self) -> String {
         format!("ModelStorage(endpoint='{}', bucket='{}')", self.connection.endpoint(), self.bucket())
     }
 }
 
 impl ModelStorage {
-    fn reader(&self, py: Python<'_>, name: &str, file: Option<&str>) -> PyResult<FileReader> {
+    fn reader(&self, py: Python<'_>, name: String, file: Option<String>) -> PyResult<FileReader> {
         let (selector, file) = (selector(py, name, None)?, artifact(py, file)?);
         let opened =
             self.connection.run(py, |storage| async move { storage.open_file(&selector, file.as_ref()).await })?;

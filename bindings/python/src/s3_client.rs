@@ -5,10 +5,12 @@ use std::sync::Arc;
 use modeldepot::Change;
 use modeldepot::s3::{PresignedMethod, UploadOptions};
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
 use crate::answer::{ListedObject, ObjectMetadata};
 use crate::argument::{bucket, lifetime};
 use crate::connection::{Connection, Given};
+use crate::given;
 use crate::progress::Watcher;
 use crate::work;
 
@@ -69,13 +71,13 @@ impl S3Client {
     #[expect(clippy::too_many_arguments, reason = "each is a keyword of its own")]
     fn new(
         py: Python<'_>,
-        endpoint: Option<String>,
-        access_key: Option<String>,
-        secret_key: Option<String>,
-        region: Option<String>,
-        addressing: Option<String>,
-        ca_bundle: Option<PathBuf>,
-        limit_rate: Option<u64>,
+        #[pyo3(from_py_with = given::endpoint)] endpoint: Option<String>,
+        #[pyo3(from_py_with = given::access_key)] access_key: Option<String>,
+        #[pyo3(from_py_with = given::secret_key)] secret_key: Option<String>,
+        #[pyo3(from_py_with = given::region)] region: Option<String>,
+        #[pyo3(from_py_with = given::addressing)] addressing: Option<String>,
+        #[pyo3(from_py_with = given::ca_bundle)] ca_bundle: Option<PathBuf>,
+        #[pyo3(from_py_with = given::limit_rate)] limit_rate: Option<u64>,
     ) -> PyResult<Self> {
         let given = Given { endpoint, access_key, secret_key, region, addressing, ca_bundle, limit_rate, bucket: None };
         Ok(Self { connection: Connection::new(py, given)? })
@@ -104,7 +106,11 @@ impl S3Client {
     /// ConflictError
     ///     When the name belongs to another account.
     #[pyo3(signature = (bucket_name))]
-    fn create_bucket(&self, py: Python<'_>, bucket_name: &str) -> PyResult<bool> {
+    fn create_bucket(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = given::bucket_name)] bucket_name: String,
+    ) -> PyResult<bool> {
         let bucket = bucket(py, bucket_name)?;
         self.connection.run(py, |storage| async move { storage.client().create_bucket(&bucket).await })
     }
@@ -148,13 +154,13 @@ impl S3Client {
     fn upload_file(
         &self,
         py: Python<'_>,
-        file_path: PathBuf,
-        bucket_name: &str,
-        object_name: Option<String>,
-        metadata: Option<BTreeMap<String, String>>,
-        content_type: Option<String>,
+        #[pyo3(from_py_with = given::file_path)] file_path: PathBuf,
+        #[pyo3(from_py_with = given::bucket_name)] bucket_name: String,
+        #[pyo3(from_py_with = given::new_object_name)] object_name: Option<String>,
+        #[pyo3(from_py_with = given::metadata)] metadata: Option<BTreeMap<String, String>>,
+        #[pyo3(from_py_with = given::content_type)] content_type: Option<String>,
         progress: Option<&Bound<'_, PyAny>>,
-        force: bool,
+        #[pyo3(from_py_with = given::force)] force: bool,
     ) -> PyResult<ObjectMetadata> {
         let bucket = bucket(py, bucket_name)?;
         let options =
@@ -196,9 +202,9 @@ impl S3Client {
     fn download_file(
         &self,
         py: Python<'_>,
-        bucket_name: &str,
-        object_name: String,
-        local_path: PathBuf,
+        #[pyo3(from_py_with = given::bucket_name)] bucket_name: String,
+        #[pyo3(from_py_with = given::object_name)] object_name: String,
+        #[pyo3(from_py_with = given::local_path)] local_path: PathBuf,
         progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<std::ffi::OsString> {
         let bucket = bucket(py, bucket_name)?;
@@ -227,9 +233,14 @@ impl S3Client {
     /// ------
     /// NotFoundError
     ///     When there is no such bucket.
-    #[pyo3(signature = (bucket_name, prefix=""))]
-    fn list_objects(&self, py: Python<'_>, bucket_name: &str, prefix: &str) -> PyResult<Vec<ListedObject>> {
-        let (bucket, prefix) = (bucket(py, bucket_name)?, prefix.to_owned());
+    #[pyo3(signature = (bucket_name, prefix=String::new()), text_signature = "($self, bucket_name, prefix='')")]
+    fn list_objects(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = given::bucket_name)] bucket_name: String,
+        #[pyo3(from_py_with = given::prefix)] prefix: String,
+    ) -> PyResult<Vec<ListedObject>> {
+        let (bucket, prefix) = (bucket(py, bucket_name)?, prefix);
         let listed =
             self.connection.run(py, |storage| async move { storage.client().list_objects(&bucket, &prefix).await });
         listed.map(|objects| objects.into_iter().map(ListedObject::from).collect())
@@ -259,7 +270,13 @@ impl S3Client {
     /// DeniedError
     ///     When the login may not delete it.
     #[pyo3(signature = (bucket_name, object_name, *, force=false))]
-    fn delete_object(&self, py: Python<'_>, bucket_name: &str, object_name: String, force: bool) -> PyResult<bool> {
+    fn delete_object(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = given::bucket_name)] bucket_name: String,
+        #[pyo3(from_py_with = given::object_name)] object_name: String,
+        #[pyo3(from_py_with = given::force)] force: bool,
+    ) -> PyResult<bool> {
         let bucket = bucket(py, bucket_name)?;
         self.connection.run(py, |storage| async move {
             if !force {
@@ -288,7 +305,12 @@ impl S3Client {
     /// NotFoundError
     ///     When there is no such object or bucket.
     #[pyo3(signature = (bucket_name, object_name))]
-    fn get_object_metadata(&self, py: Python<'_>, bucket_name: &str, object_name: String) -> PyResult<ObjectMetadata> {
+    fn get_object_metadata(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = given::bucket_name)] bucket_name: String,
+        #[pyo3(from_py_with = given::object_name)] object_name: String,
+    ) -> PyResult<ObjectMetadata> {
         let bucket = bucket(py, bucket_name)?;
         let found = self
             .connection
@@ -312,7 +334,11 @@ impl S3Client {
     /// DeniedError
     ///     When the login may not know.
     #[pyo3(signature = (bucket_name))]
-    fn bucket_exists(&self, py: Python<'_>, bucket_name: &str) -> PyResult<bool> {
+    fn bucket_exists(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = given::bucket_name)] bucket_name: String,
+    ) -> PyResult<bool> {
         let bucket = bucket(py, bucket_name)?;
         self.connection.run(py, |storage| async move { storage.client().bucket_exists(&bucket).await })
     }
@@ -335,7 +361,12 @@ impl S3Client {
     /// DeniedError
     ///     When the login may not know.
     #[pyo3(signature = (bucket_name, object_name))]
-    fn object_exists(&self, py: Python<'_>, bucket_name: &str, object_name: String) -> PyResult<bool> {
+    fn object_exists(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = given::bucket_name)] bucket_name: String,
+        #[pyo3(from_py_with = given::object_name)] object_name: String,
+    ) -> PyResult<bool> {
         let bucket = bucket(py, bucket_name)?;
         self.connection.run(py, |storage| async move { storage.client().object_exists(&bucket, &object_name).await })
     }
@@ -372,11 +403,11 @@ impl S3Client {
     fn get_presigned_url(
         &self,
         py: Python<'_>,
-        bucket_name: &str,
-        object_name: String,
-        expiration: i64,
-        put: bool,
-        force: bool,
+        #[pyo3(from_py_with = given::bucket_name)] bucket_name: String,
+        #[pyo3(from_py_with = given::object_name)] object_name: String,
+        #[pyo3(from_py_with = given::expiration)] expiration: i64,
+        #[pyo3(from_py_with = given::put)] put: bool,
+        #[pyo3(from_py_with = given::force)] force: bool,
     ) -> PyResult<String> {
         let (bucket, expires) = (bucket(py, bucket_name)?, lifetime(expiration));
         let method = if put { PresignedMethod::Put } else { PresignedMethod::Get };
@@ -386,6 +417,20 @@ impl S3Client {
             }
             storage.client().get_presigned_url(&bucket, &object_name, method, expires).await
         })
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        slf.get().connection.reduced(slf.as_any(), false)
+    }
+
+    fn __copy__<'py>(slf: &Bound<'py, Self>) -> Bound<'py, Self> {
+        slf.clone()
+    }
+
+    #[pyo3(signature = (memo, /))]
+    fn __deepcopy__<'py>(slf: &Bound<'py, Self>, memo: &Bound<'py, PyAny>) -> Bound<'py, Self> {
+        let _ = memo;
+        slf.clone()
     }
 
     fn __repr__(&self) -> String {

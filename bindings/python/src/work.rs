@@ -34,18 +34,19 @@ pub(crate) struct Upload {
 }
 
 impl Upload {
-    pub(crate) async fn run(self, storage: ModelStorage, meter: Meter) -> Result<Published> {
+    /// Publishes it, and returns what there is to say of its training history as well.
+    pub(crate) async fn run(self, storage: ModelStorage, meter: Meter) -> Result<(Published, Vec<String>)> {
         let Upload { model, version, scan, file_name, metadata, published_by, resume, md5, copy } = self;
         // On a thread of its own: a large folder on a slow disk must not keep Ctrl-C waiting.
         let read = tokio::task::spawn_blocking(move || -> Result<_> {
-            let mut merged = Map::new();
-            if let Some(history) = &scan.history {
-                merged.extend(read_history(history)?.metadata());
-            }
+            let history = scan.history.as_deref().map(read_history).transpose()?;
+            let mut merged = history.as_ref().map(History::metadata).unwrap_or_default();
             merged.extend(metadata);
-            Ok((renamed(Source::scan(&scan)?, file_name)?, merged))
+            let notes = history.as_ref().map(History::notes).unwrap_or_default();
+            Ok((renamed(Source::scan(&scan)?, file_name)?, merged, notes))
         });
-        let (source, metadata) = read.await.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))?;
+        let (source, metadata, notes) =
+            read.await.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))?;
         let push = Push {
             model,
             version,
@@ -58,7 +59,7 @@ impl Upload {
             md5,
             copies: copy,
         };
-        storage.upload_model(push, &meter.progress()).await
+        Ok((storage.upload_model(push, &meter.progress()).await?, notes))
     }
 }
 

@@ -2,20 +2,33 @@
 
 import asyncio
 import inspect
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from modeldepot import AsyncModelStorage, InvalidError, ModelStorage, NotFoundError
 
 
+def parameters(verb: Any) -> list[tuple[str, Any, Any]]:
+    """Returns names, kinds and defaults, without the types that only Python's functions know."""
+    parameters = inspect.signature(verb).parameters.values()
+    return [(p.name, p.kind, p.default) for p in parameters if p.name != "self"]
+
+
 def test_it_has_the_verbs_of_the_other() -> None:
     def names(kind: type) -> set[str]:
         return {name for name in dir(kind) if not name.startswith("_")}
 
-    assert names(ModelStorage) - names(AsyncModelStorage) == {"client", "load", "open", "save"}
-    for name in names(AsyncModelStorage) - {"endpoint", "bucket"}:
-        assert inspect.signature(getattr(ModelStorage, name)) == inspect.signature(getattr(AsyncModelStorage, name))
+    assert names(ModelStorage) == names(AsyncModelStorage) - {"aclose"}
+    attributes = {"endpoint", "bucket", "client"}
+    for name in names(ModelStorage) - attributes:
+        sync, other = getattr(ModelStorage, name), getattr(AsyncModelStorage, name)
+        assert parameters(sync) == parameters(other), name
+        assert inspect.iscoroutinefunction(other), name
+        assert other.__doc__ == sync.__doc__ and other.__doc__, name
+    assert parameters(ModelStorage) == parameters(AsyncModelStorage)
 
 
 def test_the_round(storage: ModelStorage, model: Path) -> None:
@@ -52,7 +65,7 @@ def test_the_loop_runs_meanwhile_and_progress_comes_in_it(storage: ModelStorage,
             seen.append(done)
 
         ticks = 0
-        pushing = depot.upload_model(large, "m", "1", progress=see)
+        pushing = asyncio.create_task(depot.upload_model(large, "m", "1", progress=see))
         while not pushing.done():
             ticks += 1
             await asyncio.sleep(0.01)
@@ -77,6 +90,104 @@ def test_a_cancelled_push_leaves_no_version(storage: ModelStorage, large: Path) 
     storage.upload_model(large, "m", "1")
 
 
+def test_every_way_to_run_a_coroutine(storage: ModelStorage, model: Path) -> None:
+    depot = AsyncModelStorage()
+    # Without a function around it.
+    assert str(asyncio.run(depot.upload_model(model, "m", "1"))) == "m@1"
+
+    async def ways() -> None:
+        task = asyncio.create_task(depot.get_latest_version("m"), name="latest")
+        assert await task == "1"
+        assert await asyncio.wait_for(depot.get_latest_version("m"), 60) == "1"
+        assert await asyncio.shield(depot.get_latest_version("m")) == "1"
+        models, found = await asyncio.gather(depot.models(), depot.describe("m"))
+        assert (models, found) == (await depot.models(), await depot.describe("m"))
+        done, _ = await asyncio.wait([asyncio.ensure_future(depot.get_latest_version("m"))])
+        assert [each.result() for each in done] == ["1"]
+        if sys.version_info >= (3, 11):
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(depot.verify("m")) for _ in range(3)]
+            assert all(task.result().intact for task in tasks)
+            with pytest.raises(ExceptionGroup) as raised:  # noqa: F821
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(depot.describe("no-such-model"))
+            assert isinstance(raised.value.exceptions[0], NotFoundError)
+
+    # In one loop after the other.
+    asyncio.run(ways())
+    asyncio.run(ways())
+
+
+def test_nothing_is_done_before_it_is_awaited(storage: ModelStorage, model: Path) -> None:
+    async def never() -> None:
+        depot = AsyncModelStorage()
+        depot.upload_model(model, "m", "1").close()
+        await asyncio.sleep(0.2)
+        assert await depot.models() == []
+
+    asyncio.run(never())
+
+
+def test_a_task_that_is_cancelled_stops_its_transfer(storage: ModelStorage, large: Path) -> None:
+    pytest.importorskip("joblib")
+    storage.upload_model(large, "m", "1")
+    storage.upload_model(large, "pickled", "1", file_name="large.joblib")
+
+    async def cancel() -> None:
+        depot = AsyncModelStorage(limit_rate=4_000_000)
+        coroutines: list[Any] = [
+            depot.download_model("m", local_dir="back"),
+            depot.verify("m"),
+            depot.load("pickled", allow_pickle=True),
+        ]
+        for coroutine in coroutines:
+            task = asyncio.create_task(coroutine)
+            await asyncio.sleep(0.4)
+            assert not task.done()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert not Path("back/large.bin").exists()
+        assert await AsyncModelStorage().get_latest_version("m") == "1"
+
+    asyncio.run(cancel())
+
+
+def test_objects_from_memory(storage: ModelStorage) -> None:
+    numpy = pytest.importorskip("numpy")
+    pytest.importorskip("safetensors")
+
+    async def both() -> None:
+        async with AsyncModelStorage() as depot:
+            seen: list[tuple[int, int]] = []
+            published = await depot.save({"w": numpy.ones((2, 3), "float32")}, "m@1", metadata={"a": 1})
+            assert str(published) == "m@1"
+            back = await depot.load("m", framework="numpy", progress=lambda done, total: seen.append((done, total)))
+            assert back["w"].shape == (2, 3)
+            await asyncio.sleep(0)
+            assert seen and seen[-1][0] == seen[-1][1]
+            with await depot.open("m@1") as file:
+                assert file.read(2)
+            with pytest.raises(InvalidError, match="`yaml` is not a format"):
+                await depot.save({}, "m", format="yaml")  # type: ignore[arg-type]
+
+    asyncio.run(both())
+
+
+def test_a_block_ends_what_still_runs(storage: ModelStorage, large: Path) -> None:
+    async def block() -> None:
+        async with AsyncModelStorage(limit_rate=4_000_000) as depot:
+            pushing = asyncio.create_task(depot.upload_model(large, "m", "1"))
+            await asyncio.sleep(0.4)
+        with pytest.raises(asyncio.CancelledError):
+            await pushing
+        with pytest.raises(InvalidError, match="this storage is closed"):
+            await depot.models()
+        assert await AsyncModelStorage().models() == []
+
+    asyncio.run(block())
+
+
 def test_it_needs_a_loop(storage: ModelStorage) -> None:
     with pytest.raises(RuntimeError, match="no running event loop"):
-        AsyncModelStorage().models()
+        ModelStorage()._verbs().models()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import os
 import pickle
 import sys
@@ -11,7 +13,7 @@ from typing import Any, Optional
 
 import pytest
 
-from modeldepot import ConflictError, InvalidError, ModelStorage
+from modeldepot import ConflictError, InvalidError, ModelDepotError, ModelStorage
 
 
 @pytest.fixture
@@ -32,6 +34,51 @@ def test_arrays_by_safetensors(storage: ModelStorage, no_disk: None) -> None:
     back = storage.load("m@1", framework="numpy")
     assert set(back) == {"w", "b"}
     assert (back["w"] == weights["w"]).all() and back["b"].dtype == numpy.float16
+
+
+def test_arrays_keep_their_shape(storage: ModelStorage) -> None:
+    numpy = pytest.importorskip("numpy")
+    pytest.importorskip("safetensors")
+    arrays = {
+        "none": numpy.array(1.5),
+        "scalar": numpy.float32(2.5),
+        "one": numpy.array([1]),
+        "empty": numpy.zeros((0, 3)),
+        "view": numpy.arange(12.0).reshape(3, 4)[::2, ::-1],
+        "fortran": numpy.asfortranarray(numpy.arange(6).reshape(2, 3)),
+        "big": numpy.arange(3, dtype=">f4"),
+        "true": numpy.array(True),
+    }
+    storage.save(arrays, "m")
+    back = storage.load("m", framework="numpy")
+    for name, array in arrays.items():
+        assert back[name].shape == array.shape and (back[name] == array).all(), name
+    buffer = __import__("io").BytesIO()
+    numpy.savez(buffer, **arrays)
+    Path("weights.npz").write_bytes(buffer.getvalue())
+    storage.upload_model("weights.npz", "npz", "1")
+    assert storage.load("npz")["none"].shape == ()
+
+
+def test_bfloat16(storage: ModelStorage) -> None:
+    numpy = pytest.importorskip("numpy")
+    pytest.importorskip("safetensors")
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    weights = {"w": numpy.arange(6).reshape(2, 3).astype(ml_dtypes.bfloat16), "b": numpy.zeros((), ml_dtypes.bfloat16)}
+    storage.save(weights, "m")
+    back = storage.load("m", framework="numpy")
+    assert back["w"].dtype == ml_dtypes.bfloat16 and back["w"].tobytes() == weights["w"].tobytes()
+    assert back["b"].shape == () and back["b"].dtype == ml_dtypes.bfloat16
+
+
+def test_what_safetensors_cannot_hold_says_so(storage: ModelStorage) -> None:
+    numpy = pytest.importorskip("numpy")
+    pytest.importorskip("safetensors")
+    for array in (numpy.array(["text"]), numpy.array([object()])):
+        with pytest.raises(InvalidError, match="safetensors cannot hold these tensors") as raised:
+            storage.save({"w": array}, "m")
+        assert raised.value.hint is not None and 'format="joblib"' in raised.value.hint
+    assert storage.models() == []
 
 
 def test_a_name_with_its_version(storage: ModelStorage) -> None:
@@ -57,6 +104,61 @@ def test_scikit_learn_by_skops(storage: ModelStorage, classifier: Any, no_disk: 
     storage.save(classifier, "m")
     assert storage.describe("m").model_file == "model.skops"
     assert list(storage.load("m").predict([[0.0], [3.0]])) == [0, 1]
+
+
+def estimators() -> list[Any]:
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    neural = pytest.importorskip("sklearn.neural_network")
+    tree = pytest.importorskip("sklearn.tree")
+    kinds = [
+        tree.DecisionTreeClassifier(),
+        ensemble.RandomForestClassifier(n_estimators=3),
+        ensemble.GradientBoostingClassifier(n_estimators=3),
+        ensemble.HistGradientBoostingClassifier(max_iter=3, min_samples_leaf=1),
+        ensemble.AdaBoostClassifier(n_estimators=3),
+        neural.MLPClassifier(hidden_layer_sizes=(2,), max_iter=3),
+        neural.MLPClassifier(hidden_layer_sizes=(2,), max_iter=3, solver="sgd"),
+    ]
+    with contextlib.suppress(ImportError):
+        xgboost = __import__("xgboost")
+        kinds += [xgboost.XGBClassifier(n_estimators=3), xgboost.XGBRegressor(n_estimators=3)]
+    return kinds
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_estimators_load_or_are_refused_when_they_are_saved(storage: ModelStorage, no_disk: None) -> None:
+    pytest.importorskip("skops")
+    rows, classes = [[0.0], [1.0], [2.0], [3.0]] * 5, [0, 0, 1, 1] * 5
+    asked = set()
+    for number, estimator in enumerate(estimators()):
+        kind = type(estimator).__name__
+        estimator.fit(rows, classes)
+        expected = list(estimator.predict(rows))
+        try:
+            storage.save(estimator, "m", f"{number}")
+            back = storage.load(f"m@{number}")
+        except ModelDepotError as error:
+            assert "holds types that skops does not trust, so `load` would refuse it" in error.message
+            # The hint says what to pass, to both.
+            asked.add(kind)
+            assert error.hint is not None
+            trusted = ast.literal_eval(error.hint.split("trusted=")[1].split("]")[0] + "]")
+            storage.save(estimator, "m", f"{number}", trusted=trusted)
+            with pytest.raises(InvalidError, match="holds types that skops does not trust") as raised:
+                storage.load(f"m@{number}")
+            assert str(trusted) in str(raised.value.hint)
+            back = storage.load(f"m@{number}", trusted=trusted)
+        assert list(back.predict(rows)) == expected, kind
+    assert "MLPClassifier" not in asked and "RandomForestClassifier" in asked
+
+
+def test_an_estimator_that_skops_cannot_write_says_so(storage: ModelStorage) -> None:
+    pytest.importorskip("skops")
+    preprocessing = pytest.importorskip("sklearn.preprocessing")
+    with pytest.raises(InvalidError) as raised:
+        storage.save(preprocessing.FunctionTransformer(lambda rows: rows).fit([[1.0]]), "m")
+    assert raised.value.hint is not None and 'format="joblib"' in raised.value.hint
+    assert storage.models() == []
 
 
 def test_a_pickle_asks(storage: ModelStorage, classifier: Any, no_disk: None) -> None:
@@ -104,6 +206,10 @@ def test_torch(storage: ModelStorage, no_disk: None) -> None:
         again = torch.nn.Linear(3, 2)
         again.load_state_dict(state)
         assert torch.equal(again.weight, layer.weight)
+    weights = {"w": torch.arange(6).reshape(2, 3).to(torch.bfloat16), "b": torch.tensor(0.5, dtype=torch.bfloat16)}
+    storage.save(weights, "half", "1")
+    half = storage.load("half")
+    assert half["b"].shape == () and all(torch.equal(half[name], tensor) for name, tensor in weights.items())
     storage.save(layer, "module", "1")
     assert set(storage.load("module")) == {"weight", "bias"}
     with pytest.raises(InvalidError, match="is of type `torch.Tensor`"):

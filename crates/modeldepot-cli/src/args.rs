@@ -8,6 +8,7 @@ mod oidc;
 mod tls;
 mod value;
 mod verbs;
+mod writing;
 
 use std::path::PathBuf;
 
@@ -19,14 +20,16 @@ pub(crate) use self::oidc::OidcArgs;
 pub(crate) use self::tls::TlsArgs;
 pub(crate) use self::value::{Exact, Lifetime, Meta, Rate, S3Address};
 pub(crate) use self::verbs::*;
+pub(crate) use self::writing::WritingArgs;
 
 /// Publish, verify and fetch trained models on any S3 bucket
 ///
 /// Settings come from flags, then from the environment, then from the first `.env` found from the current folder
-/// upwards: S3_ENDPOINT (http://localhost:9000), S3_ACCESS_KEY, S3_SECRET_KEY, S3_REGION (us-east-1),
-/// S3_BUCKET_MODELS (models), S3_BUCKET_IMAGES (plants-images), S3_BUCKET_DATA (data), AWS_CA_BUNDLE. An empty
-/// S3_ENDPOINT means AWS. Without S3 keys, the AWS variables count, then `minioadmin` on this machine, then the AWS
-/// standard chain. Secrets are never flags.
+/// upwards, then from the AWS profile: S3_ENDPOINT (http://localhost:9000), S3_ACCESS_KEY, S3_SECRET_KEY, S3_REGION
+/// (us-east-1), S3_BUCKET_MODELS (models), S3_BUCKET_IMAGES (plants-images), S3_BUCKET_DATA (data), AWS_CA_BUNDLE. An
+/// empty S3_ENDPOINT means AWS. What AWS tools read counts where ours is not set: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL,
+/// AWS_REGION, AWS_ACCESS_KEY_ID, AWS_PROFILE. Without any login it is `minioadmin` on this machine, else the AWS standard
+/// chain. Secrets are never flags. `modeldepot config` shows what counts here, and why.
 ///
 /// Answers go to stdout, progress and messages to stderr.
 #[derive(Debug, Parser)]
@@ -62,9 +65,15 @@ pub(crate) struct Globals {
     /// Sign requests for this region [S3_REGION]
     #[arg(long, global = true, value_name = "NAME", help_heading = "Connection")]
     pub(crate) region: Option<String>,
+    /// Use this AWS profile, with its credentials, whatever else is set [AWS_PROFILE]
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Connection")]
+    pub(crate) profile: Option<String>,
     /// Keep the models in this bucket [S3_BUCKET_MODELS]
     #[arg(long, global = true, value_name = "NAME", help_heading = "Connection")]
     pub(crate) bucket: Option<String>,
+    /// Keep them in this folder of the bucket, which others may use too [S3_PREFIX]
+    #[arg(long, global = true, value_name = "FOLDER", help_heading = "Connection")]
+    pub(crate) prefix: Option<String>,
     /// Name the bucket in the path or in the host of requests [S3_ADDRESSING]
     #[arg(long, global = true, value_name = "STYLE", help_heading = "Connection")]
     pub(crate) addressing: Option<AddressingArg>,
@@ -80,6 +89,8 @@ pub(crate) struct Globals {
     /// Wait so long for a connection to the server [S3_CONNECT_TIMEOUT, 5s]
     #[arg(long, global = true, value_name = "TIME", help_heading = "Connection")]
     pub(crate) connect_timeout: Option<String>,
+    #[command(flatten)]
+    pub(crate) writing: WritingArgs,
     /// Answer in JSON on stdout, and print errors as JSON on stderr
     #[arg(long, global = true, help_heading = "Output")]
     pub(crate) json: bool,
@@ -123,10 +134,15 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     Token(TokenArgs),
     Key(KeyArgs),
-    /// Make the three buckets at the endpoint
+    /// Make the project's buckets at the endpoint
     ///
-    /// Says which were made and which existed. Running it again changes nothing.
+    /// They are three unless S3_BUCKET_MODELS alone is set, or the endpoint is AWS; then it is the models bucket, and those
+    /// that are named too. Says which were made and which existed. Running it again changes nothing.
     Init,
+    /// Show the settings in use, and where each comes from
+    ///
+    /// Sends nothing. Secrets are not shown.
+    Config,
     Push(Box<PushArgs>),
     Pull(PullArgs),
     /// List the models with their latest versions

@@ -22,6 +22,7 @@ use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 
 use crate::conditions::{Tags, WriteConditions};
 use crate::disk::{Disk, Pin, Staged};
+use crate::double::Double;
 use crate::index::Index;
 use crate::record::{BlobId, Description, Object, Segment};
 use crate::refusal::{internal, is_no_room};
@@ -75,12 +76,12 @@ impl Store {
 #[derive(Clone, Debug)]
 pub(crate) struct Gateway {
     store: Arc<Store>,
-    ignore_conditions: bool,
+    double: Double,
 }
 
 impl Gateway {
-    pub(crate) fn new(store: Arc<Store>, ignore_conditions: bool) -> Self {
-        Self { store, ignore_conditions }
+    pub(crate) fn new(store: Arc<Store>, double: Double) -> Self {
+        Self { store, double }
     }
 
     /// Runs work that may wait for the disk on a thread that may wait.
@@ -88,7 +89,8 @@ impl Gateway {
         let store = Arc::clone(&self.store);
         // What is logged there belongs to the request, too.
         let span = tracing::Span::current();
-        let done = tokio::task::spawn_blocking(move || span.in_scope(|| work(&store))).await.map_err(internal)?;
+        let work = move || span.in_scope(|| work(&store));
+        let done = tokio::task::spawn_blocking(work).await.map_err(internal)?;
         if done.as_ref().is_err_and(is_no_room) {
             self.store.disk.room.note_full();
         }
@@ -96,7 +98,7 @@ impl Gateway {
     }
 
     fn write_conditions(&self, if_match: Option<Tags>, if_none_match: Option<Tags>) -> S3Result<WriteConditions> {
-        if self.ignore_conditions {
+        if self.double.ignores_conditions() {
             return Ok(WriteConditions::default());
         }
         WriteConditions::of_write(if_match, if_none_match)

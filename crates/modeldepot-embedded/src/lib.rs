@@ -31,7 +31,7 @@
 //!
 //! # What it is not
 //!
-//! No object lock, no encryption, no tags, no policies, one machine.
+//! No object lock, no encryption, no policies, one machine.
 //! A request for one of these is refused, never silently ignored.
 //!
 //! # The modules
@@ -57,7 +57,7 @@
 //! | `record` | what the index stores |
 //! | `subresource`, `sweep` | what is configured of a bucket; carrying out lifecycle rules |
 //! | `refusal`, `answers` | errors that more than one operation answers; errors as AWS words them |
-//! | `fault` | [`Faults`]: failing by plan, for tests of clients |
+//! | `double`, `fault`, `rules` | what makes it behave like other servers, for tests of clients; feature `testing` |
 //! | `checksum`, `conditions` | digests and preconditions |
 
 mod access;
@@ -68,7 +68,9 @@ mod checksum;
 mod coding;
 mod conditions;
 mod disk;
+mod double;
 mod error;
+#[cfg(feature = "testing")]
 mod fault;
 mod form;
 #[cfg(test)]
@@ -85,6 +87,8 @@ mod record;
 mod reframe;
 mod refusal;
 mod room;
+#[cfg(feature = "testing")]
+mod rules;
 mod saving;
 mod seen;
 mod send;
@@ -98,9 +102,12 @@ mod versions;
 mod xml;
 
 pub use error::Error;
+#[cfg(feature = "testing")]
 pub use fault::{Fault, FaultHit, Faults};
 pub use keys::{Grant, Key, Keys, KeysError, Right};
 pub use origin::Origin;
+#[cfg(feature = "testing")]
+pub use rules::AwsRules;
 pub use saving::Saving;
 pub use seen::{OnRequest, Seen};
 pub use server::{Config, Server};

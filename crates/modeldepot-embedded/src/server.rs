@@ -22,8 +22,10 @@ use crate::answers::{self, About};
 use crate::bounded::{self, MAX_XML, Watch};
 use crate::budget::{self, CHUNKS};
 use crate::disk::Disk;
+use crate::double::{Double, Dropped};
 use crate::error::Error;
-use crate::fault::{Dropped, FaultHit, Faults, Injector};
+#[cfg(feature = "testing")]
+use crate::fault::{FaultHit, Faults};
 use crate::gateway::forms::is_form;
 use crate::gateway::{Gateway, Store, cors};
 use crate::index::Index;
@@ -31,6 +33,8 @@ use crate::keys::Watched;
 use crate::origin::{Front, Origin};
 use crate::receive::waits_for_continue;
 use crate::reframe::{Frames, Reframe};
+#[cfg(feature = "testing")]
+use crate::rules::AwsRules;
 use crate::saving::{self, Saving};
 use crate::seen::{Keys, OnRequest, Seen};
 use crate::settings::CONSOLE_KEY;
@@ -68,9 +72,14 @@ pub struct Config {
     pub compress: bool,
     /// Makes the server behave like those that accept `If-Match` and `If-None-Match` on writes and ignore them. For
     /// tests of clients that must notice.
+    #[cfg(feature = "testing")]
     pub ignore_conditions: bool,
     /// Makes requests fail by a plan. For tests of clients that must cope.
+    #[cfg(feature = "testing")]
     pub faults: Option<Faults>,
+    /// Makes the server enforce rules that AWS has and servers on one machine do not. For tests of clients.
+    #[cfg(feature = "testing")]
+    pub aws_rules: Option<AwsRules>,
 }
 
 impl fmt::Debug for Config {
@@ -84,9 +93,7 @@ impl fmt::Debug for Config {
             .field("cors_origins", &self.cors_origins)
             .field("buckets", &self.buckets)
             .field("compress", &self.compress)
-            .field("ignore_conditions", &self.ignore_conditions)
-            .field("faults", &self.faults)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -103,8 +110,12 @@ impl Config {
             on_request: None,
             buckets: Vec::new(),
             compress: false,
+            #[cfg(feature = "testing")]
             ignore_conditions: false,
+            #[cfg(feature = "testing")]
             faults: None,
+            #[cfg(feature = "testing")]
+            aws_rules: None,
         }
     }
 
@@ -144,7 +155,8 @@ impl Config {
 pub struct Server {
     address: SocketAddr,
     store: Arc<Store>,
-    faults: Option<Arc<Injector>>,
+    #[cfg(feature = "testing")]
+    double: Double,
     encrypted: bool,
     serving: Serving,
     sweeper: Option<Sweeper>,
@@ -169,11 +181,10 @@ impl Server {
             TcpListener::bind(config.listen).await.map_err(|source| Error::Bind { address: config.listen, source })?;
         let address = listener.local_addr().map_err(|source| Error::Bind { address: config.listen, source })?;
         let public = config.is_public().then(|| config.access_key.clone());
-        let Config { data, buckets, access_key, secret_key, keys, cors_origins, ignore_conditions, faults, .. } =
-            config;
+        let double = Double::of(&config);
+        let Config { data, buckets, access_key, secret_key, keys, cors_origins, .. } = config;
         let on_request = config.on_request;
         let file = keys.map(Watched::open).transpose()?;
-        let faults = faults.map(|plan| Arc::new(Injector::new(plan)));
         let compress = config.compress;
         let store = blocking(move || open(&data, &buckets, compress)).await?;
         let store = Arc::new(store);
@@ -181,22 +192,30 @@ impl Server {
         if file.is_none() {
             owners.push((access_key, secret_key.into()));
         }
-        let (gateway, logins) =
-            (Gateway::new(Arc::clone(&store), ignore_conditions), Arc::new(Logins::new(owners, file)));
+        let (gateway, logins) = (Gateway::new(Arc::clone(&store), double.clone()), Arc::new(Logins::new(owners, file)));
         let service = Service {
-            protocol: service(gateway.clone(), Arc::clone(&logins)),
+            protocol: service(gateway.clone(), Arc::clone(&logins), &double),
             front: Arc::new(Front::new(public, cors_origins, Arc::clone(&store.cors))),
             gateway,
             logins,
         };
         let sweeper = Some(Sweeper::start(&store));
         let encrypted = listen.tls.is_some();
-        let injector = faults.clone();
+        #[cfg(feature = "testing")]
+        let kept = double.clone();
         let serving = modeldepot_listen::serve(listener, listen, move |request| {
-            observed(service.clone(), injector.clone(), on_request.clone(), request)
+            observed(service.clone(), double.clone(), on_request.clone(), request)
         });
         tracing::info!(%address, "serving");
-        Ok(Self { address, store, faults, encrypted, serving, sweeper })
+        Ok(Self {
+            address,
+            store,
+            #[cfg(feature = "testing")]
+            double: kept,
+            encrypted,
+            serving,
+            sweeper,
+        })
     }
 
     /// Returns the address it listens on, with the port that the system chose.
@@ -237,6 +256,12 @@ impl Server {
         }
     }
 
+    /// Returns what compression saves in the data folder, whether or not this server compresses.
+    pub fn saving(&self) -> Result<Saving, Error> {
+        saving::measure(&self.store.disk, &self.store.index)
+            .map_err(|error| Error::Index { path: self.store.disk.index(), source: error.into() })
+    }
+
     /// Carries out the lifecycle rules of all buckets as of a time, in seconds since 1970, without waiting for the hour.
     ///
     /// For people who look after the data folder, and for tests.
@@ -247,12 +272,6 @@ impl Server {
             sweep(&store, time, &AtomicBool::new(false)).map_err(|error| Error::Index { path, source: error.into() })
         })
         .await
-    }
-
-    /// Returns what compression saves in the data folder, whether or not this server compresses.
-    pub fn saving(&self) -> Result<Saving, Error> {
-        saving::measure(&self.store.disk, &self.store.index)
-            .map_err(|error| Error::Index { path: self.store.disk.index(), source: error.into() })
     }
 
     /// Stops accepting, lets running requests finish for a while, and closes the data folder.
@@ -275,15 +294,15 @@ impl Server {
     }
 
     /// Lets all requests from now on succeed, whatever the plan of faults says.
+    #[cfg(feature = "testing")]
     pub fn heal(&self) {
-        if let Some(faults) = &self.faults {
-            faults.heal();
-        }
+        self.double.heal();
     }
 
     /// Returns the faults that happened, in order.
+    #[cfg(feature = "testing")]
     pub fn faults_hit(&self) -> Vec<FaultHit> {
-        self.faults.as_ref().map(|faults| faults.hits()).unwrap_or_default()
+        self.double.faults_hit()
     }
 
     /// Waits until nothing uses the data folder any more.
@@ -344,10 +363,10 @@ struct Service {
     logins: Arc<Logins>,
 }
 
-fn service(gateway: Gateway, logins: Arc<Logins>) -> S3Service {
+fn service(gateway: Gateway, logins: Arc<Logins>, double: &Double) -> S3Service {
     let mut builder = S3ServiceBuilder::new(gateway);
     builder.set_auth(Secrets(Arc::clone(&logins)));
-    builder.set_access(Gate(logins));
+    builder.set_access(Gate(logins, double.clone()));
     let mut config = S3Config::default();
     config.xml_max_body_size = MAX_XML;
     // Uploads by HTML form are answered before the protocol layer, which would gather them in memory, sees them.
@@ -360,14 +379,14 @@ fn service(gateway: Gateway, logins: Arc<Logins>) -> S3Service {
 /// Answers a request, and tells of it.
 async fn observed(
     service: Service,
-    faults: Option<Arc<Injector>>,
+    double: Double,
     on_request: Option<OnRequest>,
     mut request: Request<RequestBody>,
 ) -> Result<Response<s3s::Body>, Dropped> {
-    let Some(on_request) = on_request else { return answer(service, faults, request).await };
+    let Some(on_request) = on_request else { return answer(service, double, request).await };
     let (seen, keys) = (Seen::of(&request), Keys::default());
     request.extensions_mut().insert(keys.clone());
-    let answered = answer(service, faults, request).await;
+    let answered = answer(service, double, request).await;
     let (id, status) = match &answered {
         Ok(response) => {
             let id = response.headers().get("x-amz-request-id").and_then(|id| id.to_str().ok());
@@ -382,14 +401,14 @@ async fn observed(
 /// Answers a request. An error ends the connection without an answer.
 async fn answer(
     service: Service,
-    faults: Option<Arc<Injector>>,
+    double: Double,
     mut request: Request<RequestBody>,
 ) -> Result<Response<s3s::Body>, Dropped> {
     let about = About::of(&request);
     let is_preflight = request.method() == Method::OPTIONS;
     answers::forgive(&mut request);
     let span = tracing::error_span!("request", id = about.id);
-    let mut response = admitted(service, faults, request, &about).instrument(span).await?;
+    let mut response = admitted(service, double, request, &about).instrument(span).await?;
     if !is_preflight || response.status().as_u16() >= 400 {
         about.finish(&mut response);
     }
@@ -399,7 +418,7 @@ async fn answer(
 
 async fn admitted(
     service: Service,
-    faults: Option<Arc<Injector>>,
+    double: Double,
     request: Request<RequestBody>,
     about: &About,
 ) -> Result<Response<s3s::Body>, Dropped> {
@@ -413,10 +432,7 @@ async fn admitted(
     let front = Arc::clone(&service.front);
     let is_head = request.method() == Method::HEAD;
     let waits = waits_for_continue(request.headers());
-    let mut response = match faults {
-        None => serve(service, request).await,
-        Some(faults) => faults.answer(request, |request| serve(service, request)).await?,
-    };
+    let mut response = double.answer(request, |request| serve(service, request)).await?;
     let headers = response.headers_mut();
     headers.insert(hyper::header::SERVER, HeaderValue::from_static("modeldepot-embedded"));
     // Before the names of all headers are told to a browser.

@@ -113,7 +113,11 @@ pub(crate) enum Which {
 impl Which {
     /// Reads what a client names; `None` for the current version.
     pub(crate) fn parse(text: Option<&str>) -> S3Result<Option<Self>> {
-        let is_id = |text: &str| text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        // An id of another server is one as well, only of nothing here.
+        let is_id = |text: &str| {
+            (32..=1024).contains(&text.len())
+                && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        };
         match text {
             None | Some("") => Ok(None),
             Some(NULL) => Ok(Some(Self::Null)),
@@ -369,41 +373,38 @@ pub(crate) fn delete_version(
     Ok((deleted, freed))
 }
 
-/// Changes what is told of an object, the current one or another version. Its bytes, its time and its version stay.
+/// Changes what is known of an object, the current one or another version. It stays the version that it is.
 ///
-/// Returns the id of the version as clients see it, if the bucket has versions.
-pub(crate) fn describe(
+/// Returns its id, if the bucket has versions.
+pub(crate) fn change(
     tx: &WriteTransaction,
     bucket: &str,
     place: &[u8],
     which: Option<&Which>,
     change: impl FnOnce(&mut Object),
 ) -> S3Result<Option<String>> {
-    let shown = |object: &Object| -> S3Result<Option<String>> {
-        Ok((versioning(tx, bucket)? != Versioning::Off).then(|| object.stamp.shown()))
-    };
+    let shown = |stamp: &Stamp| Ok((versioning(tx, bucket)? != Versioning::Off).then(|| stamp.shown()));
     if let Some(mut object) = get(tx, place)?
         && which.is_none_or(|which| which.is(&object.stamp))
     {
         change(&mut object);
         let record = encode(&object)?;
         tx.open_table(OBJECTS).map_err(internal)?.insert(place, record.as_slice()).map_err(internal)?;
-        return shown(&object);
+        return shown(&object.stamp);
     }
-    let mut versions = tx.open_table(VERSIONS).map_err(internal)?;
-    let Some(which) = which else {
-        let newest = newest(&versions, place)?;
-        return Err(newest.map_or_else(no_such_key, |(_, object)| deleted(&object.stamp.shown())));
+    let Some(which) = which else { return Err(no_such_key()) };
+    let found = {
+        let (versions, nulls) = (tx.open_table(VERSIONS).map_err(internal)?, tx.open_table(NULLS).map_err(internal)?);
+        find(&versions, &nulls, place, which)?
     };
-    let nulls = tx.open_table(NULLS).map_err(internal)?;
-    let (age, mut object) = find(&versions, &nulls, place, which)?.ok_or_else(no_such_version)?;
+    let (age, mut object) = found.ok_or_else(no_such_version)?;
     if object.stamp.marker {
         return Err(is_marker(&object.stamp.shown(), object.modified));
     }
     change(&mut object);
-    versions.insert((place, age), encode(&object)?.as_slice()).map_err(internal)?;
-    drop((versions, nulls));
-    shown(&object)
+    let record = encode(&object)?;
+    tx.open_table(VERSIONS).map_err(internal)?.insert((place, age), record.as_slice()).map_err(internal)?;
+    shown(&object.stamp)
 }
 
 /// Fails if a bucket holds any version; forgets whether it kept some.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::history::HistoryError;
 use crate::manifest::ManifestError;
 use crate::name::{ArtifactPath, BucketName, ModelName, NameError, Version};
-use crate::s3::UnsignedHeaders;
+use crate::s3::{UnsignedHeaders, codes};
 use crate::settings::SettingsError;
 use crate::storage::{Obstacle, named, said};
 
@@ -271,8 +271,8 @@ pub enum Error {
         bucket: BucketName,
     },
 
-    /// The server knows the caller not, or does not let it.
-    #[error("`{endpoint}` refused to {action}: {code}")]
+    /// The server does not accept the caller's login, or not for this.
+    #[error("`{endpoint}` refused to {action}: {}", codes::said(code))]
     Denied {
         /// What was tried, as words.
         action: String,
@@ -307,6 +307,26 @@ pub enum Error {
         endpoint: String,
         /// What the network said.
         source: Cause,
+    },
+    /// The proxy on the way to the endpoint cannot be reached.
+    #[error("cannot reach the proxy `{proxy}` on the way to `{endpoint}`")]
+    ProxyUnreachable {
+        /// The proxy, without its login.
+        proxy: String,
+        /// The endpoint.
+        endpoint: String,
+        /// What the network said.
+        source: Cause,
+    },
+    /// The proxy on the way to the endpoint lets nothing through, or wants a login.
+    #[error("the proxy `{proxy}` {}", refused(*status, endpoint))]
+    ProxyRefused {
+        /// The proxy, without its login.
+        proxy: String,
+        /// The endpoint.
+        endpoint: String,
+        /// The HTTP status that it answered.
+        status: u16,
     },
     /// The server took the connection, or not even that, and was silent.
     #[error("`{endpoint}` did not answer within {} when asked to {action}", spelled(*within))]
@@ -511,8 +531,8 @@ pub enum Error {
         source: std::io::Error,
     },
 
-    /// The server answered what nobody expected.
-    #[error("`{endpoint}` refused to {action}: {code}")]
+    /// The server refused for a reason of its own, or answered what nobody expected.
+    #[error("`{endpoint}` refused to {action}: {}", codes::said(code))]
     Service {
         /// What was tried, as words.
         action: String,
@@ -541,11 +561,24 @@ fn spelled(time: Duration) -> String {
     if time.subsec_millis() > 0 { format!("{} ms", time.as_millis()) } else { format!("{} s", time.as_secs()) }
 }
 
+fn refused(status: u16, endpoint: &str) -> String {
+    match status {
+        407 => format!("on the way to `{endpoint}` asks for a login: HTTP 407"),
+        502..=504 => format!("cannot reach `{endpoint}`: HTTP {status}"),
+        _ => format!("refuses requests to `{endpoint}`: HTTP {status}"),
+    }
+}
+
 impl Error {
     /// Returns true when the server may do what it was asked for a little later, and when it may have done it already and
     /// the reply was lost.
     pub(crate) fn may_pass(&self) -> bool {
-        matches!(self, Error::Unreachable { .. } | Error::NoAnswer { .. } | Error::Unavailable { .. })
+        match self {
+            Error::ProxyRefused { status, .. } => matches!(status, 502..=504),
+            Error::Unreachable { .. } | Error::ProxyUnreachable { .. } => true,
+            Error::NoAnswer { .. } | Error::Unavailable { .. } => true,
+            _ => false,
+        }
     }
 
     /// Returns what the caller should do.
@@ -577,6 +610,8 @@ impl Error {
             FolderBusy { .. } => ErrorKind::Unavailable,
             Unverified { .. } => ErrorKind::Unverified,
             Denied { .. } | WrongRegion { .. } | NoCredentials { .. } | UploadUrls { .. } => ErrorKind::Denied,
+            ProxyRefused { status: 403 | 407, .. } => ErrorKind::Denied,
+            ProxyRefused { .. } | ProxyUnreachable { .. } => ErrorKind::Unavailable,
             Unreachable { .. } | NoAnswer { .. } | Unavailable { .. } | ObjectChanged { .. } => ErrorKind::Unavailable,
             // A newer layout is not damage: a newer program reads it.
             Manifest { source: ManifestError::TooNew(_), .. } => ErrorKind::Invalid,
@@ -588,7 +623,7 @@ impl Error {
             | WrongDigest { .. }
             | WrongPart { .. } => ErrorKind::Corrupt,
             Io { .. } => ErrorKind::Io,
-            Service { .. } => ErrorKind::Internal,
+            Service { code, .. } => codes::kind(code),
         }
     }
 

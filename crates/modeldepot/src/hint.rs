@@ -5,6 +5,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::history::HistoryError;
+use crate::s3::codes;
 use crate::{Endpoint, Error, ManifestError, Settings, SettingsError, SourceError};
 
 /// Returns what to do next, if there is something worth a line, under the settings that it happened with.
@@ -13,6 +15,7 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
     Some(match error {
         Error::Source(error) => return source(error),
         Error::Settings(error) => return setting(error),
+        Error::History { source: HistoryError::Binary { instead, .. }, .. } => (*instead).to_owned(),
         Error::History { .. } => "--with takes any file; --history only a training history".to_owned(),
         Error::Expiry { .. } => "--expires takes 1s to 7d".to_owned(),
         Error::NothingOffered => "offer the files with their sizes".to_owned(),
@@ -59,7 +62,7 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
             }
         }
         Error::BucketNotFound { bucket, .. } => {
-            if settings.is_none_or(|settings| settings.buckets.all().contains(&bucket)) {
+            if settings.is_none_or(|settings| settings.buckets.setting(bucket).is_some()) {
                 "`modeldepot init` makes the buckets".to_owned()
             } else {
                 format!("`modeldepot s3 mb s3://{bucket}` makes it")
@@ -98,10 +101,26 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
         }
         Error::Unverified { .. } => "publish the model again to have a digest of every file".to_owned(),
         Error::FolderBusy { .. } => "try again when it is done".to_owned(),
-        Error::BucketTaken { .. } => {
-            "choose another name: S3_BUCKET_MODELS, S3_BUCKET_IMAGES, S3_BUCKET_DATA".to_owned()
+        Error::BucketTaken { bucket } => match settings.map(|settings| settings.buckets.setting(bucket)) {
+            Some(Some(setting)) => {
+                format!("all accounts of a service share its bucket names: choose one of your own, as in {setting}=my-team-{bucket}")
+            }
+            Some(None) => "all accounts of a service share its bucket names: choose another one".to_owned(),
+            None => "choose another name: S3_BUCKET_MODELS, S3_BUCKET_IMAGES, S3_BUCKET_DATA".to_owned(),
+        },
+        Error::ProxyUnreachable { endpoint, .. } => {
+            let variable = proxy_variable(endpoint);
+            format!("check {variable}; hosts in NO_PROXY are reached directly, as in NO_PROXY={}", host(endpoint))
         }
-        Error::Denied { code, .. } => denied(code).to_owned(),
+        Error::ProxyRefused { endpoint, status: 407, .. } => {
+            let variable = proxy_variable(endpoint);
+            format!("set its login in {variable}, as in http://USER:PASSWORD@HOST:PORT (`@`, `:` and `/` in it as %40, %3A and %2F)")
+        }
+        Error::ProxyRefused { endpoint, .. } => format!(
+            "ask for the proxy to let `{0}` through, or reach it directly with NO_PROXY={0}",
+            host(endpoint)
+        ),
+        Error::Denied { code, .. } => codes::hint(code).or_else(|| codes::hint("AccessDenied"))?.to_owned(),
         Error::WrongRegion { expected, .. } => match expected {
             Some(region) => format!("pass --region {region}, or set S3_REGION={region}"),
             None => "pass the server's own region with --region, or set S3_REGION".to_owned(),
@@ -147,9 +166,21 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
         | Error::WrongDigest { .. }
         | Error::WrongPart { .. } => PUBLISH_AGAIN.to_owned(),
         Error::Io { source, .. } => return disk(source),
-        Error::Service { .. } => "-vv shows the requests and what the server answered".to_owned(),
+        Error::Service { code, .. } => {
+            codes::hint(code).unwrap_or("-vv shows the requests and what the server answered").to_owned()
+        }
         _ => return None,
     })
+}
+
+/// Returns the variable that names the proxy to an endpoint.
+fn proxy_variable(endpoint: &str) -> &'static str {
+    if endpoint.starts_with("http://") { "HTTP_PROXY or ALL_PROXY" } else { "HTTPS_PROXY or ALL_PROXY" }
+}
+
+fn host(endpoint: &str) -> String {
+    let endpoint = endpoint.parse::<Endpoint>().ok();
+    endpoint.and_then(|endpoint| endpoint.url().host_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// Returns true for a cause whose text, that of the network or of TLS, has these words.
@@ -172,18 +203,6 @@ fn neighbour(path: &Path) -> Option<PathBuf> {
         a.total_cmp(&b)
     });
     nearest.filter(|nearest| is_near(nearest, name)).map(|nearest| path.with_file_name(nearest))
-}
-
-fn denied(code: &str) -> &'static str {
-    match code {
-        "InvalidAccessKeyId" => "the server does not know the access key: check S3_ACCESS_KEY",
-        "SignatureDoesNotMatch" => {
-            "the secret key does not fit the access key: check S3_SECRET_KEY (in `.env`, one with `$` or `#` needs '…')"
-        }
-        "RequestTimeTooSkewed" => "this machine's clock is wrong: set it",
-        "ExpiredToken" | "TokenRefreshRequired" => "the login has expired: log in again",
-        _ => "ask for a policy that allows it, or check S3_ACCESS_KEY and S3_SECRET_KEY",
-    }
 }
 
 fn source(error: &SourceError) -> Option<String> {

@@ -8,6 +8,7 @@ objects. Settings come from the environment, then from the first ``.env`` found 
 the ``modeldepot`` command. Whatever goes wrong is a `ModelDepotError`, with a ``hint`` at what to do.
 """
 
+from ._async import AsyncModelStorage
 from ._errors import (
     ConflictError,
     CorruptError,
@@ -22,7 +23,6 @@ from ._errors import (
     UnverifiedError,
 )
 from ._modeldepot import (
-    AsyncModelStorage,
     Deleted,
     Description,
     ListedObject,

@@ -16,12 +16,14 @@ import re
 import sys
 import tempfile
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Optional
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Optional, Union
 
 from ._errors import InvalidError
 
 if TYPE_CHECKING:
     from ._modeldepot import FileReader, ModelStorage, Published
+
+Path = Union[str, "os.PathLike[str]"]
 
 TRUST = "if you trust everyone who can write to the bucket, pass allow_pickle=True; safetensors and skops need none"
 
@@ -37,24 +39,80 @@ ENDINGS = {
 }
 
 
+# Types that skops does not know and that run no code of a file's writer: plain Python objects with numbers in them.
+# Trees, k-d trees and boosters are none of them: their libraries do not check what they are made of.
+HARMLESS = frozenset(
+    f"{module}.{name}"
+    for module, names in {
+        "collections": ("OrderedDict",),
+        "numpy": ("dtype", "max", "mean", "median", "min"),
+        "sklearn.calibration": ("_CalibratedClassifier", "_SigmoidCalibration"),
+        "sklearn.feature_selection._univariate_selection": ("chi2", "f_classif", "f_regression"),
+        "sklearn.gaussian_process._gpc": ("_BinaryGaussianProcessClassifierLaplace",),
+        "sklearn.gaussian_process.kernels": (
+            "CompoundKernel",
+            "ConstantKernel",
+            "DotProduct",
+            "ExpSineSquared",
+            "Exponentiation",
+            "Matern",
+            "Product",
+            "RBF",
+            "RationalQuadratic",
+            "Sum",
+            "WhiteKernel",
+        ),
+        "sklearn.impute._iterative": ("IterativeImputer", "_ImputerTriplet"),
+        "sklearn.neural_network._stochastic_optimizers": ("AdamOptimizer", "SGDOptimizer"),
+    }.items()
+    for name in names
+)
+
+
 def save(
-    storage: ModelStorage, obj: Any, name: str, *, format: Optional[str], file_name: Optional[str], **options: Any
+    storage: ModelStorage,
+    obj: Any,
+    name: str,
+    *,
+    format: Optional[str],
+    file_name: Optional[str],
+    version: Any,
+    trusted: Optional[Sequence[str]],
+    **options: Any,
 ) -> Published:
     """Writes an object in its format to a file in memory, and publishes that."""
+    chosen, name, version = choose(obj, name, format, version)
+    with memory_file() as (file, path):
+        write(obj, chosen, file, trusted)
+        # A file in memory lies on no disk, so a push of it cannot be resumed by another process.
+        return storage.upload_model(
+            path, name, version, file_name=file_name_of(chosen, file_name), resume=False, **options
+        )
+
+
+def choose(obj: Any, name: str, format: Optional[str], version: Any) -> tuple[str, str, Any]:
+    """Returns the format of an object, and the model and version that a name stands for."""
     chosen = format or format_of(obj)
     if chosen not in ENDINGS:
         raise InvalidError(f"`{chosen}` is not a format", f"the formats are {', '.join(ENDINGS)}")
     if "@" in name:
-        if options["version"] is not None:
+        if version is not None:
             raise InvalidError(f"`{name}` names a version, and `version` is given too", "give one of them")
-        name, options["version"] = name.split("@", 1)
-    with memory_file() as (file, path):
-        WRITERS[chosen](obj, file)
-        file.flush()
-        # A file in memory lies on no disk, so a push of it cannot be gone on with by another process.
-        return storage.upload_model(
-            path, name, file_name=file_name or f"model{ENDINGS[chosen]}", resume=False, **options
-        )
+        name, version = name.split("@", 1)
+    return chosen, name, version
+
+
+def file_name_of(format: str, given: Optional[str]) -> str:
+    return given or f"model{ENDINGS[format]}"
+
+
+def write(obj: Any, format: str, file: BinaryIO, trusted: Optional[Sequence[str]] = None) -> None:
+    """Writes an object in a format."""
+    if format == "skops":
+        write_skops(obj, file, trusted)
+    else:
+        WRITERS[format](obj, file)
+    file.flush()
 
 
 def load(
@@ -72,7 +130,7 @@ def load(
         raise InvalidError(f"`{framework}` is not a framework", "use torch or numpy")
     loaders: dict[str, Callable[[bytes], Any]] = {
         ".safetensors": lambda data: load_safetensors(data, framework, device),
-        ".skops": lambda data: needed("skops.io").loads(data, trusted=list(trusted or ())),
+        ".skops": lambda data: load_skops(data, reader.path, trusted),
         ".onnx": lambda data: needed("onnx").load_model_from_string(data),
         ".npy": lambda data: needed("numpy").load(io.BytesIO(data), allow_pickle=allow_pickle),
         ".npz": lambda data: dict(needed("numpy").load(io.BytesIO(data), allow_pickle=allow_pickle)),
@@ -105,7 +163,7 @@ def format_of(obj: Any) -> str:
         return "safetensors" if installed("safetensors") else "torch"
     if isinstance(obj, dict) and obj and all(isinstance(key, str) for key in obj):
         tensors = all(is_of(value, "torch", "Tensor") for value in obj.values())
-        arrays = all(is_of(value, "numpy", "ndarray") for value in obj.values())
+        arrays = all(is_of(value, "numpy", "ndarray") or is_of(value, "numpy", "generic") for value in obj.values())
         if arrays or (tensors and installed("safetensors")):
             return "safetensors"
         if any(is_of(value, "torch", "Tensor") for value in obj.values()):
@@ -144,14 +202,23 @@ def needed(module: str) -> Any:
 def write_safetensors(obj: Any, file: BinaryIO) -> None:
     if is_of(obj, "torch.nn", "Module"):
         obj = obj.state_dict()
-    if any(is_of(value, "torch", "Tensor") for value in obj.values()):
-        # What other tensors share, or is a view, cannot be written as it is.
-        tensors = {name: tensor.contiguous() for name, tensor in obj.items()}
-        file.write(needed("safetensors.torch").save(tensors))
-    else:
-        numpy = needed("numpy")
-        arrays = {name: numpy.ascontiguousarray(array) for name, array in obj.items()}
-        file.write(needed("safetensors.numpy").save(arrays))
+    try:
+        if any(is_of(value, "torch", "Tensor") for value in obj.values()):
+            # What other tensors share, or is a view, cannot be written as it is.
+            tensors = {name: tensor.contiguous() for name, tensor in obj.items()}
+            data = needed("safetensors.torch").save(tensors)
+        else:
+            numpy = needed("numpy")
+            # `ascontiguousarray` would make an array of one dimension of one that has none.
+            arrays = {name: numpy.asarray(array, order="C") for name, array in obj.items()}
+            data = needed("safetensors.numpy").save(arrays)
+    except InvalidError:
+        raise
+    except Exception as error:
+        # Whatever it cannot write: types that it does not have, tensors that share memory.
+        instead = 'convert them, or pass format="torch" or format="joblib"'
+        raise InvalidError("safetensors cannot hold these tensors", instead, [visible(str(error))]) from error
+    file.write(data)
 
 
 def write_torch(obj: Any, file: BinaryIO) -> None:
@@ -160,8 +227,41 @@ def write_torch(obj: Any, file: BinaryIO) -> None:
     needed("torch").save(obj, file)
 
 
-def write_skops(obj: Any, file: BinaryIO) -> None:
-    file.write(needed("skops.io").dumps(obj))
+def write_skops(obj: Any, file: BinaryIO, trusted: Optional[Sequence[str]]) -> None:
+    skops = needed("skops.io")
+    kind = f"{type(obj).__module__}.{type(obj).__qualname__}"
+    instead = 'or pass format="joblib", a pickle that `load` takes with allow_pickle=True'
+    try:
+        data = skops.dumps(obj)
+        untrusted = unknown_types(skops, data, trusted)
+    except Exception as error:
+        # Whatever it cannot write, in whatever way it says so.
+        raise InvalidError(f"skops cannot write `{kind}`", instead[3:], [visible(str(error))]) from error
+    if untrusted:
+        listed = ", ".join(f"`{name}`" for name in untrusted)
+        raise InvalidError(
+            f"`{kind}` holds types that skops does not trust, so `load` would refuse it: {listed}",
+            f"pass trusted={sorted({*untrusted, *(trusted or ())})} here and to `load`, {instead}",
+        )
+    file.write(data)
+
+
+def load_skops(data: bytes, path: str, trusted: Optional[Sequence[str]]) -> Any:
+    skops = needed("skops.io")
+    untrusted = unknown_types(skops, data, trusted)
+    if untrusted:
+        listed = ", ".join(f"`{visible(name)}`" for name in untrusted)
+        everything = [visible(name) for name in sorted({*untrusted, *(trusted or ())})]
+        raise InvalidError(
+            f"`{visible(path)}` holds types that skops does not trust: {listed}",
+            f"if you trust everyone who can write to the bucket, pass trusted={everything}",
+        )
+    return skops.loads(data, trusted=sorted({*HARMLESS, *(trusted or ())}))
+
+
+def unknown_types(skops: Any, data: bytes, trusted: Optional[Sequence[str]]) -> list[str]:
+    """Returns what of a file is trusted by nobody."""
+    return sorted(set(skops.get_untrusted_types(data=data)) - HARMLESS - set(trusted or ()))
 
 
 def write_joblib(obj: Any, file: BinaryIO) -> None:
@@ -175,7 +275,6 @@ def write_onnx(obj: Any, file: BinaryIO) -> None:
 WRITERS: dict[str, Callable[[Any, BinaryIO], None]] = {
     "safetensors": write_safetensors,
     "torch": write_torch,
-    "skops": write_skops,
     "joblib": write_joblib,
     "onnx": write_onnx,
 }
@@ -185,7 +284,48 @@ def load_safetensors(data: bytes, framework: Optional[str], device: str) -> Any:
     if framework == "torch" or (framework is None and installed("torch")):
         tensors = needed("safetensors.torch").load(data)
         return {name: tensor.to(device) for name, tensor in tensors.items()} if device != "cpu" else tensors
-    return needed("safetensors.numpy").load(data)
+    safetensors = needed("safetensors.numpy")
+    try:
+        return safetensors.load(data)
+    except KeyError:
+        # Of a type that NumPy does not have.
+        return load_extended(data)
+
+
+def load_extended(data: bytes) -> Any:
+    """Loads arrays whose types are those of ml_dtypes."""
+    numpy, ml_dtypes = needed("numpy"), needed("ml_dtypes")
+    arrays = {}
+    for name, spec in needed("safetensors").deserialize(data):
+        kind = NUMPY.get(spec["dtype"])
+        if kind is None:
+            raise InvalidError(
+                f"`{visible(name)}` is of the type {visible(spec['dtype'])}, which NumPy does not have",
+                'pass framework="torch"',
+            )
+        dtype = numpy.dtype(getattr(ml_dtypes, kind) if hasattr(ml_dtypes, kind) else kind)
+        arrays[name] = numpy.frombuffer(spec["data"], dtype=dtype).reshape(spec["shape"])
+    return arrays
+
+
+# What safetensors call the types that NumPy has with ml_dtypes.
+NUMPY = {
+    "BOOL": "bool",
+    "I8": "int8",
+    "U8": "uint8",
+    "I16": "<i2",
+    "U16": "<u2",
+    "I32": "<i4",
+    "U32": "<u4",
+    "I64": "<i8",
+    "U64": "<u8",
+    "F16": "<f2",
+    "F32": "<f4",
+    "F64": "<f8",
+    "BF16": "bfloat16",
+    "F8_E4M3": "float8_e4m3fn",
+    "F8_E5M2": "float8_e5m2",
+}
 
 
 def torch_for(path: str, allow_pickle: bool) -> Any:

@@ -18,7 +18,7 @@ use crate::html;
 ///     How many there are.
 #[pyclass(frozen, module = "modeldepot", eq)]
 #[derive(PartialEq)]
-pub(crate) struct Deleted(modeldepot::Deleted);
+pub(crate) struct Deleted(pub(super) modeldepot::Deleted);
 
 impl From<modeldepot::Deleted> for Deleted {
     fn from(deleted: modeldepot::Deleted) -> Self {
@@ -54,6 +54,10 @@ impl Deleted {
             objects => format!(", left {}", plural(objects, "foreign object")),
         };
         format!("Deleted({}, {}{left})", plural(self.0.files, "file"), size(self.0.bytes))
+    }
+
+    fn __reduce__(&self, py: Python<'_>) -> PyResult<super::pickled::Reduced> {
+        super::pickled::reduce(py, self)
     }
 
     fn _repr_html_(&self) -> String {

@@ -1,4 +1,5 @@
 use modeldepot::units::{plural, size};
+use modeldepot::{ArtifactPath, Damaged, Manifest};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use time::OffsetDateTime;
@@ -36,11 +37,21 @@ use crate::json;
 ///     The version's manifest.
 #[pyclass(frozen, module = "modeldepot", eq)]
 #[derive(PartialEq)]
-pub(crate) struct Description(modeldepot::Description);
+pub(crate) struct Description(pub(super) Found);
+
+/// What is told of a version, and may be pickled.
+#[derive(PartialEq)]
+pub(super) struct Found {
+    pub(super) manifest: Manifest,
+    pub(super) files: Vec<modeldepot::StoredFile>,
+    pub(super) damaged: Vec<Damaged>,
+    pub(super) history: Option<ArtifactPath>,
+}
 
 impl From<modeldepot::Description> for Description {
     fn from(found: modeldepot::Description) -> Self {
-        Self(found)
+        let history = found.history().cloned();
+        Self(Found { manifest: found.manifest, files: found.files, damaged: found.damaged, history })
     }
 }
 
@@ -53,7 +64,7 @@ impl Description {
 
     #[getter]
     fn history(&self) -> Option<&str> {
-        self.0.history().map(|path| path.as_str())
+        self.0.history.as_ref().map(ArtifactPath::as_str)
     }
 
     #[getter]
@@ -78,7 +89,7 @@ impl Description {
 
     #[getter]
     fn size(&self) -> u64 {
-        self.0.size()
+        self.0.files.iter().map(|file| file.size).sum()
     }
 
     #[getter]
@@ -102,7 +113,11 @@ impl Description {
 
     fn __repr__(&self) -> String {
         let files = plural(self.0.files.len(), "file");
-        format!("Description({}, {files}, {})", self.__str__(), size(self.0.size()))
+        format!("Description({}, {files}, {})", self.__str__(), size(self.size()))
+    }
+
+    fn __reduce__(&self, py: Python<'_>) -> PyResult<super::pickled::Reduced> {
+        super::pickled::reduce(py, self)
     }
 
     fn _repr_html_(&self) -> String {

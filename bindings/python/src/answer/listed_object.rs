@@ -21,7 +21,7 @@ use crate::html;
 ///     When it was last written, by the server's clock, UTC.
 #[pyclass(frozen, module = "modeldepot", eq)]
 #[derive(PartialEq)]
-pub(crate) struct ListedObject(modeldepot::s3::ListedObject);
+pub(crate) struct ListedObject(pub(super) modeldepot::s3::ListedObject);
 
 impl From<modeldepot::s3::ListedObject> for ListedObject {
     fn from(object: modeldepot::s3::ListedObject) -> Self {
@@ -57,6 +57,10 @@ impl ListedObject {
 
     fn __repr__(&self) -> String {
         format!("ListedObject({:?}, {})", self.0.key, size(self.0.size))
+    }
+
+    fn __reduce__(&self, py: Python<'_>) -> PyResult<super::pickled::Reduced> {
+        super::pickled::reduce(py, self)
     }
 
     fn _repr_html_(&self) -> String {

@@ -27,7 +27,7 @@ use crate::html;
 ///     Whether the highest version is one of them.
 #[pyclass(frozen, module = "modeldepot", eq)]
 #[derive(PartialEq)]
-pub(crate) struct ModelSummary(modeldepot::ModelSummary);
+pub(crate) struct ModelSummary(pub(super) modeldepot::ModelSummary);
 
 impl From<modeldepot::ModelSummary> for ModelSummary {
     fn from(summary: modeldepot::ModelSummary) -> Self {
@@ -79,6 +79,10 @@ impl ModelSummary {
     fn __repr__(&self) -> String {
         let (name, latest) = (self.name(), self.latest());
         format!("ModelSummary({name}, latest {latest}, {}, {})", plural(self.0.versions, "version"), size(self.0.size))
+    }
+
+    fn __reduce__(&self, py: Python<'_>) -> PyResult<super::pickled::Reduced> {
+        super::pickled::reduce(py, self)
     }
 
     fn _repr_html_(&self) -> String {

@@ -25,7 +25,7 @@ use crate::html;
 ///     The CRC64NVME of the whole object in base64, where one is known.
 #[pyclass(frozen, module = "modeldepot", eq)]
 #[derive(PartialEq)]
-pub(crate) struct ObjectMetadata(modeldepot::s3::ObjectMetadata);
+pub(crate) struct ObjectMetadata(pub(super) modeldepot::s3::ObjectMetadata);
 
 impl From<modeldepot::s3::ObjectMetadata> for ObjectMetadata {
     fn from(found: modeldepot::s3::ObjectMetadata) -> Self {
@@ -68,6 +68,10 @@ impl ObjectMetadata {
     fn __repr__(&self) -> String {
         let kind = self.0.content_type.as_deref().unwrap_or("no media type");
         format!("ObjectMetadata({}, {kind:?}, etag {:?})", size(self.0.size), self.0.etag)
+    }
+
+    fn __reduce__(&self, py: Python<'_>) -> PyResult<super::pickled::Reduced> {
+        super::pickled::reduce(py, self)
     }
 
     fn _repr_html_(&self) -> String {

@@ -38,15 +38,19 @@ use crate::json;
 ///     first hundred.
 /// unmatched : list of str
 ///     Patterns of ``exclude`` that matched nothing.
+/// notes : list of str
+///     What the training history says, as sentences: which epoch is the best and by which metric, or why there is none.
 /// manifest : dict
 ///     The version's manifest.
 #[pyclass(frozen, module = "modeldepot", eq)]
 #[derive(PartialEq)]
-pub(crate) struct Published(modeldepot::Published);
+pub(crate) struct Published(pub(super) modeldepot::Published, pub(super) Vec<String>, pub(super) Vec<String>);
 
-impl From<modeldepot::Published> for Published {
-    fn from(published: modeldepot::Published) -> Self {
-        Self(published)
+impl From<(modeldepot::Published, Vec<String>)> for Published {
+    fn from((mut published, notes): (modeldepot::Published, Vec<String>)) -> Self {
+        let shown = |left: modeldepot::LeftOut| format!("{}{}", left.path, if left.folder { "/" } else { "" });
+        let left_out = std::mem::take(&mut published.left_out).into_iter().map(shown).collect();
+        Self(published, left_out, notes)
     }
 }
 
@@ -104,8 +108,7 @@ impl Published {
 
     #[getter]
     fn left_out(&self) -> Vec<String> {
-        let shown = |left: &modeldepot::LeftOut| format!("{}{}", left.path, if left.folder { "/" } else { "" });
-        self.0.left_out.iter().map(shown).collect()
+        self.1.clone()
     }
 
     #[getter]
@@ -116,6 +119,11 @@ impl Published {
     #[getter]
     fn unmatched(&self) -> Vec<String> {
         self.0.unmatched.clone()
+    }
+
+    #[getter]
+    fn notes(&self) -> Vec<String> {
+        self.2.clone()
     }
 
     #[getter]
@@ -135,6 +143,10 @@ impl Published {
             size(self.size()),
             self = self.__str__()
         )
+    }
+
+    fn __reduce__(&self, py: Python<'_>) -> PyResult<super::pickled::Reduced> {
+        super::pickled::reduce(py, self)
     }
 
     fn _repr_html_(&self) -> String {

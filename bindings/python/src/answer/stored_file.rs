@@ -17,7 +17,7 @@ use pyo3::prelude::*;
 ///     Its BLAKE3 in hexadecimal, where one was published.
 #[pyclass(frozen, module = "modeldepot", eq)]
 #[derive(PartialEq)]
-pub(crate) struct StoredFile(modeldepot::StoredFile);
+pub(crate) struct StoredFile(pub(super) modeldepot::StoredFile);
 
 impl From<modeldepot::StoredFile> for StoredFile {
     fn from(file: modeldepot::StoredFile) -> Self {
@@ -53,6 +53,10 @@ impl StoredFile {
 
     fn __repr__(&self) -> String {
         format!("StoredFile({}, {})", self.path(), size(self.0.size))
+    }
+
+    fn __reduce__(&self, py: Python<'_>) -> PyResult<super::pickled::Reduced> {
+        super::pickled::reduce(py, self)
     }
 
     fn _repr_html_(&self) -> String {

@@ -22,7 +22,7 @@ use crate::html;
 ///     that the Python pipeline wrote.
 #[pyclass(frozen, module = "modeldepot", eq)]
 #[derive(PartialEq)]
-pub(crate) struct Verified(modeldepot::Verified);
+pub(crate) struct Verified(pub(super) modeldepot::Verified);
 
 impl From<modeldepot::Verified> for Verified {
     fn from(verified: modeldepot::Verified) -> Self {
@@ -69,6 +69,10 @@ impl Verified {
         };
         let (model, version) = (self.model(), self.version());
         format!("Verified({model}@{version}, {}, {}{unverified})", plural(self.0.files, "file"), size(self.0.bytes))
+    }
+
+    fn __reduce__(&self, py: Python<'_>) -> PyResult<super::pickled::Reduced> {
+        super::pickled::reduce(py, self)
     }
 
     fn _repr_html_(&self) -> String {

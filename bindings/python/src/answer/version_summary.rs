@@ -26,7 +26,7 @@ use crate::html;
 /// damaged : bool
 ///     Whether files are missing from the bucket, as far as a listing shows it.
 #[pyclass(frozen, module = "modeldepot")]
-pub(crate) struct VersionSummary(modeldepot::VersionSummary);
+pub(crate) struct VersionSummary(pub(super) modeldepot::VersionSummary);
 
 impl From<modeldepot::VersionSummary> for VersionSummary {
     fn from(summary: modeldepot::VersionSummary) -> Self {
@@ -90,6 +90,10 @@ impl VersionSummary {
             }
             (None, _) => Ok(py.NotImplemented()),
         }
+    }
+
+    fn __reduce__(&self, py: Python<'_>) -> PyResult<super::pickled::Reduced> {
+        super::pickled::reduce(py, self)
     }
 
     fn _repr_html_(&self) -> String {

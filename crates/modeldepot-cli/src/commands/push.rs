@@ -28,9 +28,11 @@ pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
     // On a thread of its own: a large folder on a slow disk must not keep Ctrl-C waiting.
     let read = spawn_blocking(move || -> Result<_, Error> {
         let source = Source::scan(&scan)?;
-        Ok((source, metadata(scan.history.as_deref(), args.meta_file.as_deref(), args.meta)?))
+        let history = scan.history.as_deref().map(read_history).transpose()?;
+        let said = history.as_ref().map(History::notes).unwrap_or_default();
+        Ok((source, metadata(history.as_ref(), args.meta_file.as_deref(), args.meta)?, said))
     });
-    let (source, metadata) = read.await.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))?;
+    let (source, metadata, said) = read.await.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))?;
     let (files, bytes) = (source.files().len(), source.size());
     let push = Push {
         model: args.model,
@@ -45,6 +47,9 @@ pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
         copies: !args.no_copy,
     };
     let storage = cx.storage().await?;
+    for note in &said {
+        cx.ui.note(format_args!("history: {}", clean(note)));
+    }
     if args.dry_run {
         storage.check_push(&push)?;
         return planned(&push, cx.ui);
@@ -215,11 +220,9 @@ fn planned(push: &Push, ui: &Ui) -> Result<(), Error> {
 }
 
 /// Merges what is said about the version: the history's summary, then the file, then the flags.
-fn metadata(history: Option<&Path>, file: Option<&Path>, flags: Vec<Meta>) -> Result<Map<String, Value>, Error> {
+fn metadata(history: Option<&History>, file: Option<&Path>, flags: Vec<Meta>) -> Result<Map<String, Value>, Error> {
     let mut metadata = Map::new();
-    if let Some(path) = history {
-        metadata.extend(read_history(path)?.metadata());
-    }
+    metadata.extend(history.map(History::metadata).unwrap_or_default());
     if let Some(path) = file {
         metadata.extend(read_object(path)?);
     }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use modeldepot::{Credentials, LOOPBACK_LOGIN, Secret, Settings};
-use modeldepot_embedded::{Config, Server};
+use modeldepot_embedded::{Config, Saving, Server};
 use modeldepot_listen::Listen;
 use modeldepot_server::{Login, Server as Console};
 use serde_json::json;
@@ -16,7 +16,7 @@ use crate::args::{Globals, UpArgs};
 use crate::config;
 use crate::error::Error;
 use crate::interrupt::Signals;
-use crate::ui::{BOLD, DIM, styled};
+use crate::ui::{BOLD, DIM, plural, size, styled};
 
 /// The access key of a pair that is made for one run.
 const OWN_KEY: &str = "modeldepot";
@@ -36,13 +36,15 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
     }
     let shown = (access_key.clone(), secret_key.clone());
     let known = access_key == LOOPBACK_LOGIN && secret_key == LOOPBACK_LOGIN;
-    let buckets: Vec<String> = cx.settings.buckets.all().iter().map(|bucket| bucket.to_string()).collect();
+    let buckets = config::own_settings(globals)?.buckets;
+    let buckets: Vec<String> = buckets.all().iter().map(|bucket| bucket.to_string()).collect();
     let embedded = Config {
         listen: args.listen,
         keys: keys.clone(),
         on_request: s3_logs(args.service.audit_log.as_ref(), args.service.access_log.as_ref())?,
         cors_origins: args.access.cors_origin,
         buckets: buckets.clone(),
+        compress: args.compress,
         ..Config::new(args.data.clone(), access_key, secret_key)
     };
     let mut signals = Signals::listen();
@@ -73,6 +75,10 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
 
     if cx.ui.json {
         let mut told = json!({"endpoint": endpoint, "console": console_url, "data": args.data, "buckets": buckets});
+        if let Some(saving) = saving(&server, args.compress)? {
+            let Saving { files, bytes, stored, .. } = saving;
+            told["compressed"] = json!({"files": files, "bytes": bytes, "stored": stored});
+        }
         if let Some(token) = &token {
             told["token"] = json!(token.reveal());
         }
@@ -102,6 +108,9 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
         }
         cx.ui.answer(format_args!("  {} {}", field("data"), args.data.display()))?;
         cx.ui.answer(format_args!("  {} {}", field("buckets"), buckets.join(", ")))?;
+        if let Some(saving) = saving(&server, args.compress)? {
+            cx.ui.answer(format_args!("  {} {}", field("zstd"), saved(saving)))?;
+        }
         cx.ui.answer("")?;
         cx.ui.answer("Try, in another terminal:")?;
         if !reaches(cx.settings, server.local_addr(), tls.is_some()) {
@@ -118,6 +127,10 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
             None if made => {
                 cx.ui.answer(format_args!("  export S3_ACCESS_KEY={} S3_SECRET_KEY={}", shown.0, shown.1))?;
             }
+            // A client would log in with the profile's.
+            None if known && matches!(cx.settings.credentials, Credentials::Profile(_)) => {
+                cx.ui.answer("  export S3_ACCESS_KEY=minioadmin S3_SECRET_KEY=minioadmin")?;
+            }
             None => {}
         }
         cx.ui.answer("  modeldepot push plant_classifier best_model.pth --history training_history.json")?;
@@ -131,6 +144,9 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
     }
 
     signals.next().await;
+    if let Some(saving) = saving(&server, args.compress)? {
+        cx.ui.note(format_args!("compressed: {}", saved(saving)));
+    }
     cx.ui.note("stopping");
     // Running requests may finish, unless the user has no patience with them.
     let stop = async {
@@ -146,11 +162,25 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
     }
 }
 
+/// Returns what compression saves, if the folder has anything compressed or is to have.
+fn saving(server: &Server, compresses: bool) -> Result<Option<Saving>, Error> {
+    let saving = server.saving()?;
+    Ok((compresses || saving.files > 0).then_some(saving))
+}
+
+fn saved(saving: Saving) -> String {
+    let Saving { files, bytes, stored, .. } = saving;
+    match files {
+        0 => "nothing is compressed yet".to_owned(),
+        _ => format!("{} of {} take {} on the disk", plural(files as usize, "file"), size(bytes), size(stored)),
+    }
+}
+
 /// Returns the configured key pair, else the login that everybody knows.
 fn login(settings: &Settings) -> (String, String) {
     match &settings.credentials {
         Credentials::Key { access, secret, .. } => (access.clone(), secret.reveal().to_owned()),
-        Credentials::Chain => (LOOPBACK_LOGIN.to_owned(), LOOPBACK_LOGIN.to_owned()),
+        Credentials::Profile(_) | Credentials::Chain => (LOOPBACK_LOGIN.to_owned(), LOOPBACK_LOGIN.to_owned()),
     }
 }
 

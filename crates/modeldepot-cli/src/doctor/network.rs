@@ -4,13 +4,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use modeldepot::{Endpoint, ErrorKind};
+use modeldepot::{Endpoint, ErrorKind, Settings};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use url::{Host, Url};
 
 use super::line::Line;
-use crate::config;
+use super::service::in_host;
 
 /// How long one step may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -44,14 +44,19 @@ impl Place {
 }
 
 /// Looks the name up.
-pub(super) async fn name(place: &Place) -> (Line, Vec<SocketAddr>) {
+pub(super) async fn name(place: &Place, proxy: bool) -> (Line, Vec<SocketAddr>) {
     let tried = format!("look up `{}`", place.host);
     let bare = place.host.trim_matches(['[', ']']);
     let found: io::Result<Vec<SocketAddr>> = match timeout(PATIENCE, lookup_host((bare, place.port))).await {
         Ok(found) => found.map(Iterator::collect),
         Err(_) => Err(io::ErrorKind::TimedOut.into()),
     };
-    let right = "is the name in S3_ENDPOINT or --endpoint spelled right, and known on this network (VPN, /etc/hosts)?";
+    let right = match proxy {
+        true => {
+            "is the proxy's name spelled right, and known on this network? NO_PROXY names hosts that are reached without it"
+        }
+        false => "is the name in S3_ENDPOINT or --endpoint spelled right, and known on this network (VPN, /etc/hosts)?",
+    };
     match found {
         Ok(found) if !found.is_empty() => {
             if matches!(place.url.host(), Some(Host::Ipv4(_) | Host::Ipv6(_))) {
@@ -73,8 +78,8 @@ pub(super) async fn name(place: &Place) -> (Line, Vec<SocketAddr>) {
 }
 
 /// Opens a connection to each address in turn until one answers.
-pub(super) async fn port(place: &Place, addresses: &[SocketAddr]) -> Line {
-    let tried = format!("connect to port {}", place.port);
+pub(super) async fn port(place: &Place, addresses: &[SocketAddr], proxy: bool) -> Line {
+    let tried = format!("connect to port {}{}", place.port, if proxy { " of the proxy" } else { "" });
     let mut failures = Vec::new();
     let patience = PATIENCE / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
     for address in addresses {
@@ -98,6 +103,9 @@ pub(super) async fn port(place: &Place, addresses: &[SocketAddr]) -> Line {
     };
     let kinds: Vec<io::ErrorKind> = failures.iter().map(|(_, error)| error.kind()).collect();
     let line = Line::bad("port", ErrorKind::Unavailable, tried, found);
+    if proxy {
+        return line.change("is the proxy's address right? NO_PROXY names hosts that are reached without it");
+    }
     if kinds.contains(&io::ErrorKind::ConnectionRefused) {
         return line.change(if place.is_loopback() {
             "nothing listens there: `modeldepot up` starts a server; or is the port in S3_ENDPOINT another one?"
@@ -121,19 +129,23 @@ fn word(error: &io::Error) -> String {
     }
 }
 
-/// Looks for proxies. The S3 client is built without one and reads no such variable, so they can only mislead: `curl`
-/// and a browser take another way than this program.
-pub(super) fn proxies(reached: bool) -> Line {
-    let (tried, set) = ("look for proxy variables", config::proxies());
-    if set.iter().all(|name| name.eq_ignore_ascii_case("NO_PROXY")) {
-        return Line::good("proxy", tried, "none set, and none would be used");
+/// Returns where requests for the models bucket go.
+pub(super) fn asked(place: &Place, settings: &Settings) -> Option<Url> {
+    let mut url = place.url.clone();
+    if in_host(settings) {
+        url.set_host(Some(&format!("{}.{}", settings.buckets.models, place.host))).ok()?;
     }
-    let found = format!("{} set; modeldepot uses no proxy and connects directly", set.join(", "));
-    let line = Line::note("proxy", tried, found);
-    if reached {
-        return line;
+    Some(url)
+}
+
+/// Says which proxy requests go through.
+pub(super) fn proxies(place: &Place, settings: &Settings) -> Line {
+    let tried = "look for proxy variables";
+    if settings.proxies.are_none() {
+        return Line::good("proxy", tried, "none set");
     }
-    line.change(
-        "`curl` would go through the proxy; modeldepot needs a direct way, or an endpoint that is reached directly",
-    )
+    match asked(place, settings).and_then(|url| settings.proxies.route(&url).cloned()) {
+        Some(proxy) => Line::good("proxy", tried, format!("requests go through {proxy}")),
+        None => Line::good("proxy", tried, "set, and not used for this endpoint"),
+    }
 }

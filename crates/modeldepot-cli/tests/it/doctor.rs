@@ -64,9 +64,9 @@ fn answering(answer: &'static str) -> String {
 #[test]
 fn all_is_well() {
     let env = TestEnv::new();
-    insta::assert_snapshot!(steady(&env.run(["doctor"])), @r"
+    insta::assert_snapshot!(steady(&env.run(["doctor"])), @"
     ------- stdout -------
-    ✓ settings       look in flags, environment and .env: found
+    ✓ settings       look in flags, environment, .env and AWS profile: found
                      endpoint       $ENDPOINT S3_ENDPOINT in the environment
                      credentials    minioadmin, as this machine is the endpoint and no key is set  default
                      region         us-east-1                                                      default
@@ -74,9 +74,9 @@ fn all_is_well() {
                      images bucket  plants-images                                                  default
                      data bucket    data                                                           default
                      addressing     auto: bucket in the path                                       default
+    ✓ proxy          look for proxy variables: none set
     ✓ name           look up `127.0.0.1`: it is an address
     ✓ port           connect to port [PORT]: open
-    ✓ proxy          look for proxy variables: none set, and none would be used
     ✓ TLS            not in use: the endpoint is http://
     ✓ answer         ask as S3: an S3 service (modeldepot-embedded)
     ✓ clock          compare the clocks: less than 5 seconds from the server's
@@ -130,9 +130,9 @@ fn a_server_that_ignores_conditions() {
 #[test]
 fn nobody_listens() {
     let env = TestEnv::without_server("http://127.0.0.1:1");
-    insta::assert_snapshot!(steady(&env.run(["doctor"])), @r"
+    insta::assert_snapshot!(steady(&env.run(["doctor"])), @"
     ------- stdout -------
-    ✓ settings       look in flags, environment and .env: found
+    ✓ settings       look in flags, environment, .env and AWS profile: found
                      endpoint       $ENDPOINT S3_ENDPOINT in the environment
                      credentials    minioadmin, as this machine is the endpoint and no key is set  default
                      region         us-east-1                                                      default
@@ -140,10 +140,10 @@ fn nobody_listens() {
                      images bucket  plants-images                                                  default
                      data bucket    data                                                           default
                      addressing     auto: bucket in the path                                       default
+    ✓ proxy          look for proxy variables: none set
     ✓ name           look up `127.0.0.1`: it is an address
     ✗ port           connect to port [PORT]: refused
                      → nothing listens there: `modeldepot up` starts a server; or is the port in S3_ENDPOINT another one?
-    ✓ proxy          look for proxy variables: none set, and none would be used
     – TLS            there is no connection
     – not tried      there is no connection: answer, clock, credentials, region, addressing, bucket, permissions, abilities
     ✓ pull folder    write into `.`: written, synced and removed
@@ -157,11 +157,10 @@ fn nobody_listens() {
 #[test]
 fn a_name_that_nobody_knows() {
     let env = TestEnv::without_server("http://no-such-host.invalid:9000");
-    insta::assert_snapshot!(from(&env.run(["doctor"]), "name"), @r"
+    insta::assert_snapshot!(from(&env.run(["doctor"]), "name"), @"
     ✗ name           look up `no-such-host.invalid`: unknown host (failed to lookup address information: [SYSTEM])
                      → is the name in S3_ENDPOINT or --endpoint spelled right, and known on this network (VPN, /etc/hosts)?
     – port           the name is not known
-    ✓ proxy          look for proxy variables: none set, and none would be used
     – TLS            there is no connection
     – not tried      there is no connection: answer, clock, credentials, region, addressing, bucket, permissions, abilities
     ✓ pull folder    write into `.`: written, synced and removed
@@ -190,24 +189,24 @@ fn a_wrong_login() {
     [exit status: 5]
     ");
     env.write(".env", "S3_ACCESS_KEY=nobody\nS3_SECRET_KEY='not-the-one'\n");
-    insta::assert_snapshot!(steady(&env.run(["doctor"])), @r"
+    insta::assert_snapshot!(steady(&env.run(["doctor"])), @"
     ------- stdout -------
-    ✓ settings       look in flags, environment and .env: found
+    ✓ settings       look in flags, environment, .env and AWS profile: found
                      endpoint       $ENDPOINT S3_ENDPOINT in the environment
-                     access key     set                       S3_ACCESS_KEY in $TEMP/work/.env
-                     secret key     set                       S3_SECRET_KEY in $TEMP/work/.env
+                     access key     set                       S3_ACCESS_KEY in $TEMP/work/.env:1
+                     secret key     set                       S3_SECRET_KEY in $TEMP/work/.env:2
                      region         us-east-1                 default
                      models bucket  models                    default
                      images bucket  plants-images             default
                      data bucket    data                      default
                      addressing     auto: bucket in the path  default
+    ✓ proxy          look for proxy variables: none set
     ✓ name           look up `127.0.0.1`: it is an address
     ✓ port           connect to port [PORT]: open
-    ✓ proxy          look for proxy variables: none set, and none would be used
     ✓ TLS            not in use: the endpoint is http://
     ✓ answer         ask as S3: an S3 service (modeldepot-embedded)
     ✓ clock          compare the clocks: less than 5 seconds from the server's
-    ✗ credentials    log in with S3_ACCESS_KEY in $TEMP/work/.env: the server does not know this access key (InvalidAccessKeyId)
+    ✗ credentials    log in with S3_ACCESS_KEY in $TEMP/work/.env:1: the server does not know this access key (InvalidAccessKeyId)
                      → check S3_ACCESS_KEY: a typo, a deleted key, or the key of another server
     – region         the login was refused before the region was looked at
     – not tried      the login is not accepted: addressing, bucket, permissions, abilities
@@ -246,9 +245,8 @@ fn buckets_that_are_missing() {
 fn https_to_a_port_that_speaks_http() {
     let env = TestEnv::new();
     let endpoint = env.endpoint.replace("http://", "https://");
-    insta::assert_snapshot!(from(&env.run(["doctor", "--endpoint", &endpoint]), "port"), @r"
+    insta::assert_snapshot!(from(&env.run(["doctor", "--endpoint", &endpoint]), "port"), @"
     ✓ port           connect to port [PORT]: open
-    ✓ proxy          look for proxy variables: none set, and none would be used
     ✗ TLS            shake hands: plain HTTP is spoken on that port
                      → set S3_ENDPOINT=$ENDPOINT
     – not tried      no S3 service answers: answer, clock, credentials, region, addressing, bucket, permissions, abilities

@@ -237,7 +237,7 @@ fn histories_of_no_known_shape() {
     insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--history", "uneven.json"]), @r"
     ------- stderr -------
     error: cannot read the training history `uneven.json`
-    caused by: `uneven.json` has lists of different lengths: 3 in `train_loss`, 1 in `val_loss`
+    caused by: `uneven.json` has lists of different lengths: 3 in `train_loss`, 1 in `val_loss`; expected one value for each epoch, and `null` where nothing was measured
     hint: --with takes any file; --history only a training history
     [exit status: 2]
     ");

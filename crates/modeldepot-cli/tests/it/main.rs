@@ -4,6 +4,7 @@
 
 mod belongs;
 mod check;
+mod config;
 mod credentials;
 mod damage;
 mod doctor;
@@ -11,9 +12,11 @@ mod doctor_here;
 mod doctor_minio;
 mod environment;
 mod floods;
+mod folder;
 mod full_disk;
 mod fuzz;
 mod health;
+mod histories;
 mod https;
 mod input;
 mod interrupt;
@@ -24,6 +27,8 @@ mod normalised;
 mod offline;
 mod oidc;
 mod own;
+#[path = "../../../modeldepot/tests/it/proxy.rs"]
+mod proxy;
 mod pulling;
 mod roundtrip;
 mod s3;

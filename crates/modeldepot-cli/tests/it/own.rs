@@ -202,9 +202,18 @@ fn a_delete_in_a_bucket_that_keeps_versions_says_that_the_bytes_stay() {
     env.keep_versions();
     env.run(["push", "resnet", "w.bin", "--version", "1"]).success();
     env.run(["push", "resnet", "w.bin", "--version", "2"]).success();
-    insta::assert_snapshot!(env.run(["rm", "resnet@2", "--yes"]), @"");
+    insta::assert_snapshot!(env.run(["rm", "resnet@2", "--yes"]), @r"
+    ------- stdout -------
+    deleted resnet@2: 1 file, 7 B
+    ------- stderr -------
+    bucket `models` keeps versions: the bytes stay on the server as noncurrent versions until a lifecycle rule or an administrator deletes them
+    [exit status: 0]
+    ");
     let removed = env.run(["rm", "resnet@1", "--yes", "--json"]).json();
     assert_eq!(removed["kept_as_versions"], true);
     env.put_own("resnet/v3/w.bin", "of a push that died");
-    insta::assert_snapshot!(env.run(["gc", "--grace", "0s", "--delete"]), @"");
+    let collected = env.run(["gc", "--grace", "0s", "--delete", "--json"]).json();
+    assert_eq!((&collected["removed"]["bytes"], &collected["kept_as_versions"]), (&19.into(), &true.into()));
+    let nothing = env.run(["gc", "--grace", "0s", "--delete", "--json"]).json();
+    assert_eq!(nothing["kept_as_versions"], false, "nothing was deleted");
 }

@@ -23,6 +23,7 @@ fn a_model_with_its_history() {
     ------- stdout -------
     plant_classifier@[VERSION]
     ------- stderr -------
+    history: best epoch 3 by val_accuracy 0.95 (highest)
     published 2 files, 20.0 MB in [TIME] ([RATE])
     [exit status: 0]
     ");

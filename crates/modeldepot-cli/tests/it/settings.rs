@@ -67,7 +67,7 @@ fn settings_that_cannot_be() {
     ");
     insta::assert_snapshot!(env.run(["models", "--endpoint", "http://localhost:9000/models"]), @r"
     ------- stderr -------
-    error: `http://localhost:9000/models` is not an endpoint: it must end after the host and port; the bucket is a setting of its own
+    error: `http://localhost:9000/models` is not an endpoint: it ends in a bucket, which is a setting of its own
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run_with(["models"], &[("S3_BUCKET_DATA", "My_Data")]), @r"

@@ -199,6 +199,20 @@ fn seaweedfs_64_processes_push_one_version() {
 }
 
 #[test]
+#[ignore = "needs Ceph: run by `cargo xtask test`"]
+fn ceph_64_processes_push_one_version() {
+    let _alone = alone();
+    one_version(&outside("MODELDEPOT_TEST_CEPH"), "Ceph RGW", rounds(), 64);
+}
+
+#[test]
+#[ignore = "needs versitygw: run by `cargo xtask test`"]
+fn versitygw_64_processes_push_one_version() {
+    let _alone = alone();
+    one_version(&outside("MODELDEPOT_TEST_VERSITYGW"), "versitygw", rounds(), 64);
+}
+
+#[test]
 #[ignore = "needs rclone: run by `cargo xtask test`"]
 fn rclone_serve_64_processes_push_one_version() {
     let _alone = alone();

@@ -96,7 +96,7 @@ impl Gateway {
             tags: input.if_match.map(Tags::from),
             modified: input.if_match_last_modified_time.as_ref().map(seconds),
             size: input.if_match_size,
-            ignored: self.ignore_conditions,
+            ignored: self.double.ignores_conditions(),
         };
         let deleted = self
             .run(move |store| {
@@ -131,7 +131,7 @@ impl Gateway {
             seen.add(delete.objects.iter().map(|object| object.key.as_str()));
         }
         let quiet = delete.quiet == Some(true);
-        let ignored = self.ignore_conditions;
+        let ignored = self.double.ignores_conditions();
         let results = self
             .run(move |store| {
                 let named =

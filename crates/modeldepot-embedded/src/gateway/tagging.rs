@@ -87,11 +87,12 @@ fn tag_set(tags: Tags) -> TagSet {
 }
 
 impl Index {
-    /// Gives an object, or another version of it, other tags. Nothing else of it changes, not its time either.
+    /// Gives an object, or another version of it, other tags. Nothing else of it changes, not its time either. Returns the
+    /// id of the version, if the bucket has versions.
     fn tag(&self, bucket: &str, key: &str, which: Option<&Which>, tags: Tags) -> S3Result<Option<String>> {
         self.write(|tx| {
             require_bucket(tx, bucket)?;
-            versions::describe(tx, bucket, &place(bucket, key), which, |object| object.description.tags = tags)
+            versions::change(tx, bucket, &place(bucket, key), which, |object| object.description.tags = tags)
         })
     }
 }

@@ -138,12 +138,14 @@ impl Gateway {
         let range = input.copy_source_range.take();
         let target = Target { bucket: input.bucket, key: input.key, id: input.upload_id };
         let asked = target.clone();
+        let double = self.double.clone();
         let (received, version) = self
             .run(move |store| {
                 let upload = store.index.upload(&asked)?;
                 let algorithm = upload.algorithm.unwrap_or(Algorithm::Crc64Nvme);
                 let (object, segments, pin) = store.hold(&from.0, &from.1, from.2.as_ref())?;
                 check_source(&conditions, &object)?;
+                double.copies_ranges_of(range.is_some(), object.size)?;
                 let range = copy_range(range.as_deref(), object.size)?;
                 let reader = Reader::open(pin, &segments, range).map_err(internal)?;
                 Ok((copy(&store.disk, reader, algorithm)?, object.stamp.id))

@@ -185,7 +185,7 @@ const TABLE: &[Row] = &[
     row("a part number of zero", ("PUT", "/errors/up?partNumber=0&uploadId=UPLOAD"), 400, "InvalidArgument").body("x").minio(400, "InvalidPart"),
     row("a part number too high", ("PUT", "/errors/up?partNumber=10001&uploadId=UPLOAD"), 400, "InvalidArgument").body("x"),
     row("a part number that is none", ("PUT", "/errors/up?partNumber=x&uploadId=UPLOAD"), 400, "InvalidArgument").body("x").minio(400, "InvalidPart"),
-    row("no such version", ("GET", "/errors/k?versionId=01890f6e000040008000000000000000"), 404, "NoSuchVersion"),
+    row("no such version", ("GET", "/errors/k?versionId=01890f6e-0000-4000-8000-000000000000"), 404, "NoSuchVersion"),
     row("an unknown attribute", ("GET", "/errors/k?attributes="), 400, "InvalidArgument")
         .with(&[("x-amz-object-attributes", "Colour")]),
     // Uploads in parts.

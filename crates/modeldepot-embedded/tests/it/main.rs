@@ -24,6 +24,7 @@ mod links;
 mod objects;
 mod outside;
 mod preconditions;
+mod rules;
 mod serve;
 mod signatures;
 mod slow;

@@ -35,7 +35,7 @@ pub(super) fn charts(histories: &[Named<'_>], href: impl Fn(&str) -> String) -> 
     let charts = measured.iter().take(CHARTS).zip(IDS).map(|(what, id)| Chart {
         id,
         title: title(what),
-        x: X::Numbers("epoch"),
+        x: X::Numbers(unit(histories)),
         y_name: what.replace('_', " "),
         lines: lines(what, histories),
         href: href(what),
@@ -58,6 +58,15 @@ fn measured(histories: &[Named<'_>]) -> Vec<String> {
     };
     measured.sort_by_key(place);
     measured
+}
+
+/// Returns what the numbers count, as long as all count the same.
+fn unit(histories: &[Named<'_>]) -> &'static str {
+    let mut units = histories.iter().map(|named| named.history.unit().word());
+    match units.next() {
+        Some(first) if units.all(|other| other == first) => first,
+        _ => "epoch",
+    }
 }
 
 fn bare(name: &str) -> &str {
@@ -121,7 +130,7 @@ pub(super) fn one(named: &[Named<'_>], what: &str, of: &str) -> Result<Svg> {
     if lines.is_empty() {
         return Err(missing("no such curve in the training history"));
     }
-    let (x, y_name, id) = (X::Numbers("epoch"), what.replace('_', " "), IDS[0]);
+    let (x, y_name, id) = (X::Numbers(unit(named)), what.replace('_', " "), IDS[0]);
     let title = format!("{} · {of}", title(what));
     let chart = Chart { id, title, x, y_name, lines, href: String::new() };
     Ok(Svg { name: format!("{of}-{what}"), text: chart.file() })

@@ -18,6 +18,16 @@ pub enum HistoryError {
         /// The file's name.
         file: String,
     },
+    /// The file is no text.
+    #[error("`{file}` is {found}, and a training history is JSON or CSV")]
+    Binary {
+        /// The file's name.
+        file: String,
+        /// What it is, in words.
+        found: &'static str,
+        /// What to do with it.
+        instead: &'static str,
+    },
     /// The file is not JSON at all.
     #[error("`{file}` is not JSON")]
     Json {
@@ -26,7 +36,7 @@ pub enum HistoryError {
         /// Where and why.
         source: serde_json::Error,
     },
-    /// The file is named `.csv` and is not CSV.
+    /// The file is a table and not CSV.
     #[error("`{file}` is not CSV")]
     Csv {
         /// The file's name.
@@ -49,7 +59,10 @@ pub enum HistoryError {
         found: String,
     },
     /// Two metrics have different numbers of epochs.
-    #[error("`{file}` has lists of different lengths: {} in `{}`, {} in `{}`", first.1, first.0, second.1, second.0)]
+    #[error(
+        "`{file}` has lists of different lengths: {} in `{}`, {} in `{}`; expected one value for each epoch, \
+         and `null` where nothing was measured", first.1, first.0, second.1, second.0
+    )]
     Lengths {
         /// The file's name.
         file: String,

@@ -12,7 +12,10 @@ pub fn history_file<'f>(files: impl IntoIterator<Item = (&'f ArtifactPath, u64)>
         "history.json" | "training_history.csv" | "history.csv" => Some(1),
         "trainer_state.json" => Some(2),
         "metrics.csv" | "training_log.csv" | "log.csv" => Some(3),
-        name if name.contains("history") && (name.ends_with(".json") || name.ends_with(".csv")) => Some(4),
+        "catboost_training.json" | "evals_result.json" | "scalars.json" | "training_log.jsonl" => Some(4),
+        name if name.contains("history") && [".json", ".jsonl", ".csv"].iter().any(|end| name.ends_with(end)) => {
+            Some(5)
+        }
         _ => None,
     };
     let files = files.into_iter().filter(|(_, size)| *size <= LARGEST);

@@ -6,13 +6,33 @@ use serde_json::Value;
 
 use super::{HistoryError, MAX_VALUES};
 
-/// Reads a document, with `NaN`, `Infinity` and `-Infinity` as `null`.
-pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Value, HistoryError> {
+/// Reads the documents of a file, one or several, with `NaN`, `Infinity` and `-Infinity` as `null`.
+///
+/// A log whose last line was cut short, by a crash or because it is still written, is read without that line; the second
+/// answer says so.
+pub(super) fn read(file: &str, bytes: &[u8]) -> Result<(Vec<Value>, Vec<String>), HistoryError> {
     let Scan { document, values } = scan(bytes);
     if values > MAX_VALUES {
         return Err(HistoryError::TooMany { file: file.to_owned() });
     }
-    serde_json::from_slice(&document).map_err(|source| HistoryError::Json { file: file.to_owned(), source })
+    if document.trim_ascii().is_empty() {
+        return Err(HistoryError::shape(file, "an empty file"));
+    }
+    let mut documents: Vec<Value> = Vec::new();
+    let mut notes = Vec::new();
+    for read in serde_json::Deserializer::from_slice(&document).into_iter::<Value>() {
+        match read {
+            Ok(value) => documents.push(value),
+            Err(error) if error.is_eof() && documents.len() > 1 && documents.iter().all(Value::is_object) => {
+                notes.push("the last line is cut short, and left out".to_owned());
+            }
+            Err(source) => return Err(HistoryError::Json { file: file.to_owned(), source }),
+        }
+        if documents.len() > MAX_VALUES {
+            return Err(HistoryError::TooMany { file: file.to_owned() });
+        }
+    }
+    Ok((documents, notes))
 }
 
 struct Scan<'a> {
@@ -82,7 +102,7 @@ mod tests {
     fn non_finite_tokens_are_null() {
         let document = br#"{"a": [NaN, -Infinity,Infinity], "NaN": "NaN \" Infinity\\", "b":NaN}"#;
         let expected = json!({"a": [null, null, null], "NaN": "NaN \" Infinity\\", "b": null});
-        assert_eq!(read("h.json", document).unwrap(), expected);
+        assert_eq!(read("h.json", document).unwrap().0, [expected]);
     }
 
     #[test]

@@ -4,42 +4,54 @@
 //!
 //! | shape | who writes it | read by |
 //! |---|---|---|
-//! | `{"loss": […], "val_accuracy": […]}`, also under `history` | Keras, hand-written PyTorch loops | `columns` |
-//! | `[{"epoch": 1, "train_loss": …}, …]`, also under `epochs` or `history` | hand-written loops, pandas | `entries` |
+//! | `{"loss": […], "val_accuracy": […]}`, also under `history`; `{"validation_0": {"auc": […]}}` | Keras, hand-written loops, scikit-learn's curves, XGBoost, LightGBM, CatBoost | `columns` |
+//! | `[{"epoch": 1, "train_loss": …}, …]`, also under `epochs` or `history`, and as JSON Lines | hand-written loops, pandas, DETR, Detectron2, MMEngine, Weights & Biases | `entries` |
 //! | `{"log_history": […]}` or that list alone | Hugging Face `trainer_state.json` | `log_history` |
-//! | CSV with a header | Lightning's and Keras' `CSVLogger` | `table` |
+//! | `{"columns": […], "data": […]}`, `{"0": {…}}` | pandas' `to_json` | `frame` |
+//! | `{"meta": …, "iterations": […]}` | CatBoost's `catboost_training.json` | `catboost` |
+//! | `[[moment, step, value], …]`, `Wall time,Step,Value` | TensorBoard's downloads | `tensorboard` |
+//! | CSV with a header, by commas, semicolons, tabs or blanks | Lightning, Keras, fastai, YOLO, timm, CatBoost, pandas, spreadsheets | `table` |
 //!
 //! All of them become rows of named numbers, and from there one set of rules applies:
 //!
 //! - **Names** become `train_…`, `val_…` or `test_…`: see `names`.
 //! - **Epoch numbers** are the file's own when it has any, whatever it counts from: Keras' and Lightning's CSV files
-//!   count from 0, and stay so. A file without numbers is counted from 1. Where the file numbers its epochs, a row
-//!   without a number is left out.
+//!   count from 0, and stay so. A file that numbers iterations and no epochs is one of iterations. A file without numbers
+//!   is counted from 1. Where the file numbers its epochs, a row without a number is left out.
 //! - **Rows with the same number** are one epoch; a later value replaces an earlier one.
+//! - **Restarts**: where numbers go back to an epoch and measure it again, what was logged from it on does not count.
 //! - **Values** are kept as written: an accuracy in percent stays in percent.
 //! - **Missing** values (`null`, an empty cell, `NaN`, `Infinity`) are absent; text and booleans are ignored.
+//! - **The best epoch** is the one with the best value of the most telling metric: see `score`.
 
+mod assemble;
+mod catboost;
 mod columns;
+mod document;
 mod entries;
 mod error;
 mod file;
+mod frame;
 mod json;
 mod log_history;
 mod names;
+mod score;
 mod table;
+mod tensorboard;
 #[cfg(test)]
 mod tests;
+mod text;
 
-use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use self::assemble::assemble;
 pub use self::error::HistoryError;
 pub use self::file::history_file;
-use self::names::Names;
+pub use self::score::Better;
 
 /// The largest file that is read as a history, in bytes. Real ones are a few kilobytes.
 pub const MAX_BYTES: usize = 64 << 20;
@@ -65,6 +77,50 @@ pub struct History {
     epochs: Vec<Epoch>,
     #[serde(rename = "total_epochs")]
     total: u64,
+    #[serde(skip)]
+    unit: Unit,
+    /// What the file itself says of its metrics.
+    #[serde(skip)]
+    better: BTreeMap<String, Better>,
+    /// Columns without any finite value, as the file spells them.
+    #[serde(skip)]
+    void: Vec<String>,
+    #[serde(skip)]
+    notes: Vec<String>,
+}
+
+/// What the numbers of a history count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Passes over the training data.
+    Epoch,
+    /// Steps of the optimizer, or rounds of boosting.
+    Iteration,
+}
+
+impl Unit {
+    /// Returns the word for one.
+    pub fn word(self) -> &'static str {
+        match self {
+            Unit::Epoch => "epoch",
+            Unit::Iteration => "iteration",
+        }
+    }
+}
+
+/// The best epoch of a history, and why it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Best<'h> {
+    /// The epoch.
+    pub epoch: &'h Epoch,
+    /// The metric that it was chosen by.
+    pub metric: &'h str,
+    /// Which values of the metric are better.
+    pub better: Better,
+    /// The metric's value.
+    pub value: f64,
+    /// How many later epochs have the same value.
+    pub ties: usize,
 }
 
 /// What every shape is first read into. Names are as the file spells them.
@@ -75,26 +131,52 @@ struct Row {
 }
 
 /// What the epoch numbers of a file mean, which decides how many epochs the last one makes.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Default, PartialEq)]
 enum Numbering {
     /// They name epochs: when the first is 0, the last is one less than the total.
+    #[default]
     Ordinal,
     /// They say how many epochs had been trained, as in a Hugging Face log, where 0 is "before training".
     Progress,
 }
 
+/// What a shape is read into.
+#[derive(Default)]
+struct Log {
+    rows: Vec<Row>,
+    numbering: Numbering,
+    /// What the file says of its metrics, under its own names.
+    better: BTreeMap<String, Better>,
+    /// Names that have no finite value.
+    void: BTreeSet<String>,
+    /// What a reader has to tell.
+    notes: Vec<String>,
+}
+
+impl Log {
+    /// Takes out what has a value in another row.
+    fn settle_void(&mut self) {
+        for (name, _) in self.rows.iter().flat_map(|row| &row.values) {
+            self.void.remove(&**name);
+        }
+    }
+}
+
 impl History {
-    /// Reads a history. `file_name` tells CSV (`.csv`) from JSON (everything else), and names the file in errors.
+    /// Reads a history. The content tells JSON from tables; `file_name` names the file in errors, and what TensorBoard
+    /// downloads says its metric there.
     pub fn parse(file_name: &str, bytes: &[u8]) -> Result<History, HistoryError> {
         if bytes.len() > MAX_BYTES {
             return Err(HistoryError::TooLarge { file: file_name.to_owned(), bytes: bytes.len() });
         }
-        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-        let extension = file_name.rsplit_once('.').map(|(_, extension)| extension);
-        if extension.is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
-            return assemble(file_name, table::read(file_name, bytes)?, Numbering::Ordinal);
+        let text = text::decode(file_name, bytes)?;
+        let extension = file_name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
+        let begins_as_json = text.trim_ascii_start().first().is_some_and(|byte| matches!(byte, b'{' | b'['));
+        if begins_as_json || matches!(extension.as_deref(), Some("json" | "jsonl" | "ndjson")) {
+            let (documents, notes) = json::read(file_name, &text)?;
+            return document::read(file_name, documents, notes);
         }
-        from_document(file_name, &json::read(file_name, bytes)?)
+        assemble(file_name, table::read(file_name, &text)?)
     }
 
     /// Returns the epochs, in ascending order of their numbers. There is at least one.
@@ -110,124 +192,117 @@ impl History {
         self.total
     }
 
+    /// Returns what the numbers count.
+    pub fn unit(&self) -> Unit {
+        self.unit
+    }
+
     /// Returns the best epoch: the highest `val_accuracy`; in a history without it the lowest `val_loss`; without that
-    /// the highest `train_accuracy`; without that the lowest `train_loss`. Of equals, the first.
+    /// the best value of the next metric that is known. Of equals, the first.
     ///
-    /// Returns `None` when the history has none of the four.
+    /// Returns `None` when the history has no metric that is known.
     pub fn best(&self) -> Option<&Epoch> {
-        const HIGHER: Ordering = Ordering::Greater;
-        const LOWER: Ordering = Ordering::Less;
-        let criteria =
-            [("val_accuracy", HIGHER), ("val_loss", LOWER), ("train_accuracy", HIGHER), ("train_loss", LOWER)];
-        criteria.into_iter().find_map(|(name, better)| {
-            let measured = self.epochs.iter().filter_map(|epoch| Some((epoch, *epoch.values.get(name)?)));
-            let best = measured.reduce(|best, next| if next.1.total_cmp(&best.1) == better { next } else { best });
-            best.map(|(epoch, _)| epoch)
-        })
+        self.best_by().map(|best| best.epoch)
+    }
+
+    /// Returns the best epoch, with the metric that it was chosen by.
+    pub fn best_by(&self) -> Option<Best<'_>> {
+        // How often each was measured, with its first value and whether there is another.
+        let mut measured: BTreeMap<&str, (usize, f64, bool)> = BTreeMap::new();
+        for (name, value) in self.epochs.iter().flat_map(|epoch| &epoch.values) {
+            let (count, first, varies) = measured.entry(name).or_insert((0, *value, false));
+            *count += 1;
+            *varies |= first != value;
+        }
+        let judged = measured.into_iter().filter_map(|(name, (count, _, varies))| {
+            let (rank, better) = score::judge(name, self.better.get(name).copied())?;
+            let once = score::is_of_test(rank) && count == 1 && self.epochs.len() > 1;
+            let tells = varies || score::is_documented(name);
+            (!once).then_some(((!tells, rank, name.len(), name), better))
+        });
+        let ((_, _, _, metric), better) = judged.min_by_key(|(rank, _)| *rank)?;
+        let mut values = self.epochs.iter().filter_map(|epoch| Some((epoch, *epoch.values.get(metric)?)));
+        let (mut epoch, mut value) = values.next()?;
+        let mut ties = 0;
+        for (next, found) in values {
+            if better.is(found, value) {
+                (epoch, value, ties) = (next, found, 0);
+            } else if found == value {
+                ties += 1;
+            }
+        }
+        Some(Best { epoch, metric, better, value, ties })
     }
 
     /// Returns the summary that goes into a manifest's metadata: `best_epoch`; at that epoch `train_accuracy`,
-    /// `val_accuracy`, `train_loss` and `val_loss`; `total_epochs`; then the epoch's other metrics by name.
+    /// `val_accuracy`, `train_loss` and `val_loss`; `total_epochs`; then the epoch's other metrics by name. A best epoch
+    /// that was chosen by a metric other than the four is followed by `best_metric`. A history of iterations has
+    /// `best_iteration` and `total_iterations`.
     ///
     /// What the history does not have is absent. Values that measure the run rather than the model (learning rate,
     /// steps, durations) are in [`epochs`](Self::epochs) but not here.
     pub fn metadata(&self) -> Map<String, Value> {
-        const FIRST: [&str; 4] = ["train_accuracy", "val_accuracy", "train_loss", "val_loss"];
         let mut metadata = Map::new();
-        let best = self.best();
+        let best = self.best_by();
         if let Some(best) = best {
-            metadata.insert("best_epoch".to_owned(), number(best.epoch));
-            for name in FIRST {
-                if let Some(value) = best.values.get(name) {
+            metadata.insert(format!("best_{}", self.unit.word()), number(best.epoch.epoch));
+            if !score::is_documented(best.metric) {
+                metadata.insert("best_metric".to_owned(), Value::from(best.metric));
+            }
+            for name in score::FOUR {
+                if let Some(value) = best.epoch.values.get(name) {
                     metadata.insert(name.to_owned(), Value::from(*value));
                 }
             }
         }
-        metadata.insert("total_epochs".to_owned(), Value::from(self.total));
-        for (name, value) in best.iter().flat_map(|best| &best.values) {
+        metadata.insert(format!("total_{}s", self.unit.word()), Value::from(self.total));
+        for (name, value) in best.iter().flat_map(|best| &best.epoch.values) {
             if !names::is_bookkeeping(name) && !metadata.contains_key(name) {
                 metadata.insert(name.clone(), Value::from(*value));
             }
         }
         metadata
     }
+
+    /// Returns what a person should know who publishes it, as sentences: which epoch is the best and by which metric, or
+    /// why there is none, and what was left out.
+    pub fn notes(&self) -> Vec<String> {
+        let word = self.unit.word();
+        let first = match self.best_by() {
+            Some(Best { epoch, metric, better, value, ties }) => {
+                let most = match better {
+                    Better::Higher => "highest",
+                    Better::Lower => "lowest",
+                };
+                let ties = if ties > 0 { format!(", the first of {}", ties + 1) } else { String::new() };
+                format!("best {word} {} by {metric} {value} ({most}{ties})", epoch.epoch)
+            }
+            None => {
+                let known: BTreeSet<&str> =
+                    self.epochs.iter().flat_map(|epoch| epoch.values.keys().map(String::as_str)).collect();
+                let mut found: Vec<String> = known.iter().take(6).map(|name| format!("`{name}`")).collect();
+                if known.len() > found.len() {
+                    found.push("others".to_owned());
+                }
+                let found = if found.is_empty() { "no values".to_owned() } else { found.join(", ") };
+                format!(
+                    "only `total_{word}s` goes into the metadata: nothing says which {word} is the best; found {found}, \
+                     expected an accuracy, a score or a loss such as `val_accuracy` or `val_loss`"
+                )
+            }
+        };
+        let mut notes = vec![first];
+        if !self.void.is_empty() {
+            let names: Vec<String> = self.void.iter().take(6).map(|name| format!("`{name}`")).collect();
+            let more = if self.void.len() > names.len() { " and others" } else { "" };
+            notes.push(format!("{}{more} without any finite value", names.join(", ")));
+        }
+        notes.extend(self.notes.iter().cloned());
+        notes
+    }
 }
 
 /// Returns the number as JSON, without a fraction where it has none.
 fn number(epoch: f64) -> Value {
     if epoch.fract() == 0.0 { Value::from(epoch as u64) } else { Value::from(epoch) }
-}
-
-/// Finds out which of the JSON shapes the document has. A wrapped history (`{"history": …}`) is unwrapped once.
-fn from_document(file: &str, document: &Value) -> Result<History, HistoryError> {
-    const WRAPPERS: [&str; 3] = ["history", "training_history", "epochs"];
-    match document {
-        Value::Object(object) => {
-            if let Some(Value::Array(log)) = object.get("log_history") {
-                return from_list(file, log, true);
-            }
-            for wrapper in WRAPPERS {
-                match object.get(wrapper) {
-                    Some(Value::Object(inner)) => {
-                        return assemble(file, columns::read(file, inner)?, Numbering::Ordinal);
-                    }
-                    // A list of numbers under `epochs` is a column like the others.
-                    Some(Value::Array(list)) if list.iter().any(Value::is_object) => {
-                        return from_list(file, list, false);
-                    }
-                    _ => {}
-                }
-            }
-            assemble(file, columns::read(file, object)?, Numbering::Ordinal)
-        }
-        Value::Array(list) => from_list(file, list, false),
-        Value::String(_) => Err(HistoryError::shape(file, "a string")),
-        Value::Number(_) => Err(HistoryError::shape(file, "a number")),
-        Value::Bool(_) => Err(HistoryError::shape(file, "a boolean")),
-        Value::Null => Err(HistoryError::shape(file, "`null`")),
-    }
-}
-
-fn from_list(file: &str, list: &[Value], is_log: bool) -> Result<History, HistoryError> {
-    let rows = entries::read(file, list)?;
-    if is_log || log_history::is_log(&rows) {
-        assemble(file, log_history::fold(file, rows)?, Numbering::Progress)
-    } else {
-        assemble(file, rows, Numbering::Ordinal)
-    }
-}
-
-/// Gives rows their canonical names and epoch numbers, and merges those of one epoch.
-fn assemble(file: &str, rows: Vec<Row>, numbering: Numbering) -> Result<History, HistoryError> {
-    let names = Names::of(rows.iter().flat_map(|row| &row.values).map(|(name, _)| &**name));
-    if names.is_empty() {
-        return Err(HistoryError::shape(file, "no measured values"));
-    }
-    let numbered = rows.iter().any(|row| row.epoch.is_some());
-    if !numbered && !names.has_split() {
-        return Err(HistoryError::shape(file, "neither epoch numbers nor training or validation values"));
-    }
-    // Numbers that are not negative have the order of their bits.
-    let mut epochs: BTreeMap<u64, Epoch> = BTreeMap::new();
-    for (index, row) in rows.into_iter().enumerate() {
-        let Some(number) = (if numbered { row.epoch } else { Some((index + 1) as f64) }) else { continue };
-        if !(0.0..=MAX_EPOCH).contains(&number) {
-            return Err(HistoryError::EpochNumber { file: file.to_owned(), number });
-        }
-        // Taking the absolute turns the -0 that some writers produce into 0.
-        let number = number.abs();
-        let epoch = epochs.entry(number.to_bits()).or_insert(Epoch { epoch: number, values: BTreeMap::new() });
-        let named = row.values.into_iter().filter_map(|(name, value)| Some((names.get(&name)?.to_owned(), value)));
-        epoch.values.extend(named);
-    }
-    let epochs: Vec<Epoch> = epochs.into_values().collect();
-    let total = total(&epochs, numbering);
-    Ok(History { epochs, total })
-}
-
-fn total(epochs: &[Epoch], numbering: Numbering) -> u64 {
-    let first = epochs.first().map_or(0.0, |epoch| epoch.epoch);
-    let last = epochs.last().map_or(0.0, |epoch| epoch.epoch);
-    let from_zero = numbering == Numbering::Ordinal && first == 0.0 && epochs.iter().all(|e| e.epoch.fract() == 0.0);
-    last.ceil() as u64 + u64::from(from_zero)
 }

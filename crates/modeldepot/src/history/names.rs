@@ -6,12 +6,17 @@
 //! - A bare name is a training value, as in Keras, when it is `loss` or `accuracy` or when the file has the same metric
 //!   for validation; unless the file says `train_` of anything, since then it would have said so here.
 //! - Lightning's `train_loss_epoch` is `train_loss`; its `train_loss_step` gives way to that.
+//! - Gradient boosting numbers its data sets: the last `validation_N` or `valid_N` of a file is its validation, as it is to
+//!   XGBoost's early stopping, and the others keep their names. `learn` is training, as CatBoost calls it.
+//! - `top1`, `acc1` and `accuracy_top1` are `accuracy`; `loss_curve_` is `loss`; `epoch_loss` is `loss`.
+//! - Weights & Biases puts a run before the metric (`run-1 - val_loss`), and its spread behind (`val_loss__MIN`), which is
+//!   left out.
 //! - When two names of one file come to the same, the plainer one has it and the other keeps its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A name longer than this, in bytes, is no metric's; it is repeated for every epoch.
-const MAX_NAME: usize = 200;
+pub(super) const MAX_NAME: usize = 200;
 
 /// The canonical names for the names of one file.
 pub(super) struct Names(BTreeMap<String, String>);
@@ -21,6 +26,8 @@ struct Name<'a> {
     raw: &'a str,
     split: Option<&'static str>,
     metric: String,
+    /// Which of several data sets for validation it was measured on: `1` of `validation_1-auc`.
+    set: Option<u32>,
     /// A value of Lightning's `on_step`, logged at one step and not for the epoch.
     is_step: bool,
 }
@@ -30,6 +37,17 @@ impl Names {
         let mut seen = BTreeSet::new();
         let mut names: Vec<Name<'a>> =
             raw.filter(|raw| raw.len() <= MAX_NAME && seen.insert(*raw)).filter_map(Name::of).collect();
+
+        let last = names.iter().filter_map(|name| name.set).max();
+        for name in names.iter_mut().filter(|name| name.set.is_some_and(|set| Some(set) != last)) {
+            name.split = None;
+            name.metric = words(name.raw).join("_");
+        }
+        // scikit-learn's gradient boosting has the loss under this name, and a score only beside one of validation.
+        let scored = names.iter().any(|name| name.raw == "validation_score_");
+        for name in names.iter_mut().filter(|name| matches!(name.raw, "train_score_" | "oob_scores_") && !scored) {
+            name.metric = "loss".to_owned();
+        }
 
         let says_train = names.iter().any(|name| name.split == Some("train") && !is_bookkeeping(&name.metric));
         if !says_train {
@@ -61,6 +79,10 @@ impl Names {
         self.0.get(raw).map(String::as_str)
     }
 
+    pub(super) fn all(&self) -> impl Iterator<Item = &str> {
+        self.0.values().map(String::as_str)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -78,16 +100,10 @@ impl Names {
 
 impl<'a> Name<'a> {
     fn of(raw: &'a str) -> Option<Name<'a>> {
-        let mut words: Vec<String> = Vec::new();
-        for word in raw.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
-            match word.find(char::is_uppercase) {
-                // `trainLoss`, but not `mAP`: only a split is worth cutting off.
-                Some(hump) if split(&word[..hump]).is_some() => {
-                    words.extend([word[..hump].to_lowercase(), word[hump..].to_lowercase()]);
-                }
-                _ => words.push(word.to_lowercase()),
-            }
+        if raw.ends_with("__MIN") || raw.ends_with("__MAX") {
+            return None;
         }
+        let mut words = words(raw);
         let mut found = None;
         if words.len() > 1 {
             if let Some(first) = split(&words[0]) {
@@ -98,6 +114,26 @@ impl<'a> Name<'a> {
                 words.pop();
             }
         }
+        let mut set = None;
+        if found == Some("val") && words.len() > 1 && words[0].len() < 4 {
+            set = words[0].parse().ok();
+            if set.is_some() {
+                words.remove(0);
+            }
+        }
+        // `loss_curve_`, `val_loss_history`.
+        if words.len() > 1
+            && matches!(words[words.len() - 1].as_str(), "curve" | "history" | "hist" | "list" | "values")
+        {
+            words.pop();
+        }
+        // Keras' `epoch_loss` for TensorBoard.
+        if words.len() > 1
+            && words[0] == "epoch"
+            && (found.is_some() || matches!(alias(&words[1..].join("_")), "loss" | "accuracy"))
+        {
+            words.remove(0);
+        }
         let mut is_step = false;
         if words.len() > 1 && matches!(words[words.len() - 1].as_str(), "epoch" | "step") {
             let rest = words[..words.len() - 1].join("_");
@@ -106,12 +142,68 @@ impl<'a> Name<'a> {
             }
         }
         let metric = words.join("_");
-        (!metric.is_empty()).then_some(Name { raw, split: found, metric, is_step })
+        (!metric.is_empty()).then_some(Name { raw, split: found, metric, set, is_step })
     }
 
     fn alias(&self) -> &str {
         alias(&self.metric)
     }
+}
+
+/// Returns the words of a name in lower case. A run's name before it is left out.
+fn words(raw: &str) -> Vec<String> {
+    let metric = raw.rsplit_once(" - ").map_or(raw, |(_, metric)| metric);
+    let mut words: Vec<String> = Vec::new();
+    for word in metric.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+        match word.find(char::is_uppercase) {
+            // `trainLoss`, but not `mAP`: only a split is worth cutting off.
+            Some(hump) if split(&word[..hump]).is_some() => {
+                words.extend([word[..hump].to_lowercase(), word[hump..].to_lowercase()]);
+            }
+            _ => words.push(word.to_lowercase()),
+        }
+    }
+    words
+}
+
+/// Returns the data that a name begins with, under a word that names data.
+pub(super) fn first_split(name: &str) -> Option<&'static str> {
+    split(name.split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty())?)
+}
+
+/// Returns whether a column says which data the others of its row were measured on.
+pub(super) fn is_split_column(name: &str) -> bool {
+    ["split", "phase", "mode", "stage", "subset", "dataset"].iter().any(|known| name.trim().eq_ignore_ascii_case(known))
+}
+
+/// Puts the data that a row is of before a name of it, where it says which and the name does not.
+pub(super) fn joined(data: &str, name: &str) -> String {
+    let says =
+        data.len() < MAX_NAME && split(data.trim()).is_some() && first_split(name).is_none() && !is_bookkeeping(name);
+    if says { format!("{}_{name}", data.trim()) } else { name.to_owned() }
+}
+
+/// Returns whether a column is the index of a table: pandas leaves its name empty, and reads that as `Unnamed: 0`.
+pub(super) fn is_index(name: &str) -> bool {
+    name.is_empty() || name.eq_ignore_ascii_case("index") || name.starts_with("Unnamed: ")
+}
+
+/// Returns whether the file's name for a value is the one for the iteration's number.
+pub(super) fn is_counter(raw: &str) -> bool {
+    const NAMES: [&str; 10] = [
+        "iteration",
+        "iterations",
+        "iter",
+        "iters",
+        "step",
+        "steps",
+        "global_step",
+        "round",
+        "boosting_round",
+        "num_iteration",
+    ];
+    let raw = raw.trim().trim_matches('_').to_ascii_lowercase();
+    NAMES.contains(&raw.replace([' ', '-'], "_").as_str())
 }
 
 /// Returns whether the file's name for a value is the one for the epoch's number.
@@ -122,15 +214,40 @@ pub(super) fn is_epoch(raw: &str) -> bool {
 
 /// Returns the name of a value in a nested object, when one of the two says which data it was measured on.
 pub(super) fn nested(outer: &str, inner: &str) -> Option<String> {
-    let is_metric = outer.len() + inner.len() < MAX_NAME && (split(outer).is_some() || split(inner).is_some());
+    let says = || split(inner).is_some() || first_split(outer).is_some() || super::score::is_known(inner);
+    let is_metric = outer.len() + inner.len() < MAX_NAME && says();
     is_metric.then(|| format!("{outer}_{inner}"))
 }
 
 /// Returns whether the value says something of the run rather than of the model.
 pub(super) fn is_bookkeeping(name: &str) -> bool {
-    const NAMES: [&str; 7] =
-        ["step", "global_step", "learning_rate", "grad_norm", "samples", "num_tokens", "num_input_tokens_seen"];
-    const ENDS: [&str; 5] = ["time", "seconds", "duration", "per_second", "per_sec"];
+    const NAMES: [&str; 24] = [
+        "step",
+        "global_step",
+        "iteration",
+        "iter",
+        "round",
+        "learning_rate",
+        "grad_norm",
+        "samples",
+        "num_tokens",
+        "num_input_tokens_seen",
+        "n_parameters",
+        "num_parameters",
+        "params",
+        "memory",
+        "timestamp",
+        "wall_time",
+        "runtime",
+        "passed",
+        "remaining",
+        "eta",
+        "total_flos",
+        "flops",
+        "gpu_mem",
+        "max_mem",
+    ];
+    const ENDS: [&str; 6] = ["time", "seconds", "duration", "per_second", "per_sec", "runtime"];
     let metric = ["train_", "val_", "test_"].iter().find_map(|split| name.strip_prefix(split)).unwrap_or(name);
     NAMES.contains(&metric) || metric.starts_with("lr_") || ENDS.iter().any(|end| metric.ends_with(end))
 }
@@ -140,7 +257,13 @@ fn is_of_an_epoch(canonical: &str) -> bool {
 }
 
 fn split(word: &str) -> Option<&'static str> {
-    const WORDS: [(&str, &str); 9] = [
+    const WORDS: [(&str, &str); 15] = [
+        ("learn", "train"),
+        ("dtrain", "train"),
+        ("dval", "val"),
+        ("dvalid", "val"),
+        ("deval", "val"),
+        ("dtest", "test"),
         ("train", "train"),
         ("training", "train"),
         ("val", "val"),
@@ -158,7 +281,9 @@ fn alias(metric: &str) -> &str {
     match metric {
         "acc" | "accs" | "accuracies" => "accuracy",
         "binary_accuracy" | "categorical_accuracy" | "sparse_categorical_accuracy" => "accuracy",
-        "losses" => "loss",
+        "top1" | "top_1" | "acc1" | "acc_1" | "accuracy_top1" | "top1_accuracy" | "top_1_accuracy" => "accuracy",
+        "losses" | "total_loss" => "loss",
+        "scores" => "score",
         "lr" | "lrs" | "learning_rates" => "learning_rate",
         other => other,
     }

@@ -1,70 +1,170 @@
-//! CSV with a header: Lightning's `metrics.csv`, Keras' `CSVLogger`, a spreadsheet's export.
+//! CSV with a header: Lightning's `metrics.csv`, Keras' and fastai's `CSVLogger`, YOLO's `results.csv`, timm's
+//! `summary.csv`, a spreadsheet's export.
 //!
-//! Cells are separated by commas, or by semicolons or tabs when the header has no comma.
+//! - Cells are separated by what separates the names of the header: commas, semicolons, tabs, or blanks. Where it is not
+//!   commas, a comma in a number is a decimal one.
+//! - The header may come again, as a logger writes it that appends.
+//! - A column `split`, `phase`, `mode` or the like says which data its row was measured on.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
-use super::names::is_epoch;
-use super::{HistoryError, MAX_VALUES, Row};
+use super::names::{MAX_NAME, is_epoch, is_index, is_split_column, joined};
+use super::{HistoryError, Log, MAX_VALUES, Row, tensorboard};
 
-pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Vec<Row>, HistoryError> {
+/// Names of columns without any finite value, at most.
+const MAX_VOID: usize = 1000;
+
+pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Log, HistoryError> {
     let not_csv = |source| HistoryError::Csv { file: file.to_owned(), source };
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter(bytes)).trim(csv::Trim::All).from_reader(bytes);
-    let header = reader.headers().map_err(not_csv)?.clone();
-    if header.iter().all(str::is_empty) {
+    let (bytes, delimiter) = separated(without_hint(bytes));
+    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).trim(csv::Trim::All).from_reader(&*bytes);
+    let first = reader.headers().map_err(not_csv)?.clone();
+    if first.iter().all(str::is_empty) {
         return Err(HistoryError::shape(file, "an empty file"));
     }
-    if header.iter().any(|name| number(name).is_some()) {
+    let decimal = |cell: &str| number(cell, delimiter);
+    if first.iter().any(|name| decimal(name).is_some()) {
         return Err(HistoryError::shape(file, "numbers in the first line, where the header should be"));
     }
-    let header: Vec<Rc<str>> = header.iter().map(Rc::from).collect();
+    // NumPy puts a `#` before the header that it is given.
+    let mut header: Vec<Rc<str>> = first.iter().map(|name| name.trim_start_matches(['#', ' ']).into()).collect();
+    if tensorboard::is_header(&header) {
+        header = tensorboard::names(file).into();
+    }
     let epoch_column = header.iter().position(|name| is_epoch(name));
+    let split_column = header.iter().position(|name| is_split_column(name));
 
     // The last of `rows` is still open, and `cells` are its values: a log of every step is long, and short once the
     // lines of an epoch are merged.
-    let mut rows: Vec<Row> = Vec::new();
-    let mut cells = vec![None; header.len()];
+    let mut log = Log::default();
+    let mut table = Table { header, cells: vec![None; first.len()], split: String::new() };
+    let mut void = vec![false; first.len()];
+    let mut finite = vec![false; first.len()];
     let mut values = 0;
-    for record in reader.records() {
-        let record = record.map_err(not_csv)?;
-        let epoch = epoch_column.and_then(|column| number(&record[column]));
-        let continues = epoch.is_some() && rows.last().is_some_and(|row| row.epoch == epoch);
+    let cut = !bytes.ends_with(b"\n") && !bytes.ends_with(b"\r");
+    let mut records = reader.records().peekable();
+    while let Some(record) = records.next() {
+        let record = match record {
+            Err(error) if cut && records.peek().is_none() && !log.rows.is_empty() && is_short(&error) => {
+                log.notes.push("the last line is cut short, and left out".to_owned());
+                break;
+            }
+            record => record.map_err(not_csv)?,
+        };
+        if record == first {
+            continue;
+        }
+        let epoch = epoch_column.and_then(|column| decimal(&record[column]));
+        let split = split_column.map(|column| &record[column]).unwrap_or_default();
+        let continues =
+            epoch.is_some() && split == table.split && log.rows.last().is_some_and(|row| row.epoch == epoch);
         if !continues {
-            values += 1 + close(&mut rows, &header, &mut cells);
-            rows.push(Row { epoch, values: Vec::new() });
+            values += 1 + table.close(&mut log.rows);
+            table.split = split.to_owned();
+            log.rows.push(Row { epoch, values: Vec::new() });
         }
         if values > MAX_VALUES {
             return Err(HistoryError::TooMany { file: file.to_owned() });
         }
-        for (cell, text) in cells.iter_mut().zip(&record) {
-            *cell = number(text).or(*cell);
+        for (column, text) in record.iter().enumerate() {
+            match decimal(text) {
+                Some(number) => {
+                    table.cells[column] = Some(number);
+                    finite[column] = true;
+                }
+                None => void[column] |= is_missing(text),
+            }
         }
     }
-    if rows.is_empty() {
+    if log.rows.is_empty() {
         return Err(HistoryError::shape(file, "a header without rows"));
     }
-    close(&mut rows, &header, &mut cells);
-    Ok(rows)
+    table.close(&mut log.rows);
+    let without = |column: &usize| void[*column] && !finite[*column];
+    let names = (0..first.len()).filter(without).map(|column| table.header[column].to_string());
+    log.void = names.filter(|name| !is_index(name)).take(MAX_VOID).collect();
+    Ok(log)
 }
 
-/// Moves the cells into the last row, and returns how many values it has.
-fn close(rows: &mut [Row], header: &[Rc<str>], cells: &mut [Option<f64>]) -> usize {
-    let Some(row) = rows.last_mut() else { return 0 };
-    for (name, cell) in header.iter().zip(cells) {
-        // pandas leaves the name of its index column empty.
-        if let Some(number) = cell.take().filter(|_| !name.is_empty() && !is_epoch(name)) {
-            row.values.push((Rc::clone(name), number));
+/// The row that is open.
+struct Table {
+    header: Vec<Rc<str>>,
+    cells: Vec<Option<f64>>,
+    split: String,
+}
+
+impl Table {
+    /// Moves the cells into the last row, and returns how many values it has.
+    fn close(&mut self, rows: &mut [Row]) -> usize {
+        let Some(row) = rows.last_mut() else { return 0 };
+        for (name, cell) in self.header.iter().zip(&mut self.cells) {
+            if let Some(number) = cell.take().filter(|_| !is_index(name) && !is_epoch(name)) {
+                let plain = self.split.is_empty() || name.len() > MAX_NAME;
+                let name = if plain { Rc::clone(name) } else { joined(&self.split, name).into() };
+                row.values.push((name, number));
+            }
+        }
+        row.values.len()
+    }
+}
+
+/// Leaves out the line by which Excel is told the separator.
+fn without_hint(bytes: &[u8]) -> &[u8] {
+    match bytes.strip_prefix(b"sep=") {
+        Some(rest) => rest.iter().position(|byte| *byte == b'\n').map_or(&[], |end| &rest[end + 1..]),
+        None => bytes,
+    }
+}
+
+/// Returns the table with what separates its cells: whichever the header has most of. Runs of blanks become tabs.
+fn separated(bytes: &[u8]) -> (Cow<'_, [u8]>, u8) {
+    let header = bytes.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+    let mut counts = [(b',', 0), (b';', 0), (b'\t', 0)];
+    let mut quoted = false;
+    for byte in header {
+        quoted ^= *byte == b'"';
+        if let Some((_, count)) = counts.iter_mut().find(|(delimiter, _)| delimiter == byte && !quoted) {
+            *count += 1;
         }
     }
-    row.values.len()
+    // Of equals, the first.
+    let most = counts.iter().rev().max_by_key(|(_, count)| *count).copied();
+    if let Some((delimiter, 1..)) = most {
+        return (Cow::Borrowed(bytes), delimiter);
+    }
+    let names = header.trim_ascii();
+    if !names.contains(&b' ') || names.contains(&b'"') {
+        return (Cow::Borrowed(bytes), b',');
+    }
+    let mut tabs = Vec::with_capacity(bytes.len());
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let cells = line.trim_ascii().strip_prefix(b"#").unwrap_or(line.trim_ascii());
+        let mut cells = cells.split(u8::is_ascii_whitespace).filter(|cell| !cell.is_empty());
+        tabs.extend_from_slice(cells.next().unwrap_or_default());
+        for cell in cells {
+            tabs.push(b'\t');
+            tabs.extend_from_slice(cell);
+        }
+        if line.ends_with(b"\n") {
+            tabs.push(b'\n');
+        }
+    }
+    (Cow::Owned(tabs), b'\t')
 }
 
-fn delimiter(bytes: &[u8]) -> u8 {
-    let header = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    [b',', b';', b'\t'].into_iter().find(|byte| header.contains(byte)).unwrap_or(b',')
+fn is_short(error: &csv::Error) -> bool {
+    matches!(error.kind(), csv::ErrorKind::UnequalLengths { expected_len, len, .. } if len < expected_len)
 }
 
 /// Returns the cell's value; nothing for text, `nan` and `inf`.
-fn number(cell: &str) -> Option<f64> {
+fn number(cell: &str, delimiter: u8) -> Option<f64> {
+    let decimal = delimiter != b',' && cell.matches(',').count() == 1 && !cell.contains('.');
+    let cell = if decimal { Cow::Owned(cell.replace(',', ".")) } else { Cow::Borrowed(cell) };
     cell.parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+/// Returns whether a cell holds a number that is not finite.
+fn is_missing(cell: &str) -> bool {
+    cell.parse().is_ok_and(|number: f64| !number.is_finite())
 }

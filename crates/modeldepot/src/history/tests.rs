@@ -1,4 +1,5 @@
 mod any_input;
+mod kinds;
 mod refusals;
 
 use insta::assert_snapshot;
@@ -111,10 +112,10 @@ fn epochs_without_numbers_are_counted_from_one() {
 fn epochs_with_one_number_are_one() {
     let history = parse(
         r#"[{"epoch": 2, "train_loss": 2}, {"epoch": 1, "train_loss": 9}, {"epoch": 2, "val_loss": 3},
-                            {"epoch": 1, "train_loss": 4}, {"lr": 5}]"#,
+                            {"epoch": 1, "val_loss": 4}, {"lr": 5}]"#,
     );
     assert_snapshot!(lines(&history), @"
-    1: train_loss=4
+    1: train_loss=9 val_loss=4
     2: train_loss=2 val_loss=3
     ");
 }
@@ -235,7 +236,7 @@ fn the_best_epoch_is_by_the_most_telling_metric() {
     let from = |first: usize| best(&format!("{{{}}}", columns[first..].join(",")));
     assert_eq!([from(0), from(1), from(2), from(3)], [Some(2.0), Some(3.0), Some(1.0), Some(4.0)]);
 
-    let unknown = parse(r#"[{"epoch": 3, "metrics/mAP50(B)": 0.5}]"#);
+    let unknown = parse(r#"[{"epoch": 3, "foo": 0.5}]"#);
     assert_eq!(unknown.best(), None);
     assert_eq!(Value::Object(unknown.metadata()), json!({"total_epochs": 3}));
 }

@@ -1,6 +1,9 @@
 //! From settings to a configured SDK client.
 
+use std::sync::Arc;
+
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{
@@ -11,8 +14,10 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 
 use super::clock::Clock;
+use super::demands::{Demands, UrlDemands};
 use super::http::Http;
 use super::patience::Patience;
+use super::regions::Regions;
 use crate::error::Result;
 use crate::settings::{Addressing, Credentials, Settings};
 
@@ -25,6 +30,8 @@ pub(super) struct Clients {
     pub(super) reading: Client,
     /// For bytes that go, and for what the server makes of them.
     pub(super) writing: Client,
+    /// For URLs that others use: what is demanded of requests would be theirs to send.
+    pub(super) signing: Client,
 }
 
 /// Returns clients that sign for the settings' endpoint. Sends nothing yet.
@@ -43,6 +50,11 @@ pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<Client
                 "settings",
             ))
         }
+        Credentials::Profile(name) => {
+            let provider = ProviderConfig::default().with_region(Some(region.clone())).with_http_client(http.clone());
+            let profile = ProfileFileCredentialsProvider::builder().configure(&provider).profile_name(name);
+            SharedCredentialsProvider::new(profile.build())
+        }
         Credentials::Chain => {
             let provider = ProviderConfig::default().with_region(Some(region.clone())).with_http_client(http.clone());
             SharedCredentialsProvider::new(
@@ -55,6 +67,7 @@ pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<Client
         Addressing::Path => true,
         Addressing::VirtualHost => false,
     };
+    let regions = Regions::default();
     let config = aws_sdk_s3::config::Builder::new()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(region)
@@ -62,6 +75,8 @@ pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<Client
         .http_client(http)
         .force_path_style(path_style)
         .interceptor(clock.clone())
+        .interceptor(regions.clone())
+        .endpoint_resolver(regions)
         // Our own CRC64NVME goes with the parts. The SDK's default CRC32 on every request breaks several servers.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
@@ -69,14 +84,18 @@ pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<Client
         // Time-outs are in `http`, where it is seen whether bytes move.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     let config = match &settings.endpoint {
+        // The SDK appends the bucket to a path as it is.
+        Some(endpoint) if endpoint.url().path() != "/" => config.endpoint_url(format!("{}/", endpoint.as_str())),
         Some(endpoint) => config.endpoint_url(endpoint.as_str()),
         None => config,
     };
-    let config = config.build();
+    let writing = Arc::new(settings.writing.clone());
+    let signing = Client::from_conf(config.clone().interceptor(UrlDemands(Arc::clone(&writing))).build());
+    let config = config.interceptor(Demands(writing)).build();
     let with = |patience| {
         let http = SharedHttpClient::new(connections.with(patience));
         Client::from_conf(config.to_builder().http_client(http).build())
     };
     let (reading, writing) = (Patience::reading(&settings.timeouts), Patience::writing(&settings.timeouts));
-    Ok(Clients { small: Client::from_conf(config.clone()), reading: with(reading), writing: with(writing) })
+    Ok(Clients { small: Client::from_conf(config.clone()), reading: with(reading), writing: with(writing), signing })
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_sdk_s3::types::CompletedPart;
 use tokio::task::JoinSet;
@@ -121,27 +122,41 @@ impl Target {
         on_bytes: &(impl Fn(u64) + Sync),
     ) -> Result<Vec<CompletedPart>, Failure> {
         let mut copying = JoinSet::new();
+        let given_up = Arc::new(AtomicBool::new(false));
         // All have parts of one length: that of the file that is pushed.
         for run in runs(parts, earlier.first().map_or(1, |earlier| earlier.part)) {
-            let (to, earlier) = (self.clone(), Arc::clone(&earlier[run.source]));
-            copying.spawn(async move { to.copy_run(&run, &earlier).await.map(|part| (part, run.len)) });
+            let (to, earlier, given_up) = (self.clone(), Arc::clone(&earlier[run.source]), Arc::clone(&given_up));
+            copying.spawn(async move { to.copy_run(&run, &earlier, &given_up).await.map(|part| (part, run.len)) });
         }
-        let mut copied = Vec::new();
+        let (mut copied, mut failed) = (Vec::new(), None);
         while let Some(done) = copying.join_next().await {
-            let (part, len) = joined(done)?;
-            on_bytes(len);
-            copied.push(part);
+            match joined(done) {
+                Ok((part, len)) if failed.is_none() => {
+                    on_bytes(len);
+                    copied.push(part);
+                }
+                Ok(_) => {}
+                Err(failure) => {
+                    // Those that are under way are waited for. A part that arrives after its upload was aborted would
+                    // bring the upload back on some servers, versitygw among them.
+                    given_up.store(true, Ordering::Relaxed);
+                    failed.get_or_insert(failure);
+                }
+            }
         }
-        Ok(copied)
+        failed.map_or(Ok(copied), Err)
     }
 
-    async fn copy_run(&self, run: &Run, earlier: &Earlier) -> Result<CompletedPart, Failure> {
+    async fn copy_run(&self, run: &Run, earlier: &Earlier, given_up: &AtomicBool) -> Result<CompletedPart, Failure> {
         let about = About::object("copy parts of", &self.bucket, &self.key);
         let number = *run.numbers.start();
-        let source = escaped(&self.bucket, &earlier.key);
+        let source = escaped(&self.bucket, &self.client.prefix.whole(&earlier.key));
         let mut retry = Retry::transfer(self.client.timeouts());
         let answer = loop {
             let turn = self.client.limits.up.turn().await;
+            if given_up.load(Ordering::Relaxed) {
+                return Err(Failure::Copies(self.client.not_understood(about, "another copy failed")));
+            }
             let copy = self.client.sdk.writing.upload_part_copy();
             let sent = copy
                 .bucket(self.bucket.as_str())
@@ -180,7 +195,7 @@ impl Target {
 }
 
 /// Spells an object as `x-amz-copy-source` wants it. Some servers read a bare `+` as a space.
-fn escaped(bucket: &BucketName, key: &str) -> String {
+pub(super) fn escaped(bucket: &BucketName, key: &str) -> String {
     let mut url = Url::parse("http://host").expect("it is a URL");
     if let Ok(mut path) = url.path_segments_mut() {
         path.clear().push(bucket.as_str()).extend(key.split('/'));

@@ -15,6 +15,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::retries::ErrorKind;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
+use http_body::Body as _;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, Error as ClientError};
@@ -24,19 +25,22 @@ use tokio::time::sleep;
 
 use super::authorities::Authorities;
 use super::body::{Activity, Arriving, Outgoing};
+use super::dial::{AtProxy, Dial, Fault, way};
 use super::patience::Patience;
 use super::rate::Rate;
+use crate::proxies::Proxies;
 use crate::settings::{Credentials, Settings, SettingsError};
 
 /// How long a connection that nothing is sent on is kept.
 const IDLE: Duration = Duration::from_secs(50);
 
-type Hyper = Client<HttpsConnector<HttpConnector>, Outgoing>;
+type Hyper = Client<HttpsConnector<Dial>, Outgoing>;
 
 /// The connections of one client. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Http {
     hyper: Hyper,
+    proxies: Arc<Proxies>,
     rate: Option<Arc<Rate>>,
     patience: Patience,
 }
@@ -50,17 +54,20 @@ impl Http {
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(Duration::from_secs(30)));
         tcp.set_connect_timeout(Some(settings.timeouts.connect));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls(settings)?)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
+        let tls = tls(settings)?;
+        let proxies = Arc::new(settings.proxies.clone());
+        let to_proxy = HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http().enable_http1();
+        let to_proxy = to_proxy.wrap_connector(tcp.clone());
+        let patience = settings.timeouts.connect + settings.timeouts.answer;
+        let dial = Dial::new(tcp, to_proxy, Arc::clone(&proxies), patience);
+        let connector =
+            HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(dial);
         let hyper = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .build(connector);
         let rate = settings.limit_rate.map(|limit| Arc::new(Rate::new(limit)));
-        Ok(Http { hyper, rate, patience: Patience::small(&settings.timeouts) })
+        Ok(Http { hyper, proxies, rate, patience: Patience::small(&settings.timeouts) })
     }
 
     /// Returns the same connections for requests that are waited for in another way.
@@ -71,7 +78,12 @@ impl Http {
     async fn send(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let activity = Activity::begin();
         let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
-        let request = request.map(|body| Outgoing::new(body, self.rate.clone(), activity.clone()));
+        let mut request = request.map(|body| Outgoing::new(body, self.rate.clone(), activity.clone()));
+        // What is asked in plain HTTP is asked of the proxy itself, each time anew.
+        let proxy = way(&self.proxies, request.uri()).filter(|_| request.uri().scheme_str() == Some("http"));
+        if let Some(login) = proxy.as_ref().and_then(|(_, proxy)| proxy.basic_auth()) {
+            request.headers_mut().insert(hyper::header::PROXY_AUTHORIZATION, login.clone());
+        }
         // The query of a signed URL is a permission; those of our own requests are in the headers.
         let (method, uri, begun) = (request.method().clone(), request.uri().clone(), Instant::now());
         let answer = tokio::select! {
@@ -88,7 +100,13 @@ impl Http {
         };
         tracing::trace!(%method, path, query, ?took, status = answer.status().as_u16(), "request");
         let refused = !answer.status().is_success();
-        if !refused && is_a_page(&method, answer.headers().get("content-type")) {
+        if let Some((proxy, _)) = proxy.filter(|_| is_a_proxys(&answer)) {
+            let error = AtProxy { proxy, fault: Fault::Refused(answer.status()) };
+            return Err(ConnectorError::other(error.into(), None));
+        }
+        // moto says `text/html` of answers that are empty, as S3's are to what stores or deletes.
+        let empty = answer.body().size_hint().exact() == Some(0);
+        if !refused && !empty && is_a_page(&method, answer.headers().get("content-type")) {
             return Err(ConnectorError::other(NotS3.into(), Some(ErrorKind::TransientError)));
         }
         let answer = answer.map(|body| Arriving::new(body, self.rate.clone(), &self.patience, refused));
@@ -111,7 +129,20 @@ impl Connector for Http {
     }
 }
 
-/// Says that a server was silent.
+/// Returns true for what a proxy says for itself, where it was asked to pass on a request in plain HTTP: that it wants a
+/// login, or a refusal in which nothing is of S3.
+fn is_a_proxys<B>(answer: &hyper::Response<B>) -> bool {
+    let has = |name: &str| answer.headers().contains_key(name);
+    let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    match answer.status().as_u16() {
+        407 => true,
+        403 | 502 | 503 | 504 => {
+            !kind.contains("xml") && !has("x-amz-request-id") && !has("x-amz-bucket-region") && kind.contains("html")
+        }
+        _ => false,
+    }
+}
+
 /// Returns true for a web page in answer to what stores or deletes something, as a proxy or a login page sends it: nothing was
 /// done then. What only asks shows by itself that it is no answer, and an object may well be a page.
 fn is_a_page(method: &hyper::Method, media_type: Option<&hyper::header::HeaderValue>) -> bool {
@@ -125,6 +156,7 @@ fn is_a_page(method: &hyper::Method, media_type: Option<&hyper::header::HeaderVa
 #[error("the answer is a web page, and not S3's")]
 struct NotS3;
 
+/// Says that a server was silent.
 #[derive(Debug, thiserror::Error)]
 #[error("no answer in {0:?}")]
 pub(super) struct Silent(pub(super) Duration);
@@ -153,7 +185,8 @@ fn tls(settings: &Settings) -> Result<ClientConfig, SettingsError> {
     let mut roots = RootCertStore::empty();
     let plain = settings.endpoint.as_ref().is_some_and(|endpoint| endpoint.url().scheme() == "http");
     // The AWS chain asks services of its own for credentials.
-    if !plain || matches!(settings.credentials, Credentials::Chain) {
+    let asks_aws = matches!(settings.credentials, Credentials::Chain | Credentials::Profile(_));
+    if !plain || asks_aws || settings.proxies.need_tls() {
         let found = rustls_native_certs::load_native_certs();
         for error in found.errors {
             tracing::warn!(%error, "a certificate authority of this machine cannot be read");

@@ -25,6 +25,11 @@ impl Spelling {
         }
     }
 
+    /// Returns the spelling of a page that could not be read until it was asked for as in URLs. Ceph obeys and echoes nothing.
+    pub(super) fn of_unreadable<'k>(keys: impl Iterator<Item = &'k str>) -> Spelling {
+        Self::of(Some(&EncodingType::Url), keys)
+    }
+
     /// Returns the key that is meant. One that is no text stays as it is spelled: it can be shown, and nothing else.
     pub(super) fn read(self, key: &str) -> String {
         let decoded = if self == Spelling::Url { decoded(key) } else { None };

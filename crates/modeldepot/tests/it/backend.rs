@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use modeldepot::s3::UploadOptions;
 use modeldepot::{BucketName, Fetched, ModelStorage, Progress, Pull, Push, S3Client, Scan, Settings, Source};
-use modeldepot_embedded::{Config, Server};
+use modeldepot_embedded::{AwsRules, Config, Server};
 use tempfile::TempDir;
+
+use crate::servers::{self, AWS_RULES, EMBEDDED, IN_A_FOLDER, UNCONDITIONAL};
 
 /// A server with three fresh buckets, and a folder for the test's files.
 pub(crate) struct Backend {
@@ -14,33 +16,44 @@ pub(crate) struct Backend {
     folder: TempDir,
     /// Keeps the embedded server running as long as the test.
     pub(crate) server: Option<Server>,
+    /// Which server it is.
+    pub(crate) on: &'static servers::Server,
 }
 
 impl Backend {
     pub(crate) async fn embedded() -> Backend {
-        Self::start(false).await
+        Self::on(&EMBEDDED).await
     }
 
-    /// The embedded server in the mode in which it accepts conditions and ignores them.
-    pub(crate) async fn unconditional() -> Backend {
-        Self::start(true).await
+    /// The embedded server, with the models in a folder of a bucket that others use too.
+    pub(crate) async fn in_a_folder() -> Backend {
+        Self::on(&IN_A_FOLDER).await
     }
 
-    async fn start(ignore_conditions: bool) -> Backend {
+    /// A server of the contract suite: `cargo xtask test` starts those that are not embedded, and names them in the
+    /// environment.
+    pub(crate) async fn on(place: &'static servers::Server) -> Backend {
         let folder = tempfile::tempdir().unwrap();
-        let server = Server::start(Config {
-            ignore_conditions,
-            ..Config::new(folder.path().join("data"), "minioadmin", "minioadmin")
-        })
-        .await
-        .unwrap();
-        Self::at(server.endpoint(), folder, Some(server)).await
-    }
-
-    /// A server that `cargo xtask test` started and named in the environment.
-    pub(crate) async fn named(variable: &str) -> Backend {
-        let endpoint = std::env::var(variable).unwrap_or_else(|_| panic!("{variable} names no endpoint"));
-        Self::at(endpoint, tempfile::tempdir().unwrap(), None).await
+        let (endpoint, server) = match place.variable {
+            Some(name) => (std::env::var(name).unwrap_or_else(|_| panic!("{name} names no endpoint")), None),
+            None => {
+                let rules = || AwsRules { object_lock: true, region: "eu-north-1".to_owned(), ..AwsRules::default() };
+                let server = Server::start(Config {
+                    ignore_conditions: std::ptr::eq(place, &UNCONDITIONAL),
+                    aws_rules: std::ptr::eq(place, &AWS_RULES).then(rules),
+                    ..Config::new(folder.path().join("data"), "minioadmin", "minioadmin")
+                })
+                .await
+                .unwrap();
+                (server.endpoint(), Some(server))
+            }
+        };
+        let mut backend = Backend { on: place, ..Self::at(endpoint, folder, server).await };
+        if std::ptr::eq(place, &IN_A_FOLDER) {
+            backend.settings.prefix = "team a/ml+é".parse().unwrap();
+            backend.storage = ModelStorage::open(&backend.settings).await.unwrap();
+        }
+        backend
     }
 
     async fn at(endpoint: String, folder: TempDir, server: Option<Server>) -> Backend {
@@ -61,11 +74,16 @@ impl Backend {
     /// A server that the test started itself, with no bucket yet.
     pub(crate) async fn with(settings: Settings, folder: TempDir) -> Backend {
         let storage = ModelStorage::open(&settings).await.unwrap();
-        Backend { settings, storage, folder, server: None }
+        Backend { settings, storage, folder, server: None, on: &EMBEDDED }
+    }
+
+    /// The same, with the server that the test started.
+    pub(crate) fn serving(self, server: Server) -> Backend {
+        Backend { server: Some(server), ..self }
     }
 
     pub(crate) fn client(&self) -> &S3Client {
-        self.storage.client()
+        self.storage.depot()
     }
 
     pub(crate) fn bucket(&self) -> &BucketName {

@@ -1,33 +1,42 @@
 //! One suite, every server: what the library needs of S3, and what it promises on it.
 
-use crate::backend::Backend;
+use crate::servers::{
+    self, AWS_RULES, CEPH, EMBEDDED, IN_A_FOLDER, MINIO, MOTO, RCLONE_SERVE, SEAWEEDFS, UNCONDITIONAL, VERSITYGW,
+};
 use crate::{client, direct, models, original, own, publish, publishable, pull, read, transfer, unspellable, upkeep};
+
+/// Runs each check on one server, in a module of its name.
+macro_rules! on {
+    ($module:ident, $server:ident, $(#[$ignored:meta],)? $($file:ident :: $check:ident),*) => {
+        mod $module {
+            use super::*;
+
+            on!(@ $server, ($(#[$ignored])?), $($file::$check),*);
+        }
+    };
+    (@ $server:ident, $ignored:tt, $($file:ident :: $check:ident),*) => {
+        $(on!(@@ $server, $ignored, $file, $check);)*
+    };
+    (@@ $server:ident, ($(#[$ignored:meta])?), $file:ident, $check:ident) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        $(#[$ignored])?
+        async fn $check() {
+            servers::run(&$server, stringify!($check), $file::$check).await;
+        }
+    };
+}
 
 /// Runs each check on each server.
 macro_rules! contract {
-    ($($module:ident :: $check:ident),* $(,)?) => {
-        mod embedded {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $check() {
-                super::$module::$check(super::Backend::embedded().await).await;
-            })*
-        }
-
-        mod minio {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            #[ignore = "needs MinIO: run by `cargo xtask test`"]
-            async fn $check() {
-                super::$module::$check(super::Backend::named("MODELDEPOT_TEST_MINIO").await).await;
-            })*
-        }
-
-        mod seaweedfs {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            #[ignore = "needs SeaweedFS: run by `cargo xtask test`"]
-            async fn $check() {
-                super::$module::$check(super::Backend::named("MODELDEPOT_TEST_SEAWEEDFS").await).await;
-            })*
-        }
+    ($($file:ident :: $check:ident),* $(,)?) => {
+        on!(embedded, EMBEDDED, $($file::$check),*);
+        on!(in_a_folder, IN_A_FOLDER, $($file::$check),*);
+        on!(aws_rules, AWS_RULES, $($file::$check),*);
+        on!(minio, MINIO, #[ignore = "needs MinIO: run by `cargo xtask test`"], $($file::$check),*);
+        on!(seaweedfs, SEAWEEDFS, #[ignore = "needs SeaweedFS: run by `cargo xtask test`"], $($file::$check),*);
+        on!(ceph, CEPH, #[ignore = "needs Ceph: run by `cargo xtask test`"], $($file::$check),*);
+        on!(versitygw, VERSITYGW, #[ignore = "needs versitygw: run by `cargo xtask test`"], $($file::$check),*);
+        on!(moto, MOTO, #[ignore = "needs moto: run by `cargo xtask test`"], $($file::$check),*);
     };
 }
 
@@ -56,6 +65,7 @@ contract![
     models::shared_links_fetch_and_never_overwrite,
     models::a_file_that_changes_is_refused,
     publish::the_probe_finds_what_this_server_does,
+    servers::what_it_does_is_told,
     publish::racing_pushers_of_one_version_have_one_winner,
     publish::racing_automatic_pushers_get_a_version_each,
     publish::a_push_that_was_cut_off_goes_on,
@@ -118,21 +128,9 @@ contract![
 
 /// What holds on a server that accepts conditions and ignores them, as Garage and `rclone serve s3` do.
 macro_rules! without_conditions {
-    ($($module:ident :: $check:ident),* $(,)?) => {
-        mod unconditional {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $check() {
-                super::$module::$check(super::Backend::unconditional().await).await;
-            })*
-        }
-
-        mod rclone_serve {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            #[ignore = "needs rclone: run by `cargo xtask test`"]
-            async fn $check() {
-                super::$module::$check(super::Backend::named("MODELDEPOT_TEST_RCLONE").await).await;
-            })*
-        }
+    ($($file:ident :: $check:ident),* $(,)?) => {
+        on!(unconditional, UNCONDITIONAL, $($file::$check),*);
+        on!(rclone_serve, RCLONE_SERVE, #[ignore = "needs rclone: run by `cargo xtask test`"], $($file::$check),*);
     };
 }
 
@@ -147,7 +145,8 @@ without_conditions![
     publish::racing_automatic_pushers_get_a_version_each,
     publish::a_push_that_was_cut_off_goes_on,
     publish::a_living_pusher_is_not_disturbed,
-    publish::the_probe_sees_that_conditions_are_ignored,
+    publish::the_probe_finds_what_this_server_does,
+    servers::what_it_does_is_told,
     transfer::parts_of_an_earlier_version_are_copied,
     transfer::what_is_damaged_in_an_earlier_version_is_not_copied,
     transfer::a_pull_fetches_only_what_differs,

@@ -1,13 +1,17 @@
-//! Tests of the library against S3 servers over sockets: the embedded one always, MinIO and SeaweedFS where
-//! `cargo xtask test` starts them.
+//! Tests of the library against S3 servers over sockets: the embedded one always, others where `cargo xtask test`
+//! starts them.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "`cargo xtask test` names servers and tools in the environment")]
 
 mod address;
+mod aws;
 mod backend;
+mod base_path;
 mod bounds;
 mod client;
+mod cluster;
 mod contract;
+mod dialects;
 mod direct;
 mod fuzz;
 mod hostile;
@@ -16,12 +20,17 @@ mod lost;
 mod misbehaving;
 mod models;
 mod original;
+mod other_folders;
 mod own;
+mod proxied;
+mod proxy;
 mod publish;
 mod publishable;
 mod pull;
 mod read;
+mod refusals;
 mod retries;
+mod servers;
 mod silence;
 mod threads;
 mod transfer;

@@ -34,6 +34,15 @@ fn any_json() -> impl Strategy<Value = Value> {
             "1",
             "lr",
             "trainLoss",
+            "iteration",
+            "columns",
+            "index",
+            "data",
+            "meta",
+            "iterations",
+            "validation_0",
+            "mode",
+            "test_coco_eval_bbox",
         ])
         .prop_map(str::to_owned),
         ".{0,6}",
@@ -53,7 +62,9 @@ fn check(history: &History) {
     assert!(history.epochs().is_sorted_by(|a, b| a.epoch < b.epoch));
     assert!(history.epochs().iter().flat_map(|epoch| epoch.values.values()).all(|value| value.is_finite()));
     let best = history.best().map(|epoch| number(epoch.epoch));
-    assert_eq!(history.metadata().get("best_epoch"), best.as_ref());
+    let key = format!("best_{}", history.unit().word());
+    assert_eq!(history.metadata().get(&key), best.as_ref());
+    assert!(!history.notes().is_empty());
 }
 
 proptest! {

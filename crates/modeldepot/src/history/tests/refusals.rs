@@ -13,8 +13,8 @@ fn refusal(name: &str, bytes: impl AsRef<[u8]>) -> String {
 
 #[test]
 fn lists_of_different_lengths_are_refused() {
-    assert_snapshot!(refusal("h.json", r#"{"lr": [1], "train_loss": [1, 2, 3], "val_loss": [1, 2]}"#), @"`h.json` has lists of different lengths: 3 in `train_loss`, 2 in `val_loss`");
-    assert_snapshot!(refusal("h.json", r#"{"epoch": [1, 2], "loss": [1, 2, 3]}"#), @"`h.json` has lists of different lengths: 2 in `epoch`, 3 in `loss`");
+    assert_snapshot!(refusal("h.json", r#"{"lr": [1], "train_loss": [1, 2, 3], "val_loss": [1, 2]}"#), @"`h.json` has lists of different lengths: 3 in `train_loss`, 2 in `val_loss`; expected one value for each epoch, and `null` where nothing was measured");
+    assert_snapshot!(refusal("h.json", r#"{"epoch": [1, 2], "loss": [1, 2, 3]}"#), @"`h.json` has lists of different lengths: 2 in `epoch`, 3 in `loss`; expected one value for each epoch, and `null` where nothing was measured");
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn other_shapes_are_refused() {
     [1, 2] → a list whose items are not all objects
     [{"epoch": 1}, 2] → a list whose items are not all objects
     {"loss": 0.5} → an object without lists of numbers
-    {"loss": [NaN]} → an object without lists of numbers
+    {"loss": [NaN]} → nothing but NaN, infinity and gaps in `loss`
     {"layers": [64, 32]} → neither epoch numbers nor training or validation values
     [{"epoch": 1, "note": "x"}] → no measured values
     [{"size": 1}] → neither epoch numbers nor training or validation values
@@ -69,10 +69,7 @@ fn broken_files_are_refused() {
     `h.json` is not JSON
     EOF while parsing a list at line 1 column 14
     ");
-    assert_snapshot!(refusal("h.json", [0x80, 0x02]), @"
-    `h.json` is not JSON
-    expected value at line 1 column 1
-    ");
+    assert_snapshot!(refusal("h.json", [0x80, 0x02]), @"`h.json` is a Python pickle, and a training history is JSON or CSV");
     assert_snapshot!(refusal("h.json", "[".repeat(100_000)), @"
     `h.json` is not JSON
     recursion limit exceeded at line 1 column 128

@@ -8,90 +8,28 @@ use pyo3::prelude::*;
 
 use crate::answer::{Deleted, Description, ModelSummary, Published, Verified, VersionSummary};
 use crate::argument::{self, VersionText, artifact, lifetime, model, selector};
-use crate::connection::{Connection, Given};
+use crate::connection::Connection;
 use crate::error::{invalid, refused};
+use crate::given;
 use crate::json;
 use crate::progress::Watcher;
 use crate::work::{self, Upload};
 
-/// The models of one bucket, for asyncio: the verbs of ``ModelStorage``, each answering a future.
-///
-/// Work begins with the call, not with ``await``. A future that is cancelled drops the work, as Ctrl-C does.
-///
-/// Settings that are not given come from the environment, then from the first ``.env`` found from the current folder
-/// upwards, as for the ``modeldepot`` command: ``S3_ENDPOINT``, ``S3_ACCESS_KEY``, ``S3_SECRET_KEY``, ``S3_REGION``,
-/// ``S3_BUCKET_MODELS``. Nothing is sent before the first verb. It may be used by many threads, and after a fork.
-///
-/// Parameters
-/// ----------
-/// endpoint : str, optional
-///     The address of the service; empty for AWS itself.
-/// access_key, secret_key : str, optional
-///     The login. Without one, the AWS variables count, then ``minioadmin`` on this machine, then the AWS chain.
-/// region : str, optional
-///     The region that requests are signed for.
-/// bucket : str, optional
-///     The bucket of the models.
-/// addressing : {"auto", "path", "virtual"}, optional
-///     How a bucket is named in requests.
-/// ca_bundle : str or os.PathLike, optional
-///     A PEM file of certificate authorities to trust beside the system's own.
-/// limit_rate : int, optional
-///     The most bytes a second that all transfers of this storage move together, both ways.
-///
-/// Raises
-/// ------
-/// InvalidError
-///     When a setting cannot be used.
-///
-/// Examples
-/// --------
-/// >>> import asyncio
-/// >>> async def both():
-/// ...     storage = AsyncModelStorage()
-/// ...     return await asyncio.gather(storage.verify("plant_classifier"), storage.get_latest_version("plant_classifier"))
-/// >>> asyncio.run(both())
-/// [Verified(plant_classifier@1.0.0, 1 file, 4.1 kB), '1.0.0']
-#[pyclass(frozen, subclass, module = "modeldepot")]
-pub(crate) struct AsyncModelStorage {
+/// The verbs of ``ModelStorage`` as futures of the loop that runs: work begins with the call, and a future that is
+/// cancelled drops it. ``AsyncModelStorage`` makes coroutines of them.
+#[pyclass(frozen, module = "modeldepot._modeldepot")]
+pub(crate) struct AsyncVerbs {
     connection: Arc<Connection>,
 }
 
+impl AsyncVerbs {
+    pub(crate) fn of(connection: &Arc<Connection>) -> Self {
+        Self { connection: Arc::clone(connection) }
+    }
+}
+
 #[pymethods]
-impl AsyncModelStorage {
-    #[new]
-    #[pyo3(signature = (
-        *, endpoint=None, access_key=None, secret_key=None, region=None, bucket=None, addressing=None, ca_bundle=None,
-        limit_rate=None
-    ))]
-    #[expect(clippy::too_many_arguments, reason = "each is a keyword of its own")]
-    fn new(
-        py: Python<'_>,
-        endpoint: Option<String>,
-        access_key: Option<String>,
-        secret_key: Option<String>,
-        region: Option<String>,
-        bucket: Option<String>,
-        addressing: Option<String>,
-        ca_bundle: Option<PathBuf>,
-        limit_rate: Option<u64>,
-    ) -> PyResult<Self> {
-        let given = Given { endpoint, access_key, secret_key, region, bucket, addressing, ca_bundle, limit_rate };
-        Ok(Self { connection: Connection::new(py, given)? })
-    }
-
-    /// The address of the service.
-    #[getter]
-    fn endpoint(&self) -> String {
-        self.connection.endpoint()
-    }
-
-    /// The bucket of the models.
-    #[getter]
-    fn bucket(&self) -> &str {
-        self.connection.settings.buckets.models.as_str()
-    }
-
+impl AsyncVerbs {
     #[doc = include_str!("doc/upload_model.txt")]
     #[pyo3(signature = (
         model_path, model_name, version=None, metadata=None, additional_files=None, *, history=None, main=None,
@@ -102,21 +40,21 @@ impl AsyncModelStorage {
     fn upload_model<'py>(
         &self,
         py: Python<'py>,
-        model_path: PathBuf,
-        model_name: &str,
-        version: Option<VersionText>,
+        #[pyo3(from_py_with = given::model_path)] model_path: PathBuf,
+        #[pyo3(from_py_with = given::model_name)] model_name: String,
+        #[pyo3(from_py_with = given::version)] version: Option<VersionText>,
         metadata: Option<&Bound<'_, PyAny>>,
-        additional_files: Option<Vec<PathBuf>>,
-        history: Option<PathBuf>,
-        main: Option<String>,
-        exclude: Option<Vec<String>>,
-        include_hidden: bool,
-        follow_links: bool,
-        file_name: Option<&str>,
+        #[pyo3(from_py_with = given::additional_files)] additional_files: Option<Vec<PathBuf>>,
+        #[pyo3(from_py_with = given::history)] history: Option<PathBuf>,
+        #[pyo3(from_py_with = given::main)] main: Option<String>,
+        #[pyo3(from_py_with = given::exclude)] exclude: Option<Vec<String>>,
+        #[pyo3(from_py_with = given::include_hidden)] include_hidden: bool,
+        #[pyo3(from_py_with = given::follow_links)] follow_links: bool,
+        #[pyo3(from_py_with = given::file_name)] file_name: Option<String>,
         progress: Option<&Bound<'_, PyAny>>,
-        resume: bool,
-        md5: bool,
-        copy: bool,
+        #[pyo3(from_py_with = given::resume)] resume: bool,
+        #[pyo3(from_py_with = given::md5)] md5: bool,
+        #[pyo3(from_py_with = given::copy)] copy: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let scan = Scan {
             path: model_path,
@@ -153,14 +91,14 @@ impl AsyncModelStorage {
     fn download_model<'py>(
         &self,
         py: Python<'py>,
-        model_name: &str,
-        version: Option<VersionText>,
-        local_dir: Option<PathBuf>,
+        #[pyo3(from_py_with = given::model_name)] model_name: String,
+        #[pyo3(from_py_with = given::version)] version: Option<VersionText>,
+        #[pyo3(from_py_with = given::local_dir)] local_dir: Option<PathBuf>,
         progress: Option<&Bound<'_, PyAny>>,
-        resume: bool,
-        sync: bool,
-        force: bool,
-        require_digests: bool,
+        #[pyo3(from_py_with = given::resume)] resume: bool,
+        #[pyo3(from_py_with = given::sync)] sync: bool,
+        #[pyo3(from_py_with = given::force)] force: bool,
+        #[pyo3(from_py_with = given::require_digests)] require_digests: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let selector = selector(py, model_name, version)?;
         let folder = local_dir.unwrap_or_else(|| work::downloaded(&selector.model));
@@ -176,7 +114,11 @@ impl AsyncModelStorage {
 
     #[doc = include_str!("doc/list_model_versions.txt")]
     #[pyo3(signature = (model_name))]
-    fn list_model_versions<'py>(&self, py: Python<'py>, model_name: &str) -> PyResult<Bound<'py, PyAny>> {
+    fn list_model_versions<'py>(
+        &self,
+        py: Python<'py>,
+        #[pyo3(from_py_with = given::model_name)] model_name: String,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let model = model(py, model_name)?;
         self.connection.started(
             py,
@@ -188,7 +130,11 @@ impl AsyncModelStorage {
 
     #[doc = include_str!("doc/get_latest_version.txt")]
     #[pyo3(signature = (model_name))]
-    fn get_latest_version<'py>(&self, py: Python<'py>, model_name: &str) -> PyResult<Bound<'py, PyAny>> {
+    fn get_latest_version<'py>(
+        &self,
+        py: Python<'py>,
+        #[pyo3(from_py_with = given::model_name)] model_name: String,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let model = model(py, model_name)?;
         self.connection.started(
             py,
@@ -203,8 +149,8 @@ impl AsyncModelStorage {
     fn delete_model_version<'py>(
         &self,
         py: Python<'py>,
-        model_name: &str,
-        version: VersionText,
+        #[pyo3(from_py_with = given::model_name)] model_name: String,
+        #[pyo3(from_py_with = given::exact_version)] version: VersionText,
     ) -> PyResult<Bound<'py, PyAny>> {
         let selector = selector(py, model_name, Some(version))?;
         let exact = || invalid(py, "`latest` is not deleted", "name the version exactly");
@@ -222,8 +168,8 @@ impl AsyncModelStorage {
     fn verify<'py>(
         &self,
         py: Python<'py>,
-        model_name: &str,
-        version: Option<VersionText>,
+        #[pyo3(from_py_with = given::model_name)] model_name: String,
+        #[pyo3(from_py_with = given::version)] version: Option<VersionText>,
         progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let selector = selector(py, model_name, version)?;
@@ -241,8 +187,8 @@ impl AsyncModelStorage {
     fn describe<'py>(
         &self,
         py: Python<'py>,
-        model_name: &str,
-        version: Option<VersionText>,
+        #[pyo3(from_py_with = given::model_name)] model_name: String,
+        #[pyo3(from_py_with = given::version)] version: Option<VersionText>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let selector = selector(py, model_name, version)?;
         self.connection.started(
@@ -269,10 +215,10 @@ impl AsyncModelStorage {
     fn presigned_url<'py>(
         &self,
         py: Python<'py>,
-        model_name: &str,
-        version: Option<VersionText>,
-        file: Option<&str>,
-        expiration: i64,
+        #[pyo3(from_py_with = given::model_name)] model_name: String,
+        #[pyo3(from_py_with = given::version)] version: Option<VersionText>,
+        #[pyo3(from_py_with = given::file)] file: Option<String>,
+        #[pyo3(from_py_with = given::expiration)] expiration: i64,
     ) -> PyResult<Bound<'py, PyAny>> {
         let selector = selector(py, model_name, version)?;
         let (file, expires) = (artifact(py, file)?, lifetime(expiration));
@@ -284,10 +230,6 @@ impl AsyncModelStorage {
             },
             |py, url| url.into_py_any(py),
         )
-    }
-
-    fn __repr__(&self) -> String {
-        format!("AsyncModelStorage(endpoint='{}', bucket='{}')", self.connection.endpoint(), self.bucket())
     }
 }
 

@@ -1,0 +1,240 @@
+//! Ceph with three OSDs, of which parts die by `kill -9` in mid-transfer. `cargo xtask test` starts it, and starts again what
+//! died unless a test holds it down.
+//!
+//! That a transfer is under way is no luck: a rate limit makes what is left of it take seconds.
+
+use std::fs::{self, File};
+use std::io::{BufReader, Read, Write};
+use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use modeldepot::{Error, ErrorKind, Event, ModelStorage, Progress, Published, Pull, Push, Result, Settings};
+use tokio::time::sleep;
+
+use crate::backend::{Backend, bytes, push};
+use crate::servers::CLUSTER;
+
+/// Megabytes that are pushed while an OSD dies; a third of it while something else does.
+fn megabytes() -> u64 {
+    std::env::var("MODELDEPOT_TEST_CLUSTER_MB").map_or(600, |text| text.parse().unwrap())
+}
+
+const MB: u64 = 1_000_000;
+
+struct Cluster {
+    b: Backend,
+    /// Where `NAME.pid` says which process a daemon is, and `NAME.hold` keeps it down.
+    daemons: PathBuf,
+    /// The model file, and its megabytes.
+    file: PathBuf,
+    size: u64,
+}
+
+impl Cluster {
+    async fn with(size: u64) -> Cluster {
+        let b = Backend::on(&CLUSTER).await;
+        let daemons = PathBuf::from(std::env::var_os("MODELDEPOT_TEST_CLUSTER_DAEMONS").unwrap());
+        let file = b.file("m.bin", b"");
+        let mut out = File::create(&file).unwrap();
+        for seed in 0..size {
+            out.write_all(&bytes(MB as usize, seed)).unwrap();
+        }
+        Cluster { b, daemons, file, size }
+    }
+
+    /// A storage that takes about six seconds for the file, however fast the machine is.
+    async fn slow(&self) -> ModelStorage {
+        let limit_rate = NonZeroU64::new(self.size * MB / 6);
+        ModelStorage::open(&Settings { limit_rate, ..self.b.settings.clone() }).await.unwrap()
+    }
+
+    fn hold(&self, daemon: &str) -> PathBuf {
+        self.daemons.join(format!("{daemon}.hold"))
+    }
+
+    fn pid(&self, daemon: &str) -> Option<String> {
+        let pid = fs::read_to_string(self.daemons.join(format!("{daemon}.pid"))).ok()?;
+        Some(pid.trim().to_owned()).filter(|pid| !pid.is_empty())
+    }
+
+    /// Returns a progress that kills a daemon when a third of the file has moved, and whether it did. It stays down.
+    fn killing(&self, daemon: &'static str) -> (Progress, Arc<AtomicBool>) {
+        let (moved, killed) = (AtomicU64::new(0), Arc::new(AtomicBool::new(false)));
+        let (hold, pid, third) = (self.hold(daemon), self.pid(daemon).unwrap(), self.size * MB / 3);
+        let done = Arc::clone(&killed);
+        let progress = Progress::new(move |event| {
+            let Event::Moved { bytes, .. } = event else { return };
+            if moved.fetch_add(bytes, Ordering::Relaxed) + bytes >= third && !done.swap(true, Ordering::Relaxed) {
+                fs::write(&hold, "").unwrap();
+                assert!(Command::new("kill").args(["-9", &pid]).status().unwrap().success());
+            }
+        });
+        (progress, killed)
+    }
+
+    /// Lets a daemon start again, and waits until it has, and the gateway answers.
+    async fn release(&self, daemon: &str) {
+        let _ = fs::remove_file(self.hold(daemon));
+        while self.pid(daemon).is_none() || self.b.client().list_objects(self.b.bucket(), "").await.is_err() {
+            sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    fn push(&self) -> Push {
+        Push { journal: Some(self.b.path("journal")), ..push("m", Some("1"), &self.file, &[]) }
+    }
+
+    async fn publish(&self) -> Published {
+        self.b.storage.upload_model(self.push(), &Progress::none()).await.unwrap()
+    }
+
+    fn pull(&self, folder: &str) -> Pull {
+        Pull::new("m@1".parse().unwrap(), self.b.path(folder))
+    }
+
+    /// Pulls the version at full speed, and compares it with what was pushed.
+    async fn pulled_is_what_was_pushed(&self, folder: &str) -> u64 {
+        let fetched = self.b.storage.download_model(&self.pull(folder), &Progress::none()).await.unwrap();
+        assert!(same(&self.file, &self.b.path(folder).join("m.bin")), "the bytes that came back are others");
+        fetched.kept
+    }
+
+    /// Pushes while a daemon dies and comes back after so long.
+    async fn push_while_down(&self, daemon: &'static str, down: Duration) -> Result<Published> {
+        let (progress, killed) = self.killing(daemon);
+        let storage = self.slow().await;
+        let back = async {
+            while !killed.load(Ordering::Relaxed) {
+                sleep(Duration::from_millis(20)).await;
+            }
+            sleep(down).await;
+            self.release(daemon).await;
+        };
+        let (pushed, ()) = tokio::join!(storage.upload_model(self.push(), &progress), back);
+        pushed
+    }
+}
+
+/// So that the next test finds all of it.
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for daemon in ["mon.a", "mgr.x", "rgw", "osd.1"] {
+            let _ = fs::remove_file(self.hold(daemon));
+        }
+    }
+}
+
+fn same(left: &Path, right: &Path) -> bool {
+    let open = |path| BufReader::with_capacity(MB as usize, File::open(path).unwrap());
+    let (mut left, mut right) = (open(left), open(right));
+    let (mut one, mut other) = (vec![0; MB as usize], vec![0; MB as usize]);
+    loop {
+        let (a, b) = (fill(&mut left, &mut one), fill(&mut right, &mut other));
+        if a != b || one[..a] != other[..b] {
+            return false;
+        }
+        if a == 0 {
+            return true;
+        }
+    }
+}
+
+fn fill(file: &mut impl Read, buffer: &mut [u8]) -> usize {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read(&mut buffer[filled..]).unwrap() {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    filled
+}
+
+/// What a transfer that failed may say, and that nothing half done is seen.
+fn gave_up(error: &Error, c: &Cluster) {
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+    assert!(error.to_string().contains(c.b.client().endpoint()), "{error}");
+}
+
+#[ignore = "needs Ceph: run by `cargo xtask test`"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_osd_dies_during_a_push_and_stays_dead() {
+    let c = Cluster::with(megabytes()).await;
+    let (progress, killed) = c.killing("osd.1");
+    c.slow().await.upload_model(c.push(), &progress).await.unwrap();
+    assert!(killed.load(Ordering::Relaxed) && c.pid("osd.1").is_none(), "one of three is missing");
+    c.pulled_is_what_was_pushed("degraded").await;
+    c.b.storage.verify(&"m@1".parse().unwrap(), &Progress::none()).await.unwrap();
+    // It comes back with nothing of what it had.
+    c.release("osd.1").await;
+    c.pulled_is_what_was_pushed("recovering").await;
+    c.b.storage.delete_model_version(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
+}
+
+#[ignore = "needs Ceph: run by `cargo xtask test`"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_manager_dies_during_a_push() {
+    let c = Cluster::with(megabytes() / 3).await;
+    c.push_while_down("mgr.x", Duration::from_secs(1)).await.unwrap();
+    c.pulled_is_what_was_pushed("out").await;
+    c.b.storage.delete_model_version(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
+}
+
+#[ignore = "needs Ceph: run by `cargo xtask test`"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_monitor_dies_during_a_push() {
+    let c = Cluster::with(megabytes() / 3).await;
+    c.push_while_down("mon.a", Duration::from_secs(2)).await.unwrap();
+    c.pulled_is_what_was_pushed("out").await;
+    c.b.storage.delete_model_version(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
+}
+
+#[ignore = "needs Ceph: run by `cargo xtask test`"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_gateway_restarts_during_a_push() {
+    let c = Cluster::with(megabytes() / 3).await;
+    if let Err(error) = c.push_while_down("rgw", Duration::ZERO).await {
+        // On a machine that takes long to start it.
+        gave_up(&error, &c);
+        c.publish().await;
+    }
+    c.pulled_is_what_was_pushed("out").await;
+    c.b.storage.delete_model_version(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
+}
+
+#[ignore = "needs Ceph: run by `cargo xtask test`"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_gateway_dies_during_a_push_and_the_next_push_resumes() {
+    let c = Cluster::with(megabytes() / 3).await;
+    let (progress, killed) = c.killing("rgw");
+    let error = c.slow().await.upload_model(c.push(), &progress).await.unwrap_err();
+    assert!(killed.load(Ordering::Relaxed));
+    gave_up(&error, &c);
+    c.release("rgw").await;
+    let versions = c.b.storage.list_model_versions(&"m".parse().unwrap()).await;
+    assert!(matches!(versions, Err(Error::ModelNotFound { .. })), "half of a version is none: {versions:?}");
+    let published = c.publish().await;
+    assert!(published.kept > 0, "what the server has is not sent again");
+    c.pulled_is_what_was_pushed("out").await;
+    c.b.storage.delete_model_version(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
+}
+
+#[ignore = "needs Ceph: run by `cargo xtask test`"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_gateway_dies_during_a_pull_and_the_next_pull_resumes() {
+    let c = Cluster::with(megabytes() / 3).await;
+    c.publish().await;
+    let (progress, killed) = c.killing("rgw");
+    let error = c.slow().await.download_model(&c.pull("out"), &progress).await.unwrap_err();
+    assert!(killed.load(Ordering::Relaxed));
+    gave_up(&error, &c);
+    assert!(!c.b.path("out/m.bin").exists(), "a file is there when all of it is");
+    c.release("rgw").await;
+    let kept = c.pulled_is_what_was_pushed("out").await;
+    assert!(kept > 0, "what was fetched is not fetched again");
+    c.b.storage.delete_model_version(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
+}

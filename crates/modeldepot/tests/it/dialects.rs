@@ -1,0 +1,110 @@
+//! What some servers spell otherwise than S3, and mean as S3 does. Each was met on a real server, and is played here so that a
+//! plain `cargo test` has it too.
+
+use std::time::Duration;
+
+use modeldepot::s3::UploadOptions;
+use modeldepot::{BucketName, ErrorKind, S3Client, Settings};
+
+use crate::backend::{Backend, bytes};
+use crate::misbehaving::{Act, Misbehaving};
+
+fn bucket() -> BucketName {
+    "models".parse().unwrap()
+}
+
+async fn client(server: &Misbehaving) -> S3Client {
+    S3Client::connect(&server.settings(Duration::from_secs(20))).await.unwrap()
+}
+
+/// moto says `text/html` of answers that are empty. A page with something in it is still none of S3's.
+#[tokio::test]
+async fn an_empty_answer_is_no_web_page() {
+    let html = |body: &'static str| {
+        move |_: &_| {
+            let headers = vec![("content-type", "text/html".to_owned()), ("etag", "\"e\"".to_owned())];
+            Act::Answer(200, headers, body.as_bytes().to_vec())
+        }
+    };
+    let server = Misbehaving::alone(html("")).await;
+    client(&server).await.put_small(&bucket(), "k", "x".into(), "text/plain").await.unwrap();
+    client(&server).await.delete_object(&bucket(), "k").await.unwrap();
+    let server = Misbehaving::alone(html("<html>log in</html>")).await;
+    let stored = client(&server).await.put_small(&bucket(), "k", "x".into(), "text/plain").await.unwrap_err();
+    let deleted = client(&server).await.delete_object(&bucket(), "k").await.unwrap_err();
+    for error in [stored, deleted] {
+        assert!(matches!(error.kind(), ErrorKind::Unavailable), "{error:?}");
+    }
+}
+
+/// versitygw answers an access key that it does not know with 404.
+#[tokio::test]
+async fn an_unknown_key_is_denied_whatever_the_status() {
+    let server = Misbehaving::alone(|_| Act::refuse(404, "XAdminUserNotFound")).await;
+    let client = client(&server).await;
+    let listed = client.list_objects(&bucket(), "").await.unwrap_err();
+    let fetched = client.get_small(&bucket(), "k", 9).await.unwrap_err();
+    for error in [listed, fetched] {
+        assert_eq!(error.kind(), ErrorKind::Denied, "{error:?}");
+        assert!(error.to_string().contains("XAdminUserNotFound"), "{error}");
+    }
+}
+
+/// Ceph spells the keys of unfinished uploads as in URLs when it is asked to, and does not say that it did.
+#[tokio::test]
+async fn uploads_are_read_as_they_were_asked_for() {
+    let page = |keys: [&str; 2]| {
+        let uploads = keys.map(|key| format!("<Upload><Key>{key}</Key><UploadId>u</UploadId></Upload>")).concat();
+        let page = format!("<ListMultipartUploadsResult>{uploads}</ListMultipartUploadsResult>");
+        Act::Answer(200, Vec::new(), page.into_bytes())
+    };
+    let listed = async |plain: [&'static str; 2], spelled: [&'static str; 2]| {
+        let play = move |path: &str| page(if path.contains("encoding-type=url") { spelled } else { plain });
+        let server = Misbehaving::alone(move |asked| play(&asked.path)).await;
+        let uploads = client(&server).await.list_multipart_uploads(&bucket(), "").await.unwrap();
+        uploads.into_iter().map(|upload| upload.key).collect::<Vec<_>>()
+    };
+    let found = listed(["ctl\u{1}x", "v1.0+cu118/a%2Bb"], ["ctl%01x", "v1.0%2Bcu118/a%252Bb"]).await;
+    assert_eq!(found, ["ctl\u{1}x", "v1.0+cu118/a%2Bb"]);
+    // A page that can be read as it is is taken as it is.
+    let found = listed(["v1.0+cu118/a%2Bb", "k"], ["v1.0%2Bcu118/a%252Bb", "k"]).await;
+    assert_eq!(found, ["v1.0+cu118/a%2Bb", "k"]);
+}
+
+/// moto calls the root of a list of parts `ListPartsResponse`.
+#[tokio::test]
+async fn parts_that_cannot_be_listed_are_sent_again() {
+    let b = Backend::embedded().await;
+    let odd = "<ListPartsResponse><UploadId>u</UploadId></ListPartsResponse>";
+    let play = move |asked: &crate::misbehaving::Asked| match asked.is("GET", "uploadId=") {
+        true => Act::Answer(200, Vec::new(), odd.as_bytes().to_vec()),
+        false => Act::Pass,
+    };
+    let server = Misbehaving::before(b.settings.endpoint.as_ref().unwrap().as_str(), play).await;
+    let settings = Settings { endpoint: Some(server.endpoint().parse().unwrap()), ..b.settings.clone() };
+    let client = S3Client::connect(&settings).await.unwrap();
+    let content = bytes(20 << 20, 1);
+    let path = b.file("f", &content);
+    client.begin_multipart_upload(b.bucket(), "k").await.unwrap();
+    let options = UploadOptions { resume: true, ..UploadOptions::default() };
+    client.upload_file(&path, b.bucket(), "k", &options, |_| {}).await.unwrap();
+    assert!(b.get("k").await == content);
+    assert_eq!(
+        b.client().list_multipart_uploads(b.bucket(), "").await.unwrap(),
+        [],
+        "what was begun before is aborted"
+    );
+}
+
+/// moto makes checksums of parts that are four bytes long.
+#[tokio::test]
+async fn a_checksum_of_another_length_is_none() {
+    let head = |checksum: &'static str| {
+        move |_: &_| Act::Answer(200, vec![("x-amz-checksum-crc64nvme", checksum.to_owned())], Vec::new())
+    };
+    for (checksum, known) in [("V4gkqw==", false), ("AAAAAAAAAAA=-3", false), ("AAAAAAAAAAA=", true)] {
+        let server = Misbehaving::alone(head(checksum)).await;
+        let found = client(&server).await.get_object_metadata(&bucket(), "k").await.unwrap();
+        assert_eq!(found.crc64nvme.is_some(), known, "{checksum}");
+    }
+}

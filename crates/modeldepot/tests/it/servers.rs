@@ -1,0 +1,314 @@
+//! The servers that the contract suite runs on: what each was found to do, and in which checks it differs.
+//!
+//! A check that a server is known to fail is run all the same, and must fail in the way that is listed here. So a new version
+//! of a server that does better shows, and so does one that does worse.
+
+use std::any::Any;
+use std::fs;
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+
+use futures_util::FutureExt as _;
+use modeldepot::s3::{Capabilities, ChecksumSupport, CopySupport, UnsignedHeaders};
+
+use crate::backend::Backend;
+use crate::client::http_with;
+use crate::unspellable::presigned;
+
+/// A server of the contract suite.
+#[derive(Debug)]
+pub(crate) struct Server {
+    /// The module of its checks, and its row in `docs/servers.md`.
+    pub(crate) name: &'static str,
+    /// The variable with its endpoint; none for the embedded server.
+    pub(crate) variable: Option<&'static str>,
+    /// What the probe finds.
+    pub(crate) does: Capabilities,
+}
+
+/// What AWS is documented to do, and most servers are found to.
+const ALL: Capabilities = Capabilities {
+    create_if_absent: true,
+    compare_and_swap: true,
+    crc64nvme: ChecksumSupport::Verified,
+    unsigned_payload: true,
+    part_copy: CopySupport::Checked,
+    unsigned_headers: UnsignedHeaders::Refused,
+};
+
+pub(crate) static EMBEDDED: Server = Server { name: "embedded", variable: None, does: ALL };
+
+/// The embedded server, with the models in a folder of a bucket that others use too.
+pub(crate) static IN_A_FOLDER: Server = Server { name: "in_a_folder", variable: None, does: ALL };
+
+/// The embedded server with the rules of AWS that servers on one machine do not have, in another region than the settings
+/// say, and a default retention on every bucket.
+pub(crate) static AWS_RULES: Server = Server { name: "aws_rules", variable: None, does: ALL };
+
+/// The embedded server in the mode in which it accepts conditions and ignores them.
+pub(crate) static UNCONDITIONAL: Server = Server {
+    name: "unconditional",
+    variable: None,
+    does: Capabilities { create_if_absent: false, compare_and_swap: false, ..ALL },
+};
+
+pub(crate) static MINIO: Server = Server {
+    name: "minio",
+    variable: Some("MODELDEPOT_TEST_MINIO"),
+    // It copies no part into an upload with checksums, and its last open release copies what a header names that nobody
+    // signed.
+    does: Capabilities { part_copy: CopySupport::Hashed, unsigned_headers: UnsignedHeaders::Copied, ..ALL },
+};
+
+pub(crate) static SEAWEEDFS: Server =
+    Server { name: "seaweedfs", variable: Some("MODELDEPOT_TEST_SEAWEEDFS"), does: ALL };
+
+pub(crate) static CEPH: Server = Server { name: "ceph", variable: Some("MODELDEPOT_TEST_CEPH"), does: CEPH_DOES };
+
+/// Ceph 16 knows neither CRC64NVME nor, on a write, `If-Match`.
+const CEPH_DOES: Capabilities = Capabilities {
+    compare_and_swap: false,
+    crc64nvme: ChecksumSupport::Ignored,
+    part_copy: CopySupport::None,
+    unsigned_headers: UnsignedHeaders::Copied,
+    ..ALL
+};
+
+/// Ceph with three OSDs.
+pub(crate) static CLUSTER: Server =
+    Server { name: "cluster", variable: Some("MODELDEPOT_TEST_CLUSTER"), does: CEPH_DOES };
+
+pub(crate) static VERSITYGW: Server = Server {
+    name: "versitygw",
+    variable: Some("MODELDEPOT_TEST_VERSITYGW"),
+    does: Capabilities { part_copy: CopySupport::Hashed, ..ALL },
+};
+
+pub(crate) static MOTO: Server = Server {
+    name: "moto",
+    variable: Some("MODELDEPOT_TEST_MOTO"),
+    does: Capabilities {
+        crc64nvme: ChecksumSupport::Ignored,
+        part_copy: CopySupport::Hashed,
+        unsigned_headers: UnsignedHeaders::Copied,
+        ..ALL
+    },
+};
+
+pub(crate) static RCLONE_SERVE: Server = Server {
+    name: "rclone_serve",
+    variable: Some("MODELDEPOT_TEST_RCLONE"),
+    does: Capabilities {
+        create_if_absent: false,
+        compare_and_swap: false,
+        crc64nvme: ChecksumSupport::Ignored,
+        part_copy: CopySupport::None,
+        ..ALL
+    },
+};
+
+/// A check that a server is known to fail.
+struct Difference {
+    server: &'static str,
+    check: &'static str,
+    /// What the failure says, in part.
+    observed: &'static str,
+    /// Why, as `docs/servers.md` shows it.
+    why: &'static str,
+}
+
+const DIFFERENCES: &[Difference] = &[
+    Difference {
+        server: "ceph",
+        check: "every_key_is_listed_as_it_is",
+        observed: "non-XML character",
+        why: "names where the next page begins as it is, so a listing that ends a page at a key with a character that XML \
+              cannot spell is unreadable",
+    },
+    Difference { server: "moto", check: "a_wrong_key_is_denied", observed: "unwrap_err()", why: "checks no signature" },
+    Difference {
+        server: "moto",
+        check: "presigned_urls_work_for_whoever_holds_them",
+        observed: "a URL to fetch must not store",
+        why: "checks no signature",
+    },
+    Difference {
+        server: "moto",
+        check: "the_url_of_a_part_takes_no_other_length",
+        observed: "HTTP/1.1 200 OK",
+        why: "checks no signature",
+    },
+    Difference {
+        server: "moto",
+        check: "a_part_that_is_sent_again_is_the_newest",
+        observed: "ListPartsResponse",
+        why: "answers ListParts with `ListPartsResponse` instead of `ListPartsResult`",
+    },
+    Difference {
+        server: "moto",
+        check: "parts_that_others_send_become_a_version",
+        observed: "ListPartsResponse",
+        why: "answers ListParts with `ListPartsResponse` instead of `ListPartsResult`",
+    },
+    Difference {
+        server: "moto",
+        check: "everything_that_a_push_creates_is_marked",
+        observed: "ListPartsResponse",
+        why: "answers ListParts with `ListPartsResponse` instead of `ListPartsResult`",
+    },
+    Difference {
+        server: "moto",
+        check: "a_push_that_was_cut_off_goes_on",
+        observed: "bytes were kept",
+        why: "answers ListParts with `ListPartsResponse` instead of `ListPartsResult`, so nothing is kept: the push succeeds and sends all again",
+    },
+    Difference {
+        server: "moto",
+        check: "an_automatic_push_that_was_cut_off_goes_on_as_the_same_version",
+        observed: "bytes were kept",
+        why: "answers ListParts with `ListPartsResponse` instead of `ListPartsResult`, so nothing is kept: the push succeeds and sends all again",
+    },
+    Difference {
+        server: "moto",
+        check: "every_key_is_listed_as_it_is",
+        observed: "404 NOT FOUND",
+        why: "finds no route for a key with a line break",
+    },
+    Difference {
+        server: "moto",
+        check: "one_key_stops_no_verb",
+        observed: "404 NOT FOUND",
+        why: "finds no route for a key with a line break",
+    },
+    Difference {
+        server: "moto",
+        check: "one_upload_hides_no_other",
+        observed: "non-XML character",
+        why: "ignores `encoding-type=url` where unfinished uploads are listed",
+    },
+    Difference {
+        server: "moto",
+        check: "what_a_dead_push_left_is_found_and_removed",
+        observed: "all of it is too young",
+        why: "says of each unfinished upload that it was begun in 2010, so `gc` takes it for old",
+    },
+    Difference {
+        server: "versitygw",
+        check: "every_key_is_listed_as_it_is",
+        observed: "ctl\u{fffd}x",
+        why: "ignores `encoding-type=url` and lists control characters as U+FFFD",
+    },
+    Difference {
+        server: "versitygw",
+        check: "one_key_stops_no_verb",
+        observed: "is not modeldepot's to remove",
+        why: "lists control characters as U+FFFD; the keys are still there",
+    },
+];
+
+/// Runs a check on a server, and keeps how it came out for `docs/servers.md`.
+pub(crate) async fn run<F>(server: &'static Server, check: &str, run: impl FnOnce(Backend) -> F)
+where
+    F: Future<Output = ()>,
+{
+    let backend = Backend::on(server).await;
+    let ran = AssertUnwindSafe(run(backend)).catch_unwind().await;
+    let known = DIFFERENCES.iter().find(|known| known.server == server.name && known.check == check);
+    match (known, ran) {
+        (None, Ok(())) => keep(server, check, "passes"),
+        (None, Err(failure)) => std::panic::resume_unwind(failure),
+        (Some(known), Ok(())) => {
+            panic!("{} passes `{check}`, although it {}: remove it from DIFFERENCES", server.name, known.why)
+        }
+        (Some(known), Err(failure)) => {
+            let said = said(&*failure);
+            assert!(said.contains(known.observed), "it fails in another way than with {:?}: {said}", known.observed);
+            keep(server, check, known.why);
+        }
+    }
+}
+
+fn said(failure: &(dyn Any + Send)) -> String {
+    let text = failure.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| failure.downcast_ref::<String>().cloned()).unwrap_or_default()
+}
+
+/// Keeps a result where `cargo xtask test` makes the table of servers of it.
+fn keep(server: &Server, name: &str, text: &str) {
+    let Some(folder) = std::env::var_os("MODELDEPOT_TEST_RESULTS") else { return };
+    let folder = PathBuf::from(folder).join(server.name);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join(name), text).unwrap();
+}
+
+/// Says what the probe finds, and what else differs between servers, in the words of the table's columns.
+pub(crate) async fn what_it_does_is_told(b: Backend) {
+    let does = b.storage.probe().await.unwrap().capabilities;
+    let yes = |does: bool| if does { "yes" } else { "no" };
+    let columns = [
+        ("create if absent", yes(does.create_if_absent)),
+        ("compare and swap", yes(does.compare_and_swap)),
+        ("conditional delete", conditional_delete(&b).await),
+        (
+            "part copy",
+            match does.part_copy {
+                CopySupport::Checked => "with checksum",
+                CopySupport::Hashed => "with MD5",
+                CopySupport::Unchecked => "unproven",
+                CopySupport::None => "no",
+                CopySupport::Unknown => "not tried",
+            },
+        ),
+        (
+            "CRC64NVME",
+            match does.crc64nvme {
+                ChecksumSupport::Verified => "verified",
+                ChecksumSupport::Ignored => "ignored",
+                ChecksumSupport::Refused => "refused",
+            },
+        ),
+        ("unsigned payload", yes(does.unsigned_payload)),
+        (
+            "unsigned headers",
+            match does.unsigned_headers {
+                UnsignedHeaders::Refused => "refused",
+                UnsignedHeaders::Ignored => "ignored",
+                UnsignedHeaders::Obeyed => "obeyed",
+                UnsignedHeaders::Copied => "**obeyed, copies**",
+                UnsignedHeaders::Unknown => "unknown",
+            },
+        ),
+        ("encoded listings", encoded_listings(&b).await),
+    ];
+    let lines: String = columns.iter().map(|(column, value)| format!("{column}\t{value}\n")).collect();
+    keep(b.on, "_does", &lines);
+}
+
+/// Deletes an object on the condition that it is another one.
+async fn conditional_delete(b: &Backend) -> &'static str {
+    b.put("delete-me", b"bytes").await;
+    let url = presigned(b, "DELETE", "delete-me", "");
+    let other = "If-Match: \"00000000000000000000000000000000\"\r\n";
+    let (status, _) = http_with("DELETE", &url, other, b"").await;
+    let stands = b.client().get_small(b.bucket(), "delete-me", 64).await.unwrap().is_some();
+    match (status.contains(" 412"), stands) {
+        (true, true) => "yes",
+        (_, false) => "ignored",
+        (false, true) => "refused",
+    }
+}
+
+/// Asks for a listing with keys as they are spelled in URLs, which XML can spell whatever is in them.
+async fn encoded_listings(b: &Backend) -> &'static str {
+    b.put("listed/a b", b"bytes").await;
+    let url = presigned(b, "GET", "", "?list-type=2&prefix=listed%2F&encoding-type=url");
+    let (_, page) = http_with("GET", &url, "", b"").await;
+    let page = String::from_utf8_lossy(&page);
+    let encoded = page.contains("<Key>listed/a+b") || page.contains("<Key>listed/a%20b");
+    match (encoded, page.contains("<EncodingType>url")) {
+        (true, true) => "yes",
+        (true, false) => "yes, unsaid",
+        (false, true) => "said, not done",
+        (false, false) => "no",
+    }
+}

@@ -1,0 +1,52 @@
+//! MinIO: the last commit of its public source.
+
+use super::process::{Server, data_dir, free_ports, watched};
+use super::{ACCESS_KEY, SECRET_KEY};
+use crate::tools::{MINIO, Tools};
+
+/// The commit that `tools::MINIO` pins, by the date of it.
+pub(crate) const VERSION: &str = "2026-02-12, its last";
+
+/// Starts MinIO and waits until it can read and write.
+pub(crate) fn start(tools: &Tools, port: Option<u16>) -> Result<Server, String> {
+    let [free, console] = free_ports()?;
+    let port = port.unwrap_or(free);
+    let mut server = start_by(tools, "minio", &[], "127.0.0.1", [port, console])?;
+    server.wait_for(port, "/minio/health/cluster", 200)?;
+    Ok(server)
+}
+
+/// Starts MinIO through another command (none: as it is), at an address that need not be of our network: whether it
+/// answers is for the caller to find out.
+pub(crate) fn start_by(
+    tools: &Tools,
+    name: &str,
+    through: &[&str],
+    host: &str,
+    [port, console]: [u16; 2],
+) -> Result<Server, String> {
+    let program = tools.get(&MINIO)?;
+    let data = data_dir(name)?;
+    let mut command = watched(name, &data);
+    command
+        .args(through)
+        .arg(program)
+        .args(["server", "--quiet", "--address"])
+        .arg(format!("{host}:{port}"))
+        .arg("--console-address")
+        .arg(format!("{host}:{console}"))
+        .arg("--certs-dir")
+        .arg(data.join("certs"))
+        .arg(data.join("drive"))
+        .env("MINIO_ROOT_USER", ACCESS_KEY)
+        .env("MINIO_ROOT_PASSWORD", SECRET_KEY)
+        // Without a region of its own it takes requests for any; with one it refuses a wrong one, as AWS does.
+        .env("MINIO_SITE_REGION", "us-east-1")
+        // A key service of its own, so that it can be asked to encrypt.
+        .env("MINIO_KMS_SECRET_KEY", "modeldepot:bW9kZWxkZXBvdCdzIGtleSBmb3IgdGVzdHMsIDMyIEI=")
+        .env("MINIO_BROWSER", "off")
+        .env("MINIO_UPDATE", "off");
+    let mut server = Server::spawn(command, name, port)?;
+    server.endpoint = format!("http://{host}:{port}");
+    Ok(server)
+}

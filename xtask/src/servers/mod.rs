@@ -1,0 +1,139 @@
+//! Real S3 servers, each in processes of its own on free loopback ports, with data that goes away with it.
+
+mod ceph;
+mod daemon;
+mod minio;
+mod modeldepot;
+mod moto;
+mod process;
+mod rclone;
+mod seaweedfs;
+pub(crate) mod suite;
+pub(crate) mod table;
+mod versitygw;
+
+use std::time::Duration;
+
+pub(crate) use ceph::cluster;
+pub(crate) use minio::{start as minio, start_by as minio_by};
+pub(crate) use modeldepot::start as modeldepot;
+pub(crate) use process::{Server, data_dir, free_ports, watched};
+
+use crate::tools::Tools;
+
+/// The login on every server.
+pub(crate) const ACCESS_KEY: &str = "minioadmin";
+pub(crate) const SECRET_KEY: &str = "minioadmin";
+
+/// A server of the contract suite that is not our own.
+pub(crate) struct Kind {
+    /// What people call it.
+    pub(crate) title: &'static str,
+    /// What the names of its tests contain.
+    pub(crate) name: &'static str,
+    /// Its port's option of the verb `servers`.
+    option: &'static str,
+    /// Where tests find its endpoint.
+    pub(crate) variable: &'static str,
+    pub(crate) start: fn(&Tools, Option<u16>) -> Result<Server, String>,
+    /// Which version it is.
+    pub(crate) version: fn(&Tools) -> Result<String, String>,
+}
+
+/// In the order of the table in `docs/servers.md`.
+pub(crate) const KINDS: [Kind; 6] = [
+    Kind {
+        title: "MinIO",
+        name: "minio",
+        option: "--minio-port",
+        variable: "MODELDEPOT_TEST_MINIO",
+        start: minio::start,
+        version: |_| Ok(minio::VERSION.to_owned()),
+    },
+    Kind {
+        title: "SeaweedFS",
+        name: "seaweedfs",
+        option: "--seaweedfs-port",
+        variable: "MODELDEPOT_TEST_SEAWEEDFS",
+        start: seaweedfs::start,
+        version: |_| Ok(crate::tools::WEED.version()),
+    },
+    Kind {
+        title: "Ceph RGW",
+        name: "ceph",
+        option: "--ceph-port",
+        variable: "MODELDEPOT_TEST_CEPH",
+        start: ceph::start,
+        version: ceph::version,
+    },
+    Kind {
+        title: "versitygw",
+        name: "versitygw",
+        option: "--versitygw-port",
+        variable: "MODELDEPOT_TEST_VERSITYGW",
+        start: versitygw::start,
+        version: |_| Ok(crate::tools::VERSITYGW.version()),
+    },
+    Kind {
+        title: "moto",
+        name: "moto",
+        option: "--moto-port",
+        variable: "MODELDEPOT_TEST_MOTO",
+        start: moto::start,
+        version: |_| Ok(crate::tools::MOTO.version()),
+    },
+    Kind {
+        title: "rclone",
+        name: "rclone_serve",
+        option: "--rclone-port",
+        variable: "MODELDEPOT_TEST_RCLONE",
+        start: rclone::start,
+        version: |_| Ok(crate::tools::RCLONE.version()),
+    },
+];
+
+/// The verb `servers`.
+pub(crate) fn run(tools: &Tools, options: &[&str]) -> Result<(), String> {
+    if options == ["--cluster"] {
+        let (server, daemons) = cluster(tools)?;
+        println!("Ceph       {}", server.endpoint);
+        println!("processes  {}: NAME.pid, and NAME.hold keeps one down", daemons.display());
+        return wait(vec![("Ceph", server)]);
+    }
+    let mut ports = [None; KINDS.len()];
+    for option in options.chunks(2) {
+        let place = KINDS.iter().position(|kind| Some(&kind.option) == option.first());
+        let (Some(place), Some(value)) = (place, option.get(1)) else {
+            let known = KINDS.map(|kind| kind.option).join(", ");
+            return Err(format!("`{}`: expected one of {known}, and a port", option.join(" ")));
+        };
+        ports[place] = Some(value.parse::<u16>().map_err(|error| format!("port `{value}`: {error}"))?);
+    }
+    let mut running = Vec::new();
+    for (kind, port) in KINDS.iter().zip(ports) {
+        match (kind.start)(tools, port) {
+            Ok(server) => {
+                println!("{:<10} {}", kind.title, server.endpoint);
+                running.push((kind.title, server));
+            }
+            Err(why) => eprintln!("{:<10} {why}", kind.title),
+        }
+    }
+    if running.is_empty() {
+        return Err("no server runs".to_owned());
+    }
+    wait(running)
+}
+
+/// Waits until one of the servers ends.
+fn wait(mut running: Vec<(&str, Server)>) -> Result<(), String> {
+    println!("login      {ACCESS_KEY} / {SECRET_KEY}, region us-east-1\nCtrl-C ends them and removes their data");
+    loop {
+        std::thread::sleep(Duration::from_secs(1));
+        for (name, server) in &mut running {
+            if server.has_ended() {
+                return Err(format!("{name} ended: {}", server.last_words()));
+            }
+        }
+    }
+}

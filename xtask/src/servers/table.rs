@@ -1,0 +1,130 @@
+//! `docs/servers.md`: what each server was found to do by the contract suite, which leaves a file for each check.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use super::KINDS;
+use super::suite::RESULTS;
+use crate::report::Outcome;
+use crate::root;
+use crate::tools::Tools;
+
+/// What stands above the tables.
+const HEAD: &str = include_str!("table.md");
+
+/// The row of the server that this workspace has.
+const OWN: (&str, &str) = ("embedded", "this one");
+
+/// What was measured of one server.
+struct Measured {
+    title: &'static str,
+    version: String,
+    /// Column and value, in the order of the columns.
+    does: Vec<(String, String)>,
+    passed: usize,
+    /// Checks that it is known to fail, and why.
+    differs: BTreeMap<String, String>,
+}
+
+/// Rewrites the page with what was measured. Servers that could not be had keep their rows.
+pub(crate) fn write(tools: &Tools) -> Result<(), String> {
+    let path = page();
+    let text = render(tools, &fs::read_to_string(&path).unwrap_or_default(), true)?;
+    fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+/// Compares the page with what was measured, or rewrites it when `UPDATE_GENERATED` is set.
+pub(crate) fn check(tools: &Tools) -> Outcome {
+    if std::env::var_os("UPDATE_GENERATED").is_some() {
+        return write(tools).into();
+    }
+    let committed = fs::read_to_string(page()).unwrap_or_default();
+    match render(tools, &committed, false) {
+        Ok(found) if found == committed => Outcome::Ok,
+        Ok(found) => {
+            let new = found.lines().find(|line| !committed.lines().any(|known| known == *line));
+            let what = new.unwrap_or("a row less");
+            Outcome::Failed(format!("docs/servers.md is not what was measured (`cargo xtask servers-table`): {what}"))
+        }
+        Err(why) => Outcome::Failed(why),
+    }
+}
+
+fn page() -> PathBuf {
+    root().join("docs/servers.md")
+}
+
+/// Returns the page. A server that was not measured, or that is here at another version than on the committed page and
+/// need not be taken over, keeps its rows.
+fn render(tools: &Tools, committed: &str, take_over: bool) -> Result<String, String> {
+    let own = Ok(OWN.1.to_owned());
+    let all = std::iter::once((OWN.0, OWN.0, own)).chain(KINDS.iter().map(|kind| {
+        // Asked only of what was there: it may be an installation.
+        let version = if results(kind.name).is_dir() { (kind.version)(tools) } else { Ok(String::new()) };
+        (kind.title, kind.name, version)
+    }));
+    let (mut rows, mut differences, mut columns) = (Vec::new(), Vec::new(), Vec::new());
+    for (title, name, version) in all {
+        let begin = format!("| {title} | ");
+        let kept: Vec<&str> = committed.lines().filter(|line| line.starts_with(&begin)).collect();
+        let measured = measured(title, name, version?)?;
+        let known = kept.first().and_then(|row| row[begin.len()..].split(" | ").next());
+        match measured {
+            Some(found) if take_over || known.is_none_or(|known| known == found.version) => {
+                columns = found.does.iter().map(|(column, _)| column.clone()).collect();
+                rows.push(row(&found));
+                let differs = found.differs.iter().map(|(check, why)| format!("| {title} | `{check}` | {why} |"));
+                differences.extend(differs);
+            }
+            other => {
+                if let Some(found) = other {
+                    eprintln!("{title} is at {} here, and not compared with docs/servers.md", found.version);
+                }
+                rows.extend(kept.first().map(|&row| row.to_owned()));
+                differences.extend(kept.iter().skip(1).map(|&row| row.to_owned()));
+            }
+        }
+    }
+    if columns.is_empty() {
+        return Err("no server was measured".to_owned());
+    }
+    let head =
+        format!("| server | version | {} | checks |\n|{}", columns.join(" | "), "---|".repeat(columns.len() + 3));
+    let differences = differences.join("\n");
+    let differing = "| server | check | what it does instead |\n|---|---|---|";
+    Ok(format!(
+        "{HEAD}\n{head}\n{}\n\n## Checks that fail as expected\n\n{differing}\n{differences}\n",
+        rows.join("\n")
+    ))
+}
+
+fn row(found: &Measured) -> String {
+    let values = found.does.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(" | ");
+    let all = found.passed + found.differs.len();
+    format!("| {} | {} | {values} | {} of {all} |", found.title, found.version, found.passed)
+}
+
+fn results(name: &str) -> PathBuf {
+    RESULTS.1().join(name)
+}
+
+/// Reads what the checks of a server left; none when it was not measured.
+fn measured(title: &'static str, name: &str, version: String) -> Result<Option<Measured>, String> {
+    let folder = results(name);
+    let Ok(list) = fs::read_dir(&folder) else { return Ok(None) };
+    let mut found = Measured { title, version, does: Vec::new(), passed: 0, differs: BTreeMap::new() };
+    for entry in list.filter_map(Result::ok) {
+        let check = entry.file_name().to_string_lossy().into_owned();
+        let text = fs::read_to_string(entry.path()).map_err(|error| format!("cannot read {check}: {error}"))?;
+        if check == "_does" {
+            let pairs = text.lines().filter_map(|line| line.split_once('\t'));
+            found.does = pairs.map(|(column, value)| (column.to_owned(), value.to_owned())).collect();
+        } else if text == "passes" {
+            found.passed += 1;
+        } else {
+            found.differs.insert(check, text);
+        }
+    }
+    Ok(Some(found).filter(|found| !found.does.is_empty()))
+}
