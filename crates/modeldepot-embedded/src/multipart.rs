@@ -45,6 +45,9 @@ pub(crate) struct Completion {
     pub(crate) conditions: WriteConditions,
 }
 
+/// An object that was made of parts, and the id of its version, if its bucket has versions.
+pub(crate) type Completed = (Object, Option<String>);
+
 impl Index {
     /// Begins an upload.
     pub(crate) fn begin_upload(&self, target: &Target, upload: &Upload) -> S3Result<()> {
@@ -124,7 +127,7 @@ impl Index {
         &self,
         target: &Target,
         completion: &Completion,
-    ) -> S3Result<((Object, Option<String>), Vec<BlobId>)> {
+    ) -> S3Result<(Completed, Vec<BlobId>)> {
         self.write(|tx| {
             require_bucket(tx, &target.bucket)?;
             let upload = upload(tx, target)?;
