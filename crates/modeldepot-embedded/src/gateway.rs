@@ -1,10 +1,17 @@
 //! The S3 operations. This file is the list of them; how each works is in the files below it.
 
+mod acl;
+mod attributes;
 mod buckets;
 mod copies;
+pub(crate) mod cors;
+pub(crate) mod forms;
+mod lifecycle;
 mod lists;
 mod objects;
 mod reads;
+mod tagging;
+mod unset;
 mod uploads;
 
 use std::sync::Arc;
@@ -23,6 +30,8 @@ use crate::refusal::internal;
 pub(crate) struct Store {
     pub(crate) disk: Arc<Disk>,
     pub(crate) index: Index,
+    /// The CORS rules of the index, which requests of web pages are compared with.
+    pub(crate) cors: Arc<cors::Rules>,
 }
 
 impl Store {
@@ -37,7 +46,7 @@ impl Store {
     }
 
     /// Ends the life of a new file as its transaction ended, and removes the files that nothing needs any more.
-    fn settle<T>(&self, staged: Option<Staged>, result: S3Result<(T, Vec<BlobId>)>) -> S3Result<T> {
+    pub(crate) fn settle<T>(&self, staged: Option<Staged>, result: S3Result<(T, Vec<BlobId>)>) -> S3Result<T> {
         match result {
             Ok((value, freed)) => {
                 if let Some(staged) = staged {
@@ -74,7 +83,9 @@ impl Gateway {
     /// Runs work that may wait for the disk on a thread that may wait.
     async fn run<T: Send + 'static>(&self, work: impl FnOnce(&Store) -> S3Result<T> + Send + 'static) -> S3Result<T> {
         let store = Arc::clone(&self.store);
-        tokio::task::spawn_blocking(move || work(&store)).await.map_err(internal)?
+        // What is logged there belongs to the request, too.
+        let span = tracing::Span::current();
+        tokio::task::spawn_blocking(move || span.in_scope(|| work(&store))).await.map_err(internal)?
     }
 
     fn write_conditions(&self, if_match: Option<Tags>, if_none_match: Option<Tags>) -> WriteConditions {
@@ -97,12 +108,11 @@ fn refuse_unsupported<const N: usize>(features: [(bool, &str); N]) -> S3Result<(
 /// Fields that put, copy and create-multipart-upload have in common and that are not served.
 macro_rules! refuse_write_features {
     ($input:expr) => {
-        $crate::gateway::refuse_unsupported([
+        $crate::gateway::acl::check_acl!($input).and($crate::gateway::refuse_unsupported([
             ($input.sse_customer_algorithm.is_some() || $input.sse_customer_key.is_some(), "encryption with your key"),
             ($input.server_side_encryption.is_some() || $input.ssekms_key_id.is_some(), "server-side encryption"),
             ($input.object_lock_mode.is_some() || $input.object_lock_legal_hold_status.is_some(), "object lock"),
-            ($input.tagging.as_ref().is_some_and(|tags| !tags.is_empty()), "tags"),
-        ])
+        ]))
     };
 }
 use refuse_write_features;
@@ -119,6 +129,7 @@ macro_rules! describe {
             expires: $input.expires.as_ref().map($crate::conditions::seconds),
             website_redirect_location: $input.website_redirect_location.take(),
             metadata: $input.metadata.take().unwrap_or_default().into_iter().collect(),
+            tags: $crate::gateway::tagging::tags_of_header($input.tagging.as_deref())?,
         })
     };
 }
@@ -185,7 +196,7 @@ macro_rules! operations {
                 }
             )*
 
-            // By default the protocol layer turns a form into a put. Forms do not get this far; should one, it ends here.
+            // By default the protocol layer turns a form into a put. Forms are answered before: see `forms`.
             async fn post_object(&self, _: S3Request<PostObjectInput>) -> S3Result<S3Response<PostObjectOutput>> {
                 Err(s3_error!(NotImplemented, "Uploads by form are not implemented"))
             }
@@ -200,6 +211,43 @@ operations! {
     "DeleteBucket" delete_bucket(DeleteBucketInput) -> DeleteBucketOutput;
     "GetBucketLocation" get_bucket_location(GetBucketLocationInput) -> GetBucketLocationOutput;
     "GetBucketVersioning" get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput;
+    "GetBucketTagging" get_bucket_tagging(GetBucketTaggingInput) -> GetBucketTaggingOutput;
+    "PutBucketTagging" put_bucket_tagging(PutBucketTaggingInput) -> PutBucketTaggingOutput;
+    "DeleteBucketTagging" delete_bucket_tagging(DeleteBucketTaggingInput) -> DeleteBucketTaggingOutput;
+    "GetBucketCors" get_bucket_cors(GetBucketCorsInput) -> GetBucketCorsOutput;
+    "PutBucketCors" put_bucket_cors(PutBucketCorsInput) -> PutBucketCorsOutput;
+    "DeleteBucketCors" delete_bucket_cors(DeleteBucketCorsInput) -> DeleteBucketCorsOutput;
+    "GetBucketLifecycleConfiguration" get_bucket_lifecycle_configuration(GetBucketLifecycleConfigurationInput)
+        -> GetBucketLifecycleConfigurationOutput;
+    "PutBucketLifecycleConfiguration" put_bucket_lifecycle_configuration(PutBucketLifecycleConfigurationInput)
+        -> PutBucketLifecycleConfigurationOutput;
+    "DeleteBucketLifecycle" delete_bucket_lifecycle(DeleteBucketLifecycleInput) -> DeleteBucketLifecycleOutput;
+    "GetBucketAcl" get_bucket_acl(GetBucketAclInput) -> GetBucketAclOutput;
+    "PutBucketAcl" put_bucket_acl(PutBucketAclInput) -> PutBucketAclOutput;
+
+    "GetBucketPolicy" get_bucket_policy(GetBucketPolicyInput) -> GetBucketPolicyOutput;
+    "GetBucketPolicyStatus" get_bucket_policy_status(GetBucketPolicyStatusInput) -> GetBucketPolicyStatusOutput;
+    "DeleteBucketPolicy" delete_bucket_policy(DeleteBucketPolicyInput) -> DeleteBucketPolicyOutput;
+    "GetBucketEncryption" get_bucket_encryption(GetBucketEncryptionInput) -> GetBucketEncryptionOutput;
+    "DeleteBucketEncryption" delete_bucket_encryption(DeleteBucketEncryptionInput) -> DeleteBucketEncryptionOutput;
+    "GetBucketReplication" get_bucket_replication(GetBucketReplicationInput) -> GetBucketReplicationOutput;
+    "DeleteBucketReplication" delete_bucket_replication(DeleteBucketReplicationInput) -> DeleteBucketReplicationOutput;
+    "GetBucketWebsite" get_bucket_website(GetBucketWebsiteInput) -> GetBucketWebsiteOutput;
+    "DeleteBucketWebsite" delete_bucket_website(DeleteBucketWebsiteInput) -> DeleteBucketWebsiteOutput;
+    "GetObjectLockConfiguration" get_object_lock_configuration(GetObjectLockConfigurationInput)
+        -> GetObjectLockConfigurationOutput;
+    "GetObjectRetention" get_object_retention(GetObjectRetentionInput) -> GetObjectRetentionOutput;
+    "GetObjectLegalHold" get_object_legal_hold(GetObjectLegalHoldInput) -> GetObjectLegalHoldOutput;
+    "GetBucketLogging" get_bucket_logging(GetBucketLoggingInput) -> GetBucketLoggingOutput;
+    "GetBucketAccelerateConfiguration" get_bucket_accelerate_configuration(GetBucketAccelerateConfigurationInput)
+        -> GetBucketAccelerateConfigurationOutput;
+    "GetBucketNotificationConfiguration" get_bucket_notification_configuration(GetBucketNotificationConfigurationInput)
+        -> GetBucketNotificationConfigurationOutput;
+    "GetBucketRequestPayment" get_bucket_request_payment(GetBucketRequestPaymentInput) -> GetBucketRequestPaymentOutput;
+    "GetBucketOwnershipControls" get_bucket_ownership_controls(GetBucketOwnershipControlsInput)
+        -> GetBucketOwnershipControlsOutput;
+    "GetPublicAccessBlock" get_public_access_block(GetPublicAccessBlockInput) -> GetPublicAccessBlockOutput;
+    "PutPublicAccessBlock" put_public_access_block(PutPublicAccessBlockInput) -> PutPublicAccessBlockOutput;
 
     "ListObjects" list_objects(ListObjectsInput) -> ListObjectsOutput;
     "ListObjectsV2" list_objects_v2(ListObjectsV2Input) -> ListObjectsV2Output;
@@ -209,6 +257,12 @@ operations! {
     "PutObject" put_object(PutObjectInput) -> PutObjectOutput;
     "CopyObject" copy_object(CopyObjectInput) -> CopyObjectOutput;
     "DeleteObject" delete_object(DeleteObjectInput) -> DeleteObjectOutput;
+    "GetObjectAttributes" get_object_attributes(GetObjectAttributesInput) -> GetObjectAttributesOutput;
+    "GetObjectTagging" get_object_tagging(GetObjectTaggingInput) -> GetObjectTaggingOutput;
+    "PutObjectTagging" put_object_tagging(PutObjectTaggingInput) -> PutObjectTaggingOutput;
+    "DeleteObjectTagging" delete_object_tagging(DeleteObjectTaggingInput) -> DeleteObjectTaggingOutput;
+    "GetObjectAcl" get_object_acl(GetObjectAclInput) -> GetObjectAclOutput;
+    "PutObjectAcl" put_object_acl(PutObjectAclInput) -> PutObjectAclOutput;
     "DeleteObjects" delete_objects(DeleteObjectsInput) -> DeleteObjectsOutput;
 
     "CreateMultipartUpload" create_multipart_upload(CreateMultipartUploadInput) -> CreateMultipartUploadOutput;

@@ -85,6 +85,7 @@ impl Index {
             tx.open_table(BLOBS)?;
             tx.open_table(UPLOADS)?;
             tx.open_table(PARTS)?;
+            Self::prepare_subresources(&tx)?;
             {
                 let mut table = tx.open_table(BUCKETS)?;
                 for bucket in buckets {
@@ -164,6 +165,7 @@ impl Index {
             for (place, id) in uploads {
                 freed.extend(crate::multipart::forget(tx, &place, &id)?);
             }
+            crate::subresource::forget(tx, bucket)?;
             Ok(freed)
         })
     }

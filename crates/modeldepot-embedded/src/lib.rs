@@ -41,7 +41,8 @@
 //! | `server` | [`Config`], [`Server`]: the socket, start and stop |
 //! | `origin` | requests that browsers send for web pages |
 //! | `access`, `keys` | who may do what: key pairs, and the right that each operation needs |
-//! | `signing` | what a signature has to cover |
+//! | `signing` | what a signature has to cover; presigned URLs of version 2 |
+//! | `form` | uploads by HTML form, and the policies that sign them |
 //! | `gateway` | the S3 operations: request in, answer out |
 //! | `reframe`, `bounded` | what a body passes before the protocol layer |
 //! | `xml` | answers that every parser reads |
@@ -51,11 +52,13 @@
 //! | `index`, `settings` | the tables and transactions |
 //! | `multipart`, `listing` | transactions on uploads; pages of keys |
 //! | `record` | what the index stores |
-//! | `refusal` | errors that more than one operation answers |
+//! | `subresource`, `sweep` | what is configured of a bucket; carrying out lifecycle rules |
+//! | `refusal`, `answers` | errors that more than one operation answers; errors as AWS words them |
 //! | `fault` | [`Faults`]: failing by plan, for tests of clients |
 //! | `checksum`, `conditions` | digests and preconditions |
 
 mod access;
+mod answers;
 mod bounded;
 mod budget;
 mod checksum;
@@ -63,6 +66,7 @@ mod conditions;
 mod disk;
 mod error;
 mod fault;
+mod form;
 mod gateway;
 mod index;
 mod keys;
@@ -80,6 +84,8 @@ mod server;
 mod settings;
 mod share;
 mod signing;
+mod subresource;
+mod sweep;
 mod xml;
 
 pub use error::Error;
@@ -88,3 +94,4 @@ pub use keys::{Grant, Key, Keys, KeysError, Right};
 pub use origin::Origin;
 pub use seen::{OnRequest, Seen};
 pub use server::{Config, Server};
+pub use sweep::Swept;

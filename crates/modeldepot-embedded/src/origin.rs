@@ -6,17 +6,23 @@
 //! - With the login that everybody knows, only names of this machine are answered. A page that lets its own name lead to
 //!   this machine (DNS rebinding) is refused by that name.
 //! - A request that a browser marks as sent for a page of another origin is refused, unless the origin is one that the
-//!   configuration allows. One exception: a link to an object that is opened on its own, in a tab or as a download. The
-//!   page that holds the link sees nothing of the answer.
+//!   configuration allows, or that a CORS rule of the bucket does. Two exceptions. A link to an object that is opened on
+//!   its own, in a tab or as a download: the page that holds the link sees nothing of the answer. And an upload by form,
+//!   which is signed for just that, where the key is one that only its owner knows.
+//! - A CORS rule is a permission to ask, and never one to read or write: each request needs its signature all the same.
+//!   With the login that everybody knows any page could make one, so there a rule for any origin lets nobody in.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use url::Url;
 
+use crate::gateway::cors::{Asked, Rule, Rules};
+use crate::gateway::forms::is_form;
 use crate::server::plain_error;
 
 /// For how long a browser may keep the answer to a preflight, in seconds.
@@ -69,6 +75,8 @@ pub(crate) enum Sender {
     Direct,
     /// A page of an origin that is allowed.
     Page(HeaderValue),
+    /// A page that a CORS rule of the bucket lets in.
+    Rule(HeaderValue, Rule),
 }
 
 /// Looks at requests before anything else does.
@@ -77,19 +85,18 @@ pub(crate) struct Front {
     /// The access key that everybody knows, where it opens the server.
     public: Option<String>,
     allowed: Vec<Origin>,
+    rules: Arc<Rules>,
 }
 
 impl Front {
-    pub(crate) fn new(public: Option<String>, allowed: Vec<Origin>) -> Self {
-        Self { public, allowed }
+    pub(crate) fn new(public: Option<String>, allowed: Vec<Origin>, rules: Arc<Rules>) -> Self {
+        Self { public, allowed, rules }
     }
 
     /// Returns whose request it is, or the answer to one that goes no further.
     pub(crate) fn admit<B>(&self, request: &Request<B>) -> Result<Sender, Box<Response<s3s::Body>>> {
         let headers = request.headers();
-        let authority = request.uri().authority().map(|authority| authority.as_str());
-        let sender = match self.sender(request.method(), headers, authority, request.uri().query().unwrap_or_default())
-        {
+        let sender = match self.sender(request) {
             Ok(sender) => sender,
             Err(refusal) => {
                 // Pages cause it as often as they like, and their browser says it.
@@ -101,7 +108,12 @@ impl Front {
         };
         match &sender {
             Sender::Page(_) if is_preflight(request.method(), headers) => {
-                let mut answer = preflight(headers);
+                let mut answer = preflight(headers, None);
+                self.finish(&sender, &mut answer);
+                Err(Box::new(answer))
+            }
+            Sender::Rule(_, rule) if is_preflight(request.method(), headers) => {
+                let mut answer = preflight(headers, Some(rule));
                 self.finish(&sender, &mut answer);
                 Err(Box::new(answer))
             }
@@ -109,13 +121,10 @@ impl Front {
         }
     }
 
-    fn sender(
-        &self,
-        method: &Method,
-        headers: &HeaderMap,
-        authority: Option<&str>,
-        query: &str,
-    ) -> Result<Sender, Refusal> {
+    fn sender<B>(&self, request: &Request<B>) -> Result<Sender, Refusal> {
+        let (method, headers) = (request.method(), request.headers());
+        let authority = request.uri().authority().map(|authority| authority.as_str());
+        let query = request.uri().query().unwrap_or_default();
         let hosts: Vec<_> = headers.get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or("?")).collect();
         if hosts.len() > 1 {
             return Err(SEVERAL_HOSTS);
@@ -131,15 +140,48 @@ impl Front {
             return Ok(Sender::Page(origin.clone()));
         }
         let own = |origin: &&HeaderValue| origin.to_str().is_ok_and(|origin| hosts.iter().any(|h| is_same(origin, h)));
+        // Signed for browsers, by a key that no page knows. It can do nothing else than its policy says.
+        let is_signed_form = self.public.is_none() && is_form(request) && query.is_empty() && origins.len() < 2;
         if !origins.iter().all(own) || origins.len() > 1 {
-            return Err(FOREIGN_PAGE);
+            let (has_rules, rule) = match origins[..] {
+                [origin] => self.rule(request, origin),
+                _ => (false, None),
+            };
+            return match rule {
+                Some((origin, rule)) => Ok(Sender::Rule(origin, rule)),
+                None if is_signed_form => Ok(Sender::Direct),
+                None if has_rules && is_preflight(method, headers) => Err(NO_RULE),
+                None => Err(FOREIGN_PAGE),
+            };
         }
         let sites: Vec<_> = headers.get_all("sec-fetch-site").iter().map(HeaderValue::as_bytes).collect();
         let foreign = !sites.iter().all(|site| matches!(*site, b"none" | b"same-origin"));
-        if !foreign || (origins.is_empty() && self.is_opened_link(method, headers, &sites, query)) {
+        if !foreign || is_signed_form || (origins.is_empty() && self.is_opened_link(method, headers, &sites, query)) {
             return Ok(Sender::Direct);
         }
         Err(FOREIGN_PAGE)
+    }
+
+    /// Returns whether the bucket of a request has CORS rules, and the one that lets a page in.
+    fn rule<B>(&self, request: &Request<B>, origin: &HeaderValue) -> (bool, Option<(HeaderValue, Rule)>) {
+        let headers = request.headers();
+        let path = percent_encoding::percent_decode_str(request.uri().path()).decode_utf8_lossy();
+        let bucket = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+        let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default();
+        let Ok(page) = origin.to_str() else { return (false, None) };
+        let mut asked = Asked {
+            origin: page,
+            method: request.method().as_str(),
+            headers: Vec::new(),
+            exact: self.public.is_some(),
+        };
+        if is_preflight(request.method(), headers) {
+            asked.method = text(header::ACCESS_CONTROL_REQUEST_METHOD);
+            let names = text(header::ACCESS_CONTROL_REQUEST_HEADERS).split(',');
+            asked.headers = names.map(str::trim).filter(|name| !name.is_empty()).collect();
+        }
+        let (has_rules, rule) = self.rules.find(bucket, &asked);
+        (has_rules, rule.map(|rule| (origin.clone(), rule)))
     }
 
     /// Returns true for a presigned link that a browser opens on its own.
@@ -155,8 +197,10 @@ impl Front {
         let mut keys = Vec::new();
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             match &*name {
-                "X-Amz-Signature" => signatures += 1,
-                "X-Amz-Credential" => keys.push(value.split('/').next().unwrap_or_default().to_owned()),
+                "X-Amz-Signature" | "Signature" => signatures += 1,
+                "X-Amz-Credential" | "AWSAccessKeyId" => {
+                    keys.push(value.split('/').next().unwrap_or_default().to_owned())
+                }
                 _ => {}
             }
         }
@@ -179,6 +223,17 @@ impl Front {
         ] {
             headers.insert(name, HeaderValue::from_static(value));
         }
+        if let Sender::Rule(origin, rule) = sender {
+            let allowed = HeaderValue::from_str(rule.allowed_origin(origin.to_str().unwrap_or_default()));
+            if let Ok(allowed) = allowed {
+                headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+            }
+            if let (Ok(names), false) = (HeaderValue::try_from(rule.expose.join(", ")), rule.expose.is_empty()) {
+                headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, names);
+            }
+            headers.append(header::VARY, HeaderValue::from_static("Origin"));
+            return;
+        }
         if self.allowed.is_empty() {
             return;
         }
@@ -198,12 +253,20 @@ fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     *method == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-fn preflight(asked: &HeaderMap) -> Response<s3s::Body> {
+fn preflight(asked: &HeaderMap, rule: Option<&Rule>) -> Response<s3s::Body> {
     let mut answer = Response::new(s3s::Body::empty());
-    *answer.status_mut() = StatusCode::NO_CONTENT;
+    // S3 answers 200, and so do its rules.
+    *answer.status_mut() = if rule.is_some() { StatusCode::OK } else { StatusCode::NO_CONTENT };
     let headers = answer.headers_mut();
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
-    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_AGE));
+    let (methods, age) = match rule {
+        Some(rule) => (HeaderValue::try_from(rule.methods()).ok(), rule.max_age.map(HeaderValue::from)),
+        None => (Some(HeaderValue::from_static(METHODS)), Some(HeaderValue::from_static(PREFLIGHT_AGE))),
+    };
+    for (name, value) in [(header::ACCESS_CONTROL_ALLOW_METHODS, methods), (header::ACCESS_CONTROL_MAX_AGE, age)] {
+        if let Some(value) = value {
+            headers.insert(name, value);
+        }
+    }
     if let Some(names) = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
     }
@@ -268,11 +331,20 @@ const FOREIGN_HOST: Refusal = Refusal {
               127.0.0.1, [::1]. Set S3_ACCESS_KEY and S3_SECRET_KEY to be reached by another name",
 };
 
+const NO_RULE: Refusal = Refusal {
+    status: StatusCode::FORBIDDEN,
+    code: "AccessForbidden",
+    message: "CORSResponse: This CORS request is not allowed. This is usually because the evaluation of Origin, request \
+              method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the \
+              resource's CORS spec. With the default login, which everybody knows, a rule must name the origin",
+};
+
 const FOREIGN_PAGE: Refusal = Refusal {
     status: StatusCode::FORBIDDEN,
     code: "AccessDenied",
     message: "The request was sent by a web page of another origin. If that is the modeldepot console, open it under the \
-              host name that the S3 endpoint has (localhost or 127.0.0.1). `--cors-origin` allows other pages",
+              host name that the S3 endpoint has (localhost or 127.0.0.1). `--cors-origin`, or a CORS rule of the bucket that \
+              names the origin, allows other pages",
 };
 
 #[cfg(test)]

@@ -97,6 +97,8 @@ pub(crate) struct Description {
     pub(crate) website_redirect_location: Option<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) metadata: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) tags: BTreeMap<String, String>,
 }
 
 /// A visible object. Its segments are kept apart, so that a listing does not read them.

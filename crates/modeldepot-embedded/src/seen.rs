@@ -10,6 +10,8 @@ use modeldepot_listen::Peer;
 use percent_encoding::percent_decode_str;
 use url::form_urlencoded;
 
+use crate::gateway::forms::is_form;
+
 /// The longest access key that is told.
 const LONGEST_KEY: usize = 128;
 
@@ -58,13 +60,24 @@ pub struct Seen {
     pub status: u16,
 }
 
-/// The keys of a request whose head does not name them.
+/// The keys of a request whose head does not name them, and who signed a form.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Keys(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Keys(Arc<Mutex<Told>>);
+
+#[derive(Debug, Default)]
+struct Told {
+    keys: Vec<String>,
+    access_key: Option<String>,
+}
 
 impl Keys {
     pub(crate) fn add<'k>(&self, keys: impl Iterator<Item = &'k str>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(keys.map(str::to_owned));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys.extend(keys.map(str::to_owned));
+    }
+
+    /// Notes the access key of a form.
+    pub(crate) fn sign(&self, credential: Option<&str>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).access_key = credential.and_then(key_of);
     }
 }
 
@@ -79,7 +92,10 @@ impl Seen {
         let (bucket, key) = (filled(bucket), filled(key));
         let query = request.uri().query().unwrap_or_default();
         let copies = request.headers().contains_key("x-amz-copy-source");
-        let (operation, changes) = operation(request.method(), bucket.is_some(), key.is_some(), query, copies);
+        let (mut operation, changes) = operation(request.method(), bucket.is_some(), key.is_some(), query, copies);
+        if is_form(request) {
+            operation = "PostObject";
+        }
         Seen {
             request: String::new(),
             remote: request.extensions().get::<Peer>().map(|peer| peer.address.ip()),
@@ -93,7 +109,10 @@ impl Seen {
     }
 
     pub(crate) fn ended(mut self, keys: &Keys, request: &str, status: u16) -> Seen {
-        self.keys.append(&mut keys.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut told = keys.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.keys.append(&mut told.keys);
+        self.access_key = self.access_key.or_else(|| told.access_key.take());
+        drop(told);
         Seen { request: request.to_owned(), status, ..self }
     }
 
@@ -122,6 +141,14 @@ fn operation(method: &Method, bucket: bool, key: bool, query: &str, copies: bool
     let has = |name: &str| form_urlencoded::parse(query.as_bytes()).any(|(found, _)| found == name);
     match (method.as_str(), bucket, key) {
         ("GET", false, _) => ("ListBuckets", false),
+        (method @ ("GET" | "PUT" | "DELETE"), true, key) if configures(query, key).is_some() => {
+            let [get, put, delete] = configures(query, key).unwrap_or_default();
+            match method {
+                "GET" => (get, false),
+                "PUT" => (put, true),
+                _ => (delete, true),
+            }
+        }
         ("GET", true, false) if has("uploads") => ("ListMultipartUploads", false),
         ("GET", true, false) => ("ListObjects", false),
         ("GET", true, true) if has("uploadId") => ("ListParts", false),
@@ -145,12 +172,40 @@ fn operation(method: &Method, bucket: bool, key: bool, query: &str, copies: bool
     }
 }
 
+/// Returns what reading, setting and deleting is called of what a query names of a bucket or an object.
+fn configures(query: &str, key: bool) -> Option<[&'static str; 3]> {
+    form_urlencoded::parse(query.as_bytes()).find_map(|(name, _)| match (&*name, key) {
+        ("tagging", true) => Some(["GetObjectTagging", "PutObjectTagging", "DeleteObjectTagging"]),
+        ("acl", true) => Some(["GetObjectAcl", "PutObjectAcl", "Other"]),
+        ("attributes", true) => Some(["GetObjectAttributes", "Other", "Other"]),
+        ("tagging", false) => Some(["GetBucketTagging", "PutBucketTagging", "DeleteBucketTagging"]),
+        ("acl", false) => Some(["GetBucketAcl", "PutBucketAcl", "Other"]),
+        ("cors", false) => Some(["GetBucketCors", "PutBucketCors", "DeleteBucketCors"]),
+        ("lifecycle", false) => Some(["GetBucketLifecycle", "PutBucketLifecycle", "DeleteBucketLifecycle"]),
+        ("policy", false) => Some(["GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy"]),
+        ("versioning", false) => Some(["GetBucketVersioning", "PutBucketVersioning", "Other"]),
+        (
+            "encryption" | "replication" | "website" | "notification" | "logging" | "accelerate" | "requestPayment"
+            | "ownershipControls" | "publicAccessBlock" | "object-lock" | "policyStatus" | "location",
+            false,
+        ) => Some(["GetBucketConfiguration", "PutBucketConfiguration", "DeleteBucketConfiguration"]),
+        _ => None,
+    })
+}
+
 /// Returns the access key of a header or of a presigned URL.
 fn access_key(headers: &hyper::HeaderMap, query: &str) -> Option<String> {
     let header = headers.get(hyper::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let header = header.and_then(|value| value.split("Credential=").nth(1));
-    let in_query = || form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "X-Amz-Credential");
+    let in_query = || {
+        let own = |name: &str| matches!(name, "X-Amz-Credential" | "AWSAccessKeyId");
+        form_urlencoded::parse(query.as_bytes()).find(|(name, _)| own(name))
+    };
     let scope = header.map(Cow::Borrowed).or_else(|| in_query().map(|(_, value)| value))?;
+    key_of(&scope)
+}
+
+fn key_of(scope: &str) -> Option<String> {
     Some(scope.split(['/', ',', ' ']).next()?.chars().take(LONGEST_KEY).collect())
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use hyper::header::HeaderValue;
@@ -14,15 +15,17 @@ use s3s::dto::StreamingBlob;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
-use uuid::Uuid;
+use tracing::Instrument as _;
 
-use crate::access::{Gate, Logins, Secrets};
+use crate::access::{Gate, Logins, Secrets, unknown_key};
+use crate::answers::{self, About};
 use crate::bounded::{self, MAX_XML, Watch};
 use crate::budget::{self, CHUNKS};
 use crate::disk::Disk;
 use crate::error::Error;
 use crate::fault::{Dropped, FaultHit, Faults, Injector};
-use crate::gateway::{Gateway, Store};
+use crate::gateway::forms::is_form;
+use crate::gateway::{Gateway, Store, cors};
 use crate::index::Index;
 use crate::keys::Watched;
 use crate::origin::{Front, Origin};
@@ -30,7 +33,9 @@ use crate::receive::waits_for_continue;
 use crate::reframe::{Frames, Reframe};
 use crate::seen::{Keys, OnRequest, Seen};
 use crate::settings::CONSOLE_KEY;
-use crate::{signing, xml};
+use crate::signing::v2;
+use crate::sweep::{Sweeper, Swept, sweep};
+use crate::{record, signing, xml};
 
 /// What every S3 server of this kind starts with, and everybody knows.
 const DEFAULT_KEY: &str = "minioadmin";
@@ -136,6 +141,7 @@ pub struct Server {
     faults: Option<Arc<Injector>>,
     encrypted: bool,
     serving: Serving,
+    sweeper: Option<Sweeper>,
 }
 
 impl fmt::Debug for Server {
@@ -168,17 +174,22 @@ impl Server {
         if file.is_none() {
             owners.push((access_key, secret_key.into()));
         }
+        let (gateway, logins) =
+            (Gateway::new(Arc::clone(&store), ignore_conditions), Arc::new(Logins::new(owners, file)));
         let service = Service {
-            protocol: service(Gateway::new(Arc::clone(&store), ignore_conditions), Logins::new(owners, file)),
-            front: Arc::new(Front::new(public, cors_origins)),
+            protocol: service(gateway.clone(), Arc::clone(&logins)),
+            front: Arc::new(Front::new(public, cors_origins, Arc::clone(&store.cors))),
+            gateway,
+            logins,
         };
+        let sweeper = Some(Sweeper::start(&store));
         let encrypted = listen.tls.is_some();
         let injector = faults.clone();
         let serving = modeldepot_listen::serve(listener, listen, move |request| {
             observed(service.clone(), injector.clone(), on_request.clone(), request)
         });
         tracing::info!(%address, "serving");
-        Ok(Self { address, store, faults, encrypted, serving })
+        Ok(Self { address, store, faults, encrypted, serving, sweeper })
     }
 
     /// Returns the address it listens on, with the port that the system chose.
@@ -219,6 +230,18 @@ impl Server {
         }
     }
 
+    /// Carries out the lifecycle rules of all buckets as of a time, in seconds since 1970, without waiting for the hour.
+    ///
+    /// For people who look after the data folder, and for tests.
+    pub async fn sweep_as_of(&self, time: i64) -> Result<Swept, Error> {
+        let store = Arc::clone(&self.store);
+        blocking(move || {
+            let path = store.disk.index();
+            sweep(&store, time, &AtomicBool::new(false)).map_err(|error| Error::Index { path, source: error.into() })
+        })
+        .await
+    }
+
     /// Stops accepting, lets running requests finish for a while, and closes the data folder.
     ///
     /// Requests that do not end in time are cut off. Work on the disk cannot be: it is awaited for a while more, and
@@ -252,6 +275,7 @@ impl Server {
 
     /// Waits until nothing uses the data folder any more.
     async fn closed(&mut self) {
+        self.sweeper = None;
         // Work on blocking threads cannot be interrupted, only awaited. Readers hold the disk without the index.
         let patience = async {
             while Arc::strong_count(&self.store) > 1 || Arc::strong_count(&self.store.disk) > 1 {
@@ -274,6 +298,7 @@ fn open(folder: &std::path::Path, buckets: &[String]) -> Result<Store, Error> {
     if fresh {
         disk.sync_folder()?;
     }
+    let cors = cors::Rules::of(&index).map_err(|error| Error::Index { path: path.clone(), source: error.into() })?;
     let known = index.blobs().map_err(|error| Error::Index { path, source: error.into() })?;
     let swept = disk.sweep(&known)?;
     if swept.removed > 0 {
@@ -282,7 +307,7 @@ fn open(folder: &std::path::Path, buckets: &[String]) -> Result<Store, Error> {
     if swept.present < known.len() {
         tracing::error!(files = known.len() - swept.present, "files that objects need are missing");
     }
-    Ok(Store { disk: Arc::new(disk), index })
+    Ok(Store { disk: Arc::new(disk), index, cors: Arc::new(cors) })
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
@@ -297,16 +322,18 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + S
 struct Service {
     front: Arc<Front>,
     protocol: S3Service,
+    /// For what does not pass the protocol layer.
+    gateway: Gateway,
+    logins: Arc<Logins>,
 }
 
-fn service(gateway: Gateway, logins: Logins) -> S3Service {
+fn service(gateway: Gateway, logins: Arc<Logins>) -> S3Service {
     let mut builder = S3ServiceBuilder::new(gateway);
-    let logins = Arc::new(logins);
     builder.set_auth(Secrets(Arc::clone(&logins)));
     builder.set_access(Gate(logins));
     let mut config = S3Config::default();
     config.xml_max_body_size = MAX_XML;
-    // Uploads by HTML form are refused before the protocol layer, which would gather them in memory, sees them.
+    // Uploads by HTML form are answered before the protocol layer, which would gather them in memory, sees them.
     config.post_object_max_file_size = 0;
     config.form_max_fields_size = 64 << 10;
     builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
@@ -339,6 +366,23 @@ async fn observed(
 async fn answer(
     service: Service,
     faults: Option<Arc<Injector>>,
+    mut request: Request<RequestBody>,
+) -> Result<Response<s3s::Body>, Dropped> {
+    let about = About::of(&request);
+    let is_preflight = request.method() == Method::OPTIONS;
+    answers::forgive(&mut request);
+    let span = tracing::error_span!("request", id = about.id);
+    let mut response = admitted(service, faults, request).instrument(span).await?;
+    if !is_preflight || response.status().as_u16() >= 400 {
+        about.finish(&mut response);
+    }
+    xml::repair(&mut response);
+    Ok(response)
+}
+
+async fn admitted(
+    service: Service,
+    faults: Option<Arc<Injector>>,
     request: Request<RequestBody>,
 ) -> Result<Response<s3s::Body>, Dropped> {
     if request.extensions().get::<Peer>().is_some_and(|peer| peer.crowded) {
@@ -352,14 +396,11 @@ async fn answer(
     let is_head = request.method() == Method::HEAD;
     let waits = waits_for_continue(request.headers());
     let mut response = match faults {
-        None => serve(service.protocol, request).await,
-        Some(faults) => faults.answer(request, |request| serve(service.protocol, request)).await?,
+        None => serve(service, request).await,
+        Some(faults) => faults.answer(request, |request| serve(service, request)).await?,
     };
     let headers = response.headers_mut();
     headers.insert(hyper::header::SERVER, HeaderValue::from_static("modeldepot-embedded"));
-    if let Ok(id) = HeaderValue::try_from(Uuid::new_v4().simple().to_string()) {
-        headers.insert("x-amz-request-id", id);
-    }
     // A client that was refused before it sent its body does not send it. Then the connection cannot be used again,
     // and the client should hear so instead of finding it closed under its next request.
     if waits && response.status().as_u16() >= 400 {
@@ -369,21 +410,27 @@ async fn answer(
     if is_head && response.headers().contains_key(hyper::header::CONTENT_RANGE) && response.status() == StatusCode::OK {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
-    xml::repair(&mut response);
     front.finish(&sender, &mut response);
     Ok(response)
 }
 
-async fn serve(service: S3Service, request: Request<RequestBody>) -> Response<s3s::Body> {
-    let is_form = request.method() == Method::POST
-        && request.headers().get_all(hyper::header::CONTENT_TYPE).iter().any(|value| {
-            value.as_bytes().get(..19).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart/form-data"))
-        });
-    if is_form {
-        return plain_error(StatusCode::NOT_IMPLEMENTED, "NotImplemented", "Uploads by form are not implemented");
+/// Refuses by the head alone, before anything waits for a body: a signature for another service is checked with its body.
+fn check_head(logins: &Logins, request: &Request<RequestBody>) -> s3s::S3Result<()> {
+    let query = request.uri().query().unwrap_or_default();
+    signing::check(request.headers(), query)?;
+    if v2::is_link(query) {
+        let link = v2::Link::read(request.method(), request.uri(), request.headers(), record::now())?;
+        let (secret, _) = logins.find(&link.access_key).ok_or_else(unknown_key)?;
+        link.verify(&secret)?;
     }
-    // By the head alone, before anything waits for a body: a signature for another service is checked with its body.
-    if let Err(error) = signing::check(request.headers(), request.uri().query().unwrap_or_default()) {
+    Ok(())
+}
+
+async fn serve(service: Service, request: Request<RequestBody>) -> Response<s3s::Body> {
+    if is_form(&request) {
+        return service.gateway.form(&service.logins, request).await;
+    }
+    if let Err(error) = check_head(&service.logins, &request) {
         let status = error.status_code().unwrap_or(StatusCode::BAD_REQUEST);
         return plain_error(status, error.code().as_str(), error.message().unwrap_or_default());
     }
@@ -401,7 +448,7 @@ async fn serve(service: S3Service, request: Request<RequestBody>) -> Response<s3
     } else {
         request.map(s3s::Body::http_body)
     };
-    let answer = service.call(request).await.unwrap_or_else(|error| {
+    let answer = service.protocol.call(request).await.unwrap_or_else(|error| {
         tracing::error!(?error, "the protocol layer failed");
         plain_error(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "Please try again")
     });

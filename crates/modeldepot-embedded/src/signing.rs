@@ -4,6 +4,8 @@
 //! that was added to a presigned link would be obeyed, and `x-amz-copy-source` makes a copy of an upload. So each header
 //! that S3 gives a meaning has to be signed, as S3 itself demands.
 
+pub(crate) mod v2;
+
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap};
 use s3s::{S3Error, S3Result, s3_error};
@@ -11,13 +13,26 @@ use s3s::{S3Error, S3Result, s3_error};
 use crate::refusal::custom;
 
 /// The longest that S3 lets a presigned link live.
-const WEEK: i64 = 7 * 24 * 60 * 60;
+pub(crate) const WEEK: i64 = 7 * 24 * 60 * 60;
+
+/// By how many seconds clocks may differ.
+pub(crate) const SKEW: i64 = 15 * 60;
+
+const NOT_SIGNED: &str = "There were headers present in the request which were not signed";
 
 /// Need not be among the signed headers. With a signature in the header its value is signed anyway, as the digest of the
 /// body; next to a link it can only be compared with the body, which makes the request stricter.
 const DIGEST: &str = "x-amz-content-sha256";
 
-/// Refuses signatures of version 2, those in two places, links that live too long, and requests with parts that a
+/// The answer to a signature that is not the right one.
+pub(crate) fn does_not_match() -> S3Error {
+    s3_error!(
+        SignatureDoesNotMatch,
+        "The request signature we calculated does not match the signature you provided. Check your key and signing method."
+    )
+}
+
+/// Refuses signatures of version 2 in the header, those in two places, links that live too long, and requests with parts that a
 /// signature must cover and this one does not.
 pub(crate) fn check(headers: &HeaderMap, query: &str) -> S3Result<()> {
     // Names may be spelled with percent signs, and the protocol layer reads them decoded.
@@ -28,14 +43,17 @@ pub(crate) fn check(headers: &HeaderMap, query: &str) -> S3Result<()> {
     let in_header: Vec<_> = headers.get_all(header::AUTHORIZATION).iter().collect();
     let in_query = ["X-Amz-Signature", "X-Amz-Credential", "X-Amz-Algorithm"].iter().any(|name| !all(name).is_empty());
     let old = ["AWSAccessKeyId", "Signature"].iter().any(|name| !all(name).is_empty());
-    if old || in_header.iter().any(|value| value.as_bytes().starts_with(b"AWS ")) {
+    if in_header.iter().any(|value| value.as_bytes().starts_with(b"AWS ")) {
         return Err(s3_error!(
             InvalidRequest,
-            "Signature version 2 is not supported: sign with version 4, e.g. Config(signature_version='s3v4') in boto3 or \
-             `aws configure set default.s3.signature_version s3v4`"
+            "Signature version 2 is accepted in presigned URLs only: sign with version 4, e.g. \
+             Config(signature_version='s3v4') in boto3 or `aws configure set default.s3.signature_version s3v4`"
         ));
     }
     match (&in_header[..], in_query) {
+        // What it covers is another matter: see `v2`.
+        ([], false) if old => Ok(()),
+        _ if old => Err(two_places()),
         // Nothing is signed, and nobody is let in without.
         ([], false) => Ok(()),
         ([], true) => {
@@ -44,6 +62,9 @@ pub(crate) fn check(headers: &HeaderMap, query: &str) -> S3Result<()> {
             let [names] = all("X-Amz-SignedHeaders")[..] else { return Err(malformed_query("X-Amz-SignedHeaders")) };
             service(credential)?;
             covered(headers, names)
+        }
+        ([value], false) if !value.as_bytes().starts_with(b"AWS4-HMAC-SHA256") => {
+            Err(s3_error!(InvalidArgument, "Unsupported Authorization Type"))
         }
         ([value], false) => {
             let fields = value.to_str().unwrap_or_default().split_once(' ').unwrap_or_default().1;
@@ -56,12 +77,16 @@ pub(crate) fn check(headers: &HeaderMap, query: &str) -> S3Result<()> {
             service(field("Credential").ok_or_else(malformed)?)?;
             covered(headers, field("SignedHeaders").ok_or_else(malformed)?)
         }
-        _ => Err(s3_error!(
-            InvalidArgument,
-            "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string \
-             parameter or the Authorization header should be specified"
-        )),
+        _ => Err(two_places()),
     }
+}
+
+fn two_places() -> S3Error {
+    s3_error!(
+        InvalidArgument,
+        "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or \
+         the Authorization header should be specified"
+    )
 }
 
 /// Refuses a request that has headers which a signature must cover, and this one does not.
@@ -70,9 +95,7 @@ pub(crate) fn check(headers: &HeaderMap, query: &str) -> S3Result<()> {
 /// UTF-8. So only a name in small letters with a value of text counts as signed.
 fn covered(headers: &HeaderMap, names: &str) -> S3Result<()> {
     let signed: Vec<_> = names.split(';').collect();
-    let not_signed = |name: &str| {
-        s3_error!(AccessDenied, "There were headers present in the request which were not signed: {}", name)
-    };
+    let not_signed = |name: &str| s3_error!(AccessDenied, "{}: {}", NOT_SIGNED, name);
     if !signed.contains(&"host") || !headers.contains_key(header::HOST) {
         return Err(not_signed("host"));
     }
@@ -181,9 +204,12 @@ mod tests {
         let twice = code(&[("authorization", v4.as_bytes()), ("authorization", v4.as_bytes()), ("host", b"h")], "");
         assert_eq!(twice.as_deref(), Some("InvalidArgument"));
         assert_eq!(code(&[("authorization", b"AWS k:s")], "").as_deref(), Some("InvalidRequest"));
-        assert_eq!(code(&[], "AWSAccessKeyId=k&Signature=s&Expires=9").as_deref(), Some("InvalidRequest"));
-        let told = check(&HeaderMap::new(), "AWSAccessKeyId=k&Signature=s&Expires=9").unwrap_err();
-        assert!(told.message().unwrap().contains("Config(signature_version='s3v4')"), "{told}");
+        let old = "AWSAccessKeyId=k&Signature=s&Expires=9";
+        assert_eq!(code(&[], old), None);
+        let both = code(&[("authorization", v4.as_bytes()), ("host", b"h")], old);
+        assert_eq!(both.as_deref(), Some("InvalidArgument"));
+        assert_eq!(code(&[("host", b"h")], &format!("{link}&Signature=s")).as_deref(), Some("InvalidArgument"));
+        assert_eq!(code(&[("authorization", b"Bearer x")], "").as_deref(), Some("InvalidArgument"));
         assert_eq!(code(&[], "list-type=2"), None);
         let sts = v4.replace("/s3/", "/sts/");
         let other = code(&[("authorization", sts.as_bytes()), ("host", b"h")], "");

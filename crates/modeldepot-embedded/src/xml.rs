@@ -14,6 +14,11 @@ fn is_writable(c: char) -> bool {
     !matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}')
 }
 
+/// Writes text as the content of an element.
+pub(crate) fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
 /// Refuses to create an object whose key no listing could show.
 pub(crate) fn check_key(key: &str) -> S3Result<()> {
     match key.chars().find(|c| !is_writable(*c)) {

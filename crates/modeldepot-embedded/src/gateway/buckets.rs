@@ -55,6 +55,7 @@ impl Gateway {
         req: S3Request<CreateBucketInput>,
     ) -> S3Result<S3Response<CreateBucketOutput>> {
         super::refuse_unsupported([(req.input.object_lock_enabled_for_bucket == Some(true), "object lock")])?;
+        super::acl::check_acl!(req.input)?;
         let bucket = req.input.bucket;
         let location = Some(format!("/{bucket}"));
         // Creating one's own bucket again is a success in us-east-1, and the best answer to a lost reply.
@@ -72,7 +73,9 @@ impl Gateway {
         req: S3Request<DeleteBucketInput>,
     ) -> S3Result<S3Response<DeleteBucketOutput>> {
         self.run(move |store| {
-            store.settle(None, store.index.delete_bucket(&req.input.bucket).map(|freed| ((), freed)))
+            store.settle(None, store.index.delete_bucket(&req.input.bucket).map(|freed| ((), freed)))?;
+            store.cors.set(&req.input.bucket, None);
+            Ok(())
         })
         .await?;
         Ok(S3Response::new(DeleteBucketOutput::default()))

@@ -3,6 +3,7 @@
 use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
+use super::tagging::tags_of_header;
 use super::{Gateway, Store, describe, etag, refuse_version, refuse_write_features, timestamp};
 use crate::checksum::{Algorithm, Checksums, Hashes, put_sums};
 use crate::conditions::{ReadConditions, Tags};
@@ -68,7 +69,12 @@ impl Gateway {
             Some(MetadataDirective::REPLACE) => Some(describe!(input)?),
             Some(_) => return Err(s3_error!(InvalidArgument, "Unknown metadata directive.")),
         };
-        if from == to && description.is_none() {
+        let tags = match input.tagging_directive.as_ref().map(TaggingDirective::as_str) {
+            None | Some(TaggingDirective::COPY) => None,
+            Some(TaggingDirective::REPLACE) => Some(tags_of_header(input.tagging.as_deref())?),
+            Some(_) => return Err(s3_error!(InvalidArgument, "Unknown tagging directive.")),
+        };
+        if from == to && description.is_none() && tags.is_none() {
             return Err(s3_error!(
                 InvalidRequest,
                 "This copy request is illegal because it is trying to copy an object to itself without changing the \
@@ -94,6 +100,8 @@ impl Gateway {
                     if let Some(description) = description {
                         copy.description = description;
                     }
+                    // Whatever becomes of the metadata, the tags go along unless others are given for them.
+                    copy.description.tags = tags.unwrap_or_else(|| found.description.tags.clone());
                     if let Some((etag, checksums)) = computed {
                         if etag != found.etag {
                             return Err(s3_error!(

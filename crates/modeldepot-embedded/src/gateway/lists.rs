@@ -35,7 +35,7 @@ impl Gateway {
             is_truncated: Some(truncated),
             contents: Some(contents),
             common_prefixes: Some(common_prefixes),
-            delimiter: input.delimiter.as_deref().map(encode),
+            delimiter: input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty()).map(encode),
             next_marker: next,
             encoding_type: input.encoding_type,
             ..Default::default()
@@ -71,7 +71,7 @@ impl Gateway {
             next_continuation_token: next,
             contents: Some(contents),
             common_prefixes: Some(common_prefixes),
-            delimiter: input.delimiter.as_deref().map(encode),
+            delimiter: input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty()).map(encode),
             encoding_type: input.encoding_type,
             start_after: input.start_after.as_deref().map(encode),
             ..Default::default()
@@ -105,7 +105,7 @@ pub(super) fn encoder(kind: Option<&EncodingType>) -> S3Result<Encode> {
     }
 }
 
-fn percent_encode(name: &str) -> String {
+pub(super) fn percent_encode(name: &str) -> String {
     let mut encoded = String::with_capacity(name.len());
     for byte in name.bytes() {
         match byte {

@@ -182,6 +182,7 @@ impl Gateway {
             .await?;
         conditions.check(&object).map_err(|reason| unmet(reason, &object))?;
         let wanted = wanted(&object, &segments, input.range.as_ref(), input.part_number)?;
+        let tags = object.description.tags.len();
         let mut output = HeadObjectOutput::default();
         fill!(output, object, &wanted, wants_checksums(input.checksum_mode.as_ref()), by_part);
         output.content_type = input.response_content_type.or(output.content_type);
@@ -190,7 +191,12 @@ impl Gateway {
         output.content_encoding = input.response_content_encoding.or(output.content_encoding);
         output.content_language = input.response_content_language.or(output.content_language);
         output.expires = input.response_expires.or(output.expires);
-        Ok(S3Response::new(output))
+        let mut answer = S3Response::new(output);
+        // This version of the protocol layer does not know of it.
+        if tags > 0 {
+            answer.headers.insert("x-amz-tagging-count", HeaderValue::from(tags));
+        }
+        Ok(answer)
     }
 
     pub(super) async fn get_object(&self, req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
@@ -211,6 +217,7 @@ impl Gateway {
             .await?;
         let mut output =
             GetObjectOutput { body: Some(StreamingBlob::new(Outgoing::new(reader))), ..Default::default() };
+        output.tag_count = i32::try_from(object.description.tags.len()).ok().filter(|count| *count > 0);
         // The protocol layer applies the response-content-* overrides itself.
         fill!(output, object, &wanted, wants_checksums(input.checksum_mode.as_ref()), part.is_some());
         Ok(S3Response::new(output))

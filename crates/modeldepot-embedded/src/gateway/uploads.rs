@@ -260,7 +260,7 @@ impl Gateway {
         Ok(S3Response::new(ListMultipartUploadsOutput {
             bucket: Some(bucket),
             prefix: Some(encode(input.prefix.as_deref().unwrap_or_default())),
-            delimiter: input.delimiter.as_deref().map(encode),
+            delimiter: input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty()).map(encode),
             key_marker: Some(encode(input.key_marker.as_deref().unwrap_or_default())),
             upload_id_marker: Some(input.upload_id_marker.unwrap_or_default()),
             next_key_marker,

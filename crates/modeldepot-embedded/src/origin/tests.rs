@@ -10,18 +10,18 @@ fn decided(front: &Front, request: &str) -> String {
     }
     match front.admit(&asked.body(()).unwrap()) {
         Ok(Sender::Direct) => "direct".into(),
-        Ok(Sender::Page(_)) => "page".into(),
+        Ok(Sender::Page(_) | Sender::Rule(..)) => "page".into(),
         Err(answer) if answer.status().is_success() => "preflight".into(),
         Err(answer) => answer.status().as_u16().to_string(),
     }
 }
 
 fn public(allowed: &[&str]) -> Front {
-    Front::new(Some("minioadmin".into()), allowed.iter().map(|one| one.parse().unwrap()).collect())
+    Front::new(Some("minioadmin".into()), allowed.iter().map(|one| one.parse().unwrap()).collect(), Arc::default())
 }
 
 fn private(allowed: &[&str]) -> Front {
-    Front::new(None, allowed.iter().map(|one| one.parse().unwrap()).collect())
+    Front::new(None, allowed.iter().map(|one| one.parse().unwrap()).collect(), Arc::default())
 }
 
 #[test]

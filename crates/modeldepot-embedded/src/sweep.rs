@@ -1,0 +1,241 @@
+//! Carries out lifecycle rules: deletes objects that have expired, and uploads that nobody completed.
+//!
+//! Once an hour, by the time of this machine. A page of keys is looked at after the other, and what is due of one is
+//! deleted in one transaction, unless it was replaced meanwhile.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use s3s::{S3Error, S3Result};
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use crate::gateway::Store;
+use crate::listing::{Entry, MAX_PAGE, Query, Start};
+use crate::multipart::Target;
+use crate::record::{Object, now};
+use crate::refusal::precondition_failed;
+use crate::subresource::Kind;
+
+/// Seconds.
+pub(crate) const DAY: i64 = 24 * 60 * 60;
+
+/// How long after the start the first sweep begins. A server that runs for less than an hour at a time sweeps as well.
+const FIRST: Duration = Duration::from_secs(60);
+
+const EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// One lifecycle rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Rule {
+    pub(crate) id: String,
+    pub(crate) enabled: bool,
+    /// Whether the prefix was given in the older form, without a filter.
+    #[serde(default)]
+    pub(crate) legacy: bool,
+    #[serde(default)]
+    pub(crate) filter: Filter,
+    /// After how many days objects expire.
+    pub(crate) days: Option<i32>,
+    /// When they all expire, in seconds since 1970.
+    pub(crate) date: Option<i64>,
+    /// After how many days an upload is given up.
+    pub(crate) abort: Option<i32>,
+}
+
+/// Which objects a rule is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Filter {
+    pub(crate) prefix: String,
+    #[serde(default)]
+    pub(crate) tags: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) larger: Option<u64>,
+    #[serde(default)]
+    pub(crate) smaller: Option<u64>,
+}
+
+/// Returns when what is this old is due: S3 rounds up to the next midnight.
+fn due(since: i64, days: i32) -> i64 {
+    let exact = since.saturating_add(i64::from(days) * DAY);
+    exact.saturating_add(DAY - 1).div_euclid(DAY) * DAY
+}
+
+impl Rule {
+    fn expires(&self, key: &str, object: &Object, now: i64) -> bool {
+        let filter = &self.filter;
+        let is_due = match (self.days, self.date) {
+            (Some(days), _) => due(object.modified, days) <= now,
+            (None, Some(date)) => date <= now,
+            (None, None) => false,
+        };
+        self.enabled
+            && is_due
+            && key.starts_with(&filter.prefix)
+            && filter.larger.is_none_or(|size| object.size > size)
+            && filter.smaller.is_none_or(|size| object.size < size)
+            && filter.tags.iter().all(|(name, value)| object.description.tags.get(name) == Some(value))
+    }
+
+    fn gives_up(&self, key: &str, initiated: i64, now: i64) -> bool {
+        self.enabled
+            && key.starts_with(&self.filter.prefix)
+            && self.abort.is_some_and(|days| due(initiated, days) <= now)
+    }
+}
+
+/// What a sweep did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Objects that had expired.
+    pub expired: usize,
+    /// Uploads that nobody completed.
+    pub aborted: usize,
+}
+
+/// Sweeps in the background, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Sweeper {
+    stop: Arc<AtomicBool>,
+    task: JoinHandle<()>,
+}
+
+impl Sweeper {
+    pub(crate) fn start(store: &Arc<Store>) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (store, stopped) = (Arc::downgrade(store), Arc::clone(&stop));
+        let task = tokio::spawn(async move {
+            let mut wait = FIRST;
+            loop {
+                sleep(wait).await;
+                wait = EVERY;
+                let (store, stopped) = (Weak::clone(&store), Arc::clone(&stopped));
+                let swept = tokio::task::spawn_blocking(move || {
+                    store.upgrade().map_or(Ok(Swept::default()), |store| sweep(&store, now(), &stopped))
+                });
+                match swept.await {
+                    Ok(Ok(swept)) if swept != Swept::default() => {
+                        tracing::info!(swept.expired, swept.aborted, "carried out lifecycle rules");
+                    }
+                    Ok(Ok(_)) => {}
+                    Ok(Err(error)) => tracing::error!(%error, "lifecycle rules could not be carried out"),
+                    Err(error) => tracing::error!(%error, "lifecycle rules could not be carried out"),
+                }
+            }
+        });
+        Self { stop, task }
+    }
+}
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.task.abort();
+    }
+}
+
+/// Carries out the rules of all buckets, as of a time.
+pub(crate) fn sweep(store: &Store, now: i64, stop: &AtomicBool) -> S3Result<Swept> {
+    let mut swept = Swept::default();
+    let rules: Vec<(String, Vec<Rule>)> = store.index.subresources(Kind::Lifecycle)?;
+    for (bucket, rules) in rules {
+        for result in [
+            expire(store, &bucket, &rules, now, stop, &mut swept),
+            abort(store, &bucket, &rules, now, stop, &mut swept),
+        ] {
+            match result {
+                // It was deleted meanwhile.
+                Err(error) if error.code().as_str() == "NoSuchBucket" => {}
+                result => result?,
+            }
+        }
+    }
+    Ok(swept)
+}
+
+fn expire(store: &Store, bucket: &str, rules: &[Rule], now: i64, stop: &AtomicBool, swept: &mut Swept) -> S3Result<()> {
+    let rules: Vec<_> =
+        rules.iter().filter(|rule| rule.enabled && (rule.days.is_some() || rule.date.is_some())).collect();
+    if rules.is_empty() {
+        return Ok(());
+    }
+    let mut query = Query { max: MAX_PAGE, ..Query::default() };
+    while !stop.load(Ordering::Relaxed) {
+        let page = store.index.list(bucket, &query)?;
+        let Some(last) = page.entries.last() else { return Ok(()) };
+        query.start = Start::AfterKey(last.name().to_owned());
+        let truncated = page.truncated;
+        let found: Vec<(String, Object)> = page
+            .entries
+            .into_iter()
+            .filter_map(|entry| match entry {
+                Entry::Key(key, object) => Some((key, object)),
+                Entry::CommonPrefix(_) => None,
+            })
+            .filter(|(key, object)| rules.iter().any(|rule| rule.expires(key, object, now)))
+            .collect();
+        if !found.is_empty() {
+            // What was written meanwhile is another object, and so is one that was tagged.
+            let guarded = found.iter().map(|(key, object)| {
+                let unchanged = move |current: Option<&Object>| match current {
+                    Some(current) if current == object => Ok(()),
+                    _ => Err(precondition_failed()),
+                };
+                (key.as_str(), unchanged)
+            });
+            let results: Vec<Result<(), S3Error>> = store.settle(None, store.index.delete_many(bucket, guarded))?;
+            swept.expired += results.iter().filter(|result| result.is_ok()).count();
+        }
+        if !truncated {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+fn abort(store: &Store, bucket: &str, rules: &[Rule], now: i64, stop: &AtomicBool, swept: &mut Swept) -> S3Result<()> {
+    if !rules.iter().any(|rule| rule.enabled && rule.abort.is_some()) {
+        return Ok(());
+    }
+    let mut query = Query { max: MAX_PAGE, ..Query::default() };
+    let mut after: Option<String> = None;
+    while !stop.load(Ordering::Relaxed) {
+        let page = store.index.uploads(bucket, &query, after.as_deref())?;
+        let Some(Entry::Key(key, (id, _))) = page.entries.last() else { return Ok(()) };
+        (query.start, after) = (Start::AfterKey(key.clone()), Some(id.clone()));
+        let truncated = page.truncated;
+        for entry in page.entries {
+            let Entry::Key(key, (id, upload)) = entry else { continue };
+            if !rules.iter().any(|rule| rule.gives_up(&key, upload.initiated, now)) {
+                continue;
+            }
+            let target = Target { bucket: bucket.to_owned(), key, id };
+            match store.settle(None, store.index.abort_upload(&target).map(|freed| ((), freed))) {
+                Ok(()) => swept.aborted += 1,
+                // It was completed or aborted meanwhile.
+                Err(error) if error.code().as_str() == "NoSuchUpload" => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if !truncated {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_end_at_midnight() {
+        assert_eq!(due(0, 1), DAY);
+        assert_eq!(due(1, 1), 2 * DAY);
+        assert_eq!(due(DAY, 30), 31 * DAY);
+        assert_eq!(due(i64::MAX - 1, i32::MAX) > 0, true, "no overflow");
+    }
+}
