@@ -41,7 +41,7 @@ impl Rights {
     }
 }
 
-fn denied() -> S3Error {
+pub(crate) fn denied() -> S3Error {
     s3_error!(AccessDenied, "Access Denied")
 }
 
@@ -140,7 +140,7 @@ fn needed(operation: &str) -> S3Result<Option<Right>> {
         // Answers the buckets that may be read.
         "ListBuckets" => return Ok(None),
         "HeadBucket" | "GetBucketLocation" | "GetBucketVersioning" => Right::Read,
-        "ListObjects" | "ListObjectsV2" | "HeadObject" | "GetObject" => Right::Read,
+        "ListObjects" | "ListObjectsV2" | "ListObjectVersions" | "HeadObject" | "GetObject" => Right::Read,
         "ListParts" | "ListMultipartUploads" => Right::Read,
         "GetObjectAttributes" | "GetObjectTagging" | "GetObjectAcl" => Right::Read,
         "GetObjectRetention" | "GetObjectLegalHold" => Right::Read,
@@ -155,7 +155,7 @@ fn needed(operation: &str) -> S3Result<Option<Right>> {
         "PutObject" | "CopyObject" | "DeleteObject" | "DeleteObjects" => Right::Write,
         "CreateMultipartUpload" | "UploadPart" | "UploadPartCopy" => Right::Write,
         "AbortMultipartUpload" | "CompleteMultipartUpload" => Right::Write,
-        "CreateBucket" | "DeleteBucket" => Right::Admin,
+        "CreateBucket" | "DeleteBucket" | "PutBucketVersioning" => Right::Admin,
         _ if SERVED.contains(&operation) => Right::Admin,
         "PutBucketPolicy" => {
             return Err(s3_error!(

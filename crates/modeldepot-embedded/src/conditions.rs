@@ -1,7 +1,7 @@
 //! Preconditions: `If-Match`, `If-None-Match` and the two dates.
 
-use s3s::S3Result;
-use s3s::dto::{ETagCondition, Timestamp};
+use s3s::dto::{ETag, ETagCondition, Timestamp};
+use s3s::{S3Result, s3_error};
 use time::OffsetDateTime;
 
 use crate::record::Object;
@@ -11,25 +11,45 @@ use crate::refusal::{no_such_key, precondition_failed};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Tags {
     Any,
-    These(Vec<String>),
+    These(Vec<Tag>),
+}
+
+/// One entity tag of a condition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tag {
+    value: String,
+    /// Says that the bytes need not be the same. No object has such a tag; proxies that compress make them.
+    weak: bool,
 }
 
 impl Tags {
-    fn matches(&self, etag: &str) -> bool {
+    /// Compares as `If-Match` does (RFC 9110, 8.8.3.2): a weak tag vouches for no bytes.
+    fn match_strongly(&self, etag: &str) -> bool {
         match self {
             Self::Any => true,
-            Self::These(tags) => tags.iter().any(|tag| tag == etag),
+            Self::These(tags) => tags.iter().any(|tag| !tag.weak && tag.value == etag),
+        }
+    }
+
+    /// Compares as `If-None-Match` does.
+    fn match_weakly(&self, etag: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::These(tags) => tags.iter().any(|tag| tag.value == etag),
         }
     }
 
     /// Parses a header value: `*`, or tags with or without quotes, separated by commas.
     pub(crate) fn parse(value: &str) -> Self {
-        let tags: Vec<_> = value
-            .split(',')
-            .map(|tag| tag.trim().trim_start_matches("W/").trim_matches('"').to_owned())
-            .filter(|tag| !tag.is_empty())
-            .collect();
-        if tags.iter().any(|tag| tag == "*") { Self::Any } else { Self::These(tags) }
+        if value.trim() == "*" {
+            return Self::Any;
+        }
+        let tag = |text: &str| {
+            let text = text.trim();
+            let (weak, text) = text.strip_prefix("W/").map_or((false, text), |rest| (true, rest));
+            Tag { value: text.trim_matches('"').to_owned(), weak }
+        };
+        Self::These(value.split(',').map(tag).filter(|tag| !tag.value.is_empty()).collect())
     }
 }
 
@@ -38,7 +58,8 @@ impl From<ETagCondition> for Tags {
         match condition {
             ETagCondition::Any => Self::Any,
             // The parser of the protocol layer takes a list of tags for one tag with quotes inside.
-            ETagCondition::ETag(etag) => Self::parse(etag.value()),
+            ETagCondition::ETag(ETag::Strong(list)) => Self::parse(&format!("\"{list}\"")),
+            ETagCondition::ETag(ETag::Weak(list)) => Self::parse(&format!("W/\"{list}\"")),
         }
     }
 }
@@ -51,15 +72,28 @@ pub(crate) struct WriteConditions {
 }
 
 impl WriteConditions {
+    /// Takes what a write may ask for: S3 knows `If-Match` with a tag and `If-None-Match: *`, and nothing else.
+    ///
+    /// # Errors
+    /// `NotImplemented` for any other, which would otherwise look as if it had been obeyed.
+    pub(crate) fn of_write(if_match: Option<Tags>, if_none_match: Option<Tags>) -> S3Result<Self> {
+        let odd = match (&if_match, &if_none_match) {
+            (Some(Tags::Any), _) => "If-Match: * on a write",
+            (_, Some(Tags::These(_))) => "If-None-Match with a tag on a write",
+            _ => return Ok(Self { if_match, if_none_match }),
+        };
+        Err(s3_error!(NotImplemented, "A header you provided implies functionality that is not implemented: {}", odd))
+    }
+
     /// Decides. Must be called inside the transaction that makes the write visible: anywhere else it is only a hint.
     pub(crate) fn check(&self, current: Option<&Object>) -> S3Result<()> {
         match (&self.if_match, current) {
             (Some(_), None) => return Err(no_such_key()),
-            (Some(tags), Some(object)) if !tags.matches(&object.etag) => return Err(precondition_failed()),
+            (Some(tags), Some(object)) if !tags.match_strongly(&object.etag) => return Err(precondition_failed()),
             _ => {}
         }
         match (&self.if_none_match, current) {
-            (Some(tags), Some(object)) if tags.matches(&object.etag) => Err(precondition_failed()),
+            (Some(tags), Some(object)) if tags.match_weakly(&object.etag) => Err(precondition_failed()),
             _ => Ok(()),
         }
     }
@@ -85,7 +119,7 @@ impl ReadConditions {
     /// Decides in the order of RFC 9110: a tag condition outranks the date condition of its kind.
     pub(crate) fn check(&self, object: &Object) -> Result<(), Unmet> {
         let unmodified = match (&self.if_match, &self.if_unmodified_since) {
-            (Some(tags), _) => tags.matches(&object.etag),
+            (Some(tags), _) => tags.match_strongly(&object.etag),
             (None, Some(date)) => object.modified <= seconds(date),
             (None, None) => true,
         };
@@ -93,7 +127,7 @@ impl ReadConditions {
             return Err(Unmet::PreconditionFailed);
         }
         let modified = match (&self.if_none_match, &self.if_modified_since) {
-            (Some(tags), _) => !tags.matches(&object.etag),
+            (Some(tags), _) => !tags.match_weakly(&object.etag),
             (None, Some(date)) => object.modified > seconds(date),
             (None, None) => true,
         };
@@ -118,6 +152,7 @@ mod tests {
             parts: None,
             checksums: Default::default(),
             description: Default::default(),
+            stamp: Default::default(),
         }
     }
 
@@ -127,10 +162,29 @@ mod tests {
 
     #[test]
     fn tags_parse_lists_quotes_and_the_star() {
+        let tag = |value: &str, weak| Tag { value: value.into(), weak };
         assert_eq!(Tags::parse("*"), Tags::Any);
-        assert_eq!(Tags::parse(r#""a", W/"b" , c"#), Tags::These(vec!["a".into(), "b".into(), "c".into()]));
-        let list = ETagCondition::parse_http_header(br#""a", "b""#).map(Tags::from);
-        assert_eq!(list.ok(), Some(Tags::These(vec!["a".into(), "b".into()])));
+        assert_eq!(Tags::parse("\"*\""), Tags::These(vec![tag("*", false)]), "a star in quotes is a tag");
+        let expected = Tags::These(vec![tag("a", false), tag("b", true), tag("c", false)]);
+        assert_eq!(Tags::parse(r#""a", W/"b" , c"#), expected);
+        for (header, expected) in [
+            (&br#""a", "b""#[..], vec![tag("a", false), tag("b", false)]),
+            (br#"W/"a", "b""#, vec![tag("a", true), tag("b", false)]),
+            (br#""a", W/"b""#, vec![tag("a", false), tag("b", true)]),
+            (b"a", vec![tag("a", false)]),
+        ] {
+            assert_eq!(ETagCondition::parse_http_header(header).map(Tags::from).ok(), Some(Tags::These(expected)));
+        }
+    }
+
+    #[test]
+    fn writes_take_the_conditions_that_s3_knows() {
+        let of = |im: Option<&str>, inm: Option<&str>| {
+            code(WriteConditions::of_write(im.map(Tags::parse), inm.map(Tags::parse)).map(|_| ()))
+        };
+        assert_eq!((of(None, Some("*")), of(Some("\"x\""), None), of(None, None)), (None, None, None));
+        assert_eq!(of(None, Some("\"x\"")).as_deref(), Some("NotImplemented"));
+        assert_eq!(of(Some("*"), None).as_deref(), Some("NotImplemented"));
     }
 
     #[test]

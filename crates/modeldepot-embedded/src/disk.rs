@@ -4,6 +4,7 @@
 //! lock        held while a process serves the folder
 //! format      one line, names the layout
 //! index.redb  everything but bytes
+//! reserve     nothing; given up when the disk is full
 //! blobs/3f/3f0c…   bytes, one file per id, 256 folders by the first byte
 //! ```
 //!
@@ -19,8 +20,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::error::Error;
 use crate::private;
 use crate::record::BlobId;
+use crate::room::Room;
 
 const FORMAT: &str = "modeldepot-embedded 1";
+
+/// What a folder becomes that holds more than earlier builds know: versions. They must not take it for one of theirs.
+const LATER: &str = "modeldepot-embedded 2";
 
 /// An open, locked data folder.
 #[derive(Debug)]
@@ -29,6 +34,7 @@ pub(crate) struct Disk {
     /// Holds the lock until it is dropped.
     _lock: File,
     pins: Mutex<Pins>,
+    pub(crate) room: Arc<Room>,
 }
 
 /// Files that are being read. A file that is removed meanwhile goes when its last reader does.
@@ -62,36 +68,53 @@ impl Disk {
         let format = folder.join("format");
         if marked {
             let found = fs::read_to_string(&format).map_err(Error::io("read", &format))?;
-            if found.trim_end() != FORMAT {
+            if ![FORMAT, LATER].contains(&found.trim_end()) {
                 let found = found.lines().next().unwrap_or_default().chars().take(80).collect();
-                return Err(Error::Format { folder: folder.to_owned(), found, supported: FORMAT });
+                return Err(Error::Format { folder: folder.to_owned(), found, supported: LATER });
             }
         }
-        let disk = Self { folder: folder.to_owned(), _lock: lock, pins: Mutex::default() };
+        let disk =
+            Self { folder: folder.to_owned(), _lock: lock, pins: Mutex::default(), room: Arc::new(Room::new(folder)) };
         private::create_dir_all(&disk.blobs()).map_err(Error::io("create folder", &disk.blobs()))?;
         for first in 0..=u8::MAX {
             let fan = disk.blobs().join(format!("{first:02x}"));
             private::create_dir_all(&fan).map_err(Error::io("create folder", &fan))?;
         }
         if !marked {
-            let fresh = folder.join("format.new");
-            let mut options = private::options();
-            let file = options.write(true).create(true).truncate(true).open(&fresh);
-            file.and_then(|mut file| writeln!(file, "{FORMAT}")).map_err(Error::io("write", &fresh))?;
-            sync(&fresh)?;
             sync(&disk.blobs())?;
-            fs::rename(&fresh, &format).map_err(Error::io("rename", &fresh))?;
-            sync(folder)?;
+            disk.write_format(FORMAT)?;
             if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
                 sync(parent)?;
             }
         }
         disk.create_index()?;
+        // A full disk must not keep the server from starting: what is there can be read and deleted.
+        if let Err(error) = disk.room.ensure() {
+            tracing::warn!(folder = %folder.display(), %error, "no room for the reserve");
+        }
         // What earlier builds made: the folder keeps others out, and a copy of it should too.
         for path in [folder.join("lock"), format, disk.index(), disk.blobs()] {
             private::tighten(&path).map_err(Error::io("read", &path))?;
         }
         Ok(disk)
+    }
+
+    /// Notes that the folder holds what earlier builds do not know, before it does.
+    pub(crate) fn raise_format(&self) -> Result<(), Error> {
+        let format = self.folder.join("format");
+        let found = fs::read_to_string(&format).map_err(Error::io("read", &format))?;
+        if found.trim_end() == LATER { Ok(()) } else { self.write_format(LATER) }
+    }
+
+    /// Names the layout, all at once.
+    fn write_format(&self, name: &str) -> Result<(), Error> {
+        let fresh = self.folder.join("format.new");
+        let mut options = private::options();
+        let file = options.write(true).create(true).truncate(true).open(&fresh);
+        file.and_then(|mut file| writeln!(file, "{name}")).map_err(Error::io("write", &fresh))?;
+        sync(&fresh)?;
+        fs::rename(&fresh, self.folder.join("format")).map_err(Error::io("rename", &fresh))?;
+        self.sync_folder()
     }
 
     /// Makes an empty file for the index, for its owner alone from the start.
@@ -335,9 +358,9 @@ mod tests {
 
         let folder = tempfile::tempdir().unwrap();
         drop(Disk::open(folder.path()).unwrap());
-        fs::write(folder.path().join("format"), "modeldepot-embedded 2\n").unwrap();
+        fs::write(folder.path().join("format"), "modeldepot-embedded 3\n").unwrap();
         let error = Disk::open(folder.path()).unwrap_err();
-        assert!(error.to_string().contains("`modeldepot-embedded 2`"), "{error}");
+        assert!(error.to_string().contains("has format `modeldepot-embedded 3`"), "{error}");
     }
 
     #[cfg(unix)]

@@ -13,6 +13,7 @@ mod reads;
 mod tagging;
 mod unset;
 mod uploads;
+mod versions;
 
 use std::sync::Arc;
 
@@ -23,7 +24,8 @@ use crate::conditions::{Tags, WriteConditions};
 use crate::disk::{Disk, Pin, Staged};
 use crate::index::Index;
 use crate::record::{BlobId, Description, Object, Segment};
-use crate::refusal::internal;
+use crate::refusal::{internal, is_no_room};
+use crate::versions::Which;
 
 /// An open data folder.
 #[derive(Debug)]
@@ -35,10 +37,10 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Finds an object, and keeps its files from being removed until the pin is dropped.
-    fn hold(&self, bucket: &str, key: &str) -> S3Result<(Object, Vec<Segment>, Pin)> {
+    /// Finds an object, or another version of it, and keeps its files from being removed until the pin is dropped.
+    fn hold(&self, bucket: &str, key: &str, which: Option<&Which>) -> S3Result<(Object, Vec<Segment>, Pin)> {
         let ((object, segments), pin) = self.disk.pinned(|| {
-            let (object, segments) = self.index.find(bucket, key)?;
+            let (object, segments) = self.index.version(bucket, key, which, true)?;
             let blobs = segments.iter().map(|segment| segment.blob).collect();
             Ok::<_, S3Error>(((object, segments), blobs))
         })?;
@@ -52,13 +54,14 @@ impl Store {
                 if let Some(staged) = staged {
                     staged.keep();
                 }
+                self.disk.room.note_room();
                 self.disk.remove(&freed);
                 Ok(value)
             }
             Err(error) => {
                 // A commit that failed may have reached the disk. The next start knows, and sweeps.
                 if let Some(staged) = staged
-                    && *error.code() == s3s::S3ErrorCode::InternalError
+                    && (*error.code() == s3s::S3ErrorCode::InternalError || is_no_room(&error))
                 {
                     staged.keep();
                 }
@@ -85,11 +88,18 @@ impl Gateway {
         let store = Arc::clone(&self.store);
         // What is logged there belongs to the request, too.
         let span = tracing::Span::current();
-        tokio::task::spawn_blocking(move || span.in_scope(|| work(&store))).await.map_err(internal)?
+        let done = tokio::task::spawn_blocking(move || span.in_scope(|| work(&store))).await.map_err(internal)?;
+        if done.as_ref().is_err_and(is_no_room) {
+            self.store.disk.room.note_full();
+        }
+        done
     }
 
-    fn write_conditions(&self, if_match: Option<Tags>, if_none_match: Option<Tags>) -> WriteConditions {
-        if self.ignore_conditions { WriteConditions::default() } else { WriteConditions { if_match, if_none_match } }
+    fn write_conditions(&self, if_match: Option<Tags>, if_none_match: Option<Tags>) -> S3Result<WriteConditions> {
+        if self.ignore_conditions {
+            return Ok(WriteConditions::default());
+        }
+        WriteConditions::of_write(if_match, if_none_match)
     }
 }
 
@@ -157,14 +167,6 @@ fn without_framing(encoding: Option<String>) -> Option<String> {
     (!left.is_empty()).then(|| left.join(","))
 }
 
-/// Refuses versions: there is only the current one, which S3 calls `null`.
-fn refuse_version(version: Option<&str>) -> S3Result<()> {
-    match version {
-        None | Some("null" | "") => Ok(()),
-        Some(_) => Err(s3_error!(NoSuchVersion, "The specified version does not exist.")),
-    }
-}
-
 fn etag(value: &str) -> ETag {
     ETag::Strong(value.to_owned())
 }
@@ -211,6 +213,7 @@ operations! {
     "DeleteBucket" delete_bucket(DeleteBucketInput) -> DeleteBucketOutput;
     "GetBucketLocation" get_bucket_location(GetBucketLocationInput) -> GetBucketLocationOutput;
     "GetBucketVersioning" get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput;
+    "PutBucketVersioning" put_bucket_versioning(PutBucketVersioningInput) -> PutBucketVersioningOutput;
     "GetBucketTagging" get_bucket_tagging(GetBucketTaggingInput) -> GetBucketTaggingOutput;
     "PutBucketTagging" put_bucket_tagging(PutBucketTaggingInput) -> PutBucketTaggingOutput;
     "DeleteBucketTagging" delete_bucket_tagging(DeleteBucketTaggingInput) -> DeleteBucketTaggingOutput;
@@ -251,6 +254,7 @@ operations! {
 
     "ListObjects" list_objects(ListObjectsInput) -> ListObjectsOutput;
     "ListObjectsV2" list_objects_v2(ListObjectsV2Input) -> ListObjectsV2Output;
+    "ListObjectVersions" list_object_versions(ListObjectVersionsInput) -> ListObjectVersionsOutput;
 
     "HeadObject" head_object(HeadObjectInput) -> HeadObjectOutput;
     "GetObject" get_object(GetObjectInput) -> GetObjectOutput;

@@ -8,6 +8,7 @@ mod laws;
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 use s3s::auth::SecretKey;
@@ -17,16 +18,19 @@ use serde::de::DeserializeOwned;
 
 use crate::conditions::WriteConditions;
 use crate::error::Error;
+use crate::private;
 use crate::record::{BlobId, Object, Segment, now, pack, unpack};
-use crate::refusal::{internal, no_such_bucket, no_such_key};
+use crate::refusal::{internal, no_such_bucket};
+use crate::room::{Room, Roomy};
 use crate::settings::console_secret;
+use crate::versions::{self, Deleted, Versioning, Which};
 
 /// Bucket name → when it was created.
 pub(crate) const BUCKETS: TableDefinition<'static, &str, i64> = TableDefinition::new("buckets");
 /// Place → object. The order of this table is the order of every listing.
 pub(crate) const OBJECTS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("objects");
 /// Place → packed segments.
-const LAYOUTS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("layouts");
+pub(crate) const LAYOUTS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("layouts");
 /// Blob → how many objects and parts refer to it.
 const BLOBS: TableDefinition<'static, u128, u32> = TableDefinition::new("blobs");
 /// Place and upload id → upload.
@@ -43,6 +47,7 @@ pub(crate) struct Index {
     pub(crate) db: Database,
     /// The secret of the owner's own programs.
     pub(crate) console_secret: SecretKey,
+    room: Arc<Room>,
 }
 
 /// Spells where an object is: bucket, a zero byte (no bucket name has one), key.
@@ -69,15 +74,20 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> S3Result<T> {
     serde_json::from_slice(bytes).map_err(internal)
 }
 
-fn decode_segments(bytes: &[u8]) -> S3Result<Vec<Segment>> {
+pub(crate) fn decode_segments(bytes: &[u8]) -> S3Result<Vec<Segment>> {
     unpack(bytes).ok_or_else(|| internal(std::io::Error::other("a list of segments is damaged")))
 }
 
 impl Index {
     /// Opens the index, makes its tables and the buckets that are missing.
-    pub(crate) fn open(path: &Path, buckets: &[String]) -> Result<Self, Error> {
+    pub(crate) fn open(path: &Path, buckets: &[String], room: Arc<Room>) -> Result<Self, Error> {
         let damaged = |source: redb::Error| Error::Index { path: path.to_owned(), source: source.into() };
-        let db = Database::builder().set_cache_size(CACHE).create(path).map_err(|e| damaged(e.into()))?;
+        let open = || -> Result<Database, redb::Error> {
+            let file = private::options().read(true).write(true).create(true).truncate(false).open(path)?;
+            let file = Roomy::new(file, Arc::clone(&room))?;
+            Ok(Database::builder().set_cache_size(CACHE).create_with_backend(file)?)
+        };
+        let db = open().map_err(damaged)?;
         let prepare = || -> Result<(), redb::Error> {
             let tx = db.begin_write()?;
             tx.open_table(OBJECTS)?;
@@ -86,6 +96,7 @@ impl Index {
             tx.open_table(UPLOADS)?;
             tx.open_table(PARTS)?;
             Self::prepare_subresources(&tx)?;
+            versions::prepare(&tx)?;
             {
                 let mut table = tx.open_table(BUCKETS)?;
                 for bucket in buckets {
@@ -99,7 +110,7 @@ impl Index {
         };
         prepare().map_err(damaged)?;
         let console_secret = console_secret(&db, path)?.into();
-        Ok(Self { db, console_secret })
+        Ok(Self { db, console_secret, room })
     }
 
     /// Returns every blob that something refers to.
@@ -113,8 +124,15 @@ impl Index {
         Ok(blobs)
     }
 
-    /// Runs one write transaction: committed and durable if `change` succeeds, without a trace if it does not.
+    /// Runs one write transaction that may take room: refused while the disk is full.
     pub(crate) fn write<T>(&self, change: impl FnOnce(&WriteTransaction) -> S3Result<T>) -> S3Result<T> {
+        self.room.ensure().map_err(internal)?;
+        self.free(change)
+    }
+
+    /// Runs one write transaction that gives room back: committed and durable if `change` succeeds, without a trace if it
+    /// does not.
+    pub(crate) fn free<T>(&self, change: impl FnOnce(&WriteTransaction) -> S3Result<T>) -> S3Result<T> {
         let mut tx = self.db.begin_write().map_err(internal)?;
         tx.set_durability(Durability::Immediate).map_err(internal)?;
         match change(&tx) {
@@ -144,7 +162,7 @@ impl Index {
     /// Deletes an empty bucket and its unfinished uploads. Returns the blobs that nothing refers to any more.
     pub(crate) fn delete_bucket(&self, bucket: &str) -> S3Result<Vec<BlobId>> {
         let (start, end) = (place(bucket, ""), after_bucket(bucket));
-        self.write(|tx| {
+        self.free(|tx| {
             let known = tx.open_table(BUCKETS).map_err(internal)?.remove(bucket).map_err(internal)?.is_some();
             if !known {
                 return Err(no_such_bucket());
@@ -153,6 +171,7 @@ impl Index {
             if objects.range(start.as_slice()..end.as_slice()).map_err(internal)?.next().is_some() {
                 return Err(s3_error!(BucketNotEmpty, "The bucket you tried to delete is not empty"));
             }
+            versions::forget_bucket(tx, bucket)?;
             let mut uploads = Vec::new();
             let table = tx.open_table(UPLOADS).map_err(internal)?;
             for row in table.range((start.as_slice(), "")..(end.as_slice(), "")).map_err(internal)? {
@@ -191,32 +210,12 @@ impl Index {
 
     /// Returns an object.
     pub(crate) fn head(&self, bucket: &str, key: &str) -> S3Result<Object> {
-        let tx = self.db.begin_read().map_err(internal)?;
-        let table = tx.open_table(OBJECTS).map_err(internal)?;
-        let Some(bytes) = table.get(place(bucket, key).as_slice()).map_err(internal)? else {
-            return match tx.open_table(BUCKETS).map_err(internal)?.get(bucket).map_err(internal)? {
-                Some(_) => Err(no_such_key()),
-                None => Err(no_such_bucket()),
-            };
-        };
-        decode(bytes.value())
+        self.version(bucket, key, None, false).map(|(object, _)| object)
     }
 
     /// Returns an object and where its bytes are, as of one moment.
     pub(crate) fn find(&self, bucket: &str, key: &str) -> S3Result<(Object, Vec<Segment>)> {
-        let place = place(bucket, key);
-        let tx = self.db.begin_read().map_err(internal)?;
-        let objects = tx.open_table(OBJECTS).map_err(internal)?;
-        let layouts = tx.open_table(LAYOUTS).map_err(internal)?;
-        let (object, layout) =
-            (objects.get(place.as_slice()).map_err(internal)?, layouts.get(place.as_slice()).map_err(internal)?);
-        let (Some(object), Some(layout)) = (object, layout) else {
-            return match tx.open_table(BUCKETS).map_err(internal)?.get(bucket).map_err(internal)? {
-                Some(_) => Err(no_such_key()),
-                None => Err(no_such_bucket()),
-            };
-        };
-        Ok((decode(object.value())?, decode_segments(layout.value())?))
+        self.version(bucket, key, None, true)
     }
 
     /// Returns whether a write would be refused right now. Only a hint: [`Index::put`] decides.
@@ -232,82 +231,116 @@ impl Index {
         }
     }
 
-    /// Makes an object visible if the conditions hold. Returns the blobs that nothing refers to any more.
+    /// Makes an object visible if the conditions hold. Returns the id of its version, if the bucket has versions, and the
+    /// blobs that nothing refers to any more.
     pub(crate) fn put(
         &self,
         bucket: &str,
         key: &str,
-        object: &Object,
+        mut object: Object,
         segments: &[Segment],
         conditions: &WriteConditions,
-    ) -> S3Result<Vec<BlobId>> {
+    ) -> S3Result<(Option<String>, Vec<BlobId>)> {
         self.write(|tx| {
             require_bucket(tx, bucket)?;
             let place = place(bucket, key);
             conditions.check(get(tx, &place)?.as_ref())?;
-            replace(tx, &place, object, segments)
+            versions::put(tx, bucket, &place, &mut object, segments)
         })
     }
 
-    /// Makes a copy visible that shares its bytes with the source. Returns the copy and the blobs to remove.
+    /// Makes a copy visible that shares its bytes with the source. Returns the copy, what it was made from, the id of its
+    /// version and the blobs to remove.
     ///
     /// `make` is given the source as of the transaction, decides on conditions on it, and describes the copy.
     pub(crate) fn copy(
         &self,
-        source: (&str, &str),
+        source: (&str, &str, Option<&Which>),
         target: (&str, &str),
         conditions: &WriteConditions,
         make: impl FnOnce(&Object) -> S3Result<Object>,
-    ) -> S3Result<(Object, Vec<BlobId>)> {
+    ) -> S3Result<(Copied, Vec<BlobId>)> {
         self.write(|tx| {
             require_bucket(tx, source.0)?;
             require_bucket(tx, target.0)?;
-            let from = place(source.0, source.1);
-            let found = get(tx, &from)?.ok_or_else(no_such_key)?;
-            let segments = segments(tx, &from)?;
-            let copy = make(&found)?;
+            let (found, segments) = versions::source(tx, &place(source.0, source.1), source.2)?;
+            let mut copy = make(&found)?;
             let to = place(target.0, target.1);
             conditions.check(get(tx, &to)?.as_ref())?;
-            let freed = replace(tx, &to, &copy, &segments)?;
-            Ok((copy, freed))
+            let (version, freed) = versions::put(tx, target.0, &to, &mut copy, &segments)?;
+            let has_versions = versions::versioning(tx, source.0)? != Versioning::Off;
+            let from = has_versions.then(|| found.stamp.shown());
+            Ok((Copied { object: copy, version, from }, freed))
         })
     }
 
-    /// Deletes an object if `allowed` says so. A missing one is no error. Returns the blobs to remove.
+    /// Deletes an object if `allowed` says so. A missing one is no error. Returns what was done, and the blobs to remove.
     pub(crate) fn delete(
         &self,
         bucket: &str,
         key: &str,
         allowed: impl FnOnce(Option<&Object>) -> S3Result<()>,
-    ) -> S3Result<Vec<BlobId>> {
-        self.write(|tx| {
+    ) -> S3Result<(Deleted, Vec<BlobId>)> {
+        self.free(|tx| {
             require_bucket(tx, bucket)?;
             let place = place(bucket, key);
             allowed(get(tx, &place)?.as_ref())?;
-            remove(tx, &place)
+            versions::delete(tx, bucket, &place)
         })
     }
 
-    /// Deletes many objects in one transaction. Returns for each whether it was refused, and the blobs to remove.
+    /// Deletes one version for good, if `allowed` says so of the current one. A missing one is no error.
+    pub(crate) fn delete_version(
+        &self,
+        bucket: &str,
+        key: &str,
+        which: &Which,
+        allowed: impl FnOnce(Option<&Object>) -> S3Result<()>,
+    ) -> S3Result<(Deleted, Vec<BlobId>)> {
+        self.free(|tx| {
+            require_bucket(tx, bucket)?;
+            let place = place(bucket, key);
+            allowed(get(tx, &place)?.as_ref())?;
+            versions::delete_version(tx, bucket, &place, which)
+        })
+    }
+
+    /// Deletes many objects, or versions, in one transaction. Returns for each what was done or why not, and the blobs to
+    /// remove.
     pub(crate) fn delete_many<'a, F: FnOnce(Option<&Object>) -> S3Result<()>>(
         &self,
         bucket: &str,
-        keys: impl Iterator<Item = (&'a str, F)>,
-    ) -> S3Result<(Vec<S3Result<()>>, Vec<BlobId>)> {
-        self.write(|tx| {
+        keys: impl Iterator<Item = (&'a str, Option<Which>, F)>,
+    ) -> S3Result<(Vec<S3Result<Deleted>>, Vec<BlobId>)> {
+        self.free(|tx| {
             require_bucket(tx, bucket)?;
             let (mut results, mut freed) = (Vec::new(), Vec::new());
-            for (key, allowed) in keys {
+            for (key, which, allowed) in keys {
                 let place = place(bucket, key);
-                let verdict = allowed(get(tx, &place)?.as_ref());
-                if verdict.is_ok() {
-                    freed.extend(remove(tx, &place)?);
+                if let Err(refused) = allowed(get(tx, &place)?.as_ref()) {
+                    results.push(Err(refused));
+                    continue;
                 }
-                results.push(verdict);
+                let (deleted, blobs) = match which {
+                    None => versions::delete(tx, bucket, &place)?,
+                    Some(which) => versions::delete_version(tx, bucket, &place, &which)?,
+                };
+                freed.extend(blobs);
+                results.push(Ok(deleted));
             }
             Ok((results, freed))
         })
     }
+}
+
+/// A copy that was made.
+#[derive(Debug)]
+pub(crate) struct Copied {
+    pub(crate) object: Object,
+    /// The id of its version, if its bucket has versions.
+    pub(crate) version: Option<String>,
+    /// The version that it was made from, if the source's bucket has versions.
+    pub(crate) from: Option<String>,
 }
 
 pub(crate) fn require_bucket(tx: &WriteTransaction, bucket: &str) -> S3Result<()> {
@@ -322,7 +355,7 @@ pub(crate) fn get(tx: &WriteTransaction, place: &[u8]) -> S3Result<Option<Object
     found.map(|bytes| decode(bytes.value())).transpose()
 }
 
-fn segments(tx: &WriteTransaction, place: &[u8]) -> S3Result<Vec<Segment>> {
+pub(crate) fn segments(tx: &WriteTransaction, place: &[u8]) -> S3Result<Vec<Segment>> {
     let table = tx.open_table(LAYOUTS).map_err(internal)?;
     let found = table.get(place).map_err(internal)?;
     found.map_or_else(|| Ok(Vec::new()), |bytes| decode_segments(bytes.value()))
@@ -344,7 +377,7 @@ pub(crate) fn replace(
     Ok(freed)
 }
 
-fn remove(tx: &WriteTransaction, place: &[u8]) -> S3Result<Vec<BlobId>> {
+pub(crate) fn remove(tx: &WriteTransaction, place: &[u8]) -> S3Result<Vec<BlobId>> {
     tx.open_table(OBJECTS).map_err(internal)?.remove(place).map_err(internal)?;
     let layout = {
         let mut table = tx.open_table(LAYOUTS).map_err(internal)?;

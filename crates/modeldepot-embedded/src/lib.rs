@@ -31,7 +31,7 @@
 //!
 //! # What it is not
 //!
-//! No versions, no object lock, no encryption, no tags, no policies, one machine.
+//! No object lock, no encryption, no tags, no policies, one machine.
 //! A request for one of these is refused, never silently ignored.
 //!
 //! # The modules
@@ -47,10 +47,12 @@
 //! | `reframe`, `bounded` | what a body passes before the protocol layer |
 //! | `xml` | answers that every parser reads |
 //! | `receive`, `send` | a body on its way to and from a file |
+//! | `room` | what happens when the disk is full |
 //! | `share` | how much memory one of many bodies may hold |
 //! | `disk`, `private` | the data folder and its blob files, closed to other users |
 //! | `index`, `settings` | the tables and transactions |
 //! | `multipart`, `listing` | transactions on uploads; pages of keys |
+//! | `versions` | versions of objects and delete markers |
 //! | `record` | what the index stores |
 //! | `subresource`, `sweep` | what is configured of a bucket; carrying out lifecycle rules |
 //! | `refusal`, `answers` | errors that more than one operation answers; errors as AWS words them |
@@ -78,6 +80,7 @@ mod receive;
 mod record;
 mod reframe;
 mod refusal;
+mod room;
 mod seen;
 mod send;
 mod server;
@@ -86,6 +89,7 @@ mod share;
 mod signing;
 mod subresource;
 mod sweep;
+mod versions;
 mod xml;
 
 pub use error::Error;

@@ -141,16 +141,23 @@ impl Index {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::sync::Arc;
 
     use proptest::prelude::*;
 
     use super::*;
     use crate::conditions::WriteConditions;
+    use crate::room::Room;
 
     fn index(keys: &BTreeSet<String>) -> (tempfile::TempDir, Index) {
         let folder = tempfile::tempdir().unwrap();
         // Neighbours whose keys must never show up.
-        let index = Index::open(&folder.path().join("index"), &["b".into(), "a".into(), "b0".into()]).unwrap();
+        let index = Index::open(
+            &folder.path().join("index"),
+            &["b".into(), "a".into(), "b0".into()],
+            Arc::new(Room::new(folder.path())),
+        )
+        .unwrap();
         index
             .write(|tx| {
                 for bucket in ["a", "b", "b0"] {
@@ -173,6 +180,7 @@ mod tests {
             parts: None,
             checksums: Default::default(),
             description: Default::default(),
+            stamp: Default::default(),
         }
     }
 
@@ -258,7 +266,7 @@ mod tests {
         let (_folder, index) = index(&BTreeSet::new());
         let missing = index.list("nowhere", &Query::default()).unwrap_err();
         assert_eq!(missing.code().as_str(), "NoSuchBucket");
-        let refused = index.put("nowhere", "k", &object(0), &[], &WriteConditions::default()).unwrap_err();
+        let refused = index.put("nowhere", "k", object(0), &[], &WriteConditions::default()).unwrap_err();
         assert_eq!(refused.code().as_str(), "NoSuchBucket");
     }
 }

@@ -7,11 +7,12 @@ use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 use crate::checksum::{Algorithm, Checksums, Sums, composite, fold, mismatch, multipart_etag};
 use crate::conditions::WriteConditions;
 use crate::index::{
-    BUCKETS, Index, PARTS, UPLOADS, after_bucket, decode, encode, get, place, release, replace, require_bucket, retain,
+    BUCKETS, Index, PARTS, UPLOADS, after_bucket, decode, encode, get, place, release, require_bucket, retain,
 };
 use crate::listing::{Entry, Page, Query, Start, successor};
 use crate::record::{BlobId, Object, Part, Segment, Upload, now};
 use crate::refusal::{internal, no_such_bucket};
+use crate::versions;
 
 /// The least size of every part but the last.
 const MIN_PART: u64 = 5 << 20;
@@ -108,7 +109,7 @@ impl Index {
 
     /// Gives an upload up. Returns the blobs to remove.
     pub(crate) fn abort_upload(&self, target: &Target) -> S3Result<Vec<BlobId>> {
-        self.write(|tx| {
+        self.free(|tx| {
             require_bucket(tx, &target.bucket)?;
             upload(tx, target)?;
             forget(tx, &target.place(), &target.id)
@@ -117,18 +118,23 @@ impl Index {
 
     /// Turns the parts into an object, in one transaction and without touching a byte of them.
     ///
-    /// Returns the object and the blobs to remove: those of the object it replaces and of parts that were left out.
-    pub(crate) fn complete_upload(&self, target: &Target, completion: &Completion) -> S3Result<(Object, Vec<BlobId>)> {
+    /// Returns the object with the id of its version, if the bucket has versions, and the blobs to remove: those of the
+    /// object it replaces and of parts that were left out.
+    pub(crate) fn complete_upload(
+        &self,
+        target: &Target,
+        completion: &Completion,
+    ) -> S3Result<((Object, Option<String>), Vec<BlobId>)> {
         self.write(|tx| {
             require_bucket(tx, &target.bucket)?;
             let upload = upload(tx, target)?;
             let parts = choose_parts(tx, &target.id, &completion.parts)?;
-            let (object, segments) = assemble(upload, &parts, completion)?;
+            let (mut object, segments) = assemble(upload, &parts, completion)?;
             let place = target.place();
             completion.conditions.check(get(tx, &place)?.as_ref())?;
-            let mut freed = replace(tx, &place, &object, &segments)?;
+            let (version, mut freed) = versions::put(tx, &target.bucket, &place, &mut object, &segments)?;
             freed.extend(forget(tx, &place, &target.id)?);
-            Ok((object, freed))
+            Ok(((object, version), freed))
         })
     }
 
@@ -294,6 +300,7 @@ fn assemble(upload: Upload, parts: &[(u16, Part)], completion: &Completion) -> S
         parts: Some(parts.len() as u32),
         checksums,
         description: upload.description,
+        stamp: Default::default(),
     };
     Ok((object, segments))
 }

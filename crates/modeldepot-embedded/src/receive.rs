@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use crate::checksum::{Claims, Digests, Hashes, check_form};
 use crate::disk::{Disk, Staged};
 use crate::reframe;
-use crate::refusal::{custom, internal};
+use crate::refusal::{custom, internal, is_no_room, no_room};
 use crate::share::Transfers;
 
 /// The largest batch. Where many write, batches are smaller.
@@ -39,6 +39,9 @@ static TURNS: Semaphore = Semaphore::const_new(32);
 /// The most S3 takes in one request.
 pub(crate) const MAX_BODY: u64 = 5 << 30;
 
+/// What is read of a body that does not fit on the disk, so that its client gets to read why.
+const FEW: u64 = 64 << 20;
+
 /// How long a client may pause in the middle of a body.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -49,6 +52,8 @@ pub(crate) struct Incoming {
     pub(crate) len: Option<u64>,
     pub(crate) claims: Claims,
     pub(crate) trailers: Option<TrailingHeaders>,
+    /// Whether the client sends it only once it is told to.
+    pub(crate) waits: bool,
 }
 
 /// A body that arrived whole, was verified and is durable.
@@ -60,19 +65,34 @@ pub(crate) struct Received {
 }
 
 /// Receives a body into a new file. On any error the file is gone.
-pub(crate) async fn receive(disk: &Arc<Disk>, incoming: Incoming) -> S3Result<Received> {
-    let Incoming { body, len, mut claims, trailers } = incoming;
+///
+/// One that cannot fit on the disk is refused before it is read, and one that no longer fits while it is.
+pub(crate) async fn receive(disk: &Arc<Disk>, mut incoming: Incoming) -> S3Result<Received> {
+    let (mut body, waits) = (incoming.body.take(), incoming.waits);
+    let received = receive_from(disk, &mut body, incoming).await;
+    if received.as_ref().is_err_and(is_no_room) {
+        disk.room.note_full();
+        discard_at_most(body, waits, FEW).await;
+    }
+    received
+}
+
+async fn receive_from(disk: &Arc<Disk>, body: &mut Option<StreamingBlob>, incoming: Incoming) -> S3Result<Received> {
+    let Incoming { len, mut claims, trailers, .. } = incoming;
     claims.check_form()?;
     if len.is_some_and(|len| len > MAX_BODY) {
         return Err(S3ErrorCode::EntityTooLarge.into());
+    }
+    if len.is_some_and(|len| len > 0 && !disk.room.fits(len)) {
+        return Err(no_room());
     }
     let mut writer =
         Writing::Idle(Writer { disk: Arc::clone(disk), target: None, hashes: Box::new(claims.hashes()), len: 0 });
     let share = WRITERS.begin();
     let mut batch = Batch::default();
     let mut total = 0u64;
-    if let Some(mut body) = body {
-        while let Some(frame) = next_frame(&mut body).await? {
+    if let Some(body) = body {
+        while let Some(frame) = next_frame(body).await? {
             total += frame.len() as u64;
             if total > len.unwrap_or(MAX_BODY) {
                 return Err(match len {
@@ -203,6 +223,11 @@ pub(crate) fn waits_for_continue(headers: &HeaderMap) -> bool {
 /// A server that answers and closes while the client still sends makes many clients report a broken connection
 /// instead of the answer. Clients that wait for `100 Continue` have sent nothing yet.
 pub(crate) async fn discard(body: Option<StreamingBlob>, waits_for_continue: bool) {
+    discard_at_most(body, waits_for_continue, MAX_BODY).await;
+}
+
+/// Reads no more than so much: a client that sends more than that is told at once, and may miss it.
+async fn discard_at_most(body: Option<StreamingBlob>, waits_for_continue: bool, most: u64) {
     let Some(mut body) = body else { return };
     if waits_for_continue {
         return;
@@ -210,7 +235,7 @@ pub(crate) async fn discard(body: Option<StreamingBlob>, waits_for_continue: boo
     let mut read = 0;
     while let Ok(Some(frame)) = next_frame(&mut body).await {
         read += frame.len() as u64;
-        if read > MAX_BODY {
+        if read > most {
             return;
         }
     }
@@ -287,6 +312,7 @@ mod tests {
             len: Some(len),
             claims: Claims::default(),
             trailers: None,
+            waits: false,
         }
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::checksum::{Algorithm, Checksums, Sums};
+use crate::versions::Stamp;
 
 /// Names one file of bytes. Ids are random and never reused, so a file's content never changes once it is referenced.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -115,6 +116,9 @@ pub(crate) struct Object {
     pub(crate) checksums: Checksums,
     #[serde(flatten)]
     pub(crate) description: Description,
+    /// Which version it is, in a bucket that keeps versions.
+    #[serde(flatten)]
+    pub(crate) stamp: Stamp,
 }
 
 /// A multipart upload in progress.

@@ -294,7 +294,7 @@ fn open(folder: &std::path::Path, buckets: &[String]) -> Result<Store, Error> {
     if fresh && disk.has_blobs()? {
         return Err(Error::IndexMissing { path });
     }
-    let index = Index::open(&path, buckets)?;
+    let index = Index::open(&path, buckets, Arc::clone(&disk.room))?;
     if fresh {
         disk.sync_folder()?;
     }

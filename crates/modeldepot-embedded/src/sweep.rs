@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use s3s::{S3Error, S3Result};
+use s3s::S3Result;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -19,6 +19,7 @@ use crate::multipart::Target;
 use crate::record::{Object, now};
 use crate::refusal::precondition_failed;
 use crate::subresource::Kind;
+use crate::versions::Deleted;
 
 /// Seconds.
 pub(crate) const DAY: i64 = 24 * 60 * 60;
@@ -184,9 +185,9 @@ fn expire(store: &Store, bucket: &str, rules: &[Rule], now: i64, stop: &AtomicBo
                     Some(current) if current == object => Ok(()),
                     _ => Err(precondition_failed()),
                 };
-                (key.as_str(), unchanged)
+                (key.as_str(), None, unchanged)
             });
-            let results: Vec<Result<(), S3Error>> = store.settle(None, store.index.delete_many(bucket, guarded))?;
+            let results: Vec<S3Result<Deleted>> = store.settle(None, store.index.delete_many(bucket, guarded))?;
             swept.expired += results.iter().filter(|result| result.is_ok()).count();
         }
         if !truncated {

@@ -4,7 +4,8 @@
 use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
-use super::{Gateway, owner, refuse_version};
+use super::{Gateway, owner};
+use crate::versions::Which;
 
 /// Lists that give nobody but the owner anything.
 const PRIVATE: [&str; 3] = ["private", "bucket-owner-full-control", "bucket-owner-read"];
@@ -85,8 +86,8 @@ impl Gateway {
         req: S3Request<GetObjectAclInput>,
     ) -> S3Result<S3Response<GetObjectAclOutput>> {
         let input = req.input;
-        refuse_version(input.version_id.as_deref())?;
-        self.run(move |store| store.index.head(&input.bucket, &input.key)).await?;
+        let which = Which::parse(input.version_id.as_deref())?;
+        self.run(move |store| store.index.version(&input.bucket, &input.key, which.as_ref(), false)).await?;
         let grants = Some(full_control());
         Ok(S3Response::new(GetObjectAclOutput { grants, owner: Some(owner()), request_charged: None }))
     }
@@ -96,10 +97,10 @@ impl Gateway {
         req: S3Request<PutObjectAclInput>,
     ) -> S3Result<S3Response<PutObjectAclOutput>> {
         let input = req.input;
-        refuse_version(input.version_id.as_deref())?;
+        let which = Which::parse(input.version_id.as_deref())?;
         check_acl!(input)?;
         check_document(input.access_control_policy)?;
-        self.run(move |store| store.index.head(&input.bucket, &input.key)).await?;
+        self.run(move |store| store.index.version(&input.bucket, &input.key, which.as_ref(), false)).await?;
         Ok(S3Response::new(PutObjectAclOutput::default()))
     }
 }

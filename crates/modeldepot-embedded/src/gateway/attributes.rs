@@ -3,9 +3,10 @@
 use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
-use super::{Gateway, etag, refuse_unsupported, refuse_version, size, timestamp};
+use super::{Gateway, etag, refuse_unsupported, size, timestamp};
 use crate::checksum::put_sums;
 use crate::record::Segment;
+use crate::versions::Which;
 
 /// The most parts of an answer.
 const MAX_PARTS: usize = 1000;
@@ -18,7 +19,7 @@ impl Gateway {
         req: S3Request<GetObjectAttributesInput>,
     ) -> S3Result<S3Response<GetObjectAttributesOutput>> {
         let input = req.input;
-        refuse_version(input.version_id.as_deref())?;
+        let which = Which::parse(input.version_id.as_deref())?;
         refuse_unsupported([(input.sse_customer_key.is_some(), "encryption with your key")])?;
         // Some send a header for each, some one for all.
         let asked: Vec<String> = input
@@ -35,9 +36,11 @@ impl Gateway {
             .map_err(|_| s3_error!(InvalidArgument, "max-parts must not be negative"))?
             .min(MAX_PARTS);
         let after = input.part_number_marker.unwrap_or_default();
-        let (object, segments) = self.run(move |store| store.index.find(&input.bucket, &input.key)).await?;
+        let (object, segments) =
+            self.run(move |store| store.index.version(&input.bucket, &input.key, which.as_ref(), true)).await?;
         let mut output = GetObjectAttributesOutput {
             last_modified: Some(timestamp(object.modified)),
+            version_id: object.stamp.id,
             e_tag: wants("ETag").then(|| etag(&object.etag)),
             object_size: wants("ObjectSize").then(|| size(object.size)),
             storage_class: wants("StorageClass").then(|| StorageClass::from_static(StorageClass::STANDARD)),

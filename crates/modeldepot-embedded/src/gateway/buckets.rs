@@ -88,13 +88,4 @@ impl Gateway {
         self.run(move |store| store.index.bucket(&req.input.bucket)).await?;
         Ok(S3Response::new(GetBucketLocationOutput::default()))
     }
-
-    /// Answers that versioning was never enabled: some clients ask before they delete.
-    pub(super) async fn get_bucket_versioning(
-        &self,
-        req: S3Request<GetBucketVersioningInput>,
-    ) -> S3Result<S3Response<GetBucketVersioningOutput>> {
-        self.run(move |store| store.index.bucket(&req.input.bucket)).await?;
-        Ok(S3Response::new(GetBucketVersioningOutput::default()))
-    }
 }

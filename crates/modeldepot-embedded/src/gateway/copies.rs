@@ -1,23 +1,30 @@
 //! Copies of whole objects: no byte is copied, the new object refers to the files of the old one.
 
+use hyper::HeaderMap;
 use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::tagging::tags_of_header;
-use super::{Gateway, Store, describe, etag, refuse_version, refuse_write_features, timestamp};
+use super::{Gateway, Store, describe, etag, refuse_write_features, timestamp};
 use crate::checksum::{Algorithm, Checksums, Hashes, put_sums};
 use crate::conditions::{ReadConditions, Tags};
+use crate::index::Copied;
 use crate::record;
 use crate::refusal::{internal, precondition_failed};
 use crate::send::Reader;
+use crate::versions::Which;
 use crate::xml::check_key;
 
-/// Returns the bucket and key that a copy is made from.
-pub(super) fn source(source: &CopySource) -> S3Result<(String, String)> {
-    match source {
+/// Returns the bucket, key and version that a copy is made from.
+pub(super) fn source(source: &CopySource, headers: &HeaderMap) -> S3Result<(String, String, Option<Which>)> {
+    // AWS takes a bare plus for a space, and so some clients encode keys as if for a form. The protocol layer does not.
+    let with_plus = headers.get("x-amz-copy-source").and_then(|value| value.to_str().ok());
+    let with_plus =
+        with_plus.filter(|text| text.contains('+')).map(|text| CopySource::parse(&text.replace('+', "%20")));
+    let again = with_plus.transpose().map_err(|_| s3_error!(InvalidArgument, "Invalid copy source"))?;
+    match again.as_ref().unwrap_or(source) {
         CopySource::Bucket { bucket, key, version_id } => {
-            refuse_version(version_id.as_deref())?;
-            Ok((bucket.to_string(), key.to_string()))
+            Ok((bucket.to_string(), key.to_string(), Which::parse(version_id.as_deref())?))
         }
         _ => Err(s3_error!(NotImplemented, "Access points are not implemented")),
     }
@@ -42,8 +49,12 @@ pub(super) fn check_source(conditions: &ReadConditions, object: &record::Object)
 }
 
 /// Computes a checksum over all bytes of an object, which must still have this entity tag.
-fn checksum(store: &Store, bucket: &str, key: &str, algorithm: Algorithm) -> S3Result<(String, Checksums)> {
-    let (object, segments, pin) = store.hold(bucket, key)?;
+fn checksum(
+    store: &Store,
+    (bucket, key, which): &(String, String, Option<Which>),
+    algorithm: Algorithm,
+) -> S3Result<(String, Checksums)> {
+    let (object, segments, pin) = store.hold(bucket, key, which.as_ref())?;
     let mut reader = Reader::open(pin, &segments, 0..object.size).map_err(internal)?;
     let mut hashes = Hashes::new(&[algorithm]);
     while let Some(piece) = reader.read().map_err(internal)? {
@@ -58,12 +69,12 @@ impl Gateway {
         check_key(&input.key)?;
         refuse_write_features!(input)?;
         super::refuse_unsupported([(input.copy_source_sse_customer_key.is_some(), "encryption with your key")])?;
-        let from = source(&input.copy_source)?;
+        let from = source(&input.copy_source, &req.headers)?;
         let to = (input.bucket.clone(), input.key.clone());
         let on_source = source_conditions!(input);
         // This version of the protocol layer does not know of conditions on the target.
         let header = |name| req.headers.get(name).and_then(|value| value.to_str().ok()).map(Tags::parse);
-        let on_target = self.write_conditions(header("if-match"), header("if-none-match"));
+        let on_target = self.write_conditions(header("if-match"), header("if-none-match"))?;
         let description = match input.metadata_directive.as_ref().map(MetadataDirective::as_str) {
             None | Some(MetadataDirective::COPY) => None,
             Some(MetadataDirective::REPLACE) => Some(describe!(input)?),
@@ -74,7 +85,9 @@ impl Gateway {
             Some(TaggingDirective::REPLACE) => Some(tags_of_header(input.tagging.as_deref())?),
             Some(_) => return Err(s3_error!(InvalidArgument, "Unknown tagging directive.")),
         };
-        if from == to && description.is_none() && tags.is_none() {
+        // Copying an older version onto its key restores it.
+        let same = from.2.is_none() && (&from.0, &from.1) == (&to.0, &to.1);
+        if same && description.is_none() && tags.is_none() {
             return Err(s3_error!(
                 InvalidRequest,
                 "This copy request is illegal because it is trying to copy an object to itself without changing the \
@@ -82,18 +95,19 @@ impl Gateway {
             ));
         }
         let wanted = Algorithm::parse_requested(input.checksum_algorithm.as_ref())?;
-        let copy = self
+        let Copied { object: copy, version, from } = self
             .run(move |store| {
                 let computed = match wanted {
                     // One that is kept already needs no reading.
                     Some(algorithm) => {
-                        let head = store.index.head(&from.0, &from.1)?;
+                        let (head, _) = store.index.version(&from.0, &from.1, from.2.as_ref(), false)?;
                         let kept = !head.checksums.composite && head.checksums.sums.get(algorithm).is_some();
-                        if kept { None } else { Some(checksum(store, &from.0, &from.1, algorithm)?) }
+                        if kept { None } else { Some(checksum(store, &from, algorithm)?) }
                     }
                     None => None,
                 };
-                let copied = store.index.copy((&from.0, &from.1), (&to.0, &to.1), &on_target, |found| {
+                let source = (from.0.as_str(), from.1.as_str(), from.2.as_ref());
+                let copied = store.index.copy(source, (&to.0, &to.1), &on_target, |found| {
                     check_source(&on_source, found)?;
                     let mut copy = found.clone();
                     copy.modified = record::now();
@@ -123,6 +137,11 @@ impl Gateway {
             ..Default::default()
         };
         put_sums!(result, &copy.checksums.sums);
-        Ok(S3Response::new(CopyObjectOutput { copy_object_result: Some(result), ..Default::default() }))
+        Ok(S3Response::new(CopyObjectOutput {
+            copy_object_result: Some(result),
+            version_id: version,
+            copy_source_version_id: from,
+            ..Default::default()
+        }))
     }
 }

@@ -2,15 +2,18 @@
 
 use hyper::HeaderMap;
 use s3s::dto::*;
-use s3s::{S3Request, S3Response, S3Result, s3_error};
+use s3s::{S3Error, S3Request, S3Response, S3Result, s3_error};
 
-use super::{Gateway, describe, etag, refuse_version, refuse_write_features, size};
+use super::{Gateway, Store, describe, etag, refuse_write_features, size};
+use crate::access::{Rights, denied, rights};
 use crate::checksum::{Algorithm, Checksums, Claims, put_sums, sums_of};
 use crate::conditions::{Tags, WriteConditions, seconds};
+use crate::keys::Right;
 use crate::receive::{Incoming, Received, discard, receive, waits_for_continue};
 use crate::record::{self, Segment};
 use crate::refusal::precondition_failed;
 use crate::seen::Keys;
+use crate::versions::{Versioning, Which};
 use crate::xml::check_key;
 
 /// The most keys S3 deletes in one request.
@@ -30,7 +33,7 @@ impl Gateway {
             }
         };
         let len = input.content_length.and_then(|len| u64::try_from(len).ok());
-        let incoming = Incoming { body, len, claims, trailers: req.trailing_headers };
+        let incoming = Incoming { body, len, claims, trailers: req.trailing_headers, waits };
         let Received { staged, len, digests } = receive(&self.store.disk, incoming).await?;
 
         let object = record::Object {
@@ -40,6 +43,7 @@ impl Gateway {
             parts: None,
             checksums: Checksums { sums: digests.sums, composite: false },
             description,
+            stamp: Default::default(),
         };
         let mut output = PutObjectOutput {
             e_tag: Some(etag(&object.etag)),
@@ -47,12 +51,14 @@ impl Gateway {
             ..Default::default()
         };
         put_sums!(output, &object.checksums.sums);
-        self.run(move |store| {
-            let segments: Vec<_> = staged.iter().map(|staged| Segment { blob: staged.id(), len, part: 1 }).collect();
-            let put = store.index.put(&input.bucket, &input.key, &object, &segments, &conditions);
-            store.settle(staged, put.map(|freed| ((), freed)))
-        })
-        .await?;
+        output.version_id = self
+            .run(move |store| {
+                let segments: Vec<_> =
+                    staged.iter().map(|staged| Segment { blob: staged.id(), len, part: 1 }).collect();
+                let put = store.index.put(&input.bucket, &input.key, object, &segments, &conditions);
+                store.settle(staged, put)
+            })
+            .await?;
         Ok(S3Response::new(output))
     }
 
@@ -73,7 +79,7 @@ impl Gateway {
         };
         let description = describe!(input)?;
         let conditions =
-            self.write_conditions(input.if_match.take().map(Tags::from), input.if_none_match.take().map(Tags::from));
+            self.write_conditions(input.if_match.take().map(Tags::from), input.if_none_match.take().map(Tags::from))?;
         let (bucket, key, hint) = (input.bucket.clone(), input.key.clone(), conditions.clone());
         self.run(move |store| store.index.check(&bucket, &key, &hint)).await?;
         Ok((claims, description, conditions))
@@ -83,26 +89,40 @@ impl Gateway {
         &self,
         req: S3Request<DeleteObjectInput>,
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
+        let rights = rights(&req)?.clone();
         let input = req.input;
-        refuse_version(input.version_id.as_deref())?;
+        let which = Which::parse(input.version_id.as_deref())?;
         let guard = Guard {
             tags: input.if_match.map(Tags::from),
             modified: input.if_match_last_modified_time.as_ref().map(seconds),
             size: input.if_match_size,
             ignored: self.ignore_conditions,
         };
-        self.run(move |store| {
-            let deleted = store.index.delete(&input.bucket, &input.key, |object| guard.check(object));
-            store.settle(None, deleted.map(|freed| ((), freed)))
-        })
-        .await?;
-        Ok(S3Response::new(DeleteObjectOutput::default()))
+        let deleted = self
+            .run(move |store| {
+                let guarded = |object: Option<&record::Object>| guard.check(object);
+                let deleted = match which {
+                    None => store.index.delete(&input.bucket, &input.key, guarded),
+                    Some(which) => {
+                        may_delete_versions(store, &rights, &input.bucket)?;
+                        store.index.delete_version(&input.bucket, &input.key, &which, guarded)
+                    }
+                };
+                store.settle(None, deleted)
+            })
+            .await?;
+        Ok(S3Response::new(DeleteObjectOutput {
+            delete_marker: deleted.marker.then_some(true),
+            version_id: deleted.version,
+            ..Default::default()
+        }))
     }
 
     pub(super) async fn delete_objects(
         &self,
         req: S3Request<DeleteObjectsInput>,
     ) -> S3Result<S3Response<DeleteObjectsOutput>> {
+        let rights = rights(&req)?.clone();
         let DeleteObjectsInput { bucket, delete, .. } = req.input;
         if delete.objects.is_empty() || delete.objects.len() > MAX_DELETE {
             return Err(s3_error!(MalformedXML, "Between 1 and 1000 keys may be deleted at once"));
@@ -114,39 +134,67 @@ impl Gateway {
         let ignored = self.ignore_conditions;
         let results = self
             .run(move |store| {
+                let named =
+                    delete.objects.iter().any(|object| object.version_id.as_ref().is_some_and(|id| !id.is_empty()));
+                let permitted = if named { may_delete_versions(store, &rights, &bucket) } else { Ok(()) };
                 let asked = delete.objects.iter().map(|object| {
-                    let version = refuse_version(object.version_id.as_deref());
+                    let which = Which::parse(object.version_id.as_deref());
+                    let refused = match &which {
+                        Ok(None) => None,
+                        Ok(Some(_)) => permitted.as_ref().err().map(|_| denied()),
+                        Err(error) => Some(S3Error::with_message(
+                            error.code().clone(),
+                            error.message().unwrap_or_default().to_owned(),
+                        )),
+                    };
                     let guard = Guard {
                         tags: object.e_tag.as_ref().map(|etag| Tags::parse(etag.value())),
                         modified: object.last_modified_time.as_ref().map(seconds),
                         size: object.size,
                         ignored,
                     };
-                    (object.key.as_str(), move |found: Option<&record::Object>| {
-                        version?;
-                        guard.check(found)
-                    })
+                    let allowed = move |found: Option<&record::Object>| match refused {
+                        Some(refused) => Err(refused),
+                        None => guard.check(found),
+                    };
+                    (object.key.as_str(), which.ok().flatten(), allowed)
                 });
                 let deleted = store.index.delete_many(&bucket, asked);
                 let results = store.settle(None, deleted)?;
-                Ok(delete.objects.into_iter().map(|object| object.key).zip(results).collect::<Vec<_>>())
+                Ok(delete.objects.into_iter().zip(results).collect::<Vec<_>>())
             })
             .await?;
         let (mut deleted, mut errors) = (Vec::new(), Vec::new());
-        for (key, result) in results {
+        for (object, result) in results {
+            let named = object.version_id.filter(|id| !id.is_empty());
             match result {
-                Ok(()) if quiet => {}
-                Ok(()) => deleted.push(DeletedObject { key: Some(key), ..Default::default() }),
+                Ok(_) if quiet => {}
+                // A version that was named stays named; a marker that was made, or was the version, is told apart.
+                Ok(done) => deleted.push(DeletedObject {
+                    key: Some(object.key),
+                    delete_marker: done.marker.then_some(true),
+                    delete_marker_version_id: done.version.filter(|_| done.marker),
+                    version_id: named,
+                }),
                 Err(error) => errors.push(Error {
                     code: Some(error.code().as_str().to_owned()),
                     message: error.message().map(str::to_owned),
-                    key: Some(key),
-                    version_id: None,
+                    key: Some(object.key),
+                    version_id: named,
                 }),
             }
         }
         Ok(S3Response::new(DeleteObjectsOutput { deleted: Some(deleted), errors: Some(errors), request_charged: None }))
     }
+}
+
+/// Refuses to delete versions for good with a key that may only write: whoever keeps versions wants them to outlive that
+/// key. It is a right of its own on Amazon S3, too.
+fn may_delete_versions(store: &Store, rights: &Rights, bucket: &str) -> S3Result<()> {
+    if rights.allow(Right::Admin, bucket) || store.index.versioning(bucket)? == Versioning::Off {
+        return Ok(());
+    }
+    Err(denied())
 }
 
 /// What must hold of an object that is deleted.

@@ -7,12 +7,13 @@ use hyper::{HeaderMap, StatusCode};
 use s3s::dto::*;
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 
-use super::{Gateway, etag, refuse_unsupported, refuse_version, size, timestamp};
+use super::{Gateway, etag, refuse_unsupported, size, timestamp};
 use crate::checksum::put_sums;
 use crate::conditions::{ReadConditions, Tags, Unmet};
 use crate::record::{self, Segment};
 use crate::refusal::{custom, internal, precondition_failed};
 use crate::send::{Outgoing, Reader};
+use crate::versions::Which;
 
 /// The part of an object that is asked for.
 struct Wanted {
@@ -105,6 +106,7 @@ macro_rules! fill {
         $output.content_length = Some(size(wanted.len()));
         $output.content_range = wanted.content_range.clone();
         $output.e_tag = Some(etag(&object.etag));
+        $output.version_id = object.stamp.id;
         $output.last_modified = Some(timestamp(object.modified));
         // The checksum is one of the whole: with a part of it, clients would compare the wrong bytes.
         if $checksums && wanted.is_whole() {
@@ -166,20 +168,13 @@ fn wants_checksums(mode: Option<&ChecksumMode>) -> bool {
 impl Gateway {
     pub(super) async fn head_object(&self, req: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
         let mut input = req.input;
-        refuse_version(input.version_id.as_deref())?;
+        let which = Which::parse(input.version_id.as_deref())?;
         refuse_unsupported([(input.sse_customer_key.is_some(), "encryption with your key")])?;
         check_wanted_headers!(input)?;
         let conditions = read_conditions!(input);
         let (bucket, key, by_part) = (input.bucket, input.key, input.part_number.is_some());
-        let (object, segments) = self
-            .run(move |store| {
-                if by_part {
-                    store.index.find(&bucket, &key)
-                } else {
-                    store.index.head(&bucket, &key).map(|object| (object, Vec::new()))
-                }
-            })
-            .await?;
+        let (object, segments) =
+            self.run(move |store| store.index.version(&bucket, &key, which.as_ref(), by_part)).await?;
         conditions.check(&object).map_err(|reason| unmet(reason, &object))?;
         let wanted = wanted(&object, &segments, input.range.as_ref(), input.part_number)?;
         let tags = object.description.tags.len();
@@ -201,14 +196,14 @@ impl Gateway {
 
     pub(super) async fn get_object(&self, req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         let mut input = req.input;
-        refuse_version(input.version_id.as_deref())?;
+        let which = Which::parse(input.version_id.as_deref())?;
         refuse_unsupported([(input.sse_customer_key.is_some(), "encryption with your key")])?;
         check_wanted_headers!(input)?;
         let conditions = read_conditions!(input);
         let (bucket, key, range, part) = (input.bucket, input.key, input.range, input.part_number);
         let (object, wanted, reader) = self
             .run(move |store| {
-                let (object, segments, pin) = store.hold(&bucket, &key)?;
+                let (object, segments, pin) = store.hold(&bucket, &key, which.as_ref())?;
                 conditions.check(&object).map_err(|reason| unmet(reason, &object))?;
                 let wanted = wanted(&object, &segments, range.as_ref(), part)?;
                 let reader = Reader::open(pin, &segments, wanted.range.clone()).map_err(internal)?;

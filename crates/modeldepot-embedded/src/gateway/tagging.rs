@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 
 use hyper::StatusCode;
-use redb::ReadableTable as _;
 use s3s::dto::*;
 use s3s::xml::{Deserialize as _, Deserializer};
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
-use super::{Gateway, refuse_version};
-use crate::index::{Index, OBJECTS, decode, encode, place, require_bucket};
-use crate::record;
-use crate::refusal::{custom, internal, no_such_key};
+use super::Gateway;
+use crate::index::{Index, place, require_bucket};
+use crate::refusal::custom;
 use crate::subresource::Kind;
+use crate::versions::{self, Which};
 
 /// Names and values.
 pub(crate) type Tags = BTreeMap<String, String>;
@@ -88,18 +87,12 @@ fn tag_set(tags: Tags) -> TagSet {
 }
 
 impl Index {
-    /// Gives an object other tags. Nothing else of it changes, not its time either.
-    fn tag(&self, bucket: &str, key: &str, tags: Tags) -> S3Result<()> {
+    /// Gives an object other tags. Nothing else of it changes, not its time either. Returns its version id, if the bucket
+    /// has versions.
+    fn tag(&self, bucket: &str, key: &str, which: Option<&Which>, tags: Tags) -> S3Result<Option<String>> {
         self.write(|tx| {
             require_bucket(tx, bucket)?;
-            let place = place(bucket, key);
-            let mut table = tx.open_table(OBJECTS).map_err(internal)?;
-            let found =
-                table.get(place.as_slice()).map_err(internal)?.map(|bytes| decode(bytes.value())).transpose()?;
-            let mut object: record::Object = found.ok_or_else(no_such_key)?;
-            object.description.tags = tags;
-            table.insert(place.as_slice(), encode(&object)?.as_slice()).map_err(internal)?;
-            Ok(())
+            versions::describe(tx, bucket, &place(bucket, key), which, |object| object.description.tags = tags)
         })
     }
 }
@@ -110,10 +103,11 @@ impl Gateway {
         req: S3Request<GetObjectTaggingInput>,
     ) -> S3Result<S3Response<GetObjectTaggingOutput>> {
         let input = req.input;
-        refuse_version(input.version_id.as_deref())?;
-        let object = self.run(move |store| store.index.head(&input.bucket, &input.key)).await?;
+        let which = Which::parse(input.version_id.as_deref())?;
+        let (object, _) =
+            self.run(move |store| store.index.version(&input.bucket, &input.key, which.as_ref(), false)).await?;
         let tag_set = tag_set(object.description.tags);
-        Ok(S3Response::new(GetObjectTaggingOutput { tag_set, version_id: None }))
+        Ok(S3Response::new(GetObjectTaggingOutput { tag_set, version_id: object.stamp.id }))
     }
 
     pub(super) async fn put_object_tagging(
@@ -121,10 +115,11 @@ impl Gateway {
         req: S3Request<PutObjectTaggingInput>,
     ) -> S3Result<S3Response<PutObjectTaggingOutput>> {
         let input = req.input;
-        refuse_version(input.version_id.as_deref())?;
+        let which = Which::parse(input.version_id.as_deref())?;
         let tags = checked(pairs(input.tagging.tag_set), OF_OBJECT)?;
-        self.run(move |store| store.index.tag(&input.bucket, &input.key, tags)).await?;
-        Ok(S3Response::new(PutObjectTaggingOutput::default()))
+        let version_id =
+            self.run(move |store| store.index.tag(&input.bucket, &input.key, which.as_ref(), tags)).await?;
+        Ok(S3Response::new(PutObjectTaggingOutput { version_id }))
     }
 
     pub(super) async fn delete_object_tagging(
@@ -132,9 +127,10 @@ impl Gateway {
         req: S3Request<DeleteObjectTaggingInput>,
     ) -> S3Result<S3Response<DeleteObjectTaggingOutput>> {
         let input = req.input;
-        refuse_version(input.version_id.as_deref())?;
-        self.run(move |store| store.index.tag(&input.bucket, &input.key, Tags::new())).await?;
-        Ok(S3Response::new(DeleteObjectTaggingOutput::default()))
+        let which = Which::parse(input.version_id.as_deref())?;
+        let version_id =
+            self.run(move |store| store.index.tag(&input.bucket, &input.key, which.as_ref(), Tags::new())).await?;
+        Ok(S3Response::new(DeleteObjectTaggingOutput { version_id }))
     }
 
     pub(super) async fn get_bucket_tagging(

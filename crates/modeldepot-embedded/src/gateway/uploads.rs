@@ -91,7 +91,7 @@ impl Gateway {
         asked.extend(&claims.trailers);
         asked.extend(upload.algorithm);
         let len = input.content_length.and_then(|len| u64::try_from(len).ok());
-        let incoming = Incoming { body, len, claims, trailers: req.trailing_headers };
+        let incoming = Incoming { body, len, claims, trailers: req.trailing_headers, waits };
         let Received { staged, len, digests } = receive(&self.store.disk, incoming).await?;
         let part = self.add_part(target, number, staged, len, digests).await?;
         let mut output = UploadPartOutput { e_tag: Some(etag(&part.etag)), ..Default::default() };
@@ -140,20 +140,20 @@ impl Gateway {
             "encryption with your key",
         )])?;
         let number = part_number(input.part_number)?;
-        let from = source(&input.copy_source)?;
+        let from = source(&input.copy_source, &req.headers)?;
         let conditions = source_conditions!(input);
         let range = input.copy_source_range.take();
         let target = Target { bucket: input.bucket, key: input.key, id: input.upload_id };
         let asked = target.clone();
-        let (staged, len, digests) = self
+        let ((staged, len, digests), version) = self
             .run(move |store| {
                 let upload = store.index.upload(&asked)?;
                 let algorithm = upload.algorithm.unwrap_or(Algorithm::Crc64Nvme);
-                let (object, segments, pin) = store.hold(&from.0, &from.1)?;
+                let (object, segments, pin) = store.hold(&from.0, &from.1, from.2.as_ref())?;
                 check_source(&conditions, &object)?;
                 let range = copy_range(range.as_deref(), object.size)?;
                 let reader = Reader::open(pin, &segments, range).map_err(internal)?;
-                write_copy(store, reader, algorithm)
+                Ok((write_copy(store, reader, algorithm)?, object.stamp.id))
             })
             .await?;
         let part = self.add_part(target, number, staged, len, digests).await?;
@@ -163,7 +163,11 @@ impl Gateway {
             ..Default::default()
         };
         put_sums!(result, &part.sums);
-        Ok(S3Response::new(UploadPartCopyOutput { copy_part_result: Some(result), ..Default::default() }))
+        Ok(S3Response::new(UploadPartCopyOutput {
+            copy_part_result: Some(result),
+            copy_source_version_id: version,
+            ..Default::default()
+        }))
     }
 
     pub(super) async fn list_parts(&self, req: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {
@@ -294,7 +298,7 @@ impl Gateway {
             sums: sums_of!(input),
             composite: input.checksum_type.as_ref().map(|kind| kind.as_str() == ChecksumType::COMPOSITE),
             size: input.mpu_object_size.and_then(|size| u64::try_from(size).ok()),
-            conditions: self.write_conditions(input.if_match.map(Tags::from), input.if_none_match.map(Tags::from)),
+            conditions: self.write_conditions(input.if_match.map(Tags::from), input.if_none_match.map(Tags::from))?,
             parts: input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default(),
         };
         let target = Target { bucket: input.bucket, key: input.key, id: input.upload_id };
@@ -304,8 +308,9 @@ impl Gateway {
             location: Some(format!("/{}/{}", target.bucket, target.key)),
             ..Default::default()
         };
-        let object =
+        let (object, version) =
             self.run(move |store| store.settle(None, store.index.complete_upload(&target, &completion))).await?;
+        output.version_id = version;
         output.e_tag = Some(etag(&object.etag));
         output.checksum_type = object.checksums.kind();
         put_sums!(output, &object.checksums.sums);

@@ -277,7 +277,11 @@ pub(crate) fn read(stream: TcpStream) -> io::Result<Answer> {
 /// Reads an answer whose `Content-Length` speaks of a body that does not come.
 fn read_head(mut stream: TcpStream) -> io::Result<Answer> {
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes)?;
+    match stream.read_to_end(&mut bytes) {
+        // Some servers end a connection so, after the whole answer.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset && !bytes.is_empty() => {}
+        done => drop(done?),
+    }
     let cut = || io::Error::from(io::ErrorKind::UnexpectedEof);
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").ok_or_else(cut)?;
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();

@@ -82,7 +82,7 @@ async fn signed_nonsense_is_refused_by_name() {
         assert_eq!(send("GET", "/models?list-type=2&max-keys=-1", &[], b"").1, "InvalidArgument");
         assert_eq!(send("GET", "/models?continuation-token=%21&list-type=2", &[], b"").1, "InvalidArgument");
         assert_eq!(send("GET", "/models?encoding-type=x&list-type=2", &[], b"").1, "InvalidArgument");
-        assert_eq!(send("GET", "/models/k?versionId=7", &[], b"").1, "NoSuchVersion");
+        assert_eq!(send("GET", "/models/k?versionId=7", &[], b"").1, "InvalidArgument");
         assert_eq!(send("PUT", "/models/k?partNumber=0&uploadId=x", &[], b"").1, "InvalidArgument");
         assert_eq!(send("PUT", "/models/k?partNumber=1&uploadId=x", &[], b"x").1, "NoSuchUpload");
         assert_eq!(send("PUT", "/models/k?partNumber=99999999999&uploadId=x", &[], b"x").0, 400);

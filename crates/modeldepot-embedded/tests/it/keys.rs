@@ -8,6 +8,7 @@ use modeldepot_embedded::{Error, Key, Keys, KeysError, Server};
 use crate::browsers::md5_of;
 use crate::client::Client;
 use crate::serve::{blocking, config};
+use crate::versions::{id, set};
 
 struct Shared {
     server: Server,
@@ -60,6 +61,7 @@ fn operations(bucket: &str, id: &str) -> Vec<Operation> {
         ("read", "GET", on(""), none(), String::new()),
         ("read", "GET", on("?list-type=2"), none(), String::new()),
         ("read", "GET", on("?uploads="), none(), String::new()),
+        ("read", "GET", on("?versions="), none(), String::new()),
         ("read", "GET", on("/k"), none(), String::new()),
         ("read", "HEAD", on("/k"), none(), String::new()),
         ("read", "GET", on(&format!("/up?uploadId={id}")), none(), String::new()),
@@ -250,4 +252,31 @@ async fn a_server_does_not_start_with_a_file_that_it_cannot_trust() {
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(start().await, KeysError::Open { mode: 0o640, .. }));
     }
+}
+
+#[tokio::test]
+async fn a_key_that_may_write_cannot_delete_versions() {
+    let (shared, clients) = Shared::start(&[("ci", "models=write"), ("keeper", "models=admin")]).await;
+    blocking(move || {
+        let [_, ci, keeper] = &clients[..] else { panic!("three") };
+        let versioning = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+        assert_eq!(ci.send("PUT", "/models?versioning=", &[], versioning.as_bytes()).status, 403);
+        // There is one version of everything while there are no versions, and a plain delete of it.
+        assert_eq!(ci.send("DELETE", "/models/k?versionId=null", &[], b"").status, 204);
+        set(keeper, "models", "Enabled");
+        let first = id(&ci.put("/models/k", b"precious"));
+        assert_eq!(ci.put("/models/k", b"overwritten").status, 200);
+        assert_eq!(ci.send("DELETE", "/models/k", &[], b"").status, 204);
+        let named = format!("/models/k?versionId={first}");
+        let refused = ci.send("DELETE", &named, &[], b"");
+        assert_eq!((refused.status, refused.code().as_str()), (403, "AccessDenied"));
+        let body = format!("<Delete><Object><Key>k</Key><VersionId>{first}</VersionId></Object></Delete>");
+        let listed = ci.send("POST", "/models?delete=", &[("content-md5", &md5_of(&body))], body.as_bytes());
+        assert_eq!((listed.status, listed.code().as_str()), (200, "AccessDenied"));
+        assert_eq!(ci.get(&named).text(), "precious");
+        assert_eq!(keeper.send("DELETE", &named, &[], b"").status, 204);
+        assert_eq!(ci.get(&named).code(), "NoSuchVersion");
+    })
+    .await;
+    drop(shared);
 }

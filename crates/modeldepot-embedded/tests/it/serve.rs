@@ -58,7 +58,21 @@ pub(crate) struct Process {
 impl Process {
     /// Starts this test binary again, as a server.
     pub(crate) fn start(folder: &Path) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
+        Self::start_under(&[], folder)
+    }
+
+    /// Starts a server by way of a command that runs what follows it, in its own process.
+    pub(crate) fn start_under(command: &[&str], folder: &Path) -> Self {
+        let own = std::env::current_exe().unwrap();
+        let mut process = match command {
+            [] => Command::new(own),
+            [first, rest @ ..] => {
+                let mut process = Command::new(first);
+                process.args(rest).arg(own);
+                process
+            }
+        };
+        let mut child = process
             .args(["--exact", "serve::as_a_process", "--nocapture"])
             .env("MODELDEPOT_TEST_SERVE", folder)
             .stdout(Stdio::piped())
@@ -72,6 +86,11 @@ impl Process {
 
     pub(crate) fn client(&self) -> Client {
         Client::new(self.address)
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// The most memory that the process ever held, in bytes. Only Linux tells.

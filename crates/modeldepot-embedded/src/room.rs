@@ -1,0 +1,253 @@
+//! Room on the disk: a reserve that keeps deletes possible when there is none left, and who is told that there is none.
+//!
+//! A delete frees bytes, but first the index has to note it, which takes a little room itself. So a file of a few
+//! mebibytes lies in the data folder for nothing but to be given up in that moment. Until it is there again, new
+//! objects are refused.
+
+use std::error::Error as StdError;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use redb::backends::FileBackend;
+use redb::{BackendError, StorageBackend};
+
+use crate::private;
+
+/// What the index can still write with when the disk is full.
+const RESERVE: u64 = 4 << 20;
+
+/// What is left to others, and to the index, when a body is measured against the free space.
+const MARGIN: u64 = 1 << 20;
+
+/// The room of one data folder.
+#[derive(Debug)]
+pub(crate) struct Room {
+    folder: PathBuf,
+    /// Whether the reserve is there.
+    reserve: Mutex<bool>,
+    /// Whether the last that was said of the disk is that it is full.
+    full: AtomicBool,
+}
+
+impl Room {
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), reserve: Mutex::new(false), full: AtomicBool::new(false) }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.join("reserve")
+    }
+
+    /// Makes sure that the reserve is there. A disk that has no room for it has none for a new object either.
+    pub(crate) fn ensure(&self) -> io::Result<()> {
+        let mut there = self.reserve.lock().unwrap_or_else(PoisonError::into_inner);
+        if *there {
+            return Ok(());
+        }
+        let path = self.path();
+        if path.metadata().is_ok_and(|found| found.len() == RESERVE) {
+            *there = true;
+            return Ok(());
+        }
+        let made = allocate(&path);
+        if made.is_err() {
+            let _ = fs::remove_file(&path);
+        }
+        made?;
+        *there = true;
+        Ok(())
+    }
+
+    /// Gives the reserve up. Returns whether there was one.
+    fn spend(&self) -> bool {
+        let mut there = self.reserve.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = self.path();
+        *there = false;
+        path.exists() && fs::remove_file(path).is_ok()
+    }
+
+    /// Returns whether so many bytes will fit, as far as the system says.
+    pub(crate) fn fits(&self, len: u64) -> bool {
+        free(&self.folder).is_none_or(|free| len.saturating_add(MARGIN) <= free)
+    }
+
+    /// Says once that the disk is full, until it is no longer.
+    pub(crate) fn note_full(&self) {
+        if !self.full.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                folder = %self.folder.display(),
+                "the disk is full: new objects are refused until there is room; reads and deletes work"
+            );
+        }
+    }
+
+    /// Says that there is room again, if it was said that there is none.
+    pub(crate) fn note_room(&self) {
+        if self.full.load(Ordering::Relaxed) && self.full.swap(false, Ordering::Relaxed) {
+            tracing::info!(folder = %self.folder.display(), "there is room on the disk again");
+        }
+    }
+}
+
+/// Returns how many bytes may still be written to the file system of a folder; `None` if the system does not say.
+#[cfg(unix)]
+fn free(folder: &Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(folder).ok()?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+#[cfg(not(unix))]
+fn free(_: &Path) -> Option<u64> {
+    None
+}
+
+fn allocate(path: &Path) -> io::Result<()> {
+    let file = private::options().write(true).create(true).truncate(true).open(path)?;
+    #[cfg(target_os = "linux")]
+    match rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, RESERVE) {
+        Ok(()) => return Ok(()),
+        // A file system that cannot do it.
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {}
+        Err(error) => return Err(error.into()),
+    }
+    write_zeros(&file)
+}
+
+fn write_zeros(mut file: &File) -> io::Result<()> {
+    let zeros = vec![0; 1 << 20];
+    for _ in 0..RESERVE >> 20 {
+        file.write_all(&zeros)?;
+    }
+    Ok(())
+}
+
+/// Returns whether an error, or what caused it, is that there is no room: on the disk, or in a quota.
+pub(crate) fn is_full(error: &(dyn StdError + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let io = match error.downcast_ref::<io::Error>() {
+            Some(io) => Some(io),
+            // The errors of the index name no source.
+            None => match (error.downcast_ref(), error.downcast_ref(), error.downcast_ref(), error.downcast_ref()) {
+                (Some(redb::StorageError::Io(io)), ..)
+                | (_, Some(redb::CommitError::Storage(redb::StorageError::Io(io))), ..)
+                | (.., Some(redb::TableError::Storage(redb::StorageError::Io(io))), _)
+                | (.., Some(redb::TransactionError::Storage(redb::StorageError::Io(io)))) => Some(io),
+                _ => None,
+            },
+        };
+        if io.is_some_and(|io| matches!(io.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// The index's file. A write that finds no room takes the reserve: after a single write that failed, the index would not
+/// take another until it is opened again.
+#[derive(Debug)]
+pub(crate) struct Roomy {
+    file: FileBackend,
+    room: Arc<Room>,
+}
+
+impl Roomy {
+    pub(crate) fn new(file: File, room: Arc<Room>) -> Result<Self, redb::DatabaseError> {
+        Ok(Self { file: FileBackend::new(file)?, room })
+    }
+
+    fn again(&self, work: impl Fn() -> io::Result<()>) -> io::Result<()> {
+        match work() {
+            Err(error) if is_full(&error) && self.room.spend() => {
+                self.room.note_full();
+                work()
+            }
+            done => done,
+        }
+    }
+}
+
+impl StorageBackend for Roomy {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.file.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.again(|| self.file.set_len(len))
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.again(|| self.file.write(offset, data))
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.file.close()
+    }
+
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.file.try_lock_range(start, end)
+    }
+
+    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.file.try_lock_shared_range(start, end)
+    }
+
+    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.file.lock_range(start, end)
+    }
+
+    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.file.lock_shared_range(start, end)
+    }
+
+    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.file.unlock_range(start, end)
+    }
+
+    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.file.query_lock_range(start, end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_room_is_told_from_other_errors() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        assert!(is_full(&full()) && is_full(&io::Error::from(io::ErrorKind::QuotaExceeded)));
+        assert!(is_full(&redb::StorageError::Io(full())));
+        assert!(is_full(&redb::CommitError::Storage(redb::StorageError::Io(full()))));
+        assert!(is_full(&redb::TransactionError::from(redb::StorageError::Io(full()))));
+        assert!(is_full(&redb::TableError::Storage(redb::StorageError::Io(full()))));
+        assert!(!is_full(&io::Error::from(io::ErrorKind::PermissionDenied)));
+        assert!(!is_full(&redb::StorageError::PreviousIo));
+    }
+
+    #[test]
+    fn the_reserve_is_made_given_up_and_made_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let room = Room::new(folder.path());
+        assert!(!room.spend());
+        room.ensure().unwrap();
+        assert_eq!(room.path().metadata().unwrap().len(), RESERVE);
+        assert!(room.spend() && !room.spend());
+        room.ensure().unwrap();
+        assert!(Room::new(folder.path()).ensure().is_ok(), "one of an earlier run counts");
+        assert!(room.fits(0) && (!cfg!(unix) || !room.fits(u64::MAX)));
+    }
+}
