@@ -9,6 +9,7 @@ use hyper::header::{self, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 use s3s::dto::{Range, Timestamp, TimestampFormat};
+use s3s::{S3Result, s3_error};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
@@ -23,28 +24,52 @@ static HOST: LazyLock<String> = LazyLock::new(|| Uuid::new_v4().simple().to_stri
 pub(crate) struct About {
     pub(crate) id: String,
     path: String,
+    /// Whether the answer names an entity tag without its quotes, as that of `GetObjectAttributes` alone does.
+    bare_tag: bool,
 }
 
 impl About {
     pub(crate) fn of<B>(request: &Request<B>) -> Self {
-        Self { id: Uuid::new_v4().simple().to_string().to_uppercase(), path: request.uri().path().to_owned() }
+        let query = request.uri().query().unwrap_or_default();
+        Self {
+            id: Uuid::new_v4().simple().to_string().to_uppercase(),
+            path: request.uri().path().to_owned(),
+            bare_tag: url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "attributes"),
+        }
+    }
+
+    /// Writes the ids into a head.
+    pub(crate) fn stamp(&self, headers: &mut HeaderMap) {
+        for (name, value) in [("x-amz-request-id", &self.id), ("x-amz-id-2", &*HOST)] {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.insert(name, value);
+            }
+        }
     }
 
     /// Writes the ids into an answer, and an error as AWS would.
     pub(crate) fn finish(&self, answer: &mut Response<s3s::Body>) {
-        for (name, value) in [("x-amz-request-id", &self.id), ("x-amz-id-2", &*HOST)] {
-            if let Ok(value) = HeaderValue::from_str(value) {
-                answer.headers_mut().insert(name, value);
-            }
-        }
+        self.stamp(answer.headers_mut());
         let is_xml = answer.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/xml");
-        if !is_xml || answer.status().as_u16() < 300 {
+        if is_xml && self.bare_tag && answer.status().is_success() {
+            let text = answer.body().bytes().and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
+            if let Some(text) = text {
+                answer.headers_mut().remove(header::CONTENT_LENGTH);
+                *answer.body_mut() = text.replace("<ETag>\"", "<ETag>").replace("\"</ETag>", "</ETag>").into();
+            }
+            return;
+        }
+        // The protocol layer forgets the type where an error has headers of its own.
+        let is_error =
+            answer.status().as_u16() >= 300 && (is_xml || !answer.headers().contains_key(header::CONTENT_TYPE));
+        if !is_error {
             return;
         }
         let Some((code, message)) = answer.body().bytes().as_deref().and_then(parse) else { return };
         let (status, code, message) = reworded(answer.status(), code, message);
         *answer.status_mut() = status;
         answer.headers_mut().remove(header::CONTENT_LENGTH);
+        answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
         *answer.body_mut() = s3s::Body::from(self.write(&code, &message));
     }
 
@@ -177,6 +202,18 @@ fn default_message(code: &str) -> &'static str {
         }
         _ => "The request could not be answered",
     }
+}
+
+/// Refuses to store an object of which nothing says how long it is: S3 does not take that for an empty one.
+pub(crate) fn require_length<B>(request: &Request<B>) -> S3Result<()> {
+    let headers = request.headers();
+    let stores = request.method() == Method::PUT
+        && request.uri().path().trim_start_matches('/').contains('/')
+        && !headers.contains_key("x-amz-copy-source");
+    if stores && !headers.contains_key(header::CONTENT_LENGTH) && !headers.contains_key(header::TRANSFER_ENCODING) {
+        return Err(s3_error!(MissingContentLength, "You must provide the Content-Length HTTP header."));
+    }
+    Ok(())
 }
 
 /// Removes headers that S3 ignores when it cannot read them, and that the protocol layer would refuse. Those that are

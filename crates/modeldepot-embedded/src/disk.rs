@@ -24,7 +24,7 @@ use crate::room::Room;
 
 const FORMAT: &str = "modeldepot-embedded 1";
 
-/// What a folder becomes that holds more than earlier builds know: versions. They must not take it for one of theirs.
+/// What a folder becomes that holds more than earlier builds know: versions, compressed files. They must not take it for one of theirs.
 const LATER: &str = "modeldepot-embedded 2";
 
 /// An open, locked data folder.
@@ -35,6 +35,8 @@ pub(crate) struct Disk {
     _lock: File,
     pins: Mutex<Pins>,
     pub(crate) room: Arc<Room>,
+    /// Whether new files are compressed where it pays.
+    pub(crate) compress: bool,
 }
 
 /// Files that are being read. A file that is removed meanwhile goes when its last reader does.
@@ -73,8 +75,13 @@ impl Disk {
                 return Err(Error::Format { folder: folder.to_owned(), found, supported: LATER });
             }
         }
-        let disk =
-            Self { folder: folder.to_owned(), _lock: lock, pins: Mutex::default(), room: Arc::new(Room::new(folder)) };
+        let disk = Self {
+            folder: folder.to_owned(),
+            _lock: lock,
+            pins: Mutex::default(),
+            room: Arc::new(Room::new(folder)),
+            compress: false,
+        };
         private::create_dir_all(&disk.blobs()).map_err(Error::io("create folder", &disk.blobs()))?;
         for first in 0..=u8::MAX {
             let fan = disk.blobs().join(format!("{first:02x}"));

@@ -6,11 +6,11 @@ mod buckets;
 mod copies;
 pub(crate) mod cors;
 pub(crate) mod forms;
-mod lifecycle;
+pub(crate) mod lifecycle;
 mod lists;
 mod objects;
 mod reads;
-mod tagging;
+pub(crate) mod tagging;
 mod unset;
 mod uploads;
 mod versions;
@@ -88,7 +88,8 @@ impl Gateway {
         let store = Arc::clone(&self.store);
         // What is logged there belongs to the request, too.
         let span = tracing::Span::current();
-        let done = tokio::task::spawn_blocking(move || span.in_scope(|| work(&store))).await.map_err(internal)?;
+        let work = move || span.in_scope(|| work(&store));
+        let done = tokio::task::spawn_blocking(work).await.map_err(internal)?;
         if done.as_ref().is_err_and(is_no_room) {
             self.store.disk.room.note_full();
         }

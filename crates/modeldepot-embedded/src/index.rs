@@ -95,8 +95,8 @@ impl Index {
             tx.open_table(BLOBS)?;
             tx.open_table(UPLOADS)?;
             tx.open_table(PARTS)?;
-            Self::prepare_subresources(&tx)?;
             versions::prepare(&tx)?;
+            Self::prepare_subresources(&tx)?;
             {
                 let mut table = tx.open_table(BUCKETS)?;
                 for bucket in buckets {

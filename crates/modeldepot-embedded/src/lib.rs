@@ -31,7 +31,7 @@
 //!
 //! # What it is not
 //!
-//! No object lock, no encryption, no tags, no policies, one machine.
+//! No object lock, no encryption, no policies, one machine.
 //! A request for one of these is refused, never silently ignored.
 //!
 //! # The modules
@@ -48,6 +48,7 @@
 //! | `xml` | answers that every parser reads |
 //! | `receive`, `send` | a body on its way to and from a file |
 //! | `room` | what happens when the disk is full |
+//! | `coding`, `saving` | bytes at rest, compressed where it pays |
 //! | `share` | how much memory one of many bodies may hold |
 //! | `disk`, `private` | the data folder and its blob files, closed to other users |
 //! | `index`, `settings` | the tables and transactions |
@@ -64,11 +65,14 @@ mod answers;
 mod bounded;
 mod budget;
 mod checksum;
+mod coding;
 mod conditions;
 mod disk;
 mod error;
 mod fault;
 mod form;
+#[cfg(test)]
+mod fuzz;
 mod gateway;
 mod index;
 mod keys;
@@ -81,6 +85,7 @@ mod record;
 mod reframe;
 mod refusal;
 mod room;
+mod saving;
 mod seen;
 mod send;
 mod server;
@@ -96,6 +101,7 @@ pub use error::Error;
 pub use fault::{Fault, FaultHit, Faults};
 pub use keys::{Grant, Key, Keys, KeysError, Right};
 pub use origin::Origin;
+pub use saving::Saving;
 pub use seen::{OnRequest, Seen};
 pub use server::{Config, Server};
 pub use sweep::Swept;

@@ -291,7 +291,9 @@ fn assemble(upload: Upload, parts: &[(u16, Part)], completion: &Completion) -> S
         .ok_or_else(|| internal(std::io::Error::other("the entity tag of a part is damaged")))?;
     let segments = parts
         .iter()
-        .filter_map(|(number, part)| part.blob.map(|blob| Segment { blob, len: part.len, part: *number }))
+        .filter_map(|(number, part)| {
+            part.blob.map(|blob| Segment { blob, len: part.len, part: *number, coded: part.coded })
+        })
         .collect();
     let object = Object {
         size,

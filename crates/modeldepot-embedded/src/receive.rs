@@ -5,7 +5,7 @@
 //! for a slow client.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,10 +18,12 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::checksum::{Claims, Digests, Hashes, check_form};
+use crate::checksum::{Algorithm, Claims, Digests, Hashes, check_form};
+use crate::coding::{self, Encoder};
 use crate::disk::{Disk, Staged};
 use crate::reframe;
 use crate::refusal::{custom, internal, is_no_room, no_room};
+use crate::send::Reader;
 use crate::share::Transfers;
 
 /// The largest batch. Where many write, batches are smaller.
@@ -62,6 +64,8 @@ pub(crate) struct Received {
     pub(crate) staged: Option<Staged>,
     pub(crate) len: u64,
     pub(crate) digests: Digests,
+    /// Whether the file is compressed.
+    pub(crate) coded: bool,
 }
 
 /// Receives a body into a new file. On any error the file is gone.
@@ -86,8 +90,7 @@ async fn receive_from(disk: &Arc<Disk>, body: &mut Option<StreamingBlob>, incomi
     if len.is_some_and(|len| len > 0 && !disk.room.fits(len)) {
         return Err(no_room());
     }
-    let mut writer =
-        Writing::Idle(Writer { disk: Arc::clone(disk), target: None, hashes: Box::new(claims.hashes()), len: 0 });
+    let mut writer = Writing::Idle(Writer::new(disk, claims.hashes()));
     let share = WRITERS.begin();
     let mut batch = Batch::default();
     let mut total = 0u64;
@@ -241,10 +244,52 @@ async fn discard_at_most(body: Option<StreamingBlob>, waits_for_continue: bool, 
     }
 }
 
+/// Writes what is read of an object to a new file. On any error the file is gone.
+pub(crate) fn copy(disk: &Arc<Disk>, mut reader: Reader, algorithm: Algorithm) -> S3Result<Received> {
+    let mut writer = Writer::new(disk, Hashes::new(&[algorithm]));
+    while let Some(piece) = reader.read().map_err(internal)? {
+        writer.append(&[piece])?;
+    }
+    writer.finish(&Claims::default())
+}
+
+/// The file that is written.
+struct Target {
+    staged: Staged,
+    file: File,
+    /// Compresses, if that pays.
+    encoder: Option<Encoder>,
+}
+
+impl Target {
+    fn new(disk: &Arc<Disk>, sample: &[Bytes]) -> S3Result<Self> {
+        let (staged, file) = disk.create().map_err(internal)?;
+        let encoder = (disk.compress && coding::pays(sample)).then(Encoder::default);
+        Ok(Self { staged, file, encoder })
+    }
+
+    fn write(&mut self, batch: &[Bytes]) -> io::Result<()> {
+        match &mut self.encoder {
+            Some(encoder) => encoder.write(&self.file, batch),
+            None => batch.iter().try_for_each(|bytes| self.file.write_all(bytes)),
+        }
+    }
+
+    /// Returns the file once its bytes are durable, and whether it is compressed.
+    fn finish(self) -> io::Result<(Staged, bool)> {
+        let coded = self.encoder.is_some();
+        if let Some(encoder) = self.encoder {
+            encoder.finish(&self.file)?;
+        }
+        self.staged.sync(&self.file)?;
+        Ok((self.staged, coded))
+    }
+}
+
 /// Hashes bytes and writes them to a file, which is created with the first of them.
 struct Writer {
     disk: Arc<Disk>,
-    target: Option<(Staged, File)>,
+    target: Option<Target>,
     /// A kilobyte, which need not travel with the writer.
     hashes: Box<Hashes>,
     len: u64,
@@ -265,6 +310,10 @@ impl Writing {
 }
 
 impl Writer {
+    fn new(disk: &Arc<Disk>, hashes: Hashes) -> Self {
+        Self { disk: Arc::clone(disk), target: None, hashes: Box::new(hashes), len: 0 }
+    }
+
     fn write(mut self, batch: Vec<Bytes>, turn: SemaphorePermit<'static>) -> JoinHandle<S3Result<Self>> {
         tokio::task::spawn_blocking(move || {
             self.append(&batch)?;
@@ -274,36 +323,33 @@ impl Writer {
     }
 
     fn append(&mut self, batch: &[Bytes]) -> S3Result<()> {
-        for bytes in batch.iter().filter(|bytes| !bytes.is_empty()) {
-            let (_, file) = match &mut self.target {
-                Some(target) => target,
-                none => none.insert(self.disk.create().map_err(internal)?),
-            };
-            self.hashes.update(bytes);
-            file.write_all(bytes).map_err(internal)?;
-            self.len += bytes.len() as u64;
+        let len: usize = batch.iter().map(Bytes::len).sum();
+        if len == 0 {
+            return Ok(());
         }
-        Ok(())
+        let target = match &mut self.target {
+            Some(target) => target,
+            none => none.insert(Target::new(&self.disk, batch)?),
+        };
+        batch.iter().for_each(|bytes| self.hashes.update(bytes));
+        self.len += len as u64;
+        target.write(batch).map_err(internal)
     }
 
     fn finish(self, claims: &Claims) -> S3Result<Received> {
         let digests = self.hashes.finish();
         claims.verify(&digests)?;
-        let staged = match self.target {
-            Some((staged, file)) => {
-                staged.sync(&file).map_err(internal)?;
-                Some(staged)
-            }
-            None => None,
+        let (staged, coded) = match self.target {
+            Some(target) => target.finish().map(|(staged, coded)| (Some(staged), coded)).map_err(internal)?,
+            None => (None, false),
         };
-        Ok(Received { staged, len: self.len, digests })
+        Ok(Received { staged, len: self.len, digests, coded })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checksum::Algorithm;
 
     fn incoming(frames: &[&'static [u8]], len: u64) -> Incoming {
         let frames: Vec<_> = frames.iter().map(|frame| Ok::<_, std::io::Error>(Bytes::from_static(frame))).collect();

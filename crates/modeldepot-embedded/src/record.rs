@@ -44,7 +44,12 @@ pub(crate) struct Segment {
     pub(crate) len: u64,
     /// The number of the part it was uploaded as; 1 for an object that was put in one piece.
     pub(crate) part: u16,
+    /// Whether the file is compressed.
+    pub(crate) coded: bool,
 }
+
+/// Marks a packed part number of a compressed file. There are 10,000 parts at most.
+const CODED: u16 = 1 << 15;
 
 const PACKED: usize = 16 + 8 + 2;
 
@@ -54,7 +59,8 @@ pub(crate) fn pack(segments: &[Segment]) -> Vec<u8> {
     for segment in segments {
         packed.extend_from_slice(&segment.blob.0.to_be_bytes());
         packed.extend_from_slice(&segment.len.to_be_bytes());
-        packed.extend_from_slice(&segment.part.to_be_bytes());
+        let mark = if segment.coded { CODED } else { 0 };
+        packed.extend_from_slice(&(segment.part | mark).to_be_bytes());
     }
     packed
 }
@@ -68,10 +74,12 @@ pub(crate) fn unpack(packed: &[u8]) -> Option<Vec<Segment>> {
     whole
         .iter()
         .map(|bytes| {
+            let part = u16::from_be_bytes(bytes[24..].try_into().ok()?);
             Some(Segment {
                 blob: BlobId(u128::from_be_bytes(bytes[..16].try_into().ok()?)),
                 len: u64::from_be_bytes(bytes[16..24].try_into().ok()?),
-                part: u16::from_be_bytes(bytes[24..].try_into().ok()?),
+                part: part & !CODED,
+                coded: part & CODED != 0,
             })
         })
         .collect()
@@ -140,6 +148,9 @@ pub(crate) struct Part {
     /// `None` for an empty part, which has no file.
     pub(crate) blob: Option<BlobId>,
     pub(crate) len: u64,
+    /// Whether its file is compressed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) coded: bool,
     /// MD5 in hex.
     pub(crate) etag: String,
     /// Seconds since 1970.
@@ -167,8 +178,9 @@ mod tests {
 
     #[test]
     fn segments_round_trip() {
-        let segments: Vec<_> =
-            (1..=3).map(|part| Segment { blob: BlobId::random(), len: u64::MAX - 7, part: part * 1000 }).collect();
+        let segments: Vec<_> = (1..=3)
+            .map(|part| Segment { blob: BlobId::random(), len: u64::MAX - 7, part: part * 1000, coded: part == 2 })
+            .collect();
         assert_eq!(unpack(&pack(&segments)), Some(segments.clone()));
         assert_eq!(unpack(&[]), Some(vec![]));
         assert_eq!(unpack(&pack(&segments)[1..]), None);

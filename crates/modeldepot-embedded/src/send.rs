@@ -17,6 +17,7 @@ use s3s::StdError;
 use s3s::stream::{ByteStream, RemainingLength};
 use tokio::task::JoinHandle;
 
+use crate::coding::Decoder;
 use crate::disk::Pin;
 use crate::record::{BlobId, Segment};
 use crate::share::{Share, Transfers};
@@ -33,6 +34,8 @@ struct Stretch {
     blob: BlobId,
     offset: u64,
     len: u64,
+    /// How much the whole file holds, if it is compressed.
+    coded: Option<u64>,
 }
 
 /// Returns the stretches of files that make up a range of an object.
@@ -43,18 +46,29 @@ fn stretches(segments: &[Segment], range: Range<u64>) -> VecDeque<Stretch> {
         let end = start + segment.len;
         let (from, to) = (range.start.max(start), range.end.min(end));
         if from < to {
-            found.push_back(Stretch { blob: segment.blob, offset: from - start, len: to - from });
+            found.push_back(Stretch {
+                blob: segment.blob,
+                offset: from - start,
+                len: to - from,
+                coded: segment.coded.then_some(segment.len),
+            });
         }
         start = end;
     }
     found
 }
 
+/// The file that is being read.
+enum Open {
+    Plain(File),
+    Coded(Decoder),
+}
+
 /// Reads a range of an object, piece after piece.
 pub(crate) struct Reader {
     pin: Arc<Pin>,
     left: VecDeque<Stretch>,
-    open: Option<File>,
+    open: Option<Open>,
     share: Share,
 }
 
@@ -72,11 +86,16 @@ impl Reader {
             None => None,
             Some(stretch) => {
                 let mut file = self.pin.open(stretch.blob)?;
+                if let Some(whole) = stretch.coded {
+                    let range = stretch.offset..stretch.offset + stretch.len;
+                    self.open = Some(Open::Coded(Decoder::open(file, whole, range)?));
+                    return Ok(());
+                }
                 if file.metadata()?.len() < stretch.offset + stretch.len {
                     return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a file of this object was cut short"));
                 }
                 file.seek(SeekFrom::Start(stretch.offset))?;
-                Some(file)
+                Some(Open::Plain(file))
             }
         };
         Ok(())
@@ -88,19 +107,28 @@ impl Reader {
 
     /// Reads the next piece; `None` at the end.
     pub(crate) fn read(&mut self) -> io::Result<Option<Bytes>> {
-        let (Some(stretch), Some(file)) = (self.left.front_mut(), &mut self.open) else { return Ok(None) };
+        let (Some(stretch), Some(open)) = (self.left.front_mut(), &mut self.open) else { return Ok(None) };
         let len = stretch.len.min(self.share.size(PIECE) as u64);
-        let mut piece = Vec::with_capacity(len as usize);
-        file.take(len).read_to_end(&mut piece)?;
-        if piece.len() as u64 != len {
+        let piece = match open {
+            Open::Plain(file) => {
+                let mut piece = Vec::with_capacity(len as usize);
+                file.take(len).read_to_end(&mut piece)?;
+                if piece.len() as u64 != len {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                piece.into()
+            }
+            Open::Coded(decoder) => decoder.read(len as usize)?,
+        };
+        if piece.is_empty() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        stretch.len -= len;
+        stretch.len -= piece.len() as u64;
         if stretch.len == 0 {
             self.left.pop_front();
             self.seek()?;
         }
-        Ok(Some(piece.into()))
+        Ok(Some(piece))
     }
 }
 
@@ -164,8 +192,11 @@ mod tests {
     #[test]
     fn ranges_fall_into_stretches_of_files() {
         let blobs: Vec<_> = (0..3).map(BlobId).collect();
-        let segments: Vec<_> =
-            [10, 5, 20].into_iter().zip(&blobs).map(|(len, blob)| Segment { blob: *blob, len, part: 1 }).collect();
+        let segments: Vec<_> = [10, 5, 20]
+            .into_iter()
+            .zip(&blobs)
+            .map(|(len, blob)| Segment { blob: *blob, len, part: 1, coded: false })
+            .collect();
         let cut = |range: Range<u64>| -> Vec<_> {
             stretches(&segments, range).into_iter().map(|s| (s.blob.0, s.offset, s.len)).collect()
         };

@@ -31,6 +31,7 @@ use crate::keys::Watched;
 use crate::origin::{Front, Origin};
 use crate::receive::waits_for_continue;
 use crate::reframe::{Frames, Reframe};
+use crate::saving::{self, Saving};
 use crate::seen::{Keys, OnRequest, Seen};
 use crate::settings::CONSOLE_KEY;
 use crate::signing::v2;
@@ -62,6 +63,9 @@ pub struct Config {
     pub on_request: Option<OnRequest>,
     /// Buckets that are created if they are missing.
     pub buckets: Vec<String>,
+    /// Compresses new objects on the disk, each if a sample of it shrinks by a quarter. What clients see stays the same.
+    /// A folder that was written so opens without it as well.
+    pub compress: bool,
     /// Makes the server behave like those that accept `If-Match` and `If-None-Match` on writes and ignore them. For
     /// tests of clients that must notice.
     pub ignore_conditions: bool,
@@ -79,6 +83,7 @@ impl fmt::Debug for Config {
             .field("keys", &self.keys)
             .field("cors_origins", &self.cors_origins)
             .field("buckets", &self.buckets)
+            .field("compress", &self.compress)
             .field("ignore_conditions", &self.ignore_conditions)
             .field("faults", &self.faults)
             .finish()
@@ -97,6 +102,7 @@ impl Config {
             cors_origins: Vec::new(),
             on_request: None,
             buckets: Vec::new(),
+            compress: false,
             ignore_conditions: false,
             faults: None,
         }
@@ -168,7 +174,8 @@ impl Server {
         let on_request = config.on_request;
         let file = keys.map(Watched::open).transpose()?;
         let faults = faults.map(|plan| Arc::new(Injector::new(plan)));
-        let store = blocking(move || open(&data, &buckets)).await?;
+        let compress = config.compress;
+        let store = blocking(move || open(&data, &buckets, compress)).await?;
         let store = Arc::new(store);
         let mut owners = vec![(CONSOLE_KEY.to_owned(), store.index.console_secret.clone())];
         if file.is_none() {
@@ -217,7 +224,7 @@ impl Server {
         (CONSOLE_KEY, self.store.index.console_secret.expose())
     }
 
-    /// Returns the files that hold an object's bytes, in order. An empty object has none.
+    /// Returns the files that hold an object's bytes, in order, some of them perhaps compressed. An empty object has none.
     ///
     /// For people who look after the data folder, and for tests.
     pub fn stored_files(&self, bucket: &str, key: &str) -> Result<Vec<PathBuf>, Error> {
@@ -228,6 +235,12 @@ impl Server {
             }
             Err(error) => Err(Error::Index { path: self.store.disk.index(), source: error.into() }),
         }
+    }
+
+    /// Returns what compression saves in the data folder, whether or not this server compresses.
+    pub fn saving(&self) -> Result<Saving, Error> {
+        saving::measure(&self.store.disk, &self.store.index)
+            .map_err(|error| Error::Index { path: self.store.disk.index(), source: error.into() })
     }
 
     /// Carries out the lifecycle rules of all buckets as of a time, in seconds since 1970, without waiting for the hour.
@@ -286,13 +299,17 @@ impl Server {
     }
 }
 
-fn open(folder: &std::path::Path, buckets: &[String]) -> Result<Store, Error> {
-    let disk = Disk::open(folder)?;
+fn open(folder: &std::path::Path, buckets: &[String], compress: bool) -> Result<Store, Error> {
+    let mut disk = Disk::open(folder)?;
     let path = disk.index();
     // Without its index, every file in the folder would look like a leftover.
     let fresh = path.metadata().map_or(true, |found| found.len() == 0);
     if fresh && disk.has_blobs()? {
         return Err(Error::IndexMissing { path });
+    }
+    if compress {
+        disk.raise_format()?;
+        disk.compress = true;
     }
     let index = Index::open(&path, buckets, Arc::clone(&disk.room))?;
     if fresh {
@@ -372,7 +389,7 @@ async fn answer(
     let is_preflight = request.method() == Method::OPTIONS;
     answers::forgive(&mut request);
     let span = tracing::error_span!("request", id = about.id);
-    let mut response = admitted(service, faults, request).instrument(span).await?;
+    let mut response = admitted(service, faults, request, &about).instrument(span).await?;
     if !is_preflight || response.status().as_u16() >= 400 {
         about.finish(&mut response);
     }
@@ -384,6 +401,7 @@ async fn admitted(
     service: Service,
     faults: Option<Arc<Injector>>,
     request: Request<RequestBody>,
+    about: &About,
 ) -> Result<Response<s3s::Body>, Dropped> {
     if request.extensions().get::<Peer>().is_some_and(|peer| peer.crowded) {
         return Ok(plain_error(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate."));
@@ -401,6 +419,8 @@ async fn admitted(
     };
     let headers = response.headers_mut();
     headers.insert(hyper::header::SERVER, HeaderValue::from_static("modeldepot-embedded"));
+    // Before the names of all headers are told to a browser.
+    about.stamp(headers);
     // A client that was refused before it sent its body does not send it. Then the connection cannot be used again,
     // and the client should hear so instead of finding it closed under its next request.
     if waits && response.status().as_u16() >= 400 {
@@ -423,7 +443,7 @@ fn check_head(logins: &Logins, request: &Request<RequestBody>) -> s3s::S3Result<
         let (secret, _) = logins.find(&link.access_key).ok_or_else(unknown_key)?;
         link.verify(&secret)?;
     }
-    Ok(())
+    answers::require_length(request)
 }
 
 async fn serve(service: Service, request: Request<RequestBody>) -> Response<s3s::Body> {

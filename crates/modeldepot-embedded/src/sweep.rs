@@ -19,7 +19,6 @@ use crate::multipart::Target;
 use crate::record::{Object, now};
 use crate::refusal::precondition_failed;
 use crate::subresource::Kind;
-use crate::versions::Deleted;
 
 /// Seconds.
 pub(crate) const DAY: i64 = 24 * 60 * 60;
@@ -187,7 +186,7 @@ fn expire(store: &Store, bucket: &str, rules: &[Rule], now: i64, stop: &AtomicBo
                 };
                 (key.as_str(), None, unchanged)
             });
-            let results: Vec<S3Result<Deleted>> = store.settle(None, store.index.delete_many(bucket, guarded))?;
+            let results = store.settle(None, store.index.delete_many(bucket, guarded))?;
             swept.expired += results.iter().filter(|result| result.is_ok()).count();
         }
         if !truncated {

@@ -30,7 +30,8 @@ const VERSIONING: TableDefinition<'static, &str, &str> = TableDefinition::new("v
 /// Place and age → object or delete marker. A higher order is a lower age, so the newest comes first.
 const VERSIONS: TableDefinition<'static, (&[u8], u64), &[u8]> = TableDefinition::new("versions");
 /// Place and age → packed segments.
-const VERSION_LAYOUTS: TableDefinition<'static, (&[u8], u64), &[u8]> = TableDefinition::new("version layouts");
+pub(crate) const VERSION_LAYOUTS: TableDefinition<'static, (&[u8], u64), &[u8]> =
+    TableDefinition::new("version layouts");
 /// Place → the age of the null version, if it is in the table of versions.
 const NULLS: TableDefinition<'static, &[u8], u64> = TableDefinition::new("null versions");
 /// Name → the last number that was given out.
@@ -112,7 +113,11 @@ pub(crate) enum Which {
 impl Which {
     /// Reads what a client names; `None` for the current version.
     pub(crate) fn parse(text: Option<&str>) -> S3Result<Option<Self>> {
-        let is_id = |text: &str| text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        // An id of another server is one as well, only of nothing here.
+        let is_id = |text: &str| {
+            (32..=1024).contains(&text.len())
+                && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        };
         match text {
             None | Some("") => Ok(None),
             Some(NULL) => Ok(Some(Self::Null)),
@@ -294,37 +299,6 @@ pub(crate) fn source(tx: &WriteTransaction, place: &[u8], which: Option<&Which>)
     Ok((object, segments))
 }
 
-/// Changes what is kept of an object beside its bytes, of the current version or of another. Returns its version id, if
-/// the bucket has versions.
-pub(crate) fn describe(
-    tx: &WriteTransaction,
-    bucket: &str,
-    place: &[u8],
-    which: Option<&Which>,
-    change: impl FnOnce(&mut Object),
-) -> S3Result<Option<String>> {
-    let has_versions = versioning(tx, bucket)? != Versioning::Off;
-    let shown = |object: &Object| has_versions.then(|| object.stamp.shown());
-    if let Some(mut object) = get(tx, place)?
-        && which.is_none_or(|which| which.is(&object.stamp))
-    {
-        change(&mut object);
-        let mut objects = tx.open_table(OBJECTS).map_err(internal)?;
-        objects.insert(place, encode(&object)?.as_slice()).map_err(internal)?;
-        return Ok(shown(&object));
-    }
-    let Some(which) = which else { return Err(no_such_key()) };
-    let mut versions = tx.open_table(VERSIONS).map_err(internal)?;
-    let nulls = tx.open_table(NULLS).map_err(internal)?;
-    let (age, mut object) = find(&versions, &nulls, place, which)?.ok_or_else(no_such_version)?;
-    if object.stamp.marker {
-        return Err(is_marker(&object.stamp.shown(), object.modified));
-    }
-    change(&mut object);
-    versions.insert((place, age), encode(&object)?.as_slice()).map_err(internal)?;
-    Ok(shown(&object))
-}
-
 /// Puts an object at a place. What is there becomes a version, or goes, as the bucket wants it.
 ///
 /// Returns the id of the new version, if the bucket has versions, and the blobs that nothing refers to any more.
@@ -397,6 +371,40 @@ pub(crate) fn delete_version(
     let freed = release(tx, segments.into_iter().map(|segment| segment.blob))?;
     promote(tx, place)?;
     Ok((deleted, freed))
+}
+
+/// Changes what is known of an object, the current one or another version. It stays the version that it is.
+///
+/// Returns its id, if the bucket has versions.
+pub(crate) fn change(
+    tx: &WriteTransaction,
+    bucket: &str,
+    place: &[u8],
+    which: Option<&Which>,
+    change: impl FnOnce(&mut Object),
+) -> S3Result<Option<String>> {
+    let shown = |stamp: &Stamp| Ok((versioning(tx, bucket)? != Versioning::Off).then(|| stamp.shown()));
+    if let Some(mut object) = get(tx, place)?
+        && which.is_none_or(|which| which.is(&object.stamp))
+    {
+        change(&mut object);
+        let record = encode(&object)?;
+        tx.open_table(OBJECTS).map_err(internal)?.insert(place, record.as_slice()).map_err(internal)?;
+        return shown(&object.stamp);
+    }
+    let Some(which) = which else { return Err(no_such_key()) };
+    let found = {
+        let (versions, nulls) = (tx.open_table(VERSIONS).map_err(internal)?, tx.open_table(NULLS).map_err(internal)?);
+        find(&versions, &nulls, place, which)?
+    };
+    let (age, mut object) = found.ok_or_else(no_such_version)?;
+    if object.stamp.marker {
+        return Err(is_marker(&object.stamp.shown(), object.modified));
+    }
+    change(&mut object);
+    let record = encode(&object)?;
+    tx.open_table(VERSIONS).map_err(internal)?.insert((place, age), record.as_slice()).map_err(internal)?;
+    shown(&object.stamp)
 }
 
 /// Fails if a bucket holds any version; forgets whether it kept some.

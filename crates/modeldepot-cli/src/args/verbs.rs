@@ -32,6 +32,12 @@ pub(crate) struct UpArgs {
     /// Serve S3 alone
     #[arg(long, conflicts_with = "console")]
     pub(crate) no_console: bool,
+    /// Compress new objects on the disk where it pays: JSON, CSV and logs, not weights
+    ///
+    /// Decided for each object by a sample of it. Clients notice nothing: sizes, digests and ranges stay those of what they
+    /// sent. A data folder with compressed objects opens without this flag as well.
+    #[arg(long)]
+    pub(crate) compress: bool,
     #[command(flatten)]
     pub(crate) access: AccessArgs,
     #[command(flatten)]

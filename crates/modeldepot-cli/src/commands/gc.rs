@@ -5,7 +5,7 @@ use modeldepot::{Collected, GcPlan, Remains};
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
-use super::{Context, rfc3339};
+use super::{Context, kept_as_versions, note_kept, rfc3339};
 use crate::args::GcArgs;
 use crate::config;
 use crate::error::Error;
@@ -31,11 +31,16 @@ pub(crate) async fn run(args: GcArgs, cx: &Context<'_>) -> Result<(), Error> {
     } else {
         None
     };
+    let kept = collected.is_some_and(|collected| collected.objects > 0) && kept_as_versions(&storage).await;
     if cx.ui.json {
-        return cx.ui.answer_json(&to_json(&plan, grace, args.delete, collected));
+        return cx.ui.answer_json(&to_json(&plan, grace, args.delete, collected, kept));
     }
     if let Some(collected) = collected {
-        return told(&plan, collected).iter().try_for_each(|line| cx.ui.answer(line));
+        told(&plan, collected).iter().try_for_each(|line| cx.ui.answer(line))?;
+        if kept {
+            note_kept(&storage, cx);
+        }
+        return Ok(());
     }
     if plan.is_empty() {
         return cx.ui.answer("nothing to remove");
@@ -122,7 +127,7 @@ fn youngest(objects: &[ListedObject]) -> Option<OffsetDateTime> {
     objects.iter().filter_map(|object| object.modified).max()
 }
 
-fn to_json(plan: &GcPlan, grace: Duration, delete: bool, collected: Option<Collected>) -> Value {
+fn to_json(plan: &GcPlan, grace: Duration, delete: bool, collected: Option<Collected>, kept: bool) -> Value {
     let remains = |list: &[Remains]| -> Vec<Value> {
         let one = |remains: &Remains| {
             json!({
@@ -166,5 +171,6 @@ fn to_json(plan: &GcPlan, grace: Duration, delete: bool, collected: Option<Colle
         "foreign_uploads": uploads(&plan.foreign_uploads),
         "unknown": plan.unknown,
         "removed": collected,
+        "kept_as_versions": kept,
     })
 }

@@ -118,3 +118,18 @@ fn tell_damaged(damaged: usize, of: &str, cx: &Context<'_>) {
         cx.ui.note(format_args!("{warning} {versions} damaged; `modeldepot fsck{of}` says what is wrong"));
     }
 }
+
+/// Returns whether what was deleted is still on the server: the bucket keeps versions. Where the server does not say, it is
+/// taken for gone, as it is by default everywhere.
+async fn kept_as_versions(storage: &modeldepot::ModelStorage) -> bool {
+    matches!(storage.client().keeps_versions(storage.bucket()).await, Ok(Some(true)))
+}
+
+/// Says that the bytes are not gone.
+fn note_kept(storage: &modeldepot::ModelStorage, cx: &Context<'_>) {
+    cx.ui.note(format_args!(
+        "bucket `{}` keeps versions: the bytes stay on the server as noncurrent versions until a lifecycle rule or an \
+         administrator deletes them",
+        storage.bucket()
+    ));
+}

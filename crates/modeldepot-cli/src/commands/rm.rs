@@ -3,7 +3,7 @@
 use modeldepot::Selector;
 use serde_json::json;
 
-use super::{Context, foreign_json};
+use super::{Context, foreign_json, kept_as_versions, note_kept};
 use crate::args::{Exact, RmArgs};
 use crate::error::Error;
 use crate::ui::{plural, size};
@@ -15,10 +15,11 @@ pub(crate) async fn run(args: RmArgs, cx: &Context<'_>) -> Result<(), Error> {
         confirm(&storage, &Selector { model: model.clone(), version: Some(version.clone()) }, cx).await?;
     }
     let deleted = storage.delete_model_version(&model, &version).await?;
+    let kept = deleted.files > 0 && kept_as_versions(&storage).await;
     if cx.ui.json {
         return cx.ui.answer_json(&json!({
             "model": model, "version": version, "files": deleted.files, "bytes": deleted.bytes,
-            "foreign": foreign_json(&deleted.foreign),
+            "foreign": foreign_json(&deleted.foreign), "kept_as_versions": kept,
         }));
     }
     if !deleted.foreign.is_empty() {
@@ -33,7 +34,11 @@ pub(crate) async fn run(args: RmArgs, cx: &Context<'_>) -> Result<(), Error> {
         return cx.ui.answer(format_args!("{model}@{version} {what}"));
     }
     let what = format!("{}, {}", plural(deleted.files, "file"), size(deleted.bytes));
-    cx.ui.answer(format_args!("deleted {model}@{version}: {what}"))
+    cx.ui.answer(format_args!("deleted {model}@{version}: {what}"))?;
+    if kept {
+        note_kept(&storage, cx);
+    }
+    Ok(())
 }
 
 /// Asks whether to delete. What cannot be asked is not done: a pipeline says --yes.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use modeldepot::{Credentials, LOOPBACK_LOGIN, Secret, Settings};
-use modeldepot_embedded::{Config, Server};
+use modeldepot_embedded::{Config, Saving, Server};
 use modeldepot_listen::Listen;
 use modeldepot_server::{Login, Server as Console};
 use serde_json::json;
@@ -16,7 +16,7 @@ use crate::args::{Globals, UpArgs};
 use crate::config;
 use crate::error::Error;
 use crate::interrupt::Signals;
-use crate::ui::{BOLD, DIM, styled};
+use crate::ui::{BOLD, DIM, plural, size, styled};
 
 /// The access key of a pair that is made for one run.
 const OWN_KEY: &str = "modeldepot";
@@ -43,6 +43,7 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
         on_request: s3_logs(args.service.audit_log.as_ref(), args.service.access_log.as_ref())?,
         cors_origins: args.access.cors_origin,
         buckets: buckets.clone(),
+        compress: args.compress,
         ..Config::new(args.data.clone(), access_key, secret_key)
     };
     let mut signals = Signals::listen();
@@ -73,6 +74,10 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
 
     if cx.ui.json {
         let mut told = json!({"endpoint": endpoint, "console": console_url, "data": args.data, "buckets": buckets});
+        if let Some(saving) = saving(&server, args.compress)? {
+            let Saving { files, bytes, stored, .. } = saving;
+            told["compressed"] = json!({"files": files, "bytes": bytes, "stored": stored});
+        }
         if let Some(token) = &token {
             told["token"] = json!(token.reveal());
         }
@@ -102,6 +107,9 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
         }
         cx.ui.answer(format_args!("  {} {}", field("data"), args.data.display()))?;
         cx.ui.answer(format_args!("  {} {}", field("buckets"), buckets.join(", ")))?;
+        if let Some(saving) = saving(&server, args.compress)? {
+            cx.ui.answer(format_args!("  {} {}", field("zstd"), saved(saving)))?;
+        }
         cx.ui.answer("")?;
         cx.ui.answer("Try, in another terminal:")?;
         if !reaches(cx.settings, server.local_addr(), tls.is_some()) {
@@ -131,6 +139,9 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
     }
 
     signals.next().await;
+    if let Some(saving) = saving(&server, args.compress)? {
+        cx.ui.note(format_args!("compressed: {}", saved(saving)));
+    }
     cx.ui.note("stopping");
     // Running requests may finish, unless the user has no patience with them.
     let stop = async {
@@ -143,6 +154,20 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
         biased;
         signal = signals.next() => Err(signal.into()),
         stopped = stop => Ok(stopped?),
+    }
+}
+
+/// Returns what compression saves, if the folder has anything compressed or is to have.
+fn saving(server: &Server, compresses: bool) -> Result<Option<Saving>, Error> {
+    let saving = server.saving()?;
+    Ok((compresses || saving.files > 0).then_some(saving))
+}
+
+fn saved(saving: Saving) -> String {
+    let Saving { files, bytes, stored, .. } = saving;
+    match files {
+        0 => "nothing is compressed yet".to_owned(),
+        _ => format!("{} of {} take {} on the disk", plural(files as usize, "file"), size(bytes), size(stored)),
     }
 }
 

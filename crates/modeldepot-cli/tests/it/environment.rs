@@ -210,6 +210,11 @@ impl TestEnv {
         wait(S3Client::connect(&settings)).unwrap()
     }
 
+    /// Makes the models bucket keep versions of its objects.
+    pub(crate) fn keep_versions(&self) {
+        wait(self.client().set_versioning(&models(), true)).unwrap();
+    }
+
     /// Writes an object of the models bucket, past all rules.
     pub(crate) fn put(&self, key: &str, bytes: impl AsRef<[u8]>) {
         let mut file = tempfile::NamedTempFile::new().unwrap();

@@ -195,3 +195,16 @@ fn missing_files_are_noticed() {
     assert!(shown.stderr.contains("warning: `h.json` of `resnet@3` is missing from the bucket"), "{shown}");
     assert_eq!(env.run(["show", "resnet", "--json"]).json()["damaged"][0]["path"], "h.json");
 }
+
+#[test]
+fn a_delete_in_a_bucket_that_keeps_versions_says_that_the_bytes_stay() {
+    let env = published("1");
+    env.keep_versions();
+    env.run(["push", "resnet", "w.bin", "--version", "1"]).success();
+    env.run(["push", "resnet", "w.bin", "--version", "2"]).success();
+    insta::assert_snapshot!(env.run(["rm", "resnet@2", "--yes"]), @"");
+    let removed = env.run(["rm", "resnet@1", "--yes", "--json"]).json();
+    assert_eq!(removed["kept_as_versions"], true);
+    env.put_own("resnet/v3/w.bin", "of a push that died");
+    insta::assert_snapshot!(env.run(["gc", "--grace", "0s", "--delete"]), @"");
+}

@@ -40,10 +40,10 @@ impl Gateway {
             self.run(move |store| store.index.version(&input.bucket, &input.key, which.as_ref(), true)).await?;
         let mut output = GetObjectAttributesOutput {
             last_modified: Some(timestamp(object.modified)),
-            version_id: object.stamp.id,
             e_tag: wants("ETag").then(|| etag(&object.etag)),
             object_size: wants("ObjectSize").then(|| size(object.size)),
             storage_class: wants("StorageClass").then(|| StorageClass::from_static(StorageClass::STANDARD)),
+            version_id: object.stamp.id.clone(),
             ..Default::default()
         };
         if wants("Checksum") && !object.checksums.sums.is_empty() {

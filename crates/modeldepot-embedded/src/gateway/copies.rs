@@ -19,8 +19,7 @@ use crate::xml::check_key;
 pub(super) fn source(source: &CopySource, headers: &HeaderMap) -> S3Result<(String, String, Option<Which>)> {
     // AWS takes a bare plus for a space, and so some clients encode keys as if for a form. The protocol layer does not.
     let with_plus = headers.get("x-amz-copy-source").and_then(|value| value.to_str().ok());
-    let with_plus =
-        with_plus.filter(|text| text.contains('+')).map(|text| CopySource::parse(&text.replace('+', "%20")));
+    let with_plus = with_plus.filter(|text| text.contains('+')).map(|text| CopySource::parse(&text.replace('+', "%20")));
     let again = with_plus.transpose().map_err(|_| s3_error!(InvalidArgument, "Invalid copy source"))?;
     match again.as_ref().unwrap_or(source) {
         CopySource::Bucket { bucket, key, version_id } => {
@@ -86,8 +85,8 @@ impl Gateway {
             Some(_) => return Err(s3_error!(InvalidArgument, "Unknown tagging directive.")),
         };
         // Copying an older version onto its key restores it.
-        let same = from.2.is_none() && (&from.0, &from.1) == (&to.0, &to.1);
-        if same && description.is_none() && tags.is_none() {
+        let onto_itself = from.2.is_none() && (&from.0, &from.1) == (&to.0, &to.1);
+        if onto_itself && description.is_none() && tags.is_none() {
             return Err(s3_error!(
                 InvalidRequest,
                 "This copy request is illegal because it is trying to copy an object to itself without changing the \

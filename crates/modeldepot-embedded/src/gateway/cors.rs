@@ -103,7 +103,7 @@ impl Rules {
 }
 
 /// Checks rules as AWS does.
-fn checked(rules: CORSRules) -> S3Result<Vec<Rule>> {
+pub(crate) fn checked(rules: CORSRules) -> S3Result<Vec<Rule>> {
     if rules.is_empty() || rules.len() > MAX_RULES {
         return Err(s3_error!(
             MalformedXML,

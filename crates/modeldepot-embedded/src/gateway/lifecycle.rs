@@ -24,7 +24,7 @@ fn malformed() -> S3Error {
 }
 
 /// Checks rules as AWS does, and refuses what would not be carried out.
-fn checked(rules: LifecycleRules) -> S3Result<Vec<Rule>> {
+pub(crate) fn checked(rules: LifecycleRules) -> S3Result<Vec<Rule>> {
     if rules.is_empty() || rules.len() > MAX_RULES {
         return Err(malformed());
     }
@@ -135,7 +135,7 @@ fn checked_filter(filter: LifecycleRuleFilter) -> S3Result<Filter> {
     Ok(checked)
 }
 
-fn written(rule: Rule) -> LifecycleRule {
+pub(crate) fn written(rule: Rule) -> LifecycleRule {
     let date = rule.date.map(super::timestamp);
     let expires = rule.days.is_some() || date.is_some();
     let Filter { prefix, tags, larger, smaller } = rule.filter;

@@ -34,7 +34,7 @@ impl Gateway {
         };
         let len = input.content_length.and_then(|len| u64::try_from(len).ok());
         let incoming = Incoming { body, len, claims, trailers: req.trailing_headers, waits };
-        let Received { staged, len, digests } = receive(&self.store.disk, incoming).await?;
+        let Received { staged, len, digests, coded } = receive(&self.store.disk, incoming).await?;
 
         let object = record::Object {
             size: len,
@@ -54,7 +54,7 @@ impl Gateway {
         output.version_id = self
             .run(move |store| {
                 let segments: Vec<_> =
-                    staged.iter().map(|staged| Segment { blob: staged.id(), len, part: 1 }).collect();
+                    staged.iter().map(|staged| Segment { blob: staged.id(), len, part: 1, coded }).collect();
                 let put = store.index.put(&input.bucket, &input.key, object, &segments, &conditions);
                 store.settle(staged, put)
             })

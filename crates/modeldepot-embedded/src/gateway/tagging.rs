@@ -87,12 +87,12 @@ fn tag_set(tags: Tags) -> TagSet {
 }
 
 impl Index {
-    /// Gives an object other tags. Nothing else of it changes, not its time either. Returns its version id, if the bucket
-    /// has versions.
+    /// Gives an object, or another version of it, other tags. Nothing else of it changes, not its time either. Returns the
+    /// id of the version, if the bucket has versions.
     fn tag(&self, bucket: &str, key: &str, which: Option<&Which>, tags: Tags) -> S3Result<Option<String>> {
         self.write(|tx| {
             require_bucket(tx, bucket)?;
-            versions::describe(tx, bucket, &place(bucket, key), which, |object| object.description.tags = tags)
+            versions::change(tx, bucket, &place(bucket, key), which, |object| object.description.tags = tags)
         })
     }
 }
@@ -150,9 +150,7 @@ impl Gateway {
         let input = req.input;
         let tags = checked(pairs(input.tagging.tag_set), OF_BUCKET)?;
         self.run(move |store| store.index.put_subresource(&input.bucket, Kind::Tagging, &tags)).await?;
-        let mut answer = S3Response::new(PutBucketTaggingOutput::default());
-        answer.status = Some(StatusCode::NO_CONTENT);
-        Ok(answer)
+        Ok(S3Response::new(PutBucketTaggingOutput::default()))
     }
 
     pub(super) async fn delete_bucket_tagging(

@@ -1,7 +1,5 @@
 //! Multipart uploads.
 
-use std::sync::Arc;
-
 use s3s::dto::*;
 use s3s::{S3Error, S3Request, S3Response, S3Result, s3_error};
 use uuid::Uuid;
@@ -9,13 +7,13 @@ use uuid::Uuid;
 use super::copies::{check_source, source, source_conditions};
 use super::lists::{encoder, query};
 use super::objects::announced;
-use super::{Gateway, Store, describe, etag, owner, refuse_write_features, size, timestamp};
-use crate::checksum::{Algorithm, Claims, Digests, Hashes, checksum_type, put_sums, sums_of};
+use super::{Gateway, describe, etag, owner, refuse_write_features, size, timestamp};
+use crate::checksum::{Algorithm, Claims, checksum_type, put_sums, sums_of};
 use crate::conditions::Tags;
 use crate::disk::Staged;
 use crate::listing::{Entry, Start};
 use crate::multipart::{Completion, MAX_PARTS, Target, is_composite};
-use crate::receive::{Incoming, MAX_BODY, Received, discard, receive, waits_for_continue};
+use crate::receive::{Incoming, MAX_BODY, Received, copy, discard, receive, waits_for_continue};
 use crate::record::{self, Upload};
 use crate::refusal::internal;
 use crate::send::Reader;
@@ -92,8 +90,8 @@ impl Gateway {
         asked.extend(upload.algorithm);
         let len = input.content_length.and_then(|len| u64::try_from(len).ok());
         let incoming = Incoming { body, len, claims, trailers: req.trailing_headers, waits };
-        let Received { staged, len, digests } = receive(&self.store.disk, incoming).await?;
-        let part = self.add_part(target, number, staged, len, digests).await?;
+        let received = receive(&self.store.disk, incoming).await?;
+        let part = self.add_part(target, number, received).await?;
         let mut output = UploadPartOutput { e_tag: Some(etag(&part.etag)), ..Default::default() };
         // Only what the client asked for: an unasked checksum would surprise those that compare all they are given.
         put_sums!(output, &part.sums.only(&asked));
@@ -108,17 +106,12 @@ impl Gateway {
         Ok((number, upload))
     }
 
-    async fn add_part(
-        &self,
-        target: Target,
-        number: u16,
-        staged: Option<Staged>,
-        len: u64,
-        digests: Digests,
-    ) -> S3Result<record::Part> {
+    async fn add_part(&self, target: Target, number: u16, received: Received) -> S3Result<record::Part> {
+        let Received { staged, len, digests, coded } = received;
         let part = record::Part {
             blob: staged.as_ref().map(Staged::id),
             len,
+            coded,
             etag: hex::encode(digests.md5),
             modified: record::now(),
             sums: digests.sums,
@@ -145,7 +138,7 @@ impl Gateway {
         let range = input.copy_source_range.take();
         let target = Target { bucket: input.bucket, key: input.key, id: input.upload_id };
         let asked = target.clone();
-        let ((staged, len, digests), version) = self
+        let (received, version) = self
             .run(move |store| {
                 let upload = store.index.upload(&asked)?;
                 let algorithm = upload.algorithm.unwrap_or(Algorithm::Crc64Nvme);
@@ -153,10 +146,10 @@ impl Gateway {
                 check_source(&conditions, &object)?;
                 let range = copy_range(range.as_deref(), object.size)?;
                 let reader = Reader::open(pin, &segments, range).map_err(internal)?;
-                Ok((write_copy(store, reader, algorithm)?, object.stamp.id))
+                Ok((copy(&store.disk, reader, algorithm)?, object.stamp.id))
             })
             .await?;
-        let part = self.add_part(target, number, staged, len, digests).await?;
+        let part = self.add_part(target, number, received).await?;
         let mut result = CopyPartResult {
             e_tag: Some(etag(&part.etag)),
             last_modified: Some(timestamp(part.modified)),
@@ -346,30 +339,4 @@ fn copy_range(range: Option<&str>, size: u64) -> S3Result<std::ops::Range<u64>> 
 
 fn too_large() -> S3Error {
     s3_error!(InvalidRequest, "The specified copy source is larger than the maximum allowable size for a copy source")
-}
-
-/// Writes a new file from an object's bytes.
-fn write_copy(store: &Store, mut reader: Reader, algorithm: Algorithm) -> S3Result<(Option<Staged>, u64, Digests)> {
-    use std::io::Write as _;
-
-    let mut hashes = Hashes::new(&[algorithm]);
-    let mut target = None;
-    let mut len = 0;
-    while let Some(piece) = reader.read().map_err(internal)? {
-        let (_, file) = match &mut target {
-            Some(target) => target,
-            none => none.insert(Arc::clone(&store.disk).create().map_err(internal)?),
-        };
-        hashes.update(&piece);
-        file.write_all(&piece).map_err(internal)?;
-        len += piece.len() as u64;
-    }
-    let staged = match target {
-        Some((staged, file)) => {
-            staged.sync(&file).map_err(internal)?;
-            Some(staged)
-        }
-        None => None,
-    };
-    Ok((staged, len, hashes.finish()))
 }

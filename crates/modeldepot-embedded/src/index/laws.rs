@@ -50,7 +50,14 @@ fn object() -> Object {
 
 fn part() -> Part {
     let digests = Hashes::new(&[Algorithm::Crc64Nvme]).finish();
-    Part { blob: Some(BlobId::random()), len: 5 << 20, etag: hex::encode(digests.md5), modified: 0, sums: digests.sums }
+    Part {
+        blob: Some(BlobId::random()),
+        len: 5 << 20,
+        coded: false,
+        etag: hex::encode(digests.md5),
+        modified: 0,
+        sums: digests.sums,
+    }
 }
 
 /// What should be there: the files of each object, and those of each upload's parts.
@@ -75,7 +82,9 @@ fn apply(index: &Index, model: &mut Model, step: Step, count: usize) -> S3Result
         Step::Put(key) => {
             let blob = BlobId::random();
             model.objects.insert(key, vec![blob]);
-            index.put("b", &name(key), object(), &[Segment { blob, len: 1, part: 1 }], &none).map(|(_, freed)| freed)
+            index
+                .put("b", &name(key), object(), &[Segment { blob, len: 1, part: 1, coded: false }], &none)
+                .map(|(_, freed)| freed)
         }
         Step::Copy(from, to) => {
             let copied = index.copy(("b", &name(from), None), ("b", &name(to)), &none, |found| Ok(found.clone()));

@@ -87,6 +87,14 @@ impl Link {
         if let Some(twice) = found.windows(2).find(|two| two[0] == two[1]) {
             return Err(s3_error!(InvalidArgument, "The parameter {} is there twice", twice[0]));
         }
+        let is_header = |name: &str| name.starts_with("x-amz-") || matches!(name, "content-type" | "content-md5");
+        let (repeated, found): (Vec<_>, Vec<_>) = found.into_iter().partition(|name| is_header(name));
+        for (name, value) in parameters.iter().filter(|(name, _)| repeated.contains(&&**name)) {
+            // boto3 repeats the headers that it signs. They count as headers, and so they have to be there.
+            if headers.get(&**name).is_none_or(|sent| sent.as_bytes() != value.as_bytes()) {
+                return Err(s3_error!(AccessDenied, "The signature covers the header {}: {}, so send it", name, value));
+            }
+        }
         if let Some(name) = found.iter().find(|name| !SIGNED.contains(name) && !OWN.contains(name)) {
             return Err(s3_error!(
                 AccessDenied,
@@ -257,9 +265,19 @@ mod tests {
     #[test]
     fn nothing_comes_in_beside_the_signature() {
         assert_eq!(refused("", &[]), None);
-        for more in
-            ["&attributes", "&prefix=a", "&encryption", "&legal-hold=", "&X-Amz-Security-Token=t", "&list-type=2"]
-        {
+        assert_eq!(refused("&x-amz-meta-a=b", &[("x-amz-meta-a", b"b")]), None);
+        assert_eq!(refused("&x-amz-meta-a=b", &[("x-amz-meta-a", b"c")]).as_deref(), Some("AccessDenied"));
+        for more in [
+            "&x-amz-meta-a=b",
+            "&content-type=a",
+            "&X-Amz-Meta-A=b",
+            "&attributes",
+            "&prefix=a",
+            "&encryption",
+            "&legal-hold=",
+            "&X-Amz-Security-Token=t",
+            "&list-type=2",
+        ] {
             assert_eq!(refused(more, &[]).as_deref(), Some("AccessDenied"), "{more}");
         }
         for more in ["&partNumber=1&partNumber=2", "&Expires=9", "&%53ignature=AAAA", "&uploadId&upload%49d"] {

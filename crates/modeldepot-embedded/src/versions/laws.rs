@@ -89,7 +89,8 @@ fn apply(index: &Index, model: &mut Model, step: Step) -> S3Result<Vec<BlobId>> 
         }
         Step::Put(key) => {
             let blob = BlobId::random();
-            let (id, freed) = index.put("b", KEYS[key], object(), &[Segment { blob, len: 1, part: 1 }], &none)?;
+            let (id, freed) =
+                index.put("b", KEYS[key], object(), &[Segment { blob, len: 1, part: 1, coded: false }], &none)?;
             model.add(key, (shown(id), Some(blob)));
             Ok(freed)
         }

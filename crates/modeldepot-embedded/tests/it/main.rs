@@ -7,15 +7,20 @@
 
 mod browsers;
 mod client;
+mod compress;
 mod conditions;
+mod configured;
 mod control;
 mod crash;
+mod errors;
 mod faults;
+mod forms;
 mod full_disk;
 mod fuzz;
 mod hostile;
 mod keys;
 mod lifecycle;
+mod links;
 mod objects;
 mod outside;
 mod preconditions;

@@ -288,3 +288,45 @@ async fn killed_while_versions_come_and_go_it_keeps_every_one_that_it_acknowledg
     })
     .await;
 }
+
+#[tokio::test]
+async fn tags_and_attributes_are_those_of_a_version_and_rules_hide_instead_of_deleting() {
+    let r = running().await;
+    let (client, server) = (r.client, r.server);
+    let tags =
+        |name: &str| format!("<Tagging><TagSet><Tag><Key>is</Key><Value>{name}</Value></Tag></TagSet></Tagging>");
+    let (client, first) = blocking(move || {
+        set(&client, "models", "Enabled");
+        let first = id(&client.put("/models/k", b"first"));
+        let second = id(&client.put("/models/k", b"second!"));
+        let of = |version: &str, name: &str| format!("/models/k?{name}&versionId={version}");
+        for (version, name) in [(&first, "old"), (&second, "new")] {
+            let body = tags(name);
+            let target = of(version, "tagging=");
+            let put = client.send("PUT", &target, &[("content-md5", &md5_of(&body))], body.as_bytes());
+            assert_eq!((put.status, id(&put)), (200, version.clone()), "{}", put.text());
+        }
+        assert_eq!(client.get("/models/k?tagging=").element("Value").as_deref(), Some("new"));
+        assert_eq!(client.get(&of(&first, "tagging=")).element("Value").as_deref(), Some("old"));
+        assert_eq!(client.get("/models/k").text(), "second!", "the current version is the one that it was");
+        let asked = [("x-amz-object-attributes", "ObjectSize")];
+        let attributes = client.send("GET", &of(&first, "attributes="), &asked, b"");
+        assert_eq!((attributes.element("ObjectSize").as_deref(), id(&attributes)), (Some("5"), first.clone()));
+
+        let rule = "<LifecycleConfiguration><Rule><ID>x</ID><Status>Enabled</Status><Filter><Prefix></Prefix></Filter>\
+                    <Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>";
+        let put = client.send("PUT", "/models?lifecycle=", &[("content-md5", &md5_of(rule))], rule.as_bytes());
+        assert_eq!(put.status, 200, "{}", put.text());
+        (client, first)
+    })
+    .await;
+    let later = time::OffsetDateTime::now_utc().unix_timestamp() + 10 * 86_400;
+    server.sweep_as_of(later).await.unwrap();
+    blocking(move || {
+        let gone = client.get("/models/k");
+        assert_eq!((gone.status, gone.header("x-amz-delete-marker")), (404, Some("true")));
+        assert_eq!(client.get(&format!("/models/k?versionId={first}")).text(), "first");
+        assert_eq!(list(&client).len(), 3);
+    })
+    .await;
+}

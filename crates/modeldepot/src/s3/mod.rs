@@ -36,6 +36,7 @@ mod spelling;
 mod sums;
 mod unsigned;
 mod upload;
+mod versioning;
 mod writeback;
 
 pub use client::{Created, ListedObject, ObjectMetadata, PresignedMethod, S3Client, UploadOptions};

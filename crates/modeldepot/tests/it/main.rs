@@ -28,3 +28,4 @@ mod transfer;
 mod unspellable;
 mod upkeep;
 mod upload_urls;
+mod versioned;

@@ -1,0 +1,321 @@
+//! Bytes at rest, compressed where it pays.
+//!
+//! A coded blob is a file in zstd's seekable format: frames that are compressed each for itself, then a table of their
+//! sizes in a frame that decoders skip. So `zstd -d` reads it, and a range costs the frames that it touches. Nothing
+//! but the reader and the writer of blobs knows of it: sizes, digests and ranges are those of what was sent.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::ops::Range;
+
+use bytes::Bytes;
+
+/// What is compressed at once, about. Smaller frames would compress worse, larger ones make small ranges dear.
+const FRAME: usize = 256 << 10;
+
+/// The most that a frame may hold, whatever a damaged table says.
+const MOST: u32 = 1 << 20;
+
+/// Above this, twice the time saves a few percent.
+const LEVEL: i32 = 3;
+
+/// How much is tried at each place of a sample.
+const SAMPLE: usize = 64 << 10;
+
+/// What is smaller takes a block of the disk anyway.
+const LEAST: usize = 4 << 10;
+
+/// What shrinks by less than a quarter is left as it is: floats shrink by a tenth, and are read often.
+const PAYS: usize = 75;
+
+/// Begins the frame that decoders skip.
+const SKIPPED: u32 = 0x184d_2a5e;
+
+/// Ends the file.
+const SEEKABLE: u32 = 0x8f92_eab1;
+
+/// The number of frames, the kind of the table, and the end.
+const FOOTER: u64 = 4 + 1 + 4;
+
+/// Decides by the first bytes of a blob whether it will be coded: samples of them are compressed.
+pub(crate) fn pays(batch: &[Bytes]) -> bool {
+    let len: usize = batch.iter().map(Bytes::len).sum();
+    if len < LEAST {
+        return false;
+    }
+    // Two of three: the head of a file of weights is often JSON, and does not speak for the rest.
+    let places = [0, len.saturating_sub(SAMPLE) / 2, len.saturating_sub(SAMPLE)];
+    let shrinks = |at: &usize| {
+        let sample = stretch(batch, *at..(*at + SAMPLE).min(len));
+        zstd::bulk::compress(&sample, 1).is_ok_and(|coded| coded.len() * 100 < sample.len() * PAYS)
+    };
+    places.iter().filter(|at| shrinks(at)).count() >= 2
+}
+
+/// Copies a range of a batch.
+fn stretch(batch: &[Bytes], range: Range<usize>) -> Vec<u8> {
+    let mut copy = Vec::with_capacity(range.len());
+    let mut start = 0;
+    for bytes in batch {
+        let end = start + bytes.len();
+        let (from, to) = (range.start.max(start), range.end.min(end));
+        if from < to {
+            copy.extend_from_slice(&bytes[from - start..to - start]);
+        }
+        start = end;
+    }
+    copy
+}
+
+/// Writes a coded blob. Between two batches it holds the sizes of the frames and nothing else.
+#[derive(Debug, Default)]
+pub(crate) struct Encoder {
+    frames: Vec<(u32, u32)>,
+}
+
+impl Encoder {
+    /// Compresses a batch and writes it.
+    pub(crate) fn write(&mut self, mut file: &File, batch: &[Bytes]) -> io::Result<()> {
+        let len: usize = batch.iter().map(Bytes::len).sum();
+        // Frames of the same size rather than a small one at the end.
+        let count = len.div_ceil(FRAME).max(1);
+        let each = len.div_ceil(count).max(1);
+        let mut compressor = zstd::bulk::Compressor::new(LEVEL)?;
+        // A bit that flips on the disk is noticed, which plain files leave to the digests of clients.
+        compressor.include_checksum(true)?;
+        for start in (0..len).step_by(each) {
+            let plain = stretch(batch, start..(start + each).min(len));
+            let coded = compressor.compress(&plain)?;
+            file.write_all(&coded)?;
+            self.frames.push((size(coded.len())?, size(plain.len())?));
+        }
+        Ok(())
+    }
+
+    /// Writes the table.
+    pub(crate) fn finish(self, mut file: &File) -> io::Result<()> {
+        let count = size(self.frames.len())?;
+        let mut table = Vec::with_capacity(8 + self.frames.len() * 8 + FOOTER as usize);
+        table.extend_from_slice(&SKIPPED.to_le_bytes());
+        table.extend_from_slice(&size(self.frames.len() * 8 + FOOTER as usize)?.to_le_bytes());
+        for (coded, plain) in self.frames {
+            table.extend_from_slice(&coded.to_le_bytes());
+            table.extend_from_slice(&plain.to_le_bytes());
+        }
+        table.extend_from_slice(&count.to_le_bytes());
+        table.push(0);
+        table.extend_from_slice(&SEEKABLE.to_le_bytes());
+        file.write_all(&table)
+    }
+}
+
+fn size(len: usize) -> io::Result<u32> {
+    u32::try_from(len).map_err(io::Error::other)
+}
+
+/// A frame that is still to be read.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    at: u64,
+    coded: u32,
+    plain: u32,
+}
+
+/// Reads a range of a coded blob.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    file: File,
+    /// Those that the range touches.
+    frames: VecDeque<Frame>,
+    /// How much of the first of them was read, or is before the range.
+    skip: usize,
+}
+
+fn damaged(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("a compressed file of this object is damaged: {what}"))
+}
+
+fn number(bytes: &[u8]) -> u32 {
+    bytes.try_into().map_or(0, u32::from_le_bytes)
+}
+
+impl Decoder {
+    /// Reads the table of a blob that holds `len` bytes, and keeps what a range of them needs.
+    pub(crate) fn open(mut file: File, len: u64, range: Range<u64>) -> io::Result<Self> {
+        let whole = file.metadata()?.len();
+        let mut footer = [0; FOOTER as usize];
+        file.seek(SeekFrom::Start(whole.checked_sub(FOOTER).ok_or_else(|| damaged("it is cut short"))?))?;
+        file.read_exact(&mut footer)?;
+        if number(&footer[5..]) != SEEKABLE || footer[4] != 0 {
+            return Err(damaged("its table is missing"));
+        }
+        let table = u64::from(number(&footer[..4])) * 8;
+        let begin = whole.checked_sub(FOOTER + table + 8).ok_or_else(|| damaged("its table is longer than it"))?;
+        file.seek(SeekFrom::Start(begin + 8))?;
+        let (mut frames, mut skip) = (VecDeque::new(), 0);
+        let (mut at, mut plain_at) = (0u64, 0u64);
+        let mut rows = io::BufReader::new((&file).take(table));
+        for _ in 0..table / 8 {
+            let mut row = [0; 8];
+            rows.read_exact(&mut row)?;
+            let (coded, plain) = (number(&row[..4]), number(&row[4..]));
+            if plain > MOST || coded > 2 * MOST {
+                return Err(damaged("a frame is too large"));
+            }
+            let plain_end = plain_at + u64::from(plain);
+            if plain_at < range.end && range.start < plain_end {
+                if frames.is_empty() {
+                    skip = (range.start - plain_at) as usize;
+                }
+                frames.push_back(Frame { at, coded, plain });
+            }
+            (at, plain_at) = (at + u64::from(coded), plain_end);
+        }
+        drop(rows);
+        if at != begin || plain_at != len {
+            return Err(damaged("its frames do not add up"));
+        }
+        Ok(Self { file, frames, skip })
+    }
+
+    /// Reads the next bytes, at most so many, and none at the end.
+    ///
+    /// What is left of a frame is not kept: many readers that stand still would hold one each. So less than a frame at a
+    /// time costs the work again.
+    pub(crate) fn read(&mut self, most: usize) -> io::Result<Bytes> {
+        let Some(frame) = self.frames.front().copied() else { return Ok(Bytes::new()) };
+        self.file.seek(SeekFrom::Start(frame.at))?;
+        let mut coded = vec![0; frame.coded as usize];
+        self.file.read_exact(&mut coded)?;
+        let plain = zstd::bulk::decompress(&coded, frame.plain as usize)?;
+        if plain.len() != frame.plain as usize {
+            return Err(damaged("a frame is cut short"));
+        }
+        let end = (self.skip + most.max(1)).min(plain.len());
+        let piece = match (self.skip, end == plain.len()) {
+            (0, true) => Bytes::from(plain),
+            _ => Bytes::copy_from_slice(&plain[self.skip..end]),
+        };
+        self.skip = end;
+        if end == frame.plain as usize {
+            self.frames.pop_front();
+            self.skip = 0;
+        }
+        Ok(piece)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text(len: usize) -> Vec<u8> {
+        (0..)
+            .flat_map(|n: u32| format!("{{\"epoch\": {n}, \"loss\": 0.{}}}\n", n * 7919 % 1000).into_bytes())
+            .take(len)
+            .collect()
+    }
+
+    fn noise(len: usize) -> Vec<u8> {
+        let mut state = 7u64;
+        std::iter::repeat_with(|| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) as u8
+        })
+        .take(len)
+        .collect()
+    }
+
+    fn coded(batches: &[Vec<u8>]) -> File {
+        let file = tempfile::tempfile().unwrap();
+        let mut encoder = Encoder::default();
+        for batch in batches {
+            // As it arrives: in pieces.
+            let pieces: Vec<_> = batch.chunks(60_000).map(Bytes::copy_from_slice).collect();
+            encoder.write(&file, &pieces).unwrap();
+        }
+        encoder.finish(&file).unwrap();
+        file
+    }
+
+    fn read(file: &File, len: u64, range: Range<u64>, most: usize) -> io::Result<Vec<u8>> {
+        let wanted = (range.end - range.start) as usize;
+        let mut decoder = Decoder::open(file.try_clone().unwrap(), len, range)?;
+        let mut found = Vec::new();
+        while found.len() < wanted {
+            let piece = decoder.read(most.min(wanted - found.len()))?;
+            assert!(!piece.is_empty() && piece.len() <= most);
+            found.extend_from_slice(&piece);
+        }
+        Ok(found)
+    }
+
+    #[test]
+    fn a_sample_tells_what_pays() {
+        let batch = |bytes: Vec<u8>| vec![Bytes::from(bytes)];
+        assert!(pays(&batch(text(1 << 20))) && pays(&batch(text(5000))));
+        assert!(!pays(&batch(text(1000))), "too small to matter");
+        assert!(!pays(&batch(noise(1 << 20))));
+        // Weights: the exponents of floats of one size are alike, the rest is noise.
+        let floats: Vec<u8> =
+            noise(1 << 20).chunks(4).flat_map(|four| [four[0], four[1], four[2], 0x3c | (four[3] & 1)]).collect();
+        assert!(!pays(&batch(floats)));
+        // A head that shrinks does not speak for the rest.
+        assert!(!pays(&batch([text(100_000), noise(900_000)].concat())));
+    }
+
+    #[test]
+    fn it_is_smaller_and_other_tools_could_read_it() {
+        let plain = text(3 << 20);
+        let mut file = coded(&[plain[..1 << 20].to_vec(), plain[1 << 20..].to_vec()]);
+        assert!(file.metadata().unwrap().len() < 1 << 20);
+        file.rewind().unwrap();
+        assert!(zstd::stream::decode_all(&file).unwrap() == plain);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn ranges_are_those_of_what_was_sent(
+            lens in proptest::collection::vec(1usize..700_000, 1..4),
+            from in 0.0f64..1.0,
+            to in 0.0f64..1.0,
+            most in 1usize..400_000,
+        ) {
+            let batches: Vec<_> =
+                lens.iter().enumerate().map(|(n, len)| if n % 2 == 0 { text(*len) } else { noise(*len) }).collect();
+            let plain = batches.concat();
+            let file = coded(&batches);
+            let at = |part: f64| (part * plain.len() as f64) as u64;
+            let (start, end) = (at(from.min(to)), at(from.max(to)));
+            let most = most.max((end - start) as usize / 50 + 1);
+            let found = read(&file, plain.len() as u64, start..end, most).unwrap();
+            prop_assert!(found == plain[start as usize..end as usize]);
+        }
+
+        #[test]
+        fn a_damaged_file_is_an_error_and_never_a_panic(at in 0.0f64..1.0, bit in 0u8..8, cut in any::<bool>()) {
+            let plain = text(600_000);
+            let mut file = coded(std::slice::from_ref(&plain));
+            let len = file.metadata().unwrap().len();
+            let place = ((at * len as f64) as u64).min(len - 1);
+            if cut {
+                file.set_len(place).unwrap();
+            } else {
+                let mut byte = [0];
+                file.seek(SeekFrom::Start(place)).unwrap();
+                file.read_exact(&mut byte).unwrap();
+                file.seek(SeekFrom::Start(place)).unwrap();
+                file.write_all(&[byte[0] ^ (1 << bit)]).unwrap();
+            }
+            // Either it is noticed, or it was a bit that means nothing.
+            if let Ok(found) = read(&file, plain.len() as u64, 0..plain.len() as u64, 1 << 20) {
+                prop_assert!(!cut && found == plain);
+            }
+        }
+    }
+}

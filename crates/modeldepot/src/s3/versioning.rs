@@ -1,0 +1,32 @@
+//! Whether a bucket keeps what is deleted.
+
+use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
+
+use super::answer::{About, status};
+use super::client::S3Client;
+use crate::error::Result;
+use crate::name::BucketName;
+
+impl S3Client {
+    /// Returns whether the bucket keeps versions of its objects. There a delete hides an object behind a delete marker, and
+    /// its bytes stay as a noncurrent version. `None` when the server does not say, or not to this login.
+    ///
+    /// A bucket whose versioning is suspended counts as well: what it has kept until then stays.
+    pub async fn keeps_versions(&self, bucket: &BucketName) -> Result<Option<bool>> {
+        match self.asked(|| self.sdk.small.get_bucket_versioning().bucket(bucket.as_str()).send()).await {
+            Ok(answer) => Ok(Some(answer.status().is_some())),
+            // It is asked after the work is done, and is not worth failing for.
+            Err(error) if status(&error).is_some() => Ok(None),
+            Err(error) => Err(self.failed(About::bucket("look at", bucket), error)),
+        }
+    }
+
+    /// Makes a bucket keep versions of its objects from now on, or no longer. What it has kept until then stays.
+    pub async fn set_versioning(&self, bucket: &BucketName, on: bool) -> Result<()> {
+        let state = if on { BucketVersioningStatus::Enabled } else { BucketVersioningStatus::Suspended };
+        let wanted = VersioningConfiguration::builder().status(state).build();
+        let put = || self.sdk.small.put_bucket_versioning().bucket(bucket.as_str());
+        let done = self.asked(|| put().versioning_configuration(wanted.clone()).send()).await;
+        done.map(|_| ()).map_err(|error| self.failed(About::bucket("change the versioning of", bucket), error))
+    }
+}
