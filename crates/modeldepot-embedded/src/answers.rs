@@ -14,6 +14,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
+use crate::bounded::names_a_key;
 use crate::xml::escape;
 
 /// Names this run of the server, as `x-amz-id-2` names a host of AWS.
@@ -207,9 +208,12 @@ fn default_message(code: &str) -> &'static str {
 /// Refuses to store an object of which nothing says how long it is: S3 does not take that for an empty one.
 pub(crate) fn require_length<B>(request: &Request<B>) -> S3Result<()> {
     let headers = request.headers();
+    let sets = |name: &str| matches!(name, "acl" | "tagging");
+    let query = request.uri().query().unwrap_or_default();
     let stores = request.method() == Method::PUT
-        && request.uri().path().trim_start_matches('/').contains('/')
-        && !headers.contains_key("x-amz-copy-source");
+        && names_a_key(request.uri().path())
+        && !headers.contains_key("x-amz-copy-source")
+        && !url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| sets(&name));
     if stores && !headers.contains_key(header::CONTENT_LENGTH) && !headers.contains_key(header::TRANSFER_ENCODING) {
         return Err(s3_error!(MissingContentLength, "You must provide the Content-Length HTTP header."));
     }

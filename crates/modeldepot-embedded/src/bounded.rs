@@ -58,7 +58,7 @@ impl Watch {
 }
 
 /// Returns true when the path names an object and not only a bucket. A path that spells its slashes is taken to.
-fn names_a_key(path: &str) -> bool {
+pub(crate) fn names_a_key(path: &str) -> bool {
     let key = path.trim_start_matches('/').split_once('/').map(|(_, key)| key);
     key.is_some_and(|key| !key.is_empty()) || path.contains("%2F") || path.contains("%2f")
 }

@@ -164,8 +164,10 @@ where
 
     /// Takes what comes before the next boundary, and the boundary.
     async fn until(&mut self, most: usize) -> Result<Bytes, FormError> {
+        // What was searched is not searched again, whatever the size of the pieces that it comes in.
+        let mut searched = 0;
         loop {
-            if let Some(at) = self.delimiter.find(&self.buffer) {
+            if let Some(at) = self.delimiter.find(&self.buffer[searched..]).map(|at| searched + at) {
                 let before = self.buffer.split_to(at).freeze();
                 let _boundary = self.buffer.split_to(self.delimiter.needle().len());
                 return if before.len() > most { Err(FormError::TooLarge) } else { Ok(before) };
@@ -173,6 +175,7 @@ where
             if self.buffer.len() > most + self.delimiter.needle().len() {
                 return Err(FormError::TooLarge);
             }
+            searched = (self.buffer.len() + 1).saturating_sub(self.delimiter.needle().len());
             self.more().await?;
         }
     }
@@ -191,8 +194,9 @@ where
 
     /// Takes the head of a part.
     async fn head(&mut self) -> Result<String, FormError> {
+        let mut searched = 0;
         loop {
-            if let Some(at) = memmem::find(&self.buffer, b"\r\n\r\n") {
+            if let Some(at) = memmem::find(&self.buffer[searched..], b"\r\n\r\n").map(|at| searched + at) {
                 let head = self.buffer.split_to(at + 4);
                 if head.len() > MAX_HEAD {
                     return Err(FormError::TooLarge);
@@ -202,16 +206,17 @@ where
             if self.buffer.len() > MAX_HEAD {
                 return Err(FormError::TooLarge);
             }
+            searched = self.buffer.len().saturating_sub(3);
             self.more().await?;
         }
     }
 
     /// Reads no more than this of what is left, so that the client gets to read an answer.
-    pub(crate) async fn drain(&mut self, most: usize) {
+    pub(crate) async fn drain(&mut self, most: u64) {
         let mut read = 0;
         while read < most {
             match tokio::time::timeout(PATIENCE, self.inner.next()).await {
-                Ok(Some(Ok(bytes))) => read += bytes.len(),
+                Ok(Some(Ok(bytes))) => read += bytes.len() as u64,
                 _ => return,
             }
         }

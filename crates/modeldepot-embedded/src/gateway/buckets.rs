@@ -73,9 +73,9 @@ impl Gateway {
         req: S3Request<DeleteBucketInput>,
     ) -> S3Result<S3Response<DeleteBucketOutput>> {
         self.run(move |store| {
-            store.settle(None, store.index.delete_bucket(&req.input.bucket).map(|freed| ((), freed)))?;
-            store.cors.set(&req.input.bucket, None);
-            Ok(())
+            let bucket = &req.input.bucket;
+            let delete = || store.settle(None, store.index.delete_bucket(bucket).map(|freed| ((), freed)));
+            store.cors.set(bucket, None, |_| delete())
         })
         .await?;
         Ok(S3Response::new(DeleteBucketOutput::default()))

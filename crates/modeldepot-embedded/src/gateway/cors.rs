@@ -1,7 +1,7 @@
 //! CORS rules of buckets: which pages of other origins a bucket lets in, and what their browsers are told.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use hyper::header::HeaderName;
 use s3s::dto::*;
@@ -78,27 +78,41 @@ impl Rule {
 
 /// The rules of all buckets, which each request of a foreign page is compared with.
 #[derive(Debug, Default)]
-pub(crate) struct Rules(RwLock<HashMap<String, Arc<[Rule]>>>);
+pub(crate) struct Rules {
+    all: RwLock<HashMap<String, Arc<[Rule]>>>,
+    /// Held while rules are written down, so that those that were written last are those that count.
+    changing: Mutex<()>,
+}
 
 impl Rules {
     pub(crate) fn of(index: &Index) -> S3Result<Self> {
         let rules: Vec<(String, Vec<Rule>)> = index.subresources(Kind::Cors)?;
-        Ok(Self(RwLock::new(rules.into_iter().map(|(bucket, rules)| (bucket, rules.into())).collect())))
+        let all = RwLock::new(rules.into_iter().map(|(bucket, rules)| (bucket, rules.into())).collect());
+        Ok(Self { all, changing: Mutex::default() })
     }
 
     /// Returns whether a bucket has rules, and the first that lets a request in.
     pub(crate) fn find(&self, bucket: &str, asked: &Asked<'_>) -> (bool, Option<Rule>) {
-        let rules = self.0.read().unwrap_or_else(PoisonError::into_inner).get(bucket).cloned();
+        let rules = self.all.read().unwrap_or_else(PoisonError::into_inner).get(bucket).cloned();
         let Some(rules) = rules else { return (false, None) };
         (true, rules.iter().find(|rule| rule.lets_in(asked)).cloned())
     }
 
-    pub(crate) fn set(&self, bucket: &str, rules: Option<Vec<Rule>>) {
-        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+    /// Changes the rules of a bucket once this was written down.
+    pub(crate) fn set<T>(
+        &self,
+        bucket: &str,
+        rules: Option<Vec<Rule>>,
+        write: impl FnOnce(Option<&[Rule]>) -> S3Result<T>,
+    ) -> S3Result<T> {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = write(rules.as_deref())?;
+        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
         match rules {
             Some(rules) => all.insert(bucket.to_owned(), rules.into()),
             None => all.remove(bucket),
         };
+        Ok(written)
     }
 }
 
@@ -186,9 +200,8 @@ impl Gateway {
         let input = req.input;
         let rules = checked(input.cors_configuration.cors_rules)?;
         self.run(move |store| {
-            store.index.put_subresource(&input.bucket, Kind::Cors, &rules)?;
-            store.cors.set(&input.bucket, Some(rules));
-            Ok(())
+            let write = |rules: Option<&[Rule]>| store.index.put_subresource(&input.bucket, Kind::Cors, &rules);
+            store.cors.set(&input.bucket, Some(rules), write)
         })
         .await?;
         Ok(S3Response::new(PutBucketCorsOutput::default()))
@@ -199,9 +212,8 @@ impl Gateway {
         req: S3Request<DeleteBucketCorsInput>,
     ) -> S3Result<S3Response<DeleteBucketCorsOutput>> {
         self.run(move |store| {
-            store.index.delete_subresource(&req.input.bucket, Kind::Cors)?;
-            store.cors.set(&req.input.bucket, None);
-            Ok(())
+            let bucket = &req.input.bucket;
+            store.cors.set(bucket, None, |_| store.index.delete_subresource(bucket, Kind::Cors))
         })
         .await?;
         Ok(S3Response::new(DeleteBucketCorsOutput::default()))

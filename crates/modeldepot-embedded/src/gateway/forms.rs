@@ -19,7 +19,7 @@ use url::Url;
 
 use super::Gateway;
 use super::tagging::tags_of_xml;
-use crate::access::Logins;
+use crate::access::{Logins, Rights, unknown_key};
 use crate::checksum::Algorithm;
 use crate::form::policy::{Policy, Signature, field};
 use crate::form::{FileBody, Form, FormError, boundary};
@@ -30,7 +30,10 @@ use crate::reframe::Frames;
 use crate::seen::Keys;
 
 /// How much of a file is read that is refused anyway, so that the client gets to read why.
-const DRAINED: usize = 64 << 20;
+const DRAINED: u64 = 64 << 20;
+
+/// As much of one that nobody signed.
+const DRAINED_OF_STRANGERS: u64 = 1 << 20;
 
 /// The longest address that a browser is sent on to.
 const MAX_REDIRECT: usize = 2048;
@@ -79,18 +82,22 @@ impl Gateway {
         let boundary = boundary(kind.to_str().unwrap_or_default()).map_err(form_error)?;
         let Form { mut fields, filename, file } = Form::read(Frames(body), &boundary).await.map_err(form_error)?;
         let (mut file, wrong) = Measured::new(file);
-        let allowed = fill(logins, &bucket, &mut fields, &filename);
-        let (rights, range, mut input, extensions, then) = match allowed {
+        let mut drained = DRAINED_OF_STRANGERS;
+        let allowed = signer(logins, &bucket, &fields).and_then(|rights| {
+            drained = DRAINED;
+            fill(&bucket, &mut fields, &filename).map(|(range, input, then)| (rights, range, input, then))
+        });
+        let (rights, range, mut input, then) = match allowed {
             Ok(allowed) => allowed,
             Err(error) => {
                 if !waits_for_continue(&head.headers) {
-                    file.file.drain(DRAINED).await;
+                    file.file.drain(drained).await;
                 }
                 return Err(error);
             }
         };
-        let mut extensions_of_put = extensions;
-        extensions_of_put.insert(rights);
+        let mut extensions = Extensions::new();
+        extensions.insert(rights);
         if let Some(keys) = head.extensions.get::<Keys>() {
             keys.add(std::iter::once(input.key.as_str()));
             keys.sign(field(&fields, "x-amz-credential").or(field(&fields, "awsaccesskeyid")));
@@ -103,7 +110,7 @@ impl Gateway {
                 method: Method::PUT,
                 uri: head.uri.clone(),
                 headers: HeaderMap::new(),
-                extensions: extensions_of_put,
+                extensions,
                 credentials: None,
                 region: None,
                 service: None,
@@ -119,26 +126,34 @@ impl Gateway {
     }
 }
 
-type Allowed = (crate::access::Rights, (u64, u64), PutObjectInput, Extensions, Then);
+/// Returns the rights of whoever signed a form.
+fn signer(logins: &Logins, bucket: &str, fields: &[(String, String)]) -> S3Result<Rights> {
+    let signature = Signature::read(fields)?;
+    let (secret, rights) = logins.find(signature.access_key()).ok_or_else(unknown_key)?;
+    signature.verify(&secret, policy_of(fields)?)?;
+    rights.require(Right::Write, bucket)?;
+    Ok(rights)
+}
 
-/// Decides whether a form may upload, and what.
-fn fill(logins: &Logins, bucket: &str, fields: &mut [(String, String)], filename: &str) -> S3Result<Allowed> {
+fn policy_of(fields: &[(String, String)]) -> S3Result<&str> {
+    let missing = || s3_error!(InvalidArgument, "Bucket POST must contain a field named 'policy'.");
+    field(fields, "policy").ok_or_else(missing)
+}
+
+/// How long the file may be, where it goes, and what its sender sees then.
+type Allowed = ((u64, u64), PutObjectInput, Then);
+
+/// Decides what a signed form may upload.
+fn fill(bucket: &str, fields: &mut [(String, String)], filename: &str) -> S3Result<Allowed> {
     // The name of a file is that of its last folder's entry, whatever the system of the sender calls it.
     let name = filename.rsplit(['/', '\\']).next().unwrap_or_default();
     if let Some((_, key)) = fields.iter_mut().find(|(field, _)| field == "key") {
         *key = key.replace(FILENAME, name);
     }
     let fields = &*fields;
-    let signature = Signature::read(fields)?;
-    let policy = field(fields, "policy")
-        .ok_or_else(|| s3_error!(InvalidArgument, "Bucket POST must contain a field named 'policy'."))?;
-    let (secret, rights) = logins.find(signature.access_key()).ok_or_else(crate::access::unknown_key)?;
-    signature.verify(&secret, policy)?;
-    rights.require(Right::Write, bucket)?;
-    let policy = Policy::read(policy, &signature, now())?;
+    let policy = Policy::read(policy_of(fields)?, &Signature::read(fields)?, now())?;
     policy.check(fields, bucket)?;
-    let input = input_of(fields, bucket)?;
-    Ok((rights, policy.range(), input, Extensions::new(), Then::of(fields, &policy)))
+    Ok((policy.range(), input_of(fields, bucket)?, Then::of(fields, &policy)))
 }
 
 /// Returns the put that the fields describe.
@@ -266,6 +281,10 @@ impl Then {
     }
 }
 
+fn too_large() -> S3Error {
+    s3_error!(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size")
+}
+
 fn form_error(error: FormError) -> S3Error {
     let message = error.to_string();
     match error {
@@ -334,20 +353,26 @@ where
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let (least, most) = self.range;
-        let next = ready!(Pin::new(&mut self.file).poll_next(cx));
-        let wrong = match next {
-            Some(Ok(bytes)) => {
-                self.len += bytes.len() as u64;
-                if self.len <= most {
-                    return Poll::Ready(Some(Ok(bytes)));
+        let wrong = loop {
+            break match ready!(Pin::new(&mut self.file).poll_next(cx)) {
+                Some(Ok(bytes)) => {
+                    self.len += bytes.len() as u64;
+                    if self.len <= most {
+                        return Poll::Ready(Some(Ok(bytes)));
+                    }
+                    // Read on for a while, so that the client gets to read the answer.
+                    if self.len - most <= DRAINED {
+                        continue;
+                    }
+                    too_large()
                 }
-                s3_error!(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size")
-            }
-            Some(Err(error)) => form_error(error),
-            None if self.len < least => {
-                s3_error!(EntityTooSmall, "Your proposed upload is smaller than the minimum allowed size")
-            }
-            None => return Poll::Ready(None),
+                None if self.len > most => too_large(),
+                Some(Err(error)) => form_error(error),
+                None if self.len < least => {
+                    s3_error!(EntityTooSmall, "Your proposed upload is smaller than the minimum allowed size")
+                }
+                None => return Poll::Ready(None),
+            };
         };
         Poll::Ready(Some(Err(self.wrong.note(wrong))))
     }

@@ -171,7 +171,11 @@ pub(crate) fn written(rule: Rule) -> LifecycleRule {
         abort_incomplete_multipart_upload: rule
             .abort
             .map(|days| AbortIncompleteMultipartUpload { days_after_initiation: Some(days) }),
-        expiration: expires.then(|| LifecycleExpiration { date, days: rule.days, expired_object_delete_marker: None }),
+        expiration: expires.then_some(LifecycleExpiration {
+            date,
+            days: rule.days,
+            expired_object_delete_marker: None,
+        }),
         filter,
         id: Some(rule.id),
         noncurrent_version_expiration: None,

@@ -156,6 +156,9 @@ const TABLE: &[Row] = &[
         .body("x")
         .minio(400, "InvalidArgument"),
     row("no length", ("PUT", "/errors/new"), 411, "MissingContentLength").sign(Sign::Without("content-length")).minio(200, ""),
+    row("an ACL without a length", ("PUT", "/errors/k?acl="), 200, "")
+        .with(&[("x-amz-acl", "private")])
+        .sign(Sign::Without("content-length")),
     row("no XML", ("POST", "/errors?delete="), 400, "MalformedXML").with(&[("content-md5", "THV08NZiSlvx6ru/kQXNJQ==")]).body("not xml"),
     row("tags that are none", ("PUT", "/errors/k?tagging="), 400, "MalformedXML").body("<Tagging>"),
     row("tags twice", ("PUT", "/errors/new"), 400, "InvalidTag").with(&[("x-amz-tagging", "a=1&a=2")]).body("x"),

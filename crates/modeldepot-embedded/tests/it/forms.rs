@@ -1,13 +1,15 @@
 //! Uploads by HTML form, with policies as boto3's `generate_presigned_post` makes them.
 
+use std::io::Write as _;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use modeldepot_embedded::{Config, Keys, Server};
 use time::macros::format_description;
 
-use crate::client::{Answer, Client};
+use crate::client::{Answer, Client, read};
 use crate::links::hmac_sha1;
-use crate::serve::{Running, blocking, config, files, running};
+use crate::serve::{Process, Running, blocking, config, files, running};
 
 /// Returns the fields that sign a form of version 2 with these conditions.
 fn signed(client: &Client, conditions: &str, seconds: i64) -> Vec<(String, String)> {
@@ -233,17 +235,52 @@ async fn forms_are_for_pages_of_other_sites_where_the_key_is_a_secret() {
     .await;
 }
 
+#[test]
+fn a_large_file_of_a_form_is_not_held_in_memory() {
+    const MEGABYTES: usize = 400;
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(folder.path());
+    let client = server.client();
+    let mut fields = signed(&client, "{\"bucket\":\"models\"},{\"key\":\"large\"}", 600);
+    fields.push(("key".into(), "large".into()));
+    let body = form(&fields, "f", b"FILE");
+    let at = body.windows(4).position(|four| four == b"FILE").unwrap();
+    let mut stream = client.connect().unwrap();
+    let head = format!(
+        "POST /models HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-type: multipart/form-data; \
+         boundary=XX\r\ncontent-length: {}\r\n\r\n",
+        client.address,
+        body.len() - 4 + MEGABYTES * 1_000_000
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&body[..at]).unwrap();
+    // What looks like the beginning of a boundary is a part of the file until it is one.
+    let mut piece = vec![b'\r'; 1_000_000];
+    piece[500_000..500_004].copy_from_slice(b"\n--X");
+    for _ in 0..MEGABYTES {
+        stream.write_all(&piece).unwrap();
+    }
+    stream.write_all(&body[at + 4..]).unwrap();
+    let answer = read(stream).unwrap();
+    assert_eq!(answer.status, 204, "{}", answer.text());
+    let stored = client.send("HEAD", "/models/large", &[], b"");
+    assert_eq!(stored.header("content-length"), Some(&*(MEGABYTES * 1_000_000).to_string()));
+    if let Some(peak) = server.peak_memory() {
+        assert!(peak < 200 << 20, "the server held {} MiB", peak >> 20);
+    }
+}
+
 #[tokio::test]
-async fn a_large_file_of_a_form_is_not_held_in_memory() {
+async fn who_sends_too_much_gets_to_read_why() {
     let r = running().await;
     let client = r.client;
     blocking(move || {
-        let mut fields = signed(&client, "{\"bucket\":\"models\"},{\"key\":\"large\"}", 60);
-        fields.push(("key".into(), "large".into()));
-        let file: Vec<u8> = (0..24_000_000u32).map(|n| (n * 7 % 251) as u8).collect();
-        let answer = post(&client, "/models", "", &form(&fields, "f", &file));
-        assert_eq!(answer.status, 204, "{}", answer.text());
-        assert!(client.get("/models/large").body == file);
+        let large = vec![b'x'; 8_000_000];
+        let too_large = upload(&client, "", &[("key", "in/k")], &large);
+        assert_eq!((too_large.status, too_large.code()), (400, "EntityTooLarge".into()));
+        let elsewhere = upload(&client, "", &[("key", "out/k")], &large);
+        assert_eq!((elsewhere.status, elsewhere.code()), (403, "AccessDenied".into()));
+        assert!(elsewhere.text().contains("starts-with"), "{}", elsewhere.text());
     })
     .await;
 }
