@@ -1,7 +1,7 @@
 """s5cmd: many files at once."""
 
 import pytest
-from conftest import SPECIAL, contents, digest, fetch, program
+from conftest import SPECIAL, contents, digest, fails_on, fetch, program
 
 
 @pytest.fixture
@@ -27,6 +27,7 @@ def test_files(s5cmd, name, large, tmp_path):
     s5cmd("rb", f"s3://{name}")
 
 
+@fails_on("MinIO", "it takes a plus in a copy source for a plus, and s5cmd means a space")
 def test_folders(s5cmd, bucket, tree, tmp_path):
     assert len(s5cmd("sync", "tree/", f"s3://{bucket}/tree/").splitlines()) == 5
     assert s5cmd("sync", "tree/", f"s3://{bucket}/tree/") == ""
