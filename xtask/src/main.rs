@@ -6,6 +6,7 @@
 //! | `ci`       | everything that a change must pass, `test` included                      |
 //! | `instructions` | counts the instructions of the hot loops, against limits                 |
 //! | `fuzz`     | gives the parsers inputs that nobody meant, for as long as one likes     |
+//! | `clients`  | runs outside S3 clients on the embedded server                           |
 //! | `python`   | builds the wheel of the Python package, runs its tests in clean environments |
 //! | `generate` | rewrites the committed files that are derived from code                  |
 //! | `servers`  | runs MinIO, SeaweedFS, Ceph, versitygw, moto and `rclone serve s3` for work by hand |
@@ -19,6 +20,7 @@
 
 mod bench;
 mod ci;
+mod clients;
 mod contract;
 mod fuzz;
 mod generate;
@@ -45,6 +47,8 @@ usage: cargo xtask VERB
 
   test [FILTER]   run all tests, also those that need a server or an outside client
                   (with FILTER: those of Rust whose name contains it)
+  clients [NAME]  run boto3, aws, rclone and ten other S3 clients on the embedded server; `test` does so too
+                  (with NAME: those whose name contains it)
   python [FILTER] build the Python package's wheel and run its tests in clean environments,
                   on the oldest and the newest Python here; `test` does so too
                   (with FILTER: on the newest alone, those that pytest's -k selects)
@@ -79,6 +83,10 @@ fn main() -> ExitCode {
         ["test"] => reported(|report| test::run(report, &Tools::new(), None, &[])),
         ["test", filter] if !filter.starts_with('-') => {
             reported(|report| test::run(report, &Tools::new(), Some(filter), &[]))
+        }
+        ["clients"] => reported(|report| test::clients(report, &Tools::new(), None)),
+        ["clients", name] if !name.starts_with('-') => {
+            reported(|report| test::clients(report, &Tools::new(), Some(name)))
         }
         ["python"] => reported(|report| test::python(report, &Tools::new(), None)),
         ["python", filter] if !filter.starts_with('-') => {

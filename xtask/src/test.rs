@@ -13,7 +13,7 @@ use crate::python;
 use crate::report::{Outcome, Report, Tally};
 use crate::servers::{KINDS, suite, table};
 use crate::tools::{AXE, BOTO3, MC, PLAYWRIGHT, RCLONE, S5CMD, Tools, chromium};
-use crate::{announce, cargo, contract, oidc, root, run as run_command, spelled};
+use crate::{announce, cargo, clients, contract, oidc, root, run as run_command, spelled};
 
 /// Runs the tests whose names have `filter` in them, with variables of the environment that say how much is tried.
 pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, more: &[(&str, &str)]) {
@@ -77,6 +77,10 @@ pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, more
     if filter.is_none() {
         contract::run(report, tools);
     }
+    let mut outside = Tally::default();
+    if filter.is_none() {
+        outside = clients::run(report, tools, None);
+    }
     let logins = match filter.is_none_or(|filter| filter.contains("oidc")) {
         true => oidc::test(report, tools),
         false => Tally::default(),
@@ -84,7 +88,9 @@ pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, more
     let run = ignored.passed + ignored.failed;
     let (mut passed, mut failed) = (plain.passed + ignored.passed, plain.failed + ignored.failed);
     let mut skipped = plain.ignored.saturating_sub(run);
-    (passed, failed, skipped) = (passed + logins.passed, failed + logins.failed, skipped + logins.ignored);
+    for more in [logins, outside] {
+        (passed, failed, skipped) = (passed + more.passed, failed + more.failed, skipped + more.ignored);
+    }
     if filter.is_none() {
         let found = python::run(report, tools, None, &servers[..2].iter().collect::<Vec<_>>());
         passed += found.passed;
@@ -92,6 +98,14 @@ pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, more
         skipped += found.ignored;
     }
     report.count(passed, failed, skipped);
+}
+
+/// The verb `clients`: the part of it that tries outside S3 clients.
+pub(crate) fn clients(report: &mut Report, tools: &Tools, name: Option<&str>) {
+    let mut build = cargo(["test", "--workspace", "--locked", "--no-run"]);
+    report.step("cargo test --no-run", || run_command(&mut build));
+    let found = clients::run(report, tools, name);
+    report.count(found.passed, found.failed, found.ignored);
 }
 
 /// The verb `python`: the Python package's part of it, without other servers.

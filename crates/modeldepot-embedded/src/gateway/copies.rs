@@ -1,5 +1,6 @@
 //! Copies of whole objects: no byte is copied, the new object refers to the files of the old one.
 
+use hyper::HeaderMap;
 use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
@@ -15,8 +16,12 @@ use crate::versions::Which;
 use crate::xml::check_key;
 
 /// Returns the bucket, key and version that a copy is made from.
-pub(super) fn source(source: &CopySource) -> S3Result<(String, String, Option<Which>)> {
-    match source {
+pub(super) fn source(source: &CopySource, headers: &HeaderMap) -> S3Result<(String, String, Option<Which>)> {
+    // AWS takes a bare plus for a space, and so some clients encode keys as if for a form. The protocol layer does not.
+    let with_plus = headers.get("x-amz-copy-source").and_then(|value| value.to_str().ok());
+    let with_plus = with_plus.filter(|text| text.contains('+')).map(|text| CopySource::parse(&text.replace('+', "%20")));
+    let again = with_plus.transpose().map_err(|_| s3_error!(InvalidArgument, "Invalid copy source"))?;
+    match again.as_ref().unwrap_or(source) {
         CopySource::Bucket { bucket, key, version_id } => {
             Ok((bucket.to_string(), key.to_string(), Which::parse(version_id.as_deref())?))
         }
@@ -63,7 +68,7 @@ impl Gateway {
         check_key(&input.key)?;
         refuse_write_features!(input)?;
         super::refuse_unsupported([(input.copy_source_sse_customer_key.is_some(), "encryption with your key")])?;
-        let from = source(&input.copy_source)?;
+        let from = source(&input.copy_source, &req.headers)?;
         let to = (input.bucket.clone(), input.key.clone());
         let on_source = source_conditions!(input);
         // This version of the protocol layer does not know of conditions on the target.

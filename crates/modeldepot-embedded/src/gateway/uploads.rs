@@ -133,7 +133,7 @@ impl Gateway {
             "encryption with your key",
         )])?;
         let number = part_number(input.part_number)?;
-        let from = source(&input.copy_source)?;
+        let from = source(&input.copy_source, &req.headers)?;
         let conditions = source_conditions!(input);
         let range = input.copy_source_range.take();
         let target = Target { bucket: input.bucket, key: input.key, id: input.upload_id };

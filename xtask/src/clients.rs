@@ -1,0 +1,85 @@
+//! Outside S3 clients at their ordinary work on the embedded server: `tests/clients`, a file for each.
+//!
+//! ```text
+//! target/clients/venv/   a Python environment with all that are written in Python, and pytest
+//! target/clients/made    what it was made of; with this up to date it costs nothing
+//! ```
+//!
+//! The others are in `target/tools/bin`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::report::{Outcome, Report, Tally};
+use crate::test::{built_command, tallied};
+use crate::tools::{MC, RCLONE, S5CMD, Tool, Tools};
+use crate::{quietly, root};
+
+const REQUIREMENTS: &str = "tests/clients/requirements.txt";
+
+/// Every client has a file `tests/clients/test_NAME.py`; those that are no Python package need a program.
+const CLIENTS: [(&str, Option<Tool>); 13] = [
+    ("boto3", None),
+    ("aws", None),
+    ("s3fs", None),
+    ("pyarrow", None),
+    ("obstore", None),
+    ("dvc", None),
+    ("mlflow", None),
+    ("minio", None),
+    ("smart_open", None),
+    ("cloudpathlib", None),
+    ("s5cmd", Some(S5CMD)),
+    ("rclone", Some(RCLONE)),
+    ("mc", Some(MC)),
+];
+
+/// Runs the tests of every client, or of those whose name contains `filter`. What cannot be installed is skipped by name.
+pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>) -> Tally {
+    let mut tally = Tally::default();
+    let python = report.step_with("clients: environment", || environment().map_err(Outcome::Skipped));
+    for (client, tool) in CLIENTS.iter().filter(|(name, _)| filter.is_none_or(|filter| name.contains(filter))) {
+        report.step(&format!("clients: {client}"), || {
+            let Some(python) = &python else { return Outcome::Skipped("needs the environment".into()) };
+            if let Some(Err(why)) = tool.as_ref().map(|tool| tools.get(tool)) {
+                return Outcome::Skipped(why);
+            }
+            tallied(&mut pytest(python, client, tools), &mut tally).into()
+        });
+    }
+    tally
+}
+
+fn pytest(python: &Path, client: &str, tools: &Tools) -> Command {
+    let mut pytest = Command::new(python);
+    pytest.args(["-B", "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", "-W", "ignore"]);
+    pytest.arg(format!("tests/clients/test_{client}.py")).current_dir(root());
+    pytest.env("MODELDEPOT_TOOLS", tools.dir()).env("MODELDEPOT_TEST_COMMAND", built_command());
+    pytest
+}
+
+/// Returns the Python that has the clients, installed if need be; the error says what the machine lacks.
+fn environment() -> Result<PathBuf, String> {
+    let folder = root().join("target/clients");
+    let venv = folder.join("venv");
+    let python = venv.join("bin/python");
+    let requirements =
+        fs::read_to_string(root().join(REQUIREMENTS)).map_err(|error| format!("{REQUIREMENTS}: {error}"))?;
+    // Programs in a Python environment know its absolute path: a moved checkout needs a new one.
+    let wanted = format!("{}\n{requirements}", venv.display());
+    let stamp = folder.join("made");
+    if python.exists() && fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
+        return Ok(python);
+    }
+    fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    eprintln!("making a Python environment in target/clients/venv");
+    quietly(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))
+        .map_err(|why| format!("needs python3 with `venv`: {why}"))?;
+    eprintln!("installing {REQUIREMENTS}");
+    // The file names everything that anything in it needs: nothing is left to find out.
+    let install = ["-m", "pip", "install", "--quiet", "--no-input", "--no-deps", "--requirement", REQUIREMENTS];
+    quietly(Command::new(&python).args(install).current_dir(root()))?;
+    fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))?;
+    Ok(python)
+}
