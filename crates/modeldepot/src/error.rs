@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::diagnosis::{Stranger, TlsFault, Unreached};
 use crate::history::HistoryError;
 use crate::manifest::ManifestError;
 use crate::name::{ArtifactPath, BucketName, ModelName, NameError, Version};
@@ -281,6 +282,16 @@ pub enum Error {
         /// S3's error code: `AccessDenied`, `InvalidAccessKeyId`, `SignatureDoesNotMatch`, …
         code: String,
     },
+    /// The key may not write, where something was to be published.
+    #[error("this key may not write to bucket `{bucket}` at `{endpoint}`: {code}")]
+    ReadOnlyKey {
+        /// The bucket.
+        bucket: BucketName,
+        /// The endpoint.
+        endpoint: String,
+        /// S3's error code.
+        code: String,
+    },
     /// The server is in another region than the requests are signed for.
     #[error("`{endpoint}` is not in region `{region}`")]
     WrongRegion {
@@ -305,8 +316,26 @@ pub enum Error {
     Unreachable {
         /// The endpoint.
         endpoint: String,
+        /// Why, as far as it is known.
+        why: Unreached,
         /// What the network said.
         source: Cause,
+    },
+    /// Something answers at the endpoint that is not an S3 API, or not in this way.
+    #[error("`{endpoint}` {found}")]
+    NotS3 {
+        /// The endpoint.
+        endpoint: String,
+        /// What answers.
+        found: Box<Stranger>,
+    },
+    /// No TLS connection comes about.
+    #[error("cannot connect to `{endpoint}` over TLS: {fault}")]
+    Tls {
+        /// The endpoint.
+        endpoint: String,
+        /// Why.
+        fault: TlsFault,
     },
     /// The server took the connection, or not even that, and was silent.
     #[error("`{endpoint}` did not answer within {} when asked to {action}", spelled(*within))]
@@ -545,7 +574,10 @@ impl Error {
     /// Returns true when the server may do what it was asked for a little later, and when it may have done it already and
     /// the reply was lost.
     pub(crate) fn may_pass(&self) -> bool {
-        matches!(self, Error::Unreachable { .. } | Error::NoAnswer { .. } | Error::Unavailable { .. })
+        matches!(
+            self,
+            Error::Unreachable { .. } | Error::Tls { .. } | Error::NoAnswer { .. } | Error::Unavailable { .. }
+        )
     }
 
     /// Returns what the caller should do.
@@ -576,8 +608,13 @@ impl Error {
             InTheWay { .. } | OtherModel { .. } => ErrorKind::Conflict,
             FolderBusy { .. } => ErrorKind::Unavailable,
             Unverified { .. } => ErrorKind::Unverified,
-            Denied { .. } | WrongRegion { .. } | NoCredentials { .. } | UploadUrls { .. } => ErrorKind::Denied,
-            Unreachable { .. } | NoAnswer { .. } | Unavailable { .. } | ObjectChanged { .. } => ErrorKind::Unavailable,
+            Denied { .. } | ReadOnlyKey { .. } | WrongRegion { .. } | NoCredentials { .. } | UploadUrls { .. } => {
+                ErrorKind::Denied
+            }
+            NotS3 { .. } => ErrorKind::Invalid,
+            Unreachable { .. } | Tls { .. } | NoAnswer { .. } | Unavailable { .. } | ObjectChanged { .. } => {
+                ErrorKind::Unavailable
+            }
             // A newer layout is not damage: a newer program reads it.
             Manifest { source: ManifestError::TooNew(_), .. } => ErrorKind::Invalid,
             Manifest { .. }
@@ -589,6 +626,16 @@ impl Error {
             | WrongPart { .. } => ErrorKind::Corrupt,
             Io { .. } => ErrorKind::Io,
             Service { .. } => ErrorKind::Internal,
+        }
+    }
+
+    /// Says of a first write that was denied what that means. What is not known of the key is left as it is.
+    pub(crate) fn first_write(self, bucket: &BucketName) -> Error {
+        match self {
+            Error::Denied { endpoint, code, .. } if code == "AccessDenied" || code == "AllAccessDisabled" => {
+                Error::ReadOnlyKey { bucket: bucket.clone(), endpoint, code }
+            }
+            other => other,
         }
     }
 

@@ -1,5 +1,7 @@
 //! From settings to a configured SDK client.
 
+use std::sync::Arc;
+
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::provider_config::ProviderConfig;
 use aws_sdk_s3::Client;
@@ -13,6 +15,7 @@ use aws_smithy_types::retry::RetryConfig;
 use super::clock::Clock;
 use super::http::Http;
 use super::patience::Patience;
+use super::peer::Peer;
 use crate::error::Result;
 use crate::settings::{Addressing, Credentials, Settings};
 
@@ -59,7 +62,7 @@ pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<Client
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(region)
         .credentials_provider(credentials)
-        .http_client(http)
+        .http_client(SharedHttpClient::new(connections.clone()))
         .force_path_style(path_style)
         .interceptor(clock.clone())
         // Our own CRC64NVME goes with the parts. The SDK's default CRC32 on every request breaks several servers.
@@ -73,10 +76,13 @@ pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<Client
         None => config,
     };
     let config = config.build();
+    // The services that AWS's chain asks for credentials are not S3.
+    let connections = connections.to(Arc::new(Peer::default()));
     let with = |patience| {
         let http = SharedHttpClient::new(connections.with(patience));
         Client::from_conf(config.to_builder().http_client(http).build())
     };
     let (reading, writing) = (Patience::reading(&settings.timeouts), Patience::writing(&settings.timeouts));
-    Ok(Clients { small: Client::from_conf(config.clone()), reading: with(reading), writing: with(writing) })
+    let small = Patience::small(&settings.timeouts);
+    Ok(Clients { small: with(small), reading: with(reading), writing: with(writing) })
 }
