@@ -12,6 +12,7 @@ const SEEDS: &str = "200";
 pub(crate) fn run(report: &mut Report, tools: &Tools) {
     report.step("format", || run_command(&mut cargo(["fmt", "--all", "--check"])));
     report.step("dependency rules", dependency_rules);
+    report.step("no faults in a release", no_faults_in_a_release);
     report.step("tests that the documents name", promises::check);
     deny(report, tools);
     compose(report, tools);
@@ -75,6 +76,22 @@ fn dependency_rules() -> Outcome {
         }
     }
     if broken.is_empty() { Outcome::Ok } else { Outcome::Failed(broken.join("; ")) }
+}
+
+/// The embedded server fails, ignores conditions and plays AWS only for tests. Tests of the command do get that, for their
+/// builds unite the features of all that is built; what people install must not.
+fn no_faults_in_a_release() -> Outcome {
+    for package in ["modeldepot-cli", "modeldepot-server"] {
+        let mut tree = cargo(["tree", "--locked", "--target", "all", "--prefix", "none", "--format", "{p} {f}"]);
+        let tree = match quietly(tree.args(["--package", package, "--edges", "normal,build"])) {
+            Ok(tree) => tree,
+            Err(why) => return Outcome::Failed(why),
+        };
+        if tree.lines().any(|line| line.starts_with("modeldepot-embedded ") && line.ends_with("testing")) {
+            return Outcome::Failed(format!("`{package}` is built with the feature `testing` of the embedded server"));
+        }
+    }
+    Outcome::Ok
 }
 
 fn deny(report: &mut Report, tools: &Tools) {

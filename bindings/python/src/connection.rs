@@ -48,8 +48,8 @@ impl Connection {
             ("AWS_CA_BUNDLE", "ca_bundle", ca_bundle),
         ];
         let named = named.into_iter().filter_map(|(variable, name, value)| Some((variable, name, value?))).collect();
-        if let Some((ignored, hint)) = modeldepot_cli::ignored_env_file() {
-            let message = CString::new(format!("{ignored}; {hint}")).unwrap_or_default();
+        for (warning, hint) in modeldepot_cli::warnings() {
+            let message = CString::new(format!("{warning}; {hint}")).unwrap_or_default();
             PyErr::warn(py, &py.get_type::<PyUserWarning>(), &message, 1)?;
         }
         let mut settings = modeldepot_cli::settings(named).map_err(|failure| refused(py, failure))?;

@@ -23,10 +23,11 @@ pub(crate) use self::verbs::*;
 /// Publish, verify and fetch trained models on any S3 bucket
 ///
 /// Settings come from flags, then from the environment, then from the first `.env` found from the current folder
-/// upwards: S3_ENDPOINT (http://localhost:9000), S3_ACCESS_KEY, S3_SECRET_KEY, S3_REGION (us-east-1),
-/// S3_BUCKET_MODELS (models), S3_BUCKET_IMAGES (plants-images), S3_BUCKET_DATA (data), AWS_CA_BUNDLE. An empty
-/// S3_ENDPOINT means AWS. Without S3 keys, the AWS variables count, then `minioadmin` on this machine, then the AWS
-/// standard chain. Secrets are never flags.
+/// upwards, then from the AWS profile: S3_ENDPOINT (http://localhost:9000), S3_ACCESS_KEY, S3_SECRET_KEY, S3_REGION
+/// (us-east-1), S3_BUCKET_MODELS (models), S3_BUCKET_IMAGES (plants-images), S3_BUCKET_DATA (data), AWS_CA_BUNDLE. An
+/// empty S3_ENDPOINT means AWS. What AWS tools read counts where ours is not set: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL,
+/// AWS_REGION, AWS_ACCESS_KEY_ID, AWS_PROFILE. Without any login it is `minioadmin` on this machine, else the AWS standard
+/// chain. Secrets are never flags. `modeldepot config` shows what counts here, and why.
 ///
 /// Answers go to stdout, progress and messages to stderr.
 #[derive(Debug, Parser)]
@@ -62,6 +63,9 @@ pub(crate) struct Globals {
     /// Sign requests for this region [S3_REGION]
     #[arg(long, global = true, value_name = "NAME", help_heading = "Connection")]
     pub(crate) region: Option<String>,
+    /// Use this AWS profile, with its credentials, whatever else is set [AWS_PROFILE]
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Connection")]
+    pub(crate) profile: Option<String>,
     /// Keep the models in this bucket [S3_BUCKET_MODELS]
     #[arg(long, global = true, value_name = "NAME", help_heading = "Connection")]
     pub(crate) bucket: Option<String>,
@@ -123,10 +127,15 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     Token(TokenArgs),
     Key(KeyArgs),
-    /// Make the three buckets at the endpoint
+    /// Make the project's buckets at the endpoint
     ///
-    /// Says which were made and which existed. Running it again changes nothing.
+    /// They are three unless S3_BUCKET_MODELS alone is set, or the endpoint is AWS; then it is the models bucket, and those
+    /// that are named too. Says which were made and which existed. Running it again changes nothing.
     Init,
+    /// Show the settings in use, and where each comes from
+    ///
+    /// Sends nothing. Secrets are not shown.
+    Config,
     Push(Box<PushArgs>),
     Pull(PullArgs),
     /// List the models with their latest versions

@@ -1,47 +1,90 @@
 //! The only place that reads the environment, the `.env` file, the current folder and the clock.
 //!
-//! Flags win over the environment, which wins over the first `.env` found from the current folder upwards. The
-//! process's own environment is never changed.
+//! Flags win over the environment, which wins over the first `.env` found from the current folder upwards, which wins over
+//! the AWS profile in use. The process's own environment is never changed.
 
+mod dotenv;
 #[cfg(test)]
 mod fuzz;
+mod names;
 mod oidc;
 mod origins;
+mod profile;
 mod publisher;
 mod trust;
+mod warnings;
 
-use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use modeldepot::{Addressing, Settings, SettingsError};
+use modeldepot::{Addressing, Credentials, LOOPBACK_LOGIN, Settings, SettingsError};
 use time::OffsetDateTime;
 
 use crate::args::{AddressingArg, Globals};
 use crate::error::Error;
 
+use self::dotenv::{DotEnv, Found, dotenv};
 pub(crate) use self::oidc::oidc;
-pub(crate) use self::origins::{InUse, origins, proxies};
+pub(crate) use self::origins::{InUse, all_origins, origins};
+use self::profile::{Chosen, Profile};
 pub(crate) use self::publisher::published_by;
 pub use self::publisher::publisher;
-pub(crate) use self::trust::Ignored;
+pub use self::warnings::warnings;
 
 /// Where the value of a setting was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Origin {
     Flag(&'static str),
     Environment(String),
-    File(String, PathBuf),
+    /// The name, the file, and the number of the line.
+    File(String, PathBuf, usize),
+    /// The key, and the profile's name.
+    Profile(&'static str, String),
     Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Flag(flag) => f.write_str(flag),
+            Origin::Environment(name) => write!(f, "{name} in the environment"),
+            Origin::File(name, path, line) => write!(f, "{name} in {}:{line}", path.display()),
+            Origin::Profile(key, name) => write!(f, "{key} of the AWS profile {name}"),
+            Origin::Default => f.write_str("default"),
+        }
+    }
 }
 
 /// Returns the settings that hold for this call.
 pub(crate) fn settings(globals: &Globals) -> Result<Settings, Error> {
-    let layers = here(flags(globals))?;
-    let mut settings = layers.resolve(globals.addressing)?;
+    let mut settings = all(globals)?.resolve(globals.addressing)?;
     settings.limit_rate = globals.limit_rate.map(|rate| rate.0);
     Ok(settings)
+}
+
+/// Returns where all settings are looked for, the AWS profile included.
+fn all(globals: &Globals) -> Result<Layers<impl Fn(&str) -> Option<String> + use<>>, Error> {
+    here(flags(globals))?.with_profile()
+}
+
+/// Returns the settings of a server on this machine, which is not AWS whatever is set for AWS.
+pub(crate) fn own_settings(globals: &Globals) -> Result<Settings, Error> {
+    let mut layers = all(globals)?;
+    layers.flags.retain(|(name, ..)| *name != "S3_ENDPOINT");
+    layers.flags.push(("S3_ENDPOINT", "--listen", "http://localhost:9000".to_owned()));
+    layers.resolve(globals.addressing)
+}
+
+/// Says that requests go to AWS, where nothing but credentials says so.
+pub(crate) fn aws_by_default(globals: &Globals, settings: &Settings) -> Result<Option<(String, String)>, Error> {
+    if settings.endpoint.is_some() || all(globals)?.endpoint_name().is_some() {
+        return Ok(None);
+    }
+    let note = format!("no endpoint is set, and AWS credentials are: using AWS S3 in {}", settings.region);
+    let hint = "set S3_ENDPOINT to use another service, or to nothing (S3_ENDPOINT=) to mean AWS".to_owned();
+    Ok(Some((note, hint)))
 }
 
 /// Returns the settings that hold for a caller that is no command line: what it was `given` wins over the environment and
@@ -50,8 +93,7 @@ pub(crate) fn settings(globals: &Globals) -> Result<Settings, Error> {
 /// # Errors
 /// [`Failure`](crate::Failure), in the command's words.
 pub fn settings_of(given: Vec<(&'static str, &'static str, String)>) -> Result<Settings, crate::Failure> {
-    let layers = here(given)?;
-    Ok(layers.resolve(None)?)
+    Ok(here(given)?.with_profile()?.resolve(None)?)
 }
 
 /// Returns the settings of whoever has set nothing.
@@ -60,27 +102,15 @@ pub(crate) fn defaults() -> Result<Settings, Error> {
 }
 
 /// Returns where settings are looked for in this process.
-fn here(flags: Vec<(&'static str, &'static str, String)>) -> Result<Layers<impl Fn(&str) -> Option<String>>, Error> {
+fn here(
+    flags: Vec<(&'static str, &'static str, String)>,
+) -> Result<Layers<impl Fn(&str) -> Option<String> + use<>>, Error> {
     let folder = std::env::current_dir().map_err(|source| Error::CurrentFolder { source })?;
     let file = match dotenv(&folder)? {
         Found::Read(file) => Some(file),
         Found::Ignored(_) | Found::Nothing => None,
     };
-    Ok(Layers { flags, environment: |name: &str| std::env::var(name).ok(), file })
-}
-
-/// Returns the `.env` that would be read if others could not have written it.
-pub(crate) fn ignored() -> Option<Ignored> {
-    match dotenv(&std::env::current_dir().ok()?) {
-        Ok(Found::Ignored(ignored)) => Some(ignored),
-        _ => None,
-    }
-}
-
-/// Returns what is to be said of a `.env` that is not read because others could have written it, and how to have it read.
-pub fn ignored_env_file() -> Option<(String, String)> {
-    let ignored = ignored()?;
-    Some((crate::ui::clean(&ignored.to_string()).into_owned(), crate::ui::clean(&ignored.hint()).into_owned()))
+    Ok(Layers { flags, environment: |name: &str| std::env::var(name).ok(), file, profile: None })
 }
 
 /// Returns the time of this call.
@@ -151,6 +181,7 @@ fn flags(globals: &Globals) -> Vec<(&'static str, &'static str, String)> {
     };
     add("S3_ENDPOINT", "--endpoint", &globals.endpoint);
     add("S3_REGION", "--region", &globals.region);
+    add("AWS_PROFILE", "--profile", &globals.profile);
     add("S3_BUCKET_MODELS", "--bucket", &globals.bucket);
     add("S3_TIMEOUT", "--timeout", &globals.timeout);
     add("S3_CONNECT_TIMEOUT", "--connect-timeout", &globals.connect_timeout);
@@ -158,17 +189,11 @@ fn flags(globals: &Globals) -> Vec<(&'static str, &'static str, String)> {
     flags
 }
 
-/// A `.env` file, read.
-#[derive(Debug, Default)]
-struct DotEnv {
-    path: PathBuf,
-    variables: BTreeMap<String, String>,
-}
-
 struct Layers<E> {
     flags: Vec<(&'static str, &'static str, String)>,
     environment: E,
     file: Option<DotEnv>,
+    profile: Option<Profile>,
 }
 
 impl<E: Fn(&str) -> Option<String>> Layers<E> {
@@ -179,16 +204,54 @@ impl<E: Fn(&str) -> Option<String>> Layers<E> {
         if let Some(value) = (self.environment)(name) {
             return (Some(value), Origin::Environment(name.to_owned()));
         }
-        match &self.file {
-            Some(DotEnv { path, variables }) if variables.contains_key(name) => {
-                (variables.get(name).cloned(), Origin::File(name.to_owned(), path.clone()))
-            }
-            _ => (None, Origin::Default),
+        if let Some(DotEnv { path, variables }) = &self.file
+            && let Some(found) = variables.get(name)
+        {
+            return (Some(found.value.clone()), Origin::File(name.to_owned(), path.clone(), found.line));
+        }
+        match self.profile.as_ref().and_then(|profile| Some((profile.name(), profile.value(name)?))) {
+            Some((profile, (key, value))) => (Some(value), Origin::Profile(key, profile.to_owned())),
+            None => (None, Origin::Default),
         }
     }
 
+    /// Returns the first of these that is set to something.
+    fn set<'n>(&self, names: &[&'n str]) -> Option<&'n str> {
+        names.iter().copied().find(|name| self.find(name).0.is_some_and(|value| !value.trim().is_empty()))
+    }
+
+    /// Returns the variable that says where the service is, or that it is AWS itself.
+    fn endpoint_name(&self) -> Option<&'static str> {
+        if self.find("S3_ENDPOINT").0.is_some() {
+            return Some("S3_ENDPOINT");
+        }
+        let ignored = self.find("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").0;
+        let ignored = ignored.is_some_and(|text| text.trim().eq_ignore_ascii_case("true"));
+        self.set(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]).filter(|_| !ignored)
+    }
+
+    /// Reads the AWS profile in use.
+    fn with_profile(mut self) -> Result<Self, Error> {
+        let chosen = self.find("AWS_PROFILE");
+        self.profile = match chosen {
+            (Some(name), origin) if !name.is_empty() => {
+                let chosen = if matches!(origin, Origin::Flag(_)) { Chosen::Flag } else { Chosen::Variable };
+                profile::load(&name, chosen)?
+            }
+            _ => profile::load("default", Chosen::Default)?,
+        };
+        Ok(self)
+    }
+
+    /// Returns true when the login is the one that everybody knows, for a server on this machine as it comes.
+    fn logs_in_as_it_comes(&self, settings: &Settings) -> bool {
+        let known = matches!(&settings.credentials, Credentials::Key { access, .. } if access == LOOPBACK_LOGIN);
+        known && self.set(&["S3_ACCESS_KEY", "AWS_ACCESS_KEY_ID"]).is_none()
+    }
+
     fn resolve(&self, addressing: Option<AddressingArg>) -> Result<Settings, Error> {
-        let resolved = Settings::from_variables(|name| self.find(name).0);
+        let aws = self.profile.as_ref().map(Profile::aws);
+        let resolved = Settings::with_profile(|name| self.find(name).0, aws.as_ref());
         let mut settings = resolved.map_err(|source| {
             let origin = self.find(variable(&source)).1;
             Error::Settings { source, origin }
@@ -199,7 +262,9 @@ impl<E: Fn(&str) -> Option<String>> Layers<E> {
             Some(AddressingArg::Virtual) => Addressing::VirtualHost,
             None => {
                 let (value, origin) = self.find("S3_ADDRESSING");
-                match value.as_deref() {
+                // What a profile says is for AWS, and not for a server on this machine as it comes.
+                let foreign = matches!(origin, Origin::Profile(..)) && self.logs_in_as_it_comes(&settings);
+                match value.filter(|_| !foreign).as_deref() {
                     None | Some("" | "auto") => Addressing::Auto,
                     Some("path") => Addressing::Path,
                     Some("virtual") => Addressing::VirtualHost,
@@ -214,7 +279,7 @@ impl<E: Fn(&str) -> Option<String>> Layers<E> {
 /// Returns the variable that an error is about.
 fn variable(error: &SettingsError) -> &'static str {
     match error {
-        SettingsError::Endpoint { .. } => "S3_ENDPOINT",
+        SettingsError::Endpoint { setting, .. } | SettingsError::Proxy { setting, .. } => setting,
         SettingsError::Bucket { setting, .. } => setting,
         SettingsError::HalfAKey { set, .. } => set,
         SettingsError::Timeout { setting, .. } => setting,
@@ -222,95 +287,12 @@ fn variable(error: &SettingsError) -> &'static str {
     }
 }
 
-/// What became of the search for a `.env`.
-enum Found {
-    Read(DotEnv),
-    Ignored(Ignored),
-    Nothing,
-}
-
-/// Reads the first `.env` file from `folder` upwards, or the one that the environment names. A folder of that name is
-/// somebody's virtual environment.
-fn dotenv(folder: &Path) -> Result<Found, Error> {
-    let named = std::env::var_os(trust::VARIABLE).map(PathBuf::from);
-    let trusted = named.is_some();
-    let path = match named {
-        Some(path) if path.as_os_str().is_empty() => return Ok(Found::Nothing),
-        Some(path) => path,
-        None => match folder.ancestors().map(|folder| folder.join(".env")).find(|path| path.is_file()) {
-            Some(path) => path,
-            None => return Ok(Found::Nothing),
-        },
-    };
-    let unread = |source| Error::DotEnvRead { path: path.clone(), source };
-    // Nothing further up takes its place: settings from two folders are nobody's wish.
-    let file = match trust::open(&path, trusted).map_err(unread)? {
-        Ok(file) => file,
-        Err(ignored) => return Ok(Found::Ignored(ignored)),
-    };
-    let text = io::read_to_string(file.take(LARGEST + 1)).map_err(unread)?;
-    if text.len() as u64 > LARGEST {
-        return Err(unread(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 1 MiB")));
-    }
-    match parse(&text) {
-        Ok(variables) => Ok(Found::Read(DotEnv { path, variables })),
-        Err(line) => Err(Error::DotEnv { path, line }),
-    }
-}
-
-/// The largest `.env`, and the longest value in it, in bytes.
-const LARGEST: u64 = 1 << 20;
-const LONGEST: usize = 64 << 10;
-
-/// The most variables that values of a `.env` refer to.
-const REFERENCES: usize = 256;
-
-/// Returns the variables, or the number of the first line that is none. The line itself may hold a secret, so it goes
-/// no further.
-///
-/// A value may hold others (`$A$A`), and each line may double what the one before it made. So values are bounded, and
-/// with them what a line can make of them.
-fn parse(text: &str) -> Result<BTreeMap<String, String>, usize> {
-    if let Some((index, _)) = text.match_indices('$').nth(REFERENCES) {
-        return Err(text[..index].lines().count().max(1));
-    }
-    let mut variables = BTreeMap::new();
-    for pair in dotenvy::from_read_iter(io::Cursor::new(text)) {
-        match pair {
-            Ok((name, value)) if value.len() <= LONGEST => {
-                variables.insert(name, value);
-            }
-            Ok((name, _)) => {
-                let number = text.lines().position(|line| line.trim_start().starts_with(&name));
-                return Err(number.map_or(1, |index| index + 1));
-            }
-            Err(dotenvy::Error::LineParse(line, _)) => {
-                // The first line of a broken one that spans several.
-                let first = line.lines().next().unwrap_or_default();
-                let number = text.lines().position(|candidate| candidate.trim_end() == first.trim_end());
-                return Err(number.map_or(1, |index| index + 1));
-            }
-            Err(_) => return Err(1),
-        }
-    }
-    Ok(variables)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn values_that_hold_each_other_stay_small() {
-        let doubling: String = (1..40).map(|n| format!("V{n}=$V{}$V{}\n", n - 1, n - 1)).collect();
-        assert_eq!(parse(&format!("V0=0123456789\n{doubling}")), Err(14));
-        let many = format!("A={}\nB={}\n", "x".repeat(LONGEST), "$A".repeat(REFERENCES + 1));
-        assert_eq!(parse(&many), Err(2));
-        assert_eq!(parse("A=1\nB=$A$A\n").unwrap()["B"], "11");
-    }
-
     fn file(text: &str) -> Option<DotEnv> {
-        Some(DotEnv { path: "/p/.env".into(), variables: parse(text).unwrap() })
+        Some(DotEnv { path: "/p/.env".into(), variables: dotenv::parse(text).unwrap() })
     }
 
     fn resolve(
@@ -320,7 +302,48 @@ mod tests {
     ) -> Result<Settings, Error> {
         let environment = |name: &str| environment.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
         let flags = flags.iter().map(|(name, value)| (*name, "--flag", (*value).to_owned())).collect();
-        Layers { flags, environment, file: file(env_file) }.resolve(None)
+        Layers { flags, environment, file: file(env_file), profile: None }.resolve(None)
+    }
+
+    const PROFILES: &str = "\
+        [default]\nregion = eu-north-1\naws_access_key_id = a\naws_secret_access_key = s\n\
+        [profile keys]\naws_access_key_id = a\naws_secret_access_key = s\n\
+        [profile place]\nregion = eu-west-3\nendpoint_url = https://all.example\nservices = lab\ns3 =\n  addressing_style = virtual\n\
+        [profile plain]\nendpoint_url = https://all.example\nignore_configured_endpoint_urls = true\n\
+        [services lab]\ns3 =\n  endpoint_url = https://s3.example/base\n";
+
+    fn in_profile(name: &str, environment: &[(&str, &str)]) -> Settings {
+        let environment = |name: &str| environment.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+        let profile = Some(Profile::of(PROFILES, name));
+        Layers { flags: Vec::new(), environment, file: None, profile }.resolve(None).unwrap()
+    }
+
+    fn place(settings: &Settings) -> &str {
+        settings.endpoint.as_ref().map_or("AWS", modeldepot::Endpoint::as_str)
+    }
+
+    #[test]
+    fn a_profile_says_where_and_as_whom() {
+        let found = in_profile("place", &[("AWS_PROFILE", "place")]);
+        assert_eq!((place(&found), found.region.as_str()), ("https://s3.example/base", "eu-west-3"));
+        assert_eq!(found.addressing, Addressing::VirtualHost);
+        assert!(matches!(found.credentials, Credentials::Chain), "it has none of its own: {found:?}");
+        let found = in_profile("place", &[("AWS_ENDPOINT_URL", "https://here.example"), ("AWS_REGION", "r")]);
+        assert_eq!((place(&found), found.region.as_str()), ("https://here.example", "r"), "the environment wins");
+        let found = in_profile("place", &[("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true"), ("AWS_PROFILE", "place")]);
+        assert_eq!(place(&found), "AWS");
+        assert_eq!(place(&in_profile("plain", &[("AWS_PROFILE", "plain")])), "AWS");
+        let found = in_profile("keys", &[("AWS_PROFILE", "keys"), ("S3_ENDPOINT", "http://localhost:9000")]);
+        assert!(matches!(found.credentials, Credentials::Profile(name) if name == "keys"), "not minioadmin");
+    }
+
+    #[test]
+    fn the_default_profile_means_aws_unless_another_place_is_set() {
+        let found = in_profile("default", &[]);
+        assert_eq!((place(&found), found.region.as_str()), ("AWS", "eu-north-1"));
+        let found = in_profile("default", &[("S3_ENDPOINT", "http://localhost:9000")]);
+        assert_eq!(found.region, "us-east-1", "a server as it comes");
+        assert!(matches!(found.credentials, Credentials::Key { access, .. } if access == LOOPBACK_LOGIN));
     }
 
     #[test]
@@ -330,7 +353,7 @@ mod tests {
         let settings = resolve(&[("S3_REGION", "flag")], &environment, env_file).unwrap();
         assert_eq!(settings.region, "flag");
         assert_eq!(settings.buckets.models.as_str(), "environment-bucket");
-        assert_eq!(settings.buckets.data.as_str(), "file-data");
+        assert_eq!(settings.buckets.data.unwrap().as_str(), "file-data");
     }
 
     #[test]
@@ -344,24 +367,9 @@ mod tests {
             origin(resolve(&[], &[("S3_BUCKET_DATA", "X")], "")),
             Origin::Environment("S3_BUCKET_DATA".to_owned())
         );
-        let file = Origin::File("S3_ACCESS_KEY".to_owned(), "/p/.env".into());
+        let file = Origin::File("S3_ACCESS_KEY".to_owned(), "/p/.env".into(), 1);
         assert_eq!(origin(resolve(&[], &[], "S3_ACCESS_KEY=x")), file);
-        let file = Origin::File("S3_ADDRESSING".to_owned(), "/p/.env".into());
-        assert_eq!(origin(resolve(&[], &[], "S3_ADDRESSING=sideways")), file);
-    }
-
-    #[test]
-    fn env_files_as_people_write_them() {
-        let text = "# S3/Minio Configuration\n\nexport S3_REGION = eu-west-1\nS3_SECRET_KEY='pa$$ #word'\r\nEMPTY=\n";
-        let variables = parse(text).unwrap();
-        assert_eq!(variables["S3_REGION"], "eu-west-1");
-        assert_eq!(variables["S3_SECRET_KEY"], "pa$$ #word");
-        assert_eq!(variables["EMPTY"], "");
-    }
-
-    #[test]
-    fn a_malformed_line_is_named_by_its_number() {
-        assert_eq!(parse("A=1\n\nnot a variable\n"), Err(3));
-        assert_eq!(parse("A=1\nB='unclosed\nC=2\n"), Err(2));
+        let file = Origin::File("S3_ADDRESSING".to_owned(), "/p/.env".into(), 2);
+        assert_eq!(origin(resolve(&[], &[], "\nS3_ADDRESSING=sideways")), file);
     }
 }

@@ -41,6 +41,12 @@ pub(crate) enum Error {
     Runtime { source: io::Error },
     #[error("cannot read `{}`", path.display())]
     DotEnvRead { path: PathBuf, source: io::Error },
+    #[error("`{}` is not in UTF-8", path.display())]
+    DotEnvEncoding { path: PathBuf },
+    #[error("there is no AWS profile `{name}`")]
+    NoSuchProfile { name: String, known: Vec<String> },
+    #[error("cannot read the AWS profile `{name}`: {reason}")]
+    Profiles { name: String, reason: String },
     /// Holds no text of the line: it may be a secret.
     #[error("line {line} of `{}` is not `NAME=value`", path.display())]
     DotEnv { path: PathBuf, line: usize },
@@ -118,6 +124,7 @@ impl Error {
             Error::Tls(modeldepot_listen::TlsError::Read { .. }) => ErrorKind::Io,
             Error::Tls(_) => ErrorKind::Invalid,
             Error::Settings { .. } | Error::Addressing { .. } | Error::DotEnv { .. } => ErrorKind::Invalid,
+            Error::DotEnvEncoding { .. } | Error::NoSuchProfile { .. } | Error::Profiles { .. } => ErrorKind::Invalid,
             Error::MetaFile { .. } | Error::Unconfirmed { .. } | Error::Declined => ErrorKind::Invalid,
             Error::Usage { .. } => ErrorKind::Invalid,
             Error::MetaFileRead { source, .. } if source.kind() == io::ErrorKind::NotFound => ErrorKind::Invalid,

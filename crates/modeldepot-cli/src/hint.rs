@@ -41,6 +41,19 @@ pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String>
         Error::Tls(error) => error.hint().map(str::to_owned),
         Error::Settings { source, origin } => setting(source, origin),
         Error::Addressing { origin, .. } => found(origin),
+        Error::DotEnvEncoding { .. } => Some(
+            "save it as UTF-8 (in PowerShell: `Set-Content -Encoding utf8`); it looks like UTF-16, as `>` writes there"
+                .to_owned(),
+        ),
+        Error::NoSuchProfile { known, .. } if known.is_empty() => Some(
+            "AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name the files, ~/.aws/config and ~/.aws/credentials unless set"
+                .to_owned(),
+        ),
+        Error::NoSuchProfile { known, .. } => {
+            let few: Vec<String> = known.iter().take(10).map(|name| format!("`{name}`")).collect();
+            Some(format!("the profiles are {}{}", few.join(", "), if known.len() > few.len() { ", …" } else { "" }))
+        }
+        Error::Profiles { .. } => Some("correct the file, or leave out the profile".to_owned()),
         Error::Usage { hint, .. } => Some((*hint).to_owned()),
         Error::MetaFile { .. } => Some("write it as one object: `{\"architecture\": \"resnet18\", …}`".to_owned()),
         Error::Unconfirmed { .. } => Some("pass --yes to delete without confirmation".to_owned()),
@@ -61,7 +74,7 @@ fn setting(error: &SettingsError, origin: &Origin) -> Option<String> {
         }
         SettingsError::HalfAKey { missing, .. } => {
             let place = match origin {
-                Origin::File(_, path) => format!(" in `{}`", path.display()),
+                Origin::File(_, path, _) => format!(" in `{}`", path.display()),
                 _ => String::new(),
             };
             Some(format!("set `{missing}` too{place}, or neither"))
@@ -74,7 +87,8 @@ fn setting(error: &SettingsError, origin: &Origin) -> Option<String> {
 fn found(origin: &Origin) -> Option<String> {
     match origin {
         Origin::Environment(name) => Some(format!("it comes from `{name}` in the environment")),
-        Origin::File(name, path) => Some(format!("it comes from `{name}` in `{}`", path.display())),
+        Origin::File(name, path, line) => Some(format!("it comes from `{name}` in `{}`, line {line}", path.display())),
+        Origin::Profile(key, name) => Some(format!("it comes from `{key}` of the AWS profile `{name}`")),
         Origin::Flag(_) | Origin::Default => None,
     }
 }

@@ -33,7 +33,7 @@ use crate::args::{Args, Command, Globals};
 use crate::error::Error;
 use crate::ui::{BAD, Fitted, HINT, Ui, WARN, styled};
 
-pub use crate::config::{ignored_env_file, publisher as published_by, settings_of as settings, state_folder};
+pub use crate::config::{publisher as published_by, settings_of as settings, state_folder, warnings};
 pub use crate::failure::Failure;
 
 /// Runs the command with what was typed, its own name first, and returns the exit status. Signals and the log are the
@@ -67,13 +67,25 @@ fn obey(args: Args, ui: &Ui) -> (Option<Settings>, Result<(), Error>) {
     let settings = match &command {
         Command::Demo(_) => config::defaults(),
         _ => {
-            if let Some(ignored) = config::ignored() {
-                ui.note(format_args!("{} {ignored}", styled(WARN, "warning:")));
-                ui.note(format_args!("{} {}", styled(HINT, "hint:"), ignored.hint()));
+            for (warning, hint) in config::warnings() {
+                ui.note(format_args!("{} {warning}", styled(WARN, "warning:")));
+                ui.note(format_args!("{} {hint}", styled(HINT, "hint:")));
             }
             config::settings(&globals)
         }
     };
+    // These show it themselves, or ask no endpoint.
+    let tells = !matches!(
+        &command,
+        Command::Demo(_) | Command::Up(_) | Command::Token(_) | Command::Key(_) | Command::Config | Command::Doctor(_)
+    );
+    if tells
+        && let Ok(settings) = &settings
+        && let Ok(Some((note, hint))) = config::aws_by_default(&globals, settings)
+    {
+        ui.note(format_args!("{} {note}", styled(HINT, "note:")));
+        ui.note(format_args!("{} {hint}", styled(HINT, "hint:")));
+    }
     let settings = match settings {
         Ok(settings) => settings,
         Err(error) => return (None, Err(error)),

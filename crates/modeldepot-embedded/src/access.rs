@@ -6,10 +6,11 @@ use std::sync::Arc;
 use hyper::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
-use s3s::dto::{CopyObjectInput, CopySource, UploadPartCopyInput};
+use s3s::dto::{CopyObjectInput, CopySource, CreateMultipartUploadInput, PutObjectInput, UploadPartCopyInput};
 use s3s::{S3Error, S3Request, S3Result, s3_error};
 
 use crate::bounded::{self, Digested};
+use crate::double::Double;
 use crate::gateway::SERVED;
 use crate::keys::{Grant, Right, Watched};
 
@@ -81,7 +82,7 @@ impl S3Auth for Secrets {
 }
 
 /// Decides about requests whose signature is right.
-pub(crate) struct Gate(pub(crate) Arc<Logins>);
+pub(crate) struct Gate(pub(crate) Arc<Logins>, pub(crate) Double);
 
 #[async_trait::async_trait]
 impl S3Access for Gate {
@@ -108,7 +109,18 @@ impl S3Access for Gate {
         Ok(())
     }
 
+    async fn put_object(&self, req: &mut S3Request<PutObjectInput>) -> S3Result<()> {
+        self.1.encrypt(&mut req.input.server_side_encryption, &mut req.input.ssekms_key_id);
+        Ok(())
+    }
+
+    async fn create_multipart_upload(&self, req: &mut S3Request<CreateMultipartUploadInput>) -> S3Result<()> {
+        self.1.encrypt(&mut req.input.server_side_encryption, &mut req.input.ssekms_key_id);
+        Ok(())
+    }
+
     async fn copy_object(&self, req: &mut S3Request<CopyObjectInput>) -> S3Result<()> {
+        self.1.encrypt(&mut req.input.server_side_encryption, &mut req.input.ssekms_key_id);
         check_source(rights(req)?, &req.input.copy_source)
     }
 

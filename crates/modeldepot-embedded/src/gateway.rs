@@ -14,6 +14,7 @@ use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 
 use crate::conditions::{Tags, WriteConditions};
 use crate::disk::{Disk, Pin, Staged};
+use crate::double::Double;
 use crate::index::Index;
 use crate::record::{BlobId, Description, Object, Segment};
 use crate::refusal::internal;
@@ -63,12 +64,12 @@ impl Store {
 #[derive(Clone, Debug)]
 pub(crate) struct Gateway {
     store: Arc<Store>,
-    ignore_conditions: bool,
+    double: Double,
 }
 
 impl Gateway {
-    pub(crate) fn new(store: Arc<Store>, ignore_conditions: bool) -> Self {
-        Self { store, ignore_conditions }
+    pub(crate) fn new(store: Arc<Store>, double: Double) -> Self {
+        Self { store, double }
     }
 
     /// Runs work that may wait for the disk on a thread that may wait.
@@ -78,7 +79,11 @@ impl Gateway {
     }
 
     fn write_conditions(&self, if_match: Option<Tags>, if_none_match: Option<Tags>) -> WriteConditions {
-        if self.ignore_conditions { WriteConditions::default() } else { WriteConditions { if_match, if_none_match } }
+        if self.double.ignores_conditions() {
+            WriteConditions::default()
+        } else {
+            WriteConditions { if_match, if_none_match }
+        }
     }
 }
 

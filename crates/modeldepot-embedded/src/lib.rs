@@ -52,7 +52,7 @@
 //! | `multipart`, `listing` | transactions on uploads; pages of keys |
 //! | `record` | what the index stores |
 //! | `refusal` | errors that more than one operation answers |
-//! | `fault` | [`Faults`]: failing by plan, for tests of clients |
+//! | `double`, `fault`, `rules` | what makes it behave like other servers, for tests of clients; feature `testing` |
 //! | `checksum`, `conditions` | digests and preconditions |
 
 mod access;
@@ -61,7 +61,9 @@ mod budget;
 mod checksum;
 mod conditions;
 mod disk;
+mod double;
 mod error;
+#[cfg(feature = "testing")]
 mod fault;
 mod gateway;
 mod index;
@@ -74,6 +76,8 @@ mod receive;
 mod record;
 mod reframe;
 mod refusal;
+#[cfg(feature = "testing")]
+mod rules;
 mod seen;
 mod send;
 mod server;
@@ -83,8 +87,11 @@ mod signing;
 mod xml;
 
 pub use error::Error;
+#[cfg(feature = "testing")]
 pub use fault::{Fault, FaultHit, Faults};
 pub use keys::{Grant, Key, Keys, KeysError, Right};
 pub use origin::Origin;
+#[cfg(feature = "testing")]
+pub use rules::AwsRules;
 pub use seen::{OnRequest, Seen};
 pub use server::{Config, Server};

@@ -20,14 +20,18 @@ use crate::access::{Gate, Logins, Secrets};
 use crate::bounded::{self, MAX_XML, Watch};
 use crate::budget::{self, CHUNKS};
 use crate::disk::Disk;
+use crate::double::{Double, Dropped};
 use crate::error::Error;
-use crate::fault::{Dropped, FaultHit, Faults, Injector};
+#[cfg(feature = "testing")]
+use crate::fault::{FaultHit, Faults};
 use crate::gateway::{Gateway, Store};
 use crate::index::Index;
 use crate::keys::Watched;
 use crate::origin::{Front, Origin};
 use crate::receive::waits_for_continue;
 use crate::reframe::{Frames, Reframe};
+#[cfg(feature = "testing")]
+use crate::rules::AwsRules;
 use crate::seen::{Keys, OnRequest, Seen};
 use crate::settings::CONSOLE_KEY;
 use crate::{signing, xml};
@@ -59,9 +63,14 @@ pub struct Config {
     pub buckets: Vec<String>,
     /// Makes the server behave like those that accept `If-Match` and `If-None-Match` on writes and ignore them. For
     /// tests of clients that must notice.
+    #[cfg(feature = "testing")]
     pub ignore_conditions: bool,
     /// Makes requests fail by a plan. For tests of clients that must cope.
+    #[cfg(feature = "testing")]
     pub faults: Option<Faults>,
+    /// Makes the server enforce rules that AWS has and servers on one machine do not. For tests of clients.
+    #[cfg(feature = "testing")]
+    pub aws_rules: Option<AwsRules>,
 }
 
 impl fmt::Debug for Config {
@@ -74,9 +83,7 @@ impl fmt::Debug for Config {
             .field("keys", &self.keys)
             .field("cors_origins", &self.cors_origins)
             .field("buckets", &self.buckets)
-            .field("ignore_conditions", &self.ignore_conditions)
-            .field("faults", &self.faults)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -92,8 +99,12 @@ impl Config {
             cors_origins: Vec::new(),
             on_request: None,
             buckets: Vec::new(),
+            #[cfg(feature = "testing")]
             ignore_conditions: false,
+            #[cfg(feature = "testing")]
             faults: None,
+            #[cfg(feature = "testing")]
+            aws_rules: None,
         }
     }
 
@@ -133,7 +144,8 @@ impl Config {
 pub struct Server {
     address: SocketAddr,
     store: Arc<Store>,
-    faults: Option<Arc<Injector>>,
+    #[cfg(feature = "testing")]
+    double: Double,
     encrypted: bool,
     serving: Serving,
 }
@@ -157,11 +169,10 @@ impl Server {
             TcpListener::bind(config.listen).await.map_err(|source| Error::Bind { address: config.listen, source })?;
         let address = listener.local_addr().map_err(|source| Error::Bind { address: config.listen, source })?;
         let public = config.is_public().then(|| config.access_key.clone());
-        let Config { data, buckets, access_key, secret_key, keys, cors_origins, ignore_conditions, faults, .. } =
-            config;
+        let double = Double::of(&config);
+        let Config { data, buckets, access_key, secret_key, keys, cors_origins, .. } = config;
         let on_request = config.on_request;
         let file = keys.map(Watched::open).transpose()?;
-        let faults = faults.map(|plan| Arc::new(Injector::new(plan)));
         let store = blocking(move || open(&data, &buckets)).await?;
         let store = Arc::new(store);
         let mut owners = vec![(CONSOLE_KEY.to_owned(), store.index.console_secret.clone())];
@@ -169,16 +180,24 @@ impl Server {
             owners.push((access_key, secret_key.into()));
         }
         let service = Service {
-            protocol: service(Gateway::new(Arc::clone(&store), ignore_conditions), Logins::new(owners, file)),
+            protocol: service(Gateway::new(Arc::clone(&store), double.clone()), Logins::new(owners, file), &double),
             front: Arc::new(Front::new(public, cors_origins)),
         };
         let encrypted = listen.tls.is_some();
-        let injector = faults.clone();
+        #[cfg(feature = "testing")]
+        let kept = double.clone();
         let serving = modeldepot_listen::serve(listener, listen, move |request| {
-            observed(service.clone(), injector.clone(), on_request.clone(), request)
+            observed(service.clone(), double.clone(), on_request.clone(), request)
         });
         tracing::info!(%address, "serving");
-        Ok(Self { address, store, faults, encrypted, serving })
+        Ok(Self {
+            address,
+            store,
+            #[cfg(feature = "testing")]
+            double: kept,
+            encrypted,
+            serving,
+        })
     }
 
     /// Returns the address it listens on, with the port that the system chose.
@@ -239,15 +258,15 @@ impl Server {
     }
 
     /// Lets all requests from now on succeed, whatever the plan of faults says.
+    #[cfg(feature = "testing")]
     pub fn heal(&self) {
-        if let Some(faults) = &self.faults {
-            faults.heal();
-        }
+        self.double.heal();
     }
 
     /// Returns the faults that happened, in order.
+    #[cfg(feature = "testing")]
     pub fn faults_hit(&self) -> Vec<FaultHit> {
-        self.faults.as_ref().map(|faults| faults.hits()).unwrap_or_default()
+        self.double.faults_hit()
     }
 
     /// Waits until nothing uses the data folder any more.
@@ -299,11 +318,11 @@ struct Service {
     protocol: S3Service,
 }
 
-fn service(gateway: Gateway, logins: Logins) -> S3Service {
+fn service(gateway: Gateway, logins: Logins, double: &Double) -> S3Service {
     let mut builder = S3ServiceBuilder::new(gateway);
     let logins = Arc::new(logins);
     builder.set_auth(Secrets(Arc::clone(&logins)));
-    builder.set_access(Gate(logins));
+    builder.set_access(Gate(logins, double.clone()));
     let mut config = S3Config::default();
     config.xml_max_body_size = MAX_XML;
     // Uploads by HTML form are refused before the protocol layer, which would gather them in memory, sees them.
@@ -316,14 +335,14 @@ fn service(gateway: Gateway, logins: Logins) -> S3Service {
 /// Answers a request, and tells of it.
 async fn observed(
     service: Service,
-    faults: Option<Arc<Injector>>,
+    double: Double,
     on_request: Option<OnRequest>,
     mut request: Request<RequestBody>,
 ) -> Result<Response<s3s::Body>, Dropped> {
-    let Some(on_request) = on_request else { return answer(service, faults, request).await };
+    let Some(on_request) = on_request else { return answer(service, double, request).await };
     let (seen, keys) = (Seen::of(&request), Keys::default());
     request.extensions_mut().insert(keys.clone());
-    let answered = answer(service, faults, request).await;
+    let answered = answer(service, double, request).await;
     let (id, status) = match &answered {
         Ok(response) => {
             let id = response.headers().get("x-amz-request-id").and_then(|id| id.to_str().ok());
@@ -338,7 +357,7 @@ async fn observed(
 /// Answers a request. An error ends the connection without an answer.
 async fn answer(
     service: Service,
-    faults: Option<Arc<Injector>>,
+    double: Double,
     request: Request<RequestBody>,
 ) -> Result<Response<s3s::Body>, Dropped> {
     if request.extensions().get::<Peer>().is_some_and(|peer| peer.crowded) {
@@ -351,10 +370,7 @@ async fn answer(
     let front = Arc::clone(&service.front);
     let is_head = request.method() == Method::HEAD;
     let waits = waits_for_continue(request.headers());
-    let mut response = match faults {
-        None => serve(service.protocol, request).await,
-        Some(faults) => faults.answer(request, |request| serve(service.protocol, request)).await?,
-    };
+    let mut response = double.answer(request, |request| serve(service.protocol, request)).await?;
     let headers = response.headers_mut();
     headers.insert(hyper::header::SERVER, HeaderValue::from_static("modeldepot-embedded"));
     if let Ok(id) = HeaderValue::try_from(Uuid::new_v4().simple().to_string()) {

@@ -337,6 +337,26 @@ pub enum Error {
         /// Why.
         fault: TlsFault,
     },
+    /// The proxy on the way to the endpoint cannot be reached.
+    #[error("cannot reach the proxy `{proxy}` on the way to `{endpoint}`")]
+    ProxyUnreachable {
+        /// The proxy, without its login.
+        proxy: String,
+        /// The endpoint.
+        endpoint: String,
+        /// What the network said.
+        source: Cause,
+    },
+    /// The proxy on the way to the endpoint lets nothing through, or wants a login.
+    #[error("the proxy `{proxy}` {}", refused(*status, endpoint))]
+    ProxyRefused {
+        /// The proxy, without its login.
+        proxy: String,
+        /// The endpoint.
+        endpoint: String,
+        /// The HTTP status that it answered.
+        status: u16,
+    },
     /// The server took the connection, or not even that, and was silent.
     #[error("`{endpoint}` did not answer within {} when asked to {action}", spelled(*within))]
     NoAnswer {
@@ -570,14 +590,24 @@ fn spelled(time: Duration) -> String {
     if time.subsec_millis() > 0 { format!("{} ms", time.as_millis()) } else { format!("{} s", time.as_secs()) }
 }
 
+fn refused(status: u16, endpoint: &str) -> String {
+    match status {
+        407 => format!("on the way to `{endpoint}` asks for a login: HTTP 407"),
+        502..=504 => format!("cannot reach `{endpoint}`: HTTP {status}"),
+        _ => format!("refuses requests to `{endpoint}`: HTTP {status}"),
+    }
+}
+
 impl Error {
     /// Returns true when the server may do what it was asked for a little later, and when it may have done it already and
     /// the reply was lost.
     pub(crate) fn may_pass(&self) -> bool {
-        matches!(
-            self,
-            Error::Unreachable { .. } | Error::Tls { .. } | Error::NoAnswer { .. } | Error::Unavailable { .. }
-        )
+        match self {
+            Error::ProxyRefused { status, .. } => matches!(status, 502..=504),
+            Error::Unreachable { .. } | Error::Tls { .. } | Error::ProxyUnreachable { .. } => true,
+            Error::NoAnswer { .. } | Error::Unavailable { .. } => true,
+            _ => false,
+        }
     }
 
     /// Returns what the caller should do.
@@ -611,6 +641,8 @@ impl Error {
             Denied { .. } | ReadOnlyKey { .. } | WrongRegion { .. } | NoCredentials { .. } | UploadUrls { .. } => {
                 ErrorKind::Denied
             }
+            ProxyRefused { status: 403 | 407, .. } => ErrorKind::Denied,
+            ProxyRefused { .. } | ProxyUnreachable { .. } => ErrorKind::Unavailable,
             NotS3 { .. } => ErrorKind::Invalid,
             Unreachable { .. } | Tls { .. } | NoAnswer { .. } | Unavailable { .. } | ObjectChanged { .. } => {
                 ErrorKind::Unavailable

@@ -65,7 +65,7 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
             }
         }
         Error::BucketNotFound { bucket, .. } => {
-            if settings.is_none_or(|settings| settings.buckets.all().contains(&bucket)) {
+            if settings.is_none_or(|settings| settings.buckets.setting(bucket).is_some()) {
                 "`modeldepot init` makes the buckets".to_owned()
             } else {
                 format!("`modeldepot s3 mb s3://{bucket}` makes it")
@@ -104,9 +104,25 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
         }
         Error::Unverified { .. } => "publish the model again to have a digest of every file".to_owned(),
         Error::FolderBusy { .. } => "try again when it is done".to_owned(),
-        Error::BucketTaken { .. } => {
-            "choose another name: S3_BUCKET_MODELS, S3_BUCKET_IMAGES, S3_BUCKET_DATA".to_owned()
+        Error::BucketTaken { bucket } => match settings.map(|settings| settings.buckets.setting(bucket)) {
+            Some(Some(setting)) => {
+                format!("all accounts of a service share its bucket names: choose one of your own, as in {setting}=my-team-{bucket}")
+            }
+            Some(None) => "all accounts of a service share its bucket names: choose another one".to_owned(),
+            None => "choose another name: S3_BUCKET_MODELS, S3_BUCKET_IMAGES, S3_BUCKET_DATA".to_owned(),
+        },
+        Error::ProxyUnreachable { endpoint, .. } => {
+            let variable = proxy_variable(endpoint);
+            format!("check {variable}; hosts in NO_PROXY are reached directly, as in NO_PROXY={}", host(endpoint))
         }
+        Error::ProxyRefused { endpoint, status: 407, .. } => {
+            let variable = proxy_variable(endpoint);
+            format!("set its login in {variable}, as in http://USER:PASSWORD@HOST:PORT (`@`, `:` and `/` in it as %40, %3A and %2F)")
+        }
+        Error::ProxyRefused { endpoint, .. } => format!(
+            "ask for the proxy to let `{0}` through, or reach it directly with NO_PROXY={0}",
+            host(endpoint)
+        ),
         Error::Denied { code, .. } => denied(code).to_owned(),
         Error::ReadOnlyKey { .. } => {
             "to pull and verify is all that this key is for; to push, use one that may put and delete objects \
@@ -154,6 +170,16 @@ fn concerns_the_endpoint(error: &Error) -> bool {
         Error::BucketNotFound { .. } | Error::ObjectNotFound { .. } | Error::Denied { .. } => true,
         _ => false,
     }
+}
+
+/// Returns the variable that names the proxy to an endpoint.
+fn proxy_variable(endpoint: &str) -> &'static str {
+    if endpoint.starts_with("http://") { "HTTP_PROXY or ALL_PROXY" } else { "HTTPS_PROXY or ALL_PROXY" }
+}
+
+fn host(endpoint: &str) -> String {
+    let endpoint = endpoint.parse::<Endpoint>().ok();
+    endpoint.and_then(|endpoint| endpoint.url().host_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// Returns true for names that one may be typed for the other.

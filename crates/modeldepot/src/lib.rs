@@ -68,6 +68,7 @@ mod metadata;
 mod model_file;
 mod name;
 mod progress;
+mod proxies;
 pub mod s3;
 mod settings;
 mod storage;
@@ -82,9 +83,10 @@ pub use manifest::{FORMAT_VERSION, FileEntry, Manifest, ManifestError, Parts};
 pub use model_file::model_file;
 pub use name::{ArtifactPath, BucketName, ModelName, NameError, PublishedBy, Selector, Version};
 pub use progress::{Event, Progress};
+pub use proxies::{Proxies, Proxy};
 pub use s3::S3Client;
 pub use settings::{
-    Addressing, Buckets, Credentials, Endpoint, LOOPBACK_LOGIN, Secret, Settings, SettingsError, Timeouts,
+    Addressing, AwsProfile, Buckets, Credentials, Endpoint, LOOPBACK_LOGIN, Secret, Settings, SettingsError, Timeouts,
 };
 pub use storage::{
     Change, Collected, Damaged, Deleted, Description, DirectUpload, Fault, Fetched, FileReader, Foreign, FsckReport,

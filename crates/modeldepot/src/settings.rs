@@ -1,5 +1,9 @@
 //! Settings: plain data, handed in. The library reads no environment, no home folder and no clock.
 
+#[cfg(test)]
+mod tests;
+mod variables;
+
 use std::fmt;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
@@ -8,6 +12,9 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use crate::name::{BucketName, NameError};
+use crate::proxies::Proxies;
+
+pub use self::variables::AwsProfile;
 
 /// The login of a MinIO as it comes, used on a loopback endpoint when nothing else is set, so that a laptop never
 /// waits for a cloud's metadata service.
@@ -22,7 +29,7 @@ pub struct Settings {
     pub region: String,
     /// Who signs the requests.
     pub credentials: Credentials,
-    /// The three buckets.
+    /// The project's buckets.
     pub buckets: Buckets,
     /// How a bucket is named in a request.
     pub addressing: Addressing,
@@ -32,6 +39,8 @@ pub struct Settings {
     pub limit_rate: Option<NonZeroU64>,
     /// How long a server may be silent.
     pub timeouts: Timeouts,
+    /// The forward proxies that requests go through.
+    pub proxies: Proxies,
 }
 
 /// How long a server may be silent. All other limits in time follow from `answer`; docs/reliability.md lists them.
@@ -80,16 +89,26 @@ impl Timeouts {
 pub struct Buckets {
     /// The trained models.
     pub models: BucketName,
-    /// The images of the data set.
-    pub images: BucketName,
-    /// Everything else.
-    pub data: BucketName,
+    /// The images of the data set, unless the project keeps models only.
+    pub images: Option<BucketName>,
+    /// Everything else, unless the project keeps models only.
+    pub data: Option<BucketName>,
 }
 
 impl Buckets {
-    /// Returns the three, models first.
-    pub fn all(&self) -> [&BucketName; 3] {
-        [&self.models, &self.images, &self.data]
+    /// Returns those that the project has, models first.
+    pub fn all(&self) -> Vec<&BucketName> {
+        std::iter::once(&self.models).chain(&self.images).chain(&self.data).collect()
+    }
+
+    /// Returns the name of the setting that names a bucket, if it is one of the project's.
+    pub fn setting(&self, bucket: &BucketName) -> Option<&'static str> {
+        match bucket {
+            bucket if *bucket == self.models => Some("S3_BUCKET_MODELS"),
+            bucket if self.images.as_ref() == Some(bucket) => Some("S3_BUCKET_IMAGES"),
+            bucket if self.data.as_ref() == Some(bucket) => Some("S3_BUCKET_DATA"),
+            _ => None,
+        }
     }
 }
 
@@ -117,6 +136,8 @@ pub enum Credentials {
         /// The session token that temporary keys come with.
         token: Option<Secret>,
     },
+    /// One profile of the AWS configuration, and nothing else.
+    Profile(String),
     /// The AWS standard chain: profiles, SSO, process, web identity, container, instance metadata.
     Chain,
 }
@@ -125,6 +146,7 @@ impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Credentials::Key { .. } => f.write_str("Key(…)"),
+            Credentials::Profile(name) => write!(f, "Profile({name:?})"),
             Credentials::Chain => f.write_str("Chain"),
         }
     }
@@ -152,7 +174,8 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The address of an S3 service: `http` or `https`, a host, a port if need be, and nothing else.
+/// The address of an S3 service: `http` or `https`, a host, a port if need be, and the path under which some services
+/// have their S3 API.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint(Url);
 
@@ -182,7 +205,7 @@ impl std::str::FromStr for Endpoint {
     type Err = SettingsError;
 
     fn from_str(text: &str) -> Result<Self, SettingsError> {
-        let refused = |reason| SettingsError::Endpoint { text: without_login(text), reason };
+        let refused = |reason| SettingsError::Endpoint { setting: "S3_ENDPOINT", text: without_login(text), reason };
         let url = Url::parse(text).map_err(|_| refused("it is no URL"))?;
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
             return Err(refused("it must begin with `http://` or `https://`"));
@@ -190,8 +213,13 @@ impl std::str::FromStr for Endpoint {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(refused("credentials do not belong in it"));
         }
-        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-            return Err(refused("it must end after the host and port; the bucket is a setting of its own"));
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(refused("nothing may follow the path: no `?` and no `#`"));
+        }
+        // Signatures are of the path as it is sent, and what is spelled in two ways is signed in one.
+        let plain = |c: char| c.is_ascii_alphanumeric() || "/-._~".contains(c);
+        if !url.path().chars().all(plain) || url.path().contains("//") {
+            return Err(refused("its path may have letters, digits, `-`, `.`, `_` and `~` between single slashes"));
         }
         Ok(Self(url))
     }
@@ -226,6 +254,8 @@ pub enum SettingsError {
     /// The endpoint is no address of an S3 service.
     #[error("`{text}` is not an endpoint: {reason}")]
     Endpoint {
+        /// The name of the setting.
+        setting: &'static str,
         /// The text as it was given, without a login.
         text: String,
         /// The rule that it breaks.
@@ -257,6 +287,14 @@ pub enum SettingsError {
         /// What it must be.
         rule: &'static str,
     },
+    /// The address of a proxy is none. It is not shown, since it may hold a password.
+    #[error("`{setting}` is not the address of a proxy: {rule}")]
+    Proxy {
+        /// The name of the setting.
+        setting: &'static str,
+        /// How it is written.
+        rule: &'static str,
+    },
     /// The file of certificate authorities cannot be used.
     #[error("`{}` is not a file of certificate authorities: {reason}", path.display())]
     CaBundle {
@@ -265,166 +303,4 @@ pub enum SettingsError {
         /// What is wrong with it.
         reason: String,
     },
-}
-
-impl Settings {
-    /// Resolves the settings from named variables, by the document's seven names and defaults.
-    ///
-    /// `variable` returns the value of a name, from wherever the caller keeps them; what it does not know gets its
-    /// default. An empty `S3_ENDPOINT` means AWS itself. Credentials are, in this order: `S3_ACCESS_KEY` and
-    /// `S3_SECRET_KEY`; `AWS_ACCESS_KEY_ID` and its companions; on a loopback endpoint `minioadmin`; else the AWS
-    /// standard chain.
-    ///
-    /// # Errors
-    /// [`SettingsError`], with the setting's name.
-    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, SettingsError> {
-        let filled = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let endpoint = match variable("S3_ENDPOINT") {
-            None => Some("http://localhost:9000".parse()?),
-            Some(text) if text.trim().is_empty() => None,
-            Some(text) => Some(text.trim().parse::<Endpoint>()?),
-        };
-        let bucket = |setting: &'static str, default: &str| {
-            filled(setting)
-                .unwrap_or_else(|| default.to_owned())
-                .parse()
-                .map_err(|source| SettingsError::Bucket { setting, source })
-        };
-        let credentials = match key_pair(&filled, "S3_ACCESS_KEY", "S3_SECRET_KEY")? {
-            Some((access, secret)) => Credentials::Key { access, secret, token: None },
-            None => match key_pair(&filled, "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")? {
-                Some((access, secret)) => {
-                    Credentials::Key { access, secret, token: filled("AWS_SESSION_TOKEN").map(Secret::new) }
-                }
-                None if endpoint.as_ref().is_some_and(Endpoint::is_loopback) => Credentials::Key {
-                    access: LOOPBACK_LOGIN.to_owned(),
-                    secret: Secret::new(LOOPBACK_LOGIN),
-                    token: None,
-                },
-                None => Credentials::Chain,
-            },
-        };
-        let time = |setting: &'static str, default: Duration| match filled(setting) {
-            None => Ok(default),
-            Some(text) => Timeouts::parse(&text).map_err(|rule| SettingsError::Timeout { setting, text, rule }),
-        };
-        Ok(Settings {
-            endpoint,
-            region: filled("S3_REGION").unwrap_or_else(|| "us-east-1".to_owned()),
-            credentials,
-            buckets: Buckets {
-                models: bucket("S3_BUCKET_MODELS", "models")?,
-                images: bucket("S3_BUCKET_IMAGES", "plants-images")?,
-                data: bucket("S3_BUCKET_DATA", "data")?,
-            },
-            addressing: Addressing::Auto,
-            ca_bundle: filled("AWS_CA_BUNDLE").map(PathBuf::from),
-            limit_rate: None,
-            timeouts: Timeouts {
-                connect: time("S3_CONNECT_TIMEOUT", Timeouts::default().connect)?,
-                answer: time("S3_TIMEOUT", Timeouts::default().answer)?,
-            },
-        })
-    }
-}
-
-fn key_pair(
-    filled: &impl Fn(&str) -> Option<String>,
-    access: &'static str,
-    secret: &'static str,
-) -> Result<Option<(String, Secret)>, SettingsError> {
-    match (filled(access), filled(secret)) {
-        (Some(key), Some(text)) => Ok(Some((key, Secret::new(text)))),
-        (None, None) => Ok(None),
-        (Some(_), None) => Err(SettingsError::HalfAKey { set: access, missing: secret }),
-        (None, Some(_)) => Err(SettingsError::HalfAKey { set: secret, missing: access }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn resolve(pairs: &[(&str, &str)]) -> Result<Settings, SettingsError> {
-        Settings::from_variables(|name| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
-    }
-
-    fn access(settings: &Settings) -> Option<&str> {
-        match &settings.credentials {
-            Credentials::Key { access, .. } => Some(access),
-            Credentials::Chain => None,
-        }
-    }
-
-    #[test]
-    fn the_documents_values_are_the_defaults() {
-        let settings = resolve(&[]).unwrap();
-        assert_eq!(settings.endpoint.as_ref().map(Endpoint::as_str), Some("http://localhost:9000"));
-        assert_eq!(settings.region, "us-east-1");
-        assert_eq!(settings.buckets.all().map(BucketName::as_str), ["models", "plants-images", "data"]);
-        assert_eq!(access(&settings), Some("minioadmin"));
-    }
-
-    #[test]
-    fn times_are_spelled_with_their_units() {
-        let settings = resolve(&[("S3_TIMEOUT", "90"), ("S3_CONNECT_TIMEOUT", "500ms")]).unwrap();
-        let expected = Timeouts { connect: Duration::from_millis(500), answer: Duration::from_secs(90) };
-        assert_eq!(settings.timeouts, expected);
-        assert_eq!(resolve(&[("S3_TIMEOUT", "")]).unwrap().timeouts, Timeouts::default());
-        assert_eq!(Timeouts::parse(" 2 m"), Ok(Duration::from_secs(120)));
-        for wrong in
-            ["0", "0s", "x", "-1", "1.5s", "2h", "61m", "99999999999999999999s", "18446744073709551615m", "1 é"]
-        {
-            assert!(Timeouts::parse(wrong).is_err(), "{wrong}");
-            let refused = resolve(&[("S3_TIMEOUT", wrong)]);
-            assert!(matches!(refused, Err(SettingsError::Timeout { setting: "S3_TIMEOUT", .. })), "{refused:?}");
-        }
-    }
-
-    #[test]
-    fn credentials_come_in_the_documented_order() {
-        let aws = [("AWS_ACCESS_KEY_ID", "aws"), ("AWS_SECRET_ACCESS_KEY", "s")];
-        let own = [("S3_ACCESS_KEY", "own"), ("S3_SECRET_KEY", "s")];
-        assert_eq!(access(&resolve(&[aws, own].concat()).unwrap()), Some("own"));
-        assert_eq!(access(&resolve(&aws).unwrap()), Some("aws"));
-        assert_eq!(access(&resolve(&[("S3_ENDPOINT", "http://[::1]:9000")]).unwrap()), Some("minioadmin"));
-        assert_eq!(access(&resolve(&[("S3_ENDPOINT", "https://s3.example.com")]).unwrap()), None);
-        assert_eq!(access(&resolve(&[("S3_ENDPOINT", "")]).unwrap()), None);
-        assert!(resolve(&[("S3_ENDPOINT", "")]).unwrap().endpoint.is_none());
-    }
-
-    #[test]
-    fn no_secret_is_shown() {
-        let settings = resolve(&[("S3_ACCESS_KEY", "an-id"), ("S3_SECRET_KEY", "hush")]).unwrap();
-        let shown = format!("{settings:?}");
-        assert!(!shown.contains("hush") && !shown.contains("an-id"), "{shown}");
-    }
-
-    #[test]
-    fn bad_settings_are_named() {
-        let errors: Vec<String> = [
-            resolve(&[("S3_ENDPOINT", "localhost:9000")]),
-            resolve(&[("S3_ENDPOINT", "http://me:hush@host:9000")]),
-            resolve(&[("S3_ENDPOINT", "me:hush@host")]),
-            resolve(&[("S3_ENDPOINT", "http://host:9000/models")]),
-            resolve(&[("S3_ENDPOINT", "ftp://host")]),
-            resolve(&[("S3_BUCKET_DATA", "Data_1")]),
-            resolve(&[("S3_ACCESS_KEY", "x")]),
-            resolve(&[("AWS_SECRET_ACCESS_KEY", "x")]),
-        ]
-        .into_iter()
-        .map(|r| r.unwrap_err().to_string())
-        .collect();
-        assert!(!errors.join("").contains("hush"));
-        insta::assert_snapshot!(errors.join("\n"), @"
-        `localhost:9000` is not an endpoint: it must begin with `http://` or `https://`
-        `http://…@host:9000` is not an endpoint: credentials do not belong in it
-        `…@host` is not an endpoint: it must begin with `http://` or `https://`
-        `http://host:9000/models` is not an endpoint: it must end after the host and port; the bucket is a setting of its own
-        `ftp://host` is not an endpoint: it must begin with `http://` or `https://`
-        `S3_BUCKET_DATA` cannot be used
-        `S3_ACCESS_KEY` is set but `S3_SECRET_KEY` is not
-        `AWS_SECRET_ACCESS_KEY` is set but `AWS_ACCESS_KEY_ID` is not
-        ");
-    }
 }

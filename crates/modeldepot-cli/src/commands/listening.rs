@@ -1,6 +1,6 @@
 //! What `up` and `serve` have in common on their way to a socket.
 
-use modeldepot::{Endpoint, Settings};
+use modeldepot::{Endpoint, Proxies, Settings};
 use modeldepot_embedded::Server;
 use modeldepot_listen::Tls;
 
@@ -36,7 +36,8 @@ pub(super) fn raise_open_files() {}
 /// name which the certificate has: the configured endpoint where it is this port, else this machine's own, else the first.
 pub(super) fn own_client(settings: &Settings, server: &Server, tls: Option<&Tls>) -> Result<Settings, Error> {
     let Some(tls) = tls else {
-        return Ok(Settings { endpoint: Some(parse(&server.endpoint())?), ..settings.clone() });
+        let endpoint = Some(parse(&server.endpoint())?);
+        return Ok(Settings { endpoint, proxies: Proxies::default(), ..settings.clone() });
     };
     let port = server.local_addr().port();
     let own = parse(&server.endpoint())?;
@@ -58,7 +59,9 @@ pub(super) fn own_client(settings: &Settings, server: &Server, tls: Option<&Tls>
         });
     };
     let endpoint = parse(&format!("https://{host}:{port}"))?;
-    Ok(Settings { endpoint: Some(endpoint), ca_bundle: Some(tls.certificate().to_owned()), ..settings.clone() })
+    let ca_bundle = Some(tls.certificate().to_owned());
+    // Nothing lies between the two halves of this process.
+    Ok(Settings { endpoint: Some(endpoint), ca_bundle, proxies: Proxies::default(), ..settings.clone() })
 }
 
 fn parse(endpoint: &str) -> Result<Endpoint, Error> {

@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod config;
 mod fsck;
 mod gc;
 mod init;
@@ -69,6 +70,7 @@ pub(crate) async fn run(command: Command, globals: &Globals, settings: &Settings
         Command::Check(args) => check::run(args, &cx).await,
         Command::Demo(args) => demo::run(args, ui).await,
         Command::Doctor(args) => doctor::run(args, globals, &cx).await,
+        Command::Config => config::run(globals, &cx),
         command => {
             let goes_on = matches!(&command, Command::Push(push) if !push.no_resume);
             let done = unless_interrupted(verb(command, &cx)).await;
@@ -94,7 +96,7 @@ async fn verb(command: Command, cx: &Context<'_>) -> Result<(), Error> {
         Command::Fsck(args) => fsck::run(args, cx).await,
         Command::Gc(args) => gc::run(args, cx).await,
         Command::Up(_) | Command::Serve(_) | Command::Check(_) | Command::Doctor(_) | Command::Demo(_) => Ok(()),
-        Command::Completions(_) | Command::Man => Ok(()),
+        Command::Completions(_) | Command::Man | Command::Config => Ok(()),
     }
 }
 

@@ -36,7 +36,8 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
     }
     let shown = (access_key.clone(), secret_key.clone());
     let known = access_key == LOOPBACK_LOGIN && secret_key == LOOPBACK_LOGIN;
-    let buckets: Vec<String> = cx.settings.buckets.all().iter().map(|bucket| bucket.to_string()).collect();
+    let buckets = config::own_settings(globals)?.buckets;
+    let buckets: Vec<String> = buckets.all().iter().map(|bucket| bucket.to_string()).collect();
     let embedded = Config {
         listen: args.listen,
         keys: keys.clone(),
@@ -118,6 +119,10 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
             None if made => {
                 cx.ui.answer(format_args!("  export S3_ACCESS_KEY={} S3_SECRET_KEY={}", shown.0, shown.1))?;
             }
+            // A client would log in with the profile's.
+            None if known && matches!(cx.settings.credentials, Credentials::Profile(_)) => {
+                cx.ui.answer("  export S3_ACCESS_KEY=minioadmin S3_SECRET_KEY=minioadmin")?;
+            }
             None => {}
         }
         cx.ui.answer("  modeldepot push plant_classifier best_model.pth --history training_history.json")?;
@@ -150,7 +155,7 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
 fn login(settings: &Settings) -> (String, String) {
     match &settings.credentials {
         Credentials::Key { access, secret, .. } => (access.clone(), secret.reveal().to_owned()),
-        Credentials::Chain => (LOOPBACK_LOGIN.to_owned(), LOOPBACK_LOGIN.to_owned()),
+        Credentials::Profile(_) | Credentials::Chain => (LOOPBACK_LOGIN.to_owned(), LOOPBACK_LOGIN.to_owned()),
     }
 }
 

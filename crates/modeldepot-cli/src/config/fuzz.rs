@@ -7,7 +7,7 @@ mod harness;
 fn dotenv() {
     harness::fuzz("dotenv", |bytes| {
         let text = String::from_utf8_lossy(bytes);
-        match super::parse(&text) {
+        match super::dotenv::parse(&text) {
             Ok(variables) => format!("{} variables", variables.len()),
             Err(line) => {
                 assert!((1..=text.lines().count().max(1)).contains(&line), "line {line} of {text:?}");

@@ -112,7 +112,7 @@ mod tests {
         let environment = |name: &str| {
             environment.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
         };
-        resolve(typed.oidc, &Layers { flags: Vec::new(), environment, file: None })
+        resolve(typed.oidc, &Layers { flags: Vec::new(), environment, file: None, profile: None })
     }
 
     #[test]

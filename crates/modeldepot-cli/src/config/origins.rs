@@ -1,10 +1,11 @@
 //! Where each setting comes from, for whoever cannot believe what is used.
 
-use modeldepot::{Addressing, Credentials, Settings};
+use modeldepot::{Addressing, BucketName, Credentials, Proxy, Settings};
 
-use super::{Layers, Origin, flags, here};
+use super::{Layers, Origin, all};
 use crate::args::Globals;
 use crate::error::Error;
+use crate::ui::duration;
 
 /// One setting that is in use.
 pub(crate) struct InUse {
@@ -16,61 +17,116 @@ pub(crate) struct InUse {
     pub(crate) hidden: Option<Origin>,
 }
 
+/// The variables that proxies are set by, in the order in which they count.
+const HTTP: [&str; 4] = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
+const HTTPS: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+
 /// Returns where each of the settings comes from.
 pub(crate) fn origins(globals: &Globals, settings: &Settings) -> Result<Vec<InUse>, Error> {
-    Ok(here(flags(globals))?.in_use(globals, settings))
-}
-
-/// Returns the names of the variables that send HTTP clients through a proxy, or past it, and are set. Not their
-/// values: a proxy's address may hold a password.
-pub(crate) fn proxies() -> Vec<&'static str> {
-    const NAMES: [&str; 8] =
-        ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"];
-    NAMES.into_iter().filter(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty())).collect()
+    Ok(all(globals)?.in_use(globals, settings))
 }
 
 impl<E: Fn(&str) -> Option<String>> Layers<E> {
+    fn one(&self, name: &'static str, variable: &str, value: String) -> InUse {
+        InUse { name, value, origin: self.find(variable).1, hidden: self.hidden(variable) }
+    }
+
     fn in_use(&self, globals: &Globals, settings: &Settings) -> Vec<InUse> {
-        let one = |name, variable: &str, value: String| {
-            let (_, origin) = self.find(variable);
-            InUse { name, value, origin, hidden: self.hidden(variable) }
-        };
-        let endpoint = settings.endpoint.as_ref().map_or_else(|| "AWS itself".to_owned(), ToString::to_string);
-        let buckets = &settings.buckets;
-        let mut found = vec![one("endpoint", "S3_ENDPOINT", endpoint)];
+        let by_default =
+            |name, value: &str| InUse { name, value: value.to_owned(), origin: Origin::Default, hidden: None };
+        let mut found = vec![match (&settings.endpoint, self.endpoint_name()) {
+            (Some(endpoint), Some(variable)) => self.one("endpoint", variable, endpoint.to_string()),
+            (Some(endpoint), None) => by_default("endpoint", endpoint.as_str()),
+            (None, Some(variable)) => self.one("endpoint", variable, "AWS itself".to_owned()),
+            (None, None) => by_default("endpoint", "AWS itself, as only AWS credentials are set"),
+        }];
         found.extend(self.login(settings));
-        found.push(one("region", "S3_REGION", settings.region.clone()));
-        found.push(one("models bucket", "S3_BUCKET_MODELS", buckets.models.to_string()));
-        found.push(one("images bucket", "S3_BUCKET_IMAGES", buckets.images.to_string()));
-        found.push(one("data bucket", "S3_BUCKET_DATA", buckets.data.to_string()));
+        let own = !self.logs_in_as_it_comes(settings);
+        let names = ["S3_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"];
+        found.push(match self.set(if own { &names } else { &names[..1] }) {
+            Some(variable) => self.one("region", variable, settings.region.clone()),
+            None => by_default("region", &settings.region),
+        });
+        let buckets = &settings.buckets;
+        found.push(self.one("models bucket", "S3_BUCKET_MODELS", buckets.models.to_string()));
+        let other =
+            |bucket: &Option<BucketName>| bucket.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
+        found.push(self.one("images bucket", "S3_BUCKET_IMAGES", other(&buckets.images)));
+        found.push(self.one("data bucket", "S3_BUCKET_DATA", other(&buckets.data)));
+        found.push(self.addressing(globals, settings));
+        if let Some(path) = &settings.ca_bundle {
+            found.push(self.one("authorities", "AWS_CA_BUNDLE", path.display().to_string()));
+        }
+        found.extend(self.proxy("proxy (https)", settings.proxies.https.as_ref(), &HTTPS));
+        found.extend(self.proxy("proxy (http)", settings.proxies.http.as_ref(), &HTTP));
+        if !settings.proxies.are_none()
+            && let Some(variable) = self.set(&["no_proxy", "NO_PROXY"])
+        {
+            found.push(self.one("no proxy for", variable, settings.proxies.except.clone()));
+        }
+        found
+    }
+
+    /// Returns what few ever set.
+    fn rarely_set(&self, settings: &Settings) -> Vec<InUse> {
+        let times = &settings.timeouts;
+        let mut found = vec![
+            self.one("timeout", "S3_TIMEOUT", duration(times.answer)),
+            self.one("connect timeout", "S3_CONNECT_TIMEOUT", duration(times.connect)),
+        ];
+        if let Some(profile) = &self.profile
+            && !profile.name().is_empty()
+        {
+            found.push(self.one("AWS profile", "AWS_PROFILE", profile.name().to_owned()));
+        }
+        if let Some(file) = &self.file {
+            let named = std::env::var_os(super::trust::VARIABLE).is_some();
+            let origin = if named { Origin::Environment(super::trust::VARIABLE.to_owned()) } else { Origin::Default };
+            found.push(InUse { name: ".env", value: file.path.display().to_string(), origin, hidden: None });
+        }
+        found
+    }
+
+    fn addressing(&self, globals: &Globals, settings: &Settings) -> InUse {
         let style = match settings.addressing {
             Addressing::Auto if settings.endpoint.is_some() => "auto: bucket in the path",
             Addressing::Auto => "auto: bucket in the host",
             Addressing::Path => "bucket in the path",
             Addressing::VirtualHost => "bucket in the host",
         };
-        let mut addressing = one("addressing", "S3_ADDRESSING", style.to_owned());
+        let mut addressing = self.one("addressing", "S3_ADDRESSING", style.to_owned());
         if globals.addressing.is_some() {
             addressing.origin = Origin::Flag("--addressing");
+        } else if matches!(addressing.origin, Origin::Profile(..)) && self.logs_in_as_it_comes(settings) {
+            addressing.origin = Origin::Default;
         }
-        found.push(addressing);
-        if let Some(path) = &settings.ca_bundle {
-            found.push(one("authorities", "AWS_CA_BUNDLE", path.display().to_string()));
-        }
-        found
+        addressing
+    }
+
+    /// Returns a proxy, without its login, and where it was found.
+    fn proxy(&self, name: &'static str, proxy: Option<&Proxy>, variables: &[&str]) -> Option<InUse> {
+        let proxy = proxy?;
+        let variable = self.set(variables)?;
+        Some(InUse { name, value: proxy.to_string(), origin: self.find(variable).1, hidden: None })
     }
 
     /// Returns where the login comes from, and nothing of the login itself.
     fn login(&self, settings: &Settings) -> Vec<InUse> {
         let set = |name: &str| self.find(name).0.is_some_and(|value| !value.is_empty());
-        let half = |name, variable: &str| InUse {
-            name,
-            value: "set".to_owned(),
-            origin: self.find(variable).1,
-            hidden: self.hidden(variable),
-        };
+        let half = |name, variable: &str| self.one(name, variable, "set".to_owned());
         let known =
             |value: &str| InUse { name: "credentials", value: value.to_owned(), origin: Origin::Default, hidden: None };
+        match &settings.credentials {
+            Credentials::Profile(name) => {
+                let origin = self.find("AWS_PROFILE").1;
+                let value = format!("those of the AWS profile {name}");
+                return vec![InUse { name: "credentials", value, origin, hidden: None }];
+            }
+            Credentials::Chain => {
+                return vec![known("the AWS standard chain: profile, SSO, container or instance role")];
+            }
+            Credentials::Key { .. } => {}
+        }
         for (id, secret) in [("S3_ACCESS_KEY", "S3_SECRET_KEY"), ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")] {
             if set(id) {
                 let mut found = vec![half("access key", id), half("secret key", secret)];
@@ -80,17 +136,22 @@ impl<E: Fn(&str) -> Option<String>> Layers<E> {
                 return found;
             }
         }
-        match settings.credentials {
-            Credentials::Key { .. } => vec![known("minioadmin, as this machine is the endpoint and no key is set")],
-            Credentials::Chain => vec![known("the AWS standard chain: profile, SSO, container or instance role")],
-        }
+        vec![known("minioadmin, as this machine is the endpoint and no key is set")]
     }
 
     /// Returns where a variable of the environment has another value, which does not count. Who types a flag means it.
     fn hidden(&self, name: &str) -> Option<Origin> {
         let (Some(used), Origin::Environment(_)) = self.find(name) else { return None };
         let file = self.file.as_ref()?;
-        let differs = file.variables.get(name).is_some_and(|value| *value != used);
-        differs.then(|| Origin::File(name.to_owned(), file.path.clone()))
+        let other = file.variables.get(name).filter(|other| other.value != used)?;
+        Some(Origin::File(name.to_owned(), file.path.clone(), other.line))
     }
+}
+
+/// Returns where each of the settings comes from, those that few set included.
+pub(crate) fn all_origins(globals: &Globals, settings: &Settings) -> Result<Vec<InUse>, Error> {
+    let layers = all(globals)?;
+    let mut found = layers.in_use(globals, settings);
+    found.extend(layers.rarely_set(settings));
+    Ok(found)
 }

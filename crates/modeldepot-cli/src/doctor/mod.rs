@@ -22,7 +22,7 @@ use self::network::Place;
 use self::service::Service;
 use crate::args::{DoctorArgs, Globals};
 use crate::commands::Context;
-use crate::config::{self, InUse, Origin};
+use crate::config::{self, InUse};
 use crate::error::Error;
 use crate::interrupt::unless_interrupted;
 
@@ -158,15 +158,19 @@ async fn reach(report: &mut Report<'_>) -> Option<Service> {
         None => format!("https://s3.{}.amazonaws.com", settings.region),
     };
     let place = Place::new(&endpoint)?;
-    let (line, addresses) = network::name(&place).await;
+    let asked = network::asked(&place, settings)?;
+    report.add(network::proxies(&place, settings));
+    // A proxy looks the endpoint's name up itself.
+    let proxy = settings.proxies.route(&asked).and_then(|proxy| Place::new(proxy.url()?.as_str()));
+    let next = proxy.as_ref().unwrap_or(&place);
+    let (line, addresses) = network::name(next).await;
     report.add(line);
     if addresses.is_empty() {
         report.add(Line::skipped("port", "the name is not known"));
     } else {
-        report.add(network::port(&place, &addresses).await);
+        report.add(network::port(next, &addresses, proxy.is_some()).await);
     }
     let open = report.is_good("port");
-    report.add(network::proxies(open));
     if !open {
         report.add(Line::skipped("TLS", "there is no connection"));
         report.skip_from("answer", "there is no connection");
@@ -187,31 +191,22 @@ fn settings(in_use: &[InUse]) -> Line {
     let mut details = Vec::new();
     let mut hidden = false;
     for InUse { name, value, origin, hidden: other } in in_use {
-        details.push(format!("{name:<14} {value:<width$}  {}", place(origin)).trim_end().to_owned());
+        details.push(format!("{name:<14} {value:<width$}  {origin}").trim_end().to_owned());
         if let Some(other) = other {
             hidden = true;
-            details.push(format!("{:14} another value does not count: {}", "", place(other)));
+            details.push(format!("{:14} another value does not count: {other}", ""));
         }
     }
     let make = if hidden { Line::note } else { Line::good };
     let found = if hidden { "found, one of them twice" } else { "found" };
-    make("settings", "look in flags, environment and .env", found).details(details)
-}
-
-fn place(origin: &Origin) -> String {
-    match origin {
-        Origin::Flag(flag) => (*flag).to_owned(),
-        Origin::Environment(name) => format!("{name} in the environment"),
-        Origin::File(name, path) => format!("{name} in {}", path.display()),
-        Origin::Default => "default".to_owned(),
-    }
+    make("settings", "look in flags, environment, .env and AWS profile", found).details(details)
 }
 
 /// Names the login by where it comes from.
 fn source(in_use: &[InUse]) -> String {
     let found = in_use.iter().find(|one| matches!(one.name, "access key" | "credentials"));
     match found {
-        Some(InUse { name: "access key", origin, .. }) => place(origin),
+        Some(InUse { name: "access key", origin, .. }) => origin.to_string(),
         Some(other) => other.value.clone(),
         None => "the configured login".to_owned(),
     }

@@ -4,14 +4,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use modeldepot::ErrorKind;
 use modeldepot::diagnosis::Unreached;
+use modeldepot::{ErrorKind, Settings};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use url::{Host, Url};
 
 use super::line::Line;
-use crate::config;
+use super::service::in_host;
 
 /// How long one step may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -65,8 +65,8 @@ pub(super) async fn name(place: &Place) -> (Line, Vec<SocketAddr>) {
 }
 
 /// Opens a connection to each address in turn until one answers.
-pub(super) async fn port(place: &Place, addresses: &[SocketAddr]) -> Line {
-    let tried = format!("connect to port {}", place.port);
+pub(super) async fn port(place: &Place, addresses: &[SocketAddr], proxy: bool) -> Line {
+    let tried = format!("connect to {}port {}", if proxy { "the proxy, " } else { "" }, place.port);
     let mut failures = Vec::new();
     let patience = PATIENCE / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
     for address in addresses {
@@ -88,10 +88,14 @@ pub(super) async fn port(place: &Place, addresses: &[SocketAddr]) -> Line {
             several.iter().map(|(at, error)| format!("{} {}", at.ip(), word(error))).collect::<Vec<_>>().join("; ")
         }
     };
+    let line = Line::bad("port", ErrorKind::Unavailable, tried, found);
+    if proxy {
+        return line.change("is the proxy's address right? NO_PROXY names hosts that are reached without it");
+    }
     // What is refused is there.
     let refused = failures.iter().position(|(_, error)| error.kind() == io::ErrorKind::ConnectionRefused);
     let why = failures.get(refused.unwrap_or(0)).map_or(Unreached::NoRoute, |(_, error)| Unreached::kind(error.kind()));
-    Line::bad("port", ErrorKind::Unavailable, tried, found).change(why.hint(place.url.as_str()))
+    line.change(why.hint(place.url.as_str()))
 }
 
 fn word(error: &io::Error) -> String {
@@ -104,19 +108,23 @@ fn word(error: &io::Error) -> String {
     }
 }
 
-/// Looks for proxies. The S3 client is built without one and reads no such variable, so they can only mislead: `curl`
-/// and a browser take another way than this program.
-pub(super) fn proxies(reached: bool) -> Line {
-    let (tried, set) = ("look for proxy variables", config::proxies());
-    if set.iter().all(|name| name.eq_ignore_ascii_case("NO_PROXY")) {
-        return Line::good("proxy", tried, "none set, and none would be used");
+/// Returns where requests for the models bucket go.
+pub(super) fn asked(place: &Place, settings: &Settings) -> Option<Url> {
+    let mut url = place.url.clone();
+    if in_host(settings) {
+        url.set_host(Some(&format!("{}.{}", settings.buckets.models, place.host))).ok()?;
     }
-    let found = format!("{} set; modeldepot uses no proxy and connects directly", set.join(", "));
-    let line = Line::note("proxy", tried, found);
-    if reached {
-        return line;
+    Some(url)
+}
+
+/// Says which proxy requests go through.
+pub(super) fn proxies(place: &Place, settings: &Settings) -> Line {
+    let tried = "look for proxy variables";
+    if settings.proxies.are_none() {
+        return Line::good("proxy", tried, "none set");
     }
-    line.change(
-        "`curl` would go through the proxy; modeldepot needs a direct way, or an endpoint that is reached directly",
-    )
+    match asked(place, settings).and_then(|url| settings.proxies.route(&url).cloned()) {
+        Some(proxy) => Line::good("proxy", tried, format!("requests go through {proxy}")),
+        None => Line::good("proxy", tried, "set, and not used for this endpoint"),
+    }
 }

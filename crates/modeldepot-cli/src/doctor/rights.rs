@@ -209,6 +209,7 @@ fn lines(found: &Capabilities) -> Vec<Line> {
             CopySupport::Unchecked => {
                 Line::note("part copy", copy, "works, but nothing proves the bytes: every push sends all its bytes")
             }
+            CopySupport::Unknown => Line::note("part copy", copy, "was not tried: the first push that needs it does"),
             CopySupport::None => Line::note("part copy", copy, "does not work: every push sends all its bytes"),
         },
         upload_urls(found.unsigned_headers),

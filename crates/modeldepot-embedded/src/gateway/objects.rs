@@ -89,7 +89,7 @@ impl Gateway {
             tags: input.if_match.map(Tags::from),
             modified: input.if_match_last_modified_time.as_ref().map(seconds),
             size: input.if_match_size,
-            ignored: self.ignore_conditions,
+            ignored: self.double.ignores_conditions(),
         };
         self.run(move |store| {
             let deleted = store.index.delete(&input.bucket, &input.key, |object| guard.check(object));
@@ -111,7 +111,7 @@ impl Gateway {
             seen.add(delete.objects.iter().map(|object| object.key.as_str()));
         }
         let quiet = delete.quiet == Some(true);
-        let ignored = self.ignore_conditions;
+        let ignored = self.double.ignores_conditions();
         let results = self
             .run(move |store| {
                 let asked = delete.objects.iter().map(|object| {

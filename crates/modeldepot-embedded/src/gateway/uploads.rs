@@ -145,12 +145,14 @@ impl Gateway {
         let range = input.copy_source_range.take();
         let target = Target { bucket: input.bucket, key: input.key, id: input.upload_id };
         let asked = target.clone();
+        let double = self.double.clone();
         let (staged, len, digests) = self
             .run(move |store| {
                 let upload = store.index.upload(&asked)?;
                 let algorithm = upload.algorithm.unwrap_or(Algorithm::Crc64Nvme);
                 let (object, segments, pin) = store.hold(&from.0, &from.1)?;
                 check_source(&conditions, &object)?;
+                double.copies_ranges_of(range.is_some(), object.size)?;
                 let range = copy_range(range.as_deref(), object.size)?;
                 let reader = Reader::open(pin, &segments, range).map_err(internal)?;
                 write_copy(store, reader, algorithm)

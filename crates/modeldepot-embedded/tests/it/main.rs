@@ -17,6 +17,7 @@ mod keys;
 mod lifecycle;
 mod objects;
 mod outside;
+mod rules;
 mod serve;
 mod signatures;
 mod slow;

@@ -26,9 +26,13 @@ const PICTURE: u64 = 4 * 1024 * 1024;
 
 pub(super) async fn list(State(app): State<App>) -> Result {
     let settings = &app.service.settings;
-    let what = ["The trained models", "The images of the data set", "Everything else"];
     let mut rows = Vec::new();
-    for (bucket, what) in settings.buckets.all().into_iter().zip(what) {
+    for bucket in settings.buckets.all() {
+        let what = match settings.buckets.setting(bucket) {
+            Some("S3_BUCKET_MODELS") => "The trained models",
+            Some("S3_BUCKET_IMAGES") => "The images of the data set",
+            _ => "Everything else",
+        };
         let state = match app.storage.client().list_level(bucket, "", None, 1).await {
             Ok(listed) if listed.folders.is_empty() && listed.objects.is_empty() => html! { "empty" },
             Ok(_) => html! { span.good { "in use" } },
@@ -55,7 +59,7 @@ pub(super) async fn list(State(app): State<App>) -> Result {
 /// Returns the bucket if it is one of the project's: this is no way to whatever else the login may see.
 pub(super) fn known(app: &App, bucket: &str) -> Result<BucketName> {
     let all = app.service.settings.buckets.all();
-    all.into_iter().find(|known| known.as_str() == bucket).cloned().ok_or_else(|| {
+    all.iter().copied().find(|known| known.as_str() == bucket).cloned().ok_or_else(|| {
         let names: Vec<String> = all.iter().map(|name| format!("`{name}`")).collect();
         let problem =
             Problem::new(modeldepot::ErrorKind::NotFound, format!("`{}` is no bucket of this project", shown(bucket)));

@@ -11,6 +11,7 @@ use aws_smithy_types::date_time::Format;
 
 use super::body::{StoodStill, TooLong};
 use super::client::S3Client;
+use super::dial::{AtProxy, Fault};
 use super::http::{NoWay, Silent};
 use super::peer::{Foreign, NoTls};
 use super::retry::{Cause, Passing, Said};
@@ -63,6 +64,16 @@ impl S3Client {
         }
         if let Some(Silent(within)) = found::<Silent>(&error) {
             return Error::NoAnswer { action, endpoint, within: *within };
+        }
+        // Credentials are asked for through the same proxies.
+        if let Some(AtProxy { proxy, fault }) = found::<AtProxy>(&error) {
+            let proxy = proxy.clone();
+            return match fault {
+                Fault::Refused(status) => Error::ProxyRefused { proxy, endpoint, status: status.as_u16() },
+                Fault::Unreached(text) | Fault::Broken(text) => {
+                    Error::ProxyUnreachable { proxy, endpoint, source: said(text.clone()) }
+                }
+            };
         }
         match &error {
             // A document that is S3's in no way, in answer to a question.
@@ -204,6 +215,11 @@ where
         }
         SdkError::DispatchFailure(failure) => {
             if no_credentials(error).is_some() || failure.is_user() {
+                return None;
+            }
+            if let Some(AtProxy { fault: Fault::Refused(status), .. }) = found::<AtProxy>(error)
+                && !matches!(status.as_u16(), 502..=504)
+            {
                 return None;
             }
             if let Some(Silent(within)) = found::<Silent>(error) {

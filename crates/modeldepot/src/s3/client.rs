@@ -30,6 +30,7 @@ use crate::error::{Error, Result};
 use crate::fs;
 use crate::key::creatable;
 use crate::name::BucketName;
+use crate::proxies::{Proxies, Proxy};
 use crate::settings::{Addressing, Settings, Timeouts};
 
 /// What is wrong with a success that names no object.
@@ -55,6 +56,7 @@ struct Place {
     region: String,
     virtual_host: bool,
     timeouts: Timeouts,
+    proxies: Proxies,
 }
 
 impl std::fmt::Debug for S3Client {
@@ -150,7 +152,13 @@ impl S3Client {
             Addressing::Path => false,
             Addressing::VirtualHost => true,
         };
-        let place = Place { endpoint, region: settings.region.clone(), virtual_host, timeouts: settings.timeouts };
+        let place = Place {
+            endpoint,
+            region: settings.region.clone(),
+            virtual_host,
+            timeouts: settings.timeouts,
+            proxies: settings.proxies.clone(),
+        };
         let clock = Clock::default();
         Ok(S3Client {
             sdk: connect::connect(settings, &clock).await?,
@@ -164,6 +172,11 @@ impl S3Client {
     /// Returns the endpoint's address.
     pub fn endpoint(&self) -> &str {
         &self.place.endpoint
+    }
+
+    /// Returns the forward proxy that requests to a URL go through, if any.
+    pub fn proxy(&self, url: &str) -> Option<&Proxy> {
+        self.place.proxies.route(&Url::parse(url).ok()?)
     }
 
     pub(super) fn region(&self) -> &str {
@@ -187,7 +200,8 @@ impl S3Client {
             segments.insert(0, bucket.as_str());
         }
         if let Ok(mut path) = url.path_segments_mut() {
-            path.clear().extend(segments);
+            // What the endpoint has of a path comes first.
+            path.pop_if_empty().extend(segments);
         }
         url.to_string()
     }
@@ -196,8 +210,11 @@ impl S3Client {
     pub async fn create_bucket(&self, bucket: &BucketName) -> Result<bool> {
         let about = About::bucket("create", bucket);
         // AWS answers 200 for one's own bucket in us-east-1, other servers a conflict: ask first, to tell the same.
-        if self.bucket_exists(bucket).await? {
-            return Ok(false);
+        match self.bucket_exists(bucket).await {
+            Ok(true) => return Ok(false),
+            // Somebody else's, or one that the login may make and not look at: the server says which.
+            Ok(false) | Err(Error::Denied { .. }) => {}
+            Err(error) => return Err(error),
         }
         // us-east-1 is the one region that must not be named.
         let place = (self.region() != "us-east-1").then(|| {

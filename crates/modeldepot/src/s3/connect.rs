@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{
@@ -13,6 +14,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 
 use super::clock::Clock;
+use super::demands::Demands;
 use super::http::Http;
 use super::patience::Patience;
 use super::peer::Peer;
@@ -28,6 +30,8 @@ pub(super) struct Clients {
     pub(super) reading: Client,
     /// For bytes that go, and for what the server makes of them.
     pub(super) writing: Client,
+    /// For URLs that others use: what is demanded of requests would be theirs to send.
+    pub(super) signing: Client,
 }
 
 /// Returns clients that sign for the settings' endpoint. Sends nothing yet.
@@ -45,6 +49,11 @@ pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<Client
                 None,
                 "settings",
             ))
+        }
+        Credentials::Profile(name) => {
+            let provider = ProviderConfig::default().with_region(Some(region.clone())).with_http_client(http.clone());
+            let profile = ProfileFileCredentialsProvider::builder().configure(&provider).profile_name(name);
+            SharedCredentialsProvider::new(profile.build())
         }
         Credentials::Chain => {
             let provider = ProviderConfig::default().with_region(Some(region.clone())).with_http_client(http.clone());
@@ -75,7 +84,8 @@ pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<Client
         Some(endpoint) => config.endpoint_url(endpoint.as_str()),
         None => config,
     };
-    let config = config.build();
+    let signing = Client::from_conf(config.clone().build());
+    let config = config.interceptor(Demands).build();
     // The services that AWS's chain asks for credentials are not S3.
     let connections = connections.to(Arc::new(Peer::default()));
     let with = |patience| {
@@ -84,5 +94,5 @@ pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<Client
     };
     let (reading, writing) = (Patience::reading(&settings.timeouts), Patience::writing(&settings.timeouts));
     let small = Patience::small(&settings.timeouts);
-    Ok(Clients { small: with(small), reading: with(reading), writing: with(writing) })
+    Ok(Clients { small: with(small), reading: with(reading), writing: with(writing), signing })
 }

@@ -57,7 +57,7 @@ impl S3Client {
     ) -> Result<String> {
         let about = About::object("sign a URL for", bucket, key);
         let config = PresigningConfig::expires_in(expires).map_err(|error| self.failed_locally(about, &error))?;
-        let part = self.sdk.small.upload_part().bucket(bucket.as_str()).key(key).upload_id(upload_id);
+        let part = self.sdk.signing.upload_part().bucket(bucket.as_str()).key(key).upload_id(upload_id);
         let part = part.part_number(number).set_content_length(len.try_into().ok());
         let signed = part.presigned(config).await.map_err(|error| self.failed(about, error))?;
         Ok(signed.uri().to_owned())

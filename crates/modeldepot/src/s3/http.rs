@@ -24,22 +24,25 @@ use tokio::time::sleep;
 
 use super::authorities::Authorities;
 use super::body::{Activity, Arriving, Outgoing};
+use super::dial::{AtProxy, Dial, Fault, way};
 use super::patience::Patience;
 use super::peer::{Asks, Connection, Heard, Peer};
 use super::rate::Rate;
 use super::refusal::{self, Refusal};
 use crate::diagnosis::{Unreached, tls_said};
+use crate::proxies::Proxies;
 use crate::settings::{Credentials, Settings, SettingsError};
 
 /// How long a connection that nothing is sent on is kept.
 const IDLE: Duration = Duration::from_secs(50);
 
-type Hyper = Client<HttpsConnector<HttpConnector>, Outgoing>;
+type Hyper = Client<HttpsConnector<Dial>, Outgoing>;
 
 /// The connections of one client. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Http {
     hyper: Hyper,
+    proxies: Arc<Proxies>,
     rate: Option<Arc<Rate>>,
     patience: Patience,
     /// What is known of the S3 endpoint; none for services that are not S3.
@@ -55,17 +58,20 @@ impl Http {
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(Duration::from_secs(30)));
         tcp.set_connect_timeout(Some(settings.timeouts.connect));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls(settings)?)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
+        let tls = tls(settings)?;
+        let proxies = Arc::new(settings.proxies.clone());
+        let to_proxy = HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http().enable_http1();
+        let to_proxy = to_proxy.wrap_connector(tcp.clone());
+        let patience = settings.timeouts.connect + settings.timeouts.answer;
+        let dial = Dial::new(tcp, to_proxy, Arc::clone(&proxies), patience);
+        let connector =
+            HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(dial);
         let hyper = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .build(connector);
         let rate = settings.limit_rate.map(|limit| Arc::new(Rate::new(limit)));
-        Ok(Http { hyper, rate, patience: Patience::small(&settings.timeouts), peer: None })
+        Ok(Http { hyper, proxies, rate, patience: Patience::small(&settings.timeouts), peer: None })
     }
 
     /// Returns the same connections for requests that are waited for in another way.
@@ -81,7 +87,8 @@ impl Http {
     async fn send(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let activity = Activity::begin();
         let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
-        let request = request.map(|body| Outgoing::new(body, self.rate.clone(), activity.clone()));
+        let mut request = request.map(|body| Outgoing::new(body, self.rate.clone(), activity.clone()));
+        let proxy = self.to_proxy(&mut request);
         let (head, body) = request.into_parts();
         let secrets = refusal::secrets(&head);
         let (method, uri, begun) = (head.method.clone(), head.uri.clone(), Instant::now());
@@ -103,6 +110,10 @@ impl Http {
         let status = answer.status().as_u16();
         tracing::trace!(%method, path, query, ?took, status, "request");
         let refused = !answer.status().is_success();
+        if let Some(proxy) = proxy.filter(|_| is_a_proxys(&answer)) {
+            let error = AtProxy { proxy, fault: Fault::Refused(answer.status()) };
+            return Err(ConnectorError::other(error.into(), None));
+        }
         let known = self.peer.as_ref().is_none_or(|peer| peer.is_s3());
         let is_page = !refused && is_a_page(&method, answer.headers().get("content-type"));
         if known && is_page {
@@ -122,10 +133,21 @@ impl Http {
         HttpResponse::try_from(heard.for_sdk()).map_err(|error| ConnectorError::other(error.into(), None))
     }
 
+    /// Shows a login to the proxy that a request in plain HTTP is asked of, each time anew; returns its name.
+    fn to_proxy(&self, request: &mut hyper::Request<Outgoing>) -> Option<String> {
+        let (name, proxy) = way(&self.proxies, request.uri()).filter(|_| request.uri().scheme_str() == Some("http"))?;
+        if let Some(login) = proxy.basic_auth() {
+            request.headers_mut().insert(hyper::header::PROXY_AUTHORIZATION, login.clone());
+        }
+        Some(name)
+    }
+
     /// Fetches what a path shows to those without a login.
     async fn unsigned(&self, uri: hyper::Uri) -> Option<hyper::Response<Arriving>> {
         let body = Outgoing::new(SdkBody::empty(), None, Activity::begin());
-        let answer = self.hyper.request(hyper::Request::get(uri).body(body).ok()?).await.ok()?;
+        let mut request = hyper::Request::get(uri).body(body).ok()?;
+        self.to_proxy(&mut request);
+        let answer = self.hyper.request(request).await.ok()?;
         Some(answer.map(|body| Arriving::new(body, self.rate.clone(), &self.patience, true)))
     }
 
@@ -133,7 +155,10 @@ impl Http {
     async fn explained(&self, uri: &hyper::Uri, lost: Lost) -> ConnectorError {
         let explained = match &self.peer {
             Some(peer) => {
-                let (said, connection) = (tls_said(lost.cause()), lost.connection());
+                // What is behind a proxy cannot be looked at by another way.
+                let direct = way(&self.proxies, uri).is_none();
+                let connection = if direct { lost.connection() } else { Connection::None };
+                let said = tls_said(lost.cause());
                 peer.explained(uri, said, connection).await
             }
             None => None,
@@ -195,6 +220,20 @@ impl Connector for Http {
     }
 }
 
+/// Returns true for what a proxy says for itself, where it was asked to pass on a request in plain HTTP: that it wants a
+/// login, or a refusal in which nothing is of S3.
+fn is_a_proxys<B>(answer: &hyper::Response<B>) -> bool {
+    let has = |name: &str| answer.headers().contains_key(name);
+    let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    match answer.status().as_u16() {
+        407 => true,
+        403 | 502 | 503 | 504 => {
+            !kind.contains("xml") && !has("x-amz-request-id") && !has("x-amz-bucket-region") && kind.contains("html")
+        }
+        _ => false,
+    }
+}
+
 /// Returns true for a web page in answer to what stores or deletes something, as a proxy or a login page sends it: nothing was
 /// done then. What only asks shows by itself that it is no answer, and an object may well be a page.
 fn is_a_page(method: &hyper::Method, media_type: Option<&hyper::header::HeaderValue>) -> bool {
@@ -243,7 +282,8 @@ fn tls(settings: &Settings) -> Result<ClientConfig, SettingsError> {
     let mut roots = RootCertStore::empty();
     let plain = settings.endpoint.as_ref().is_some_and(|endpoint| endpoint.url().scheme() == "http");
     // The AWS chain asks services of its own for credentials.
-    if !plain || matches!(settings.credentials, Credentials::Chain) {
+    let asks_aws = matches!(settings.credentials, Credentials::Chain | Credentials::Profile(_));
+    if !plain || asks_aws || settings.proxies.need_tls() {
         let found = rustls_native_certs::load_native_certs();
         for error in found.errors {
             tracing::warn!(%error, "a certificate authority of this machine cannot be read");

@@ -34,11 +34,11 @@ impl S3Client {
         let config = self.presigning(about, expires)?;
         let url = match method {
             PresignedMethod::Get => {
-                let sent = self.sdk.small.get_object().bucket(bucket.as_str()).key(key).presigned(config).await;
+                let sent = self.sdk.signing.get_object().bucket(bucket.as_str()).key(key).presigned(config).await;
                 sent.map_err(|error| self.failed(about, error))?.uri().to_owned()
             }
             PresignedMethod::Put => {
-                let sent = self.sdk.small.put_object().bucket(bucket.as_str()).key(key).presigned(config).await;
+                let sent = self.sdk.signing.put_object().bucket(bucket.as_str()).key(key).presigned(config).await;
                 sent.map_err(|error| self.failed(about, error))?.uri().to_owned()
             }
         };
@@ -59,7 +59,7 @@ impl S3Client {
     ) -> Result<String> {
         let about = About::object("sign a URL for", bucket, key);
         let config = self.presigning(about, expires)?;
-        let get = self.sdk.small.get_object().bucket(bucket.as_str()).key(key);
+        let get = self.sdk.signing.get_object().bucket(bucket.as_str()).key(key);
         let get = get
             .response_content_disposition(disposition("attachment", name))
             .response_content_type("application/octet-stream");

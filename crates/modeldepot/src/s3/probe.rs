@@ -65,17 +65,29 @@ pub enum CopySupport {
     Unchecked,
     /// It does not copy, or not what was asked for.
     None,
+    /// It was not tried: that takes an object of 5 MiB, so only a push that would copy parts does it.
+    Unknown,
 }
 
+/// A range may be copied only from an object that is larger than this, on AWS and on servers that do as it does.
+const LEAST_SOURCE: usize = 5 * 1024 * 1024;
+
+/// What the source of the copy begins with.
+const SOURCE: &[u8] = b"a copied part";
+
 impl S3Client {
-    /// Finds out what the server does, with a few small objects under `prefix`, which are removed again.
+    /// Finds out what the server does, but for copies, with a few small objects under `prefix`, which are removed again.
     pub(crate) async fn probe(&self, bucket: &BucketName, prefix: &str) -> Result<Capabilities> {
-        let run = Probe { client: self, bucket, prefix: format!("{prefix}{}/", Uuid::new_v4()) };
+        let run = Probe::begin(self, bucket, prefix);
         let found = run.all().await;
-        let cleaned = run.clean().await;
-        let found = found?;
-        cleaned?;
-        Ok(found)
+        run.end(found).await
+    }
+
+    /// Finds out whether the server copies parts. It takes an object of 5 MiB, so it is not done for nothing.
+    pub(crate) async fn probe_part_copy(&self, bucket: &BucketName, prefix: &str) -> Result<CopySupport> {
+        let run = Probe::begin(self, bucket, prefix);
+        let found = run.part_copy().await;
+        run.end(found).await
     }
 }
 
@@ -92,7 +104,19 @@ enum Outcome {
     Refused,
 }
 
-impl Probe<'_> {
+impl<'a> Probe<'a> {
+    fn begin(client: &'a S3Client, bucket: &'a BucketName, prefix: &str) -> Self {
+        Self { client, bucket, prefix: format!("{prefix}{}/", Uuid::new_v4()) }
+    }
+
+    /// Removes what the probe wrote, whatever it found.
+    async fn end<T>(&self, found: Result<T>) -> Result<T> {
+        let cleaned = self.clean().await;
+        let found = found?;
+        cleaned?;
+        Ok(found)
+    }
+
     fn key(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
@@ -111,7 +135,7 @@ impl Probe<'_> {
             compare_and_swap: self.compare_and_swap(&plain).await?,
             crc64nvme: self.crc64nvme().await?,
             unsigned_payload: self.unsigned_payload().await?,
-            part_copy: self.part_copy().await?,
+            part_copy: CopySupport::Unknown,
             unsigned_headers: self.client.probe_unsigned_headers(self.bucket, &self.prefix).await?,
         })
     }
@@ -212,7 +236,9 @@ impl Probe<'_> {
     /// that they did.
     async fn part_copy(&self) -> Result<CopySupport> {
         let source = self.key("source");
-        self.client.put_small(self.bucket, &source, Bytes::from_static(b"a copied part"), "text/plain").await?;
+        let mut bytes = SOURCE.to_vec();
+        bytes.resize(LEAST_SOURCE + SOURCE.len(), 0);
+        self.client.put_small(self.bucket, &source, bytes.into(), "application/octet-stream").await?;
         let plain = self.key("copy");
         let (Outcome::Stored, etag) = self.copy(&source, &plain, None).await? else {
             return Ok(CopySupport::None);

@@ -44,7 +44,8 @@ pub(super) struct Refusal {
 /// Returns what of a request's headers must not be shown.
 pub(super) fn secrets(request: &Parts) -> Vec<String> {
     let shown = |name: &str| text(&request.headers, name).map(str::to_owned);
-    let mut secrets: Vec<String> = ["x-amz-security-token", "authorization"].into_iter().filter_map(shown).collect();
+    let mut secrets: Vec<String> =
+        ["x-amz-security-token", "authorization", "proxy-authorization"].into_iter().filter_map(shown).collect();
     let signature = secrets.iter().find_map(|secret| Some(secret.rsplit_once("Signature=")?.1.to_owned()));
     secrets.extend(signature);
     secrets.retain(|secret| secret.len() > 3);

@@ -41,6 +41,7 @@ impl Sums {
     }
 }
 
-fn header(md5: Md5) -> String {
+/// Spells an MD5 as `Content-MD5` does.
+pub(super) fn header(md5: Md5) -> String {
     BASE64.encode(md5.bytes())
 }

@@ -6,15 +6,25 @@ use time::{Duration, OffsetDateTime};
 
 use super::ModelStorage;
 use crate::error::{Error, Result};
-use crate::key::{ObjectKey, RECORDS};
-use crate::s3::{Capabilities, ChecksumSupport};
+use crate::key::ObjectKey;
+use crate::s3::{Capabilities, ChecksumSupport, CopySupport};
 
 /// How long a probe is trusted. Servers are upgraded.
 const TRUSTED_FOR: Duration = Duration::days(7);
 
+/// Where the probe writes.
+const PROBES: &str = ".depot/probe/";
+
+/// What the probe tries, and how. Records of another one are not trusted: 1 copies parts from an object that is large
+/// enough for AWS.
+const REVISION: u32 = 1;
+
 /// What a probe found, as it is kept in the bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probed {
+    /// What was tried, and how.
+    #[serde(default)]
+    pub revision: u32,
     /// What the server calls itself. Nothing decides by it but whether the probe is still of this server.
     pub server: Option<String>,
     /// When it was probed, by the server's clock.
@@ -40,10 +50,32 @@ impl ModelStorage {
         Ok(capabilities)
     }
 
-    /// Probes the server now and keeps the result in the bucket.
+    /// Returns whether the server copies parts, which is tried when it first matters: the object that it takes is as
+    /// large as what a copy saves at the least, and most pushes copy nothing.
+    pub(super) async fn copy_support(&self) -> Result<CopySupport> {
+        let known = self.capabilities().await?.part_copy;
+        if known != CopySupport::Unknown {
+            return Ok(known);
+        }
+        let found = self.copies.get_or_try_init(|| async move {
+            let found = self.client.probe_part_copy(&self.bucket, PROBES).await?;
+            if let Some(probed) = self.probed.get() {
+                let mut probed = probed.clone();
+                probed.capabilities.part_copy = found;
+                self.keep(&probed).await?;
+            }
+            Ok(found)
+        });
+        found.await.copied()
+    }
+
+    /// Probes the server now, copies of parts included, and keeps the result in the bucket.
     pub async fn probe(&self) -> Result<Probed> {
         let head = self.client.head(&self.bucket).await?;
-        self.probe_at(head.server, head.date).await
+        let mut probed = self.probe_at(head.server, head.date).await?;
+        probed.capabilities.part_copy = self.client.probe_part_copy(&self.bucket, PROBES).await?;
+        self.keep(&probed).await?;
+        Ok(probed)
     }
 
     /// Looks whether a URL for an upload allows that upload only, as on AWS. On some servers its holder can add a header
@@ -71,18 +103,24 @@ impl ModelStorage {
         let known = kept.and_then(|bytes| serde_json::from_slice::<Probed>(&bytes).ok()).filter(|known| {
             let probed = OffsetDateTime::parse(&known.probed_at, &Rfc3339).ok();
             let age = head.date.zip(probed).map(|(now, probed)| now - probed);
-            known.server == head.server && age.is_some_and(|age| age < TRUSTED_FOR && age > -Duration::HOUR)
+            known.revision == REVISION
+                && known.server == head.server
+                && age.is_some_and(|age| age < TRUSTED_FOR && age > -Duration::HOUR)
         });
         Ok((known, head.server, head.date))
     }
 
     async fn probe_at(&self, server: Option<String>, now: Option<OffsetDateTime>) -> Result<Probed> {
-        let capabilities = self.client.probe(&self.bucket, &format!("{RECORDS}probe/")).await?;
+        let capabilities = self.client.probe(&self.bucket, PROBES).await?;
         let probed_at = now.unwrap_or(OffsetDateTime::UNIX_EPOCH).format(&Rfc3339).unwrap_or_default();
-        let probed = Probed { server, probed_at, capabilities };
+        let probed = Probed { revision: REVISION, server, probed_at, capabilities };
         tracing::info!(?probed, "probed the server");
-        let body = serde_json::to_vec_pretty(&probed).unwrap_or_default();
-        self.client.put_small(&self.bucket, &ObjectKey::Probe.to_string(), body.into(), "application/json").await?;
+        self.keep(&probed).await?;
         Ok(probed)
+    }
+
+    async fn keep(&self, probed: &Probed) -> Result<()> {
+        let body = serde_json::to_vec_pretty(probed).unwrap_or_default();
+        self.client.put_small(&self.bucket, &ObjectKey::Probe.to_string(), body.into(), "application/json").await
     }
 }

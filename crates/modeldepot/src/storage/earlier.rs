@@ -47,12 +47,6 @@ impl ModelStorage {
     }
 
     async fn find_earlier(&self, push: &Push, version: &Version, large: &[&SourceFile]) -> Result<EarlierFiles> {
-        let can = self.capabilities().await?;
-        let hashed = match (can.part_copy, can.crc64nvme) {
-            (CopySupport::Checked, ChecksumSupport::Verified) => false,
-            (CopySupport::Checked | CopySupport::Hashed, _) => true,
-            (CopySupport::Unchecked | CopySupport::None, _) => return Ok(EarlierFiles::new()),
-        };
         let prefix = model_prefix(&push.model);
         let Some(folders) = self.client.list_folders(&self.bucket, &prefix, PAGES).await? else {
             tracing::debug!(model = %push.model, "too many versions to look for the newest");
@@ -63,6 +57,15 @@ impl ModelStorage {
         versions.sort();
         let newest = versions.iter().rev().take(VERSIONS).map(|version| self.standing(&push.model, version));
         let manifests: Vec<Manifest> = join_all(newest).await.into_iter().flatten().flatten().collect();
+        if !large.iter().any(|file| manifests.iter().any(|manifest| like(file, manifest).is_some())) {
+            return Ok(EarlierFiles::new());
+        }
+        // Only now: finding out whether the server copies parts costs more than all the above.
+        let hashed = match (self.copy_support().await?, self.capabilities().await?.crc64nvme) {
+            (CopySupport::Checked, ChecksumSupport::Verified) => false,
+            (CopySupport::Checked | CopySupport::Hashed, _) => true,
+            (CopySupport::Unchecked | CopySupport::None | CopySupport::Unknown, _) => return Ok(EarlierFiles::new()),
+        };
         let of_file = large.iter().map(|file| async {
             let sources = manifests.iter().filter_map(|manifest| Some((manifest, like(file, manifest)?)));
             let found = join_all(sources.map(|(manifest, entry)| self.look_at(file, manifest, entry, hashed))).await;

@@ -70,6 +70,8 @@ pub struct ModelStorage {
     bucket: BucketName,
     /// What this process knows of the server.
     probed: Arc<OnceCell<Probed>>,
+    /// Whether the server copies parts, once it mattered and the bucket did not say.
+    copies: Arc<OnceCell<crate::s3::CopySupport>>,
     counts: Arc<counts::Counts>,
 }
 
@@ -84,6 +86,7 @@ impl ModelStorage {
             client,
             bucket: settings.buckets.models.clone(),
             probed: Arc::default(),
+            copies: Arc::default(),
             counts: Arc::default(),
         })
     }

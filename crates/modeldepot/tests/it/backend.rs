@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use modeldepot::s3::UploadOptions;
 use modeldepot::{BucketName, Fetched, ModelStorage, Progress, Pull, Push, S3Client, Scan, Settings, Source};
-use modeldepot_embedded::{Config, Server};
+use modeldepot_embedded::{AwsRules, Config, Server};
 use tempfile::TempDir;
 
 /// A server with three fresh buckets, and a folder for the test's files.
@@ -18,18 +18,25 @@ pub(crate) struct Backend {
 
 impl Backend {
     pub(crate) async fn embedded() -> Backend {
-        Self::start(false).await
+        Self::start(false, None).await
+    }
+
+    /// The embedded server with the rules of AWS that servers on one machine do not have, and a bucket with a default
+    /// retention.
+    pub(crate) async fn aws_rules() -> Backend {
+        Self::start(false, Some(AwsRules { object_lock: true, ..AwsRules::default() })).await
     }
 
     /// The embedded server in the mode in which it accepts conditions and ignores them.
     pub(crate) async fn unconditional() -> Backend {
-        Self::start(true).await
+        Self::start(true, None).await
     }
 
-    async fn start(ignore_conditions: bool) -> Backend {
+    async fn start(ignore_conditions: bool, aws_rules: Option<AwsRules>) -> Backend {
         let folder = tempfile::tempdir().unwrap();
         let server = Server::start(Config {
             ignore_conditions,
+            aws_rules,
             ..Config::new(folder.path().join("data"), "minioadmin", "minioadmin")
         })
         .await

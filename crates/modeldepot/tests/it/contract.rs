@@ -13,6 +13,13 @@ macro_rules! contract {
             })*
         }
 
+        mod aws_rules {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $check() {
+                super::$module::$check(super::Backend::aws_rules().await).await;
+            })*
+        }
+
         mod minio {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             #[ignore = "needs MinIO: run by `cargo xtask test`"]

@@ -293,7 +293,7 @@ pub(crate) async fn plain_verbs_leave_published_versions_alone(b: Backend) {
     ] {
         assert!(!refused(key, change).await, "{key} {change:?}");
     }
-    let other = b.settings.buckets.data.clone();
+    let other = b.settings.buckets.data.clone().unwrap();
     b.storage.refuse_change(&other, "m/v1/w.bin", Store).await.unwrap();
 }
 

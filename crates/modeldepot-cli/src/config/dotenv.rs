@@ -1,0 +1,278 @@
+//! The `.env` file: found, read, and taken apart.
+//!
+//! It is often shared with other programs, which write lines that are no `NAME=value` to us. Such a line is passed over
+//! unless it is about a setting of ours.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use super::trust::{self, Ignored};
+use crate::error::Error;
+
+/// A `.env` file, read.
+#[derive(Debug, Default)]
+pub(super) struct DotEnv {
+    pub(super) path: PathBuf,
+    pub(super) variables: BTreeMap<String, Variable>,
+}
+
+/// A variable of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Variable {
+    pub(super) value: String,
+    pub(super) line: usize,
+}
+
+/// What became of the search for a `.env`.
+pub(super) enum Found {
+    Read(DotEnv),
+    Ignored(Ignored),
+    Nothing,
+}
+
+/// Reads the first `.env` file from `folder` upwards, or the one that the environment names. A folder of that name is
+/// somebody's virtual environment.
+pub(super) fn dotenv(folder: &Path) -> Result<Found, Error> {
+    let named = std::env::var_os(trust::VARIABLE).map(PathBuf::from);
+    let trusted = named.is_some();
+    let path = match named {
+        Some(path) if path.as_os_str().is_empty() => return Ok(Found::Nothing),
+        Some(path) => path,
+        None => match folder.ancestors().map(|folder| folder.join(".env")).find(|path| path.is_file()) {
+            Some(path) => path,
+            None => return Ok(Found::Nothing),
+        },
+    };
+    let unread = |source| Error::DotEnvRead { path: path.clone(), source };
+    // Nothing further up takes its place: settings from two folders are nobody's wish.
+    let file = match trust::open(&path, trusted).map_err(unread)? {
+        Ok(file) => file,
+        Err(ignored) => return Ok(Found::Ignored(ignored)),
+    };
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unread)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(unread(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 1 MiB")));
+    }
+    let Some(text) = decoded(&bytes) else { return Err(Error::DotEnvEncoding { path }) };
+    match parse(&text) {
+        Ok(variables) => Ok(Found::Read(DotEnv { path, variables })),
+        Err(line) => Err(Error::DotEnv { path, line }),
+    }
+}
+
+/// The largest `.env`, and the longest value in it, in bytes.
+pub(super) const LARGEST: u64 = 1 << 20;
+const LONGEST: usize = 64 << 10;
+
+/// The most variables that values of a `.env` refer to.
+const REFERENCES: usize = 256;
+
+/// The names that are ours to read. A broken line about one of them is a mistake; any other is another program's.
+const OURS: [&str; 3] = ["S3_", "AWS_", "MODELDEPOT_"];
+
+/// Returns the text without a byte order mark, or none where it is UTF-16, as PowerShell's `>` writes it. What else is
+/// not UTF-8 can only be in lines of other programs: the names and values of settings are ASCII.
+fn decoded(bytes: &[u8]) -> Option<String> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") || bytes.contains(&0);
+    (!utf16).then(|| String::from_utf8_lossy(bytes).into_owned())
+}
+
+/// Returns the variables, or the number of the first line that is none. The line itself may hold a secret, so it goes
+/// no further.
+///
+/// A value may hold others (`$A$A`), and each line may double what the one before it made. So values are bounded, and
+/// with them what a line can make of them.
+pub(super) fn parse(text: &str) -> Result<BTreeMap<String, Variable>, usize> {
+    if let Some((index, _)) = text.match_indices('$').nth(REFERENCES) {
+        return Err(text[..index].lines().count().max(1));
+    }
+    let (kept, numbers) = readable(text)?;
+    let number = |name: &str| numbers.get(name).copied().unwrap_or(1);
+    let mut variables = BTreeMap::new();
+    for pair in dotenvy::from_read_iter(io::Cursor::new(kept)) {
+        match pair {
+            Ok((name, value)) if value.len() <= LONGEST => {
+                let line = number(&name);
+                variables.insert(name, Variable { value, line });
+            }
+            Ok((name, _)) => return Err(number(&name)),
+            // Each assignment was read alone before, and none of ours was broken.
+            Err(_) => {}
+        }
+    }
+    Ok(variables)
+}
+
+/// Returns the assignments that can be read, and the number of the line of each name's last.
+fn readable(text: &str) -> Result<(String, BTreeMap<String, usize>), usize> {
+    let lines: Vec<&str> = text.lines().collect();
+    let (mut kept, mut numbers) = (String::new(), BTreeMap::new());
+    // From here on there is no such quote any more.
+    let mut unclosed: [Option<usize>; 2] = [None, None];
+    let mut at = 0;
+    while at < lines.len() {
+        let begun = at;
+        let line = lines[begun];
+        at += 1;
+        let content = line.trim_start();
+        if content.is_empty() || content.starts_with('#') {
+            continue;
+        }
+        let (name, value) = assignment(content);
+        let ours = OURS.iter().any(|prefix| name.starts_with(prefix));
+        let end = value.and_then(|value| last_line(&lines, begun, value, &mut unclosed));
+        let piece = end.map(|end| lines[begun..=end].join("\n"));
+        let read = piece.filter(|piece| {
+            let mut pairs = dotenvy::from_read_iter(io::Cursor::new(piece));
+            let one = matches!(pairs.next(), Some(Ok((found, _))) if found == name);
+            let lossy = ours && piece.contains(char::REPLACEMENT_CHARACTER);
+            one && pairs.next().is_none() && !lossy
+        });
+        match (read, end) {
+            (Some(piece), Some(end)) => {
+                kept.push_str(&piece);
+                kept.push('\n');
+                numbers.insert(name.to_owned(), begun + 1);
+                at = end + 1;
+            }
+            _ if ours => return Err(begun + 1),
+            _ => {}
+        }
+    }
+    Ok((kept, numbers))
+}
+
+/// Returns the name that a line is about, and its value where there is a `=`.
+fn assignment(content: &str) -> (&str, Option<&str>) {
+    let exported = content.strip_prefix("export").filter(|rest| rest.starts_with(char::is_whitespace));
+    let content = exported.map_or(content, str::trim_start);
+    let end = content.find(|c: char| !(c.is_ascii_alphanumeric() || "_.".contains(c))).unwrap_or(content.len());
+    let (name, rest) = content.split_at(end);
+    (name, rest.trim_start().strip_prefix('=').map(str::trim_start))
+}
+
+/// Returns the line in which a value ends: it may go over several when it is in quotes. None where the quotes stay open,
+/// or hold what is clearly another line of ours.
+fn last_line(lines: &[&str], begun: usize, value: &str, unclosed: &mut [Option<usize>; 2]) -> Option<usize> {
+    let (index, quote) = match value.chars().next() {
+        Some('\'') => (0, '\''),
+        Some('"') => (1, '"'),
+        _ => return Some(begun),
+    };
+    let closes = |text: &str| {
+        let mut escaped = false;
+        text.chars().any(|c| {
+            let closed = c == quote && !escaped;
+            escaped = c == '\\' && !escaped;
+            closed
+        })
+    };
+    if closes(&value[1..]) {
+        return Some(begun);
+    }
+    if unclosed[index].is_some_and(|from| begun >= from) {
+        return None;
+    }
+    let mut length = value.len();
+    for (end, line) in lines.iter().enumerate().skip(begun + 1) {
+        length += line.len() + 1;
+        let (name, value) = assignment(line.trim_start());
+        if length > LONGEST || value.is_some() && OURS.iter().any(|prefix| name.starts_with(prefix)) {
+            return None;
+        }
+        if closes(line) {
+            return Some(end);
+        }
+    }
+    unclosed[index] = Some(begun);
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(text: &str) -> Result<Vec<(String, String, usize)>, usize> {
+        let variables = parse(text)?;
+        Ok(variables.into_iter().map(|(name, found)| (name, found.value, found.line)).collect())
+    }
+
+    fn one(name: &str, value: &str, line: usize) -> (String, String, usize) {
+        (name.to_owned(), value.to_owned(), line)
+    }
+
+    #[test]
+    fn values_that_hold_each_other_stay_small() {
+        let doubling: String = (1..40).map(|n| format!("V{n}=$V{}$V{}\n", n - 1, n - 1)).collect();
+        assert_eq!(parse(&format!("V0=0123456789\n{doubling}")), Err(14));
+        let many = format!("A={}\nB={}\n", "x".repeat(LONGEST), "$A".repeat(REFERENCES + 1));
+        assert_eq!(parse(&many), Err(2));
+        assert_eq!(values("A=1\nB=$A$A\n").unwrap()[1], one("B", "11", 2));
+    }
+
+    #[test]
+    fn env_files_as_people_write_them() {
+        let text = "# S3/Minio Configuration\n\nexport S3_REGION = eu-west-1\nS3_SECRET_KEY='pa$$ #word'\r\nEMPTY=\n";
+        let found = [one("EMPTY", "", 5), one("S3_REGION", "eu-west-1", 3), one("S3_SECRET_KEY", "pa$$ #word", 4)];
+        assert_eq!(values(text).unwrap(), found);
+    }
+
+    #[test]
+    fn a_malformed_line_of_ours_is_named_by_its_number() {
+        assert_eq!(parse("A=1\n\nS3_REGION\n"), Err(3));
+        assert_eq!(parse("A=1\nS3_REGION='unclosed\nC=2\n"), Err(2));
+        assert_eq!(parse("export AWS_PROFILE x\n"), Err(1));
+        assert_eq!(parse("\nMODELDEPOT_KEYS=it's\n"), Err(2));
+    }
+
+    #[test]
+    fn lines_of_other_programs_are_passed_over() {
+        for foreign in [
+            "not a variable",
+            "GREETING=it's me",
+            "PEM='-----BEGIN",
+            "JSON={\"a\": \"b",
+            "name: value",
+            "FOO-BAR=1",
+            "set -euo pipefail",
+            "if [ -f x ]; then",
+            "PASSWORD=a\"b",
+            "TITLE=a b c",
+            "\u{fffd}=\u{fffd}",
+            "[section]",
+            "export",
+        ] {
+            let text = format!("{foreign}\nS3_REGION=eu-west-1\n{foreign}\nS3_ENDPOINT='http://a'\n");
+            let found = values(&text).unwrap_or_else(|line| panic!("{foreign}: line {line}"));
+            let ours: Vec<_> = found.into_iter().filter(|(name, ..)| name.starts_with("S3_")).collect();
+            assert_eq!(ours, [one("S3_ENDPOINT", "http://a", 4), one("S3_REGION", "eu-west-1", 2)], "{foreign}");
+        }
+    }
+
+    #[test]
+    fn values_over_several_lines() {
+        let text = "KEY=\"-----BEGIN\nabc\n-----END\"\nS3_REGION=r\nS3_SECRET_KEY='a\nb'\n";
+        let found =
+            [one("KEY", "-----BEGIN\nabc\n-----END", 1), one("S3_REGION", "r", 4), one("S3_SECRET_KEY", "a\nb", 5)];
+        assert_eq!(values(text).unwrap(), found);
+    }
+
+    #[test]
+    fn byte_order_marks() {
+        assert_eq!(values(&decoded(b"\xef\xbb\xbfS3_REGION=r\n").unwrap()).unwrap(), [one("S3_REGION", "r", 1)]);
+        assert_eq!(decoded(b"\xff\xfeS\x003\x00"), None);
+        assert_eq!(decoded(b"\xfe\xff\x00S\x003"), None);
+        assert_eq!(decoded(b"S\x003\x00_\x00"), None, "without a mark");
+        assert_eq!(values(&decoded(b"# caf\xe9\nS3_REGION=r\n").unwrap()).unwrap(), [one("S3_REGION", "r", 2)]);
+        assert_eq!(parse(&decoded(b"S3_SECRET_KEY=caf\xe9\n").unwrap()), Err(1));
+    }
+
+    #[test]
+    fn many_open_quotes_take_no_longer() {
+        let text = "A='x\nB=\"y\n".repeat(50_000);
+        assert!(parse(&text).is_ok());
+    }
+}

@@ -1,0 +1,113 @@
+//! The names of all settings, to tell those that are misspelled.
+
+/// The names that begin with `S3_`.
+const OWN: [&str; 11] = [
+    "S3_ACCESS_KEY",
+    "S3_ADDRESSING",
+    "S3_BUCKET_DATA",
+    "S3_BUCKET_IMAGES",
+    "S3_BUCKET_MODELS",
+    "S3_CONNECT_TIMEOUT",
+    "S3_ENDPOINT",
+    "S3_PREFIX",
+    "S3_REGION",
+    "S3_SECRET_KEY",
+    "S3_TIMEOUT",
+];
+
+/// What other programs call our settings. They are too far from them to be found by their letters.
+const ALIASES: [(&str, &str); 18] = [
+    ("S3_ACCESS_KEY_ID", "S3_ACCESS_KEY"),
+    ("S3_KEY", "S3_ACCESS_KEY"),
+    ("S3_KEY_ID", "S3_ACCESS_KEY"),
+    ("S3_USER", "S3_ACCESS_KEY"),
+    ("S3_ACCESS", "S3_ACCESS_KEY"),
+    ("S3_SECRET", "S3_SECRET_KEY"),
+    ("S3_SECRET_ACCESS_KEY", "S3_SECRET_KEY"),
+    ("S3_ACCESS_SECRET", "S3_SECRET_KEY"),
+    ("S3_PASSWORD", "S3_SECRET_KEY"),
+    ("S3_ENDPOINT_URL", "S3_ENDPOINT"),
+    ("S3_URL", "S3_ENDPOINT"),
+    ("S3_HOST", "S3_ENDPOINT"),
+    ("S3_SERVER", "S3_ENDPOINT"),
+    ("S3_DEFAULT_REGION", "S3_REGION"),
+    ("S3_REGION_NAME", "S3_REGION"),
+    ("S3_BUCKET", "S3_BUCKET_MODELS"),
+    ("S3_BUCKET_NAME", "S3_BUCKET_MODELS"),
+    ("S3_ADDRESSING_STYLE", "S3_ADDRESSING"),
+];
+
+/// What TensorFlow and others read under names like ours, and is no misspelling.
+const OTHERS: [&str; 5] =
+    ["S3_USE_HTTPS", "S3_VERIFY_SSL", "S3_REQUEST_TIMEOUT_MSEC", "S3_CONNECT_TIMEOUT_MSEC", "S3_LOG_LEVEL"];
+
+/// How alike two names must be.
+const NEAR: f64 = 0.93;
+
+/// Returns the setting that was meant by a name which nothing reads.
+pub(super) fn meant(name: &str) -> Option<&'static str> {
+    let upper = name.to_ascii_uppercase();
+    if !upper.starts_with("S3_") || OWN.contains(&name) || OTHERS.contains(&upper.as_str()) {
+        return None;
+    }
+    if let Some((_, meant)) = ALIASES.iter().find(|(alias, _)| *alias == upper) {
+        return Some(meant);
+    }
+    let likeness = |known: &str| strsim::jaro_winkler(known, &upper);
+    let nearest = OWN.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    (likeness(nearest) >= NEAR).then_some(nearest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn misspelled_names_are_told_from_those_of_others() {
+        for (name, wanted) in [
+            ("S3_ENDPOINT_URL", Some("S3_ENDPOINT")),
+            ("S3_ENDPIONT", Some("S3_ENDPOINT")),
+            ("s3_endpoint", Some("S3_ENDPOINT")),
+            ("S3_ACCESS_KEY_ID", Some("S3_ACCESS_KEY")),
+            ("S3_ACESS_KEY", Some("S3_ACCESS_KEY")),
+            ("S3_SECRET", Some("S3_SECRET_KEY")),
+            ("S3_SECRETKEY", Some("S3_SECRET_KEY")),
+            ("S3_BUCKET", Some("S3_BUCKET_MODELS")),
+            ("S3_BUCKET_MODEL", Some("S3_BUCKET_MODELS")),
+            ("S3_BUCKETS_DATA", Some("S3_BUCKET_DATA")),
+            ("S3_ENDPOINT", None),
+            ("S3_USE_HTTPS", None),
+            ("S3_UPLOAD_WORKERS", None),
+            ("S3_CDN_URL", None),
+            ("AWS_ENDPOINT", None),
+            ("PATH", None),
+        ] {
+            assert_eq!(meant(name), wanted, "{name}");
+        }
+    }
+
+    /// A setting that is read somewhere is known here, or whoever sets it would be warned.
+    #[test]
+    fn every_name_that_is_read_is_known() {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+        let mut folders = vec![std::path::PathBuf::from(root)];
+        let mut read = std::collections::BTreeSet::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.extend(Some(path).filter(|path| !path.ends_with("tests") && !path.ends_with("target")));
+                } else if path.extension().is_some_and(|kind| kind == "rs") && !path.ends_with("names.rs") {
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    read.extend(text.split('"').filter(|text| is_name(text)).map(str::to_owned));
+                }
+            }
+        }
+        let unknown: Vec<_> = read.iter().filter(|name| !OWN.contains(&name.as_str())).collect();
+        assert!(unknown.is_empty(), "add them: {unknown:?}");
+    }
+
+    fn is_name(text: &str) -> bool {
+        text.len() > 3 && text.starts_with("S3_") && text.bytes().all(|b| b.is_ascii_uppercase() || b"_3".contains(&b))
+    }
+}

@@ -1,0 +1,240 @@
+//! Connections: straight to a server, or through a forward proxy.
+//!
+//! Requests in plain HTTP go to a proxy whole, with the server's address in their first line; for HTTPS it is asked for
+//! a tunnel, through which TLS is spoken with the server itself.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::future::join;
+use hyper::header::{HOST, HeaderValue, PROXY_AUTHORIZATION};
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::upgrade::Upgraded;
+use hyper::{Method, Request, StatusCode, Uri};
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::proxy::SocksV5;
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use hyper_util::client::proxy::matcher::Intercept;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tower_service::Service;
+use url::Url;
+
+use crate::proxies::{Proxies, Proxy};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+
+/// The most that is read of what a proxy says before its tunnel begins.
+const LONGEST_HEAD: usize = 32 * 1024;
+
+/// Opens connections.
+#[derive(Clone, Debug)]
+pub(super) struct Dial {
+    tcp: HttpConnector,
+    tls: HttpsConnector<HttpConnector>,
+    proxies: Arc<Proxies>,
+    /// How long a proxy may take to open a tunnel.
+    patience: Duration,
+}
+
+/// What a proxy did instead of what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
+    #[error("{0}")]
+    Unreached(String),
+    #[error("it answered HTTP {0}")]
+    Refused(StatusCode),
+    #[error("{0}")]
+    Broken(String),
+}
+
+/// A request that failed at a proxy.
+#[derive(Debug, thiserror::Error)]
+#[error("proxy `{proxy}`: {fault}")]
+pub(super) struct AtProxy {
+    pub(super) proxy: String,
+    pub(super) fault: Fault,
+}
+
+impl Dial {
+    pub(super) fn new(
+        tcp: HttpConnector,
+        tls: HttpsConnector<HttpConnector>,
+        proxies: Arc<Proxies>,
+        patience: Duration,
+    ) -> Dial {
+        Dial { tcp, tls, proxies, patience }
+    }
+
+    async fn open(mut self, to: Uri) -> Result<Wire, BoxError> {
+        let Some((proxy, found)) = way(&self.proxies, &to) else {
+            let tcp = self.tcp.call(to).await?;
+            return Ok(Wire { stream: Kind::Plain(MaybeHttpsStream::Http(tcp)), to_proxy: false });
+        };
+        let at = |fault| BoxError::from(AtProxy { proxy: proxy.clone(), fault });
+        let opened = timeout(self.patience, self.through(&found, &to)).await;
+        let silent = || at(Fault::Broken(format!("it opened no connection within {:?}", self.patience)));
+        opened.map_err(|_| silent())?.map_err(at)
+    }
+
+    async fn through(&self, proxy: &Intercept, to: &Uri) -> Result<Wire, Fault> {
+        let (mut tcp, mut tls) = (self.tcp.clone(), self.tls.clone());
+        if proxy.uri().scheme_str().is_some_and(|scheme| scheme.starts_with("socks")) {
+            // socks5 looks names up here, socks5h at the proxy.
+            let local = proxy.uri().scheme_str() == Some("socks5");
+            let mut socks = SocksV5::new(proxy.uri().clone(), tcp).local_dns(local);
+            if let Some((user, password)) = proxy.raw_auth() {
+                socks = socks.with_auth(user.to_owned(), password.to_owned());
+            }
+            let stream = socks.call(to.clone()).await.map_err(|error| unreached(&error))?;
+            return Ok(Wire { stream: Kind::Plain(MaybeHttpsStream::Http(stream)), to_proxy: false });
+        }
+        let stream = match proxy.uri().scheme_str() {
+            Some("https") => tls.call(proxy.uri().clone()).await.map_err(|error| unreached(&*error))?,
+            _ => MaybeHttpsStream::Http(tcp.call(proxy.uri().clone()).await.map_err(|error| unreached(&error))?),
+        };
+        if to.scheme_str() == Some("http") {
+            return Ok(Wire { stream: Kind::Plain(stream), to_proxy: true });
+        }
+        let tunnel = tunnel(stream, to, proxy.basic_auth()).await?;
+        Ok(Wire { stream: Kind::Tunnel(tunnel), to_proxy: false })
+    }
+}
+
+/// Returns the name of the proxy on the way to an address, and how to get there.
+pub(super) fn way(proxies: &Proxies, to: &Uri) -> Option<(String, Intercept)> {
+    if proxies.are_none() {
+        return None;
+    }
+    let to = Url::parse(&to.to_string()).ok()?;
+    let proxy: &Proxy = proxies.route(&to)?;
+    Some((proxy.to_string(), proxies.intercept(proxy, &to)?))
+}
+
+fn unreached(error: &(dyn std::error::Error + 'static)) -> Fault {
+    Fault::Unreached(super::answer::root(error))
+}
+
+/// Asks a proxy for a connection to a server.
+async fn tunnel(stream: Stream, to: &Uri, login: Option<&HeaderValue>) -> Result<Upgraded, Fault> {
+    let broken = |error: hyper::Error| Fault::Broken(super::answer::root(&error));
+    let authority = format!("{}:{}", to.host().unwrap_or_default(), to.port_u16().unwrap_or(443));
+    let mut request = Request::builder().method(Method::CONNECT).uri(&authority).header(HOST, &authority);
+    if let Some(login) = login {
+        request = request.header(PROXY_AUTHORIZATION, login);
+    }
+    let request = request.body(String::new()).map_err(|error| Fault::Broken(error.to_string()))?;
+    let http = hyper::client::conn::http1::Builder::new().max_buf_size(LONGEST_HEAD).handshake(stream).await;
+    let (mut sender, connection) = http.map_err(broken)?;
+    let mut connection = std::pin::pin!(connection.with_upgrades());
+    let answer = {
+        let sent = sender.send_request(request);
+        tokio::pin!(sent);
+        tokio::select! {
+            biased;
+            answer = &mut sent => answer,
+            ended = &mut connection => match ended {
+                // What came before the end may be the answer.
+                Ok(()) => sent.await,
+                Err(error) => Err(error),
+            },
+        }
+    };
+    let answer = answer.map_err(broken)?;
+    if !answer.status().is_success() {
+        return Err(Fault::Refused(answer.status()));
+    }
+    let (upgraded, _) = join(hyper::upgrade::on(answer), connection).await;
+    upgraded.map_err(broken)
+}
+
+impl Service<Uri> for Dial {
+    type Response = Wire;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Wire, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.tcp.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, to: Uri) -> Self::Future {
+        Box::pin(self.clone().open(to))
+    }
+}
+
+/// A connection.
+pub(super) struct Wire {
+    stream: Kind,
+    /// The other end is a proxy, which is told in each request where it is to go.
+    to_proxy: bool,
+}
+
+enum Kind {
+    Plain(Stream),
+    Tunnel(Upgraded),
+}
+
+impl Connection for Wire {
+    fn connected(&self) -> Connected {
+        match &self.stream {
+            Kind::Plain(stream) => stream.connected().proxy(self.to_proxy),
+            Kind::Tunnel(_) => Connected::new(),
+        }
+    }
+}
+
+impl Read for Wire {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, to: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().stream {
+            Kind::Plain(stream) => Pin::new(stream).poll_read(cx, to),
+            Kind::Tunnel(stream) => Pin::new(stream).poll_read(cx, to),
+        }
+    }
+}
+
+impl Write for Wire {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.get_mut().stream {
+            Kind::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Kind::Tunnel(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.get_mut().stream {
+            Kind::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bytes),
+            Kind::Tunnel(stream) => Pin::new(stream).poll_write_vectored(cx, bytes),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.stream {
+            Kind::Plain(stream) => stream.is_write_vectored(),
+            Kind::Tunnel(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().stream {
+            Kind::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Kind::Tunnel(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().stream {
+            Kind::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Kind::Tunnel(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! From named variables to settings: which name counts before which, and what holds where nothing is set.
+
+use super::{Addressing, Buckets, Credentials, Endpoint, LOOPBACK_LOGIN, Secret, Settings, SettingsError, Timeouts};
+use crate::name::BucketName;
+use crate::proxies::{Proxies, Proxy};
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The address of the service where nothing says anything else.
+const DEFAULT_ENDPOINT: &str = "http://localhost:9000";
+
+/// What is known of the AWS profile whose settings the caller looks up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AwsProfile {
+    /// The name.
+    pub name: String,
+    /// It was chosen for this call, so its credentials win over those in variables.
+    pub demanded: bool,
+    /// It says where credentials come from.
+    pub has_credentials: bool,
+}
+
+impl Settings {
+    /// Resolves the settings from named variables: the document's seven names and defaults, and those that all AWS tools
+    /// know.
+    ///
+    /// `variable` returns the value of a name, from wherever the caller keeps them; what it does not know gets its
+    /// default. The endpoint is `S3_ENDPOINT` (empty, it is AWS itself), `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL`. Where
+    /// none is set it is AWS itself if there are AWS credentials, else `http://localhost:9000`. Credentials are, in this
+    /// order: `S3_ACCESS_KEY` and `S3_SECRET_KEY`; `AWS_ACCESS_KEY_ID` and its companions; the profile that `AWS_PROFILE`
+    /// names; on a loopback endpoint `minioadmin`; else the AWS standard chain.
+    ///
+    /// # Errors
+    /// [`SettingsError`], with the setting's name.
+    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, SettingsError> {
+        Self::with_profile(variable, None)
+    }
+
+    /// As [`Settings::from_variables`], for a caller that read the AWS profile in use.
+    ///
+    /// # Errors
+    /// [`SettingsError`], with the setting's name.
+    pub fn with_profile(
+        variable: impl Fn(&str) -> Option<String>,
+        profile: Option<&AwsProfile>,
+    ) -> Result<Settings, SettingsError> {
+        let filled = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let login = login(&filled, profile)?;
+        let role = login.is_none() && has_aws_role(&filled, profile);
+        let (endpoint, of_aws) = endpoint(&variable, role || is_of_aws(&login))?;
+        // Who has set nothing for this machine's own server should find it as it comes, whatever is set for AWS.
+        let loopback = endpoint.as_ref().is_some_and(Endpoint::is_loopback);
+        let as_it_comes = login.is_none() && loopback && !(of_aws && role);
+        let credentials = match login {
+            Some(login) => login.credentials,
+            None if as_it_comes => {
+                Credentials::Key { access: LOOPBACK_LOGIN.to_owned(), secret: Secret::new(LOOPBACK_LOGIN), token: None }
+            }
+            None => Credentials::Chain,
+        };
+        let aws_region = || {
+            let names = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().filter(|_| !as_it_comes);
+            names.into_iter().find_map(filled)
+        };
+        let buckets = buckets(&variable, endpoint.as_ref())?;
+        let time = |setting: &'static str, default: Duration| match filled(setting) {
+            None => Ok(default),
+            Some(text) => Timeouts::parse(&text).map_err(|rule| SettingsError::Timeout { setting, text, rule }),
+        };
+        Ok(Settings {
+            proxies: proxies(&filled, endpoint.as_ref())?,
+            region: filled("S3_REGION").or_else(aws_region).unwrap_or_else(|| "us-east-1".to_owned()),
+            endpoint,
+            credentials,
+            buckets,
+            addressing: Addressing::Auto,
+            ca_bundle: filled("AWS_CA_BUNDLE").map(PathBuf::from),
+            limit_rate: None,
+            timeouts: Timeouts {
+                connect: time("S3_CONNECT_TIMEOUT", Timeouts::default().connect)?,
+                answer: time("S3_TIMEOUT", Timeouts::default().answer)?,
+            },
+        })
+    }
+}
+
+/// Credentials that somebody set.
+struct Login {
+    credentials: Credentials,
+    /// They are set as AWS tools know them.
+    of_aws: bool,
+}
+
+fn is_of_aws(login: &Option<Login>) -> bool {
+    login.as_ref().is_some_and(|login| login.of_aws)
+}
+
+fn login(
+    filled: &impl Fn(&str) -> Option<String>,
+    profile: Option<&AwsProfile>,
+) -> Result<Option<Login>, SettingsError> {
+    let of_aws = |credentials| Ok(Some(Login { credentials, of_aws: true }));
+    if let Some(profile) = profile.filter(|profile| profile.demanded) {
+        return of_aws(Credentials::Profile(profile.name.clone()));
+    }
+    if let Some((access, secret)) = key_pair(filled, "S3_ACCESS_KEY", "S3_SECRET_KEY")? {
+        return Ok(Some(Login { credentials: Credentials::Key { access, secret, token: None }, of_aws: false }));
+    }
+    if let Some((access, secret)) = key_pair(filled, "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")? {
+        let token = filled("AWS_SESSION_TOKEN").map(Secret::new);
+        return of_aws(Credentials::Key { access, secret, token });
+    }
+    match filled("AWS_PROFILE") {
+        // One that has only a region and the like leaves the credentials to the rest of the chain.
+        Some(_) if profile.is_some_and(|profile| !profile.has_credentials) => of_aws(Credentials::Chain),
+        Some(name) => of_aws(Credentials::Profile(name)),
+        None => Ok(None),
+    }
+}
+
+/// Returns true where the AWS chain will find credentials without asking a machine's metadata service, which alone can
+/// tell whether there are any.
+fn has_aws_role(filled: &impl Fn(&str) -> Option<String>, profile: Option<&AwsProfile>) -> bool {
+    profile.is_some_and(|profile| profile.has_credentials)
+        || filled("AWS_WEB_IDENTITY_TOKEN_FILE").is_some() && filled("AWS_ROLE_ARN").is_some()
+        || ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"]
+            .into_iter()
+            .any(|name| filled(name).is_some())
+}
+
+/// Returns the endpoint, and whether it was set as AWS tools know it.
+fn endpoint(
+    variable: &impl Fn(&str) -> Option<String>,
+    aws_by_default: bool,
+) -> Result<(Option<Endpoint>, bool), SettingsError> {
+    let parse = |setting: &'static str, text: &str| {
+        text.trim().parse::<Endpoint>().map_err(|error| match error {
+            SettingsError::Endpoint { text, reason, .. } => SettingsError::Endpoint { setting, text, reason },
+            other => other,
+        })
+    };
+    match variable("S3_ENDPOINT") {
+        Some(text) if text.trim().is_empty() => return Ok((None, false)),
+        Some(text) => return Ok((Some(parse("S3_ENDPOINT", &text)?), false)),
+        None => {}
+    }
+    let ignored = variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+    if !ignored.is_some_and(|text| text.trim().eq_ignore_ascii_case("true")) {
+        for setting in ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"] {
+            if let Some(text) = variable(setting).filter(|text| !text.trim().is_empty()) {
+                return Ok((Some(parse(setting, &text)?), true));
+            }
+        }
+    }
+    Ok((if aws_by_default { None } else { Some(DEFAULT_ENDPOINT.parse()?) }, false))
+}
+
+/// Returns the buckets. Who names the models bucket alone, or uses AWS, where `data` has long been somebody else's, has no
+/// others unless they are named too.
+fn buckets(variable: &impl Fn(&str) -> Option<String>, endpoint: Option<&Endpoint>) -> Result<Buckets, SettingsError> {
+    let parse = |setting: &'static str, text: &str| {
+        text.parse::<BucketName>().map_err(|source| SettingsError::Bucket { setting, source })
+    };
+    let models = variable("S3_BUCKET_MODELS").filter(|name| !name.is_empty());
+    let all = models.is_none() && endpoint.is_some();
+    let other = |setting: &'static str, default: &str| match variable(setting) {
+        Some(name) if name.is_empty() => Ok(None),
+        Some(name) => parse(setting, &name).map(Some),
+        None if all => parse(setting, default).map(Some),
+        None => Ok(None),
+    };
+    let buckets = Buckets {
+        models: parse("S3_BUCKET_MODELS", models.as_deref().unwrap_or("models"))?,
+        images: other("S3_BUCKET_IMAGES", "plants-images")?,
+        data: other("S3_BUCKET_DATA", "data")?,
+    };
+    // A bucket at the end of the endpoint is a mistake of many; a base path of that name is nobody's.
+    if let Some(endpoint) = endpoint
+        && let [only] = endpoint.url().path().trim_matches('/').split('/').collect::<Vec<_>>()[..]
+        && buckets.all().iter().any(|bucket| bucket.as_str() == only)
+    {
+        let set = |name: &&str| variable(name).is_some_and(|text| !text.trim().is_empty());
+        let names = ["S3_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
+        return Err(SettingsError::Endpoint {
+            setting: names.into_iter().find(set).unwrap_or("S3_ENDPOINT"),
+            text: endpoint.to_string(),
+            reason: "it ends in a bucket, which is a setting of its own",
+        });
+    }
+    Ok(buckets)
+}
+
+/// Returns the proxies. One that cannot be understood is an error only where requests to the endpoint would go through it.
+fn proxies(filled: &impl Fn(&str) -> Option<String>, endpoint: Option<&Endpoint>) -> Result<Proxies, SettingsError> {
+    const ALL: [&str; 2] = ["all_proxy", "ALL_PROXY"];
+    let found = |names: &[&'static str]| names.iter().find_map(|name| Some((*name, filled(name)?)));
+    let except = found(&["no_proxy", "NO_PROXY"]).map(|(_, text)| text).unwrap_or_default();
+    // A web server hands a header named `Proxy` to its scripts as HTTP_PROXY: that is a visitor's word.
+    let upper = if filled("REQUEST_METHOD").is_some() { "http_proxy" } else { "HTTP_PROXY" };
+    let mut proxies = Proxies { except, ..Proxies::default() };
+    for (scheme, names) in [("http", ["http_proxy", upper]), ("https", ["https_proxy", "HTTPS_PROXY"])] {
+        let Some((setting, text)) = found(&[&names[..], &ALL].concat()) else { continue };
+        let proxy = match text.parse::<Proxy>() {
+            Ok(proxy) => Some(proxy),
+            Err(rule) => {
+                let any: Proxy =
+                    "http://proxy.invalid".parse().map_err(|rule| SettingsError::Proxy { setting, rule })?;
+                let would = Proxies { http: Some(any.clone()), https: Some(any), except: proxies.except.clone() };
+                let counts = match endpoint.map(Endpoint::url) {
+                    Some(url) => url.scheme() == scheme && would.route(url).is_some(),
+                    None => scheme == "https",
+                };
+                if counts {
+                    return Err(SettingsError::Proxy { setting, rule });
+                }
+                None
+            }
+        };
+        match scheme {
+            "http" => proxies.http = proxy,
+            _ => proxies.https = proxy,
+        }
+    }
+    Ok(proxies)
+}
+
+fn key_pair(
+    filled: &impl Fn(&str) -> Option<String>,
+    access: &'static str,
+    secret: &'static str,
+) -> Result<Option<(String, Secret)>, SettingsError> {
+    match (filled(access), filled(secret)) {
+        (Some(key), Some(text)) => Ok(Some((key, Secret::new(text)))),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(SettingsError::HalfAKey { set: access, missing: secret }),
+        (None, Some(_)) => Err(SettingsError::HalfAKey { set: secret, missing: access }),
+    }
+}
