@@ -321,7 +321,7 @@ fn http_to_a_port_that_speaks_tls() {
         let ended = env.run(["doctor"]);
         assert_eq!(ended.code, Some(2), "{ended}");
         let shown = from(&ended, "TLS");
-        assert!(shown.contains("TLS is spoken on that port"), "{shown}");
+        assert!(shown.contains("speaks TLS, not plain HTTP"), "{shown}");
         assert!(shown.contains("set S3_ENDPOINT=https://127.0.0.1:"), "{shown}");
     }
 }

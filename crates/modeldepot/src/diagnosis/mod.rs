@@ -21,7 +21,22 @@ pub use self::tls::TlsFault;
 pub(crate) use self::tls::{Said as TlsSaid, said as tls_said};
 pub use self::unreached::Unreached;
 
+use std::error::Error as StdError;
+use std::{io, iter};
+
 use crate::visible::visible;
+
+/// Returns an error with all its causes, those that errors of the system hold among them.
+pub(crate) fn chain<'e>(error: &'e (dyn StdError + 'static)) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
+    fn next<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e (dyn StdError + 'static)> {
+        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            // Its `source` is that of the error that it holds.
+            Some(held) => Some(held),
+            None => error.source(),
+        }
+    }
+    iter::successors(Some(error), |error| next(*error))
+}
 
 /// The most of a stranger's text that a message shows.
 const SHOWN: usize = 80;

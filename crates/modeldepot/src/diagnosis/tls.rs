@@ -2,12 +2,11 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::io;
 
 use rustls::{AlertDescription, CertificateError, Error as Rustls, InvalidMessage, OtherError, PeerIncompatible};
 use time::OffsetDateTime;
 
-use super::shown;
+use super::{chain, shown};
 use crate::units::date;
 
 /// The most names of a certificate that a message lists.
@@ -62,18 +61,7 @@ pub(crate) enum Said {
 
 /// Finds what TLS said in the causes of an error.
 pub(crate) fn said(error: &(dyn StdError + 'static)) -> Option<Said> {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if let Some(error) = inner.and_then(|inner| inner.downcast_ref::<Rustls>()) {
-            return Some(read(error));
-        }
-        if let Some(error) = error.downcast_ref::<Rustls>() {
-            return Some(read(error));
-        }
-        cause = error.source();
-    }
-    None
+    chain(error).find_map(|cause| cause.downcast_ref::<Rustls>()).map(read)
 }
 
 fn read(error: &Rustls) -> Said {

@@ -5,6 +5,7 @@ use std::io;
 
 use url::Url;
 
+use super::chain;
 use crate::Endpoint;
 
 /// Why there is no connection, or no answer on it.
@@ -32,18 +33,16 @@ impl Unreached {
     /// Reads the causes of a failed connection to a host.
     pub(crate) fn of(error: &(dyn StdError + 'static), host: &str) -> Unreached {
         let mut found = Unreached::Other;
-        let mut cause = Some(error);
-        while let Some(error) = cause {
-            if error.to_string() == "dns error" {
+        for cause in chain(error) {
+            if cause.to_string() == "dns error" {
                 return Unreached::UnknownHost { host: host.to_owned() };
             }
-            if let Some(error) = error.downcast_ref::<io::Error>() {
+            if let Some(error) = cause.downcast_ref::<io::Error>() {
                 found = Unreached::kind(error.kind());
             }
-            if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message) {
+            if cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message) {
                 found = Unreached::Closed;
             }
-            cause = error.source();
         }
         found
     }

@@ -15,7 +15,7 @@ use super::dial::{AtProxy, Fault};
 use super::http::{NoWay, Silent};
 use super::peer::{Foreign, NoTls};
 use super::retry::{Cause, Passing, Said};
-use crate::diagnosis::{Content, Page, Stranger, TlsFault, TlsSaid, Unreached, tls_said};
+use crate::diagnosis::{Content, Page, Product, Stranger, TlsFault, TlsSaid, Unreached, tls_said};
 use crate::error::Error;
 use crate::name::BucketName;
 
@@ -76,6 +76,13 @@ impl S3Client {
             };
         }
         match &error {
+            // It answers what is signed as S3 does.
+            SdkError::ServiceError(refusal)
+                if let Some(page) = page(refusal.raw())
+                    && page.product == Some(Product::MinioConsole) =>
+            {
+                Error::NotS3 { endpoint, found: Box::new(Stranger::Page(page)) }
+            }
             // A document that is S3's in no way, in answer to a question.
             SdkError::ServiceError(refusal)
                 if is_not_understood(&error)

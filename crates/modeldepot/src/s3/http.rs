@@ -29,7 +29,7 @@ use super::patience::Patience;
 use super::peer::{Asks, Connection, Heard, Peer};
 use super::rate::Rate;
 use super::refusal::{self, Refusal};
-use crate::diagnosis::{Unreached, tls_said};
+use crate::diagnosis::{Unreached, chain, tls_said};
 use crate::proxies::Proxies;
 use crate::settings::{Credentials, Settings, SettingsError};
 
@@ -187,22 +187,20 @@ impl Lost {
     /// Returns how far the connection came.
     fn connection(&self) -> Connection {
         let Lost::Failed(error) = self else { return Connection::Used };
-        let mut cause: Option<&(dyn StdError + 'static)> = error.source();
-        while let Some(inner) = cause {
-            if let Some(inner) = inner.downcast_ref::<std::io::Error>() {
-                return match (error.is_connect(), Unreached::kind(inner.kind())) {
+        let mut found = Connection::None;
+        for cause in chain(error) {
+            if let Some(inner) = cause.downcast_ref::<std::io::Error>() {
+                found = match (error.is_connect(), Unreached::kind(inner.kind())) {
                     (false, _) => Connection::Used,
                     // Without a connection, the connector fails in other ways.
                     (true, Unreached::Closed) => Connection::Begun,
                     (true, _) => Connection::None,
                 };
+            } else if cause.downcast_ref::<hyper::Error>().is_some_and(|it| !it.is_user() && !it.is_canceled()) {
+                found = Connection::Used;
             }
-            if inner.downcast_ref::<hyper::Error>().is_some_and(|error| !error.is_user() && !error.is_canceled()) {
-                return Connection::Used;
-            }
-            cause = inner.source();
         }
-        Connection::None
+        found
     }
 }
 
