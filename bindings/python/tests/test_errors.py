@@ -182,8 +182,9 @@ def answering(answer: bytes) -> Iterator[str]:
             listener.shutdown(socket.SHUT_RDWR)
 
 
-PAGE = b"HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<title>Sign in</title>"
-CONSOLE = b"HTTP/1.1 200 OK\r\nServer: MinIO Console\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<html>"
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\nServer: "
+PAGE = HEAD + b"nginx\r\n\r\n<title>Sign in</title>"
+CONSOLE = HEAD + b"MinIO Console\r\n\r\n<html>"
 TLS = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
 
 

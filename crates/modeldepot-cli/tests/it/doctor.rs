@@ -66,7 +66,7 @@ fn all_is_well() {
     let env = TestEnv::new();
     insta::assert_snapshot!(steady(&env.run(["doctor"])), @r"
     ------- stdout -------
-    ✓ settings       look in flags, environment and .env: found
+    ✓ settings       look in flags, environment, .env and AWS profile: found
                      endpoint       $ENDPOINT S3_ENDPOINT in the environment
                      credentials    minioadmin, as this machine is the endpoint and no key is set  default
                      region         us-east-1                                                      default
@@ -74,9 +74,9 @@ fn all_is_well() {
                      images bucket  plants-images                                                  default
                      data bucket    data                                                           default
                      addressing     auto: bucket in the path                                       default
+    ✓ proxy          look for proxy variables: none set
     ✓ name           look up `127.0.0.1`: it is an address
     ✓ port           connect to port [PORT]: open
-    ✓ proxy          look for proxy variables: none set, and none would be used
     ✓ TLS            not in use: the endpoint is http://
     ✓ answer         ask as S3: an S3 service (modeldepot-embedded)
     ✓ clock          compare the clocks: less than 5 seconds from the server's
@@ -132,7 +132,7 @@ fn nobody_listens() {
     let env = TestEnv::without_server("http://127.0.0.1:1");
     insta::assert_snapshot!(steady(&env.run(["doctor"])), @r"
     ------- stdout -------
-    ✓ settings       look in flags, environment and .env: found
+    ✓ settings       look in flags, environment, .env and AWS profile: found
                      endpoint       $ENDPOINT S3_ENDPOINT in the environment
                      credentials    minioadmin, as this machine is the endpoint and no key is set  default
                      region         us-east-1                                                      default
@@ -140,10 +140,10 @@ fn nobody_listens() {
                      images bucket  plants-images                                                  default
                      data bucket    data                                                           default
                      addressing     auto: bucket in the path                                       default
+    ✓ proxy          look for proxy variables: none set
     ✓ name           look up `127.0.0.1`: it is an address
     ✗ port           connect to port [PORT]: refused
                      → nothing listens there: `modeldepot up` starts a server; or is the port in S3_ENDPOINT another one?
-    ✓ proxy          look for proxy variables: none set, and none would be used
     – TLS            there is no connection
     – not tried      there is no connection: answer, clock, credentials, region, addressing, bucket, permissions, abilities
     ✓ pull folder    write into `.`: written, synced and removed
@@ -161,7 +161,6 @@ fn a_name_that_nobody_knows() {
     ✗ name           look up `no-such-host.invalid`: unknown host (failed to lookup address information: [SYSTEM])
                      → is the name in S3_ENDPOINT or --endpoint spelled right, and known on this network (VPN, /etc/hosts)?
     – port           the name is not known
-    ✓ proxy          look for proxy variables: none set, and none would be used
     – TLS            there is no connection
     – not tried      there is no connection: answer, clock, credentials, region, addressing, bucket, permissions, abilities
     ✓ pull folder    write into `.`: written, synced and removed
@@ -192,22 +191,22 @@ fn a_wrong_login() {
     env.write(".env", "S3_ACCESS_KEY=nobody\nS3_SECRET_KEY='not-the-one'\n");
     insta::assert_snapshot!(steady(&env.run(["doctor"])), @r"
     ------- stdout -------
-    ✓ settings       look in flags, environment and .env: found
+    ✓ settings       look in flags, environment, .env and AWS profile: found
                      endpoint       $ENDPOINT S3_ENDPOINT in the environment
-                     access key     set                       S3_ACCESS_KEY in $TEMP/work/.env
-                     secret key     set                       S3_SECRET_KEY in $TEMP/work/.env
+                     access key     set                       S3_ACCESS_KEY in $TEMP/work/.env:1
+                     secret key     set                       S3_SECRET_KEY in $TEMP/work/.env:2
                      region         us-east-1                 default
                      models bucket  models                    default
                      images bucket  plants-images             default
                      data bucket    data                      default
                      addressing     auto: bucket in the path  default
+    ✓ proxy          look for proxy variables: none set
     ✓ name           look up `127.0.0.1`: it is an address
     ✓ port           connect to port [PORT]: open
-    ✓ proxy          look for proxy variables: none set, and none would be used
     ✓ TLS            not in use: the endpoint is http://
     ✓ answer         ask as S3: an S3 service (modeldepot-embedded)
     ✓ clock          compare the clocks: less than 5 seconds from the server's
-    ✗ credentials    log in with S3_ACCESS_KEY in $TEMP/work/.env: the server does not know this access key (InvalidAccessKeyId)
+    ✗ credentials    log in with S3_ACCESS_KEY in $TEMP/work/.env:1: the server does not know this access key (InvalidAccessKeyId)
                      → check S3_ACCESS_KEY: a typo, a deleted key, or the key of another server
     – region         the login was refused before the region was looked at
     – not tried      the login is not accepted: addressing, bucket, permissions, abilities
@@ -248,8 +247,7 @@ fn https_to_a_port_that_speaks_http() {
     let endpoint = env.endpoint.replace("http://", "https://");
     insta::assert_snapshot!(from(&env.run(["doctor", "--endpoint", &endpoint]), "port"), @r"
     ✓ port           connect to port [PORT]: open
-    ✓ proxy          look for proxy variables: none set, and none would be used
-    ✗ TLS            shake hands: plain HTTP is spoken on that port
+    ✗ TLS            shake hands: `https://127.0.0.1:[PORT]` speaks plain HTTP, not TLS
                      → set S3_ENDPOINT=$ENDPOINT
     – not tried      no S3 service answers: answer, clock, credentials, region, addressing, bucket, permissions, abilities
     ✓ pull folder    write into `.`: written, synced and removed
@@ -267,8 +265,8 @@ fn something_that_is_not_s3() {
     let env = TestEnv::without_server(&answering(html));
     insta::assert_snapshot!(from(&env.run(["doctor"]), "TLS"), @r"
     ✓ TLS            not in use: the endpoint is http://
-    ✗ answer         ask as S3: HTTP 200, text/html, Server: nginx
-                     → this is no S3 API: is another service on that port, or a proxy or login page in between?
+    ✗ answer         ask as S3: `$ENDPOINT` is not an S3 API: it answers HTTP 200 with a web page (Server: nginx)
+                     → is another service on that port, or a proxy in between? set S3_ENDPOINT to the S3 server's own address and port
     – not tried      no S3 service answers: clock, credentials, region, addressing, bucket, permissions, abilities
     ✓ pull folder    write into `.`: written, synced and removed
     ✓ free space     look at the free space: [SIZE]
@@ -280,8 +278,8 @@ fn something_that_is_not_s3() {
                    Connection: close\r\n\r\n<html>";
     let env = TestEnv::without_server(&answering(console));
     insta::assert_snapshot!(from(&env.run(["doctor"]), "answer"), @r"
-    ✗ answer         ask as S3: HTTP 200, text/html, Server: MinIO Console
-                     → this is MinIO's console; the API is on another port, often 9000: set S3_ENDPOINT to it
+    ✗ answer         ask as S3: `$ENDPOINT` is not an S3 API: it is MinIO's console
+                     → the S3 API is on another port, often 9000: set S3_ENDPOINT to it
     – not tried      no S3 service answers: clock, credentials, region, addressing, bucket, permissions, abilities
     ✓ pull folder    write into `.`: written, synced and removed
     ✓ free space     look at the free space: [SIZE]
@@ -291,24 +289,24 @@ fn something_that_is_not_s3() {
     ");
     let env = TestEnv::without_server(&answering("SSH-2.0-OpenSSH_9.6\r\n"));
     insta::assert_snapshot!(from(&env.run(["doctor"]), "answer"), @r"
-    ✗ answer         ask as S3: it speaks no HTTP: `SSH-2.0-OpenSSH_9.6`
-                     → another service is on that port
+    ✗ answer         ask as S3: `$ENDPOINT` is not an S3 API: it is an SSH server (`SSH-2.0-OpenSSH_9.6`)
+                     → another service is on that port: set S3_ENDPOINT to the S3 server's own address
     – not tried      no S3 service answers: clock, credentials, region, addressing, bucket, permissions, abilities
     ✓ pull folder    write into `.`: written, synced and removed
     ✓ free space     look at the free space: [SIZE]
     ------- stderr -------
-    error: 1 of 14 checks failed
+    error: 1 of 15 checks failed
     [exit status: 2]
     ");
     let env = TestEnv::without_server(&answering(""));
     insta::assert_snapshot!(from(&env.run(["doctor"]), "answer"), @r"
     ✗ answer         ask as S3: cannot reach the S3 endpoint `$ENDPOINT`: connection closed before message completed
-                     → the port is open and nothing answers in HTTP: another service, or one that hangs
+                     → the port is open and answers nothing in HTTP: is it the S3 server's, with the right scheme?
     – not tried      no S3 service answers: clock, credentials, region, addressing, bucket, permissions, abilities
     ✓ pull folder    write into `.`: written, synced and removed
     ✓ free space     look at the free space: [SIZE]
     ------- stderr -------
-    error: 1 of 14 checks failed
+    error: 1 of 15 checks failed
     [exit status: 6]
     ");
 }

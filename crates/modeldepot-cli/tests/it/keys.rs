@@ -176,7 +176,7 @@ impl Drop for Up {
 
 impl Up {
     /// Starts a server with a console, and returns both addresses.
-    fn start(env: &TestEnv, args: &[&str]) -> (Up, String, String) {
+    pub(crate) fn start(env: &TestEnv, args: &[&str]) -> (Up, String, String) {
         let fixed = ["up", "--listen", "127.0.0.1:0", "--console", "127.0.0.1:0", "--data", "store", "--json"];
         let mut command = env.command(fixed.iter().chain(args));
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -135,7 +135,7 @@ async fn an_endpoint_that_is_not_s3() {
         ("SSH", "SSH-2.0-OpenSSH_9.6\r\n"),
     ] {
         let folder = tempfile::tempdir().unwrap();
-        let place = Place::at(&answering(answer).await, folder, |_| {}).await;
+        let place = Place::without_a_bucket(&answering(answer).await, folder, |_| {}).await;
         for path in ["/api/v1/models", "/api/v1/models/m/versions/1"] {
             all += &told(&place, &format!("{what}: {path}"), &place.get(path).await);
         }

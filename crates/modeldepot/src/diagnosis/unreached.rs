@@ -95,3 +95,33 @@ impl Unreached {
         .to_owned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_speaks_of_up_on_this_machine_only() {
+        let (here, there) = ("http://localhost:9000", "http://192.0.2.7:9000");
+        let hint = |kind| Unreached::kind(kind);
+        assert!(hint(io::ErrorKind::ConnectionRefused).hint(here).contains("`modeldepot up`"));
+        for kind in [
+            io::ErrorKind::ConnectionRefused,
+            io::ErrorKind::TimedOut,
+            io::ErrorKind::HostUnreachable,
+            io::ErrorKind::NetworkUnreachable,
+            io::ErrorKind::ConnectionReset,
+            io::ErrorKind::Other,
+        ] {
+            assert!(!hint(kind).hint(there).contains("`modeldepot up`"), "{kind}");
+        }
+        insta::assert_snapshot!(hint(io::ErrorKind::TimedOut).hint(there), @"nobody answers: a firewall, a VPN that is not up, or the address of another machine");
+        insta::assert_snapshot!(hint(io::ErrorKind::HostUnreachable).hint(there), @"there is no way to that address from here: check this machine's network, VPN and routes");
+    }
+
+    #[test]
+    fn causes_are_found_in_errors_of_the_system_too() {
+        let held = io::Error::other(io::Error::other(io::Error::from(io::ErrorKind::ConnectionReset)));
+        assert_eq!(Unreached::of(&held, "h"), Unreached::Closed);
+    }
+}
