@@ -227,10 +227,20 @@ fn other_services_are_named() {
 fn the_console_of_up_is_named() {
     let env = TestEnv::without_server("");
     let (_up, _, console) = crate::keys::Up::start(&env, &[]);
-    insta::assert_snapshot!(run(&console, &[]), @"");
+    insta::assert_snapshot!(run(&console, &[]), @r"
+    ------- stderr -------
+    error: `$ENDPOINT` is not an S3 API: it is modeldepot's own console and REST API
+    hint: set S3_ENDPOINT to the S3 server that it uses; that of `modeldepot up` is on port 9000
+    [exit status: 2]
+    ");
     let env = TestEnv::without_server(&console);
     env.write("m.bin", "weights");
-    insta::assert_snapshot!(shown(&env.run(["push", "m", "m.bin"])), @"");
+    insta::assert_snapshot!(shown(&env.run(["push", "m", "m.bin"])), @r"
+    ------- stderr -------
+    error: `$ENDPOINT` is not an S3 API: it is modeldepot's own console and REST API
+    hint: set S3_ENDPOINT to the S3 server that it uses; that of `modeldepot up` is on port 9000
+    [exit status: 2]
+    ");
 }
 
 #[test]

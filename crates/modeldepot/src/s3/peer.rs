@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use super::body::Arriving;
-use crate::diagnosis::{Page, Spoken, Stranger, TlsFault, TlsSaid, is_s3_error, spoken, wants_tls};
+use crate::diagnosis::{Content, Page, Spoken, Stranger, TlsFault, TlsSaid, is_s3_error, spoken, wants_tls};
 
 /// How long what was found out holds.
 const FRESH: Duration = Duration::from_secs(30);
@@ -101,9 +101,10 @@ impl Peer {
         match suspicion(method, status, headers) {
             Suspicion::None => return Ok(Heard::Coming(answer)),
             Suspicion::Head => {
-                let Some(page) = self.asked(uri, asks).await else { return Ok(Heard::Coming(answer)) };
-                let status = status.as_u16();
-                return Err(foreign(Stranger::Page(Page { status, ..page })));
+                let Some(stranger) = self.asked(uri, status.as_u16(), asks).await else {
+                    return Ok(Heard::Coming(answer));
+                };
+                return Err(foreign(stranger));
             }
             Suspicion::Body => {}
         }
@@ -124,14 +125,18 @@ impl Peer {
     }
 
     /// Asks for what a `HEAD` could not show. None when that is S3's.
-    async fn asked(&self, uri: &Uri, asks: Asks<'_>) -> Option<Page> {
+    async fn asked(&self, uri: &Uri, refused: u16, asks: Asks<'_>) -> Option<Stranger> {
         let (status, headers, body) = short(asks(uri.clone())).await?;
         if is_s3_error(&body) || headers.keys().any(|name| name.as_str().starts_with("x-amz-")) {
             self.knows();
             return None;
         }
-        let page = Page::read(status, |name| text(&headers, name), &body);
-        (page.content != crate::diagnosis::Content::Xml).then_some(page)
+        if uri.scheme_str() == Some("http") && wants_tls(status, &String::from_utf8_lossy(&body)) {
+            return Some(Stranger::Tls);
+        }
+        let page = Page { status: refused, ..Page::read(status, |name| text(&headers, name), &body) };
+        // With less to go by it may be a server of S3 that says little.
+        matches!(page.content, Content::Html | Content::Json | Content::Text).then_some(Stranger::Page(page))
     }
 
     /// Asks for the first page of a server whose answer does not say what it is.
@@ -214,7 +219,7 @@ fn suspicion(method: &Method, status: StatusCode, headers: &HeaderMap) -> Suspic
     };
     match (other, method == Method::HEAD) {
         (false, _) => Suspicion::None,
-        (true, true) if page => Suspicion::Head,
+        (true, true) if page || status == StatusCode::BAD_REQUEST => Suspicion::Head,
         (true, true) => Suspicion::None,
         (true, false) => Suspicion::Body,
     }
