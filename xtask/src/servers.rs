@@ -80,6 +80,8 @@ pub(crate) fn minio_by(
         .env("MINIO_ROOT_PASSWORD", SECRET_KEY)
         // Without a region of its own it takes requests for any; with one it refuses a wrong one, as AWS does.
         .env("MINIO_SITE_REGION", "us-east-1")
+        // A key service of its own, so that it can be asked to encrypt.
+        .env("MINIO_KMS_SECRET_KEY", "modeldepot:bW9kZWxkZXBvdCdzIGtleSBmb3IgdGVzdHMsIDMyIEI=")
         .env("MINIO_BROWSER", "off")
         .env("MINIO_UPDATE", "off");
     let mut server = Server::spawn(command, name, port)?;

@@ -8,6 +8,7 @@ mod oidc;
 mod tls;
 mod value;
 mod verbs;
+mod writing;
 
 use std::path::PathBuf;
 
@@ -19,6 +20,7 @@ pub(crate) use self::oidc::OidcArgs;
 pub(crate) use self::tls::TlsArgs;
 pub(crate) use self::value::{Exact, Lifetime, Meta, Rate, S3Address};
 pub(crate) use self::verbs::*;
+pub(crate) use self::writing::WritingArgs;
 
 /// Publish, verify and fetch trained models on any S3 bucket
 ///
@@ -69,6 +71,9 @@ pub(crate) struct Globals {
     /// Keep the models in this bucket [S3_BUCKET_MODELS]
     #[arg(long, global = true, value_name = "NAME", help_heading = "Connection")]
     pub(crate) bucket: Option<String>,
+    /// Keep them in this folder of the bucket, which others may use too [S3_PREFIX]
+    #[arg(long, global = true, value_name = "FOLDER", help_heading = "Connection")]
+    pub(crate) prefix: Option<String>,
     /// Name the bucket in the path or in the host of requests [S3_ADDRESSING]
     #[arg(long, global = true, value_name = "STYLE", help_heading = "Connection")]
     pub(crate) addressing: Option<AddressingArg>,
@@ -84,6 +89,8 @@ pub(crate) struct Globals {
     /// Wait so long for a connection to the server [S3_CONNECT_TIMEOUT, 5s]
     #[arg(long, global = true, value_name = "TIME", help_heading = "Connection")]
     pub(crate) connect_timeout: Option<String>,
+    #[command(flatten)]
+    pub(crate) writing: WritingArgs,
     /// Answer in JSON on stdout, and print errors as JSON on stderr
     #[arg(long, global = true, help_heading = "Output")]
     pub(crate) json: bool,

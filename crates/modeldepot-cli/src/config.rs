@@ -183,9 +183,11 @@ fn flags(globals: &Globals) -> Vec<(&'static str, &'static str, String)> {
     add("S3_REGION", "--region", &globals.region);
     add("AWS_PROFILE", "--profile", &globals.profile);
     add("S3_BUCKET_MODELS", "--bucket", &globals.bucket);
+    add("S3_PREFIX", "--prefix", &globals.prefix);
     add("S3_TIMEOUT", "--timeout", &globals.timeout);
     add("S3_CONNECT_TIMEOUT", "--connect-timeout", &globals.connect_timeout);
     add("AWS_CA_BUNDLE", "--ca-bundle", &globals.ca_bundle.as_ref().map(|path| path.display().to_string()));
+    flags.extend(globals.writing.given());
     flags
 }
 
@@ -281,8 +283,9 @@ fn variable(error: &SettingsError) -> &'static str {
     match error {
         SettingsError::Endpoint { setting, .. } | SettingsError::Proxy { setting, .. } => setting,
         SettingsError::Bucket { setting, .. } => setting,
+        SettingsError::Prefix { .. } => "S3_PREFIX",
         SettingsError::HalfAKey { set, .. } => set,
-        SettingsError::Timeout { setting, .. } => setting,
+        SettingsError::Timeout { setting, .. } | SettingsError::Writing { setting, .. } => setting,
         SettingsError::CaBundle { .. } => "AWS_CA_BUNDLE",
     }
 }

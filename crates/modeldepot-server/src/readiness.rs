@@ -34,7 +34,7 @@ impl Readiness {
 }
 
 async fn look(storage: &ModelStorage) -> Result<()> {
-    let (client, bucket) = (storage.client(), storage.bucket());
+    let (client, bucket) = (storage.depot(), storage.bucket());
     let exists = timeout(PATIENCE, client.bucket_exists(bucket)).await;
     let exists = exists.map_err(|_| Problem::new(ErrorKind::Unavailable, "the S3 server did not answer in time"))?;
     if exists? {

@@ -7,7 +7,7 @@ use crate::diagnosis::{Stranger, TlsFault, Unreached};
 use crate::history::HistoryError;
 use crate::manifest::ManifestError;
 use crate::name::{ArtifactPath, BucketName, ModelName, NameError, Version};
-use crate::s3::UnsignedHeaders;
+use crate::s3::{UnsignedHeaders, codes};
 use crate::settings::SettingsError;
 use crate::storage::{Obstacle, named, said};
 
@@ -272,8 +272,8 @@ pub enum Error {
         bucket: BucketName,
     },
 
-    /// The server knows the caller not, or does not let it.
-    #[error("`{endpoint}` refused to {action}: {code}")]
+    /// The server does not accept the caller's login, or not for this.
+    #[error("`{endpoint}` refused to {action}: {}", codes::said(code))]
     Denied {
         /// What was tried, as words.
         action: String,
@@ -560,8 +560,8 @@ pub enum Error {
         source: std::io::Error,
     },
 
-    /// The server answered what nobody expected.
-    #[error("`{endpoint}` refused to {action}: {code}")]
+    /// The server refused for a reason of its own, or answered what nobody expected.
+    #[error("`{endpoint}` refused to {action}: {}", codes::said(code))]
     Service {
         /// What was tried, as words.
         action: String,
@@ -657,7 +657,7 @@ impl Error {
             | WrongDigest { .. }
             | WrongPart { .. } => ErrorKind::Corrupt,
             Io { .. } => ErrorKind::Io,
-            Service { .. } => ErrorKind::Internal,
+            Service { code, .. } => codes::kind(code),
         }
     }
 

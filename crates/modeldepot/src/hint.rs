@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::diagnosis::{Stranger, TlsFault, Unreached, mistake};
+use crate::s3::codes;
 use crate::{Endpoint, Error, ManifestError, Settings, SettingsError, SourceError};
 
 /// Returns what to do next, if there is something worth a line, under the settings that it happened with.
@@ -123,7 +124,7 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
             "ask for the proxy to let `{0}` through, or reach it directly with NO_PROXY={0}",
             host(endpoint)
         ),
-        Error::Denied { code, .. } => denied(code).to_owned(),
+        Error::Denied { code, .. } => codes::hint(code).or_else(|| codes::hint("AccessDenied"))?.to_owned(),
         Error::ReadOnlyKey { .. } => {
             "to pull and verify is all that this key is for; to push, use one that may put and delete objects \
              (s3:PutObject, s3:DeleteObject)"
@@ -156,7 +157,9 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
         | Error::WrongDigest { .. }
         | Error::WrongPart { .. } => PUBLISH_AGAIN.to_owned(),
         Error::Io { source, .. } => return disk(source),
-        Error::Service { .. } => "-vv shows the requests and what the server answered".to_owned(),
+        Error::Service { code, .. } => {
+            codes::hint(code).unwrap_or("-vv shows the requests and what the server answered").to_owned()
+        }
         _ => return None,
     })
 }
@@ -197,18 +200,6 @@ fn neighbour(path: &Path) -> Option<PathBuf> {
         a.total_cmp(&b)
     });
     nearest.filter(|nearest| is_near(nearest, name)).map(|nearest| path.with_file_name(nearest))
-}
-
-fn denied(code: &str) -> &'static str {
-    match code {
-        "InvalidAccessKeyId" => "the server does not know the access key: check S3_ACCESS_KEY",
-        "SignatureDoesNotMatch" => {
-            "the secret key does not fit the access key: check S3_SECRET_KEY (in `.env`, one with `$` or `#` needs '…')"
-        }
-        "RequestTimeTooSkewed" => "this machine's clock is wrong: set it",
-        "ExpiredToken" | "TokenRefreshRequired" => "the login has expired: log in again",
-        _ => "ask for a policy that allows it, or check S3_ACCESS_KEY and S3_SECRET_KEY",
-    }
 }
 
 fn source(error: &SourceError) -> Option<String> {

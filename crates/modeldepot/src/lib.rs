@@ -67,6 +67,7 @@ mod manifest;
 mod metadata;
 mod model_file;
 mod name;
+mod prefix;
 mod progress;
 mod proxies;
 pub mod s3;
@@ -82,12 +83,14 @@ pub use key::{ObjectKey, creatable};
 pub use manifest::{FORMAT_VERSION, FileEntry, Manifest, ManifestError, Parts};
 pub use model_file::model_file;
 pub use name::{ArtifactPath, BucketName, ModelName, NameError, PublishedBy, Selector, Version};
+pub use prefix::KeyPrefix;
 pub use progress::{Event, Progress};
 pub use proxies::{Proxies, Proxy};
 pub use s3::S3Client;
 pub use settings::{
     Addressing, AwsProfile, Buckets, Credentials, Endpoint, LOOPBACK_LOGIN, Secret, Settings, SettingsError, Timeouts,
 };
+pub use settings::{Encryption, EncryptionMode, Writing};
 pub use storage::{
     Change, Collected, Damaged, Deleted, Description, DirectUpload, Fault, Fetched, FileReader, Foreign, FsckReport,
     GcPlan, LeftOut, Malformed, ModelStorage, ModelSummary, Obstacle, ObstacleKind, Offer, OfferedFile, Probed,

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 mod variables;
+mod writing;
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -12,9 +13,11 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use crate::name::{BucketName, NameError};
+use crate::prefix::KeyPrefix;
 use crate::proxies::Proxies;
 
 pub use self::variables::AwsProfile;
+pub use self::writing::{Encryption, EncryptionMode, Writing};
 
 /// The login of a MinIO as it comes, used on a loopback endpoint when nothing else is set, so that a laptop never
 /// waits for a cloud's metadata service.
@@ -31,6 +34,8 @@ pub struct Settings {
     pub credentials: Credentials,
     /// The project's buckets.
     pub buckets: Buckets,
+    /// The folder of the models bucket that holds the models; empty for the whole bucket.
+    pub prefix: KeyPrefix,
     /// How a bucket is named in a request.
     pub addressing: Addressing,
     /// A PEM file of certificate authorities to trust beside the system's own.
@@ -41,6 +46,8 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// The forward proxies that requests go through.
     pub proxies: Proxies,
+    /// What goes with requests because an account or a bucket asks for it.
+    pub writing: Writing,
 }
 
 /// How long a server may be silent. All other limits in time follow from `answer`; docs/reliability.md lists them.
@@ -269,6 +276,12 @@ pub enum SettingsError {
         /// The rule.
         source: NameError,
     },
+    /// The folder of the models bucket cannot be one.
+    #[error("`S3_PREFIX` cannot be used")]
+    Prefix {
+        /// The rule.
+        source: NameError,
+    },
     /// One half of a key pair is set and the other is not.
     #[error("`{set}` is set but `{missing}` is not")]
     HalfAKey {
@@ -293,6 +306,16 @@ pub enum SettingsError {
         /// The name of the setting.
         setting: &'static str,
         /// How it is written.
+        rule: &'static str,
+    },
+    /// What should go with requests cannot.
+    #[error("`{}` cannot be `{setting}`: {rule}", text.escape_default())]
+    Writing {
+        /// The name of the setting.
+        setting: &'static str,
+        /// The text as it was given.
+        text: String,
+        /// What it must be.
         rule: &'static str,
     },
     /// The file of certificate authorities cannot be used.

@@ -98,7 +98,7 @@ async fn publish(storage: &ModelStorage, model: &ModelName, folder: &Path) -> Re
 
 /// Deletes all objects of a model that nobody else knows of, and what the store has noted about it.
 async fn remove(storage: &ModelStorage, model: &ModelName) -> Result<(), Error> {
-    let (client, bucket) = (storage.client(), storage.bucket());
+    let (client, bucket) = (storage.depot(), storage.bucket());
     for version in storage.list_model_versions(model).await.unwrap_or_default() {
         storage.delete_model_version(model, &version.version).await?;
     }
@@ -242,7 +242,7 @@ fn manifest(found: &Description, fetched: Option<&Fetched>) -> Result<String, Er
 }
 
 async fn methods(storage: &ModelStorage, found: &Description) -> Result<String, Error> {
-    let (client, bucket) = (storage.client(), storage.bucket());
+    let (client, bucket) = (storage.depot(), storage.bucket());
     let manifest = &found.manifest;
     let untrue = |what: String| Err(Error::Untrue(what));
     if !client.bucket_exists(bucket).await? {
@@ -275,7 +275,7 @@ async fn methods(storage: &ModelStorage, found: &Description) -> Result<String, 
 
 async fn objects(storage: &ModelStorage, found: &Description) -> Result<String, Error> {
     let (model, version) = (&found.manifest.model_name, &found.manifest.version);
-    let listed = storage.client().list_objects(storage.bucket(), &format!("{model}/v{version}/")).await?;
+    let listed = storage.depot().list_objects(storage.bucket(), &format!("{model}/v{version}/")).await?;
     let files = found.files.iter().map(|file| ObjectKey::Artifact(model.clone(), version.clone(), file.path.clone()));
     for key in files.chain([found.manifest.key()]).map(|key| key.to_string()) {
         if !listed.iter().any(|object| object.key == key) {

@@ -1,7 +1,7 @@
 //! The names of all settings, to tell those that are misspelled.
 
 /// The names that begin with `S3_`.
-const OWN: [&str; 11] = [
+const OWN: [&str; 16] = [
     "S3_ACCESS_KEY",
     "S3_ADDRESSING",
     "S3_BUCKET_DATA",
@@ -9,9 +9,14 @@ const OWN: [&str; 11] = [
     "S3_BUCKET_MODELS",
     "S3_CONNECT_TIMEOUT",
     "S3_ENDPOINT",
+    "S3_EXPECTED_BUCKET_OWNER",
+    "S3_KMS_KEY",
     "S3_PREFIX",
     "S3_REGION",
+    "S3_REQUEST_PAYER",
     "S3_SECRET_KEY",
+    "S3_SSE",
+    "S3_STORAGE_CLASS",
     "S3_TIMEOUT",
 ];
 

@@ -49,6 +49,9 @@ impl<E: Fn(&str) -> Option<String>> Layers<E> {
         });
         let buckets = &settings.buckets;
         found.push(self.one("models bucket", "S3_BUCKET_MODELS", buckets.models.to_string()));
+        if !settings.prefix.is_empty() {
+            found.push(self.one("folder in it", "S3_PREFIX", settings.prefix.to_string()));
+        }
         let other =
             |bucket: &Option<BucketName>| bucket.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
         found.push(self.one("images bucket", "S3_BUCKET_IMAGES", other(&buckets.images)));
@@ -74,6 +77,17 @@ impl<E: Fn(&str) -> Option<String>> Layers<E> {
             self.one("timeout", "S3_TIMEOUT", duration(times.answer)),
             self.one("connect timeout", "S3_CONNECT_TIMEOUT", duration(times.connect)),
         ];
+        let writing = &settings.writing;
+        let encryption = writing.encryption.as_ref();
+        let demanded = [
+            ("request payer", "S3_REQUEST_PAYER", writing.request_payer.then(|| "requester".to_owned())),
+            ("bucket owner", "S3_EXPECTED_BUCKET_OWNER", writing.expected_owner.clone()),
+            ("encryption", "S3_SSE", encryption.map(|encryption| encryption.mode.as_str().to_owned())),
+            ("KMS key", "S3_KMS_KEY", encryption.and_then(|encryption| encryption.key.clone())),
+            ("storage class", "S3_STORAGE_CLASS", writing.storage_class.clone()),
+        ];
+        let demanded = demanded.into_iter().filter_map(|(name, variable, value)| Some((name, variable, value?)));
+        found.extend(demanded.map(|(name, variable, value)| self.one(name, variable, value)));
         if let Some(profile) = &self.profile
             && !profile.name().is_empty()
         {

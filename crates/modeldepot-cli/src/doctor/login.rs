@@ -43,7 +43,7 @@ async fn region(service: &mut Service) -> Option<Line> {
             let line = Line::bad("region", ErrorKind::Denied, tried, format!("the server is in `{expected}`"))
                 .change(format!("pass --region {expected}, or set S3_REGION={expected}"));
             let settings = Settings { region: expected.clone(), ..service.settings.clone() };
-            if let Ok(client) = S3Client::connect(&settings).await
+            if let Ok(client) = S3Client::connect_depot(&settings).await
                 && let Ok(answer) = client.ask(&settings.buckets.models).await
             {
                 *service = Service { settings, client, answer, host_failed: service.host_failed.take() };
@@ -107,7 +107,7 @@ pub(super) async fn addressing(service: &mut Service) -> Line {
         return Line::good("addressing", tried, "found");
     }
     let settings = other_style(&service.settings);
-    if let Ok(client) = S3Client::connect(&settings).await
+    if let Ok(client) = S3Client::connect_depot(&settings).await
         && let Ok(answer) = client.ask(&bucket).await
         && is_found(&answer.refusal)
     {

@@ -46,7 +46,7 @@ pub(super) fn other_style(settings: &Settings) -> Settings {
 
 /// Sends the first request. Without a service, the last line says why.
 pub(super) async fn reach(place: &Place, settings: &Settings) -> (Vec<Line>, Option<Service>) {
-    let client = match S3Client::connect(settings).await {
+    let client = match S3Client::connect_depot(settings).await {
         Ok(client) => client,
         Err(error) => return (vec![Line::failed("TLS", "read the authorities", error.into(), settings)], None),
     };
@@ -90,7 +90,7 @@ async fn without_the_host(settings: &Settings, error: &Depot) -> Option<Service>
         return None;
     }
     let settings = other_style(settings);
-    let client = S3Client::connect(&settings).await.ok()?;
+    let client = S3Client::connect_depot(&settings).await.ok()?;
     let answer = client.ask(&settings.buckets.models).await.ok()?;
     let said = causes(error).last().cloned().unwrap_or_else(|| error.to_string());
     Some(Service { settings, client, answer, host_failed: Some(said) })

@@ -12,6 +12,7 @@ mod doctor_here;
 mod doctor_minio;
 mod environment;
 mod floods;
+mod folder;
 mod full_disk;
 mod fuzz;
 mod health;

@@ -88,7 +88,8 @@ pub(super) fn of_address(error: Error) -> Refusal {
 /// Returns true for an object that is offered for deletion. What lies in a version's folder or among modeldepot's records
 /// is not; whether it may be deleted all the same, [`modeldepot::ModelStorage::refuse_change`] decides.
 fn may_touch(app: &App, bucket: &BucketName, key: &str) -> bool {
-    bucket != app.storage.bucket() || !key.starts_with(".depot/") && key.parse::<ObjectKey>().is_err()
+    let ours = app.storage.prefix().within(key).filter(|_| bucket == app.storage.bucket());
+    ours.is_none_or(|key| !key.starts_with(".depot/") && key.parse::<ObjectKey>().is_err())
 }
 
 pub(super) fn href_of(bucket: &BucketName, prefix: &str) -> String {

@@ -93,7 +93,11 @@ pub(super) async fn framed(State(app): State<App>, request: Request, next: Next)
 
 /// Returns the page in its frame.
 pub(super) fn in_frame(app: &App, visitor: &Visitor, page: &Page) -> Response {
-    let about = About { endpoint: app.storage.client().endpoint(), bucket: app.storage.bucket().as_str() };
+    let bucket = match app.storage.prefix() {
+        prefix if prefix.is_empty() => app.storage.bucket().to_string(),
+        prefix => format!("{}/{}", app.storage.bucket(), prefix.as_str().trim_end_matches('/')),
+    };
+    let about = About { endpoint: app.storage.client().endpoint(), bucket: &bucket };
     let document = document(page, visitor, &about).into_string();
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),

@@ -11,13 +11,16 @@ use aws_smithy_types::date_time::Format;
 
 use super::body::{StoodStill, TooLong};
 use super::client::S3Client;
+use super::codes::{self, Code, Means};
 use super::dial::{AtProxy, Fault};
 use super::http::{NoWay, Silent};
 use super::peer::{Foreign, NoTls};
+use super::regions::{is_moved, named};
 use super::retry::{Cause, Passing, Said};
 use crate::diagnosis::{Content, Page, Product, Stranger, TlsFault, TlsSaid, Unreached, tls_said};
 use crate::error::Error;
 use crate::name::BucketName;
+use crate::prefix::KeyPrefix;
 
 /// What a request was about, to name it when it fails.
 #[derive(Clone, Copy)]
@@ -37,9 +40,9 @@ impl<'a> About<'a> {
         Self { verb, bucket: Some(bucket), key: Some(key) }
     }
 
-    fn action(&self) -> String {
+    fn action(&self, prefix: &KeyPrefix) -> String {
         match (self.bucket, self.key) {
-            (Some(bucket), Some(key)) => format!("{} `{key}` in bucket `{bucket}`", self.verb),
+            (Some(bucket), Some(key)) => format!("{} `{}` in bucket `{bucket}`", self.verb, prefix.whole(key)),
             (Some(bucket), None) => format!("{} bucket `{bucket}`", self.verb),
             _ => self.verb.to_owned(),
         }
@@ -53,7 +56,7 @@ impl S3Client {
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     {
         let endpoint = self.endpoint().to_owned();
-        let action = about.action();
+        let action = about.action(&self.prefix);
         let passing = passing(&error).unwrap_or_default();
         let said = |text| Box::new(Said { text, passing });
         if let Some(Foreign(stranger)) = found::<Foreign>(&error) {
@@ -74,6 +77,10 @@ impl S3Client {
                     Error::ProxyUnreachable { proxy, endpoint, source: said(text.clone()) }
                 }
             };
+        }
+        if is_moved(&error) {
+            let source = said("the bucket is in another region".to_owned());
+            return Error::Unavailable { action, endpoint, source };
         }
         match &error {
             // It answers what is signed as S3 does.
@@ -110,7 +117,7 @@ impl S3Client {
                     ("NoSuchBucket", _, Some(bucket), _) => Error::BucketNotFound { bucket: bucket.clone(), endpoint },
                     ("NoSuchUpload", ..) => Error::Service { action, endpoint, code, source: words },
                     (_, 404, Some(bucket), Some(key)) => {
-                        Error::ObjectNotFound { bucket: bucket.clone(), key: key.to_owned() }
+                        Error::ObjectNotFound { bucket: bucket.clone(), key: self.prefix.whole(key).into_owned() }
                     }
                     // Who makes a bucket is not helped by hearing that there is none.
                     (_, 404, Some(_), None) if about.verb == "create" => {
@@ -118,23 +125,7 @@ impl S3Client {
                     }
                     (_, 404, Some(bucket), None) => Error::BucketNotFound { bucket: bucket.clone(), endpoint },
                     ("BucketAlreadyExists", _, Some(bucket), _) => Error::BucketTaken { bucket: bucket.clone() },
-                    (
-                        "AuthorizationHeaderMalformed"
-                        | "PermanentRedirect"
-                        | "IllegalLocationConstraintException"
-                        | "AuthorizationQueryParametersError",
-                        ..,
-                    )
-                    | (_, 301 | 307, ..) => Error::WrongRegion {
-                        endpoint,
-                        region: self.region().to_owned(),
-                        expected: answer.headers().get("x-amz-bucket-region").map(str::to_owned),
-                    },
-                    (_, 401 | 403, ..) => Error::Denied { action, endpoint, code },
-                    (code, status, ..) if passes(Some(code), status) => {
-                        Error::Unavailable { action, endpoint, source: words }
-                    }
-                    _ => Error::Service { action, endpoint, code, source: words },
+                    (code, status, ..) => self.refused(code, status, action, named(answer), words),
                 }
             }
             SdkError::DispatchFailure(_) => match no_credentials(&error) {
@@ -169,11 +160,41 @@ impl S3Client {
         }
     }
 
+    /// Translates a refusal by its code: what each means is in [`codes`].
+    pub(super) fn refused(
+        &self,
+        code: &str,
+        status: u16,
+        action: String,
+        region: Option<String>,
+        source: Box<Said>,
+    ) -> Error {
+        let endpoint = self.endpoint().to_owned();
+        let meaning = codes::meaning(Some(code), status);
+        // A code of somebody's own says nothing, and the status may.
+        let code = match meaning {
+            Some(Code { name, means: Means::Refused(_), .. }) if codes::known(code).is_none() => (*name).to_owned(),
+            _ => code.to_owned(),
+        };
+        match meaning.map(|meaning| meaning.means) {
+            Some(Means::Denied) => Error::Denied { action, endpoint, code },
+            // Without a region in it, it is the header that is malformed, as by an empty access key.
+            Some(Means::Region)
+                if code == "AuthorizationHeaderMalformed" && region.is_none() && !source.text.contains("region") =>
+            {
+                Error::Denied { action, endpoint, code }
+            }
+            Some(Means::Region) => Error::WrongRegion { endpoint, region: self.region().to_owned(), expected: region },
+            Some(Means::Passes | Means::Throttled) => Error::Unavailable { action, endpoint, source },
+            Some(Means::Refused(_)) | None => Error::Service { action, endpoint, code, source },
+        }
+    }
+
     /// Translates a body that broke off.
     pub(super) fn broke_off(&self, about: About<'_>, error: &(dyn StdError + 'static)) -> Error {
         let silent = found::<StoodStill>(error).map(StoodStill::waited).unwrap_or_default();
         Error::Unavailable {
-            action: about.action(),
+            action: about.action(&self.prefix),
             endpoint: self.endpoint().to_owned(),
             source: Box::new(Said { text: root(error), passing: Passing { silent, ..Passing::default() } }),
         }
@@ -181,13 +202,13 @@ impl S3Client {
 
     /// An error of a server that was silent.
     pub(super) fn no_answer(&self, about: About<'_>, within: Duration) -> Error {
-        Error::NoAnswer { action: about.action(), endpoint: self.endpoint().to_owned(), within }
+        Error::NoAnswer { action: about.action(&self.prefix), endpoint: self.endpoint().to_owned(), within }
     }
 
     /// An error of a server that sends the whole object where a range was asked for.
     pub(super) fn ignores_range(&self, about: About<'_>) -> Error {
         Error::Service {
-            action: about.action(),
+            action: about.action(&self.prefix),
             endpoint: self.endpoint().to_owned(),
             code: "it ignores `Range`".to_owned(),
             source: "it answered with the whole object where a part was asked for, as a proxy may".into(),
@@ -197,7 +218,7 @@ impl S3Client {
     /// An error of a server that did what it was asked for and says so in no way that is known.
     pub(super) fn not_understood(&self, about: About<'_>, what: &str) -> Error {
         Error::Unavailable {
-            action: about.action(),
+            action: about.action(&self.prefix),
             endpoint: self.endpoint().to_owned(),
             source: Box::new(Said { text: what.to_owned(), passing: Passing::default() }),
         }
@@ -212,13 +233,21 @@ where
     let mut passing = Passing { after: error.raw_response().and_then(asked_to_wait), ..Passing::default() };
     match error {
         SdkError::ServiceError(refusal) => {
+            if is_moved(error) {
+                passing.cause = Cause::Moved;
+                return Some(passing);
+            }
             let (code, status) = (refusal.err().code(), refusal.raw().status().as_u16());
-            if matches!(code, Some("SlowDown" | "TooManyRequests" | "Throttling" | "ThrottlingException"))
-                || matches!(status, 429 | 503)
-            {
+            match codes::meaning(code, status)?.means {
+                Means::Throttled => passing.cause = Cause::Throttled,
+                Means::Passes => {}
+                Means::Denied | Means::Region | Means::Refused(_) => return None,
+            }
+            // The code says what failed, the status that it is too much.
+            if matches!(status, 429 | 503) {
                 passing.cause = Cause::Throttled;
             }
-            passes(code, status).then_some(passing)
+            Some(passing)
         }
         SdkError::DispatchFailure(failure) => {
             if no_credentials(error).is_some() || failure.is_user() {
@@ -255,24 +284,6 @@ where
         SdkError::TimeoutError(_) => Some(passing),
         _ => None,
     }
-}
-
-/// Returns true for refusals that say nothing about the request: the same may be done a little later.
-fn passes(code: Option<&str>, status: u16) -> bool {
-    matches!(
-        code,
-        Some(
-            "SlowDown"
-                | "TooManyRequests"
-                | "Throttling"
-                | "ThrottlingException"
-                | "ServiceUnavailable"
-                | "InternalError"
-                | "RequestTimeout"
-                | "ConditionalRequestConflict"
-                | "OperationAborted"
-        )
-    ) || matches!(status, 429 | 500 | 502 | 503 | 504)
 }
 
 /// Returns how long the server asks to wait: so many seconds, or until a time by its own clock.

@@ -4,7 +4,9 @@ use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
 use super::answer::{About, is_not_understood};
 use super::client::S3Client;
-use crate::error::{Error, Result};
+use super::codes::{self, Means};
+use super::retry::{Passing, Said};
+use crate::error::Result;
 use crate::key::creatable;
 use crate::name::BucketName;
 
@@ -42,30 +44,18 @@ impl S3Client {
             };
             // What may pass is asked for again, one by one, by the rules of every request.
             let passing = |code: Option<&str>| {
-                matches!(
-                    code,
-                    Some("SlowDown" | "InternalError" | "ServiceUnavailable" | "RequestTimeout" | "OperationAborted")
-                )
+                matches!(code.and_then(codes::known).map(|code| code.means), Some(Means::Passes | Means::Throttled))
             };
             for key in answer.errors().iter().filter(|e| passing(e.code())).filter_map(|e| e.key()) {
+                let key = self.prefix.within(key).unwrap_or(key);
                 self.delete_object(bucket, key).await?;
             }
             if let Some(refused) = answer.errors().iter().find(|e| e.code() != Some("NoSuchKey") && !passing(e.code()))
             {
-                let (code, key) = (refused.code().unwrap_or("unknown"), refused.key().unwrap_or_default());
-                return Err(match code {
-                    "AccessDenied" => Error::Denied {
-                        action: format!("delete `{key}` in bucket `{bucket}`"),
-                        endpoint: self.endpoint().to_owned(),
-                        code: code.to_owned(),
-                    },
-                    _ => Error::Service {
-                        action: format!("delete `{key}` in bucket `{bucket}`"),
-                        endpoint: self.endpoint().to_owned(),
-                        code: code.to_owned(),
-                        source: refused.message().unwrap_or("the server gave no reason").into(),
-                    },
-                });
+                let (code, key) = (refused.code().unwrap_or("no code"), refused.key().unwrap_or_default());
+                let text = refused.message().unwrap_or("the server gave no reason").to_owned();
+                let source = Box::new(Said { text, passing: Passing::default() });
+                return Err(self.refused(code, 200, format!("delete `{key}` in bucket `{bucket}`"), None, source));
             }
         }
         Ok(())

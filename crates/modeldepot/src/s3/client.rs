@@ -9,7 +9,7 @@ use std::time::Duration;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
-use aws_sdk_s3::types::{BucketLocationConstraint, ChecksumMode, CreateBucketConfiguration};
+use aws_sdk_s3::types::{BucketLocationConstraint, ChecksumMode, CreateBucketConfiguration, StorageClass};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
 use time::OffsetDateTime;
@@ -24,12 +24,14 @@ use super::gauge::Gauge;
 use super::http::Silent;
 use super::parts::Limits;
 use super::patience;
+use super::regions::is_moved;
 use super::retry::Retry;
 use super::sums::Sums;
 use crate::error::{Error, Result};
 use crate::fs;
 use crate::key::creatable;
 use crate::name::BucketName;
+use crate::prefix::KeyPrefix;
 use crate::proxies::{Proxies, Proxy};
 use crate::settings::{Addressing, Settings, Timeouts};
 
@@ -48,6 +50,8 @@ pub struct S3Client {
     crc64: Arc<AtomicBool>,
     place: Arc<Place>,
     pub(super) clock: Clock,
+    /// Where keys begin; see [`super::depot`].
+    pub(super) prefix: KeyPrefix,
 }
 
 /// Where the service is, for messages and URLs.
@@ -57,6 +61,7 @@ struct Place {
     virtual_host: bool,
     timeouts: Timeouts,
     proxies: Proxies,
+    storage_class: Option<StorageClass>,
 }
 
 impl std::fmt::Debug for S3Client {
@@ -158,6 +163,7 @@ impl S3Client {
             virtual_host,
             timeouts: settings.timeouts,
             proxies: settings.proxies.clone(),
+            storage_class: settings.writing.storage_class.as_deref().map(StorageClass::from),
         };
         let clock = Clock::default();
         Ok(S3Client {
@@ -166,7 +172,16 @@ impl S3Client {
             crc64: Arc::new(AtomicBool::new(true)),
             place: Arc::new(place),
             clock,
+            prefix: KeyPrefix::default(),
         })
+    }
+
+    /// The same, for the models' own keys: those that begin at the settings' prefix.
+    ///
+    /// # Errors
+    /// As [`S3Client::connect`].
+    pub async fn connect_depot(settings: &Settings) -> Result<S3Client> {
+        Ok(S3Client::connect(settings).await?.below(&settings.prefix))
     }
 
     /// Returns the endpoint's address.
@@ -177,6 +192,11 @@ impl S3Client {
     /// Returns the forward proxy that requests to a URL go through, if any.
     pub fn proxy(&self, url: &str) -> Option<&Proxy> {
         self.place.proxies.route(&Url::parse(url).ok()?)
+    }
+
+    /// Returns the storage class of files, where one is set. Records and manifests are small and read often: they have none.
+    pub(super) fn storage_class(&self) -> Option<StorageClass> {
+        self.place.storage_class.clone()
     }
 
     pub(super) fn region(&self) -> &str {
@@ -190,6 +210,7 @@ impl S3Client {
     /// Returns the address of an object, unsigned.
     pub fn object_url(&self, bucket: &BucketName, key: &str) -> String {
         let Ok(mut url) = Url::parse(&self.place.endpoint) else { return String::new() };
+        let key = self.prefix.whole(key);
         let mut segments: Vec<&str> = key.split('/').collect();
         if self.place.virtual_host {
             let host = format!("{bucket}.{}", url.host_str().unwrap_or_default());
@@ -237,6 +258,14 @@ impl S3Client {
 
     /// Returns true when the bucket exists and the caller may see it.
     pub async fn bucket_exists(&self, bucket: &BucketName) -> Result<bool> {
+        if !self.prefix.is_empty() {
+            // A policy for one folder allows to list that folder, and no HEAD of the bucket.
+            return match self.any_object(bucket, "").await {
+                Ok(_) => Ok(true),
+                Err(Error::BucketNotFound { .. }) => Ok(false),
+                Err(error) => Err(error),
+            };
+        }
         match self.asked(|| self.sdk.small.head_bucket().bucket(bucket.as_str()).send()).await {
             Ok(_) => Ok(true),
             Err(error) if status(&error) == Some(404) => Ok(false),
@@ -367,7 +396,7 @@ impl S3Client {
                 Ok(Err(error)) => error,
                 Err(_) => SdkError::timeout_error(Silent(most)),
             };
-            let undecided = is_undecided(&error);
+            let undecided = is_undecided(&error) || is_moved(&error);
             if !undecided && matches!(status(&error), Some(409 | 412)) {
                 return Ok(Created::Refused);
             }

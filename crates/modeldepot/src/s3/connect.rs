@@ -14,10 +14,11 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 
 use super::clock::Clock;
-use super::demands::Demands;
+use super::demands::{Demands, UrlDemands};
 use super::http::Http;
 use super::patience::Patience;
 use super::peer::Peer;
+use super::regions::Regions;
 use crate::error::Result;
 use crate::settings::{Addressing, Credentials, Settings};
 
@@ -67,6 +68,7 @@ pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<Client
         Addressing::Path => true,
         Addressing::VirtualHost => false,
     };
+    let regions = Regions::default();
     let config = aws_sdk_s3::config::Builder::new()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(region)
@@ -74,6 +76,8 @@ pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<Client
         .http_client(SharedHttpClient::new(connections.clone()))
         .force_path_style(path_style)
         .interceptor(clock.clone())
+        .interceptor(regions.clone())
+        .endpoint_resolver(regions)
         // Our own CRC64NVME goes with the parts. The SDK's default CRC32 on every request breaks several servers.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
@@ -84,8 +88,9 @@ pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<Client
         Some(endpoint) => config.endpoint_url(endpoint.as_str()),
         None => config,
     };
-    let signing = Client::from_conf(config.clone().build());
-    let config = config.interceptor(Demands).build();
+    let writing = Arc::new(settings.writing.clone());
+    let signing = Client::from_conf(config.clone().interceptor(UrlDemands(Arc::clone(&writing))).build());
+    let config = config.interceptor(Demands(writing)).build();
     // The services that AWS's chain asks for credentials are not S3.
     let connections = connections.to(Arc::new(Peer::default()));
     let with = |patience| {

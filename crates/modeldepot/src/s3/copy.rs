@@ -138,7 +138,7 @@ impl Target {
     async fn copy_run(&self, run: &Run, earlier: &Earlier) -> Result<CompletedPart, Failure> {
         let about = About::object("copy parts of", &self.bucket, &self.key);
         let number = *run.numbers.start();
-        let source = escaped(&self.bucket, &earlier.key);
+        let source = escaped(&self.bucket, &self.client.prefix.whole(&earlier.key));
         let mut retry = Retry::transfer(self.client.timeouts());
         let answer = loop {
             let turn = self.client.limits.up.turn().await;
@@ -180,7 +180,7 @@ impl Target {
 }
 
 /// Spells an object as `x-amz-copy-source` wants it. Some servers read a bare `+` as a space.
-fn escaped(bucket: &BucketName, key: &str) -> String {
+pub(super) fn escaped(bucket: &BucketName, key: &str) -> String {
     let mut url = Url::parse("http://host").expect("it is a URL");
     if let Ok(mut path) = url.path_segments_mut() {
         path.clear().push(bucket.as_str()).extend(key.split('/'));

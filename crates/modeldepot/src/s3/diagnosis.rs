@@ -8,6 +8,7 @@ use super::answer::{About, status};
 use super::client::S3Client;
 use super::clock::{Head, ReadHead};
 use super::multipart::Begun;
+use super::regions::is_moved;
 use crate::error::{Error, Result};
 use crate::key::creatable;
 use crate::name::BucketName;
@@ -40,8 +41,13 @@ impl S3Client {
         let timeouts = TimeoutConfig::builder().connect_timeout(PATIENCE).read_timeout(PATIENCE);
         let timeouts = timeouts.operation_timeout(PATIENCE * 3).build();
         let briefly = aws_sdk_s3::config::Builder::new().timeout_config(timeouts);
-        let asked = self.sdk.small.list_objects_v2().bucket(bucket.as_str()).max_keys(1).customize();
-        let sent = asked.interceptor(read.clone()).config_override(briefly).send().await;
+        let ask = || self.sdk.small.list_objects_v2().bucket(bucket.as_str()).max_keys(1).customize();
+        let ask = || ask().interceptor(read.clone()).config_override(briefly.clone()).send();
+        let sent = match ask().await {
+            // The one that says where the bucket is is no answer yet.
+            Err(error) if is_moved(&error) => ask().await,
+            sent => sent,
+        };
         match sent {
             Ok(_) => Ok(Answer { head: read.get(), status: 200, refusal: None }),
             Err(error) => {

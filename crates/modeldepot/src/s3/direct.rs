@@ -35,7 +35,8 @@ impl S3Client {
         let begun = self
             .begin_upload(bucket, key, |create| {
                 let metadata = metadata.clone().into_iter().collect();
-                create.content_type(media_type.essence_str()).set_metadata(Some(metadata))
+                let create = create.content_type(media_type.essence_str()).set_metadata(Some(metadata));
+                create.set_storage_class(self.storage_class())
             })
             .await;
         begun.map_err(|error| match error {

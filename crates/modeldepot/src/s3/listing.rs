@@ -39,10 +39,11 @@ impl S3Client {
             .map_err(|error| self.failed(About::bucket("list", bucket), error))?;
         let spelling = spelling(&page);
         let folders = page.common_prefixes().iter().filter_map(|found| found.prefix());
-        let folders = folders.map(|folder| spelling.read(folder)).filter(|folder| folder.starts_with(prefix));
+        let folders = folders.filter_map(|folder| self.within(spelling.read(folder)));
+        let folders = folders.filter(|folder| folder.starts_with(prefix));
         Ok(Listed {
             folders: folders.collect(),
-            objects: page.contents().iter().filter_map(|object| listed(object, prefix, spelling)).collect(),
+            objects: page.contents().iter().filter_map(|object| self.listed(object, prefix, spelling)).collect(),
             next: next_of(&page, spelling),
         })
     }
@@ -59,7 +60,7 @@ impl S3Client {
             let first = page.contents().first().and_then(|object| object.key()).map(str::to_owned);
             pages += 1;
             let spelling = spelling(&page);
-            objects.extend(page.contents().iter().filter_map(|object| listed(object, prefix, spelling)));
+            objects.extend(page.contents().iter().filter_map(|object| self.listed(object, prefix, spelling)));
             match next_of(&page, spelling) {
                 Some(token) => {
                     // A server that begins anew with each page would be asked for ever.
@@ -141,13 +142,21 @@ fn spelling(page: &ListObjectsV2Output) -> Spelling {
     Spelling::of(page.encoding_type(), keys.chain(folders))
 }
 
-/// Returns an object as a listing shows it. One that does not lie at the prefix is none: callers cut the prefix off, and
-/// the server may be hostile.
-fn listed(object: &Object, prefix: &str, spelling: Spelling) -> Option<ListedObject> {
-    Some(ListedObject {
-        key: object.key().map(|key| spelling.read(key)).filter(|key| key.starts_with(prefix))?,
-        size: object.size().unwrap_or_default().try_into().unwrap_or_default(),
-        etag: bare(object.e_tag()),
-        modified: object.last_modified().and_then(moment),
-    })
+impl S3Client {
+    /// Returns an object as a listing shows it. One that does not lie at the prefix is none: callers cut the prefix off, and
+    /// the server may be hostile.
+    fn listed(&self, object: &Object, prefix: &str, spelling: Spelling) -> Option<ListedObject> {
+        let key = object.key().and_then(|key| self.within(spelling.read(key)));
+        Some(ListedObject {
+            key: key.filter(|key| key.starts_with(prefix))?,
+            size: object.size().unwrap_or_default().try_into().unwrap_or_default(),
+            etag: bare(object.e_tag()),
+            modified: object.last_modified().and_then(moment),
+        })
+    }
+
+    /// Returns the key below this client's prefix.
+    pub(super) fn within(&self, key: String) -> Option<String> {
+        if self.prefix.is_empty() { Some(key) } else { self.prefix.within(&key).map(str::to_owned) }
+    }
 }

@@ -158,8 +158,10 @@ impl S3Client {
         let (mut key, mut id) = (None, None);
         // As they are first: SeaweedFS says that it spells these keys as in URLs, and does not.
         let mut encoding = None;
+        // One key, or all: MinIO knows no other prefix.
+        let whole = if prefix.is_empty() { String::new() } else { self.prefix.whole(prefix).into_owned() };
         loop {
-            let list = || self.sdk.small.list_multipart_uploads().bucket(bucket.as_str()).prefix(prefix);
+            let list = || self.sdk.small.list_multipart_uploads().bucket(bucket.as_str()).prefix(whole.as_str());
             let list = || list().set_encoding_type(encoding.clone());
             let page = self.asked(|| list().set_key_marker(key.clone()).set_upload_id_marker(id.clone()).send()).await;
             let page = match page {
@@ -176,8 +178,12 @@ impl S3Client {
             let keys = page.uploads().iter().filter_map(|upload| upload.key()).chain(page.next_key_marker());
             let spelling = Spelling::of(page.encoding_type().filter(|_| encoding.is_some()), keys);
             for upload in page.uploads() {
+                let key = upload.key().map(|key| spelling.read(key)).unwrap_or_default();
+                let Some(key) = self.within(key).filter(|key| self.prefix.is_empty() || key.starts_with(prefix)) else {
+                    continue;
+                };
                 uploads.push(UnfinishedUpload {
-                    key: upload.key().map(|key| spelling.read(key)).unwrap_or_default(),
+                    key,
                     upload_id: upload.upload_id().unwrap_or_default().to_owned(),
                     begun: upload.initiated().and_then(moment),
                 });

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::answer::{About, status};
 use super::client::{Created, S3Client, bare};
+use super::copy::escaped;
 use super::multipart::Begun;
 use super::unsigned::UnsignedHeaders;
 use crate::digest::{Md5, PartDigest};
@@ -271,7 +272,9 @@ impl<'a> Probe<'a> {
             Err(Begun::Unnamed(error)) => return Err(error),
         };
         let copy = || sdk.upload_part_copy().bucket(bucket).key(key).upload_id(&id).part_number(1);
-        let copy = || copy().copy_source(format!("{bucket}/{source}")).copy_source_range("bytes=2-7");
+        let copy = || {
+            copy().copy_source(escaped(self.bucket, &self.client.prefix.whole(source))).copy_source_range("bytes=2-7")
+        };
         let copied = self.client.asked(|| copy().send()).await;
         let Some(part) = copied.ok().and_then(|answer| answer.copy_part_result) else {
             self.client.abort_multipart_upload(self.bucket, key, &id).await?;

@@ -53,6 +53,8 @@ pub(super) enum Cause {
     Throttled,
     /// No connection came about: most often there is no server.
     Unreached,
+    /// The bucket is in another region, which is known now.
+    Moved,
 }
 
 /// Counts the attempts at one thing.
@@ -108,6 +110,7 @@ impl Retry {
             Cause::Failed => (FIRST, self.attempts),
             Cause::Throttled => (THROTTLED, self.attempts),
             Cause::Unreached => (FIRST, self.unreached),
+            Cause::Moved => (Duration::ZERO, self.attempts),
         };
         let bound = first.saturating_mul(1 << (self.failures - 1).min(16)).min(LONGEST);
         // Never less than asked for, and never all at the same moment.

@@ -48,6 +48,7 @@ impl Upload {
                 let begun = client.begin_upload(&self.bucket, &self.key, |create| {
                     create
                         .content_type(self.content_type())
+                        .set_storage_class(client.storage_class())
                         .set_metadata(Some(self.options.metadata.clone().into_iter().collect()))
                         .set_checksum_algorithm(crc64.then_some(ChecksumAlgorithm::Crc64Nvme))
                         .set_checksum_type(crc64.then_some(ChecksumType::FullObject))

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::{About, status};
 use super::client::{PresignedMethod, S3Client};
+use super::copy::escaped;
 use super::multipart::Begun;
 use crate::error::{Error, Result};
 use crate::name::BucketName;
@@ -97,7 +98,7 @@ impl S3Client {
     pub(super) async fn probe_unsigned_headers(&self, bucket: &BucketName, prefix: &str) -> Result<UnsignedHeaders> {
         let source = format!("{prefix}not-in-the-url");
         self.put_small(bucket, &source, SOURCE.into(), "text/plain").await?;
-        let copy = || Some(("x-amz-copy-source", format!("/{bucket}/{source}")));
+        let copy = || Some(("x-amz-copy-source", format!("/{}", escaped(bucket, &self.prefix.whole(&source)))));
 
         // Without this, a clock that is wrong would pass for a server that refuses the header.
         let plain = format!("{prefix}by-url");

@@ -329,6 +329,7 @@ impl Upload {
                 .bucket(self.bucket.as_str())
                 .key(&self.key)
                 .content_type(self.content_type())
+                .set_storage_class(client.storage_class())
                 .set_metadata(Some(self.options.metadata.clone().into_iter().collect()))
                 .set_if_none_match(self.condition())
                 .set_checksum_crc64_nvme(sums.of_whole(digests.crc64))

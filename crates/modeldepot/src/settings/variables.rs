@@ -1,6 +1,8 @@
 //! From named variables to settings: which name counts before which, and what holds where nothing is set.
 
-use super::{Addressing, Buckets, Credentials, Endpoint, LOOPBACK_LOGIN, Secret, Settings, SettingsError, Timeouts};
+use super::{
+    Addressing, Buckets, Credentials, Endpoint, LOOPBACK_LOGIN, Secret, Settings, SettingsError, Timeouts, Writing,
+};
 use crate::name::BucketName;
 use crate::proxies::{Proxies, Proxy};
 
@@ -74,9 +76,14 @@ impl Settings {
             endpoint,
             credentials,
             buckets,
+            prefix: filled("S3_PREFIX")
+                .unwrap_or_default()
+                .parse()
+                .map_err(|source| SettingsError::Prefix { source })?,
             addressing: Addressing::Auto,
             ca_bundle: filled("AWS_CA_BUNDLE").map(PathBuf::from),
             limit_rate: None,
+            writing: Writing::from_variables(&filled)?,
             timeouts: Timeouts {
                 connect: time("S3_CONNECT_TIMEOUT", Timeouts::default().connect)?,
                 answer: time("S3_TIMEOUT", Timeouts::default().answer)?,

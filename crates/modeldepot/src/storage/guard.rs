@@ -23,17 +23,18 @@ impl ModelStorage {
     /// # Errors
     /// [`Error::PublishedObject`], [`Error::OwnRecord`].
     pub async fn refuse_change(&self, bucket: &BucketName, key: &str, change: Change) -> Result<()> {
-        if *bucket != self.bucket {
+        let whole = key;
+        let Some(key) = Some(key).filter(|_| *bucket == self.bucket).and_then(|key| self.prefix.within(key)) else {
             return Ok(());
-        }
+        };
         if key.starts_with(RECORDS) {
-            return Err(Error::OwnRecord { key: key.to_owned() });
+            return Err(Error::OwnRecord { key: whole.to_owned() });
         }
         // No key under a version is free, be it one that can be no file's, such as a marker of an empty folder.
         let Some((model, version)) = version_of(key) else { return Ok(()) };
         let parsed = key.parse::<ObjectKey>().ok();
         let is_manifest = matches!(parsed, Some(ObjectKey::Manifest(..)));
-        let refused = || Err(published(key, &model, &version));
+        let refused = || Err(published(whole, &model, &version));
         if is_manifest && change == Change::Store {
             return refused();
         }

@@ -37,6 +37,7 @@ use crate::error::Result;
 use crate::key::ObjectKey;
 use crate::manifest::LARGEST;
 use crate::name::{ArtifactPath, BucketName, ModelName, Selector, Version};
+use crate::prefix::KeyPrefix;
 use crate::s3::{PresignedMethod, S3Client};
 use crate::settings::Settings;
 use crate::{Error, Manifest, ManifestError};
@@ -66,8 +67,12 @@ pub use verify::Verified;
 /// number of files in a few manifests, which never change.
 #[derive(Clone, Debug)]
 pub struct ModelStorage {
+    /// For every object of the service.
+    service: S3Client,
+    /// For the models' own keys, which may begin at a folder of the bucket.
     client: S3Client,
     bucket: BucketName,
+    prefix: KeyPrefix,
     /// What this process knows of the server.
     probed: Arc<OnceCell<Probed>>,
     /// Whether the server copies parts, once it mattered and the bucket did not say.
@@ -81,9 +86,11 @@ impl ModelStorage {
     /// # Errors
     /// As [`S3Client::connect`].
     pub async fn open(settings: &Settings) -> Result<ModelStorage> {
-        let client = S3Client::connect(settings).await?;
+        let service = S3Client::connect(settings).await?;
         Ok(ModelStorage {
-            client,
+            client: service.below(&settings.prefix),
+            service,
+            prefix: settings.prefix.clone(),
             bucket: settings.buckets.models.clone(),
             probed: Arc::default(),
             copies: Arc::default(),
@@ -91,9 +98,19 @@ impl ModelStorage {
         })
     }
 
-    /// Returns the client under it.
+    /// Returns the client under it, for any object of any bucket.
     pub fn client(&self) -> &S3Client {
+        &self.service
+    }
+
+    /// Returns the client for the models' own keys, as [`ObjectKey`] spells them: they begin at [`ModelStorage::prefix`].
+    pub fn depot(&self) -> &S3Client {
         &self.client
+    }
+
+    /// Returns the folder of the bucket that holds the models.
+    pub fn prefix(&self) -> &KeyPrefix {
+        &self.prefix
     }
 
     /// Returns the bucket of the models.

@@ -191,7 +191,7 @@ impl ModelStorage {
             }
             (None, None) => return (None, None),
         };
-        let subject = format!("{}\n{}\n{}\n{what}", self.client.endpoint(), self.bucket, push.model);
+        let subject = format!("{}\n{}\n{}{}\n{what}", self.client.endpoint(), self.bucket, self.prefix, push.model);
         match blocking(move || Journal::open(&folder, &subject)).await {
             Ok(Some((journal, entry))) => (Some(journal), entry),
             Ok(None) => (None, None),

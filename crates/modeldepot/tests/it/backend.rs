@@ -21,15 +21,24 @@ impl Backend {
         Self::start(false, None).await
     }
 
-    /// The embedded server with the rules of AWS that servers on one machine do not have, and a bucket with a default
-    /// retention.
+    /// The embedded server with the rules of AWS that servers on one machine do not have, in another region than the
+    /// settings say, and a default retention on every bucket.
     pub(crate) async fn aws_rules() -> Backend {
-        Self::start(false, Some(AwsRules { object_lock: true, ..AwsRules::default() })).await
+        Self::start(false, Some(AwsRules { object_lock: true, region: "eu-north-1".to_owned(), ..AwsRules::default() }))
+            .await
     }
 
     /// The embedded server in the mode in which it accepts conditions and ignores them.
     pub(crate) async fn unconditional() -> Backend {
         Self::start(true, None).await
+    }
+
+    /// The embedded server, with the models in a folder of a bucket that others use too.
+    pub(crate) async fn in_a_folder() -> Backend {
+        let mut b = Self::embedded().await;
+        b.settings.prefix = "team a/ml+é".parse().unwrap();
+        b.storage = ModelStorage::open(&b.settings).await.unwrap();
+        b
     }
 
     async fn start(ignore_conditions: bool, aws_rules: Option<AwsRules>) -> Backend {
@@ -71,8 +80,13 @@ impl Backend {
         Backend { settings, storage, folder, server: None }
     }
 
+    /// The same, with the server that the test started.
+    pub(crate) fn serving(self, server: Server) -> Backend {
+        Backend { server: Some(server), ..self }
+    }
+
     pub(crate) fn client(&self) -> &S3Client {
-        self.storage.client()
+        self.storage.depot()
     }
 
     pub(crate) fn bucket(&self) -> &BucketName {

@@ -13,6 +13,13 @@ macro_rules! contract {
             })*
         }
 
+        mod in_a_folder {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $check() {
+                super::$module::$check(super::Backend::in_a_folder().await).await;
+            })*
+        }
+
         mod aws_rules {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $check() {

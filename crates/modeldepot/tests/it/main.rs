@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "`cargo xtask test` names servers and tools in the environment")]
 
 mod address;
+mod aws;
 mod backend;
 mod bounds;
 mod client;
@@ -16,11 +17,13 @@ mod lost;
 mod misbehaving;
 mod models;
 mod original;
+mod other_folders;
 mod own;
 mod publish;
 mod publishable;
 mod pull;
 mod read;
+mod refusals;
 mod retries;
 mod silence;
 mod threads;

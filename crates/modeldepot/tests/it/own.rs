@@ -255,7 +255,11 @@ pub(crate) async fn plain_verbs_leave_published_versions_alone(b: Backend) {
     b.storage.delete_model_version(&model("m"), &version("2")).await.unwrap();
     b.put("m/v1/notes.onnx", b"somebody's").await;
     b.put("m/v3/manifest.json", b"damaged").await;
-    let refused = async |key: &str, change| match b.storage.refuse_change(b.bucket(), key, change).await {
+    let refused = async |key: &str, change| match b
+        .storage
+        .refuse_change(b.bucket(), &b.storage.prefix().whole(key), change)
+        .await
+    {
         Ok(()) => false,
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::Conflict, "{error:?}");

@@ -11,7 +11,7 @@ use modeldepot::s3::{PresignedMethod, UploadOptions};
 use modeldepot::{Error, ErrorKind, Progress, S3Client};
 
 use crate::backend::{Backend, push};
-use crate::client::http;
+use crate::client::http_with;
 use crate::misbehaving::{Act, Misbehaving};
 
 /// What a server may refuse to store, and no tool should be stopped by.
@@ -27,7 +27,18 @@ fn encoded(text: &str) -> String {
 
 /// Sends a signed request about any key, which the library would refuse to.
 async fn signed(b: &Backend, method: &str, key: &str, query: &str, body: &[u8]) -> String {
-    let url = format!("{}/{}/{}{query}", b.client().endpoint(), b.bucket(), encoded(key));
+    let key = b.storage.prefix().whole(key);
+    let url = format!("{}/{}/{}{query}", b.client().endpoint(), b.bucket(), encoded(&key));
+    signed_url(method, &url, None, body).await.0
+}
+
+/// Sends a signed request to a URL, with one header that is signed too.
+pub(crate) async fn signed_url(
+    method: &str,
+    url: &str,
+    header: Option<(&str, &str)>,
+    body: &[u8],
+) -> (String, Vec<u8>) {
     let identity = aws_credential_types::Credentials::new("minioadmin", "minioadmin", None, None, "test").into();
     let mut settings = SigningSettings::default();
     settings.signature_location = SignatureLocation::QueryParams;
@@ -37,14 +48,15 @@ async fn signed(b: &Backend, method: &str, key: &str, query: &str, body: &[u8]) 
     let params = v4::SigningParams::builder().identity(&identity).region("us-east-1").name("s3");
     let params = params.time(SystemTime::now()).settings(settings).build().unwrap().into();
     let host = url.split('/').nth(2).unwrap();
-    let headers = [("host", host)].into_iter();
-    let request = SignableRequest::new(method, &url, headers, SignableBody::UnsignedPayload).unwrap();
+    let headers = [("host", host)].into_iter().chain(header);
+    let request = SignableRequest::new(method, url, headers, SignableBody::UnsignedPayload).unwrap();
     let (instructions, _) = sign(request, &params).unwrap().into_parts();
     let pair =
         |(name, value): &(&str, std::borrow::Cow<'_, str>)| format!("{name}={}", encoded(value).replace('/', "%2F"));
     let added = instructions.params().iter().map(pair).collect::<Vec<_>>().join("&");
     let joint = if url.contains('?') { '&' } else { '?' };
-    http(method, &format!("{url}{joint}{added}"), body).await.0
+    let lines = header.map(|(name, value)| format!("{name}: {value}\r\n")).unwrap_or_default();
+    http_with(method, &format!("{url}{joint}{added}"), &lines, body).await
 }
 
 /// Stores objects at all these keys below a prefix, and returns the keys of those that the server took.

@@ -1,0 +1,409 @@
+//! The codes of S3's errors: each is here once, with what it means to the caller, what it says and what to do.
+//!
+//! They are those of AWS's list that a request of ours can meet, and those that other servers add. A refusal without a code, as a
+//! HEAD has it, goes by its status: `HTTP 403`.
+
+use crate::error::ErrorKind;
+
+/// What a code says of the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Means {
+    /// The server does not accept the login, or not for this.
+    Denied,
+    /// The bucket is in another region.
+    Region,
+    /// The same may be done a little later.
+    Passes,
+    /// The same, once fewer requests are sent.
+    Throttled,
+    /// It is not done, and would not be done the next time.
+    Refused(ErrorKind),
+}
+
+/// One code.
+#[derive(Debug)]
+pub(crate) struct Code {
+    pub(crate) name: &'static str,
+    pub(crate) means: Means,
+    /// What is wrong, in words; none where the code says it.
+    words: Option<&'static str>,
+    hint: &'static str,
+}
+
+const fn code(name: &'static str, means: Means, words: &'static str, hint: &'static str) -> Code {
+    Code { name, means, words: Some(words), hint }
+}
+
+/// A code whose name says what is wrong.
+const fn plain(name: &'static str, means: Means, hint: &'static str) -> Code {
+    Code { name, means, words: None, hint }
+}
+
+use Means::{Denied, Passes, Refused, Region, Throttled};
+
+const CONFLICT: Means = Refused(ErrorKind::Conflict);
+const INVALID: Means = Refused(ErrorKind::Invalid);
+const FULL: Means = Refused(ErrorKind::Io);
+const INTERNAL: Means = Refused(ErrorKind::Internal);
+const NOT_FOUND: Means = Refused(ErrorKind::NotFound);
+const LATER: Means = Refused(ErrorKind::Unavailable);
+
+const POLICY: &str = "ask for a policy that allows it, or check S3_ACCESS_KEY and S3_SECRET_KEY";
+const LOG_IN: &str = "the login has expired: log in again";
+const CLOCK: &str = "this machine's clock is wrong: set it";
+const AGAIN: &str = "try again; a push or pull can be repeated safely";
+const REGION: &str = "pass the server's own region with --region, or set S3_REGION";
+const ROOM: &str =
+    "free space on the server, or have its storage enlarged; `modeldepot gc` lists what failed pushes left";
+const QUOTA: &str = "delete versions that nobody needs (`modeldepot rm`, `modeldepot gc`), or ask for a higher quota";
+const SENT_WRONG: &str =
+    "the bytes changed on their way, as by a proxy that rewrites them: try again, or another way to the server";
+const KEY: &str =
+    "check S3_KMS_KEY or --kms-key: the key must exist in the bucket's region, be enabled, and be usable by this login";
+const SEE: &str = "-vv shows the requests and what the server answered";
+const UPLOAD: &str =
+    "push again; a lifecycle rule that aborts unfinished uploads after less than a day may be the reason";
+const NAME: &str = "use shorter names of models, versions and files, of letters, digits, `.`, `_` and `-`";
+
+/// All codes that are told apart.
+pub(crate) const CODES: &[Code] = &[
+    // Who asks.
+    plain("AccessDenied", Denied, POLICY),
+    code("HTTP 401", Denied, "access denied, and no reason given", POLICY),
+    code("HTTP 403", Denied, "access denied, and no reason given", POLICY),
+    plain("InvalidAccessKeyId", Denied, "the server does not know the access key: check S3_ACCESS_KEY"),
+    plain(
+        "SignatureDoesNotMatch",
+        Denied,
+        "the secret key does not fit the access key: check S3_SECRET_KEY (in `.env`, one with `$` or `#` needs '…')",
+    ),
+    plain("RequestTimeTooSkewed", Denied, CLOCK),
+    code("RequestExpired", Denied, "the request had expired when it arrived", CLOCK),
+    plain("ExpiredToken", Denied, LOG_IN),
+    plain("ExpiredTokenException", Denied, LOG_IN),
+    plain("TokenRefreshRequired", Denied, LOG_IN),
+    code(
+        "InvalidToken",
+        Denied,
+        "the session token is not one, or belongs to another key",
+        "check AWS_SESSION_TOKEN: it goes with the key pair that came with it; or log in again",
+    ),
+    code(
+        "AllAccessDisabled",
+        Denied,
+        "all access to this bucket is disabled",
+        "check the bucket's name: AWS keeps some for itself; else the owner of the account can have it enabled",
+    ),
+    code(
+        "AccountProblem",
+        Denied,
+        "something is wrong with the account",
+        "the owner of the account has to settle it with the provider, such as an unpaid bill",
+    ),
+    code(
+        "NotSignedUp",
+        Denied,
+        "the account is not signed up for this service",
+        "the owner of the account has to sign up for S3",
+    ),
+    code("InvalidSecurity", Denied, "the credentials are not valid", "check S3_ACCESS_KEY and S3_SECRET_KEY"),
+    code(
+        "InvalidPayer",
+        Denied,
+        "access to this object is disabled",
+        "the owner of the bucket has to settle it with the provider",
+    ),
+    code(
+        "MissingSecurityHeader",
+        Denied,
+        "the server asks for a header that was not sent",
+        "is there a proxy in between that removes headers? `modeldepot doctor` checks",
+    ),
+    code(
+        "UnauthorizedAccess",
+        Denied,
+        "the account may not be used in this region",
+        "AWS China and other partitions have accounts of their own: check S3_REGION",
+    ),
+    // Where it is.
+    plain("AuthorizationHeaderMalformed", Region, REGION),
+    plain("AuthorizationQueryParametersError", Region, REGION),
+    plain("IllegalLocationConstraintException", Region, REGION),
+    plain("IncorrectEndpoint", Region, REGION),
+    plain("PermanentRedirect", Region, REGION),
+    plain("Redirect", Region, REGION),
+    plain("TemporaryRedirect", Region, REGION),
+    plain("HTTP 301", Region, REGION),
+    plain("HTTP 302", Region, REGION),
+    plain("HTTP 307", Region, REGION),
+    plain("HTTP 308", Region, REGION),
+    code("InvalidLocationConstraint", INVALID, "the service has no such region", "check S3_REGION or --region"),
+    code("InvalidRegionName", INVALID, "the service has no such region", "check S3_REGION or --region"),
+    // What passes.
+    plain("SlowDown", Throttled, AGAIN),
+    plain("SlowDownRead", Throttled, AGAIN),
+    plain("SlowDownWrite", Throttled, AGAIN),
+    plain("TooManyRequests", Throttled, AGAIN),
+    plain("TooManyRequestsException", Throttled, AGAIN),
+    plain("Throttling", Throttled, AGAIN),
+    plain("ThrottlingException", Throttled, AGAIN),
+    plain("RequestLimitExceeded", Throttled, AGAIN),
+    plain("BandwidthLimitExceeded", Throttled, AGAIN),
+    plain("KMS.ThrottlingException", Throttled, AGAIN),
+    plain("HTTP 429", Throttled, AGAIN),
+    plain("HTTP 503", Throttled, AGAIN),
+    plain("ServiceUnavailable", Throttled, AGAIN),
+    plain("ServiceUnavailableException", Throttled, AGAIN),
+    plain("Busy", Throttled, AGAIN),
+    plain("InternalError", Passes, AGAIN),
+    plain("RequestTimeout", Passes, AGAIN),
+    plain("OperationAborted", Passes, AGAIN),
+    plain("ConditionalRequestConflict", Passes, AGAIN),
+    plain("ConcurrentModification", Passes, AGAIN),
+    plain("XMinioServerNotInitialized", Passes, AGAIN),
+    plain("HTTP 500", Passes, AGAIN),
+    plain("HTTP 502", Passes, AGAIN),
+    plain("HTTP 504", Passes, AGAIN),
+    // How much.
+    code("XMinioStorageFull", FULL, "the server's storage is full", ROOM),
+    code("StorageFull", FULL, "the server's storage is full", ROOM),
+    code("InsufficientStorage", FULL, "the server's storage is full", ROOM),
+    code("HTTP 507", FULL, "the server's storage is full", ROOM),
+    code("QuotaExceeded", FULL, "a quota is used up", QUOTA),
+    code("XMinioAdminBucketQuotaExceeded", FULL, "the bucket's quota is used up", QUOTA),
+    code("ServiceQuotaExceededException", FULL, "a quota is used up", QUOTA),
+    code(
+        "TooManyBuckets",
+        CONFLICT,
+        "the account has as many buckets as it may have",
+        "delete a bucket that nobody needs, or ask the provider for more",
+    ),
+    code(
+        "EntityTooLarge",
+        INVALID,
+        "the object is larger than the server takes",
+        "split the file, or use a server that takes larger objects (AWS: 5 TB and more)",
+    ),
+    code(
+        "HTTP 413",
+        INVALID,
+        "the request is larger than the server takes, or a proxy before it",
+        "raise the limit of the proxy (nginx: client_max_body_size); parts have 8 MiB and more",
+    ),
+    code(
+        "EntityTooSmall",
+        INTERNAL,
+        "a part is smaller than the server takes",
+        "this server has rules of its own for parts; -vv shows the requests",
+    ),
+    code("KeyTooLongError", INVALID, "the object's name is too long", NAME),
+    code("KeyTooLong", INVALID, "the object's name is too long", NAME),
+    code("InvalidURI", INVALID, "the server cannot read the object's name", NAME),
+    code("XMinioInvalidObjectName", INVALID, "the server cannot store an object of this name", NAME),
+    code(
+        "XMinioParentIsObject",
+        CONFLICT,
+        "another object has the name of a folder of this one",
+        "choose another --version, or move that object away",
+    ),
+    code(
+        "InvalidBucketName",
+        INVALID,
+        "the server takes no bucket of this name",
+        "use 3 to 63 lowercase letters, digits and `-`",
+    ),
+    code(
+        "MetadataTooLarge",
+        INVALID,
+        "the object's metadata are larger than the server takes",
+        "give fewer or shorter metadata",
+    ),
+    // Buckets.
+    plain("BucketAlreadyExists", CONFLICT, "all accounts of a service share its bucket names: choose another one"),
+    plain("BucketAlreadyOwnedByYou", CONFLICT, "the bucket exists and is yours: use it"),
+    plain("BucketNotEmpty", CONFLICT, "delete its objects first; versions and unfinished uploads count as well"),
+    plain("NoSuchBucket", NOT_FOUND, "check the bucket's name, or make it"),
+    plain("NoSuchKey", NOT_FOUND, "check the object's name"),
+    plain("NoSuchVersion", NOT_FOUND, "check the object's version"),
+    // Encryption.
+    code("KMS.DisabledException", Denied, "the encryption key is disabled", KEY),
+    code("KMS.NotFoundException", Denied, "the encryption key does not exist", KEY),
+    code("KMS.KMSInvalidStateException", Denied, "the encryption key cannot be used now", KEY),
+    code("KMS.InvalidKeyUsageException", Denied, "the encryption key is for another use", KEY),
+    code("KMS.AccessDeniedException", Denied, "the login may not use the encryption key", KEY),
+    code("KMS.*", Denied, "the encryption key cannot be used", KEY),
+    code("XMinioKMSKeyNotFoundException", Denied, "the encryption key does not exist", KEY),
+    code("kms:KeyNotFound", Denied, "the encryption key does not exist", KEY),
+    code(
+        "KMSNotConfigured",
+        INVALID,
+        "the server has no key service, so it cannot encrypt",
+        "leave out --sse and --kms-key (S3_SSE, S3_KMS_KEY), or set up the server's key service",
+    ),
+    code(
+        "InvalidEncryptionAlgorithmError",
+        INVALID,
+        "the server knows no such encryption",
+        "S3_SSE takes AES256, aws:kms and aws:kms:dsse; not every server has all three",
+    ),
+    code(
+        "InvalidStorageClass",
+        INVALID,
+        "the server has no such storage class",
+        "check S3_STORAGE_CLASS or --storage-class",
+    ),
+    // Archives and retentions.
+    code(
+        "InvalidObjectState",
+        LATER,
+        "the object is archived and cannot be read",
+        "restore it first (`aws s3api restore-object`) and pull when that is done; models that are used belong into a \
+         storage class that is read at once",
+    ),
+    code("RestoreAlreadyInProgress", LATER, "the object is being restored", "try again when it is restored"),
+    code(
+        "ObjectLocked",
+        CONFLICT,
+        "the object is under a retention",
+        "it can be deleted when its retention has ended; until then nobody can",
+    ),
+    code(
+        "InvalidRetentionPeriod",
+        INVALID,
+        "the server takes no such retention",
+        "check the bucket's object lock configuration",
+    ),
+    // Access lists.
+    code(
+        "AccessControlListNotSupported",
+        INVALID,
+        "the bucket takes no access control lists",
+        "something on the way adds an ACL to requests: modeldepot sends none",
+    ),
+    code(
+        "OwnershipControlsNotFoundError",
+        NOT_FOUND,
+        "the bucket has no ownership controls",
+        "set the bucket's object ownership, or leave it out",
+    ),
+    // Damage and misunderstandings.
+    code("BadDigest", LATER, "the bytes that arrived are not those that were sent", SENT_WRONG),
+    code("InvalidDigest", LATER, "the checksum that arrived is not one", SENT_WRONG),
+    code("XAmzContentSHA256Mismatch", LATER, "the bytes that arrived are not those that were sent", SENT_WRONG),
+    code("XAmzContentChecksumMismatch", LATER, "the bytes that arrived are not those that were sent", SENT_WRONG),
+    code("IncompleteBody", LATER, "fewer bytes arrived than were sent", SENT_WRONG),
+    code("NoSuchUpload", LATER, "the upload was aborted or completed meanwhile", UPLOAD),
+    code("InvalidPart", LATER, "a part of the upload is not there", UPLOAD),
+    code("InvalidPartOrder", INTERNAL, "the server did not take the parts in their order", SEE),
+    code(
+        "PreconditionFailed",
+        CONFLICT,
+        "the object is not what it was a moment ago",
+        "somebody else writes there: try again when they are done",
+    ),
+    code(
+        "InvalidRequest",
+        INTERNAL,
+        "the server cannot do this",
+        "-vv shows what the server answered: its message says what it cannot do",
+    ),
+    code("MalformedXML", INTERNAL, "the server does not understand the request", SEE),
+    code("InvalidArgument", INTERNAL, "the server does not understand the request", SEE),
+    code("MethodNotAllowed", INTERNAL, "the server does not have this operation", SEE),
+    code("NotImplemented", INTERNAL, "the server does not have this operation", SEE),
+    code("XNotImplemented", INTERNAL, "the server does not have this operation", SEE),
+    code("HTTP 405", INTERNAL, "the server does not have this operation", SEE),
+    code("HTTP 501", INTERNAL, "the server does not have this operation", SEE),
+    code(
+        "HTTP 400",
+        INTERNAL,
+        "the server does not accept the request, and gives no reason",
+        "often it is the region or an expired session; `modeldepot doctor` asks in a way that is answered with a reason",
+    ),
+    code(
+        "MissingContentLength",
+        INTERNAL,
+        "the length of the body did not arrive",
+        "is there a proxy in between that changes requests? `modeldepot doctor` checks",
+    ),
+    code(
+        "HTTP 411",
+        INTERNAL,
+        "the length of the body did not arrive",
+        "is there a proxy in between that changes requests? `modeldepot doctor` checks",
+    ),
+];
+
+/// Returns what is known of a code.
+pub(crate) fn known(name: &str) -> Option<&'static Code> {
+    let exact = CODES.iter().find(|code| code.name == name);
+    // AWS passes on what its key service says, whatever that is.
+    exact.or_else(|| name.strip_prefix("KMS.").and_then(|_| CODES.iter().find(|code| code.name == "KMS.*")))
+}
+
+/// Returns what a refusal means. What has no code, or one that is not known, goes by its status.
+pub(crate) fn meaning(name: Option<&str>, status: u16) -> Option<&'static Code> {
+    name.and_then(known).or_else(|| {
+        let by_status = format!("HTTP {status}");
+        CODES.iter().find(|code| code.name == by_status)
+    })
+}
+
+/// Says what a code means, with the code.
+pub(crate) fn said(name: &str) -> String {
+    match known(name).and_then(|code| code.words) {
+        Some(words) => format!("{words} ({name})"),
+        None => name.to_owned(),
+    }
+}
+
+/// Returns the kind of a refusal by its code.
+pub(crate) fn kind(name: &str) -> ErrorKind {
+    match known(name).map(|code| code.means) {
+        Some(Refused(kind)) => kind,
+        Some(Denied | Region) => ErrorKind::Denied,
+        Some(Passes | Throttled) => ErrorKind::Unavailable,
+        None => ErrorKind::Internal,
+    }
+}
+
+/// Returns what to do about a refusal by its code.
+pub(crate) fn hint(name: &str) -> Option<&'static str> {
+    known(name).map(|code| code.hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_code_is_there_once_and_says_what_to_do() {
+        let mut seen = BTreeSet::new();
+        for code in CODES {
+            assert!(seen.insert(code.name), "{} is there twice", code.name);
+            assert!(!code.hint.is_empty() && !code.hint.ends_with('.'), "{}", code.name);
+            let words = code.words.unwrap_or("x");
+            assert!(words.chars().next().is_some_and(char::is_lowercase) && !words.ends_with('.'), "{words}");
+            let by_status_alone = code.name.starts_with("HTTP 4") && code.words.is_none();
+            assert!(!by_status_alone || code.means == Throttled, "a status says little: {}", code.name);
+            // Who is not denied by the login should not be sent to ask for a policy.
+            assert!(code.hint != POLICY || matches!(code.name, "AccessDenied" | "HTTP 401" | "HTTP 403"));
+        }
+    }
+
+    #[test]
+    fn a_code_wins_over_its_status_and_what_is_not_known_goes_by_it() {
+        let means = |name, status| meaning(name, status).map(|code| code.means);
+        assert_eq!(means(Some("QuotaExceeded"), 403), Some(FULL), "as Ceph has it");
+        assert_eq!(means(Some("InvalidObjectState"), 403), Some(LATER));
+        assert_eq!(means(Some("ExpiredToken"), 400), Some(Denied));
+        assert_eq!(means(Some("Made.Up"), 403), Some(Denied));
+        assert_eq!(means(Some("Made.Up"), 418), None);
+        assert_eq!(means(None, 429), Some(Throttled));
+        assert_eq!(means(Some("KMS.SomethingNewException"), 400), Some(Denied));
+        assert_eq!(said("KMS.SomethingNewException"), "the encryption key cannot be used (KMS.SomethingNewException)");
+        assert_eq!(said("Made.Up"), "Made.Up");
+    }
+}
