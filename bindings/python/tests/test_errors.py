@@ -2,7 +2,11 @@
 
 import json
 import pickle
+import socket
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -151,3 +155,54 @@ def test_names_of_strangers_do_not_steer_a_terminal(storage: ModelStorage) -> No
     shown = f"{raised.value} {raised.value!r} {raised.value.hint}"
     assert all(letter.isprintable() for letter in shown.replace("\n", "")), ascii(shown)
     assert "a\\u{202e}\\u{200b}\\u{1b}[2J\\u{9b}\\u{2028}" in shown
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[str]:
+    """A server that says the same to whatever it hears."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    with suppress(OSError):
+                        connection.recv(65536)
+                        connection.sendall(answer)
+                        connection.shutdown(socket.SHUT_WR)
+                        while connection.recv(65536):
+                            pass
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\nServer: "
+PAGE = HEAD + b"nginx\r\n\r\n<title>Sign in</title>"
+CONSOLE = HEAD + b"MinIO Console\r\n\r\n<html>"
+TLS = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
+
+
+@pytest.mark.parametrize(
+    "answer, message",
+    [
+        (PAGE, "is not an S3 API: it answers HTTP 200 with the web page `Sign in` (Server: nginx)"),
+        (CONSOLE, "is not an S3 API: it is MinIO's console"),
+        (TLS, "speaks TLS, not plain HTTP"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "is not an S3 API: it is an SSH server (`SSH-2.0-OpenSSH_9.6`)"),
+    ],
+)
+def test_what_answers_instead_of_s3_is_named(answer: bytes, message: str) -> None:
+    with answering(answer) as endpoint:
+        with pytest.raises(InvalidError) as raised:
+            ModelStorage(endpoint=endpoint).models()
+        said = said_by_the_command("--endpoint", endpoint, "models")
+    error = raised.value
+    assert error.message == f"`{endpoint}` {message}"
+    assert (error.message, list(error.causes), error.hint) == (said["message"], said["causes"], said["hint"])
+    assert error.hint is not None

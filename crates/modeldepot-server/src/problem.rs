@@ -152,7 +152,14 @@ impl From<modeldepot::Error> for Problem {
 
 impl From<&modeldepot::Error> for Problem {
     fn from(error: &modeldepot::Error) -> Problem {
-        Problem { causes: causes(error), hint: suggested(error), ..Problem::new(error.kind(), error.to_string()) }
+        let problem = match error {
+            // The endpoint is not of the caller's choosing: nothing in the request is to be corrected.
+            modeldepot::Error::NotS3 { .. } => {
+                Problem::new(ErrorKind::Unavailable, error.to_string()).status(StatusCode::BAD_GATEWAY)
+            }
+            _ => Problem::new(error.kind(), error.to_string()),
+        };
+        Problem { causes: causes(error), hint: suggested(error), ..problem }
     }
 }
 

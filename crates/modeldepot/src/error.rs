@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::diagnosis::{Stranger, TlsFault, Unreached};
 use crate::history::HistoryError;
 use crate::manifest::ManifestError;
 use crate::name::{ArtifactPath, BucketName, ModelName, NameError, Version};
@@ -281,6 +282,16 @@ pub enum Error {
         /// S3's error code: `AccessDenied`, `InvalidAccessKeyId`, `SignatureDoesNotMatch`, …
         code: String,
     },
+    /// The key may not write, where something was to be published.
+    #[error("this key may not write to bucket `{bucket}` at `{endpoint}`: {code}")]
+    ReadOnlyKey {
+        /// The bucket.
+        bucket: BucketName,
+        /// The endpoint.
+        endpoint: String,
+        /// S3's error code.
+        code: String,
+    },
     /// The server is in another region than the requests are signed for.
     #[error("`{endpoint}` is not in region `{region}`")]
     WrongRegion {
@@ -305,8 +316,26 @@ pub enum Error {
     Unreachable {
         /// The endpoint.
         endpoint: String,
+        /// Why, as far as it is known.
+        why: Unreached,
         /// What the network said.
         source: Cause,
+    },
+    /// Something answers at the endpoint that is not an S3 API, or not in this way.
+    #[error("`{endpoint}` {found}")]
+    NotS3 {
+        /// The endpoint.
+        endpoint: String,
+        /// What answers.
+        found: Box<Stranger>,
+    },
+    /// No TLS connection comes about.
+    #[error("cannot connect to `{endpoint}` over TLS: {fault}")]
+    Tls {
+        /// The endpoint.
+        endpoint: String,
+        /// Why.
+        fault: TlsFault,
     },
     /// The proxy on the way to the endpoint cannot be reached.
     #[error("cannot reach the proxy `{proxy}` on the way to `{endpoint}`")]
@@ -575,7 +604,7 @@ impl Error {
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             Error::ProxyRefused { status, .. } => matches!(status, 502..=504),
-            Error::Unreachable { .. } | Error::ProxyUnreachable { .. } => true,
+            Error::Unreachable { .. } | Error::Tls { .. } | Error::ProxyUnreachable { .. } => true,
             Error::NoAnswer { .. } | Error::Unavailable { .. } => true,
             _ => false,
         }
@@ -609,10 +638,15 @@ impl Error {
             InTheWay { .. } | OtherModel { .. } => ErrorKind::Conflict,
             FolderBusy { .. } => ErrorKind::Unavailable,
             Unverified { .. } => ErrorKind::Unverified,
-            Denied { .. } | WrongRegion { .. } | NoCredentials { .. } | UploadUrls { .. } => ErrorKind::Denied,
+            Denied { .. } | ReadOnlyKey { .. } | WrongRegion { .. } | NoCredentials { .. } | UploadUrls { .. } => {
+                ErrorKind::Denied
+            }
             ProxyRefused { status: 403 | 407, .. } => ErrorKind::Denied,
             ProxyRefused { .. } | ProxyUnreachable { .. } => ErrorKind::Unavailable,
-            Unreachable { .. } | NoAnswer { .. } | Unavailable { .. } | ObjectChanged { .. } => ErrorKind::Unavailable,
+            NotS3 { .. } => ErrorKind::Invalid,
+            Unreachable { .. } | Tls { .. } | NoAnswer { .. } | Unavailable { .. } | ObjectChanged { .. } => {
+                ErrorKind::Unavailable
+            }
             // A newer layout is not damage: a newer program reads it.
             Manifest { source: ManifestError::TooNew(_), .. } => ErrorKind::Invalid,
             Manifest { .. }
@@ -624,6 +658,16 @@ impl Error {
             | WrongPart { .. } => ErrorKind::Corrupt,
             Io { .. } => ErrorKind::Io,
             Service { code, .. } => codes::kind(code),
+        }
+    }
+
+    /// Says of a first write that was denied what that means. What is not known of the key is left as it is.
+    pub(crate) fn first_write(self, bucket: &BucketName) -> Error {
+        match self {
+            Error::Denied { endpoint, code, .. } if code == "AccessDenied" || code == "AllAccessDisabled" => {
+                Error::ReadOnlyKey { bucket: bucket.clone(), endpoint, code }
+            }
+            other => other,
         }
     }
 

@@ -5,12 +5,18 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::diagnosis::{Stranger, TlsFault, Unreached, mistake};
 use crate::history::HistoryError;
 use crate::s3::codes;
 use crate::{Endpoint, Error, ManifestError, Settings, SettingsError, SourceError};
 
 /// Returns what to do next, if there is something worth a line, under the settings that it happened with.
 pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
+    if concerns_the_endpoint(error)
+        && let Some(mistake) = settings.and_then(mistake)
+    {
+        return Some(mistake);
+    }
     const PUBLISH_AGAIN: &str = "do not use this version; publish the model again under a new one";
     Some(match error {
         Error::Source(error) => return source(error),
@@ -121,6 +127,11 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
             host(endpoint)
         ),
         Error::Denied { code, .. } => codes::hint(code).or_else(|| codes::hint("AccessDenied"))?.to_owned(),
+        Error::ReadOnlyKey { .. } => {
+            "to pull and verify is all that this key is for; to push, use one that may put and delete objects \
+             (s3:PutObject, s3:DeleteObject)"
+                .to_owned()
+        }
         Error::WrongRegion { expected, .. } => match expected {
             Some(region) => format!("pass --region {region}, or set S3_REGION={region}"),
             None => "pass the server's own region with --region, or set S3_REGION".to_owned(),
@@ -129,27 +140,9 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
             "set S3_ACCESS_KEY and S3_SECRET_KEY, or log in as for any AWS tool (AWS_PROFILE, `aws sso login`)"
                 .to_owned()
         }
-        // A known authority of the same name is told by a signature that is none of its own.
-        Error::Unreachable { source, .. }
-            if ["UnknownIssuer", "SignatureAlgorithm", "BadSignature"].iter().any(|it| {
-                says(&**source, &format!("invalid peer certificate: {it}"))
-                    || says(&**source, &format!("invalid peer certificate: Unsupported{it}"))
-            }) =>
-        {
-            "the server's certificate is not trusted here: name its authority, or the certificate itself if it is \
-             self-signed, with --ca-bundle or AWS_CA_BUNDLE"
-                .to_owned()
-        }
-        Error::Unreachable { source, .. } if says(&**source, "invalid peer certificate") => {
-            "`modeldepot doctor` says what to do about the server's certificate".to_owned()
-        }
-        Error::Unreachable { endpoint, .. } => {
-            if endpoint.parse::<Endpoint>().is_ok_and(|endpoint| endpoint.is_loopback()) {
-                "is the server running? `modeldepot up` starts one".to_owned()
-            } else {
-                "is S3_ENDPOINT or --endpoint right, with its scheme and port?".to_owned()
-            }
-        }
+        Error::Unreachable { endpoint, why, .. } => why.hint(endpoint),
+        Error::NotS3 { endpoint, found } => found.hint(endpoint),
+        Error::Tls { fault, .. } => fault.hint(),
         Error::NoAnswer { .. } => {
             "is this the port of an S3 server, and is there a proxy in between? `modeldepot doctor` checks; S3_TIMEOUT sets how long to wait"
                 .to_owned()
@@ -173,6 +166,17 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
     })
 }
 
+/// Returns true for failures that an endpoint which cannot be right may be the reason of.
+fn concerns_the_endpoint(error: &Error) -> bool {
+    match error {
+        Error::NotS3 { found, .. } => !matches!(**found, Stranger::Tls | Stranger::PlainHttp),
+        Error::Unreachable { why, .. } => matches!(why, Unreached::UnknownHost { .. }),
+        Error::Tls { fault, .. } => matches!(fault, TlsFault::WrongName { .. }),
+        Error::BucketNotFound { .. } | Error::ObjectNotFound { .. } | Error::Denied { .. } => true,
+        _ => false,
+    }
+}
+
 /// Returns the variable that names the proxy to an endpoint.
 fn proxy_variable(endpoint: &str) -> &'static str {
     if endpoint.starts_with("http://") { "HTTP_PROXY or ALL_PROXY" } else { "HTTPS_PROXY or ALL_PROXY" }
@@ -181,11 +185,6 @@ fn proxy_variable(endpoint: &str) -> &'static str {
 fn host(endpoint: &str) -> String {
     let endpoint = endpoint.parse::<Endpoint>().ok();
     endpoint.and_then(|endpoint| endpoint.url().host_str().map(str::to_owned)).unwrap_or_default()
-}
-
-/// Returns true for a cause whose text, that of the network or of TLS, has these words.
-fn says(cause: &dyn std::error::Error, words: &str) -> bool {
-    cause.to_string().contains(words)
 }
 
 /// Returns true for names that one may be typed for the other.

@@ -47,11 +47,13 @@
 //! - [`ModelName`], [`Version`], [`ArtifactPath`], [`Selector`]: names, each parsed once.
 //! - [`Manifest`], [`ObjectKey`]: what lies in the bucket.
 //! - [`history`]: a training history becomes metadata. [`units`]: sizes, durations and times as people read them.
-//! - [`Error`] and [`ErrorKind`]: what to do when it fails; [`hint`] says it in words. [`Progress`]: how far it has come.
+//! - [`Error`] and [`ErrorKind`]: what to do when it fails; [`hint`] says it in words, [`diagnosis`] is what answers where
+//!   S3 was expected. [`Progress`]: how far it has come.
 //!
 //! It is not a server and keeps no cache. Nothing runs in the background but what cleans up after work that was dropped
 //! ([`settled`]).
 
+pub mod diagnosis;
 mod digest;
 mod error;
 mod fs;

@@ -7,7 +7,6 @@ mod folder;
 mod line;
 mod login;
 mod network;
-mod raw;
 mod rights;
 mod service;
 

@@ -4,7 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use modeldepot::{Endpoint, ErrorKind, Settings};
+use modeldepot::diagnosis::Unreached;
+use modeldepot::{ErrorKind, Settings};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use url::{Host, Url};
@@ -32,15 +33,6 @@ impl Place {
     pub(super) fn is_tls(&self) -> bool {
         self.url.scheme() == "https"
     }
-
-    fn is_loopback(&self) -> bool {
-        self.url.as_str().parse::<Endpoint>().is_ok_and(|endpoint| endpoint.is_loopback())
-    }
-
-    /// Returns the address with another scheme.
-    pub(super) fn with_scheme(&self, scheme: &str) -> String {
-        format!("{scheme}://{}:{}", self.host, self.port)
-    }
 }
 
 /// Looks the name up.
@@ -55,7 +47,7 @@ pub(super) async fn name(place: &Place, proxy: bool) -> (Line, Vec<SocketAddr>) 
         true => {
             "is the proxy's name spelled right, and known on this network? NO_PROXY names hosts that are reached without it"
         }
-        false => "is the name in S3_ENDPOINT or --endpoint spelled right, and known on this network (VPN, /etc/hosts)?",
+        false => &Unreached::UnknownHost { host: place.host.clone() }.hint(place.url.as_str()),
     };
     match found {
         Ok(found) if !found.is_empty() => {
@@ -101,22 +93,14 @@ pub(super) async fn port(place: &Place, addresses: &[SocketAddr], proxy: bool) -
             several.iter().map(|(at, error)| format!("{} {}", at.ip(), word(error))).collect::<Vec<_>>().join("; ")
         }
     };
-    let kinds: Vec<io::ErrorKind> = failures.iter().map(|(_, error)| error.kind()).collect();
     let line = Line::bad("port", ErrorKind::Unavailable, tried, found);
     if proxy {
         return line.change("is the proxy's address right? NO_PROXY names hosts that are reached without it");
     }
-    if kinds.contains(&io::ErrorKind::ConnectionRefused) {
-        return line.change(if place.is_loopback() {
-            "nothing listens there: `modeldepot up` starts a server; or is the port in S3_ENDPOINT another one?"
-        } else {
-            "the machine is there, and nothing listens on that port: is the server running, and the port right?"
-        });
-    }
-    if kinds.contains(&io::ErrorKind::TimedOut) {
-        return line.change("nobody answers: a firewall, a VPN that is not up, or the address of another machine");
-    }
-    line.change("there is no way to that address from here: check this machine's network, VPN and routes")
+    // What is refused is there.
+    let refused = failures.iter().position(|(_, error)| error.kind() == io::ErrorKind::ConnectionRefused);
+    let why = failures.get(refused.unwrap_or(0)).map_or(Unreached::NoRoute, |(_, error)| Unreached::kind(error.kind()));
+    line.change(why.hint(place.url.as_str()))
 }
 
 fn word(error: &io::Error) -> String {

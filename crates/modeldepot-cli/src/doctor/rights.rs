@@ -79,7 +79,6 @@ pub(super) async fn rights(service: &Service, key: &str, mut tell: impl FnMut(Li
 
     let put = within(client, "store", client.put_small(bucket, key, BODY.into(), "text/plain")).await;
     let wrote = put.is_ok();
-    tell(told("may put", "s3:PutObject", "a push needs it, a pull does not", put));
 
     // Without an object, "there is none" is an answer that only whoever may read gets; and only whoever may list.
     let cannot_tell =
@@ -95,6 +94,15 @@ pub(super) async fn rights(service: &Service, key: &str, mut tell: impl FnMut(Li
         None if wrote => Err(Error::Untrue("what was just stored is not there".to_owned())),
         _ => Ok(()),
     });
+    // A key that may read and not write is what whoever only pulls should have.
+    let read_only = lists && got.is_ok() && matches!(put, Err(Error::Depot(Depot::Denied { .. })));
+    let written = |check, action, needed: &str, done: Result<(), Error>| match done {
+        Err(Error::Depot(Depot::Denied { code, .. })) if read_only => {
+            Line::note(check, action, format!("denied ({code})"))
+        }
+        done => told(check, action, needed, done),
+    };
+    tell(written("may put", "s3:PutObject", "a push needs it, a pull does not", put));
     tell(read("may get", got));
 
     let head = match within(client, "look at", client.get_object_metadata(bucket, key)).await {
@@ -116,19 +124,24 @@ pub(super) async fn rights(service: &Service, key: &str, mut tell: impl FnMut(Li
                 Some(line.change("a push that fails leaves parts behind; ask for a policy that allows it"))
             }
             aborted => {
-                Some(told("may send parts", "s3:PutObject, in parts", "a push of a large file needs it", aborted))
+                Some(written("may send parts", "s3:PutObject, in parts", "a push of a large file needs it", aborted))
             }
         },
         Err(error) => {
-            Some(told("may send parts", "s3:PutObject, in parts", "a push of a large file needs it", Err(error)))
+            Some(written("may send parts", "s3:PutObject, in parts", "a push of a large file needs it", Err(error)))
         }
     };
 
     let deleted = within(client, "delete", client.delete_object(bucket, key)).await;
     let leftover = if wrote && deleted.is_err() { format!(" (`{key}` was left behind)") } else { String::new() };
     let needed = format!("a push withdraws its claim with it, and `rm` and `gc` need it{leftover}");
-    tell(told("may delete", "s3:DeleteObject", &needed, deleted));
-    parts.into_iter().for_each(tell);
+    tell(written("may delete", "s3:DeleteObject", &needed, deleted));
+    parts.into_iter().for_each(&mut tell);
+    if read_only {
+        tell(Line::note("access", "read and write", "reads work; writes are refused").change(
+            "a read-only key is enough to pull and verify; push, rm and gc need s3:PutObject and s3:DeleteObject",
+        ));
+    }
     wrote
 }
 

@@ -87,7 +87,7 @@ fn a_model_that_does_not_exist() {
     ------- stderr -------
     error: cannot reach the S3 endpoint `$ENDPOINT`
     caused by: Connection refused (os error 111)
-    hint: is the server running? `modeldepot up` starts one
+    hint: nothing listens there: `modeldepot up` starts a server; or is the port in S3_ENDPOINT another one?
     [exit status: 6]
     ");
 }

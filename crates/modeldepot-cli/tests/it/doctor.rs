@@ -247,7 +247,7 @@ fn https_to_a_port_that_speaks_http() {
     let endpoint = env.endpoint.replace("http://", "https://");
     insta::assert_snapshot!(from(&env.run(["doctor", "--endpoint", &endpoint]), "port"), @"
     ✓ port           connect to port [PORT]: open
-    ✗ TLS            shake hands: plain HTTP is spoken on that port
+    ✗ TLS            shake hands: `https://127.0.0.1:[PORT]` speaks plain HTTP, not TLS
                      → set S3_ENDPOINT=$ENDPOINT
     – not tried      no S3 service answers: answer, clock, credentials, region, addressing, bucket, permissions, abilities
     ✓ pull folder    write into `.`: written, synced and removed
@@ -265,8 +265,8 @@ fn something_that_is_not_s3() {
     let env = TestEnv::without_server(&answering(html));
     insta::assert_snapshot!(from(&env.run(["doctor"]), "TLS"), @r"
     ✓ TLS            not in use: the endpoint is http://
-    ✗ answer         ask as S3: HTTP 200, text/html, Server: nginx
-                     → this is no S3 API: is another service on that port, or a proxy or login page in between?
+    ✗ answer         ask as S3: `$ENDPOINT` is not an S3 API: it answers HTTP 200 with a web page (Server: nginx)
+                     → is another service on that port, or a proxy in between? set S3_ENDPOINT to the S3 server's own address and port
     – not tried      no S3 service answers: clock, credentials, region, addressing, bucket, permissions, abilities
     ✓ pull folder    write into `.`: written, synced and removed
     ✓ free space     look at the free space: [SIZE]
@@ -278,8 +278,8 @@ fn something_that_is_not_s3() {
                    Connection: close\r\n\r\n<html>";
     let env = TestEnv::without_server(&answering(console));
     insta::assert_snapshot!(from(&env.run(["doctor"]), "answer"), @r"
-    ✗ answer         ask as S3: HTTP 200, text/html, Server: MinIO Console
-                     → this is MinIO's console; the API is on another port, often 9000: set S3_ENDPOINT to it
+    ✗ answer         ask as S3: `$ENDPOINT` is not an S3 API: it is MinIO's console
+                     → the S3 API is on another port, often 9000: set S3_ENDPOINT to it
     – not tried      no S3 service answers: clock, credentials, region, addressing, bucket, permissions, abilities
     ✓ pull folder    write into `.`: written, synced and removed
     ✓ free space     look at the free space: [SIZE]
@@ -289,24 +289,24 @@ fn something_that_is_not_s3() {
     ");
     let env = TestEnv::without_server(&answering("SSH-2.0-OpenSSH_9.6\r\n"));
     insta::assert_snapshot!(from(&env.run(["doctor"]), "answer"), @r"
-    ✗ answer         ask as S3: it speaks no HTTP: `SSH-2.0-OpenSSH_9.6`
-                     → another service is on that port
+    ✗ answer         ask as S3: `$ENDPOINT` is not an S3 API: it is an SSH server (`SSH-2.0-OpenSSH_9.6`)
+                     → another service is on that port: set S3_ENDPOINT to the S3 server's own address
     – not tried      no S3 service answers: clock, credentials, region, addressing, bucket, permissions, abilities
     ✓ pull folder    write into `.`: written, synced and removed
     ✓ free space     look at the free space: [SIZE]
     ------- stderr -------
-    error: 1 of 14 checks failed
+    error: 1 of 15 checks failed
     [exit status: 2]
     ");
     let env = TestEnv::without_server(&answering(""));
     insta::assert_snapshot!(from(&env.run(["doctor"]), "answer"), @r"
     ✗ answer         ask as S3: cannot reach the S3 endpoint `$ENDPOINT`: connection closed before message completed
-                     → the port is open and nothing answers in HTTP: another service, or one that hangs
+                     → the port is open and answers nothing in HTTP: is it the S3 server's, with the right scheme?
     – not tried      no S3 service answers: clock, credentials, region, addressing, bucket, permissions, abilities
     ✓ pull folder    write into `.`: written, synced and removed
     ✓ free space     look at the free space: [SIZE]
     ------- stderr -------
-    error: 1 of 14 checks failed
+    error: 1 of 15 checks failed
     [exit status: 6]
     ");
 }
@@ -319,7 +319,7 @@ fn http_to_a_port_that_speaks_tls() {
         let ended = env.run(["doctor"]);
         assert_eq!(ended.code, Some(2), "{ended}");
         let shown = from(&ended, "TLS");
-        assert!(shown.contains("TLS is spoken on that port"), "{shown}");
+        assert!(shown.contains("speaks TLS, not plain HTTP"), "{shown}");
         assert!(shown.contains("set S3_ENDPOINT=https://127.0.0.1:"), "{shown}");
     }
 }

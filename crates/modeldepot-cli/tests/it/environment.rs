@@ -167,6 +167,11 @@ impl TestEnv {
         self.taken(&command.output().unwrap())
     }
 
+    /// Takes up a run that has ended.
+    pub(crate) fn ended(&self, output: std::process::Output) -> Output {
+        self.taken(&output)
+    }
+
     /// Waits for a run that was started with pipes.
     pub(crate) fn finish(&self, child: Child) -> Output {
         self.taken(&child.wait_with_output().unwrap())

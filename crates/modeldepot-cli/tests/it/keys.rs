@@ -157,11 +157,26 @@ fn get(url: &str, path: &str) -> String {
     answer
 }
 
-struct Up(Child);
+/// Starts a server that knows one key, which may only read, and returns the key.
+pub(crate) fn reader() -> (TestEnv, (String, String), Up) {
+    let mut env = TestEnv::without_server("");
+    let reader = add(&env, "ana", &["*=read"]);
+    let (up, endpoint, _) = Up::start(&env, &["--keys", "private/keys"]);
+    env.endpoint = endpoint;
+    (env, reader, up)
+}
+
+pub(crate) struct Up(Child);
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+    }
+}
 
 impl Up {
     /// Starts a server with a console, and returns both addresses.
-    fn start(env: &TestEnv, args: &[&str]) -> (Up, String, String) {
+    pub(crate) fn start(env: &TestEnv, args: &[&str]) -> (Up, String, String) {
         let fixed = ["up", "--listen", "127.0.0.1:0", "--console", "127.0.0.1:0", "--data", "store", "--json"];
         let mut command = env.command(fixed.iter().chain(args));
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -176,9 +191,12 @@ impl Up {
         panic!("{}", env.finish(child));
     }
 
-    fn stop(self, env: &TestEnv) -> Output {
+    fn stop(mut self, env: &TestEnv) -> Output {
         assert!(Command::new("sh").args(["-c", &format!("kill -INT {}", self.0.id())]).status().unwrap().success());
-        env.finish(self.0)
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        self.0.stdout.take().unwrap().read_to_end(&mut stdout).unwrap();
+        self.0.stderr.take().unwrap().read_to_end(&mut stderr).unwrap();
+        env.ended(std::process::Output { status: self.0.wait().unwrap(), stdout, stderr })
     }
 }
 

@@ -7,6 +7,7 @@ mod check;
 mod config;
 mod credentials;
 mod damage;
+mod diagnosis;
 mod doctor;
 mod doctor_here;
 mod doctor_minio;
@@ -27,6 +28,7 @@ mod normalised;
 mod offline;
 mod oidc;
 mod own;
+mod peers;
 #[path = "../../../modeldepot/tests/it/proxy.rs"]
 mod proxy;
 mod pulling;

@@ -109,7 +109,7 @@ fn nobody_answers() {
     ------- stderr -------
     error: cannot reach the S3 endpoint `$ENDPOINT`
     caused by: Connection refused (os error 111)
-    hint: is the server running? `modeldepot up` starts one
+    hint: nothing listens there: `modeldepot up` starts a server; or is the port in S3_ENDPOINT another one?
     [exit status: 6]
     ");
     env.write("m.bin", "weights");
@@ -117,7 +117,7 @@ fn nobody_answers() {
     ------- stderr -------
     error: cannot reach the S3 endpoint `$ENDPOINT`
     caused by: Connection refused (os error 111)
-    hint: is the server running? `modeldepot up` starts one
+    hint: nothing listens there: `modeldepot up` starts a server; or is the port in S3_ENDPOINT another one?
     [exit status: 6]
     ");
 }
@@ -128,7 +128,7 @@ fn a_host_that_does_not_exist() {
     let keys = [("S3_ACCESS_KEY", "me"), ("S3_SECRET_KEY", "hush")];
     let refused = env.run_with(["models"], &keys);
     assert_eq!(refused.code, Some(6), "{refused}");
-    assert!(refused.stderr.contains("hint: is S3_ENDPOINT or --endpoint right"), "{refused}");
+    assert!(refused.stderr.contains("hint: is the name in S3_ENDPOINT or --endpoint spelled right"), "{refused}");
 }
 
 #[test]

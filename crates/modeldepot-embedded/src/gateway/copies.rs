@@ -19,7 +19,8 @@ use crate::xml::check_key;
 pub(super) fn source(source: &CopySource, headers: &HeaderMap) -> S3Result<(String, String, Option<Which>)> {
     // AWS takes a bare plus for a space, and so some clients encode keys as if for a form. The protocol layer does not.
     let with_plus = headers.get("x-amz-copy-source").and_then(|value| value.to_str().ok());
-    let with_plus = with_plus.filter(|text| text.contains('+')).map(|text| CopySource::parse(&text.replace('+', "%20")));
+    let with_plus =
+        with_plus.filter(|text| text.contains('+')).map(|text| CopySource::parse(&text.replace('+', "%20")));
     let again = with_plus.transpose().map_err(|_| s3_error!(InvalidArgument, "Invalid copy source"))?;
     match again.as_ref().unwrap_or(source) {
         CopySource::Bucket { bucket, key, version_id } => {

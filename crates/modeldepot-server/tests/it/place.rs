@@ -69,6 +69,12 @@ impl Place {
     }
 
     pub(crate) async fn at(endpoint: &str, folder: TempDir, change: impl FnOnce(&mut Config)) -> Place {
+        let place = Place::without_a_bucket(endpoint, folder, change).await;
+        place.storage.client().create_bucket(place.storage.bucket()).await.unwrap();
+        place
+    }
+
+    pub(crate) async fn without_a_bucket(endpoint: &str, folder: TempDir, change: impl FnOnce(&mut Config)) -> Place {
         let unique = uuid::Uuid::new_v4().simple().to_string();
         let settings = Settings::from_variables(|name| match name {
             "S3_ENDPOINT" => Some(endpoint.to_owned()),
@@ -77,7 +83,6 @@ impl Place {
         })
         .unwrap();
         let storage = ModelStorage::open(&settings).await.unwrap();
-        storage.client().create_bucket(storage.bucket()).await.unwrap();
         let mut config = Config::new("127.0.0.1:0".parse().unwrap(), settings);
         config.staging = Some(folder.path().join("staging"));
         change(&mut config);

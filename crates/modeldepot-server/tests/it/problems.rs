@@ -97,3 +97,55 @@ async fn without_a_server_or_a_token() {
     all += &told(&place, "a service that only reads", &refused);
     insta::assert_snapshot!(all);
 }
+
+/// Answers every connection with the same bytes.
+async fn answering(answer: &'static str) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let _ = stream.read(&mut [0; 8192]).await;
+                let _ = stream.write_all(answer.as_bytes()).await;
+                let _ = stream.shutdown().await;
+            });
+        }
+    });
+    format!("http://{address}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_is_not_s3() {
+    let mut all = String::new();
+    for (what, answer) in [
+        (
+            "a web page",
+            "HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<title>Sign in</title>",
+        ),
+        (
+            "a redirect",
+            "HTTP/1.1 302 Found\r\nLocation: /login?token=secret\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        ),
+        (
+            "a console",
+            "HTTP/1.1 200 OK\r\nServer: MinIO Console\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<html>",
+        ),
+        ("TLS", "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"),
+        ("SSH", "SSH-2.0-OpenSSH_9.6\r\n"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::without_a_bucket(&answering(answer).await, folder, |_| {}).await;
+        for path in ["/api/v1/models", "/api/v1/models/m/versions/1"] {
+            all += &told(&place, &format!("{what}: {path}"), &place.get(path).await);
+        }
+    }
+    // Ports are of this run.
+    let mut steady = String::new();
+    let mut rest = all.as_str();
+    while let Some(at) = rest.find("127.0.0.1:") {
+        steady += &rest[..at + 10];
+        rest = rest[at + 10..].trim_start_matches(|c: char| c.is_ascii_digit());
+    }
+    insta::assert_snapshot!(steady + rest);
+}

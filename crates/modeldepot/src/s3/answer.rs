@@ -13,9 +13,11 @@ use super::body::{StoodStill, TooLong};
 use super::client::S3Client;
 use super::codes::{self, Code, Means};
 use super::dial::{AtProxy, Fault};
-use super::http::{Silent, Unreached};
+use super::http::{NoWay, Silent};
+use super::peer::{Foreign, NoTls};
 use super::regions::{is_moved, named};
 use super::retry::{Cause, Passing, Said};
+use crate::diagnosis::{Content, Page, Product, Stranger, TlsFault, TlsSaid, Unreached, tls_said};
 use crate::error::{Error, ErrorKind};
 use crate::name::BucketName;
 use crate::prefix::KeyPrefix;
@@ -57,6 +59,12 @@ impl S3Client {
         let action = about.action(&self.prefix);
         let passing = passing(&error).unwrap_or_default();
         let said = |text| Box::new(Said { text, passing });
+        if let Some(Foreign(stranger)) = found::<Foreign>(&error) {
+            return Error::NotS3 { endpoint, found: Box::new(stranger.clone()) };
+        }
+        if let Some(NoTls(fault)) = found::<NoTls>(&error) {
+            return Error::Tls { endpoint, fault: fault.clone() };
+        }
         if let Some(Silent(within)) = found::<Silent>(&error) {
             return Error::NoAnswer { action, endpoint, within: *within };
         }
@@ -75,6 +83,21 @@ impl S3Client {
             return Error::Unavailable { action, endpoint, source };
         }
         match &error {
+            // It answers what is signed as S3 does.
+            SdkError::ServiceError(refusal)
+                if let Some(page) = page(refusal.raw())
+                    && page.product == Some(Product::MinioConsole) =>
+            {
+                Error::NotS3 { endpoint, found: Box::new(Stranger::Page(page)) }
+            }
+            // A document that is S3's in no way, in answer to a question.
+            SdkError::ServiceError(refusal)
+                if is_not_understood(&error)
+                    && let Some(page) = page(refusal.raw())
+                    && !is_s3s(refusal.raw()) =>
+            {
+                Error::NotS3 { endpoint, found: Box::new(Stranger::Page(page)) }
+            }
             SdkError::ServiceError(refusal) if is_not_understood(&error) => Error::Service {
                 action,
                 endpoint,
@@ -85,9 +108,10 @@ impl S3Client {
                 let answer = refusal.raw();
                 let status = answer.status().as_u16();
                 let code = refusal.err().code().map_or_else(|| format!("HTTP {status}"), str::to_owned);
-                let words = said(match refusal.err().message() {
-                    Some(message) => format!("{code}: {message}"),
-                    None => code.clone(),
+                let words = said(match (refusal.err().message(), page(answer)) {
+                    (Some(message), _) => format!("{code}: {message}"),
+                    (None, Some(page)) => page.to_string(),
+                    (None, None) => code.clone(),
                 });
                 match (code.as_str(), status, about.bucket, about.key) {
                     ("NoSuchBucket", _, Some(bucket), _) => Error::BucketNotFound { bucket: bucket.clone(), endpoint },
@@ -97,6 +121,10 @@ impl S3Client {
                     (_, 404, Some(bucket), Some(key)) => {
                         Error::ObjectNotFound { bucket: bucket.clone(), key: self.prefix.whole(key).into_owned() }
                     }
+                    // Who makes a bucket is not helped by hearing that there is none.
+                    (_, 404, Some(_), None) if about.verb == "create" => {
+                        Error::Service { action, endpoint, code, source: words }
+                    }
                     (_, 404, Some(bucket), None) => Error::BucketNotFound { bucket: bucket.clone(), endpoint },
                     ("BucketAlreadyExists", _, Some(bucket), _) => Error::BucketTaken { bucket: bucket.clone() },
                     (code, status, ..) => self.refused(code, status, action, named(answer), words),
@@ -104,7 +132,13 @@ impl S3Client {
             }
             SdkError::DispatchFailure(_) => match no_credentials(&error) {
                 Some(why) => Error::NoCredentials { endpoint, source: said(why) },
-                None => Error::Unreachable { endpoint, source: said(root(&error)) },
+                None => {
+                    let why = found::<NoWay>(&error).map_or(Unreached::Other, |no_way| no_way.why.clone());
+                    if let Some(TlsSaid::Fault(fault)) = tls_said(&error) {
+                        return Error::Tls { endpoint, fault };
+                    }
+                    Error::Unreachable { endpoint, why, source: said(root(&error)) }
+                }
             },
             SdkError::TimeoutError(_) => {
                 Error::Unavailable { action, endpoint, source: said("no answer in time".to_owned()) }
@@ -229,8 +263,17 @@ where
             if let Some(Silent(within)) = found::<Silent>(error) {
                 passing.silent = *within;
             }
-            if found::<Unreached>(error).is_some() {
+            // What is there would be there the next time.
+            if found::<Foreign>(error).is_some()
+                || found::<NoTls>(error).is_some_and(|no_tls| no_tls.0 != TlsFault::Cut)
+            {
+                return None;
+            }
+            if found::<NoWay>(error).is_some_and(|no_way| no_way.unconnected) {
                 passing.cause = Cause::Unreached;
+            }
+            if let Some(still) = found::<StoodStill>(error) {
+                passing.silent = still.waited();
             }
             Some(passing)
         }
@@ -259,6 +302,18 @@ fn asked_to_wait(answer: &HttpResponse) -> Option<Duration> {
     }
     let (until, now) = (time(asked)?, time(answer.headers().get("date")?)?);
     Some(Duration::from_secs(until.secs().saturating_sub(now.secs()).try_into().unwrap_or(0)))
+}
+
+/// Returns what an answer without a code of S3 holds, where it is no answer of S3.
+fn page(answer: &HttpResponse) -> Option<Page> {
+    let body = answer.body().bytes().unwrap_or_default();
+    let page = Page::read(answer.status().as_u16(), |name| answer.headers().get(name), body);
+    (page.content != Content::Empty).then_some(page)
+}
+
+/// Returns true for an answer with a header that only S3 has.
+fn is_s3s(answer: &HttpResponse) -> bool {
+    answer.headers().iter().any(|(name, _)| name.starts_with("x-amz-"))
 }
 
 /// Returns true when the server says that it did what it was asked for, and nothing else in its answer is known. What it

@@ -14,6 +14,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::patience::Patience;
 use super::rate::Rate;
+use super::refusal::Refusal;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -153,6 +154,8 @@ pub(super) struct Arriving {
     refused: bool,
     /// Whether that is so, and it has ended here.
     cut: bool,
+    /// Its entry in the log, if it has one.
+    noted: Option<Box<Refusal>>,
 }
 
 /// Says that a body stood still.
@@ -191,7 +194,13 @@ impl Arriving {
             left,
             refused,
             cut: false,
+            noted: None,
         }
+    }
+
+    /// Writes its beginning to the log as well.
+    pub(super) fn noted(self, noted: Option<Box<Refusal>>) -> Self {
+        Self { noted, ..self }
     }
 
     /// Says that fewer bytes come than are worth waiting for, once that is known.
@@ -240,6 +249,9 @@ impl Body for Arriving {
                     return Poll::Ready((!this.refused).then(|| Err(TooLong(most).into())));
                 }
                 this.left -= bytes;
+                if let (Some(noted), Some(data)) = (&mut this.noted, frame.data_ref()) {
+                    noted.takes(data);
+                }
                 if let (Some(rate), Some(data)) = (&this.rate, frame.data_ref()) {
                     let wait = rate.take(data.len());
                     this.wait = (!wait.is_zero()).then(|| Box::pin(sleep_until(Instant::now() + wait)));

@@ -17,6 +17,7 @@ use super::clock::Clock;
 use super::demands::{Demands, UrlDemands};
 use super::http::Http;
 use super::patience::Patience;
+use super::peer::Peer;
 use super::regions::Regions;
 use crate::error::Result;
 use crate::settings::{Addressing, Credentials, Settings};
@@ -72,7 +73,7 @@ pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<Client
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(region)
         .credentials_provider(credentials)
-        .http_client(http)
+        .http_client(SharedHttpClient::new(connections.clone()))
         .force_path_style(path_style)
         .interceptor(clock.clone())
         .interceptor(regions.clone())
@@ -92,10 +93,13 @@ pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<Client
     let writing = Arc::new(settings.writing.clone());
     let signing = Client::from_conf(config.clone().interceptor(UrlDemands(Arc::clone(&writing))).build());
     let config = config.interceptor(Demands(writing)).build();
+    // The services that AWS's chain asks for credentials are not S3.
+    let connections = connections.to(Arc::new(Peer::default()));
     let with = |patience| {
         let http = SharedHttpClient::new(connections.with(patience));
         Client::from_conf(config.to_builder().http_client(http).build())
     };
     let (reading, writing) = (Patience::reading(&settings.timeouts), Patience::writing(&settings.timeouts));
-    Ok(Clients { small: Client::from_conf(config.clone()), reading: with(reading), writing: with(writing), signing })
+    let small = Patience::small(&settings.timeouts);
+    Ok(Clients { small: with(small), reading: with(reading), writing: with(writing), signing })
 }

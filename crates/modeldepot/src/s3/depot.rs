@@ -3,6 +3,8 @@
 //! The folder is put before the keys of every request in one place, where a request that is not known there is refused:
 //! none can reach beside the folder by being forgotten. Answers are read where listings are.
 
+use std::sync::Arc;
+
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Intercept;
 use aws_sdk_s3::operation::abort_multipart_upload::AbortMultipartUploadInput;
@@ -40,11 +42,11 @@ impl S3Client {
         let below = |client: &Client| {
             Client::from_conf(client.config().to_builder().interceptor(Below(prefix.clone())).build())
         };
-        let Clients { small, reading, writing, signing } = &self.sdk;
+        let Clients { small, reading, writing, signing } = &*self.sdk;
         let sdk =
             Clients { small: below(small), reading: below(reading), writing: below(writing), signing: below(signing) };
         let mut depot = self.clone();
-        (depot.sdk, depot.prefix) = (sdk, prefix.clone());
+        (depot.sdk, depot.prefix) = (Arc::new(sdk), prefix.clone());
         depot
     }
 }

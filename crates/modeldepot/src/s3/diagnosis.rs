@@ -28,15 +28,18 @@ pub struct Answer {
 }
 
 impl S3Client {
-    /// Asks for the first object of a bucket, once, and returns what came back for at most 5 seconds.
+    /// Asks for the first object of a bucket, once, waiting 5 seconds for the answer, and returns what came back.
     ///
     /// Listing is what every key can do that can do anything, and its refusals have a body that says why.
     ///
     /// # Errors
-    /// [`Error::Unreachable`] or [`Error::Unavailable`] when nothing came back, with the network's or TLS's own words.
+    /// [`Error::NotS3`], [`Error::Tls`], [`Error::Unreachable`], [`Error::NoAnswer`] or [`Error::Unavailable`] when nothing
+    /// came back that is S3's.
     pub async fn ask(&self, bucket: &BucketName) -> Result<Answer> {
         let read = ReadHead::default();
-        let timeouts = TimeoutConfig::builder().connect_timeout(PATIENCE).operation_timeout(PATIENCE).build();
+        // Beyond that, what answers instead of S3 may be looked into.
+        let timeouts = TimeoutConfig::builder().connect_timeout(PATIENCE).read_timeout(PATIENCE);
+        let timeouts = timeouts.operation_timeout(PATIENCE * 3).build();
         let briefly = aws_sdk_s3::config::Builder::new().timeout_config(timeouts);
         let ask = || self.sdk.small.list_objects_v2().bucket(bucket.as_str()).max_keys(1).customize();
         let ask = || ask().interceptor(read.clone()).config_override(briefly.clone()).send();

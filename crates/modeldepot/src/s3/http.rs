@@ -28,7 +28,10 @@ use super::authorities::Authorities;
 use super::body::{Activity, Arriving, Outgoing};
 use super::dial::{AtProxy, Dial, Fault, way};
 use super::patience::Patience;
+use super::peer::{Asks, Connection, Heard, Peer};
 use super::rate::Rate;
+use super::refusal::{self, Refusal};
+use crate::diagnosis::{Unreached, chain, tls_said};
 use crate::proxies::Proxies;
 use crate::settings::{Credentials, Settings, SettingsError};
 
@@ -44,6 +47,8 @@ pub(super) struct Http {
     proxies: Arc<Proxies>,
     rate: Option<Arc<Rate>>,
     patience: Patience,
+    /// What is known of the S3 endpoint; none for services that are not S3.
+    peer: Option<Arc<Peer>>,
 }
 
 impl Http {
@@ -68,12 +73,17 @@ impl Http {
             .pool_idle_timeout(IDLE)
             .build(connector);
         let rate = settings.limit_rate.map(|limit| Arc::new(Rate::new(limit)));
-        Ok(Http { hyper, proxies, rate, patience: Patience::small(&settings.timeouts) })
+        Ok(Http { hyper, proxies, rate, patience: Patience::small(&settings.timeouts), peer: None })
     }
 
     /// Returns the same connections for requests that are waited for in another way.
     pub(super) fn with(&self, patience: Patience) -> Http {
         Http { patience, ..self.clone() }
+    }
+
+    /// Returns the same connections for requests to an S3 endpoint, of which this is known.
+    pub(super) fn to(&self, peer: Arc<Peer>) -> Http {
+        Http { peer: Some(peer), ..self.clone() }
     }
 
     async fn send(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
@@ -85,39 +95,121 @@ impl Http {
         if usually_has_a_body && request.body().size_hint().exact() == Some(0) {
             request.headers_mut().entry(CONTENT_LENGTH).or_insert(HeaderValue::from_static("0"));
         }
-        // What is asked in plain HTTP is asked of the proxy itself, each time anew.
-        let proxy = way(&self.proxies, request.uri()).filter(|_| request.uri().scheme_str() == Some("http"));
-        if let Some(login) = proxy.as_ref().and_then(|(_, proxy)| proxy.basic_auth()) {
-            request.headers_mut().insert(hyper::header::PROXY_AUTHORIZATION, login.clone());
-        }
-        // The query of a signed URL is a permission; those of our own requests are in the headers.
-        let (method, uri, begun) = (request.method().clone(), request.uri().clone(), Instant::now());
+        let proxy = self.to_proxy(&mut request);
+        let (head, body) = request.into_parts();
+        let secrets = refusal::secrets(&head);
+        let (method, uri, begun) = (head.method.clone(), head.uri.clone(), Instant::now());
+        let request = hyper::Request::from_parts(head, body);
         let answer = tokio::select! {
-            answer = self.hyper.request(request) => answer.map_err(classified),
-            within = silent(&activity, &self.patience) => Err(ConnectorError::timeout(Silent(within).into())),
+            answer = self.hyper.request(request) => answer.map_err(Lost::Failed),
+            within = silent(&activity, &self.patience) => Err(Lost::Silent(Silent(within))),
         };
-        let (path, query, took) = (uri.path(), uri.query().unwrap_or_default(), begun.elapsed());
+        // The query of a signed URL is a permission; those of our own requests are in the headers.
+        let query = refusal::without_permissions(uri.query().unwrap_or_default());
+        let (path, took) = (uri.path(), begun.elapsed());
         let answer = match answer {
             Ok(answer) => answer,
-            Err(error) => {
-                tracing::trace!(%method, path, query, ?took, %error, "no answer");
-                return Err(error);
+            Err(lost) => {
+                tracing::trace!(%method, path, query, ?took, error = %lost.cause(), "no answer");
+                return Err(self.explained(&uri, lost).await);
             }
         };
-        tracing::trace!(%method, path, query, ?took, status = answer.status().as_u16(), "request");
+        let status = answer.status().as_u16();
+        tracing::trace!(%method, path, query, ?took, status, "request");
         let refused = !answer.status().is_success();
-        if let Some((proxy, _)) = proxy.filter(|_| is_a_proxys(&answer)) {
+        if let Some(proxy) = proxy.filter(|_| is_a_proxys(&answer)) {
             let error = AtProxy { proxy, fault: Fault::Refused(answer.status()) };
             return Err(ConnectorError::other(error.into(), None));
         }
         // moto says `text/html` of answers that are empty, as S3's are to what stores or deletes.
         let empty = answer.body().size_hint().exact() == Some(0);
-        if !refused && !empty && is_a_page(&method, answer.headers().get("content-type")) {
+        let known = self.peer.as_ref().is_none_or(|peer| peer.is_s3());
+        let is_page = !refused && !empty && is_a_page(&method, answer.headers().get("content-type"));
+        if known && is_page {
             return Err(ConnectorError::other(NotS3.into(), Some(ErrorKind::TransientError)));
         }
-        let answer = answer.map(|body| Arriving::new(body, self.rate.clone(), &self.patience, refused));
-        let answer = answer.map(SdkBody::from_body_1_x);
-        HttpResponse::try_from(answer).map_err(|error| ConnectorError::other(error.into(), None))
+        let noted =
+            (refused || is_page).then(|| Refusal::begin(&method, &uri, secrets, status, answer.headers(), took));
+        let answer =
+            answer.map(|body| Arriving::new(body, self.rate.clone(), &self.patience, refused).noted(noted.flatten()));
+        let heard = match &self.peer {
+            Some(peer) => {
+                let asks: Asks<'_> = &|uri| Box::pin(self.unsigned(uri));
+                peer.hears(&method, &uri, answer, asks).await?
+            }
+            None => Heard::Coming(answer),
+        };
+        HttpResponse::try_from(heard.for_sdk()).map_err(|error| ConnectorError::other(error.into(), None))
+    }
+
+    /// Shows a login to the proxy that a request in plain HTTP is asked of, each time anew; returns its name.
+    fn to_proxy(&self, request: &mut hyper::Request<Outgoing>) -> Option<String> {
+        let (name, proxy) = way(&self.proxies, request.uri()).filter(|_| request.uri().scheme_str() == Some("http"))?;
+        if let Some(login) = proxy.basic_auth() {
+            request.headers_mut().insert(hyper::header::PROXY_AUTHORIZATION, login.clone());
+        }
+        Some(name)
+    }
+
+    /// Fetches what a path shows to those without a login.
+    async fn unsigned(&self, uri: hyper::Uri) -> Option<hyper::Response<Arriving>> {
+        let body = Outgoing::new(SdkBody::empty(), None, Activity::begin());
+        let mut request = hyper::Request::get(uri).body(body).ok()?;
+        self.to_proxy(&mut request);
+        let answer = self.hyper.request(request).await.ok()?;
+        Some(answer.map(|body| Arriving::new(body, self.rate.clone(), &self.patience, true)))
+    }
+
+    /// Says why no answer came: what is there instead of S3, if that can be found out.
+    async fn explained(&self, uri: &hyper::Uri, lost: Lost) -> ConnectorError {
+        let explained = match &self.peer {
+            Some(peer) => {
+                // What is behind a proxy cannot be looked at by another way.
+                let direct = way(&self.proxies, uri).is_none();
+                let connection = if direct { lost.connection() } else { Connection::None };
+                let said = tls_said(lost.cause());
+                peer.explained(uri, said, connection).await
+            }
+            None => None,
+        };
+        explained.unwrap_or_else(|| match lost {
+            Lost::Failed(error) => classified(error, uri.host().unwrap_or_default()),
+            Lost::Silent(silent) => ConnectorError::timeout(silent.into()),
+        })
+    }
+}
+
+/// Why no answer came.
+enum Lost {
+    Failed(ClientError),
+    Silent(Silent),
+}
+
+impl Lost {
+    fn cause(&self) -> &(dyn StdError + 'static) {
+        match self {
+            Lost::Failed(error) => error,
+            Lost::Silent(silent) => silent,
+        }
+    }
+
+    /// Returns how far the connection came.
+    fn connection(&self) -> Connection {
+        let Lost::Failed(error) = self else { return Connection::Used };
+        let mut found = Connection::None;
+        for cause in chain(error) {
+            if let Some(inner) = cause.downcast_ref::<std::io::Error>() {
+                found = match (error.is_connect(), Unreached::kind(inner.kind())) {
+                    (false, _) => Connection::Used,
+                    // Without a connection, the connector fails in other ways.
+                    (true, Unreached::Closed) => Connection::Begun,
+                    (true, _) => Connection::None,
+                };
+            } else if cause.downcast_ref::<hyper::Error>().is_some_and(|it| !it.is_user() && !it.is_canceled()) {
+                found = Connection::Used;
+            }
+        }
+        found
     }
 }
 
@@ -167,10 +259,16 @@ struct NotS3;
 #[error("no answer in {0:?}")]
 pub(super) struct Silent(pub(super) Duration);
 
-/// Says that no connection came about.
+/// Says that no connection came about, or nothing on it, and why.
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub(super) struct Unreached(ClientError);
+#[error("{error}")]
+pub(super) struct NoWay {
+    pub(super) why: Unreached,
+    /// Not even a connection came about.
+    pub(super) unconnected: bool,
+    #[source]
+    error: ClientError,
+}
 
 /// Returns when nothing has moved for as long as the patience lasts, and how long that was.
 async fn silent(activity: &Activity, patience: &Patience) -> Duration {
@@ -210,8 +308,8 @@ fn tls(settings: &Settings) -> Result<ClientConfig, SettingsError> {
 }
 
 /// Says what the SDK needs to know of a failure: whether another attempt may help.
-fn classified(error: ClientError) -> ConnectorError {
-    let unreached = error.is_connect();
+fn classified(error: ClientError, host: &str) -> ConnectorError {
+    let unconnected = error.is_connect();
     let (mut broken, mut cut, mut ours) = (false, false, false);
     let mut cause: Option<&(dyn StdError + 'static)> = error.source();
     while let Some(error) = cause {
@@ -223,11 +321,14 @@ fn classified(error: ClientError) -> ConnectorError {
         }
         cause = error.source();
     }
+    if ours {
+        return ConnectorError::user(error.into());
+    }
+    let why = Unreached::of(&error, host);
+    let error = NoWay { why, unconnected, error };
     match error {
-        error if unreached => ConnectorError::io(Unreached(error).into()),
-        error if broken => ConnectorError::io(error.into()),
+        error if unconnected || broken => ConnectorError::io(error.into()),
         error if cut => ConnectorError::other(error.into(), Some(ErrorKind::TransientError)),
-        error if ours => ConnectorError::user(error.into()),
         error => ConnectorError::other(error.into(), None),
     }
 }

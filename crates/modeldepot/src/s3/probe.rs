@@ -129,7 +129,8 @@ impl<'a> Probe<'a> {
     async fn all(&self) -> Result<Capabilities> {
         // Whoever may not write at all should hear that, and not that the server lacks something.
         let plain = self.key("plain");
-        self.client.put_small(self.bucket, &plain, Bytes::from_static(b"plain"), "text/plain").await?;
+        let put = self.client.put_small(self.bucket, &plain, Bytes::from_static(b"plain"), "text/plain").await;
+        put.map_err(|error| error.first_write(self.bucket))?;
         Ok(Capabilities {
             create_if_absent: self.create_if_absent().await?,
             compare_and_swap: self.compare_and_swap(&plain).await?,

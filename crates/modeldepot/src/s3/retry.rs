@@ -142,6 +142,7 @@ fn passing_of(error: &Error) -> Option<Passing> {
         Error::Unavailable { source, .. } | Error::Unreachable { source, .. } => {
             Some(source.downcast_ref::<Said>().map_or_else(Passing::default, |said| said.passing))
         }
+        Error::Tls { .. } => Some(Passing { cause: Cause::Unreached, ..Passing::default() }),
         _ => None,
     }
 }

@@ -207,7 +207,7 @@ impl ModelStorage {
             withdrawn: Arc::default(),
             writing: None,
         };
-        lease.put().await?;
+        lease.put().await.map_err(|error| error.first_write(&self.bucket))?;
         let (began, mut renewed, mut read) = (Instant::now(), Instant::now(), Read::default());
         let wait = if claimant.patient && !conditions { LONG_WAIT } else { SHORT_WAIT };
         loop {
