@@ -34,6 +34,9 @@ impl Target {
     }
 }
 
+/// The object that an upload became, and the id of its version, if its bucket has versions.
+pub(crate) type Completed = (Object, Option<String>);
+
 /// What a client says when it completes an upload.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Completion {
@@ -121,8 +124,7 @@ impl Index {
 
     /// Turns the parts into an object, in one transaction and without touching a byte of them.
     ///
-    /// Returns the object with the id of its version, if the bucket has versions, and the blobs to remove: those of the
-    /// object it replaces and of parts that were left out.
+    /// Returns it, and the blobs to remove: those of the object it replaces and of parts that were left out.
     pub(crate) fn complete_upload(
         &self,
         target: &Target,
