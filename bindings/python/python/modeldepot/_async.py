@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import functools
-import io
-import threading
+import os
 from collections.abc import Awaitable, Sequence
-from types import TracebackType
-from typing import Any, Callable, Literal, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, Literal, Optional, TypeVar, Union
 
-from . import _objects
 from ._errors import InvalidError
 from ._modeldepot import (
     Deleted,
@@ -22,10 +17,15 @@ from ._modeldepot import (
     Verified,
     VersionSummary,
 )
-from ._objects import Path
-from ._progress import Bar
+
+# Whatever else is needed is imported by the verbs: `import modeldepot` and the command start without it.
+if TYPE_CHECKING:
+    import asyncio
+    import io
+    from types import TracebackType
 
 T = TypeVar("T")
+Path = Union[str, "os.PathLike[str]"]
 _Version = Union[str, VersionSummary]
 _Progress = Union[bool, Callable[[int, int], object]]
 
@@ -228,6 +228,10 @@ class AsyncModelStorage:
         progress: Optional[_Progress] = None,
         trusted: Optional[Sequence[str]] = None,
     ) -> Published:
+        import functools
+
+        from . import _objects
+
         chosen, name, version = _objects.choose(obj, name, format, version)
         with _objects.memory_file() as (file, path):
             write = functools.partial(_objects.write, obj, chosen, file, trusted)
@@ -256,6 +260,8 @@ class AsyncModelStorage:
         trusted: Optional[Sequence[str]] = None,
         progress: Optional[_Progress] = None,
     ) -> Any:
+        import functools
+
         watch = _Watch(progress)
         load = functools.partial(
             self._storage.load,
@@ -279,7 +285,14 @@ class AsyncModelStorage:
         Returns
         -------
         None
+
+        Raises
+        ------
+        asyncio.CancelledError
+            When the task that waits is cancelled itself.
         """
+        import asyncio
+
         self._closed = True
         running = list(self._running)
         for future in running:
@@ -300,12 +313,16 @@ class AsyncModelStorage:
     async def _run(self, begin: Callable[[], Awaitable[T]]) -> T:
         if self._closed:
             raise InvalidError("this storage is closed", "make a new `AsyncModelStorage`")
+        import asyncio
+
         future = asyncio.ensure_future(begin())
         self._running.add(future)
         future.add_done_callback(self._running.discard)
         return await future
 
     async def _thread(self, work: Callable[[], T]) -> T:
+        import asyncio
+
         return await asyncio.get_running_loop().run_in_executor(None, work)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -332,6 +349,11 @@ class _Watch:
     """Tells a loop how far a thread has come, and the thread that nobody waits any more."""
 
     def __init__(self, progress: Optional[_Progress]) -> None:
+        import asyncio
+        import threading
+
+        from ._progress import Bar
+
         self._loop = asyncio.get_running_loop()
         self._ended = threading.Event()
         self._bar = Bar("reading") if progress is True else None
@@ -341,6 +363,8 @@ class _Watch:
 
     def __call__(self, done: int, total: int) -> None:
         if self._ended.is_set():
+            import asyncio
+
             raise asyncio.CancelledError
         if self._bar is not None:
             self._bar(done, total)
