@@ -156,7 +156,7 @@ mod tests {
                     </CanonicalRequest><Note>TOKEN/TOKEN== 0123abcd \
                     https://h/k?X-Amz-Signature=ffff&amp;x-amz-security-token=TTTT&X-Amz-Date=1 Signature=eeee, design=1\
                     </Note><Token-0>secret";
-        insta::assert_snapshot!(shown(body, &secrets), @"");
+        insta::assert_snapshot!(shown(body, &secrets), @"<Error><Code>SignatureDoesNotMatch</Code><StringToSign>[hidden]</StringToSign><SignatureProvided>[hidden]</SignatureProvided><CanonicalRequest>[hidden]</CanonicalRequest><Note>[hidden] [hidden] https://h/k?X-Amz-Signature=[hidden]&amp;x-amz-security-token=[hidden]&X-Amz-Date=1 Signature=[hidden], design=1</Note><Token-0>[hidden]");
         assert_eq!(shown("", &secrets), "");
         let long = format!("{}TOKEN/TOKEN==", "é".repeat(SHOWN));
         assert!(shown(&long, &secrets).len() <= SHOWN + 3);
