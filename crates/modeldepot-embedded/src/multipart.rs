@@ -34,9 +34,6 @@ impl Target {
     }
 }
 
-/// The object that an upload became, and the id of its version, if its bucket has versions.
-pub(crate) type Completed = (Object, Option<String>);
-
 /// What a client says when it completes an upload.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Completion {

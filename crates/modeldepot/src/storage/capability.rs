@@ -45,7 +45,7 @@ impl ModelStorage {
         });
         let capabilities = &probed.await?.capabilities;
         if capabilities.crc64nvme != ChecksumSupport::Verified {
-            self.client.use_md5();
+            self.depot.use_md5();
         }
         Ok(capabilities)
     }
@@ -58,7 +58,7 @@ impl ModelStorage {
             return Ok(known);
         }
         let found = self.copies.get_or_try_init(|| async move {
-            let found = self.client.probe_part_copy(&self.bucket, PROBES).await?;
+            let found = self.depot.probe_part_copy(&self.bucket, PROBES).await?;
             if let Some(probed) = self.probed.get() {
                 let mut probed = probed.clone();
                 probed.capabilities.part_copy = found;
@@ -71,9 +71,9 @@ impl ModelStorage {
 
     /// Probes the server now, copies of parts included, and keeps the result in the bucket.
     pub async fn probe(&self) -> Result<Probed> {
-        let head = self.client.head(&self.bucket).await?;
+        let head = self.depot.head(&self.bucket).await?;
         let mut probed = self.probe_at(head.server, head.date).await?;
-        probed.capabilities.part_copy = self.client.probe_part_copy(&self.bucket, PROBES).await?;
+        probed.capabilities.part_copy = self.depot.probe_part_copy(&self.bucket, PROBES).await?;
         self.keep(&probed).await?;
         Ok(probed)
     }
@@ -88,7 +88,7 @@ impl ModelStorage {
         if found.are_harmless() {
             return Ok(());
         }
-        Err(Error::UploadUrls { endpoint: self.client.endpoint().to_owned(), found })
+        Err(Error::UploadUrls { endpoint: self.depot.endpoint().to_owned(), found })
     }
 
     /// Returns what a probe of this server found that is still trusted, and what the server says of itself.
@@ -99,7 +99,7 @@ impl ModelStorage {
     async fn known(&self) -> Result<(Option<Probed>, Option<String>, Option<OffsetDateTime>)> {
         let key = ObjectKey::Probe.to_string();
         let (kept, head) =
-            tokio::try_join!(self.client.get_small(&self.bucket, &key, 64 * 1024), self.client.head(&self.bucket))?;
+            tokio::try_join!(self.depot.get_small(&self.bucket, &key, 64 * 1024), self.depot.head(&self.bucket))?;
         let known = kept.and_then(|bytes| serde_json::from_slice::<Probed>(&bytes).ok()).filter(|known| {
             let probed = OffsetDateTime::parse(&known.probed_at, &Rfc3339).ok();
             let age = head.date.zip(probed).map(|(now, probed)| now - probed);
@@ -111,7 +111,7 @@ impl ModelStorage {
     }
 
     async fn probe_at(&self, server: Option<String>, now: Option<OffsetDateTime>) -> Result<Probed> {
-        let capabilities = self.client.probe(&self.bucket, PROBES).await?;
+        let capabilities = self.depot.probe(&self.bucket, PROBES).await?;
         let probed_at = now.unwrap_or(OffsetDateTime::UNIX_EPOCH).format(&Rfc3339).unwrap_or_default();
         let probed = Probed { revision: REVISION, server, probed_at, capabilities };
         tracing::info!(?probed, "probed the server");
@@ -121,6 +121,6 @@ impl ModelStorage {
 
     async fn keep(&self, probed: &Probed) -> Result<()> {
         let body = serde_json::to_vec_pretty(probed).unwrap_or_default();
-        self.client.put_small(&self.bucket, &ObjectKey::Probe.to_string(), body.into(), "application/json").await
+        self.depot.put_small(&self.bucket, &ObjectKey::Probe.to_string(), body.into(), "application/json").await
     }
 }

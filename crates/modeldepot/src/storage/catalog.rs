@@ -277,7 +277,7 @@ pub(crate) fn survey(objects: Vec<ListedObject>) -> BTreeMap<ModelName, BTreeMap
 impl ModelStorage {
     /// Returns the models that have a version, by name.
     pub async fn list_models(&self) -> Result<Vec<ModelSummary>> {
-        let objects = self.client.list_objects(&self.bucket, "").await?;
+        let objects = self.depot.list_objects(&self.bucket, "").await?;
         let mut models = survey(objects);
         // The latest of each is what people fetch.
         self.count_files(&mut models).await;
@@ -303,9 +303,9 @@ impl ModelStorage {
     pub async fn list_model_versions(&self, model: &ModelName) -> Result<Vec<VersionSummary>> {
         let (prefix, spent, beside) = (model_prefix(model), spent_prefix(model), beside_prefix(model));
         let (mut objects, spent, beside) = tokio::try_join!(
-            self.client.list_objects(&self.bucket, &prefix),
-            self.client.list_objects(&self.bucket, &spent),
-            self.client.list_objects(&self.bucket, &beside),
+            self.depot.list_objects(&self.bucket, &prefix),
+            self.depot.list_objects(&self.bucket, &spent),
+            self.depot.list_objects(&self.bucket, &beside),
         )?;
         let existed = !spent.is_empty();
         objects.extend(spent);
@@ -345,7 +345,7 @@ impl ModelStorage {
         let (manifest, spent, objects) = tokio::join!(
             self.read_manifest(model, &version),
             self.is_spent(model, &version),
-            self.client.list_objects(&self.bucket, &prefix),
+            self.depot.list_objects(&self.bucket, &prefix),
         );
         let Some((manifest, record)) = manifest?.filter(|_| !matches!(spent, Ok(true))) else {
             return Err(self.no_such_version(model, version).await?);
@@ -365,7 +365,7 @@ impl ModelStorage {
         if !found.damaged.is_empty() || found.manifest.files.is_none() {
             // The listing may be older than the manifest, or the version may be deleted just now.
             let (objects, spent) =
-                tokio::try_join!(self.client.list_objects(&self.bucket, &prefix), self.is_spent(model, &version))?;
+                tokio::try_join!(self.depot.list_objects(&self.bucket, &prefix), self.is_spent(model, &version))?;
             if spent {
                 return Err(self.no_such_version(model, version).await?);
             }
@@ -384,7 +384,7 @@ impl ModelStorage {
     /// Holds a version that was described before against the bucket once more.
     pub async fn look_again(&self, found: &Description) -> Result<Vec<Damaged>> {
         let prefix = version_prefix(&found.manifest.model_name, &found.manifest.version);
-        let objects = self.client.list_objects(&self.bucket, &prefix).await?;
+        let objects = self.depot.list_objects(&self.bucket, &prefix).await?;
         Ok(found.damaged_in(&prefix, &objects))
     }
 
@@ -396,7 +396,7 @@ impl ModelStorage {
 
     /// Says that a model does not exist, and which may have been meant.
     pub(super) async fn no_such_model(&self, model: &ModelName) -> Error {
-        match self.client.list_objects(&self.bucket, "").await {
+        match self.depot.list_objects(&self.bucket, "").await {
             Ok(objects) => {
                 let published = |versions: &BTreeMap<Version, Seen>| versions.values().any(Seen::is_published);
                 let models = survey(objects).into_iter().filter(|(_, versions)| published(versions));

@@ -103,7 +103,7 @@ pub(super) struct Claimant<'a> {
 /// What became of claiming a version.
 pub(super) enum Claimed {
     /// Nobody else claims it.
-    Alone(Claim),
+    Alone(Box<Claim>),
     /// Somebody else does.
     Busy {
         /// Who, in its own words.
@@ -148,7 +148,7 @@ impl Claim {
     /// Puts the lease, and returns when the server has answered. The request goes on if this does not.
     async fn put(&mut self) -> Result<()> {
         let (storage, key, body) = (self.storage.clone(), self.key.clone(), self.record.body());
-        let put = async move { storage.client.put_small(&storage.bucket, &key, body, "application/json").await };
+        let put = async move { storage.depot.put_small(&storage.bucket, &key, body, "application/json").await };
         let writing = self.writing.insert(tokio::spawn(put));
         let done = joined(writing.await);
         self.writing = None;
@@ -162,7 +162,7 @@ impl Claim {
         let (lost, stop) = (Arc::clone(&self.lost), Arc::clone(&self.withdrawn));
         self.writing = Some(tokio::spawn(async move {
             loop {
-                let put = storage.client.put_small(&storage.bucket, &key, body.clone(), "application/json");
+                let put = storage.depot.put_small(&storage.bucket, &key, body.clone(), "application/json");
                 if let Err(error) = put.await {
                     tracing::warn!(%error, lease = key, "cannot renew the lease");
                 }
@@ -173,7 +173,7 @@ impl Claim {
                         () = tokio::time::sleep(RENEWED_EVERY) => {}
                     }
                     // A lease that was taken away must not come back by its own renewal.
-                    match storage.client.object_exists(&storage.bucket, &key).await {
+                    match storage.depot.object_exists(&storage.bucket, &key).await {
                         Ok(true) => break,
                         Ok(false) => {
                             lost.store(true, Ordering::Relaxed);
@@ -196,7 +196,7 @@ impl ModelStorage {
         // The lease of an earlier run must stay, since requests of that run may still be on their way. One that others have
         // removed as stale protects nobody any more, and putting it back for ten minutes would only be in their way.
         let stays = !decide::withdraws(conditions, false, claimant.resumed)
-            && self.client.object_exists(&self.bucket, &own).await?;
+            && self.depot.object_exists(&self.bucket, &own).await?;
         let mut lease = Claim {
             storage: self.clone(),
             key: own,
@@ -229,10 +229,10 @@ impl ModelStorage {
                         if let Ok(ObjectKey::Claim(model, version, id)) = stale.key.parse() {
                             self.record_failure(&model, &version, id).await?;
                         }
-                        self.client.delete_object(&self.bucket, &stale.key).await?;
+                        self.depot.delete_object(&self.bucket, &stale.key).await?;
                     }
                     lease.hold();
-                    return Ok(Claimed::Alone(lease));
+                    return Ok(Claimed::Alone(Box::new(lease)));
                 }
                 Contend::Withdraw => {
                     let before = seen.living.iter().filter(|other| other.key < lease.key).count();
@@ -283,13 +283,13 @@ impl ModelStorage {
     }
 
     async fn record(&self, lease: &str) -> Option<Record> {
-        let read = self.client.get_small(&self.bucket, lease, 64 * 1024).await.ok().flatten()?;
+        let read = self.depot.get_small(&self.bucket, lease, 64 * 1024).await.ok().flatten()?;
         serde_json::from_slice(&read).ok()
     }
 
     /// Lists the leases of a version, the lowest name first. With `timely`, whether the own one is old is looked at too.
     async fn leases(&self, model: &ModelName, version: &Version, own: &str, timely: bool) -> Result<Seen> {
-        let mut listed = self.client.list_objects(&self.bucket, &claims_prefix(model, version)).await?;
+        let mut listed = self.depot.list_objects(&self.bucket, &claims_prefix(model, version)).await?;
         let held = listed.iter().position(|lease| lease.key == own).map(|at| listed.remove(at));
         let mut seen = Seen { own: Own::Missing, living: Vec::new(), stale: Vec::new() };
         let Some(held) = held else { return Ok(seen) };
@@ -297,7 +297,7 @@ impl ModelStorage {
         if listed.is_empty() && !timely {
             return Ok(seen);
         }
-        let now = self.client.server_time(&self.bucket).await?;
+        let now = self.depot.server_time(&self.bucket).await?;
         if held.modified.is_some_and(|renewed| now - renewed > STALE_AFTER / 2) {
             seen.own = Own::Stale;
         }
@@ -354,7 +354,7 @@ impl ModelStorage {
     }
 
     async fn remove_lease(&self, key: &str) {
-        if let Err(error) = self.client.delete_object(&self.bucket, key).await {
+        if let Err(error) = self.depot.delete_object(&self.bucket, key).await {
             tracing::debug!(%error, lease = key, "cannot withdraw the lease");
         }
     }

@@ -58,7 +58,7 @@ impl ModelStorage {
         let spent = tombstone.is_some();
         let mut known = tombstone.unwrap_or_default();
         // Listed before the tombstone, which says what they are.
-        let there = self.client.list_objects(&self.bucket, &prefix).await?;
+        let there = self.depot.list_objects(&self.bucket, &prefix).await?;
         let ours = match found {
             Found::Manifest(_) => true,
             Found::Damaged => self.is_own(&manifest).await?,
@@ -78,12 +78,12 @@ impl ModelStorage {
             self.spend(model, version, &known).await?;
         }
         if ours {
-            self.client.delete_object(&self.bucket, &manifest).await?;
+            self.depot.delete_object(&self.bucket, &manifest).await?;
         }
         let (mut removed, foreign) = self.remove_own(model, version, &known, false).await?;
         removed.retain(|object| object.key != manifest);
         let beside = ObjectKey::Beside(model.clone(), version.clone()).to_string();
-        self.client.delete_object(&self.bucket, &beside).await?;
+        self.depot.delete_object(&self.bucket, &beside).await?;
         let foreign = Foreign::of(&prefix, &foreign);
         Ok(Deleted {
             files: removed.len(),
@@ -116,13 +116,13 @@ impl ModelStorage {
     ) -> Result<(Vec<ListedObject>, Vec<ListedObject>)> {
         let prefix = version_prefix(model, version);
         let manifest = ObjectKey::Manifest(model.clone(), version.clone()).to_string();
-        let objects = self.client.list_objects(&self.bucket, &prefix).await?;
+        let objects = self.depot.list_objects(&self.bucket, &prefix).await?;
         let (own, foreign) = self.divide_by(&prefix, objects, tombstone, all).await?;
         if own.iter().any(|object| object.key == manifest) {
-            self.client.delete_object(&self.bucket, &manifest).await?;
+            self.depot.delete_object(&self.bucket, &manifest).await?;
         }
         let keys: Vec<String> = own.iter().map(|object| object.key.clone()).collect();
-        self.client.delete_objects(&self.bucket, &keys).await?;
+        self.depot.delete_objects(&self.bucket, &keys).await?;
         Ok((own, foreign))
     }
 

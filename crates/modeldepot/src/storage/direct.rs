@@ -148,7 +148,7 @@ impl ModelStorage {
         // Who waits is a client of a service, which should be told soon.
         let claimant = Claimant { id, tool: &offer.tool, begun: begun_at, resumed: false, patient: false, conditions };
         let claim = match self.claim(model, &version, &claimant).await? {
-            Claimed::Alone(claim) => claim,
+            Claimed::Alone(claim) => *claim,
             Claimed::Busy { by, since, rank } => {
                 return Err(Error::VersionBusy { model: model.clone(), version, by, since, rank });
             }
@@ -212,7 +212,7 @@ impl DirectUpload {
     }
 
     async fn begin(&mut self, offered: &[OfferedFile]) -> Result<()> {
-        let (client, bucket) = (self.storage.client.clone(), self.storage.bucket.clone());
+        let (client, bucket) = (self.storage.depot.clone(), self.storage.bucket.clone());
         let (model, version) = (self.push.model.clone(), self.version.clone());
         // Looked at again now that nobody else may push: what was seen before the claim may be old.
         let (marks, prefix) = (condemned_prefix(&model, &version), version_prefix(&model, &version));
@@ -264,7 +264,7 @@ impl DirectUpload {
         let (Some((upload, len)), Ok(number)) = (part, i32::try_from(number)) else {
             return Err(Error::NoSuchPart { path: path.clone() });
         };
-        self.storage.client.part_url(&self.storage.bucket, &self.key(path), upload, number, len, expires).await
+        self.storage.depot.part_url(&self.storage.bucket, &self.key(path), upload, number, len, expires).await
     }
 
     /// Makes the files of their parts, reads each back, and publishes the version. Whatever comes of it, end the upload
@@ -294,7 +294,7 @@ impl DirectUpload {
             let mut found = Vec::new();
             if file.size > 0 {
                 let key = self.key(&file.path);
-                found = self.storage.client.stored_parts(&self.storage.bucket, &key, upload).await?;
+                found = self.storage.depot.stored_parts(&self.storage.bucket, &key, upload).await?;
             }
             let mut parts = Vec::new();
             for number in 1..=file.parts() {
@@ -315,7 +315,7 @@ impl DirectUpload {
     }
 
     async fn publish(&self, parts: &[Vec<Part>], repeated: bool) -> Result<Published> {
-        let (client, bucket) = (&self.storage.client, &self.storage.bucket);
+        let (client, bucket) = (&self.storage.depot, &self.storage.bucket);
         let earlier = EarlierFiles::default();
         let progress = Progress::none();
         let job = Job {
@@ -374,7 +374,7 @@ impl DirectUpload {
 
     /// Gives up: frees the parts, and the claim. What was published stays.
     pub async fn abort(mut self) {
-        let (client, bucket) = (&self.storage.client, &self.storage.bucket);
+        let (client, bucket) = (&self.storage.depot, &self.storage.bucket);
         for (file, upload) in self.files.iter().filter(|(_, upload)| !upload.is_empty()) {
             if let Err(error) = client.abort_multipart_upload(bucket, &self.key(&file.path), upload).await {
                 tracing::debug!(%error, path = %file.path, "cannot abort an upload");

@@ -48,7 +48,7 @@ impl ModelStorage {
 
     async fn find_earlier(&self, push: &Push, version: &Version, large: &[&SourceFile]) -> Result<EarlierFiles> {
         let prefix = model_prefix(&push.model);
-        let Some(folders) = self.client.list_folders(&self.bucket, &prefix, PAGES).await? else {
+        let Some(folders) = self.depot.list_folders(&self.bucket, &prefix, PAGES).await? else {
             tracing::debug!(model = %push.model, "too many versions to look for the newest");
             return Ok(EarlierFiles::new());
         };
@@ -85,7 +85,7 @@ impl ModelStorage {
         let parts = entry.parts.as_ref()?;
         let (model, version) = (manifest.model_name.clone(), manifest.version.clone());
         let key = ObjectKey::Artifact(model, version, entry.path.clone()).to_string();
-        let found = self.client.get_object_metadata(&self.bucket, &key).await.ok()?;
+        let found = self.depot.get_object_metadata(&self.bucket, &key).await.ok()?;
         if found.size != entry.size || found.etag.is_empty() {
             return None;
         }

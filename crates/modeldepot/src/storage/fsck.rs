@@ -70,10 +70,10 @@ impl ModelStorage {
                 let (prefix, spent) = (model_prefix(model), spent_prefix(model));
                 let [claims, uploads] = ["claims", "uploads"].map(|kind| format!("{RECORDS}{kind}/{model}/"));
                 let (mut objects, spent, claims, uploads) = tokio::try_join!(
-                    self.client.list_objects(&self.bucket, &prefix),
-                    self.client.list_objects(&self.bucket, &spent),
-                    self.client.list_objects(&self.bucket, &claims),
-                    self.client.list_objects(&self.bucket, &uploads),
+                    self.depot.list_objects(&self.bucket, &prefix),
+                    self.depot.list_objects(&self.bucket, &spent),
+                    self.depot.list_objects(&self.bucket, &claims),
+                    self.depot.list_objects(&self.bucket, &uploads),
                 )?;
                 objects.extend(spent);
                 if objects.is_empty() {
@@ -83,7 +83,7 @@ impl ModelStorage {
                 objects.extend(uploads);
                 objects
             }
-            None => self.client.list_objects(&self.bucket, "").await?,
+            None => self.depot.list_objects(&self.bucket, "").await?,
         };
         let mut versions: BTreeMap<(ModelName, Version), Listed> = BTreeMap::new();
         for object in objects {
@@ -127,14 +127,14 @@ impl ModelStorage {
             // It may have begun since the listing, or ended well: its lease goes after its manifest has come.
             let claim = ObjectKey::Claim(model.clone(), version.clone(), push).to_string();
             let record = ObjectKey::Uploads(model.clone(), version.clone(), push).to_string();
-            return Ok(!self.client.object_exists(&self.bucket, &claim).await?
-                && !self.client.object_exists(&self.bucket, &record).await?
+            return Ok(!self.depot.object_exists(&self.bucket, &claim).await?
+                && !self.depot.object_exists(&self.bucket, &record).await?
                 && !self
-                    .client
+                    .depot
                     .object_exists(&self.bucket, &ObjectKey::Manifest(model.clone(), version.clone()).to_string())
                     .await?
                 && !self.is_spent(model, version).await?
-                && self.client.object_exists(&self.bucket, &object.key).await?);
+                && self.depot.object_exists(&self.bucket, &object.key).await?);
         }
         Ok(false)
     }

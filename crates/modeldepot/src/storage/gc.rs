@@ -123,9 +123,9 @@ impl ModelStorage {
     /// # Errors
     /// [`Error::ModelNotFound`] when nothing in the bucket is of the model.
     pub async fn gc_plan(&self, model: Option<&ModelName>, grace: Duration) -> Result<GcPlan> {
-        let now = self.client.server_time(&self.bucket).await?;
-        let objects = self.client.list_objects(&self.bucket, "").await?;
-        let uploads = self.client.list_multipart_uploads(&self.bucket, "").await?;
+        let now = self.depot.server_time(&self.bucket).await?;
+        let objects = self.depot.list_objects(&self.bucket, "").await?;
+        let uploads = self.depot.list_multipart_uploads(&self.bucket, "").await?;
         // The clock of an answer is in whole seconds, that of an object may be finer and so a little ahead.
         let old = &|time: Option<OffsetDateTime>| time.is_some_and(|time| (now - time).max(Duration::ZERO) >= grace);
         let mut plan = GcPlan::default();
@@ -298,7 +298,7 @@ impl ModelStorage {
             let mark = ObjectKey::Condemned(remains.model.clone(), remains.version.clone(), Uuid::new_v4()).to_string();
             if self.condemn(&remains.model, &remains.version, &mark).await? {
                 self.remove(remains, &mut collected).await?;
-                self.client.delete_object(&self.bucket, &mark).await?;
+                self.depot.delete_object(&self.bucket, &mark).await?;
             } else {
                 collected.spared += 1;
             }
@@ -309,7 +309,7 @@ impl ModelStorage {
                 collected.spared += 1;
                 continue;
             }
-            self.client.abort_multipart_upload(&self.bucket, &upload.key, &upload.upload_id).await?;
+            self.depot.abort_multipart_upload(&self.bucket, &upload.key, &upload.upload_id).await?;
             collected.uploads += 1;
         }
         for record in &plan.records {
@@ -320,9 +320,9 @@ impl ModelStorage {
                 continue;
             }
             // A claim may have been renewed since: its pusher was asleep, and woke.
-            match self.client.get_object_metadata(&self.bucket, &record.key).await {
+            match self.depot.get_object_metadata(&self.bucket, &record.key).await {
                 Ok(now) if seconds(now.modified) == seconds(record.modified) => {
-                    self.client.delete_object(&self.bucket, &record.key).await?;
+                    self.depot.delete_object(&self.bucket, &record.key).await?;
                     collected.objects += 1;
                 }
                 Ok(_) => collected.spared += 1,
@@ -338,11 +338,11 @@ impl ModelStorage {
     /// The mark comes before the look. A push looks for the mark after its claim, and again after its manifest and
     /// before it tells anybody: so either the push sees the mark, or this sees the claim or the manifest.
     async fn condemn(&self, model: &ModelName, version: &Version, mark: &str) -> Result<bool> {
-        self.client.put_small(&self.bucket, mark, "{}\n".into(), "application/json").await?;
+        self.depot.put_small(&self.bucket, mark, "{}\n".into(), "application/json").await?;
         let (claimed, published) =
             tokio::try_join!(self.is_claimed(model, version), self.read_manifest(model, version))?;
         if !decide::retires(claimed, published.is_some()) {
-            self.client.delete_object(&self.bucket, mark).await?;
+            self.depot.delete_object(&self.bucket, mark).await?;
             return Ok(false);
         }
         // It was never published, so nothing was its own but what carries a mark.
@@ -352,11 +352,11 @@ impl ModelStorage {
 
     /// Returns true when somebody who may be alive is pushing the version.
     async fn is_claimed(&self, model: &ModelName, version: &Version) -> Result<bool> {
-        let claims = self.client.list_objects(&self.bucket, &claims_prefix(model, version)).await?;
+        let claims = self.depot.list_objects(&self.bucket, &claims_prefix(model, version)).await?;
         if claims.is_empty() {
             return Ok(false);
         }
-        let now = self.client.server_time(&self.bucket).await?;
+        let now = self.depot.server_time(&self.bucket).await?;
         Ok(claims.iter().any(|claim| claim.modified.is_none_or(|time| now - time < STALE_AFTER)))
     }
 

@@ -63,8 +63,8 @@ impl Job<'_> {
         // Looked at again now that nobody else may push: what was seen before the claim may be old.
         let (standing, there, condemned) = tokio::try_join!(
             storage.standing(&push.model, version),
-            storage.client.list_objects(&storage.bucket, &prefix),
-            storage.client.any_object(&storage.bucket, &marks),
+            storage.depot.list_objects(&storage.bucket, &prefix),
+            storage.depot.any_object(&storage.bucket, &marks),
         )?;
         let named = push.version.is_some() || self.resumed;
         match (decide::begin(named, standing.is_some(), !there.is_empty(), condemned), standing) {
@@ -165,7 +165,7 @@ impl Job<'_> {
         let (_, foreign) = self.storage.divide_some(besides).await?;
         let record = ObjectKey::Beside(self.push.model.clone(), self.version.clone()).to_string();
         let body = format!("{{\"objects\": {all}}}\n");
-        self.storage.client.put_small(&self.storage.bucket, &record, body.into(), "application/json").await?;
+        self.storage.depot.put_small(&self.storage.bucket, &record, body.into(), "application/json").await?;
         Ok(Foreign::of(prefix, &foreign))
     }
 
@@ -203,7 +203,7 @@ impl Job<'_> {
             record: own,
         };
         let moved = |bytes| self.moved(&file.path, bytes);
-        let begun = self.storage.client.begin_file(upload, &moved).await?;
+        let begun = self.storage.depot.begin_file(upload, &moved).await?;
         Ok(Begun::Pending(Box::new(begun)))
     }
 
@@ -212,7 +212,7 @@ impl Job<'_> {
             Begun::Done(sent) => sent,
             Begun::Pending(pending) => {
                 let moved = |bytes| self.moved(&file.path, bytes);
-                let sent = self.storage.client.finish_file(*pending, &moved).await;
+                let sent = self.storage.depot.finish_file(*pending, &moved).await;
                 sent.map_err(|error| self.name_the_other(error, &file.path))?
             }
         };
@@ -222,8 +222,8 @@ impl Job<'_> {
 
     /// Takes an object that a push left which was cut off, if it is what would be sent.
     async fn reuse(&self, file: &SourceFile) -> Result<Sent> {
-        let digests = self.storage.client.digest_file(&file.local, self.push.md5).await?;
-        let same = self.storage.client.same_object(&self.storage.bucket, &self.key(&file.path), &digests).await?;
+        let digests = self.storage.depot.digest_file(&file.local, self.push.md5).await?;
+        let same = self.storage.depot.same_object(&self.storage.bucket, &self.key(&file.path), &digests).await?;
         let Some(etag) = same else {
             return Err(self.storage.in_the_way(&self.push.model, &self.version, &file.path).await?);
         };
@@ -248,7 +248,7 @@ impl Job<'_> {
         let (storage, push) = (self.storage, self.push);
         let (began, mut read) = (std::time::Instant::now(), Read::default());
         let listed = loop {
-            let objects = storage.client.list_objects(&storage.bucket, prefix);
+            let objects = storage.depot.list_objects(&storage.bucket, prefix);
             let waited = (began, &mut read);
             let count = storage.count(self.claim, &push.model, &self.version, self.conditions, waited);
             let (listed, count) = match self.conditions {
@@ -270,7 +270,7 @@ impl Job<'_> {
             // `rclone serve s3` does, leaves the bytes.
             if !object.etag.is_empty()
                 && object.etag != sent.etag
-                && storage.client.same_object(&storage.bucket, &object.key, &sent.digests).await?.is_none()
+                && storage.depot.same_object(&storage.bucket, &object.key, &sent.digests).await?.is_none()
             {
                 return Err(self.pushed_by_another(path));
             }
@@ -291,14 +291,14 @@ impl Job<'_> {
             let outcome = match decide::write(self.conditions, published) {
                 Write::Create => {
                     storage
-                        .client
+                        .depot
                         .put_if_absent_with(&storage.bucket, &key, body.clone(), "application/json", &mark)
                         .await
                 }
                 Write::Nothing => Ok(Created::Refused),
                 Write::Put => {
                     let put = storage
-                        .client
+                        .depot
                         .put_small_with(&storage.bucket, &key, body.clone(), "application/json", &mark)
                         .await;
                     // Read back whatever the answer: only the bucket knows who wrote last.

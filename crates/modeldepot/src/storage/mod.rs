@@ -68,9 +68,9 @@ pub use verify::Verified;
 #[derive(Clone, Debug)]
 pub struct ModelStorage {
     /// For every object of the service.
-    service: S3Client,
-    /// For the models' own keys, which may begin at a folder of the bucket.
     client: S3Client,
+    /// For the models' own keys, which may begin at a folder of the bucket.
+    depot: S3Client,
     bucket: BucketName,
     prefix: KeyPrefix,
     /// What this process knows of the server.
@@ -86,10 +86,10 @@ impl ModelStorage {
     /// # Errors
     /// As [`S3Client::connect`].
     pub async fn open(settings: &Settings) -> Result<ModelStorage> {
-        let service = S3Client::connect(settings).await?;
+        let client = S3Client::connect(settings).await?;
         Ok(ModelStorage {
-            client: service.below(&settings.prefix),
-            service,
+            depot: client.below(&settings.prefix),
+            client,
             prefix: settings.prefix.clone(),
             bucket: settings.buckets.models.clone(),
             probed: Arc::default(),
@@ -100,12 +100,12 @@ impl ModelStorage {
 
     /// Returns the client under it, for any object of any bucket.
     pub fn client(&self) -> &S3Client {
-        &self.service
+        &self.client
     }
 
     /// Returns the client for the models' own keys, as [`ObjectKey`] spells them: they begin at [`ModelStorage::prefix`].
     pub fn depot(&self) -> &S3Client {
-        &self.client
+        &self.depot
     }
 
     /// Returns the folder of the bucket that holds the models.
@@ -141,7 +141,7 @@ impl ModelStorage {
             (PresignedMethod::Put, ..) => return Err(Error::PutNeedsAName),
         };
         let key = ObjectKey::Artifact(model, version, path).to_string();
-        self.client.get_presigned_url(&self.bucket, &key, method, expires).await
+        self.depot.get_presigned_url(&self.bucket, &key, method, expires).await
     }
 
     /// Returns a URL that lets its holder fetch a file of a version that was described before. Browsers save the file,
@@ -162,7 +162,7 @@ impl ModelStorage {
         let (model, version) = (found.manifest.model_name.clone(), found.manifest.version.clone());
         let name = path.file_name().to_owned();
         let key = ObjectKey::Artifact(model, version, path).to_string();
-        self.client.download_url(&self.bucket, &key, &name, expires).await
+        self.depot.download_url(&self.bucket, &key, &name, expires).await
     }
 
     async fn refuse_published(&self, model: &ModelName, version: &Version) -> Result<()> {
@@ -181,7 +181,7 @@ impl ModelStorage {
         let key = ObjectKey::Manifest(model.clone(), version.clone()).to_string();
         let mut again = true;
         loop {
-            let bytes = match self.client.get_small(&self.bucket, &key, LARGEST).await {
+            let bytes = match self.depot.get_small(&self.bucket, &key, LARGEST).await {
                 Ok(Some(bytes)) => bytes,
                 Ok(None) => return Ok(None),
                 // No push writes one as large: it is damaged, or another tool's.

@@ -125,7 +125,7 @@ impl ModelStorage {
     pub(super) async fn time_of(&self, push: &Push) -> Result<OffsetDateTime> {
         match push.created {
             Some(created) => Ok(created),
-            None => self.client.now(&self.bucket).await,
+            None => self.depot.now(&self.bucket).await,
         }
     }
 
@@ -191,7 +191,7 @@ impl ModelStorage {
             }
             (None, None) => return (None, None),
         };
-        let subject = format!("{}\n{}\n{}{}\n{what}", self.client.endpoint(), self.bucket, self.prefix, push.model);
+        let subject = format!("{}\n{}\n{}{}\n{what}", self.depot.endpoint(), self.bucket, self.prefix, push.model);
         match blocking(move || Journal::open(&folder, &subject)).await {
             Ok(Some((journal, entry))) => (Some(journal), entry),
             Ok(None) => (None, None),
@@ -214,7 +214,7 @@ impl ModelStorage {
             if resumed {
                 // The push that was cut off had published, and died before it withdrew its claim.
                 let claim = ObjectKey::Claim(model.clone(), version.clone(), id).to_string();
-                self.client.delete_object(&self.bucket, &claim).await?;
+                self.depot.delete_object(&self.bucket, &claim).await?;
                 self.settle_uploads(model, &version, id, true).await;
             }
             return Ok(published);
@@ -239,7 +239,7 @@ impl ModelStorage {
         });
         let found = earlier.insert(found);
         let claim = match claimed? {
-            Claimed::Alone(claim) => claim,
+            Claimed::Alone(claim) => *claim,
             Claimed::Busy { by, since, rank } => {
                 // The other may have been faster than our look at its claim.
                 if push.version.is_some()
@@ -285,7 +285,7 @@ impl ModelStorage {
             let version = Version::at(*from);
             let prefix = version_prefix(model, &version);
             let (taken, spent) =
-                tokio::try_join!(self.client.any_object(&self.bucket, &prefix), self.is_spent(model, &version))?;
+                tokio::try_join!(self.depot.any_object(&self.bucket, &prefix), self.is_spent(model, &version))?;
             if !taken && !spent {
                 return Ok(version);
             }
@@ -307,7 +307,7 @@ impl ModelStorage {
         let mut files = Vec::new();
         for file in push.source.files() {
             // No MD5, which takes longest: BLAKE3 tells whether they are the same.
-            files.push(entry(file, &self.client.digest_file(&file.local, false).await?));
+            files.push(entry(file, &self.depot.digest_file(&file.local, false).await?));
         }
         let ours = self.manifest_of(push, theirs.version.clone(), id, files, theirs.created_at);
         if !ours.same_content(&theirs) {
@@ -326,7 +326,7 @@ impl ModelStorage {
     async fn look_beside(&self, manifest: &Manifest) -> Result<(Foreign, Result<()>)> {
         let Some(files) = &manifest.files else { return Ok((Foreign::default(), Ok(()))) };
         let prefix = version_prefix(&manifest.model_name, &manifest.version);
-        let mut besides = self.client.list_objects(&self.bucket, &prefix).await?;
+        let mut besides = self.depot.list_objects(&self.bucket, &prefix).await?;
         let whole = Description::whole_in(manifest, &prefix, &besides);
         let files: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
         besides.retain(
@@ -357,7 +357,7 @@ impl ModelStorage {
         let main = push.source.main();
         let key = ObjectKey::Artifact(push.model.clone(), version.clone(), main.clone()).to_string();
         Manifest {
-            model_url: self.client.object_url(&self.bucket, &key),
+            model_url: self.depot.object_url(&self.bucket, &key),
             model_file: key,
             checksum: files.iter().find(|file| file.path == *main).and_then(|file| file.md5),
             model_name: push.model.clone(),
@@ -383,7 +383,7 @@ impl ModelStorage {
         let (began, mut at) = (std::time::Instant::now(), decide::FIRST_CHECK);
         loop {
             let found = match at {
-                Check::Locks => self.client.any_object(&self.bucket, &marks).await?,
+                Check::Locks => self.depot.any_object(&self.bucket, &marks).await?,
                 Check::Tombstone { .. } => self.is_spent(model, version).await?,
             };
             at = match decide::check(at, found) {

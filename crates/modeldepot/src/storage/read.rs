@@ -53,7 +53,7 @@ impl ModelStorage {
         let key = ObjectKey::Artifact(model, version, path.clone()).to_string();
         let expected = file.expected();
         let object = Object { bucket: self.bucket.clone(), key, size: file.size, etag: None, expected };
-        Ok(FileReader { manifest: manifest.into(), file, pieces: Pieces::new(&self.client, object) })
+        Ok(FileReader { manifest: manifest.into(), file, pieces: Pieces::new(&self.depot, object) })
     }
 }
 

@@ -63,7 +63,7 @@ impl ModelStorage {
     /// Returns what the tombstone of a version says, or none when there is no tombstone.
     pub(super) async fn tombstone(&self, model: &ModelName, version: &Version) -> Result<Option<Tombstone>> {
         let key = ObjectKey::Spent(model.clone(), version.clone()).to_string();
-        match self.client.get_small(&self.bucket, &key, LARGEST).await {
+        match self.depot.get_small(&self.bucket, &key, LARGEST).await {
             // One that cannot be read is a tombstone all the same. It lists nothing.
             Ok(found) => Ok(found.map(|json| serde_json::from_slice(&json).unwrap_or_default())),
             Err(Error::WrongSize { .. }) => Ok(Some(Tombstone::default())),
@@ -74,14 +74,14 @@ impl ModelStorage {
     /// Returns true when the name of the version is retired.
     pub(super) async fn is_spent(&self, model: &ModelName, version: &Version) -> Result<bool> {
         let key = ObjectKey::Spent(model.clone(), version.clone()).to_string();
-        self.client.object_exists(&self.bucket, &key).await
+        self.depot.object_exists(&self.bucket, &key).await
     }
 
     /// Writes the tombstone of a version, and returns only when it is there.
     pub(super) async fn spend(&self, model: &ModelName, version: &Version, says: &Tombstone) -> Result<()> {
         let tombstone = ObjectKey::Spent(model.clone(), version.clone()).to_string();
         for attempt in 0..8 {
-            let put = self.client.put_if_absent(&self.bucket, &tombstone, says.body(), "application/json").await;
+            let put = self.depot.put_if_absent(&self.bucket, &tombstone, says.body(), "application/json").await;
             match put {
                 Ok(Created::Now) => return Ok(()),
                 Err(error @ Error::Denied { .. }) => return Err(error),

@@ -56,7 +56,7 @@ impl Announced {
         let mut record = self.record.lock().await;
         record.uploads.extend(begun);
         let body = serde_json::to_vec(&*record).unwrap_or_default();
-        self.storage.client.put_small(&self.storage.bucket, &self.key, body.into(), "application/json").await
+        self.storage.depot.put_small(&self.storage.bucket, &self.key, body.into(), "application/json").await
     }
 
     /// Says which uploads are the push's own.
@@ -101,7 +101,7 @@ impl ModelStorage {
 
     /// Returns what a record says; nothing when it is missing or cannot be read.
     pub(super) async fn announced_uploads(&self, record: &str) -> Result<Record> {
-        match self.client.get_small(&self.bucket, record, 2 * LARGEST as u64).await {
+        match self.depot.get_small(&self.bucket, record, 2 * LARGEST as u64).await {
             Ok(json) => Ok(json.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default()),
             Err(Error::WrongSize { .. }) => Ok(Record::default()),
             Err(error) => Err(error),
@@ -111,10 +111,10 @@ impl ModelStorage {
     /// Records that a push did not end well, unless nothing is left of it, or it has a record.
     pub(super) async fn record_failure(&self, model: &ModelName, version: &Version, id: Uuid) -> Result<()> {
         let record = ObjectKey::Uploads(model.clone(), version.clone(), id).to_string();
-        if !self.has_files_of(model, version, id).await? || self.client.object_exists(&self.bucket, &record).await? {
+        if !self.has_files_of(model, version, id).await? || self.depot.object_exists(&self.bucket, &record).await? {
             return Ok(());
         }
-        self.client.put_small(&self.bucket, &record, "{}\n".into(), "application/json").await
+        self.depot.put_small(&self.bucket, &record, "{}\n".into(), "application/json").await
     }
 
     /// Removes the record of a push that has ended, unless something that it stands for is left: an upload that it names,
@@ -128,7 +128,7 @@ impl ModelStorage {
         match left.await {
             Ok(true) => {}
             Ok(false) => {
-                if let Err(error) = self.client.delete_object(&self.bucket, &record).await {
+                if let Err(error) = self.depot.delete_object(&self.bucket, &record).await {
                     tracing::debug!(%error, record, "cannot remove the record of uploads");
                 }
             }
@@ -138,7 +138,7 @@ impl ModelStorage {
 
     /// Returns true when something lies under a version that this push created.
     async fn has_files_of(&self, model: &ModelName, version: &Version, id: Uuid) -> Result<bool> {
-        let objects = self.client.list_objects(&self.bucket, &version_prefix(model, version)).await?;
+        let objects = self.depot.list_objects(&self.bucket, &version_prefix(model, version)).await?;
         let (own, _) = self.divide_by_push(objects).await?;
         Ok(own.iter().any(|(push, _)| *push == id))
     }
@@ -152,7 +152,7 @@ impl ModelStorage {
     pub(super) async fn abort_uploads(&self, model: &ModelName, version: &Version, id: Uuid) -> Result<()> {
         let record = ObjectKey::Uploads(model.clone(), version.clone(), id).to_string();
         for upload in self.unfinished(model, version, &record).await? {
-            self.client.abort_multipart_upload(&self.bucket, &upload.key, &upload.upload_id).await?;
+            self.depot.abort_multipart_upload(&self.bucket, &upload.key, &upload.upload_id).await?;
         }
         Ok(())
     }
@@ -161,7 +161,7 @@ impl ModelStorage {
     async fn unfinished(&self, model: &ModelName, version: &Version, record: &str) -> Result<Vec<UnfinishedUpload>> {
         let prefix = version_prefix(model, version);
         // Of the whole bucket, as `gc` lists them: MinIO knows no prefix but a whole key.
-        let mut unfinished = self.client.list_multipart_uploads(&self.bucket, "").await?;
+        let mut unfinished = self.depot.list_multipart_uploads(&self.bucket, "").await?;
         unfinished.retain(|upload| upload.key.starts_with(&prefix));
         if unfinished.is_empty() {
             return Ok(unfinished);

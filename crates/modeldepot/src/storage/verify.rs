@@ -84,13 +84,13 @@ impl ModelStorage {
         let result = async {
             match (file.blake3, file.md5) {
                 (None, Some(expected)) if matches!(sink, Sink::Nothing) => {
-                    let found = self.client.fetch_md5(&self.bucket, &key, file.size, on_bytes).await?;
+                    let found = self.depot.fetch_md5(&self.bucket, &key, file.size, on_bytes).await?;
                     same("MD5", &file.path, expected, found).map(|()| None)
                 }
                 _ => {
                     let bucket = self.bucket.clone();
                     let object = Object { bucket, key, size: file.size, etag: None, expected: file.expected() };
-                    self.client.fetch_object(&object, sink, on_bytes).await.map(|found| Some(found.blake3))
+                    self.depot.fetch_object(&object, sink, on_bytes).await.map(|found| Some(found.blake3))
                 }
             }
         };

@@ -202,7 +202,7 @@ impl ModelStorage {
         })
         .await?;
         if let (Some(expected), Some(opened)) = (expected, opened)
-            && self.client.holds(&Arc::new(opened), file.size, &expected).await?
+            && self.depot.holds(&Arc::new(opened), file.size, &expected).await?
         {
             found = Found::Same;
         }
