@@ -8,7 +8,7 @@ use crate::environment::TestEnv;
 fn version_and_help() {
     let env = TestEnv::without_server("not even looked at");
     assert_eq!(env.run(["--version"]).success(), concat!("modeldepot ", env!("CARGO_PKG_VERSION"), "\n"));
-    insta::assert_snapshot!(env.run(["-h"]), @r"
+    insta::assert_snapshot!(env.run(["-h"]), @"
     ------- stdout -------
     Publish, verify and fetch trained models on any S3 bucket
 
@@ -19,7 +19,8 @@ fn version_and_help() {
       serve        Serve the console and the REST API for the models of the configured endpoint
       token        Make, list, rotate and revoke the tokens of the service
       key          Make, list and revoke key pairs for the S3 server of `modeldepot up`
-      init         Make the three buckets at the endpoint
+      init         Make the project's buckets at the endpoint
+      config       Show the settings in use, and where each comes from
       push         Publish a model file or folder as a new version
       pull         Fetch a version, and compare every file with its published digest
       models       List the models with their latest versions
@@ -45,6 +46,8 @@ fn version_and_help() {
     Connection:
           --endpoint <URL>          Use the S3 service at this address [S3_ENDPOINT]
           --region <NAME>           Sign requests for this region [S3_REGION]
+          --profile <NAME>          Use this AWS profile, with its credentials, whatever else is set
+                                    [AWS_PROFILE]
           --bucket <NAME>           Keep the models in this bucket [S3_BUCKET_MODELS]
           --addressing <STYLE>      Name the bucket in the path or in the host of requests
                                     [S3_ADDRESSING] [possible values: auto, path, virtual]
