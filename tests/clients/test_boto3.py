@@ -124,22 +124,22 @@ def test_deleting_many(s3, bucket, resource):
 
 
 @pytest.mark.parametrize("signature", [None, "s3", "s3v4"])
-def test_presigned_urls(endpoint, bucket, signature):
+def test_presigned_urls(endpoint, s3, bucket, signature):
     """Without a word about it, boto3 signs URLs for other endpoints by version 2."""
-    s3 = boto3.client("s3", endpoint_url=endpoint, config=Config(signature_version=signature))
+    signer = boto3.client("s3", endpoint_url=endpoint, config=Config(signature_version=signature))
     for key in ["k", "a b+ü.bin"]:
         where = {"Bucket": bucket, "Key": key}
-        assert fetch(s3.generate_presigned_url("put_object", Params=where), "PUT", b"by link")[0] == 200
-        assert fetch(s3.generate_presigned_url("get_object", Params=where)) == (200, b"by link")
+        assert fetch(signer.generate_presigned_url("put_object", Params=where), "PUT", b"by link")[0] == 200
+        assert fetch(signer.generate_presigned_url("get_object", Params=where)) == (200, b"by link")
         named = {**where, "ResponseContentDisposition": 'attachment; filename="m x.bin"'}
-        answer = requests.get(s3.generate_presigned_url("get_object", Params=named))
+        answer = requests.get(signer.generate_presigned_url("get_object", Params=named))
         assert (answer.status_code, answer.headers["Content-Disposition"]) == (200, named["ResponseContentDisposition"])
-        typed = s3.generate_presigned_url("put_object", Params={**where, "ContentType": "text/x"})
+        typed = signer.generate_presigned_url("put_object", Params={**where, "ContentType": "text/x"})
         assert requests.put(typed, data=b"typed", headers={"Content-Type": "text/x"}).status_code == 200
         assert s3.head_object(**where)["ContentType"] == "text/x"
-    url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
+    url = signer.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
     assert fetch(url.replace("/k?", "/a%20b%2B%C3%BC.bin?"))[0] == 403
-    past = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"}, ExpiresIn=-10)
+    past = signer.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"}, ExpiresIn=-10)
     assert fetch(past)[0] in (400, 403)
 
 
