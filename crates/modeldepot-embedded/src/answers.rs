@@ -66,15 +66,15 @@ impl About {
         if !is_error {
             return;
         }
-        let Some((code, message)) = answer.body().bytes().as_deref().and_then(parse) else { return };
-        let (status, code, message) = reworded(answer.status(), code, message);
+        let Some(said) = answer.body().bytes().as_deref().and_then(Said::parse) else { return };
+        let (status, code, message) = reworded(answer.status(), said.code, said.message);
         *answer.status_mut() = status;
         answer.headers_mut().remove(header::CONTENT_LENGTH);
         answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
-        *answer.body_mut() = s3s::Body::from(self.write(&code, &message));
+        *answer.body_mut() = s3s::Body::from(self.write(&code, &message, said.region));
     }
 
-    fn write(&self, code: &str, message: &str) -> String {
+    fn write(&self, code: &str, message: &str, region: Option<String>) -> String {
         let path = percent_decode_str(self.path.trim_start_matches('/')).decode_utf8_lossy();
         let (bucket, key) = path.split_once('/').unwrap_or((&path, ""));
         let mut elements = vec![("Code", code.to_owned()), ("Message", message.to_owned())];
@@ -91,6 +91,7 @@ impl About {
             }
             _ => {}
         }
+        elements.extend(region.map(|region| ("Region", region)));
         elements.push(("Resource", self.path.clone()));
         elements.push(("RequestId", self.id.clone()));
         elements.push(("HostId", HOST.clone()));
@@ -99,15 +100,27 @@ impl About {
     }
 }
 
-/// Takes code and message out of an error that was written here or by the protocol layer.
-fn parse(body: &[u8]) -> Option<(String, String)> {
-    let text = std::str::from_utf8(body).ok()?;
-    let inner = text.split_once("<Error>")?.1;
-    let element = |name: &str| {
-        let rest = inner.split_once(&format!("<{name}>"))?.1;
-        Some(unescape(rest.split_once(&format!("</{name}>"))?.0))
-    };
-    Some((element("Code")?, element("Message").unwrap_or_default()))
+/// What an error says that was written here or by the protocol layer.
+struct Said {
+    code: String,
+    message: String,
+    region: Option<String>,
+}
+
+impl Said {
+    fn parse(body: &[u8]) -> Option<Said> {
+        let text = std::str::from_utf8(body).ok()?;
+        let inner = text.split_once("<Error>")?.1;
+        let element = |name: &str| {
+            let rest = inner.split_once(&format!("<{name}>"))?.1;
+            Some(unescape(rest.split_once(&format!("</{name}>"))?.0))
+        };
+        Some(Said {
+            code: element("Code")?,
+            message: element("Message").unwrap_or_default(),
+            region: element("Region"),
+        })
+    }
 }
 
 fn unescape(text: &str) -> String {

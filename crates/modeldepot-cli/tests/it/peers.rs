@@ -165,7 +165,7 @@ pub(crate) fn https(certified: &Certified, clients: Option<&str>, head: &str, bo
             let _ =
                 write!(stream, "HTTP/1.1 {head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
         }
-        let _ = stream.conn.send_close_notify();
+        stream.conn.send_close_notify();
         let _ = stream.flush();
         let _ = stream.sock.shutdown(std::net::Shutdown::Write);
         while stream.sock.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {}
