@@ -723,7 +723,7 @@ fn the_page_on_troubleshooting_has_these_messages() {
             let mut parts = row.split(" | ").next().unwrap().split('`').filter(|part| part.split(' ').count() > 2);
             parts.any(|part| line.contains(part.trim()))
         });
-        let others = ["refused to list bucket", "failed to list bucket", "does not exist"];
+        let others = ["refused to list bucket", "failed to list bucket", "does not exist", "` redirects to `"];
         assert!(known || others.iter().any(|other| line.contains(other)), "docs/troubleshooting.md lacks: {line}");
     }
 }
