@@ -202,6 +202,9 @@ pub(super) fn is_counter(raw: &str) -> bool {
         "boosting_round",
         "num_iteration",
     ];
+    if raw.len() > MAX_NAME {
+        return false;
+    }
     let raw = raw.trim().trim_matches('_').to_ascii_lowercase();
     NAMES.contains(&raw.replace([' ', '-'], "_").as_str())
 }
