@@ -54,7 +54,7 @@ impl FromStr for KeyPrefix {
         let refused = |rule| Err(NameError { what: "key prefix", text: text.to_owned(), rule });
         let inner = text.strip_prefix('/').unwrap_or(text);
         let inner = inner.strip_suffix('/').unwrap_or(inner);
-        if inner.is_empty() {
+        if matches!(text, "" | "/") {
             return Ok(Self::default());
         }
         if inner.len() >= LONGEST {
