@@ -8,7 +8,7 @@ use crate::environment::TestEnv;
 fn version_and_help() {
     let env = TestEnv::without_server("not even looked at");
     assert_eq!(env.run(["--version"]).success(), concat!("modeldepot ", env!("CARGO_PKG_VERSION"), "\n"));
-    insta::assert_snapshot!(env.run(["-h"]), @"
+    insta::assert_snapshot!(env.run(["-h"]), @r"
     ------- stdout -------
     Publish, verify and fetch trained models on any S3 bucket
 
@@ -49,6 +49,8 @@ fn version_and_help() {
           --profile <NAME>          Use this AWS profile, with its credentials, whatever else is set
                                     [AWS_PROFILE]
           --bucket <NAME>           Keep the models in this bucket [S3_BUCKET_MODELS]
+          --prefix <FOLDER>         Keep them in this folder of the bucket, which others may use too
+                                    [S3_PREFIX]
           --addressing <STYLE>      Name the bucket in the path or in the host of requests
                                     [S3_ADDRESSING] [possible values: auto, path, virtual]
           --ca-bundle <FILE>        Trust the certificate authorities in this PEM file too
@@ -58,6 +60,18 @@ fn version_and_help() {
           --timeout <TIME>          Wait so long for the server's answer: 20s, 500ms, 2m [S3_TIMEOUT,
                                     20s]
           --connect-timeout <TIME>  Wait so long for a connection to the server [S3_CONNECT_TIMEOUT, 5s]
+
+    Bucket policies:
+          --request-payer
+              Pay for requests to a bucket whose owner does not [S3_REQUEST_PAYER=requester]
+          --expected-bucket-owner <ACCOUNT>
+              Refuse buckets that another account owns [S3_EXPECTED_BUCKET_OWNER]
+          --sse <MODE>
+              Have everything encrypted by the server: AES256, aws:kms, aws:kms:dsse [S3_SSE]
+          --kms-key <ID>
+              Encrypt with this key of the server's key service [S3_KMS_KEY]
+          --storage-class <CLASS>
+              Store the files of models in this storage class, such as STANDARD_IA [S3_STORAGE_CLASS]
 
     Output:
           --json          Answer in JSON on stdout, and print errors as JSON on stderr

@@ -205,7 +205,8 @@ impl Lost {
                     (true, Unreached::Closed) => Connection::Begun,
                     (true, _) => Connection::None,
                 };
-            } else if cause.downcast_ref::<hyper::Error>().is_some_and(|it| !it.is_user() && !it.is_canceled()) {
+            } else if cause.downcast_ref::<hyper::Error>().is_some_and(|it| !it.is_user()) {
+                // Also one that was cancelled: a server that speaks first, as one of SSH does, ends it before anything is asked.
                 found = Connection::Used;
             }
         }

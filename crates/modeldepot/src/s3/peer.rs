@@ -25,6 +25,9 @@ const FRESH: Duration = Duration::from_secs(30);
 /// How long one more request may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// The longest error of S3. What is longer is none, and is not read to its end.
+const LONGEST: usize = 64 * 1024;
+
 /// The most that is read of an answer to it.
 const READ: usize = 16 * 1024;
 
@@ -98,7 +101,9 @@ impl Peer {
         {
             return Err(foreign(Stranger::redirect(status.as_u16(), &uri.to_string(), to)));
         }
-        match suspicion(method, status, headers) {
+        // moto says `text/html` of answers that are empty, as S3's are to what stores or deletes.
+        let empty = *method != Method::HEAD && answer.body().size_hint().exact() == Some(0);
+        match suspicion(method, status, headers, empty) {
             Suspicion::None => return Ok(Heard::Coming(answer)),
             Suspicion::Head => {
                 let Some(stranger) = self.asked(uri, status.as_u16(), asks).await else {
@@ -109,7 +114,7 @@ impl Peer {
             Suspicion::Body => {}
         }
         let (head, body) = answer.into_parts();
-        let body = read(body, usize::MAX).await.map_err(|error| ConnectorError::other(error, None))?;
+        let body = read(body, LONGEST).await.map_err(|error| ConnectorError::other(error, None))?;
         if is_s3_error(&body) && !Page::read(status.as_u16(), |name| text(&head.headers, name), &body).is_known() {
             self.knows();
             return Ok(Heard::Whole(Response::from_parts(head, body)));
@@ -206,12 +211,13 @@ enum Suspicion {
 }
 
 /// Returns whether an answer without a header of S3 may be that of something else.
-fn suspicion(method: &Method, status: StatusCode, headers: &HeaderMap) -> Suspicion {
+fn suspicion(method: &Method, status: StatusCode, headers: &HeaderMap, empty: bool) -> Suspicion {
     let media_type = text(headers, "content-type").unwrap_or_default().to_ascii_lowercase();
     let page = media_type.starts_with("text/html") || media_type.contains("json");
     let other = if status.is_success() {
-        // S3 gives an ETag with every object, which may well be a page.
-        page && !headers.contains_key("etag")
+        // S3 gives an ETag with every object that it sends, which may well be a page.
+        let sends = matches!(*method, Method::GET | Method::HEAD) && headers.contains_key("etag");
+        page && !empty && !sends
     } else {
         // What a gateway says of a server that is overloaded or gone passes.
         let passes = status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED;
