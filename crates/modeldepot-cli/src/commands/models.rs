@@ -27,10 +27,11 @@ pub(crate) async fn run(cx: &Context<'_>) -> Result<(), Error> {
         return cx.ui.answer_json(&models);
     }
     if models.is_empty() {
-        cx.ui.note(format_args!(
-            "no models in bucket `{}`: `modeldepot push MODEL PATH` publishes one",
-            storage.bucket()
-        ));
+        let place = match storage.prefix() {
+            whole if whole.is_empty() => format!("bucket `{}`", storage.bucket()),
+            folder => format!("folder `{folder}` of bucket `{}`", storage.bucket()),
+        };
+        cx.ui.note(format_args!("no models in {place}: `modeldepot push MODEL PATH` publishes one"));
         return Ok(());
     }
     let damaged = models.iter().map(|model| model.damaged).sum();

@@ -51,4 +51,9 @@ fn models_in_a_folder_of_a_shared_bucket() {
     hint: it comes from `S3_PREFIX` in the environment
     [exit status: 2]
     ");
+    insta::assert_snapshot!(env.run(["models", "--prefix", "typo"]), @r"
+    ------- stderr -------
+    no models in folder `typo/` of bucket `models`: `modeldepot push MODEL PATH` publishes one
+    [exit status: 0]
+    ");
 }
