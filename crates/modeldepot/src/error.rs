@@ -348,7 +348,7 @@ pub enum Error {
         source: Cause,
     },
     /// The proxy on the way to the endpoint lets nothing through, or wants a login.
-    #[error("the proxy `{proxy}` {}", refused(*status, endpoint))]
+    #[error("the proxy `{proxy}` {}", refused(*status, *login, endpoint))]
     ProxyRefused {
         /// The proxy, without its login.
         proxy: String,
@@ -356,6 +356,8 @@ pub enum Error {
         endpoint: String,
         /// The HTTP status that it answered.
         status: u16,
+        /// Whether it was shown a login.
+        login: bool,
     },
     /// The server took the connection, or not even that, and was silent.
     #[error("`{endpoint}` did not answer within {} when asked to {action}", spelled(*within))]
@@ -590,8 +592,9 @@ fn spelled(time: Duration) -> String {
     if time.subsec_millis() > 0 { format!("{} ms", time.as_millis()) } else { format!("{} s", time.as_secs()) }
 }
 
-fn refused(status: u16, endpoint: &str) -> String {
+fn refused(status: u16, login: bool, endpoint: &str) -> String {
     match status {
+        407 if login => format!("on the way to `{endpoint}` does not accept the login: HTTP 407"),
         407 => format!("on the way to `{endpoint}` asks for a login: HTTP 407"),
         502..=504 => format!("cannot reach `{endpoint}`: HTTP {status}"),
         _ => format!("refuses requests to `{endpoint}`: HTTP {status}"),

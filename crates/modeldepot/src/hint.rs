@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::diagnosis::{Stranger, TlsFault, Unreached, mistake};
 use crate::history::HistoryError;
 use crate::s3::codes;
+use crate::settings::{Credentials, LOOPBACK_LOGIN};
 use crate::{Endpoint, Error, ManifestError, Settings, SettingsError, SourceError};
 
 /// Returns what to do next, if there is something worth a line, under the settings that it happened with.
@@ -118,6 +119,10 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
             let variable = proxy_variable(endpoint);
             format!("check {variable}; hosts in NO_PROXY are reached directly, as in NO_PROXY={}", host(endpoint))
         }
+        Error::ProxyRefused { endpoint, status: 407, login: true, .. } => format!(
+            "check user and password in {}: `@`, `:`, `/` and `%` in them are written %40, %3A, %2F and %25",
+            proxy_variable(endpoint)
+        ),
         Error::ProxyRefused { endpoint, status: 407, .. } => {
             let variable = proxy_variable(endpoint);
             format!("set its login in {variable}, as in http://USER:PASSWORD@HOST:PORT (`@`, `:` and `/` in it as %40, %3A and %2F)")
@@ -126,6 +131,7 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
             "ask for the proxy to let `{0}` through, or reach it directly with NO_PROXY={0}",
             host(endpoint)
         ),
+        Error::Denied { code, .. } if code == "InvalidAccessKeyId" => unknown_key(settings),
         Error::Denied { code, .. } => codes::hint(code).or_else(|| codes::hint("AccessDenied"))?.to_owned(),
         Error::ReadOnlyKey { .. } => {
             "to pull and verify is all that this key is for; to push, use one that may put and delete objects \
@@ -164,6 +170,21 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+/// Says where the access key that a server does not know comes from.
+fn unknown_key(settings: Option<&Settings>) -> String {
+    let place = match settings.map(|settings| &settings.credentials) {
+        Some(Credentials::Profile(name)) => format!("check the AWS profile `{name}`"),
+        Some(Credentials::Chain) => {
+            "it is the AWS login of this machine; set S3_ACCESS_KEY and S3_SECRET_KEY to use another one".to_owned()
+        }
+        Some(Credentials::Key { access, .. }) if access == LOOPBACK_LOGIN => format!(
+            "it is `{LOOPBACK_LOGIN}`, the default on this machine: set the server's own in S3_ACCESS_KEY and S3_SECRET_KEY"
+        ),
+        _ => "check S3_ACCESS_KEY, or AWS_ACCESS_KEY_ID where that one is set instead".to_owned(),
+    };
+    format!("the server does not know the access key: {place}")
 }
 
 /// Returns true for failures that an endpoint which cannot be right may be the reason of.

@@ -232,15 +232,20 @@ impl std::str::FromStr for Endpoint {
     }
 }
 
-/// Cuts what may be a password out of a text that should have been an endpoint.
+/// Cuts what may be a password or a token out of a text that should have been an endpoint.
 fn without_login(text: &str) -> String {
-    match text.rsplit_once('@') {
+    let (text, more) = match text.find(['?', '#']) {
+        Some(at) => (&text[..at], format!("{}…", &text[at..=at])),
+        None => (text, String::new()),
+    };
+    let shown = match text.rsplit_once('@') {
         Some((before, host)) => match before.split_once("//") {
             Some((scheme, _)) => format!("{scheme}//…@{host}"),
             None => format!("…@{host}"),
         },
         None => text.to_owned(),
-    }
+    };
+    shown + &more
 }
 
 impl fmt::Display for Endpoint {

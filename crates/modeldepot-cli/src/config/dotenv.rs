@@ -69,6 +69,10 @@ const LONGEST: usize = 64 << 10;
 /// The most variables that values of a `.env` refer to.
 const REFERENCES: usize = 256;
 
+/// What each name of the file begins with while values are taken apart. The parser looks for `$NAME` among the variables
+/// of this process first, and what is secret there must not get into an address that a file chooses.
+const OWN: &str = "ownOfThisFile";
+
 /// The names that are ours to read. A broken line about one of them is a mistake; any other is another program's.
 const OURS: [&str; 3] = ["S3_", "AWS_", "MODELDEPOT_"];
 
@@ -83,7 +87,7 @@ fn decoded(bytes: &[u8]) -> Option<String> {
 /// Returns the variables, or the number of the first line that is none. The line itself may hold a secret, so it goes
 /// no further.
 ///
-/// A value may hold others (`$A$A`), and each line may double what the one before it made. So values are bounded, and
+/// A value may hold those of lines before it (`$A$A`), never the environment's. Each line may double what the one before it made. So values are bounded, and
 /// with them what a line can make of them.
 pub(super) fn parse(text: &str) -> Result<BTreeMap<String, Variable>, usize> {
     if let Some((index, _)) = text.match_indices('$').nth(REFERENCES) {
@@ -94,11 +98,14 @@ pub(super) fn parse(text: &str) -> Result<BTreeMap<String, Variable>, usize> {
     let mut variables = BTreeMap::new();
     for pair in dotenvy::from_read_iter(io::Cursor::new(kept)) {
         match pair {
-            Ok((name, value)) if value.len() <= LONGEST => {
+            Ok((name, value)) => {
+                let (name, value) = (name.replace(OWN, ""), value.replace(OWN, ""));
                 let line = number(&name);
+                if value.len() > LONGEST {
+                    return Err(line);
+                }
                 variables.insert(name, Variable { value, line });
             }
-            Ok((name, _)) => return Err(number(&name)),
             // Each assignment was read alone before, and none of ours was broken.
             Err(_) => {}
         }
@@ -124,7 +131,8 @@ fn readable(text: &str) -> Result<(String, BTreeMap<String, usize>), usize> {
         let (name, value) = assignment(content);
         let ours = OURS.iter().any(|prefix| name.starts_with(prefix));
         let end = value.and_then(|value| last_line(&lines, begun, value, &mut unclosed));
-        let piece = end.map(|end| lines[begun..=end].join("\n"));
+        // Blanks at the end are not seen by anybody.
+        let piece = end.map(|end| lines[begun..=end].join("\n").trim_end().to_owned());
         let read = piece.filter(|piece| {
             let mut pairs = dotenvy::from_read_iter(io::Cursor::new(piece));
             let one = matches!(pairs.next(), Some(Ok((found, _))) if found == name);
@@ -133,7 +141,7 @@ fn readable(text: &str) -> Result<(String, BTreeMap<String, usize>), usize> {
         });
         match (read, end) {
             (Some(piece), Some(end)) => {
-                kept.push_str(&piece);
+                kept.push_str(&among_themselves(&piece, name));
                 kept.push('\n');
                 numbers.insert(name.to_owned(), begun + 1);
                 at = end + 1;
@@ -143,6 +151,16 @@ fn readable(text: &str) -> Result<(String, BTreeMap<String, usize>), usize> {
         }
     }
     Ok((kept, numbers))
+}
+
+/// Returns an assignment in which all names are the file's own.
+fn among_themselves(piece: &str, name: &str) -> String {
+    let value = piece.find('=').unwrap_or(piece.len());
+    let (head, value) = piece.split_at(value);
+    let at = head.rfind(name).unwrap_or(0);
+    // Where a `$` stands for itself, this is taken out again.
+    let value = value.replace('$', &format!("${OWN}")).replace(&format!("${OWN}{{"), &format!("${{{OWN}"));
+    format!("{}{OWN}{}{value}", &head[..at], &head[at..])
 }
 
 /// Returns the name that a line is about, and its value where there is a `=`.
@@ -214,10 +232,24 @@ mod tests {
     }
 
     #[test]
+    fn values_hold_others_of_the_file_and_none_of_the_environment() {
+        // Any process has it, and it is none of the file's.
+        assert!(!std::env::var("PATH").unwrap().is_empty());
+        let text = "S3_A=$PATH\nS3_B=x${PATH}y$PATH-\nS3_C=\"${PATH}\"\nS3_D='$PATH${PATH}'\nS3_E=\\$PATH\n";
+        let found: Vec<_> = values(text).unwrap().into_iter().map(|(_, value, _)| value).collect();
+        assert_eq!(found, ["", "xy-", "", "$PATH${PATH}", "$PATH"]);
+        let text = "HOST=h\nexport PATH=here\nS3_A=http://$HOST:9000\nS3_B=${HOST}$PATH$$\nexport e=$HOST\n";
+        let found: Vec<_> = values(text).unwrap().into_iter().map(|(_, value, _)| value).collect();
+        assert_eq!(found, ["h", "here", "http://h:9000", "hhere", "h"]);
+    }
+
+    #[test]
     fn env_files_as_people_write_them() {
         let text = "# S3/Minio Configuration\n\nexport S3_REGION = eu-west-1\nS3_SECRET_KEY='pa$$ #word'\r\nEMPTY=\n";
         let found = [one("EMPTY", "", 5), one("S3_REGION", "eu-west-1", 3), one("S3_SECRET_KEY", "pa$$ #word", 4)];
         assert_eq!(values(text).unwrap(), found);
+        let found = [one("S3_BUCKET_MODELS", "models", 1), one("S3_REGION", "r", 2)];
+        assert_eq!(values("S3_BUCKET_MODELS=models  \t\nS3_REGION='r' \n").unwrap(), found);
     }
 
     #[test]

@@ -366,8 +366,8 @@ fn through_a_proxy() {
     let refused = env.run_with(["models"], &[&keys[..], &[("http_proxy", wrong.as_str())]].concat());
     insta::assert_snapshot!(refused, @"
     ------- stderr -------
-    error: the proxy `http://127.0.0.1:[PORT]` on the way to `http://s3.nowhere.invalid:9000` asks for a login: HTTP 407
-    hint: set its login in HTTP_PROXY or ALL_PROXY, as in http://USER:PASSWORD@HOST:PORT (`@`, `:` and `/` in it as %40, %3A and %2F)
+    error: the proxy `http://127.0.0.1:[PORT]` on the way to `http://s3.nowhere.invalid:9000` does not accept the login: HTTP 407
+    hint: check user and password in HTTP_PROXY or ALL_PROXY: `@`, `:`, `/` and `%` in them are written %40, %3A, %2F and %25
     [exit status: 5]
     ");
     insta::assert_snapshot!(env.run_with(["models"], &[&keys[..], &[("HTTP_PROXY", "ftp://me:hush@proxy")]].concat()), @"

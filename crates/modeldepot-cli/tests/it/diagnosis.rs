@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use crate::environment::{Output, TestEnv};
+use crate::environment::{Output, TestEnv, wait};
 use crate::peers::{self, Peer};
 
 /// Runs a verb against an endpoint, and takes the port out of what it says.
@@ -694,6 +694,160 @@ fn the_body_of_a_refusal_is_in_the_log_and_no_secret_is() {
     let page = peers::http("403 Forbidden\r\nContent-Type: text/html", "<html>\u{1b}[2Jblocked by policy 17</html>");
     let ended = TestEnv::without_server(&page.url("http")).run(["models", "-vv"]);
     assert!(ended.stderr.contains("blocked by policy 17") && !ended.stderr.contains('\u{1b}'), "{ended}");
+}
+
+/// A server, or what is in between, may show what it was sent. That is for no terminal and no log of a CI.
+#[test]
+fn what_repeats_a_secret_is_shown_without_it() {
+    const TOKEN: &str = "IQoJb3Jp/Z2lu+X2VjEFwoGZXIvYXdz==";
+    let encoded = TOKEN.replace('/', "%2F").replace('+', "%2B").replace('=', "%3D");
+    let html = "text/html";
+    for (head, body) in [
+        (format!("403 Forbidden\r\nContent-Type: {html}"), format!("<html><title>denied {TOKEN}</title></html>")),
+        (format!("200 OK\r\nContent-Type: {html}"), format!("<html><title>hello {encoded}</title></html>")),
+        ("404 Not Found\r\nContent-Type: text/plain".to_owned(), format!("you sent {TOKEN} and more")),
+        (format!("403 Forbidden\r\nServer: x {TOKEN}\r\nContent-Type: {html}"), "<html>x</html>".to_owned()),
+        (format!("302 Found\r\nLocation: /login/{encoded}"), String::new()),
+        (
+            "400 Bad Request\r\nContent-Type: application/xml".to_owned(),
+            format!("<Error><Code>Odd</Code><Message>token {TOKEN} is odd</Message></Error>"),
+        ),
+        (
+            "400 Bad Request\r\nx-amz-request-id: 1\r\nContent-Type: application/xml".to_owned(),
+            format!("<Error><Code>Odd{TOKEN}</Code><Message>{encoded}</Message></Error>"),
+        ),
+    ] {
+        let peer = peers::http(&head, &body);
+        let env = TestEnv::without_server(&peer.url("http"));
+        let login = [
+            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "the-secret-key-of-this-test"),
+            ("AWS_SESSION_TOKEN", TOKEN),
+        ];
+        for verb in [["models"].as_slice(), &["models", "-vv"], &["doctor"], &["init"]] {
+            let ended = env.run_with(verb, &login);
+            let text = ended.to_string();
+            // Doctor says less of what it was told.
+            assert!(text.contains("hidden") || verb[0] == "doctor", "nothing is told of {head} {body}: {text}");
+            for part in ["IQoJb3Jp", "Z2lu", "X2VjEFwo"] {
+                assert!(!text.contains(part), "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_server_that_says_yes_to_everything_is_not_s3() {
+    let peer = peers::http("200 OK", "");
+    insta::assert_snapshot!(at(&peer), @r"
+    ------- stderr -------
+    error: `$ENDPOINT` is not an S3 API: it answers HTTP 200 with an empty body
+    hint: is another service on that port, or a proxy in between? set S3_ENDPOINT to the S3 server's own address and port
+    [exit status: 2]
+    ");
+    let env = TestEnv::without_server(&peer.url("http"));
+    env.write("m.bin", "weights");
+    for verb in [["init"].as_slice(), &["push", "m", "m.bin"], &["versions", "m"], &["s3", "ls", "s3://models"]] {
+        let ended = env.run(verb);
+        assert!(ended.code == Some(2) && ended.stderr.contains("HTTP 200 with an empty body"), "{verb:?}: {ended}");
+    }
+    let doctor = env.run(["doctor"]);
+    assert!(doctor.code != Some(0) && doctor.stdout.contains("an empty body"), "{doctor}");
+}
+
+#[test]
+fn an_endpoint_below_a_bucket_is_refused_before_anything_is_written() {
+    let env = TestEnv::with_buckets(&["other"]);
+    let (bucket, client) = ("other".parse().unwrap(), env.client());
+    let keys = || -> Vec<String> {
+        wait(client.list_objects(&bucket, "")).unwrap().into_iter().map(|object| object.key).collect()
+    };
+    let below = format!("{}/other", client.endpoint());
+    env.write("m.bin", "weights");
+    for verb in [["init"].as_slice(), &["push", "m", "m.bin"], &["models"], &["check", "m"]] {
+        let ended = env.run_with(verb, &[("S3_ENDPOINT", &below)]);
+        let told = ended.to_string().contains("the name of a bucket");
+        assert!(ended.code == Some(2) && told, "{verb:?}: {ended}");
+    }
+    insta::assert_snapshot!(env.run_with(["init"], &[("S3_ENDPOINT", &below)]), @r"
+    ------- stderr -------
+    error: `$ENDPOINT/other` is not an endpoint: its path is taken for the name of a bucket: leave it out, S3_BUCKET_MODELS names the bucket
+    [exit status: 2]
+    ");
+    let nowhere = format!("{}/nowhere", client.endpoint());
+    insta::assert_snapshot!(env.run_with(["init"], &[("S3_ENDPOINT", &nowhere)]), @r"
+    ------- stderr -------
+    error: `$ENDPOINT/nowhere` is not an endpoint: its path is taken for the name of a bucket: leave it out, S3_BUCKET_MODELS names the bucket
+    [exit status: 2]
+    ");
+    assert_eq!(keys(), Vec::<String>::new());
+    // One that was written by mistake earlier is no bucket either.
+    wait(client.put_small(&bucket, "models", "".into(), "text/plain")).unwrap();
+    wait(client.put_small(&bucket, "models/", "".into(), "text/plain")).unwrap();
+    for verb in [["init"].as_slice(), &["push", "m", "m.bin"], &["models"]] {
+        let ended = env.run_with(verb, &[("S3_ENDPOINT", &below)]);
+        let told = ended.to_string().contains("the name of a bucket");
+        assert!(ended.code == Some(2) && told, "{verb:?}: {ended}");
+    }
+    assert_eq!(keys(), ["models", "models/"]);
+}
+
+/// All servers of SeaweedFS have `X-Amz-Request-Id` in their answers.
+#[test]
+fn the_other_servers_of_seaweedfs_are_named() {
+    let id = "X-Amz-Request-Id: 18EBBA941E8F41B707EA57A2";
+    let mut all = String::new();
+    for (head, body) in [
+        (
+            format!("404 Not Found\r\nContent-Type: application/json\r\n{id}"),
+            "{\"error\":\"volume id models not found: unknown volume id models\"}",
+        ),
+        (format!("400 Bad Request\r\nServer: SeaweedFS Volume 8000GB 4.48\r\n{id}"), ""),
+        (
+            format!("200 OK\r\nServer: SeaweedFS 8000GB 4.48\r\n{id}\r\nContent-Type: text/html; charset=utf-8"),
+            "<!DOCTYPE html>\n<html>\n<head>\n    <title>SeaweedFS Filer 8000GB 4.48 pypi</title>",
+        ),
+    ] {
+        let peer = peers::http(&head, body);
+        all += &format!("{}\n", at(&peer));
+        let init = TestEnv::without_server(&peer.url("http")).run(["init"]);
+        assert!(init.code == Some(2) && init.stderr.contains("is not an S3 API"), "{init}");
+    }
+    insta::assert_snapshot!(all, @r"
+    ------- stderr -------
+    error: `$ENDPOINT` is not an S3 API: it answers HTTP 404 with JSON
+    hint: is another service on that port, or a proxy in between? set S3_ENDPOINT to the S3 server's own address and port
+    [exit status: 2]
+    ------- stderr -------
+    error: `$ENDPOINT` is not an S3 API: it is a volume server of SeaweedFS
+    hint: the S3 API is on another port, often 8333 (`weed s3`, or `weed server -s3`): set S3_ENDPOINT to it
+    [exit status: 2]
+    ------- stderr -------
+    error: `$ENDPOINT` is not an S3 API: it is SeaweedFS's filer
+    hint: the S3 API is on another port, often 8333 (`weed s3`, or `weed server -s3`): set S3_ENDPOINT to it
+    [exit status: 2]
+    ");
+}
+
+#[test]
+fn an_unknown_access_key_is_named_by_where_it_comes_from() {
+    let body = "<Error><Code>InvalidAccessKeyId</Code><Message>no</Message></Error>";
+    let peer = peers::http("403 Forbidden\r\nContent-Type: application/xml", body);
+    let env = TestEnv::without_server(&peer.url("http"));
+    let hint = |variables: &[(&str, &str)]| {
+        let ended = env.run_with(["models"], variables).to_string();
+        ended.lines().find(|line| line.starts_with("hint:")).unwrap().to_owned()
+    };
+    let all = [
+        hint(&[]),
+        hint(&[("S3_ACCESS_KEY", "ours"), ("S3_SECRET_KEY", "ours-too")]),
+        hint(&[("AWS_ACCESS_KEY_ID", "ours"), ("AWS_SECRET_ACCESS_KEY", "ours-too")]),
+    ];
+    insta::assert_snapshot!(all.join("\n"), @r"
+    hint: the server does not know the access key: it is `minioadmin`, the default on this machine: set the server's own in S3_ACCESS_KEY and S3_SECRET_KEY
+    hint: the server does not know the access key: check S3_ACCESS_KEY, or AWS_ACCESS_KEY_ID where that one is set instead
+    hint: the server does not know the access key: check S3_ACCESS_KEY, or AWS_ACCESS_KEY_ID where that one is set instead
+    ");
 }
 
 /// Each message of the page is one that is said, and each that is said is on the page.

@@ -138,7 +138,7 @@ fn a_login_that_the_server_does_not_know() {
     insta::assert_snapshot!(env.run_with(["models"], &unknown), @r"
     ------- stderr -------
     error: `$ENDPOINT` refused to list bucket `models`: InvalidAccessKeyId
-    hint: the server does not know the access key: check S3_ACCESS_KEY
+    hint: the server does not know the access key: check S3_ACCESS_KEY, or AWS_ACCESS_KEY_ID where that one is set instead
     [exit status: 5]
     ");
     let wrong = [("S3_ACCESS_KEY", "minioadmin"), ("S3_SECRET_KEY", "minioadmim")];

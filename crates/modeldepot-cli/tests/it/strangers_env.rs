@@ -35,6 +35,17 @@ fn ones_own_is_read() {
     assert!(!shown.contains("ignoring"), "{shown}");
 }
 
+/// A file of a folder that was downloaded chooses the address that requests go to, and must not choose what is said there.
+#[test]
+fn a_file_takes_no_variable_out_of_the_environment() {
+    let env = TestEnv::new();
+    env.write(".env", "PART=eu\nS3_REGION=${PART}-1$SECRETOFTHISTEST${SECRET_OF_THIS_TEST}\n");
+    let secrets = [("SECRETOFTHISTEST", "hush1"), ("SECRET_OF_THIS_TEST", "hush2"), ("PART", "hush3")];
+    let (found, shown) = region(&env, &secrets);
+    assert_eq!(found, "eu-1", "{shown}");
+    assert!(!shown.contains("hush"), "{shown}");
+}
+
 #[test]
 fn what_anybody_can_write_is_not_read() {
     let env = below();

@@ -59,3 +59,14 @@ fn an_old_record_does_not_count() {
     let record: serde_json::Value = serde_json::from_slice(&env.get(".depot/probe.json")).unwrap();
     assert_eq!(record["unsigned_headers"], "refused");
 }
+
+#[test]
+fn a_record_that_cannot_be_read_is_written_anew() {
+    let env = TestEnv::new();
+    env.write("m.bin", "weights");
+    for record in ["x".repeat(70_000), "{".to_owned()] {
+        env.put(".depot/probe.json", record);
+        let _ = env.run(["push", "m", "m.bin"]).success();
+        assert!(serde_json::from_slice::<serde_json::Value>(&env.get(".depot/probe.json")).is_ok());
+    }
+}

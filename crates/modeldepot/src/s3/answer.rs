@@ -17,10 +17,20 @@ use super::http::{NoWay, Silent};
 use super::peer::{Foreign, NoTls};
 use super::regions::{is_moved, named};
 use super::retry::{Cause, Passing, Said};
-use crate::diagnosis::{Content, Page, Product, Stranger, TlsFault, TlsSaid, Unreached, tls_said};
+use crate::diagnosis::{Content, Page, Product, Stranger, TlsFault, TlsSaid, Unreached, chain, tls_said};
 use crate::error::{Error, ErrorKind};
 use crate::name::BucketName;
 use crate::prefix::KeyPrefix;
+use crate::settings::SettingsError;
+use crate::visible::visible;
+
+/// What is wrong with an endpoint below which there are objects, and no buckets.
+const NAMES_A_BUCKET: &str =
+    "its path is taken for the name of a bucket: leave it out, S3_BUCKET_MODELS names the bucket";
+
+/// The most of a code, and of a message, that is shown. AWS's longest code has 45 characters.
+pub(super) const CODE: usize = 64;
+pub(super) const MESSAGE: usize = 500;
 
 /// What a request was about, to name it when it fails.
 #[derive(Clone, Copy)]
@@ -38,6 +48,11 @@ impl<'a> About<'a> {
 
     pub(super) fn object(verb: &'static str, bucket: &'a BucketName, key: &'a str) -> Self {
         Self { verb, bucket: Some(bucket), key: Some(key) }
+    }
+
+    /// Returns true for a question whose answer is never empty.
+    fn asks(&self) -> bool {
+        self.verb.starts_with("list")
     }
 
     fn action(&self, prefix: &KeyPrefix) -> String {
@@ -69,14 +84,19 @@ impl S3Client {
             return Error::NoAnswer { action, endpoint, within: *within };
         }
         // Credentials are asked for through the same proxies.
-        if let Some(AtProxy { proxy, fault }) = found::<AtProxy>(&error) {
+        if let Some(AtProxy { proxy, login, fault }) = found::<AtProxy>(&error) {
             let proxy = proxy.clone();
             return match fault {
-                Fault::Refused(status) => Error::ProxyRefused { proxy, endpoint, status: status.as_u16() },
+                Fault::Refused(status) => {
+                    Error::ProxyRefused { proxy, endpoint, status: status.as_u16(), login: *login }
+                }
                 Fault::Unreached(text) | Fault::Broken(text) => {
                     Error::ProxyUnreachable { proxy, endpoint, source: said(text.clone()) }
                 }
             };
+        }
+        if about.key.is_none() && self.is_beside(&error) {
+            return SettingsError::Endpoint { setting: "S3_ENDPOINT", text: endpoint, reason: NAMES_A_BUCKET }.into();
         }
         if is_moved(&error) {
             let source = said("the bucket is in another region".to_owned());
@@ -93,7 +113,7 @@ impl S3Client {
             // A document that is S3's in no way, in answer to a question.
             SdkError::ServiceError(refusal)
                 if is_not_understood(&error)
-                    && let Some(page) = page(refusal.raw())
+                    && let Some(page) = page(refusal.raw()).or_else(|| about.asks().then(|| empty(refusal.raw())))
                     && !is_s3s(refusal.raw()) =>
             {
                 Error::NotS3 { endpoint, found: Box::new(Stranger::Page(page)) }
@@ -107,14 +127,22 @@ impl S3Client {
             SdkError::ServiceError(refusal) => {
                 let answer = refusal.raw();
                 let status = answer.status().as_u16();
-                let code = refusal.err().code().map_or_else(|| format!("HTTP {status}"), str::to_owned);
+                let code = refusal.err().code().map_or_else(|| format!("HTTP {status}"), |code| brief(code, CODE));
                 let words = said(match (refusal.err().message(), page(answer)) {
-                    (Some(message), _) => format!("{code}: {message}"),
+                    (Some(message), _) => format!("{}: {}", brief(&code, CODE), brief(message, MESSAGE)),
                     (None, Some(page)) => page.to_string(),
                     (None, None) => code.clone(),
                 });
                 match (code.as_str(), status, about.bucket, about.key) {
+                    // The bucket that is missing is not the one to be made.
+                    ("NoSuchBucket", _, Some(_), None) if about.verb == "create" && self.has_path() => {
+                        SettingsError::Endpoint { setting: "S3_ENDPOINT", text: endpoint, reason: NAMES_A_BUCKET }
+                            .into()
+                    }
                     ("NoSuchBucket", _, Some(bucket), _) => Error::BucketNotFound { bucket: bucket.clone(), endpoint },
+                    (code, ..) if self.encrypts() && is_no_encryption(code, refusal.err().message()) => {
+                        self.refused("KMSNotConfigured", status, action, None, words)
+                    }
                     ("NoSuchUpload", ..) => Error::Service { action, endpoint, code, source: words },
                     // A key service has things that are not found as well.
                     (code, 404, ..) if is_no_absence(code) => self.refused(code, 404, action, None, words),
@@ -160,6 +188,12 @@ impl S3Client {
                 },
             },
         }
+    }
+
+    /// Returns true when an endpoint with a path answers for an object where a bucket was asked for.
+    pub(super) fn is_beside<E: ProvideErrorMetadata>(&self, error: &SdkError<E, HttpResponse>) -> bool {
+        let of_an_object = || error.raw_response().is_some_and(|answer| answer.headers().get("etag").is_some());
+        self.has_path() && (code(error) == Some("NoSuchKey") || (is_not_understood(error) && of_an_object()))
     }
 
     /// Translates a refusal by its code: what each means is in [`codes`].
@@ -304,11 +338,30 @@ fn asked_to_wait(answer: &HttpResponse) -> Option<Duration> {
     Some(Duration::from_secs(until.secs().saturating_sub(now.secs()).try_into().unwrap_or(0)))
 }
 
+/// Returns the beginning of a server's text, fit for one line.
+pub(super) fn brief(text: &str, most: usize) -> String {
+    let end = text.char_indices().nth(most).map_or(text.len(), |(end, _)| end);
+    let more = if end < text.len() { "…" } else { "" };
+    format!("{}{more}", visible(text[..end].trim()))
+}
+
 /// Returns what an answer without a code of S3 holds, where it is no answer of S3.
 fn page(answer: &HttpResponse) -> Option<Page> {
     let body = answer.body().bytes().unwrap_or_default();
     let page = Page::read(answer.status().as_u16(), |name| answer.headers().get(name), body);
     (page.content != Content::Empty).then_some(page)
+}
+
+/// Returns what an answer without a body is.
+fn empty(answer: &HttpResponse) -> Page {
+    Page::read(answer.status().as_u16(), |name| answer.headers().get(name), &[])
+}
+
+/// Returns true for a refusal of what was to be encrypted by a server that does not encrypt, in the words of several.
+fn is_no_encryption(code: &str, message: Option<&str>) -> bool {
+    let message = message.unwrap_or_default().to_ascii_lowercase();
+    matches!(code, "NotImplemented" | "XNotImplemented" | "InvalidArgument" | "InvalidRequest")
+        && ["encrypt", "kms", "sse"].iter().any(|word| message.contains(word))
 }
 
 /// Returns true for an answer with a header that only S3 has.
@@ -372,7 +425,11 @@ pub(super) fn root(error: &(dyn StdError + 'static)) -> String {
 }
 
 fn no_credentials(error: &(dyn StdError + 'static)) -> Option<String> {
-    found::<CredentialsError>(error).map(|error| root(error))
+    // The SDK has no type for this one.
+    let late = || chain(error).any(|cause| cause.to_string().contains("identity resolver timed out"));
+    found::<CredentialsError>(error)
+        .map(|error| root(error))
+        .or_else(|| late().then(|| "the service that gives the credentials did not answer in time".to_owned()))
 }
 
 #[cfg(test)]

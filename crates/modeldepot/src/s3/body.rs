@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use aws_smithy_types::body::SdkBody;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -15,6 +15,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::patience::Patience;
 use super::rate::Rate;
 use super::refusal::Refusal;
+use super::secrets::Secrets;
+
+/// As much of an answer is looked at in one piece.
+const WHOLE: usize = 256 * 1024;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -156,6 +160,8 @@ pub(super) struct Arriving {
     cut: bool,
     /// Its entry in the log, if it has one.
     noted: Option<Box<Refusal>>,
+    /// What must not be in it, and what came of it and is not passed on yet.
+    without: Option<(Secrets, BytesMut)>,
 }
 
 /// Says that a body stood still.
@@ -195,7 +201,14 @@ impl Arriving {
             refused,
             cut: false,
             noted: None,
+            without: None,
         }
+    }
+
+    /// Takes what was shown with the request out of it.
+    pub(super) fn without(self, secrets: &Secrets) -> Self {
+        let without = (!secrets.are_none()).then(|| (secrets.clone(), BytesMut::new()));
+        Self { without, ..self }
     }
 
     /// Writes its beginning to the log as well.
@@ -221,7 +234,45 @@ impl Body for Arriving {
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let this = &mut *self;
+        loop {
+            let next = ready!(self.poll_next(cx));
+            let Some((secrets, here)) = &mut self.without else { return Poll::Ready(next) };
+            let over = next.is_none();
+            match next {
+                Some(Ok(frame)) => here.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data)),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => {}
+            }
+            // A secret may come in two pieces.
+            if !over && here.len() < WHOLE {
+                continue;
+            }
+            let clean = secrets.hide_bytes(here.split().freeze());
+            if over {
+                self.without = None;
+            }
+            if !clean.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(clean))));
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let nothing_here = self.without.as_ref().is_none_or(|(_, here)| here.is_empty());
+        nothing_here && (self.cut || self.inner.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match (&self.without, self.inner.size_hint()) {
+            (Some(_), inner) if inner.exact() != Some(0) => SizeHint::default(),
+            (_, inner) => inner,
+        }
+    }
+}
+
+impl Arriving {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self;
         if this.cut {
             return Poll::Ready(None);
         }
@@ -260,13 +311,5 @@ impl Body for Arriving {
             }
             Poll::Ready(other) => Poll::Ready(other.map(|frame| frame.map_err(Into::into))),
         }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.cut || self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
     }
 }

@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
-use super::answer::{About, is_not_understood};
+use super::answer::{About, CODE, MESSAGE, brief, is_not_understood};
 use super::client::S3Client;
 use super::codes::{self, Means};
 use super::retry::{Passing, Said};
@@ -53,7 +53,8 @@ impl S3Client {
             if let Some(refused) = answer.errors().iter().find(|e| e.code() != Some("NoSuchKey") && !passing(e.code()))
             {
                 let (code, key) = (refused.code().unwrap_or("no code"), refused.key().unwrap_or_default());
-                let text = refused.message().unwrap_or("the server gave no reason").to_owned();
+                let code = &brief(code, CODE);
+                let text = brief(refused.message().unwrap_or("the server gave no reason"), MESSAGE);
                 let source = Box::new(Said { text, passing: Passing::default() });
                 return Err(self.refused(code, 200, format!("delete `{key}` in bucket `{bucket}`"), None, source));
             }

@@ -24,6 +24,7 @@ use super::gauge::Gauge;
 use super::http::Silent;
 use super::parts::Limits;
 use super::patience;
+use super::range::ranged;
 use super::regions::is_moved;
 use super::retry::Retry;
 use super::sums::Sums;
@@ -58,6 +59,10 @@ pub struct S3Client {
 /// Where the service is, for messages and URLs.
 struct Place {
     endpoint: String,
+    /// The endpoint has a path, which may be the name of a bucket.
+    has_path: bool,
+    /// What is written is to be encrypted.
+    encrypts: bool,
     region: String,
     virtual_host: bool,
     timeouts: Timeouts,
@@ -160,6 +165,8 @@ impl S3Client {
         };
         let place = Place {
             endpoint,
+            has_path: settings.endpoint.as_ref().is_some_and(|endpoint| endpoint.url().path() != "/"),
+            encrypts: settings.writing.encryption.is_some(),
             region: settings.region.clone(),
             virtual_host,
             timeouts: settings.timeouts,
@@ -200,6 +207,16 @@ impl S3Client {
         self.place.storage_class.clone()
     }
 
+    /// Returns true when the endpoint has a path.
+    pub(super) fn has_path(&self) -> bool {
+        self.place.has_path
+    }
+
+    /// Returns true when what is written is to be encrypted.
+    pub(super) fn encrypts(&self) -> bool {
+        self.place.encrypts
+    }
+
     pub(super) fn region(&self) -> &str {
         &self.place.region
     }
@@ -235,7 +252,7 @@ impl S3Client {
         match self.bucket_exists(bucket).await {
             Ok(true) => return Ok(false),
             // Somebody else's, or one that the login may make and not look at: the server says which.
-            Ok(false) | Err(Error::Denied { .. }) => {}
+            Ok(false) | Err(Error::Denied { .. }) => self.confirm(bucket).await?,
             Err(error) => return Err(error),
         }
         // us-east-1 is the one region that must not be named.
@@ -268,9 +285,22 @@ impl S3Client {
             };
         }
         match self.asked(|| self.sdk.small.head_bucket().bucket(bucket.as_str()).send()).await {
-            Ok(_) => Ok(true),
+            Ok(_) => self.confirm(bucket).await.map(|()| true),
             Err(error) if status(&error) == Some(404) => Ok(false),
             Err(error) => Err(self.failed(About::bucket("look at", bucket), error)),
+        }
+    }
+
+    /// Asks for what only a bucket of S3 answers, where the answer to a HEAD may be that of anything: of a server that says
+    /// yes to everything, or of an object, where the endpoint's path is the name of a bucket.
+    pub(super) async fn confirm(&self, bucket: &BucketName) -> Result<()> {
+        if self.sdk.peer.is_s3() && !self.has_path() {
+            return Ok(());
+        }
+        match self.any_object(bucket, "").await {
+            Err(error @ (Error::NotS3 { .. } | Error::Settings(_))) => Err(error),
+            // A login may look at a bucket and not list it.
+            _ => Ok(()),
         }
     }
 
@@ -333,8 +363,13 @@ impl S3Client {
         let head = || self.sdk.small.head_object().bucket(bucket.as_str()).key(key);
         let sent = self.asked(|| head().checksum_mode(ChecksumMode::Enabled).send()).await;
         let head = sent.map_err(|error| self.failed(about, error))?;
+        let size = match head.content_length().and_then(|size| u64::try_from(size).ok()) {
+            Some(size) => size,
+            // A proxy may leave it out of what has no body. Unknown is not empty.
+            None => self.size_of(bucket, key, head.e_tag()).await?,
+        };
         Ok(ObjectMetadata {
-            size: head.content_length().unwrap_or_default().try_into().unwrap_or_default(),
+            size,
             etag: bare(head.e_tag()),
             modified: head.last_modified().and_then(moment),
             content_type: head.content_type().map(str::to_owned),
@@ -343,6 +378,23 @@ impl S3Client {
             // another length, as moto makes of parts.
             crc64nvme: head.checksum_crc64_nvme().filter(|crc| crc.parse::<Crc64>().is_ok()).map(str::to_owned),
         })
+    }
+
+    /// Returns the size of an object whose head does not have it: it comes with each range.
+    async fn size_of(&self, bucket: &BucketName, key: &str, etag: Option<&str>) -> Result<u64> {
+        let about = About::object("look at", bucket, key);
+        let get = || self.sdk.reading.get_object().bucket(bucket.as_str()).key(key).range("bytes=0-0");
+        match self.asked(|| get().set_if_match(etag.map(str::to_owned)).send()).await {
+            Ok(answer) => match answer.content_range() {
+                Some(range) => ranged(range).and_then(|(_, whole)| whole),
+                // The whole object.
+                None => answer.content_length().and_then(|size| u64::try_from(size).ok()),
+            }
+            .ok_or_else(|| self.not_understood(about, "it does not say how large the object is, as S3 does")),
+            // Of nothing there is no first byte.
+            Err(error) if status(&error) == Some(416) => Ok(0),
+            Err(error) => Err(self.failed(about, error)),
+        }
     }
 
     /// Returns true when the object exists.

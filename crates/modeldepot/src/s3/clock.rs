@@ -127,7 +127,9 @@ impl S3Client {
             // A policy for one folder allows to list that folder, and no HEAD of the bucket.
             let list = || self.sdk.small.list_objects_v2().bucket(bucket.as_str()).max_keys(1);
             return match self.asked(|| list().customize().interceptor(read.clone()).send()).await {
-                Err(error) if status(&error).is_none() => Err(self.failed(About::bucket("look at", bucket), error)),
+                Err(error) if status(&error).is_none() || self.is_beside(&error) => {
+                    Err(self.failed(About::bucket("look at", bucket), error))
+                }
                 _ => Ok(read.get()),
             };
         }
@@ -135,7 +137,7 @@ impl S3Client {
         match self.asked(|| head().send()).await {
             Err(error) if status(&error).is_none() => Err(self.failed(About::bucket("look at", bucket), error)),
             // A refusal has a head as well.
-            _ => Ok(read.get()),
+            _ => self.confirm(bucket).await.map(|()| read.get()),
         }
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Clients {
     pub(super) writing: Client,
     /// For URLs that others use: what is demanded of requests would be theirs to send.
     pub(super) signing: Client,
+    /// What is known of the endpoint.
+    pub(super) peer: Arc<Peer>,
 }
 
 /// Returns clients that sign for the settings' endpoint. Sends nothing yet.
@@ -94,12 +96,13 @@ pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<Client
     let signing = Client::from_conf(config.clone().interceptor(UrlDemands(Arc::clone(&writing))).build());
     let config = config.interceptor(Demands(writing)).build();
     // The services that AWS's chain asks for credentials are not S3.
-    let connections = connections.to(Arc::new(Peer::default()));
+    let peer = Arc::new(Peer::default());
+    let connections = connections.to(Arc::clone(&peer));
     let with = |patience| {
         let http = SharedHttpClient::new(connections.with(patience));
         Client::from_conf(config.to_builder().http_client(http).build())
     };
     let (reading, writing) = (Patience::reading(&settings.timeouts), Patience::writing(&settings.timeouts));
     let small = Patience::small(&settings.timeouts);
-    Ok(Clients { small: with(small), reading: with(reading), writing: with(writing), signing })
+    Ok(Clients { small: with(small), reading: with(reading), writing: with(writing), signing, peer })
 }

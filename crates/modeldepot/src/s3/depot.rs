@@ -42,9 +42,14 @@ impl S3Client {
         let below = |client: &Client| {
             Client::from_conf(client.config().to_builder().interceptor(Below(prefix.clone())).build())
         };
-        let Clients { small, reading, writing, signing } = &*self.sdk;
-        let sdk =
-            Clients { small: below(small), reading: below(reading), writing: below(writing), signing: below(signing) };
+        let Clients { small, reading, writing, signing, peer } = &*self.sdk;
+        let sdk = Clients {
+            small: below(small),
+            reading: below(reading),
+            writing: below(writing),
+            signing: below(signing),
+            peer: Arc::clone(peer),
+        };
         let mut depot = self.clone();
         (depot.sdk, depot.prefix) = (Arc::new(sdk), prefix.clone());
         depot

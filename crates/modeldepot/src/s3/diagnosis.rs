@@ -54,6 +54,8 @@ impl S3Client {
                 let status = status(&error);
                 let refusal = self.failed(About::bucket("list", bucket), error);
                 match status {
+                    // An answer, and none of S3.
+                    Some(_) if matches!(refusal, Error::NotS3 { .. }) => Err(refusal),
                     Some(status) => Ok(Answer { head: read.get(), status, refusal: Some(refusal) }),
                     None => Err(refusal),
                 }

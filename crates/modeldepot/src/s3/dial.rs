@@ -59,6 +59,8 @@ pub(super) enum Fault {
 #[error("proxy `{proxy}`: {fault}")]
 pub(super) struct AtProxy {
     pub(super) proxy: String,
+    /// It was shown a login.
+    pub(super) login: bool,
     pub(super) fault: Fault,
 }
 
@@ -77,7 +79,8 @@ impl Dial {
             let tcp = self.tcp.call(to).await?;
             return Ok(Wire::plain(MaybeHttpsStream::Http(tcp), false));
         };
-        let at = |fault| BoxError::from(AtProxy { proxy: proxy.clone(), fault });
+        let login = found.raw_auth().is_some() || found.basic_auth().is_some();
+        let at = |fault| BoxError::from(AtProxy { proxy: proxy.clone(), login, fault });
         let opened = timeout(self.patience, self.through(&found, &to)).await;
         let silent = || at(Fault::Broken(format!("it opened no connection within {:?}", self.patience)));
         opened.map_err(|_| silent())?.map_err(at)

@@ -31,7 +31,8 @@ use super::patience::Patience;
 use super::peer::{Asks, Connection, Heard, Peer};
 use super::rate::Rate;
 use super::refusal::{self, Refusal};
-use crate::diagnosis::{Unreached, chain, tls_said};
+use super::secrets::Secrets;
+use crate::diagnosis::{TlsSaid, Unreached, chain, tls_said};
 use crate::proxies::Proxies;
 use crate::settings::{Credentials, Settings, SettingsError};
 
@@ -97,7 +98,7 @@ impl Http {
         }
         let proxy = self.to_proxy(&mut request);
         let (head, body) = request.into_parts();
-        let secrets = refusal::secrets(&head);
+        let (secrets, login) = (Secrets::of(&head), head.headers.contains_key(hyper::header::PROXY_AUTHORIZATION));
         let (method, uri, begun) = (head.method.clone(), head.uri.clone(), Instant::now());
         let request = hyper::Request::from_parts(head, body);
         let answer = tokio::select! {
@@ -107,7 +108,7 @@ impl Http {
         // The query of a signed URL is a permission; those of our own requests are in the headers.
         let query = refusal::without_permissions(uri.query().unwrap_or_default());
         let (path, took) = (uri.path(), begun.elapsed());
-        let answer = match answer {
+        let mut answer = match answer {
             Ok(answer) => answer,
             Err(lost) => {
                 tracing::trace!(%method, path, query, ?took, error = %lost.cause(), "no answer");
@@ -118,7 +119,7 @@ impl Http {
         tracing::trace!(%method, path, query, ?took, status, "request");
         let refused = !answer.status().is_success();
         if let Some(proxy) = proxy.filter(|_| is_a_proxys(&answer)) {
-            let error = AtProxy { proxy, fault: Fault::Refused(answer.status()) };
+            let error = AtProxy { proxy, login, fault: Fault::Refused(answer.status()) };
             return Err(ConnectorError::other(error.into(), None));
         }
         // moto says `text/html` of answers that are empty, as S3's are to what stores or deletes.
@@ -128,14 +129,25 @@ impl Http {
         if known && is_page {
             return Err(ConnectorError::other(NotS3.into(), Some(ErrorKind::TransientError)));
         }
-        let noted =
-            (refused || is_page).then(|| Refusal::begin(&method, &uri, secrets, status, answer.headers(), took));
-        let answer =
-            answer.map(|body| Arriving::new(body, self.rate.clone(), &self.patience, refused).noted(noted.flatten()));
+        let noted = (refused || is_page)
+            .then(|| Refusal::begin(&method, &uri, secrets.clone(), status, answer.headers(), took));
+        // What is said of what was asked for is shown; what is asked for may be anything.
+        let asks = matches!(method, hyper::Method::GET | hyper::Method::HEAD);
+        let told = !empty && method != hyper::Method::HEAD && (refused || (!asks && self.peer.is_some()));
+        if refused {
+            secrets.hide_in_headers(answer.headers_mut());
+        }
+        if told {
+            answer.headers_mut().remove(CONTENT_LENGTH);
+        }
+        let answer = answer.map(|body| {
+            let body = Arriving::new(body, self.rate.clone(), &self.patience, refused).noted(noted.flatten());
+            if told { body.without(&secrets) } else { body }
+        });
         let heard = match &self.peer {
             Some(peer) => {
                 let asks: Asks<'_> = &|uri| Box::pin(self.unsigned(uri));
-                peer.hears(&method, &uri, answer, asks).await?
+                peer.hears(&method, &uri, answer, &secrets, asks).await?
             }
             None => Heard::Coming(answer),
         };
@@ -165,9 +177,14 @@ impl Http {
         let explained = match &self.peer {
             Some(peer) => {
                 // What is behind a proxy cannot be looked at by another way.
-                let direct = way(&self.proxies, uri).is_none();
-                let connection = if direct { lost.connection() } else { Connection::None };
+                let via = way(&self.proxies, uri);
+                let connection = if via.is_none() { lost.connection() } else { Connection::None };
                 let said = tls_said(lost.cause());
+                if let (Some((proxy, found)), Some(TlsSaid::NotTls)) = (via, &said) {
+                    let fault = Fault::Broken("what comes through its tunnel is not TLS".to_owned());
+                    let error = AtProxy { proxy, login: found.basic_auth().is_some(), fault };
+                    return ConnectorError::other(error.into(), None);
+                }
                 peer.explained(uri, said, connection).await
             }
             None => None,

@@ -37,6 +37,7 @@ mod reading;
 mod refusal;
 mod regions;
 mod retry;
+mod secrets;
 mod seed;
 mod sending;
 mod spelling;

@@ -12,11 +12,13 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use bytes::{Bytes, BytesMut};
 use http_body::Body as _;
+use hyper::header::CONTENT_LENGTH;
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use super::body::Arriving;
+use super::secrets::Secrets;
 use crate::diagnosis::{Content, Page, Spoken, Stranger, TlsFault, TlsSaid, is_s3_error, spoken, wants_tls};
 
 /// How long what was found out holds.
@@ -85,11 +87,18 @@ impl Peer {
         &self,
         method: &Method,
         uri: &Uri,
-        answer: Response<Arriving>,
+        mut answer: Response<Arriving>,
+        secrets: &Secrets,
         asks: Asks<'_>,
     ) -> Result<Heard, ConnectorError> {
+        if !self.is_s3() {
+            // Of what is not S3, all that is shown comes from here.
+            secrets.hide_in_headers(answer.headers_mut());
+        }
         let headers = answer.headers();
-        if headers.keys().any(|name| name.as_str().starts_with("x-amz-")) && !is_website(headers) {
+        // moto says `text/html` of answers that are empty, as S3's are to what stores or deletes.
+        let empty = *method != Method::HEAD && answer.body().size_hint().exact() == Some(0);
+        if is_s3s(method, headers, empty) {
             self.knows();
         }
         if self.is_s3() {
@@ -101,22 +110,22 @@ impl Peer {
         {
             return Err(foreign(Stranger::redirect(status.as_u16(), &uri.to_string(), to)));
         }
-        // moto says `text/html` of answers that are empty, as S3's are to what stores or deletes.
-        let empty = *method != Method::HEAD && answer.body().size_hint().exact() == Some(0);
         match suspicion(method, status, headers, empty) {
             Suspicion::None => return Ok(Heard::Coming(answer)),
             Suspicion::Head => {
-                let Some(stranger) = self.asked(uri, status.as_u16(), asks).await else {
+                let Some(stranger) = self.asked(uri, status.as_u16(), secrets, asks).await else {
                     return Ok(Heard::Coming(answer));
                 };
                 return Err(foreign(stranger));
             }
             Suspicion::Body => {}
         }
-        let (head, body) = answer.into_parts();
+        let (mut head, body) = answer.into_parts();
         let body = read(body, LONGEST).await.map_err(|error| ConnectorError::other(error, None))?;
+        let body = secrets.hide_bytes(body);
         if is_s3_error(&body) && !Page::read(status.as_u16(), |name| text(&head.headers, name), &body).is_known() {
             self.knows();
+            head.headers.remove(CONTENT_LENGTH);
             return Ok(Heard::Whole(Response::from_parts(head, body)));
         }
         if uri.scheme_str() == Some("http") && wants_tls(status.as_u16(), &String::from_utf8_lossy(&body)) {
@@ -124,15 +133,15 @@ impl Peer {
         }
         let mut page = Page::read(status.as_u16(), |name| text(&head.headers, name), &body);
         if page.is_nameless() {
-            self.name(&mut page, uri, asks).await;
+            self.name(&mut page, uri, secrets, asks).await;
         }
         Err(foreign(Stranger::Page(page)))
     }
 
     /// Asks for what a `HEAD` could not show. None when that is S3's.
-    async fn asked(&self, uri: &Uri, refused: u16, asks: Asks<'_>) -> Option<Stranger> {
-        let (status, headers, body) = short(asks(uri.clone())).await?;
-        if is_s3_error(&body) || headers.keys().any(|name| name.as_str().starts_with("x-amz-")) {
+    async fn asked(&self, uri: &Uri, refused: u16, secrets: &Secrets, asks: Asks<'_>) -> Option<Stranger> {
+        let (status, headers, body) = short(asks(uri.clone()), secrets).await?;
+        if is_s3_error(&body) || is_s3s(&Method::GET, &headers, body.is_empty()) {
             self.knows();
             return None;
         }
@@ -141,15 +150,16 @@ impl Peer {
         }
         let page = Page { status: refused, ..Page::read(status, |name| text(&headers, name), &body) };
         // With less to go by it may be a server of S3 that says little.
-        matches!(page.content, Content::Html | Content::Json | Content::Text).then_some(Stranger::Page(page))
+        let tells = page.is_known() || matches!(page.content, Content::Html | Content::Json | Content::Text);
+        tells.then_some(Stranger::Page(page))
     }
 
     /// Asks for the first page of a server whose answer does not say what it is.
-    async fn name(&self, page: &mut Page, uri: &Uri, asks: Asks<'_>) {
+    async fn name(&self, page: &mut Page, uri: &Uri, secrets: &Secrets, asks: Asks<'_>) {
         let first = Uri::builder().scheme(uri.scheme_str().unwrap_or("http"));
         let Some(authority) = uri.authority() else { return };
         let Ok(first) = first.authority(authority.clone()).path_and_query("/").build() else { return };
-        if let Some((status, headers, body)) = short(asks(first)).await {
+        if let Some((status, headers, body)) = short(asks(first), secrets).await {
             let other = Page::read(status, |name| text(&headers, name), &body);
             page.product = other.product;
         }
@@ -231,10 +241,16 @@ fn suspicion(method: &Method, status: StatusCode, headers: &HeaderMap, empty: bo
     }
 }
 
-/// A web site of a bucket has a header of S3, and pages where S3 has XML.
-fn is_website(headers: &HeaderMap) -> bool {
-    headers.contains_key("x-amz-error-code")
-        && text(headers, "content-type").is_some_and(|media_type| media_type.starts_with("text/html"))
+/// Returns true for an answer with a header that only S3 has. The web site of a bucket has one too, with pages where S3 has
+/// XML, and so do all servers of SeaweedFS.
+fn is_s3s(method: &Method, headers: &HeaderMap, empty: bool) -> bool {
+    let media_type = text(headers, "content-type").unwrap_or_default();
+    let page = media_type.starts_with("text/html") || media_type.starts_with("application/json");
+    // An object may well be a page, and S3 gives an ETag with each.
+    let sends = matches!(*method, Method::GET | Method::HEAD) && headers.contains_key("etag");
+    let server = text(headers, "server").unwrap_or_default();
+    let other = server.starts_with("SeaweedFS Volume") || server.starts_with("SeaweedFS Filer");
+    headers.keys().any(|name| name.as_str().starts_with("x-amz-")) && (!page || empty || sends) && !other
 }
 
 pub(super) fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
@@ -255,11 +271,15 @@ async fn read(mut body: Arriving, most: usize) -> Result<Bytes, Box<dyn std::err
 }
 
 /// Waits for an answer to one more request, and reads its beginning.
-async fn short(answer: impl Future<Output = Option<Response<Arriving>>>) -> Option<(u16, HeaderMap, Bytes)> {
+async fn short(
+    answer: impl Future<Output = Option<Response<Arriving>>>,
+    secrets: &Secrets,
+) -> Option<(u16, HeaderMap, Bytes)> {
     let asked = async {
-        let (head, body) = answer.await?.into_parts();
+        let (mut head, body) = answer.await?.into_parts();
         let body = read(body, READ).await.unwrap_or_default();
-        Some((head.status.as_u16(), head.headers, body))
+        secrets.hide_in_headers(&mut head.headers);
+        Some((head.status.as_u16(), head.headers, secrets.hide_bytes(body)))
     };
     timeout(PATIENCE, asked).await.ok().flatten()
 }

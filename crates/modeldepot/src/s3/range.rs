@@ -298,7 +298,7 @@ impl Arrived {
 }
 
 /// Reads `bytes 0-99/1234`: where the bytes begin, and the size of the whole if it is known.
-fn ranged(text: &str) -> Option<(u64, Option<u64>)> {
+pub(super) fn ranged(text: &str) -> Option<(u64, Option<u64>)> {
     let (range, total) = text.trim().strip_prefix("bytes")?.trim_start().split_once('/')?;
     let (first, _) = range.split_once('-')?;
     Some((first.trim().parse().ok()?, total.trim().parse().ok()))

@@ -2,17 +2,14 @@
 
 use std::time::Duration;
 
-use hyper::http::request::Parts;
 use hyper::{HeaderMap, Uri};
 
 use super::peer::text;
+use super::secrets::{HIDDEN, Secrets};
 use crate::visible::visible;
 
 /// The most of a body that the log shows.
 const SHOWN: usize = 2 * 1024;
-
-/// What stands for a secret.
-const HIDDEN: &str = "[hidden]";
 
 /// Elements of S3's refusals that repeat what the client signed, a session token among it.
 const ECHOES: [&str; 7] = [
@@ -35,21 +32,9 @@ pub(super) struct Refusal {
     request: String,
     status: u16,
     ids: String,
-    /// Headers of the request that let in whoever shows them.
-    secrets: Vec<String>,
+    secrets: Secrets,
     took: Duration,
     body: Vec<u8>,
-}
-
-/// Returns what of a request's headers must not be shown.
-pub(super) fn secrets(request: &Parts) -> Vec<String> {
-    let shown = |name: &str| text(&request.headers, name).map(str::to_owned);
-    let mut secrets: Vec<String> =
-        ["x-amz-security-token", "authorization", "proxy-authorization"].into_iter().filter_map(shown).collect();
-    let signature = secrets.iter().find_map(|secret| Some(secret.rsplit_once("Signature=")?.1.to_owned()));
-    secrets.extend(signature);
-    secrets.retain(|secret| secret.len() > 3);
-    secrets
 }
 
 impl Refusal {
@@ -57,7 +42,7 @@ impl Refusal {
     pub(super) fn begin(
         method: &hyper::Method,
         uri: &Uri,
-        secrets: Vec<String>,
+        secrets: Secrets,
         status: u16,
         headers: &HeaderMap,
         took: Duration,
@@ -66,7 +51,7 @@ impl Refusal {
             return None;
         }
         let ids = ["x-amz-request-id", "x-amz-id-2"].into_iter().filter_map(|name| text(headers, name));
-        let ids = ids.map(|id| visible(id).into_owned()).collect::<Vec<_>>().join(" ");
+        let ids = ids.map(|id| visible(&secrets.hide(id)).into_owned()).collect::<Vec<_>>().join(" ");
         let query = uri.query().map(|query| format!("?{}", without_permissions(query))).unwrap_or_default();
         let request = format!("{method} {}{query}", uri.path());
         Some(Box::new(Refusal { request, status, ids, secrets, took, body: Vec::new() }))
@@ -88,11 +73,8 @@ impl Drop for Refusal {
 }
 
 /// Returns the beginning of a body, in one line and without secrets.
-fn shown(body: &str, secrets: &[String]) -> String {
-    let mut body = body.to_owned();
-    for secret in secrets {
-        body = body.replace(secret.as_str(), HIDDEN);
-    }
+fn shown(body: &str, secrets: &Secrets) -> String {
+    let mut body = secrets.hide(body).into_owned();
     for name in ECHOES {
         body = without_element(&body, name);
     }
@@ -150,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_refusal_shows_no_secret() {
-        let secrets = ["TOKEN/TOKEN==".to_owned(), "0123abcd".to_owned()];
+        let secrets = Secrets::new(vec!["TOKEN/TOKEN==".to_owned(), "0123abcd".to_owned()]);
         let body = "<Error><Code>SignatureDoesNotMatch</Code><StringToSign>AWS4\nx</StringToSign>\
                     <SignatureProvided>0123abcd</SignatureProvided><CanonicalRequest>x-amz-security-token:TOKEN/TOKEN==\
                     </CanonicalRequest><Note>TOKEN/TOKEN== 0123abcd \
@@ -162,6 +144,8 @@ mod tests {
         assert!(shown(&long, &secrets).len() <= SHOWN + 3);
         let split = format!("{}TOKEN/TOKEN== x", "a".repeat(SHOWN - 4));
         assert!(!shown(&split, &secrets).contains("TOK"), "a secret that the cut would halve");
-        assert_eq!(shown("\u{1b}[2J\r\nx", &[]), "\\u{1b}[2J\\r\\nx");
+        let many = format!("{}TOKEN/TOK", "TOKEN/TOKEN== ".repeat(400));
+        assert!(!shown(&many, &secrets).contains("TOK"), "a secret that the limit of what is kept halves");
+        assert_eq!(shown("\u{1b}[2J\r\nx", &Secrets::default()), "\\u{1b}[2J\\r\\nx");
     }
 }

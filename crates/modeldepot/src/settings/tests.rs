@@ -195,3 +195,17 @@ fn proxies_are_found_as_curl_finds_them() {
     let settings = resolve(&[away, ("HTTPS_PROXY", "http://me:hush@proxy:3128")]).unwrap();
     assert!(!format!("{settings:?}").contains("hush"), "{settings:?}");
 }
+
+#[test]
+fn a_region_is_a_name_and_nothing_else() {
+    let region = |text: &str| {
+        Settings::from_variables(|name| (name == "S3_REGION").then(|| text.to_owned())).map(|settings| settings.region)
+    };
+    for fine in ["eu-west-1", "garage", "us_east.2"] {
+        assert_eq!(region(fine).unwrap(), fine);
+    }
+    for wrong in ["evil.example/", "me@evil.example", "a\nb", "a b", &"x".repeat(64)] {
+        let error = region(wrong).unwrap_err().to_string();
+        assert!(error.contains("S3_REGION") && !error.contains('\n') && error.len() < 200, "{error}");
+    }
+}

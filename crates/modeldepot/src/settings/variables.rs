@@ -72,7 +72,7 @@ impl Settings {
         };
         Ok(Settings {
             proxies: proxies(&filled, endpoint.as_ref())?,
-            region: filled("S3_REGION").or_else(aws_region).unwrap_or_else(|| "us-east-1".to_owned()),
+            region: region(filled("S3_REGION").or_else(aws_region).unwrap_or_else(|| "us-east-1".to_owned()))?,
             endpoint,
             credentials,
             buckets,
@@ -243,4 +243,18 @@ fn key_pair(
         (Some(_), None) => Err(SettingsError::HalfAKey { set: access, missing: secret }),
         (None, Some(_)) => Err(SettingsError::HalfAKey { set: secret, missing: access }),
     }
+}
+
+/// Takes the name of a region. It becomes a part of AWS's host names and of messages.
+fn region(name: String) -> Result<String, SettingsError> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if !name.is_empty() && name.len() <= 63 && name.chars().all(fits) {
+        return Ok(name);
+    }
+    let text = name.chars().take(20).collect();
+    Err(SettingsError::Writing {
+        setting: "S3_REGION",
+        text,
+        rule: "write up to 63 letters, digits and `-`, as in `eu-west-1`",
+    })
 }

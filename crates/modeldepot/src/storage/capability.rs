@@ -99,7 +99,17 @@ impl ModelStorage {
     async fn known(&self) -> Result<(Option<Probed>, Option<String>, Option<OffsetDateTime>)> {
         let key = ObjectKey::Probe.to_string();
         let (kept, head) =
-            tokio::try_join!(self.depot.get_small(&self.bucket, &key, 64 * 1024), self.depot.head(&self.bucket))?;
+            tokio::join!(self.depot.get_small(&self.bucket, &key, 64 * 1024), self.depot.head(&self.bucket));
+        let head = head?;
+        let kept = match kept {
+            Ok(kept) => kept,
+            Err(error) if error.may_pass() => return Err(error),
+            // One that is too large, archived or not ours to read is as good as none: it is written anew.
+            Err(error) => {
+                tracing::debug!(%error, "the record of what the server does cannot be read");
+                None
+            }
+        };
         let known = kept.and_then(|bytes| serde_json::from_slice::<Probed>(&bytes).ok()).filter(|known| {
             let probed = OffsetDateTime::parse(&known.probed_at, &Rfc3339).ok();
             let age = head.date.zip(probed).map(|(now, probed)| now - probed);

@@ -41,6 +41,8 @@ pub(crate) enum Act {
     Unread,
     /// It is answered: status, headers, body.
     Answer(u16, Vec<(&'static str, String)>, Vec<u8>),
+    /// A head with these headers and no length, as some proxies answer a `HEAD`.
+    Lengthless(Vec<(&'static str, String)>),
     /// The head says that more bytes come than do, and then nothing happens.
     Stop(u16, Vec<u8>),
     /// One byte of a long body every so often, for ever.
@@ -170,6 +172,11 @@ async fn serve(
                         given.fetch_add(piece.len() as u64, Ordering::Relaxed);
                     }
                 }
+            }
+            Act::Lengthless(headers) => {
+                let mut head = line(200);
+                headers.iter().for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));
+                stream.write_all(format!("{head}\r\n").as_bytes()).await?;
             }
             Act::Stop(status, body) => {
                 let head = format!("{}content-length: {}\r\n\r\n", line(status), body.len() + 1000);

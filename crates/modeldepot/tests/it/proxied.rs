@@ -110,8 +110,8 @@ async fn what_a_proxy_says_is_told() {
             let told = told.replace("SCHEME://PROXY", "http://PROXY").replace("SCHEME://USER", "http://USER");
             match manner {
                 Manner::Login(_) => insta::allow_duplicates! { insta::assert_snapshot!(told, @"
-                the proxy `http://PROXY` on the way to `SCHEME://s3.nowhere.invalid` asks for a login: HTTP 407
-                hint: set its login in VARIABLE or ALL_PROXY, as in http://USER:PASSWORD@HOST:PORT (`@`, `:` and `/` in it as %40, %3A and %2F)
+                the proxy `http://PROXY` on the way to `SCHEME://s3.nowhere.invalid` does not accept the login: HTTP 407
+                hint: check user and password in VARIABLE or ALL_PROXY: `@`, `:`, `/` and `%` in them are written %40, %3A, %2F and %25
                 ") },
                 Manner::Refuses(403) => insta::allow_duplicates! { insta::assert_snapshot!(told, @"
                 the proxy `http://PROXY` refuses requests to `SCHEME://s3.nowhere.invalid`: HTTP 403

@@ -105,3 +105,83 @@ async fn a_server_that_is_too_busy_says_when_to_come_back() {
     assert!(begun.elapsed() >= Duration::from_secs(1), "it came back too early");
     assert_eq!(server.count("GET", "list-type"), 2);
 }
+
+#[tokio::test]
+async fn what_a_server_says_is_short() {
+    let long = "x\n".repeat(30_000);
+    let body = format!("<Error><Code>Odd{long}</Code><Message>Odd{long}</Message></Error>");
+    for delete in [false, true] {
+        let body = if delete { format!("<DeleteResult>{body}</DeleteResult>") } else { body.clone() };
+        let status = if delete { 200 } else { 400 };
+        let (_server, client) = answered(move |_| Act::Answer(status, Vec::new(), body.clone().into())).await;
+        let error = match delete {
+            true => client.delete_objects(&bucket(), &["k".to_owned()]).await.unwrap_err(),
+            false => client.list_objects(&bucket(), "").await.unwrap_err(),
+        };
+        let mut told = told(&error, &client);
+        modeldepot::causes(&error).iter().for_each(|cause| told += cause);
+        assert!(told.contains("Oddx") && told.len() < 2500 && told.lines().count() == 2, "{}: {told}", told.len());
+    }
+}
+
+/// What a proxy leaves out of a head is not nothing.
+#[tokio::test]
+async fn an_object_of_unknown_size_is_not_empty() {
+    for (range, body, size) in [
+        (vec![("content-range", "bytes 0-0/7".to_owned())], "w", Some(7)),
+        (Vec::new(), "weights", Some(7)),
+        (vec![("content-range", "bytes 0-0/*".to_owned())], "w", None),
+    ] {
+        let (_server, client) = answered(move |asked| {
+            let tag = || vec![("x-amz-request-id", "1".to_owned()), ("etag", "\"e\"".to_owned())];
+            let whole = asked.headers.get("range").is_some_and(|range| range != "bytes=0-0");
+            match asked.method.as_str() {
+                "HEAD" => Act::Lengthless(tag()),
+                _ if whole => {
+                    let range = vec![("content-range", "bytes 0-6/7".to_owned())];
+                    Act::Answer(206, [tag(), range].concat(), "weights".into())
+                }
+                _ => {
+                    Act::Answer(if range.is_empty() { 200 } else { 206 }, [tag(), range.clone()].concat(), body.into())
+                }
+            }
+        })
+        .await;
+        let found = client.get_object_metadata(&bucket(), "k").await;
+        assert_eq!(found.as_ref().ok().map(|found| found.size), size, "{found:?}");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("k");
+        let fetched = client.download_file(&bucket(), "k", &file, |_| {}).await;
+        assert_eq!(fetched.is_ok(), size.is_some(), "{fetched:?}");
+        let there = std::fs::read_to_string(&file).ok();
+        assert_eq!(there.as_deref(), size.map(|_| "weights"));
+    }
+    let (_server, client) = answered(|asked| match asked.method.as_str() {
+        "HEAD" => Act::Lengthless(vec![("x-amz-request-id", "1".to_owned())]),
+        _ => Act::refuse(416, "InvalidRange"),
+    })
+    .await;
+    assert_eq!(client.get_object_metadata(&bucket(), "k").await.unwrap().size, 0, "there is no first byte of nothing");
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_encrypt_is_told_from_one_that_is_broken() {
+    let minio = "<Error><Code>NotImplemented</Code><Message>Server side encryption specified but KMS is not configured\
+                 </Message></Error>";
+    let server = Misbehaving::alone(move |_| Act::Answer(501, Vec::new(), minio.into())).await;
+    let mut settings = server.settings(Duration::from_secs(20));
+    let plain = S3Client::connect(&settings).await.unwrap();
+    let error = plain.put_small(&bucket(), "k", "x".into(), "text/plain").await.unwrap_err();
+    assert!(!error.to_string().contains("key service"), "nothing was to be encrypted: {error}");
+    settings.writing.encryption =
+        modeldepot::Settings::from_variables(|name| (name == "S3_SSE").then(|| "AES256".to_owned()))
+            .unwrap()
+            .writing
+            .encryption;
+    let client = S3Client::connect(&settings).await.unwrap();
+    let error = client.put_small(&bucket(), "k", "x".into(), "text/plain").await.unwrap_err();
+    insta::assert_snapshot!(told(&error, &client), @r"
+    invalid: `$ENDPOINT` refused to store `k` in bucket `models`: the server has no key service, so it cannot encrypt (KMSNotConfigured)
+        hint: leave out --sse and --kms-key (S3_SSE, S3_KMS_KEY), or set up the server's key service
+    ");
+}
