@@ -1,5 +1,6 @@
 //! Settings, and what was opened with them in this process.
 
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::future::Future;
 use std::num::NonZeroU64;
@@ -23,15 +24,23 @@ pub(crate) struct Given {
     pub(crate) secret_key: Option<String>,
     pub(crate) region: Option<String>,
     pub(crate) bucket: Option<String>,
+    pub(crate) prefix: Option<String>,
     pub(crate) addressing: Option<String>,
     pub(crate) ca_bundle: Option<PathBuf>,
+    pub(crate) profile: Option<String>,
     pub(crate) limit_rate: Option<u64>,
+    /// What a pickle says that is no argument.
+    pub(crate) pickled: Option<BTreeMap<String, String>>,
 }
+
+/// What goes with requests because a bucket asks for it: no argument, and in every pickle.
+const PICKLED: [&str; 5] = ["S3_REQUEST_PAYER", "S3_EXPECTED_BUCKET_OWNER", "S3_SSE", "S3_KMS_KEY", "S3_STORAGE_CLASS"];
 
 /// What was given as arguments and is not looked up again.
 struct Remade {
     addressing: Option<String>,
     ca_bundle: Option<PathBuf>,
+    profile: Option<String>,
     limit_rate: Option<u64>,
 }
 
@@ -50,6 +59,7 @@ impl Connection {
         let remade = Remade {
             addressing: given.addressing.clone(),
             ca_bundle: given.ca_bundle.clone(),
+            profile: given.profile.clone(),
             limit_rate: given.limit_rate,
         };
         let ca_bundle = given.ca_bundle.map(|path| path.display().to_string());
@@ -59,10 +69,15 @@ impl Connection {
             ("S3_SECRET_KEY", "secret_key", given.secret_key),
             ("S3_REGION", "region", given.region),
             ("S3_BUCKET_MODELS", "bucket", given.bucket),
+            ("S3_PREFIX", "prefix", given.prefix),
             ("S3_ADDRESSING", "addressing", given.addressing),
             ("AWS_CA_BUNDLE", "ca_bundle", ca_bundle),
+            ("AWS_PROFILE", "profile", given.profile),
         ];
-        let named = named.into_iter().filter_map(|(variable, name, value)| Some((variable, name, value?))).collect();
+        let pickled = given.pickled.unwrap_or_default();
+        let pickled = PICKLED.iter().filter_map(|name| Some((*name, "the pickle", pickled.get(*name)?.clone())));
+        let named = named.into_iter().filter_map(|(variable, name, value)| Some((variable, name, value?)));
+        let named = named.chain(pickled).collect();
         for (warning, hint) in modeldepot_cli::warnings() {
             let message = CString::new(format!("{warning}; {hint}")).unwrap_or_default();
             PyErr::warn(py, &py.get_type::<PyUserWarning>(), &message, 1)?;
@@ -106,7 +121,7 @@ impl Connection {
         }
     }
 
-    /// Returns what a storage is pickled as: the endpoint, the region and the bucket as they were resolved, and what was
+    /// Returns what a storage is pickled as: the endpoint, the region, the bucket and its folder as they were resolved, and what was
     /// given beside them. Never a key: the process that unpickles it looks its own up, as the command does.
     pub(crate) fn reduced<'py>(&self, of: &Bound<'py, PyAny>, with_bucket: bool) -> PyResult<Bound<'py, PyTuple>> {
         let py = of.py();
@@ -116,10 +131,16 @@ impl Connection {
         settings.set_item("region", &self.settings.region)?;
         if with_bucket {
             settings.set_item("bucket", self.settings.buckets.models.as_str())?;
+            settings.set_item("prefix", self.settings.prefix.as_str())?;
         }
         settings.set_item("addressing", &self.remade.addressing)?;
         settings.set_item("ca_bundle", self.remade.ca_bundle.as_ref().map(|path| path.as_os_str()))?;
+        settings.set_item("profile", &self.remade.profile)?;
         settings.set_item("limit_rate", self.remade.limit_rate)?;
+        let writing = self.settings.writing.variables();
+        if !writing.is_empty() {
+            settings.set_item("_pickled", BTreeMap::from_iter(writing))?;
+        }
         let make = py.import("modeldepot._pickle")?.getattr("storage")?;
         let what = PyTuple::new(py, [of.get_type().into_any(), settings.into_any()])?;
         // Attributes of a subclass.

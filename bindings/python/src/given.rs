@@ -178,7 +178,17 @@ arguments! {
     format: Option<String>, allow_pickle: bool, framework: Option<String>, trusted: Option<Vec<String>>,
     file_path: PathBuf, bucket_name: String, object_name: String, metadata: Option<BTreeMap<String, String>>,
     content_type: Option<String>, local_path: PathBuf, put: bool,
-    prefix: String, device: String,
+    prefix: String, device: String, profile: Option<String>,
+}
+
+/// What a pickle says beside the arguments: settings by the names of their variables.
+pub(crate) fn pickled(given: &Bound<'_, PyAny>) -> PyResult<Option<BTreeMap<String, String>>> {
+    take("_pickled", given)
+}
+
+/// The folder of a storage's bucket, which a listing's prefix is not.
+pub(crate) fn folder(given: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+    take("prefix", given)
 }
 
 /// The version of a delete, which must be given.

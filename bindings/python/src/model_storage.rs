@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use crate::work::{self, Upload};
 ///
 /// Settings that are not given come from the environment, then from the first ``.env`` found from the current folder
 /// upwards, as for the ``modeldepot`` command: ``S3_ENDPOINT``, ``S3_ACCESS_KEY``, ``S3_SECRET_KEY``, ``S3_REGION``,
-/// ``S3_BUCKET_MODELS``. Nothing is sent before the first verb. It may be used by many threads, and after a fork.
+/// ``S3_BUCKET_MODELS``, ``S3_PREFIX``. Nothing is sent before the first verb. It may be used by many threads, and after a fork.
 ///
 /// Parameters
 /// ----------
@@ -35,10 +36,15 @@ use crate::work::{self, Upload};
 ///     The region that requests are signed for.
 /// bucket : str, optional
 ///     The bucket of the models.
+/// prefix : str, optional
+///     The folder of the bucket that holds the models, such as ``team/ml``; empty for the whole bucket.
 /// addressing : {"auto", "path", "virtual"}, optional
 ///     How a bucket is named in requests.
 /// ca_bundle : str or os.PathLike, optional
 ///     A PEM file of certificate authorities to trust beside the system's own.
+/// profile : str, optional
+///     The AWS profile to log in with. Its endpoint and region count where no argument, variable or ``.env`` names
+///     another.
 /// limit_rate : int, optional
 ///     The most bytes a second that all transfers of this storage move together, both ways.
 ///
@@ -67,8 +73,8 @@ pub(crate) struct ModelStorage {
 impl ModelStorage {
     #[new]
     #[pyo3(signature = (
-        *, endpoint=None, access_key=None, secret_key=None, region=None, bucket=None, addressing=None, ca_bundle=None,
-        limit_rate=None
+        *, endpoint=None, access_key=None, secret_key=None, region=None, bucket=None, prefix=None, addressing=None,
+        ca_bundle=None, profile=None, limit_rate=None, _pickled=None
     ))]
     #[expect(clippy::too_many_arguments, reason = "each is a keyword of its own")]
     fn new(
@@ -78,11 +84,26 @@ impl ModelStorage {
         #[pyo3(from_py_with = given::secret_key)] secret_key: Option<String>,
         #[pyo3(from_py_with = given::region)] region: Option<String>,
         #[pyo3(from_py_with = given::bucket)] bucket: Option<String>,
+        #[pyo3(from_py_with = given::folder)] prefix: Option<String>,
         #[pyo3(from_py_with = given::addressing)] addressing: Option<String>,
         #[pyo3(from_py_with = given::ca_bundle)] ca_bundle: Option<PathBuf>,
+        #[pyo3(from_py_with = given::profile)] profile: Option<String>,
         #[pyo3(from_py_with = given::limit_rate)] limit_rate: Option<u64>,
+        #[pyo3(from_py_with = given::pickled)] _pickled: Option<BTreeMap<String, String>>,
     ) -> PyResult<Self> {
-        let given = Given { endpoint, access_key, secret_key, region, bucket, addressing, ca_bundle, limit_rate };
+        let given = Given {
+            endpoint,
+            access_key,
+            secret_key,
+            region,
+            bucket,
+            prefix,
+            addressing,
+            ca_bundle,
+            profile,
+            limit_rate,
+            pickled: _pickled,
+        };
         Ok(Self { connection: Connection::new(py, given)? })
     }
 
@@ -96,6 +117,12 @@ impl ModelStorage {
     #[getter]
     fn bucket(&self) -> &str {
         self.connection.settings.buckets.models.as_str()
+    }
+
+    /// The folder of the bucket that holds the models: empty for the whole bucket, else with a ``/`` at its end.
+    #[getter]
+    fn prefix(&self) -> &str {
+        self.connection.settings.prefix.as_str()
     }
 
     /// The client of the same service, with the same connections.
@@ -516,7 +543,8 @@ impl ModelStorage {
     }
 
     fn __repr__(&self) -> String {
-        format!("ModelStorage(endpoint='{}', bucket='{}')", self.connection.endpoint(), self.bucket())
+        let folder = if self.prefix().is_empty() { String::new() } else { format!(", prefix='{}'", self.prefix()) };
+        format!("ModelStorage(endpoint='{}', bucket='{}'{folder})", self.connection.endpoint(), self.bucket())
     }
 }
 

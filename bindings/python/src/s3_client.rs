@@ -32,6 +32,9 @@ use crate::work;
 ///     How a bucket is named in requests.
 /// ca_bundle : str or os.PathLike, optional
 ///     A PEM file of certificate authorities to trust beside the system's own.
+/// profile : str, optional
+///     The AWS profile to log in with. Its endpoint and region count where no argument, variable or ``.env`` names
+///     another.
 /// limit_rate : int, optional
 ///     The most bytes a second that all transfers of this client move together, both ways.
 ///
@@ -66,7 +69,8 @@ impl S3Client {
 impl S3Client {
     #[new]
     #[pyo3(signature = (
-        *, endpoint=None, access_key=None, secret_key=None, region=None, addressing=None, ca_bundle=None, limit_rate=None
+        *, endpoint=None, access_key=None, secret_key=None, region=None, addressing=None, ca_bundle=None, profile=None,
+        limit_rate=None, _pickled=None
     ))]
     #[expect(clippy::too_many_arguments, reason = "each is a keyword of its own")]
     fn new(
@@ -77,9 +81,24 @@ impl S3Client {
         #[pyo3(from_py_with = given::region)] region: Option<String>,
         #[pyo3(from_py_with = given::addressing)] addressing: Option<String>,
         #[pyo3(from_py_with = given::ca_bundle)] ca_bundle: Option<PathBuf>,
+        #[pyo3(from_py_with = given::profile)] profile: Option<String>,
         #[pyo3(from_py_with = given::limit_rate)] limit_rate: Option<u64>,
+        #[pyo3(from_py_with = given::pickled)] _pickled: Option<BTreeMap<String, String>>,
     ) -> PyResult<Self> {
-        let given = Given { endpoint, access_key, secret_key, region, addressing, ca_bundle, limit_rate, bucket: None };
+        let (bucket, prefix) = (None, None);
+        let given = Given {
+            endpoint,
+            access_key,
+            secret_key,
+            region,
+            bucket,
+            prefix,
+            addressing,
+            ca_bundle,
+            profile,
+            limit_rate,
+            pickled: _pickled,
+        };
         Ok(Self { connection: Connection::new(py, given)? })
     }
 

@@ -38,6 +38,8 @@ WRONG: list[tuple[str, Callable[[Any, Any], Any], str]] = [
     ("limit_rate", lambda s, c: type(s)(limit_rate=-3), "expected int above 0, got -3"),
     ("limit_rate", lambda s, c: type(s)(limit_rate="1M"), "expected int above 0, got str"),
     ("endpoint", lambda s, c: type(s)(endpoint=3), "expected str, got int"),
+    ("prefix", lambda s, c: type(s)(prefix=3), "expected str, got int"),
+    ("profile", lambda s, c: type(c)(profile=3), "expected str, got int"),
     ("bucket_name", lambda s, c: c.list_objects(3), "expected str, got int"),
     ("prefix", lambda s, c: c.list_objects("b", None), "expected str, got NoneType"),
     ("metadata", lambda s, c: c.upload_file("x", "b", metadata=3), "expected dict of str to str, got int"),

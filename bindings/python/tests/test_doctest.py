@@ -65,7 +65,7 @@ def test_there_are_examples() -> None:
     names = {example.name for example in examples()}
     verbs = [name for name in vars(ModelStorage) if not name.startswith("_")]
     documented = {f"ModelStorage.{verb}" for verb in verbs} - {"ModelStorage.save", "ModelStorage.load"}
-    properties = {"ModelStorage.endpoint", "ModelStorage.bucket", "ModelStorage.client"}
+    properties = {f"ModelStorage.{name}" for name in ("endpoint", "bucket", "prefix", "client")}
     assert documented - properties <= names
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import modeldepot
-from modeldepot import AsyncModelStorage, ModelDepotError, ModelStorage, NotFoundError, S3Client
+from modeldepot import AsyncModelStorage, InvalidError, ModelDepotError, ModelStorage, NotFoundError, S3Client
 
 
 def both(obj: Any) -> list[Any]:
@@ -31,6 +31,48 @@ def test_a_storage_is_made_again_with_its_settings(storage: ModelStorage, model:
         assert client.bucket_exists(storage.bucket)
     for twin in both(AsyncModelStorage()):
         assert type(twin) is AsyncModelStorage and twin.bucket == storage.bucket
+
+
+def test_a_folder_and_a_profile_are_kept(
+    storage: ModelStorage, model: Path, boto: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("profiles").write_text(
+        f"[profile lab]\naws_access_key_id = minioadmin\naws_secret_access_key = minioadmin\n"
+        f"endpoint_url = {storage.endpoint}\nregion = eu-west-3\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(Path("profiles").absolute()))
+    monkeypatch.delenv("S3_ENDPOINT")
+    lab = ModelStorage(prefix="/team/ml", profile="lab")
+    assert repr(lab) == f"ModelStorage(endpoint='{storage.endpoint}', bucket='{storage.bucket}', prefix='team/ml/')"
+    lab.upload_model(model, "m", "1")
+    assert boto.head_object(Bucket=storage.bucket, Key="team/ml/m/v1/manifest.json")
+    monkeypatch.setenv("S3_PREFIX", "another")
+    for again in both(lab):
+        assert repr(again) == repr(lab) and again.get_latest_version("m") == "1"
+        assert b"eu-west-3" in pickle.dumps(again, 0)
+    assert S3Client(profile="lab").object_exists(storage.bucket, "team/ml/m/v1/manifest.json")
+    twin = pickle.loads(pickle.dumps(AsyncModelStorage(prefix="team/ml", profile="lab")))
+    assert twin.prefix == "team/ml/" and repr(twin) == f"Async{lab!r}"
+    assert ModelStorage(prefix="", profile="lab").prefix == ""
+    with pytest.raises(InvalidError, match="no-such"):
+        ModelStorage(profile="no-such")
+    with pytest.raises(InvalidError, match="prefix"):
+        ModelStorage(prefix="a//b")
+
+
+def test_what_a_bucket_asks_for_goes_with_a_pickle(storage: ModelStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {"S3_REQUEST_PAYER": "requester", "S3_EXPECTED_BUCKET_OWNER": "111122223333", "S3_SSE": "AES256"}
+    for name, value in asked.items():
+        monkeypatch.setenv(name, value)
+    given = ModelStorage()
+    for name in asked:
+        monkeypatch.delenv(name)
+    # It could not be beside AES256.
+    monkeypatch.setenv("S3_KMS_KEY", "a-key-of-another-process")
+    monkeypatch.setenv("S3_STORAGE_CLASS", "STANDARD_IA")
+    again = pickle.loads(pickle.dumps(given))
+    kept = again.__reduce__()[1][1]["_pickled"]
+    assert kept == {**asked, "S3_KMS_KEY": "", "S3_STORAGE_CLASS": "STANDARD_IA"}
 
 
 def test_a_pickle_holds_no_key(storage: ModelStorage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -210,6 +210,8 @@ pub enum Error {
     PublishedObject {
         /// The key.
         key: String,
+        /// The folder of the version's depot, where that is not the one in use.
+        prefix: Option<crate::KeyPrefix>,
         /// The model.
         model: ModelName,
         /// The version.

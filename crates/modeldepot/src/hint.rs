@@ -9,6 +9,7 @@ use crate::diagnosis::{Stranger, TlsFault, Unreached, mistake};
 use crate::history::HistoryError;
 use crate::s3::codes;
 use crate::settings::{Credentials, LOOPBACK_LOGIN};
+use crate::visible::visible;
 use crate::{Endpoint, Error, ManifestError, Settings, SettingsError, SourceError};
 
 /// Returns what to do next, if there is something worth a line, under the settings that it happened with.
@@ -89,8 +90,12 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
         Error::ForeignVersion { model, version } => {
             format!("nothing was deleted; `modeldepot s3 rm` deletes objects under `{model}/v{version}/` one by one")
         }
-        Error::PublishedObject { model, version, .. } => {
+        Error::PublishedObject { model, version, prefix: None, .. } => {
             format!("`modeldepot rm {model}@{version}` deletes the whole version")
+        }
+        Error::PublishedObject { model, version, prefix: Some(prefix), .. } => {
+            let prefix = if prefix.is_empty() { "/" } else { prefix.as_str() };
+            format!("`modeldepot rm {model}@{version}` with `--prefix {}` deletes the whole version", visible(prefix))
         }
         Error::ManifestMissing { model, version } => {
             format!("push the same files as `{model}@{version}` again; the files that are already stored are kept")

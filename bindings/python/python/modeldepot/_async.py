@@ -38,8 +38,8 @@ class AsyncModelStorage:
 
     Settings that are not given come from the environment, then from the first ``.env`` found from the current folder
     upwards, as for the ``modeldepot`` command: ``S3_ENDPOINT``, ``S3_ACCESS_KEY``, ``S3_SECRET_KEY``, ``S3_REGION``,
-    ``S3_BUCKET_MODELS``. Nothing is sent before the first verb. It may be used by many loops and threads, and after a
-    fork.
+    ``S3_BUCKET_MODELS``, ``S3_PREFIX``. Nothing is sent before the first verb. It may be used by many loops and
+    threads, and after a fork.
 
     Parameters
     ----------
@@ -51,10 +51,15 @@ class AsyncModelStorage:
         The region that requests are signed for.
     bucket : str, optional
         The bucket of the models.
+    prefix : str, optional
+        The folder of the bucket that holds the models, such as ``team/ml``; empty for the whole bucket.
     addressing : {"auto", "path", "virtual"}, optional
         How a bucket is named in requests.
     ca_bundle : str or os.PathLike, optional
         A PEM file of certificate authorities to trust beside the system's own.
+    profile : str, optional
+        The AWS profile to log in with. Its endpoint and region count where no argument, variable or ``.env`` names
+        another.
     limit_rate : int, optional
         The most bytes a second that all transfers of this storage move together, both ways.
 
@@ -84,8 +89,10 @@ class AsyncModelStorage:
         secret_key: Optional[str] = None,
         region: Optional[str] = None,
         bucket: Optional[str] = None,
+        prefix: Optional[str] = None,
         addressing: Optional[Literal["auto", "path", "virtual"]] = None,
         ca_bundle: Optional[Path] = None,
+        profile: Optional[str] = None,
         limit_rate: Optional[int] = None,
     ) -> None:
         self._over(
@@ -95,8 +102,10 @@ class AsyncModelStorage:
                 secret_key=secret_key,
                 region=region,
                 bucket=bucket,
+                prefix=prefix,
                 addressing=addressing,
                 ca_bundle=ca_bundle,
+                profile=profile,
                 limit_rate=limit_rate,
             )
         )
@@ -116,6 +125,11 @@ class AsyncModelStorage:
     def bucket(self) -> str:
         """The bucket of the models."""
         return self._storage.bucket
+
+    @property
+    def prefix(self) -> str:
+        """The folder of the bucket that holds the models: empty for the whole bucket, else with a ``/`` at its end."""
+        return self._storage.prefix
 
     @property
     def client(self) -> S3Client:
@@ -335,7 +349,7 @@ class AsyncModelStorage:
         return self
 
     def __repr__(self) -> str:
-        return f"AsyncModelStorage(endpoint='{self.endpoint}', bucket='{self.bucket}')"
+        return f"Async{self._storage!r}"
 
 
 def _again(kind: type[AsyncModelStorage], storage: ModelStorage) -> AsyncModelStorage:

@@ -46,14 +46,19 @@ class ModelStorage:
         secret_key: Optional[str] = None,
         region: Optional[str] = None,
         bucket: Optional[str] = None,
+        prefix: Optional[str] = None,
         addressing: Optional[_Addressing] = None,
         ca_bundle: Optional[_Path] = None,
+        profile: Optional[str] = None,
         limit_rate: Optional[int] = None,
+        _pickled: Optional[dict[str, str]] = None,
     ) -> Self: ...
     @property
     def endpoint(self) -> str: ...
     @property
     def bucket(self) -> str: ...
+    @property
+    def prefix(self) -> str: ...
     @property
     def client(self) -> S3Client: ...
     def upload_model(
@@ -194,7 +199,9 @@ class S3Client:
         region: Optional[str] = None,
         addressing: Optional[_Addressing] = None,
         ca_bundle: Optional[_Path] = None,
+        profile: Optional[str] = None,
         limit_rate: Optional[int] = None,
+        _pickled: Optional[dict[str, str]] = None,
     ) -> Self: ...
     @property
     def endpoint(self) -> str: ...

@@ -43,7 +43,8 @@ class ModelDepotFileSystem(AbstractFileSystem):  # type: ignore[misc, unused-ign
     cachable = False
 
     def __init__(self, storage: Optional[ModelStorage] = None, **settings: Any) -> None:
-        known = {"endpoint", "access_key", "secret_key", "region", "bucket", "addressing", "ca_bundle", "limit_rate"}
+        known = {"endpoint", "access_key", "secret_key", "region", "bucket", "prefix", "addressing", "ca_bundle"}
+        known |= {"profile", "limit_rate"}
         super().__init__(**settings)
         self.storage = storage or ModelStorage(**{name: value for name, value in settings.items() if name in known})
 
@@ -66,7 +67,7 @@ class ModelDepotFileSystem(AbstractFileSystem):  # type: ignore[misc, unused-ign
         kept = {name: value for name, value in options.items() if name not in SECRET}
         storage = getattr(self, "storage", None)
         if storage is not None:
-            kept = {"endpoint": storage.endpoint, "bucket": storage.bucket, **kept}
+            kept = {"endpoint": storage.endpoint, "bucket": storage.bucket, "prefix": storage.prefix, **kept}
         self._options = kept
 
     @classmethod

@@ -108,7 +108,7 @@ async fn list(client: &S3Client, address: &S3Address, cx: &Context<'_>) -> Resul
         return Ok(());
     }
     let mut table = Table::new(&["MODIFIED", "SIZE>", "KEY"]);
-    let total = objects.iter().map(|object| object.size).sum();
+    let total = objects.iter().map(|object| object.size).fold(0, u64::saturating_add);
     let count = objects.len();
     for object in objects {
         table.row([date(object.modified), size(object.size), clean(&object.key).into_owned()]);

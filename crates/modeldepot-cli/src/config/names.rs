@@ -112,6 +112,13 @@ mod tests {
         assert!(unknown.is_empty(), "add them: {unknown:?}");
     }
 
+    #[test]
+    fn every_name_stands_among_the_documented_settings() {
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/settings.md")).unwrap();
+        let missing: Vec<_> = OWN.iter().filter(|name| !page.contains(&format!("`{name}`"))).collect();
+        assert!(missing.is_empty(), "add them to docs/settings.md: {missing:?}");
+    }
+
     fn is_name(text: &str) -> bool {
         text.len() > 3 && text.starts_with("S3_") && text.bytes().all(|b| b.is_ascii_uppercase() || b"_3".contains(&b))
     }

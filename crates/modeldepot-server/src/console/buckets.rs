@@ -86,10 +86,14 @@ pub(super) fn of_address(error: Error) -> Refusal {
 }
 
 /// Returns true for an object that is offered for deletion. What lies in a version's folder or among modeldepot's records
-/// is not; whether it may be deleted all the same, [`modeldepot::ModelStorage::refuse_change`] decides.
+/// is not, nor what lies in the models' bucket beside their folder: that is somebody else's. Whether it may be deleted all
+/// the same, [`modeldepot::ModelStorage::refuse_change`] decides.
 fn may_touch(app: &App, bucket: &BucketName, key: &str) -> bool {
-    let ours = app.storage.prefix().within(key).filter(|_| bucket == app.storage.bucket());
-    ours.is_none_or(|key| !key.starts_with(".depot/") && key.parse::<ObjectKey>().is_err())
+    if bucket != app.storage.bucket() {
+        return true;
+    }
+    let ours = app.storage.prefix().within(key);
+    ours.is_some_and(|key| !key.starts_with(".depot/") && key.parse::<ObjectKey>().is_err())
 }
 
 pub(super) fn href_of(bucket: &BucketName, prefix: &str) -> String {
@@ -235,9 +239,18 @@ fn content(
             @if visitor.may(Scope::Delete, None) && listed.objects.iter().any(|object| may_touch(app, bucket, &object.key)) {
                 p { button.danger data-confirm="Delete what is ticked?" { "Delete what is ticked" } }
             } @else if bucket == app.storage.bucket() && !listed.objects.is_empty() {
-                p.hint { "What belongs to a version is deleted with it, on the version's page." }
+                p.hint { (undeleted(app, prefix)) }
             }
         }
+    }
+}
+
+/// Says why nothing in a folder of the models' bucket is offered for deletion.
+fn undeleted(app: &App, folder: &str) -> String {
+    let depot = app.storage.prefix();
+    match depot.within(folder) {
+        Some(_) => "What belongs to a version is deleted with it, on the version's page.".to_owned(),
+        None => format!("The models of this service are in {depot}: nothing beside it can be chosen here."),
     }
 }
 

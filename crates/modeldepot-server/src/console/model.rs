@@ -144,7 +144,7 @@ fn head(model: &ModelName, versions: &[VersionSummary], visitor: &Visitor) -> Ma
                 h1 { (model) }
                 ul.facts {
                     li { b { (versions.len()) } " " (if versions.len() == 1 { "version" } else { "versions" }) }
-                    li { b { (units::size(versions.iter().map(|it| it.size).sum())) } }
+                    li { b { (units::size(versions.iter().map(|it| it.size).fold(0, u64::saturating_add))) } }
                     @if let Some(newest) = newest {
                         li { "newest " a.mono href=(href::version(model, &newest.version)) { (newest.version) }
                             @if newest.damaged { " " span.tag.bad title="Files of it are missing from the bucket" { "damaged" } }

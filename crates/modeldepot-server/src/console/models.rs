@@ -58,7 +58,7 @@ pub(super) async fn get(State(app): State<App>, visitor: Visitor, asked: Asked) 
                     ul.facts {
                         li { b { (models.len()) } " " (if models.len() == 1 { "model" } else { "models" }) }
                         li { b { (models.iter().map(|model| model.versions).sum::<usize>()) } " versions" }
-                        li { b { (units::size(models.iter().map(|model| model.size).sum())) } }
+                        li { b { (units::size(models.iter().map(|model| model.size).fold(0, u64::saturating_add))) } }
                     }
                 }
             }

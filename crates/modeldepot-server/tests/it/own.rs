@@ -1,6 +1,7 @@
 //! What modeldepot did not create is left and named; what others removed is noticed.
 
 use hyper::Method;
+use modeldepot_server::{Scope, Tokens};
 use serde_json::json;
 
 use crate::place::{Place, form};
@@ -69,4 +70,38 @@ async fn a_file_that_is_lost_later_shows_as_well() {
         assert!(begun.elapsed() < std::time::Duration::from_secs(60), "it never shows");
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_a_shared_bucket_delete_nothing_that_is_another_depots() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = folder.path().join("tokens");
+    let token = Tokens::add(&tokens, "ana", Scope::Delete).unwrap();
+    let place = Place::with(|config| {
+        config.tokens = Some(tokens.clone());
+        config.settings.prefix = "team".parse().unwrap();
+    })
+    .await;
+    // At the root of the bucket, whose folder `team` is the service's.
+    place.push("m", "1", &[("w.bin", b"weights")], json!({})).await;
+    put(&place, "notes.txt").await;
+    put(&place, "team/notes.txt").await;
+    let bearer = format!("Bearer {token}");
+    let page = format!("/buckets/{}", place.storage.bucket());
+    let ask = async |method, path: &str, body: &[u8]| {
+        let kind = "application/x-www-form-urlencoded";
+        place.send(method, path, &[("authorization", &bearer), ("content-type", kind)], body).await
+    };
+    let delete = format!("{page}/delete");
+    for key in ["m%2Fv1%2Fw.bin", "m%2Fv1%2Fmanifest.json", ".depot%2Fprobe.json"] {
+        ask(Method::POST, &delete, format!("key={key}").as_bytes()).await.is(409);
+    }
+    let chosen = async |path: &str| {
+        let page = ask(Method::GET, path, b"").await.is(200);
+        String::from_utf8(page.body.to_vec()).unwrap().matches("type=\"checkbox\" name=\"key\"").count()
+    };
+    assert_eq!(chosen(&page).await, 0, "what lies beside the service's folder is somebody else's");
+    assert_eq!(chosen(&format!("{page}?prefix=team%2F")).await, 1);
+    ask(Method::POST, &delete, b"key=team%2Fnotes.txt").await.is(303);
+    assert_eq!(chosen(&format!("{page}?prefix=team%2F")).await, 0);
 }

@@ -84,7 +84,7 @@ const SCORES: [&[&str]; 8] = [
         "match",
         "win",
     ],
-    &["top", "hit", "hits", "ar", "map50", "ap50", "map75", "ap75"],
+    &["acc2", "acc3", "acc5", "acc10", "top", "hit", "hits", "ar", "map50", "ap50", "map75", "ap75"],
     &["precision", "recall", "sensitivity", "specificity", "tpr", "tnr"],
 ];
 
@@ -199,10 +199,11 @@ fn kind(metric: &str) -> Option<(u8, Better)> {
         let whole = matches!(lower.join("_").as_str(), "loss" | "total_loss");
         (u8::from(!whole), Better::Lower)
     } else {
-        // `map50_95` is the mean over thresholds, and `map50` one of them.
-        let averaged = lower.windows(2).any(|pair| matches!(pair[0].as_str(), "map50" | "ap50") && pair[1] == "95");
-        let place =
-            if averaged { Some(1) } else { SCORES.iter().rposition(|words| lower.iter().any(|w| is_one_of(w, words))) };
+        let place = match thresholds(&lower) {
+            Some(Thresholds::All) => Some(1),
+            Some(Thresholds::One) => Some(6),
+            None => SCORES.iter().rposition(|words| lower.iter().any(|w| is_one_of(w, words))),
+        };
         (u8::try_from(place?).unwrap_or(u8::MAX), Better::Higher)
     };
     Some(match found {
@@ -210,6 +211,26 @@ fn kind(metric: &str) -> Option<(u8, Better)> {
         (kind, Better::Higher) if negated => (kind, Better::Lower),
         found => found,
     })
+}
+
+/// What a mean average precision was measured at.
+enum Thresholds {
+    /// From 0.5 to 0.95: `mAP50-95`, `mAP_0.5:0.95`.
+    All,
+    /// One of them: `mAP_0.5`, `AP_75`.
+    One,
+}
+
+/// Returns the thresholds that a name says, where they are words of their own.
+fn thresholds(words: &[String]) -> Option<Thresholds> {
+    let at = words.iter().position(|word| matches!(word.as_str(), "map" | "ap" | "map50" | "ap50"))?;
+    let numbers = words[at + 1..].iter().map(String::as_str).filter(|word| *word != "0");
+    let numbers: Vec<&str> = numbers.take_while(|word| word.bytes().all(|byte| byte.is_ascii_digit())).collect();
+    match (words[at].ends_with("50"), &*numbers) {
+        (true, ["95"]) | (false, ["5" | "50", "95"]) => Some(Thresholds::All),
+        (false, ["5" | "50" | "75"]) => Some(Thresholds::One),
+        _ => None,
+    }
 }
 
 fn is_error(word: &str) -> bool {
@@ -299,11 +320,14 @@ mod tests {
             "val_auc",
             "val_recall",
             "metrics_map50_95_b",
+            "metrics_map_0_5_0_95",
             "metrics_map50_b",
+            "metrics_map_0_5",
             "metrics_recall_b",
             "val_total_loss",
             "val_rmse",
             "test_accuracy",
+            "test_acc5",
             "test_loss",
             "train_accuracy",
             "train_loss",

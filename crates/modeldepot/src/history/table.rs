@@ -7,13 +7,18 @@
 //! - A column `split`, `phase`, `mode` or the like says which data its row was measured on.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::names::{MAX_NAME, is_epoch, is_index, is_split_column, joined};
-use super::{HistoryError, Log, MAX_VALUES, Row, tensorboard};
+use super::{HistoryError, Log, MAX_VALUES, Row, score, tensorboard};
+use crate::visible::visible;
 
 /// Names of columns without any finite value, at most.
 const MAX_VOID: usize = 1000;
+
+/// Characters of a cell that are shown.
+const SHOWN: usize = 40;
 
 pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Log, HistoryError> {
     let not_csv = |source| HistoryError::Csv { file: file.to_owned(), source };
@@ -41,6 +46,7 @@ pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Log, HistoryError> {
     let mut table = Table { header, cells: vec![None; first.len()], split: String::new() };
     let mut void = vec![false; first.len()];
     let mut finite = vec![false; first.len()];
+    let mut words = Words { first: vec![None; first.len()], count: vec![0; first.len()] };
     let mut values = 0;
     let cut = !bytes.ends_with(b"\n") && !bytes.ends_with(b"\r");
     let mut records = reader.records().peekable();
@@ -73,7 +79,8 @@ pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Log, HistoryError> {
                     table.cells[column] = Some(number);
                     finite[column] = true;
                 }
-                None => void[column] |= is_missing(text),
+                None if is_missing(text) => void[column] = true,
+                None => words.note(column, text),
             }
         }
     }
@@ -81,6 +88,8 @@ pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Log, HistoryError> {
         return Err(HistoryError::shape(file, "a header without rows"));
     }
     table.close(&mut log.rows);
+    log.notes.extend(twice(&table.header));
+    log.notes.extend(words.left_out(&table.header, &finite));
     let without = |column: &usize| void[*column] && !finite[*column];
     let names = (0..first.len()).filter(without).map(|column| table.header[column].to_string());
     log.void = names.filter(|name| !is_index(name)).take(MAX_VOID).collect();
@@ -107,6 +116,49 @@ impl Table {
         }
         row.values.len()
     }
+}
+
+/// Cells of text.
+struct Words {
+    /// The first of each column.
+    first: Vec<Option<String>>,
+    count: Vec<usize>,
+}
+
+impl Words {
+    fn note(&mut self, column: usize, cell: &str) {
+        const GAPS: [&str; 7] = ["", "-", "--", "na", "n/a", "none", "null"];
+        if GAPS.iter().any(|gap| cell.eq_ignore_ascii_case(gap)) {
+            return;
+        }
+        self.count[column] += 1;
+        self.first[column].get_or_insert_with(|| visible(&cell.chars().take(SHOWN).collect::<String>()).to_string());
+    }
+
+    /// Says which cells do not count though they stand among numbers, or under the name of a metric.
+    fn left_out(&self, header: &[Rc<str>], finite: &[bool]) -> Option<String> {
+        let meant = |column: &usize| finite[*column] || score::is_known(&header[*column]);
+        let columns: Vec<usize> = (0..header.len()).filter(|column| self.count[*column] > 0).filter(meant).collect();
+        let first = *columns.first()?;
+        let all: usize = columns.iter().map(|column| self.count[*column]).sum();
+        let (name, cell) = (&header[first], self.first[first].as_deref().unwrap_or_default());
+        Some(match all {
+            1 => format!("the cell `{cell}` under `{name}` is no number, and left out"),
+            _ => format!("{all} cells are no numbers, and left out, such as `{cell}` under `{name}`"),
+        })
+    }
+}
+
+/// Says which columns have the same name.
+fn twice(header: &[Rc<str>]) -> Option<String> {
+    let mut seen = BTreeSet::new();
+    let again: BTreeSet<&str> = header.iter().map(|name| &**name).filter(|name| !seen.insert(*name)).collect();
+    let named = again.into_iter().filter(|name| !is_index(name)).take(4).map(|name| format!("`{name}`"));
+    let names: Vec<String> = named.collect();
+    if names.is_empty() {
+        return None;
+    }
+    Some(format!("several columns are called {}: the last one counts", names.join(", ")))
 }
 
 /// Leaves out the line by which Excel is told the separator.

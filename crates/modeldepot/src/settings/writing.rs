@@ -47,6 +47,20 @@ impl EncryptionMode {
 }
 
 impl Writing {
+    /// Returns what is set, by the names of its variables, so that another process can be told. A key of the environment
+    /// there must not meet a mode from here, so that the two go together.
+    pub fn variables(&self) -> Vec<(&'static str, String)> {
+        let encryption = self.encryption.as_ref();
+        let found = [
+            ("S3_REQUEST_PAYER", self.request_payer.then(|| "requester".to_owned())),
+            ("S3_EXPECTED_BUCKET_OWNER", self.expected_owner.clone()),
+            ("S3_SSE", encryption.map(|encryption| encryption.mode.as_str().to_owned())),
+            ("S3_KMS_KEY", encryption.map(|encryption| encryption.key.clone().unwrap_or_default())),
+            ("S3_STORAGE_CLASS", self.storage_class.clone()),
+        ];
+        found.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+
     /// Resolves them from named variables.
     ///
     /// # Errors
@@ -101,6 +115,24 @@ mod tests {
         for mode in ["AES256", "aws:kms", "aws:kms:dsse"] {
             assert_eq!(resolve(&[("S3_SSE", mode)]).unwrap().encryption.unwrap().mode.as_str(), mode);
         }
+    }
+
+    #[test]
+    fn another_process_is_told_all() {
+        let here = resolve(&[
+            ("S3_REQUEST_PAYER", "requester"),
+            ("S3_EXPECTED_BUCKET_OWNER", "111122223333"),
+            ("S3_SSE", "aws:kms:dsse"),
+            ("S3_KMS_KEY", "k"),
+            ("S3_STORAGE_CLASS", "STANDARD_IA"),
+        ]);
+        let here = here.unwrap();
+        let told = here.variables();
+        let told: Vec<(&str, &str)> = told.iter().map(|(name, value)| (*name, &**value)).collect();
+        assert_eq!(resolve(&told).unwrap(), here);
+        let server = resolve(&[("S3_SSE", "AES256")]).unwrap();
+        assert!(server.variables().contains(&("S3_KMS_KEY", String::new())), "a key set there does not count");
+        assert_eq!(Writing::default().variables(), []);
     }
 
     #[test]

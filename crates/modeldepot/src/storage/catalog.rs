@@ -193,9 +193,10 @@ pub(crate) struct Seen {
 impl Seen {
     fn add(&mut self, more: Seen) {
         self.published = self.published.or(more.published);
-        self.manifest_len += more.manifest_len;
+        self.manifest_len = self.manifest_len.saturating_add(more.manifest_len);
         self.files += more.files;
-        self.size += more.size;
+        // A server may say any size.
+        self.size = self.size.saturating_add(more.size);
         self.youngest = self.youngest.max(more.youngest);
         self.spent |= more.spent;
         self.beside |= more.beside;
@@ -286,7 +287,7 @@ impl ModelStorage {
             Some(ModelSummary {
                 latest: versions.last()?.version.clone(),
                 versions: versions.len(),
-                size: versions.iter().map(|v| v.size).sum(),
+                size: versions.iter().map(|v| v.size).fold(0, u64::saturating_add),
                 published: versions.iter().filter_map(|v| v.published).max(),
                 damaged: versions.iter().filter(|v| v.damaged).count(),
                 latest_damaged: versions.last()?.damaged,
@@ -502,6 +503,15 @@ mod tests {
         keys.iter()
             .map(|key| ListedObject { key: (*key).to_owned(), size: 2, etag: String::new(), modified: None })
             .collect()
+    }
+
+    #[test]
+    fn a_server_may_say_any_size() {
+        let mut objects = listed(&["m/v1/manifest.json", "m/v1/a", "m/v1/b", "m/v1/c"]);
+        objects.iter_mut().for_each(|object| object.size = i64::MAX.unsigned_abs());
+        let versions = survey(objects).remove(&"m".parse().unwrap()).unwrap();
+        let shown: Vec<_> = versions.iter().filter_map(|(v, seen)| seen.summary(v)).collect();
+        assert_eq!((shown[0].files, shown[0].size), (3, u64::MAX));
     }
 
     #[test]

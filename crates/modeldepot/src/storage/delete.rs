@@ -87,7 +87,7 @@ impl ModelStorage {
         let foreign = Foreign::of(&prefix, &foreign);
         Ok(Deleted {
             files: removed.len(),
-            bytes: removed.iter().map(|object| object.size).sum(),
+            bytes: removed.iter().map(|object| object.size).fold(0, u64::saturating_add),
             foreign,
             already: spent,
         })

@@ -62,7 +62,7 @@ pub struct Remains {
 impl Remains {
     /// Returns the sum of the sizes in bytes.
     pub fn bytes(&self) -> u64 {
-        self.objects.iter().map(|object| object.size).sum()
+        self.objects.iter().map(|object| object.size).fold(0, u64::saturating_add)
     }
 
     fn add(list: &mut Vec<Remains>, model: &ModelName, version: &Version, objects: Vec<ListedObject>) {
@@ -366,7 +366,7 @@ impl ModelStorage {
         // Listed again: a late writer may have left more.
         let (removed, _) = self.remove_own(&remains.model, &remains.version, &tombstone, true).await?;
         collected.objects += removed.len();
-        collected.bytes += removed.iter().map(|object| object.size).sum::<u64>();
+        collected.bytes = removed.iter().fold(collected.bytes, |sum, object| sum.saturating_add(object.size));
         Ok(())
     }
 }

@@ -43,7 +43,7 @@ impl Foreign {
         let path = |object: &ListedObject| object.key.strip_prefix(prefix).unwrap_or(&object.key).to_owned();
         Foreign {
             objects: objects.len(),
-            bytes: objects.iter().map(|object| object.size).sum(),
+            bytes: objects.iter().map(|object| object.size).fold(0, u64::saturating_add),
             paths: objects.iter().take(NAMED).map(path).collect(),
         }
     }

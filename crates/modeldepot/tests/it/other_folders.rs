@@ -44,6 +44,44 @@ async fn depots_side_by_side_do_not_see_each_other() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn plain_verbs_leave_the_versions_of_every_depot_alone() {
+    use modeldepot::Change::{Delete, Store};
+    let b = Backend::embedded().await;
+    let file = b.file("m.bin", b"weights");
+    let depots = [at(&b, "").await, at(&b, "a").await, at(&b, "a/b/v1").await];
+    for depot in &depots {
+        depot.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
+    }
+    depots[0].delete_model_version(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
+    b.put("a/webapp/v1/manifest.json", br#"{"name": "My PWA"}"#).await;
+    b.put("a/m/v1/notes.txt", b"somebody's").await;
+    for depot in &depots {
+        let refused = async |key, change| depot.refuse_change(b.bucket(), key, change).await.is_err();
+        for (key, change) in [
+            ("a/m/v1/m.bin", Delete),
+            ("a/m/v1/manifest.json", Store),
+            ("a/m/v1/new.txt", Store),
+            ("a/b/v1/m/v1/m.bin", Delete),
+            ("a/.depot/probe.json", Delete),
+            (".depot/spent/m/1.json", Delete),
+            ("elsewhere/.depot/spent/m/1.json", Store),
+        ] {
+            assert!(refused(key, change).await, "{} {key} {change:?}", depot.prefix());
+        }
+        for (key, change) in [
+            ("m/v1/m.bin", Store),
+            ("a/m/v2/m.bin", Store),
+            ("a/m/v1/notes.txt", Delete),
+            ("a/webapp/v1/manifest.json", Delete),
+            ("a/b/v1/notes.txt", Store),
+            ("data/m/v1/m.bin", Store),
+        ] {
+            assert!(!refused(key, change).await, "{} {key} {change:?}", depot.prefix());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn gc_stays_in_its_folder() {
     let mut b = Backend::embedded().await;
     // What a push left that died, once in each of two depots of the bucket, and what another tool keeps beside them.

@@ -237,6 +237,37 @@ fn the_content_tells_json_from_tables() {
 }
 
 #[test]
+fn what_a_table_loses_is_said() {
+    let found = parse_csv("epoch,loss,loss,note\n1,0.9,0.8,begin\n2,0.7,oops,\n3,0.6,n/a,end\n");
+    assert_eq!(
+        found.notes()[1..],
+        [
+            "several columns are called `loss`: the last one counts",
+            "the cell `oops` under `loss` is no number, and left out"
+        ]
+    );
+    let found = parse_csv("epoch,loss,val_accuracy,optimizer\n1,0.9,85%,adam\n2,0.7,90%,adam\n");
+    assert_eq!(found.notes()[1..], ["2 cells are no numbers, and left out, such as `85%` under `val_accuracy`"]);
+    assert_eq!(parse_csv("epoch,loss,note\n1,0.9,\n2,nan,x\n").notes().len(), 1);
+}
+
+#[test]
+fn the_mean_over_all_thresholds_decides_as_yolov5_writes_it() {
+    let found = parse_csv(
+        "               epoch,      train/box_loss,     metrics/mAP_0.5,metrics/mAP_0.5:0.95,        val/box_loss\n\
+         0,0.1,0.9,0.3,0.1\n1,0.1,0.8,0.4,0.2\n",
+    );
+    assert!(found.notes()[0].starts_with("best epoch 1 by metrics_map_0_5_0_95 0.4"), "{:?}", found.notes());
+}
+
+#[test]
+fn the_first_answer_counts_before_the_first_five() {
+    let log = "{\"train_loss\": 6.9, \"test_acc1\": 10.0, \"test_acc5\": 40.0, \"epoch\": 0}\n\
+               {\"train_loss\": 6.1, \"test_acc1\": 12.0, \"test_acc5\": 39.0, \"epoch\": 1}\n";
+    assert!(parse(log).notes()[0].starts_with("best epoch 1 by test_accuracy 12"), "{:?}", parse(log).notes());
+}
+
+#[test]
 fn a_last_line_that_is_cut_short_is_left_out() {
     let whole = "{\"epoch\": 1, \"loss\": 0.9}\n{\"epoch\": 2, \"loss\": 0.7}\n";
     let cut = parse(&format!("{whole}{{\"epoch\": 3, \"lo"));
