@@ -96,19 +96,14 @@ pub(super) fn parse(text: &str) -> Result<BTreeMap<String, Variable>, usize> {
     let (kept, numbers) = readable(text)?;
     let number = |name: &str| numbers.get(name).copied().unwrap_or(1);
     let mut variables = BTreeMap::new();
-    for pair in dotenvy::from_read_iter(io::Cursor::new(kept)) {
-        match pair {
-            Ok((name, value)) => {
-                let (name, value) = (name.replace(OWN, ""), value.replace(OWN, ""));
-                let line = number(&name);
-                if value.len() > LONGEST {
-                    return Err(line);
-                }
-                variables.insert(name, Variable { value, line });
-            }
-            // Each assignment was read alone before, and none of ours was broken.
-            Err(_) => {}
+    // Each assignment was read alone before, and none of ours was broken.
+    for (name, value) in dotenvy::from_read_iter(io::Cursor::new(kept)).flatten() {
+        let (name, value) = (name.replace(OWN, ""), value.replace(OWN, ""));
+        let line = number(&name);
+        if value.len() > LONGEST {
+            return Err(line);
         }
+        variables.insert(name, Variable { value, line });
     }
     Ok(variables)
 }

@@ -149,7 +149,7 @@ impl Http {
                 let asks: Asks<'_> = &|uri| Box::pin(self.unsigned(uri));
                 peer.hears(&method, &uri, answer, &secrets, asks).await?
             }
-            None => Heard::Coming(answer),
+            None => Heard::Coming(Box::new(answer)),
         };
         HttpResponse::try_from(heard.for_sdk()).map_err(|error| ConnectorError::other(error.into(), None))
     }

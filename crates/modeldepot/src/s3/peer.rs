@@ -65,7 +65,7 @@ pub(super) enum Connection {
 /// An answer whose body is here, or still comes.
 pub(super) enum Heard {
     Whole(Response<Bytes>),
-    Coming(Response<Arriving>),
+    Coming(Box<Response<Arriving>>),
 }
 
 /// Sends one more request without a login, for what a `GET` of this path brings.
@@ -102,7 +102,7 @@ impl Peer {
             self.knows();
         }
         if self.is_s3() {
-            return Ok(Heard::Coming(answer));
+            return Ok(Heard::Coming(Box::new(answer)));
         }
         let status = answer.status();
         if status.is_redirection()
@@ -111,10 +111,10 @@ impl Peer {
             return Err(foreign(Stranger::redirect(status.as_u16(), &uri.to_string(), to)));
         }
         match suspicion(method, status, headers, empty) {
-            Suspicion::None => return Ok(Heard::Coming(answer)),
+            Suspicion::None => return Ok(Heard::Coming(Box::new(answer))),
             Suspicion::Head => {
                 let Some(stranger) = self.asked(uri, status.as_u16(), secrets, asks).await else {
-                    return Ok(Heard::Coming(answer));
+                    return Ok(Heard::Coming(Box::new(answer)));
                 };
                 return Err(foreign(stranger));
             }
@@ -289,7 +289,7 @@ impl Heard {
     pub(super) fn for_sdk(self) -> Response<SdkBody> {
         match self {
             Heard::Whole(answer) => answer.map(SdkBody::from),
-            Heard::Coming(answer) => answer.map(SdkBody::from_body_1_x),
+            Heard::Coming(answer) => (*answer).map(SdkBody::from_body_1_x),
         }
     }
 }
