@@ -64,6 +64,7 @@ mod access;
 mod answers;
 mod bounded;
 mod budget;
+mod cdata;
 mod checksum;
 mod coding;
 mod conditions;
