@@ -81,6 +81,7 @@ mod index;
 mod keys;
 mod listing;
 mod multipart;
+mod opened;
 mod origin;
 mod private;
 mod receive;
