@@ -17,6 +17,7 @@ use modeldepot_listen::{BodyError, RequestBody};
 use s3s::{S3Result, s3_error};
 
 use crate::budget::{Asked, Budget, FREE, Held};
+use crate::cdata;
 use crate::checksum::{Algorithm, Claims, Digests, Hashes};
 use crate::reframe::Frames;
 use crate::server::plain_error;
@@ -46,7 +47,7 @@ impl Watch {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note(&self, status: StatusCode, code: &str, message: &str) {
+    pub(crate) fn note(&self, status: StatusCode, code: &str, message: &str) {
         self.watched().wrong = Some((status, code.to_owned(), message.to_owned()));
     }
 
@@ -57,15 +58,17 @@ impl Watch {
     }
 }
 
-/// Returns true when the path names an object and not only a bucket. A path that spells its slashes is taken to.
+/// Returns true when the path names an object and not only a bucket, with its slashes spelled or not.
 pub(crate) fn names_a_key(path: &str) -> bool {
+    let path = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
     let key = path.trim_start_matches('/').split_once('/').map(|(_, key)| key);
-    key.is_some_and(|key| !key.is_empty()) || path.contains("%2F") || path.contains("%2f")
+    key.is_some_and(|key| !key.is_empty())
 }
 
 /// Returns true unless the body may be that of an object or a part.
 pub(crate) fn is_gathered(request: &Request<RequestBody>) -> bool {
-    let is_stored = request.method() == Method::PUT && names_a_key(request.uri().path());
+    let is_put = request.method() == Method::PUT && names_a_key(request.uri().path());
+    let is_stored = is_put && !cdata::is_xml_of_object(request);
     !is_stored && !request.body().is_end_stream()
 }
 
@@ -118,9 +121,9 @@ pub(crate) struct Bounded<S> {
 
 /// Puts a request's body under watch.
 pub(crate) fn bound(request: Request<RequestBody>, watch: Watch, budget: &'static Budget) -> Request<Bounded<Frames>> {
-    // All that is posted to a bucket is `DeleteObjects`. A checksum that is posted to an object is one of the object.
-    let is_delete = request.method() == Method::POST && !names_a_key(request.uri().path());
-    let claims = is_delete.then(|| claims(request.headers()).ok()).flatten();
+    // A checksum that is posted to an object is one of the object. All others are of the body.
+    let is_of_object = request.method() == Method::POST && names_a_key(request.uri().path());
+    let claims = if is_of_object { None } else { claims(request.headers()).ok() };
     // The digests are of the bytes without the framing, which are not seen here.
     let is_framed =
         request.headers().get("x-amz-content-sha256").is_some_and(|kind| kind.as_bytes().starts_with(b"STREAMING-"));
@@ -272,6 +275,13 @@ mod tests {
 
     fn body(pieces: &[usize]) -> stream::Iter<std::vec::IntoIter<Result<Bytes, BodyError>>> {
         stream::iter(pieces.iter().map(|size| Ok(Bytes::from(vec![b' '; *size]))).collect::<Pieces>())
+    }
+
+    #[test]
+    fn a_path_that_spells_its_slash_names_what_the_other_does() {
+        for (path, names) in [("/b", false), ("/b/", false), ("/b%2F", false), ("/b%2fk", true), ("/b/k", true)] {
+            assert_eq!(names_a_key(path), names, "{path}");
+        }
     }
 
     #[tokio::test]

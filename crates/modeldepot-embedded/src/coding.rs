@@ -4,7 +4,6 @@
 //! sizes in a frame that decoders skip. So `zstd -d` reads it, and a range costs the frames that it touches. Nothing
 //! but the reader and the writer of blobs knows of it: sizes, digests and ranges are those of what was sent.
 
-use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::ops::Range;
@@ -122,12 +121,14 @@ struct Frame {
     plain: u32,
 }
 
-/// Reads a range of a coded blob.
+/// Reads a range of a coded blob. Of its table it keeps one row: readers that stand still are many, and tables are long.
 #[derive(Debug)]
 pub(crate) struct Decoder {
     file: File,
-    /// Those that the range touches.
-    frames: VecDeque<Frame>,
+    /// The next that the range touches.
+    frame: Option<Frame>,
+    /// Where the row of the one after it is, and where the last row that the range touches ends.
+    rows: Range<u64>,
     /// How much of the first of them was read, or is before the range.
     skip: usize,
 }
@@ -138,6 +139,20 @@ fn damaged(what: &str) -> io::Error {
 
 fn number(bytes: &[u8]) -> u32 {
     bytes.try_into().map_or(0, u32::from_le_bytes)
+}
+
+/// Reads a row of the table: how long a frame is, and what it holds.
+fn frame_of(mut table: impl io::Read) -> io::Result<(u32, u32)> {
+    let mut row = [0; 8];
+    table.read_exact(&mut row)?;
+    let (coded, plain) = (number(&row[..4]), number(&row[4..]));
+    if plain > MOST || coded > 2 * MOST {
+        return Err(damaged("a frame is too large"));
+    }
+    if plain == 0 {
+        return Err(damaged("a frame is empty"));
+    }
+    Ok((coded, plain))
 }
 
 impl Decoder {
@@ -153,22 +168,24 @@ impl Decoder {
         let table = u64::from(number(&footer[..4])) * 8;
         let begin = whole.checked_sub(FOOTER + table + 8).ok_or_else(|| damaged("its table is longer than it"))?;
         file.seek(SeekFrom::Start(begin + 8))?;
-        let (mut frames, mut skip) = (VecDeque::new(), 0);
+        let (mut frame, mut skip, mut touched) = (None, 0, 0..0);
         let (mut at, mut plain_at) = (0u64, 0u64);
         let mut rows = io::BufReader::new((&file).take(table));
-        for _ in 0..table / 8 {
-            let mut row = [0; 8];
-            rows.read_exact(&mut row)?;
-            let (coded, plain) = (number(&row[..4]), number(&row[4..]));
-            if plain > MOST || coded > 2 * MOST {
-                return Err(damaged("a frame is too large"));
-            }
+        for row in 0..table / 8 {
+            let (coded, plain) = frame_of(&mut rows)?;
             let plain_end = plain_at + u64::from(plain);
+            // A table that lies may be as long as four billion rows.
+            if plain_end > len {
+                return Err(damaged("its frames do not add up"));
+            }
             if plain_at < range.end && range.start < plain_end {
-                if frames.is_empty() {
+                let end = begin + 8 + (row + 1) * 8;
+                if frame.is_none() {
                     skip = (range.start - plain_at) as usize;
+                    frame = Some(Frame { at, coded, plain });
+                    touched.start = end;
                 }
-                frames.push_back(Frame { at, coded, plain });
+                touched.end = end;
             }
             (at, plain_at) = (at + u64::from(coded), plain_end);
         }
@@ -176,7 +193,7 @@ impl Decoder {
         if at != begin || plain_at != len {
             return Err(damaged("its frames do not add up"));
         }
-        Ok(Self { file, frames, skip })
+        Ok(Self { file, frame, rows: touched, skip })
     }
 
     /// Reads the next bytes, at most so many, and none at the end.
@@ -184,7 +201,7 @@ impl Decoder {
     /// What is left of a frame is not kept: many readers that stand still would hold one each. So less than a frame at a
     /// time costs the work again.
     pub(crate) fn read(&mut self, most: usize) -> io::Result<Bytes> {
-        let Some(frame) = self.frames.front().copied() else { return Ok(Bytes::new()) };
+        let Some(frame) = self.frame else { return Ok(Bytes::new()) };
         self.file.seek(SeekFrom::Start(frame.at))?;
         let mut coded = vec![0; frame.coded as usize];
         self.file.read_exact(&mut coded)?;
@@ -199,8 +216,14 @@ impl Decoder {
         };
         self.skip = end;
         if end == frame.plain as usize {
-            self.frames.pop_front();
+            self.frame = None;
             self.skip = 0;
+            if self.rows.start < self.rows.end {
+                self.file.seek(SeekFrom::Start(self.rows.start))?;
+                let (coded, plain) = frame_of(&mut self.file)?;
+                self.frame = Some(Frame { at: frame.at + u64::from(frame.coded), coded, plain });
+                self.rows.start += 8;
+            }
         }
         Ok(piece)
     }
@@ -274,6 +297,19 @@ mod tests {
         assert!(file.metadata().unwrap().len() < 1 << 20);
         file.rewind().unwrap();
         assert!(zstd::stream::decode_all(&file).unwrap() == plain);
+    }
+
+    #[test]
+    fn a_table_that_lies_is_not_read_to_its_end() {
+        let file = tempfile::tempfile().unwrap();
+        let end = 64 << 30;
+        file.set_len(end).unwrap();
+        let mut footer = vec![0; FOOTER as usize];
+        footer[..4].copy_from_slice(&u32::MAX.to_le_bytes());
+        footer[5..].copy_from_slice(&SEEKABLE.to_le_bytes());
+        (&file).seek(SeekFrom::Start(end - FOOTER)).unwrap();
+        (&file).write_all(&footer).unwrap();
+        assert!(Decoder::open(file, 1 << 40, 0..1).is_err());
     }
 
     proptest! {

@@ -60,9 +60,10 @@ impl Store {
                 Ok(value)
             }
             Err(error) => {
-                // A commit that failed may have reached the disk. The next start knows, and sweeps.
+                // A commit that failed may have reached the disk. The index knows, or else the next start, which sweeps.
                 if let Some(staged) = staged
                     && (*error.code() == s3s::S3ErrorCode::InternalError || is_no_room(&error))
+                    && !matches!(self.index.refers(staged.id()), Ok(false))
                 {
                     staged.keep();
                 }

@@ -10,18 +10,18 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{Durability, ReadableTable, TableDefinition, WriteTransaction};
 use s3s::auth::SecretKey;
-use s3s::{S3ErrorCode, S3Result, s3_error};
+use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::conditions::WriteConditions;
 use crate::error::Error;
-use crate::private;
+use crate::opened::Opened;
 use crate::record::{BlobId, Object, Segment, now, pack, unpack};
 use crate::refusal::{internal, no_such_bucket};
-use crate::room::{Room, Roomy};
+use crate::room::Room;
 use crate::settings::console_secret;
 use crate::versions::{self, Deleted, Versioning, Which};
 
@@ -38,13 +38,17 @@ pub(crate) const UPLOADS: TableDefinition<'static, (&[u8], &str), &[u8]> = Table
 /// Upload id and part number → part.
 pub(crate) const PARTS: TableDefinition<'static, (&str, u16), &[u8]> = TableDefinition::new("parts");
 
-/// The index needs no large cache: the system caches its file anyway, and memory is promised to stay small.
-const CACHE: usize = 32 << 20;
+/// With this much room, any number of keys is deleted in one transaction.
+const PLENTY: u64 = 64 << 20;
+
+/// How many keys are deleted at once where there is less: what the index writes for them fits into the reserve, and what
+/// it gave up for them serves the next.
+const FEW: usize = 16;
 
 /// The open index.
 #[derive(Debug)]
 pub(crate) struct Index {
-    pub(crate) db: Database,
+    pub(crate) opened: Opened,
     /// The secret of the owner's own programs.
     pub(crate) console_secret: SecretKey,
     room: Arc<Room>,
@@ -82,14 +86,8 @@ impl Index {
     /// Opens the index, makes its tables and the buckets that are missing.
     pub(crate) fn open(path: &Path, buckets: &[String], room: Arc<Room>) -> Result<Self, Error> {
         let damaged = |source: redb::Error| Error::Index { path: path.to_owned(), source: source.into() };
-        let open = || -> Result<Database, redb::Error> {
-            let file = private::options().read(true).write(true).create(true).truncate(false).open(path)?;
-            let file = Roomy::new(file, Arc::clone(&room))?;
-            Ok(Database::builder().set_cache_size(CACHE).create_with_backend(file)?)
-        };
-        let db = open().map_err(damaged)?;
-        let prepare = || -> Result<(), redb::Error> {
-            let tx = db.begin_write()?;
+        let opened = Opened::new(path, Arc::clone(&room)).map_err(damaged)?;
+        let prepare = |tx: WriteTransaction| -> Result<(), redb::Error> {
             tx.open_table(OBJECTS)?;
             tx.open_table(LAYOUTS)?;
             tx.open_table(BLOBS)?;
@@ -108,14 +106,14 @@ impl Index {
             tx.commit()?;
             Ok(())
         };
-        prepare().map_err(damaged)?;
-        let console_secret = console_secret(&db, path)?.into();
-        Ok(Self { db, console_secret, room })
+        opened.write(prepare).and_then(|prepared| prepared).map_err(damaged)?;
+        let console_secret = console_secret(&opened, path)?.into();
+        Ok(Self { opened, console_secret, room })
     }
 
     /// Returns every blob that something refers to.
     pub(crate) fn blobs(&self) -> S3Result<HashSet<BlobId>> {
-        let tx = self.db.begin_read().map_err(internal)?;
+        let tx = self.opened.read().map_err(internal)?;
         let table = tx.open_table(BLOBS).map_err(internal)?;
         let mut blobs = HashSet::new();
         for row in table.range::<u128>(..).map_err(internal)? {
@@ -127,23 +125,47 @@ impl Index {
     /// Runs one write transaction that may take room: refused while the disk is full.
     pub(crate) fn write<T>(&self, change: impl FnOnce(&WriteTransaction) -> S3Result<T>) -> S3Result<T> {
         self.room.ensure().map_err(internal)?;
-        self.free(change)
+        self.transact(change)
     }
 
     /// Runs one write transaction that gives room back: committed and durable if `change` succeeds, without a trace if it
     /// does not.
     pub(crate) fn free<T>(&self, change: impl FnOnce(&WriteTransaction) -> S3Result<T>) -> S3Result<T> {
-        let mut tx = self.db.begin_write().map_err(internal)?;
-        tx.set_durability(Durability::Immediate).map_err(internal)?;
-        match change(&tx) {
-            Ok(value) => {
-                tx.commit().map_err(internal)?;
-                Ok(value)
+        // As soon as there is room for the reserve again. Until then this may be what makes some.
+        let _ = self.room.refill();
+        self.transact(change)
+    }
+
+    fn transact<T>(&self, change: impl FnOnce(&WriteTransaction) -> S3Result<T>) -> S3Result<T> {
+        let work = |mut tx: WriteTransaction| {
+            tx.set_durability(Durability::Immediate).map_err(internal)?;
+            match change(&tx) {
+                Ok(value) => {
+                    tx.commit().map_err(internal)?;
+                    Ok(value)
+                }
+                Err(refused) => {
+                    // Where the file failed, this does too, and says less.
+                    let _ = tx.abort();
+                    Err(refused)
+                }
             }
-            Err(refused) => {
-                tx.abort().map_err(internal)?;
-                Err(refused)
-            }
+        };
+        self.opened.write(work).map_err(internal)?
+    }
+
+    /// Returns whether anything refers to a blob.
+    pub(crate) fn refers(&self, blob: BlobId) -> S3Result<bool> {
+        let tx = self.opened.read().map_err(internal)?;
+        let table = tx.open_table(BLOBS).map_err(internal)?;
+        Ok(table.get(blob.0).map_err(internal)?.is_some())
+    }
+
+    /// Refuses a delete that would make a marker while the disk is full: it gives no room back, it takes some.
+    fn has_room_to_delete(&self, tx: &WriteTransaction, bucket: &str) -> S3Result<()> {
+        match versions::versioning(tx, bucket)? {
+            Versioning::Off => Ok(()),
+            _ => self.room.ensure().map_err(internal),
         }
     }
 
@@ -191,7 +213,7 @@ impl Index {
 
     /// Returns when a bucket was created.
     pub(crate) fn bucket(&self, bucket: &str) -> S3Result<i64> {
-        let tx = self.db.begin_read().map_err(internal)?;
+        let tx = self.opened.read().map_err(internal)?;
         let table = tx.open_table(BUCKETS).map_err(internal)?;
         let created = table.get(bucket).map_err(internal)?.ok_or_else(no_such_bucket)?;
         Ok(created.value())
@@ -199,7 +221,7 @@ impl Index {
 
     /// Returns all buckets by name, with their time of creation.
     pub(crate) fn buckets(&self) -> S3Result<Vec<(String, i64)>> {
-        let tx = self.db.begin_read().map_err(internal)?;
+        let tx = self.opened.read().map_err(internal)?;
         let table = tx.open_table(BUCKETS).map_err(internal)?;
         table
             .range::<&str>(..)
@@ -285,11 +307,12 @@ impl Index {
             require_bucket(tx, bucket)?;
             let place = place(bucket, key);
             allowed(get(tx, &place)?.as_ref())?;
+            self.has_room_to_delete(tx, bucket)?;
             versions::delete(tx, bucket, &place)
         })
     }
 
-    /// Deletes one version for good, if `allowed` says so of the current one. A missing one is no error.
+    /// Deletes one version for good, if `allowed` says so of it. A missing one is no error.
     pub(crate) fn delete_version(
         &self,
         bucket: &str,
@@ -300,29 +323,76 @@ impl Index {
         self.free(|tx| {
             require_bucket(tx, bucket)?;
             let place = place(bucket, key);
-            allowed(get(tx, &place)?.as_ref())?;
+            allowed(versions::named(tx, &place, which)?.as_ref())?;
             versions::delete_version(tx, bucket, &place, which)
         })
     }
 
-    /// Deletes many objects, or versions, in one transaction. Returns for each what was done or why not, and the blobs to
-    /// remove.
+    /// Deletes many objects, or versions: in one transaction, or in several where there is little room. Returns for each
+    /// what was done or why not, and the blobs to remove.
     pub(crate) fn delete_many<'a, F: FnOnce(Option<&Object>) -> S3Result<()>>(
         &self,
         bucket: &str,
         keys: impl Iterator<Item = (&'a str, Option<Which>, F)>,
     ) -> S3Result<(Vec<S3Result<Deleted>>, Vec<BlobId>)> {
+        self.delete_while(|_| Ok(()), bucket, keys)
+    }
+
+    /// Does the same as long as something holds, which each transaction looks at first.
+    pub(crate) fn delete_while<'a, F: FnOnce(Option<&Object>) -> S3Result<()>>(
+        &self,
+        holds: impl Fn(&WriteTransaction) -> S3Result<()>,
+        bucket: &str,
+        keys: impl Iterator<Item = (&'a str, Option<Which>, F)>,
+    ) -> S3Result<(Vec<S3Result<Deleted>>, Vec<BlobId>)> {
+        let mut keys = keys.peekable();
+        let (mut results, mut freed) = (Vec::new(), Vec::new());
+        while keys.peek().is_some() {
+            let most = if self.room.fits(PLENTY) { usize::MAX } else { FEW };
+            let some: Vec<_> = keys.by_ref().take(most).collect();
+            let count = some.len();
+            match self.delete_some(&holds, bucket, some) {
+                Ok((done, blobs)) => {
+                    results.extend(done);
+                    freed.extend(blobs);
+                }
+                Err(error) if results.is_empty() => return Err(error),
+                // What was deleted is deleted. The rest is told why it was not.
+                Err(error) => {
+                    let again =
+                        || S3Error::with_message(error.code().clone(), error.message().unwrap_or_default().to_owned());
+                    results.extend((0..count + keys.by_ref().count()).map(|_| Err(again())));
+                }
+            }
+        }
+        Ok((results, freed))
+    }
+
+    fn delete_some<F: FnOnce(Option<&Object>) -> S3Result<()>>(
+        &self,
+        holds: impl Fn(&WriteTransaction) -> S3Result<()>,
+        bucket: &str,
+        keys: Vec<(&str, Option<Which>, F)>,
+    ) -> S3Result<(Vec<S3Result<Deleted>>, Vec<BlobId>)> {
         self.free(|tx| {
             require_bucket(tx, bucket)?;
+            holds(tx)?;
             let (mut results, mut freed) = (Vec::new(), Vec::new());
             for (key, which, allowed) in keys {
                 let place = place(bucket, key);
-                if let Err(refused) = allowed(get(tx, &place)?.as_ref()) {
+                let found = match &which {
+                    None => get(tx, &place)?,
+                    Some(which) => versions::named(tx, &place, which)?,
+                };
+                if let Err(refused) = allowed(found.as_ref()) {
                     results.push(Err(refused));
                     continue;
                 }
                 let (deleted, blobs) = match which {
-                    None => versions::delete(tx, bucket, &place)?,
+                    None => {
+                        self.has_room_to_delete(tx, bucket)?;
+                        versions::delete(tx, bucket, &place)?
+                    }
                     Some(which) => versions::delete_version(tx, bucket, &place, &which)?,
                 };
                 freed.extend(blobs);

@@ -1,6 +1,5 @@
 //! Pages of keys: range scans of the object table that step over a common prefix in one seek.
 
-use redb::ReadableDatabase;
 use s3s::S3Result;
 
 use crate::index::{BUCKETS, Index, OBJECTS, after_bucket, decode, place};
@@ -97,9 +96,21 @@ pub(crate) fn successor(mut bytes: Vec<u8>) -> Vec<u8> {
 }
 
 impl Index {
-    /// Returns a page of a bucket's objects.
+    /// Returns a page of a bucket's objects, without their descriptions: tags and metadata of a page may be megabytes.
     pub(crate) fn list(&self, bucket: &str, query: &Query) -> S3Result<Page<Object>> {
-        let tx = self.db.begin_read().map_err(internal)?;
+        self.page_of(bucket, query, |mut object| {
+            object.description = Default::default();
+            object
+        })
+    }
+
+    /// Returns a page of a bucket's objects as they are.
+    pub(crate) fn list_described(&self, bucket: &str, query: &Query) -> S3Result<Page<Object>> {
+        self.page_of(bucket, query, |object| object)
+    }
+
+    fn page_of(&self, bucket: &str, query: &Query, keep: impl Fn(Object) -> Object) -> S3Result<Page<Object>> {
+        let tx = self.opened.read().map_err(internal)?;
         if tx.open_table(BUCKETS).map_err(internal)?.get(bucket).map_err(internal)?.is_none() {
             return Err(no_such_bucket());
         }
@@ -130,7 +141,7 @@ impl Index {
                     from = successor(place(bucket, prefix));
                     continue 'seek;
                 }
-                page.entries.push(Entry::Key(key.to_owned(), decode(object.value())?));
+                page.entries.push(Entry::Key(key.to_owned(), keep(decode(object.value())?)));
             }
             break;
         }

@@ -1,6 +1,6 @@
 //! Multipart uploads: what the index does when they begin, grow, complete or are given up.
 
-use redb::{ReadableDatabase, ReadableTable, WriteTransaction};
+use redb::{ReadableTable, WriteTransaction};
 use s3s::dto::CompletedPart;
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
@@ -62,7 +62,7 @@ impl Index {
 
     /// Returns an upload in progress.
     pub(crate) fn upload(&self, target: &Target) -> S3Result<Upload> {
-        let tx = self.db.begin_read().map_err(internal)?;
+        let tx = self.opened.read().map_err(internal)?;
         let table = tx.open_table(UPLOADS).map_err(internal)?;
         let found = table.get((target.place().as_slice(), target.id.as_str())).map_err(internal)?;
         match found {
@@ -97,7 +97,7 @@ impl Index {
 
     /// Returns up to `max` parts with numbers above `after`, and whether there are more.
     pub(crate) fn parts(&self, target: &Target, after: u16, max: usize) -> S3Result<(Vec<(u16, Part)>, bool)> {
-        let tx = self.db.begin_read().map_err(internal)?;
+        let tx = self.opened.read().map_err(internal)?;
         let table = tx.open_table(PARTS).map_err(internal)?;
         let (mut parts, id) = (Vec::new(), target.id.as_str());
         for row in table.range((id, after.saturating_add(1))..=(id, u16::MAX)).map_err(internal)? {
@@ -112,8 +112,18 @@ impl Index {
 
     /// Gives an upload up. Returns the blobs to remove.
     pub(crate) fn abort_upload(&self, target: &Target) -> S3Result<Vec<BlobId>> {
+        self.abort_upload_if(|_| Ok(()), target)
+    }
+
+    /// Does the same if something holds.
+    pub(crate) fn abort_upload_if(
+        &self,
+        holds: impl Fn(&WriteTransaction) -> S3Result<()>,
+        target: &Target,
+    ) -> S3Result<Vec<BlobId>> {
         self.free(|tx| {
             require_bucket(tx, &target.bucket)?;
+            holds(tx)?;
             upload(tx, target)?;
             forget(tx, &target.place(), &target.id)
         })
@@ -147,7 +157,7 @@ impl Index {
         query: &Query,
         after_id: Option<&str>,
     ) -> S3Result<Page<(String, Upload)>> {
-        let tx = self.db.begin_read().map_err(internal)?;
+        let tx = self.opened.read().map_err(internal)?;
         if tx.open_table(BUCKETS).map_err(internal)?.get(bucket).map_err(internal)?.is_none() {
             return Err(no_such_bucket());
         }

@@ -10,7 +10,8 @@
 //!   its own, in a tab or as a download: the page that holds the link sees nothing of the answer. And an upload by form,
 //!   which is signed for just that, where the key is one that only its owner knows.
 //! - A CORS rule is a permission to ask, and never one to read or write: each request needs its signature all the same.
-//!   With the login that everybody knows any page could make one, so there a rule for any origin lets nobody in.
+//!   With the login that everybody knows any page could make one, so there a rule for any origin lets nobody in, nor does
+//!   one for `null`, and a copy needs a rule of the bucket that it is made from as well.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -19,8 +20,10 @@ use std::sync::Arc;
 
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use s3s::dto::CopySource;
 use url::Url;
 
+use crate::bounded::names_a_key;
 use crate::gateway::cors::{Asked, Rule, Rules};
 use crate::gateway::forms::is_form;
 use crate::server::plain_error;
@@ -181,7 +184,26 @@ impl Front {
             asked.headers = names.map(str::trim).filter(|name| !name.is_empty()).collect();
         }
         let (has_rules, rule) = self.rules.find(bucket, &asked);
+        // Anybody can sign there: a rule about objects is none to make others.
+        let configures =
+            matches!(*request.method(), Method::PUT | Method::DELETE) && !names_a_key(request.uri().path());
+        let rule = rule.filter(|_| self.public.is_none() || (!configures && self.may_copy(headers, bucket, page)));
         (has_rules, rule.map(|rule| (origin.clone(), rule)))
+    }
+
+    /// Returns whether a page may read what a request copies from: a rule of its bucket lets it in there too.
+    ///
+    /// Where the key is a secret, its rights decide.
+    fn may_copy(&self, headers: &HeaderMap, bucket: &str, page: &str) -> bool {
+        headers.get_all("x-amz-copy-source").iter().all(|source| {
+            match source.to_str().map(|source| CopySource::parse(&source.replace('+', "%20"))) {
+                Ok(Ok(CopySource::Bucket { bucket: from, .. })) => {
+                    let asked = Asked { origin: page, method: "GET", headers: Vec::new(), exact: true };
+                    *from == *bucket || self.rules.find(&from, &asked).1.is_some()
+                }
+                _ => false,
+            }
+        })
     }
 
     /// Returns true for a presigned link that a browser opens on its own.

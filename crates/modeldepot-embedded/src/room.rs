@@ -6,7 +6,7 @@
 
 use std::error::Error as StdError;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,6 +20,9 @@ use crate::private;
 /// What the index can still write with when the disk is full.
 const RESERVE: u64 = 4 << 20;
 
+/// How much of it is given up at once: what the index leaves, others take.
+const STEP: u64 = 1 << 20;
+
 /// What is left to others, and to the index, when a body is measured against the free space.
 const MARGIN: u64 = 1 << 20;
 
@@ -27,47 +30,53 @@ const MARGIN: u64 = 1 << 20;
 #[derive(Debug)]
 pub(crate) struct Room {
     folder: PathBuf,
-    /// Whether the reserve is there.
-    reserve: Mutex<bool>,
+    /// How much of the reserve is there.
+    reserve: Mutex<u64>,
     /// Whether the last that was said of the disk is that it is full.
     full: AtomicBool,
 }
 
 impl Room {
     pub(crate) fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), reserve: Mutex::new(false), full: AtomicBool::new(false) }
+        Self { folder: folder.to_owned(), reserve: Mutex::new(0), full: AtomicBool::new(false) }
     }
 
     fn path(&self) -> PathBuf {
         self.folder.join("reserve")
     }
 
-    /// Makes sure that the reserve is there. A disk that has no room for it has none for a new object either.
+    /// Makes sure that the reserve is there, and a little more, so that a new object is not what takes it. A disk that has
+    /// no room for that has none for a new object either.
     pub(crate) fn ensure(&self) -> io::Result<()> {
+        self.refill()?;
+        if self.fits(0) { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
+    }
+
+    /// Makes the reserve, or what is missing of it.
+    pub(crate) fn refill(&self) -> io::Result<()> {
         let mut there = self.reserve.lock().unwrap_or_else(PoisonError::into_inner);
-        if *there {
+        if *there >= RESERVE {
             return Ok(());
         }
         let path = self.path();
-        if path.metadata().is_ok_and(|found| found.len() == RESERVE) {
-            *there = true;
-            return Ok(());
+        *there = path.metadata().map_or(0, |found| found.len());
+        if *there < RESERVE {
+            if let Err(error) = allocate(&path, *there) {
+                let _ = cut(&path, *there);
+                return Err(error);
+            }
+            *there = RESERVE;
         }
-        let made = allocate(&path);
-        if made.is_err() {
-            let _ = fs::remove_file(&path);
-        }
-        made?;
-        *there = true;
         Ok(())
     }
 
-    /// Gives the reserve up. Returns whether there was one.
-    fn spend(&self) -> bool {
+    /// Gives a piece of the reserve up. Returns whether there was one.
+    pub(crate) fn spend(&self) -> bool {
         let mut there = self.reserve.lock().unwrap_or_else(PoisonError::into_inner);
         let path = self.path();
-        *there = false;
-        path.exists() && fs::remove_file(path).is_ok()
+        let found = path.metadata().map_or(0, |found| found.len());
+        *there = found.saturating_sub(STEP);
+        found > 0 && cut(&path, *there).is_ok()
     }
 
     /// Returns whether so many bytes will fit, as far as the system says.
@@ -105,8 +114,14 @@ fn free(_: &Path) -> Option<u64> {
     None
 }
 
-fn allocate(path: &Path) -> io::Result<()> {
-    let file = private::options().write(true).create(true).truncate(true).open(path)?;
+/// Shortens the reserve.
+fn cut(path: &Path, len: u64) -> io::Result<()> {
+    if len == 0 { fs::remove_file(path) } else { private::options().write(true).open(path)?.set_len(len) }
+}
+
+/// Makes the reserve as long as it should be. So much of it is there.
+fn allocate(path: &Path, there: u64) -> io::Result<()> {
+    let file = private::options().write(true).create(true).truncate(false).open(path)?;
     #[cfg(target_os = "linux")]
     match rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, RESERVE) {
         Ok(()) => return Ok(()),
@@ -114,14 +129,12 @@ fn allocate(path: &Path) -> io::Result<()> {
         Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {}
         Err(error) => return Err(error.into()),
     }
-    write_zeros(&file)
+    write_zeros(&file, there)
 }
 
-fn write_zeros(mut file: &File) -> io::Result<()> {
-    let zeros = vec![0; 1 << 20];
-    for _ in 0..RESERVE >> 20 {
-        file.write_all(&zeros)?;
-    }
+fn write_zeros(mut file: &File, there: u64) -> io::Result<()> {
+    file.seek(SeekFrom::Start(there))?;
+    io::copy(&mut io::repeat(0).take(RESERVE.saturating_sub(there)), &mut file)?;
     Ok(())
 }
 
@@ -148,49 +161,61 @@ pub(crate) fn is_full(error: &(dyn StdError + 'static)) -> bool {
     false
 }
 
-/// The index's file. A write that finds no room takes the reserve: after a single write that failed, the index would not
-/// take another until it is opened again.
+/// The index's file. A write that finds no room takes from the reserve: after a single access that failed, the index takes
+/// no other until it is opened again.
 #[derive(Debug)]
 pub(crate) struct Roomy {
     file: FileBackend,
     room: Arc<Room>,
+    /// Whether an access failed.
+    failed: Arc<AtomicBool>,
 }
 
 impl Roomy {
-    pub(crate) fn new(file: File, room: Arc<Room>) -> Result<Self, redb::DatabaseError> {
-        Ok(Self { file: FileBackend::new(file)?, room })
+    pub(crate) fn new(file: File, room: Arc<Room>, failed: Arc<AtomicBool>) -> Result<Self, redb::DatabaseError> {
+        Ok(Self { file: FileBackend::new(file)?, room, failed })
     }
 
-    fn again(&self, work: impl Fn() -> io::Result<()>) -> io::Result<()> {
-        match work() {
-            Err(error) if is_full(&error) && self.room.spend() => {
-                self.room.note_full();
-                work()
-            }
-            done => done,
+    fn access<T>(&self, work: impl Fn() -> io::Result<T>) -> io::Result<T> {
+        if self.failed.load(Ordering::Acquire) {
+            return Err(io::Error::other("an earlier access to the index failed"));
         }
+        let mut done = work();
+        while done.as_ref().is_err_and(|error| is_full(error)) && self.room.spend() {
+            self.room.note_full();
+            done = work();
+        }
+        if done.is_err() {
+            self.failed.store(true, Ordering::Release);
+        }
+        done
     }
 }
 
 impl StorageBackend for Roomy {
     fn len(&self) -> io::Result<u64> {
-        self.file.len()
+        self.access(|| self.file.len())
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.file.read(offset, out)
+        // Not by `access`: it reads into what only one attempt can have.
+        let done = self.file.read(offset, out);
+        if done.is_err() {
+            self.failed.store(true, Ordering::Release);
+        }
+        done
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.again(|| self.file.set_len(len))
+        self.access(|| self.file.set_len(len))
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.file.sync_data()
+        self.access(|| self.file.sync_data())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.again(|| self.file.write(offset, data))
+        self.access(|| self.file.write(offset, data))
     }
 
     fn close(&self) -> io::Result<()> {
@@ -245,7 +270,12 @@ mod tests {
         assert!(!room.spend());
         room.ensure().unwrap();
         assert_eq!(room.path().metadata().unwrap().len(), RESERVE);
-        assert!(room.spend() && !room.spend());
+        assert!(room.spend());
+        assert_eq!(room.path().metadata().unwrap().len(), RESERVE - STEP);
+        room.ensure().unwrap();
+        assert_eq!(room.path().metadata().unwrap().len(), RESERVE);
+        assert_eq!((0..9).filter(|_| room.spend()).count() as u64, RESERVE / STEP);
+        assert!(!room.path().exists());
         room.ensure().unwrap();
         assert!(Room::new(folder.path()).ensure().is_ok(), "one of an earlier run counts");
         assert!(room.fits(0) && (!cfg!(unix) || !room.fits(u64::MAX)));

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use redb::{ReadableDatabase, ReadableTable};
+use redb::ReadableTable;
 use s3s::S3Result;
 
 use crate::disk::Disk;
@@ -25,7 +25,7 @@ pub struct Saving {
 /// Adds up all compressed files, each once however many objects share it.
 pub(crate) fn measure(disk: &Disk, index: &Index) -> S3Result<Saving> {
     let mut coded: HashMap<BlobId, u64> = HashMap::new();
-    let tx = index.db.begin_read().map_err(internal)?;
+    let tx = index.opened.read().map_err(internal)?;
     let mut add = |packed: &[u8]| -> S3Result<()> {
         coded.extend(decode_segments(packed)?.iter().filter(|s| s.coded).map(|segment| (segment.blob, segment.len)));
         Ok(())

@@ -21,6 +21,7 @@ use crate::access::{Gate, Logins, Secrets, unknown_key};
 use crate::answers::{self, About};
 use crate::bounded::{self, MAX_XML, Watch};
 use crate::budget::{self, CHUNKS};
+use crate::cdata::Plain;
 use crate::disk::Disk;
 use crate::double::{Double, Dropped};
 use crate::error::Error;
@@ -459,7 +460,19 @@ fn check_head(logins: &Logins, request: &Request<RequestBody>) -> s3s::S3Result<
         let (secret, _) = logins.find(&link.access_key).ok_or_else(unknown_key)?;
         link.verify(&secret)?;
     }
+    check_conditions(request)?;
     answers::require_length(request)
+}
+
+/// Refuses a write under a condition that nobody can read: to leave it out would be to write whatever is there.
+fn check_conditions(request: &Request<RequestBody>) -> s3s::S3Result<()> {
+    let unread = |value: &HeaderValue| value.to_str().map_or(true, |text| text.trim().is_empty());
+    let conditions = [hyper::header::IF_MATCH, hyper::header::IF_NONE_MATCH];
+    let is_write = [Method::PUT, Method::POST, Method::DELETE].contains(request.method());
+    if is_write && conditions.iter().any(|name| request.headers().get_all(name).iter().any(unread)) {
+        return Err(s3s::s3_error!(InvalidArgument, "If-Match and If-None-Match must hold entity tags"));
+    }
+    Ok(())
 }
 
 async fn serve(service: Service, request: Request<RequestBody>) -> Response<s3s::Body> {
@@ -476,11 +489,12 @@ async fn serve(service: Service, request: Request<RequestBody>) -> Response<s3s:
     let is_gathered = bounded::is_gathered(&request);
     let request: Request<s3s::Body> = if is_chunked && is_gathered {
         let request = bounded::bound(request, watch.clone(), &budget::XML);
-        request.map(|body| StreamingBlob::wrap(Reframe::new(body, &CHUNKS)).into())
+        request.map(|body| StreamingBlob::wrap(Plain::new(Reframe::new(body, &CHUNKS), watch.clone())).into())
     } else if is_chunked {
         request.map(|body| StreamingBlob::wrap(Reframe::new(Frames(body), &CHUNKS)).into())
     } else if is_gathered {
-        bounded::bound(request, watch.clone(), &budget::XML).map(|body| StreamingBlob::wrap(body).into())
+        let request = bounded::bound(request, watch.clone(), &budget::XML);
+        request.map(|body| StreamingBlob::wrap(Plain::new(body, watch.clone())).into())
     } else {
         request.map(s3s::Body::http_body)
     };

@@ -1,6 +1,6 @@
 //! What is configured of a bucket: its tags, CORS rules and lifecycle rules, in a table of their own.
 
-use redb::{ReadableDatabase as _, TableDefinition, WriteTransaction};
+use redb::{ReadableTable as _, TableDefinition, WriteTransaction};
 use s3s::{S3Result, s3_error};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -43,6 +43,13 @@ pub(crate) fn forget(tx: &WriteTransaction, bucket: &str) -> S3Result<()> {
     Ok(())
 }
 
+/// Returns what is configured of a bucket, as this transaction sees it.
+pub(crate) fn configured<T: DeserializeOwned>(tx: &WriteTransaction, bucket: &str, kind: Kind) -> S3Result<Option<T>> {
+    let table = tx.open_table(SUBRESOURCES).map_err(internal)?;
+    let found = table.get((bucket, kind.name())).map_err(internal)?;
+    found.map(|bytes| decode(bytes.value())).transpose()
+}
+
 impl Index {
     /// Makes the table, in a transaction of its own.
     pub(crate) fn prepare_subresources(tx: &WriteTransaction) -> Result<(), redb::Error> {
@@ -52,7 +59,7 @@ impl Index {
 
     /// Returns what was configured of a bucket.
     pub(crate) fn subresource<T: DeserializeOwned>(&self, bucket: &str, kind: Kind) -> S3Result<Option<T>> {
-        let tx = self.db.begin_read().map_err(internal)?;
+        let tx = self.opened.read().map_err(internal)?;
         if tx.open_table(BUCKETS).map_err(internal)?.get(bucket).map_err(internal)?.is_none() {
             return Err(no_such_bucket());
         }
@@ -63,7 +70,7 @@ impl Index {
 
     /// Returns what was configured of all buckets.
     pub(crate) fn subresources<T: DeserializeOwned>(&self, kind: Kind) -> S3Result<Vec<(String, T)>> {
-        let tx = self.db.begin_read().map_err(internal)?;
+        let tx = self.opened.read().map_err(internal)?;
         let table = tx.open_table(SUBRESOURCES).map_err(internal)?;
         let mut found = Vec::new();
         for row in table.range::<(&str, &str)>(..).map_err(internal)? {

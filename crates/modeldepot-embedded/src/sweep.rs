@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use redb::WriteTransaction;
 use s3s::S3Result;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
@@ -18,7 +19,7 @@ use crate::listing::{Entry, MAX_PAGE, Query, Start};
 use crate::multipart::Target;
 use crate::record::{Object, now};
 use crate::refusal::precondition_failed;
-use crate::subresource::Kind;
+use crate::subresource::{Kind, configured};
 
 /// Seconds.
 pub(crate) const DAY: i64 = 24 * 60 * 60;
@@ -147,8 +148,8 @@ pub(crate) fn sweep(store: &Store, now: i64, stop: &AtomicBool) -> S3Result<Swep
             abort(store, &bucket, &rules, now, stop, &mut swept),
         ] {
             match result {
-                // It was deleted meanwhile.
-                Err(error) if error.code().as_str() == "NoSuchBucket" => {}
+                // The bucket was deleted meanwhile, or has other rules. Their time comes.
+                Err(error) if matches!(error.code().as_str(), "NoSuchBucket" | "PreconditionFailed") => {}
                 result => result?,
             }
         }
@@ -156,7 +157,15 @@ pub(crate) fn sweep(store: &Store, now: i64, stop: &AtomicBool) -> S3Result<Swep
     Ok(swept)
 }
 
+/// Fails unless a bucket still has these rules. A sweep takes its time, and whoever takes a rule back wants nothing deleted
+/// by it.
+fn in_force(tx: &WriteTransaction, bucket: &str, rules: &[Rule]) -> S3Result<()> {
+    let found: Option<Vec<Rule>> = configured(tx, bucket, Kind::Lifecycle)?;
+    if found.as_deref() == Some(rules) { Ok(()) } else { Err(precondition_failed()) }
+}
+
 fn expire(store: &Store, bucket: &str, rules: &[Rule], now: i64, stop: &AtomicBool, swept: &mut Swept) -> S3Result<()> {
+    let all = rules;
     let rules: Vec<_> =
         rules.iter().filter(|rule| rule.enabled && (rule.days.is_some() || rule.date.is_some())).collect();
     if rules.is_empty() {
@@ -164,7 +173,7 @@ fn expire(store: &Store, bucket: &str, rules: &[Rule], now: i64, stop: &AtomicBo
     }
     let mut query = Query { max: MAX_PAGE, ..Query::default() };
     while !stop.load(Ordering::Relaxed) {
-        let page = store.index.list(bucket, &query)?;
+        let page = store.index.list_described(bucket, &query)?;
         let Some(last) = page.entries.last() else { return Ok(()) };
         query.start = Start::AfterKey(last.name().to_owned());
         let truncated = page.truncated;
@@ -186,7 +195,8 @@ fn expire(store: &Store, bucket: &str, rules: &[Rule], now: i64, stop: &AtomicBo
                 };
                 (key.as_str(), None, unchanged)
             });
-            let results = store.settle(None, store.index.delete_many(bucket, guarded))?;
+            let results =
+                store.settle(None, store.index.delete_while(|tx| in_force(tx, bucket, all), bucket, guarded))?;
             swept.expired += results.iter().filter(|result| result.is_ok()).count();
         }
         if !truncated {
@@ -213,7 +223,8 @@ fn abort(store: &Store, bucket: &str, rules: &[Rule], now: i64, stop: &AtomicBoo
                 continue;
             }
             let target = Target { bucket: bucket.to_owned(), key, id };
-            match store.settle(None, store.index.abort_upload(&target).map(|freed| ((), freed))) {
+            let given_up = store.index.abort_upload_if(|tx| in_force(tx, bucket, rules), &target);
+            match store.settle(None, given_up.map(|freed| ((), freed))) {
                 Ok(()) => swept.aborted += 1,
                 // It was completed or aborted meanwhile.
                 Err(error) if error.code().as_str() == "NoSuchUpload" => {}
@@ -230,6 +241,48 @@ fn abort(store: &Store, bucket: &str, rules: &[Rule], now: i64, stop: &AtomicBoo
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::Disk;
+    use crate::index::Index;
+
+    #[test]
+    fn a_rule_that_was_taken_back_deletes_nothing_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Arc::new(Disk::open(folder.path()).unwrap());
+        let index = Index::open(&disk.index(), &["b".to_owned()], Arc::clone(&disk.room)).unwrap();
+        let store = Store { disk, index, cors: Arc::default() };
+        let object = Object {
+            size: 0,
+            etag: "e".into(),
+            modified: 0,
+            parts: None,
+            checksums: Default::default(),
+            description: Default::default(),
+            stamp: Default::default(),
+        };
+        store.index.put("b", "k", object, &[], &Default::default()).unwrap();
+        let rule = Rule {
+            id: "r".into(),
+            enabled: true,
+            legacy: false,
+            filter: Filter::default(),
+            days: Some(1),
+            date: None,
+            abort: None,
+        };
+        // As a sweep that read the rules before does.
+        let expire = |rules: &[Rule]| {
+            let mut swept = Swept::default();
+            let done = expire(&store, "b", rules, 9 * DAY, &AtomicBool::new(false), &mut swept);
+            (done.is_ok(), swept.expired)
+        };
+        let (old, new) = ([rule.clone()], [Rule { days: Some(30), ..rule }]);
+        store.index.put_subresource("b", Kind::Lifecycle, &new).unwrap();
+        assert_eq!(expire(&old), (false, 0));
+        store.index.delete_subresource("b", Kind::Lifecycle).unwrap();
+        assert_eq!(expire(&old), (false, 0));
+        store.index.put_subresource("b", Kind::Lifecycle, &old).unwrap();
+        assert_eq!(expire(&old), (true, 1));
+    }
 
     #[test]
     fn days_end_at_midnight() {

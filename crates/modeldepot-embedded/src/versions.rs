@@ -11,7 +11,7 @@
 mod laws;
 mod listing;
 
-use redb::{ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 use s3s::{S3Result, s3_error};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -171,7 +171,7 @@ pub(crate) fn prepare(tx: &WriteTransaction) -> Result<(), redb::Error> {
 impl Index {
     /// Returns whether a bucket keeps versions.
     pub(crate) fn versioning(&self, bucket: &str) -> S3Result<Versioning> {
-        let tx = self.db.begin_read().map_err(internal)?;
+        let tx = self.opened.read().map_err(internal)?;
         if tx.open_table(BUCKETS).map_err(internal)?.get(bucket).map_err(internal)?.is_none() {
             return Err(no_such_bucket());
         }
@@ -201,7 +201,7 @@ impl Index {
     ) -> S3Result<(Object, Vec<Segment>)> {
         let place = place(bucket, key);
         let place = place.as_slice();
-        let tx = self.db.begin_read().map_err(internal)?;
+        let tx = self.opened.read().map_err(internal)?;
         let objects = tx.open_table(OBJECTS).map_err(internal)?;
         let current = objects.get(place).map_err(internal)?.map(|bytes| decode::<Object>(bytes.value())).transpose()?;
         let layout = |packed: Option<redb::AccessGuard<'_, &[u8]>>| match packed {
@@ -345,6 +345,15 @@ pub(crate) fn delete(tx: &WriteTransaction, bucket: &str, place: &[u8]) -> S3Res
     };
     keep(tx, place, &marker, None)?;
     Ok((deleted, freed))
+}
+
+/// Returns a version that a client names, a delete marker as well, as this transaction sees it.
+pub(crate) fn named(tx: &WriteTransaction, place: &[u8], which: &Which) -> S3Result<Option<Object>> {
+    if let Some(current) = get(tx, place)?.filter(|current| which.is(&current.stamp)) {
+        return Ok(Some(current));
+    }
+    let (versions, nulls) = (tx.open_table(VERSIONS).map_err(internal)?, tx.open_table(NULLS).map_err(internal)?);
+    Ok(find(&versions, &nulls, place, which)?.map(|(_, object)| object))
 }
 
 /// Deletes one version for good. What was replaced last becomes what a plain GET answers, if nothing else is.

@@ -158,6 +158,10 @@ impl Policy {
                 _ => {}
             }
         }
+        // S3 takes the bucket that is posted to for a field. A policy that says nothing of it would be good for all.
+        if !self.names("bucket") {
+            return Err(s3_error!(AccessDenied, "Invalid according to Policy: Extra input fields: bucket"));
+        }
         if field(fields, "bucket").is_some_and(|named| named != bucket) {
             return Err(failed("the field bucket names another bucket"));
         }
@@ -237,6 +241,17 @@ mod tests {
             assert_eq!(code(policy.check(&fields(&more), "b")).as_deref(), Some("AccessDenied"), "{more:?}");
         }
         policy.check(&fields(&[&good[..], &[("x-ignore-this", "1")]].concat()), "b").unwrap();
+    }
+
+    #[test]
+    fn a_policy_that_names_no_bucket_is_good_for_none() {
+        let key = fields(&[("key", "u/k")]);
+        for (bucket, is_good) in
+            [("", false), (",{\"bucket\":\"b\"}", true), (",[\"starts-with\",\"$bucket\",\"\"]", true)]
+        {
+            let policy = policy("2026-11-20T00:00:00Z", &format!("[\"starts-with\",\"$key\",\"u/\"]{bucket}")).unwrap();
+            assert_eq!(policy.check(&key, "b").is_ok(), is_good, "{bucket}");
+        }
     }
 
     #[test]

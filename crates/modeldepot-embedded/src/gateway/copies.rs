@@ -3,6 +3,7 @@
 use hyper::HeaderMap;
 use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
+use tokio::sync::Semaphore;
 
 use super::tagging::tags_of_header;
 use super::{Gateway, Store, describe, etag, refuse_write_features, timestamp};
@@ -14,6 +15,10 @@ use crate::refusal::{internal, precondition_failed};
 use crate::send::Reader;
 use crate::versions::Which;
 use crate::xml::check_key;
+
+/// How many copies are read at once, for their checksums or into a part. Each takes a thread for as long as it takes, and
+/// those are for all requests.
+pub(super) static READING: Semaphore = Semaphore::const_new(8);
 
 /// Returns the bucket, key and version that a copy is made from.
 pub(super) fn source(source: &CopySource, headers: &HeaderMap) -> S3Result<(String, String, Option<Which>)> {
@@ -95,8 +100,15 @@ impl Gateway {
             ));
         }
         let wanted = Algorithm::parse_requested(input.checksum_algorithm.as_ref())?;
+        // Whoever gives up meanwhile is not waited for.
+        let reading = match wanted {
+            Some(_) => Some(READING.acquire().await.map_err(internal)?),
+            None => None,
+        };
         let Copied { object: copy, version, from } = self
             .run(move |store| {
+                // Held by the thread that reads, also when the client has left.
+                let _reading = reading;
                 let computed = match wanted {
                     // One that is kept already needs no reading.
                     Some(algorithm) => {

@@ -18,6 +18,13 @@ const MAX_RULES: usize = 100;
 /// The most origins, headers or exposed headers of one rule.
 const MAX_LIST: usize = 100;
 
+/// The most that all rules of a bucket say, in bytes, as on AWS.
+const MAX_SIZE: usize = 64 << 10;
+
+/// The most names of headers that a preflight asks for, and the longest. Anybody may send one.
+const MAX_NAMES: usize = 100;
+const MAX_NAME: usize = 128;
+
 const METHODS: [&str; 5] = ["GET", "PUT", "HEAD", "POST", "DELETE"];
 
 /// One rule.
@@ -54,13 +61,29 @@ fn matches(pattern: &str, text: &str) -> bool {
     }
 }
 
+/// Does the same for names of headers, where small and capital letters are the same.
+fn matches_name(pattern: &str, name: &str) -> bool {
+    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
+    match pattern.iter().position(|byte| *byte == b'*') {
+        None => pattern.eq_ignore_ascii_case(name),
+        Some(at) => {
+            let (start, end) = (&pattern[..at], &pattern[at + 1..]);
+            name.len() >= start.len() + end.len()
+                && name[..start.len()].eq_ignore_ascii_case(start)
+                && name[name.len() - end.len()..].eq_ignore_ascii_case(end)
+        }
+    }
+}
+
+/// Returns true for a pattern that one origin alone has. Frames of every site may have the origin `null`.
+fn is_exact(pattern: &str) -> bool {
+    !pattern.contains('*') && pattern.split_once("://").is_some_and(|(_, host)| !host.is_empty())
+}
+
 impl Rule {
     fn lets_in(&self, asked: &Asked<'_>) -> bool {
-        let origin = |pattern: &String| matches(pattern, asked.origin) && !(asked.exact && pattern.contains('*'));
-        let header = |name: &&str| {
-            let name = name.to_ascii_lowercase();
-            self.headers.iter().any(|pattern| matches(&pattern.to_ascii_lowercase(), &name))
-        };
+        let origin = |pattern: &String| matches(pattern, asked.origin) && (!asked.exact || is_exact(pattern));
+        let header = |name: &&str| self.headers.iter().any(|pattern| matches_name(pattern, name));
         self.methods.iter().any(|method| method == asked.method)
             && self.origins.iter().any(origin)
             && asked.headers.iter().all(header)
@@ -69,6 +92,10 @@ impl Rule {
     /// Returns the origin that a browser is told.
     pub(crate) fn allowed_origin<'a>(&self, origin: &'a str) -> &'a str {
         if self.origins.iter().any(|pattern| pattern == "*") { "*" } else { origin }
+    }
+
+    fn size(&self) -> usize {
+        [&self.origins, &self.headers, &self.expose].into_iter().flatten().map(String::len).sum()
     }
 
     pub(crate) fn methods(&self) -> String {
@@ -95,6 +122,9 @@ impl Rules {
     pub(crate) fn find(&self, bucket: &str, asked: &Asked<'_>) -> (bool, Option<Rule>) {
         let rules = self.all.read().unwrap_or_else(PoisonError::into_inner).get(bucket).cloned();
         let Some(rules) = rules else { return (false, None) };
+        if asked.headers.len() > MAX_NAMES || asked.headers.iter().any(|name| name.len() > MAX_NAME) {
+            return (true, None);
+        }
         (true, rules.iter().find(|rule| rule.lets_in(asked)).cloned())
     }
 
@@ -124,7 +154,11 @@ pub(crate) fn checked(rules: CORSRules) -> S3Result<Vec<Rule>> {
             "The XML you provided was not well-formed or did not validate against our published schema"
         ));
     }
-    rules.into_iter().map(checked_rule).collect()
+    let rules = rules.into_iter().map(checked_rule).collect::<S3Result<Vec<_>>>()?;
+    if rules.iter().map(Rule::size).sum::<usize>() > MAX_SIZE {
+        return Err(s3_error!(InvalidRequest, "The CORS rules of a bucket have at most {} bytes", MAX_SIZE));
+    }
+    Ok(rules)
 }
 
 fn checked_rule(rule: CORSRule) -> S3Result<Rule> {
@@ -250,6 +284,26 @@ mod tests {
         assert!(!asked("https://.a.exampl", "GET", &[], false));
         assert!(!asked("http://b.example", "DELETE", &[], false));
         assert!(!asked("http://b.example", "GET", &["content-type"], false));
+        let null = checked(vec![self::rule(&["null"], &["GET"], &[])]).unwrap();
+        let asked = |exact| null[0].lets_in(&Asked { origin: "null", method: "GET", headers: Vec::new(), exact });
+        assert!(asked(false) && !asked(true), "frames of every site have it");
+    }
+
+    #[test]
+    fn what_a_preflight_costs_is_bounded() {
+        let rules = Rules::default();
+        let rule = rule(&["https://a.example"], &["GET"], &["*"]);
+        rules.set("b", Some(checked(vec![rule.clone()]).unwrap()), |_| Ok(())).unwrap();
+        let lets_in = |headers: Vec<&str>| {
+            let asked = Asked { origin: "https://a.example", method: "GET", headers, exact: false };
+            rules.find("b", &asked)
+        };
+        assert!(lets_in(vec!["x"; MAX_NAMES]).1.is_some());
+        assert!(matches!(lets_in(vec!["x"; MAX_NAMES + 1]), (true, None)));
+        let long = "x".repeat(MAX_NAME + 1);
+        assert!(lets_in(vec![&long[1..]]).1.is_some() && lets_in(vec![&long]).1.is_none());
+        let large = CORSRule { allowed_headers: Some(vec!["x".repeat(1000); 66]), ..rule };
+        assert!(checked(vec![large]).is_err());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::Stream;
-use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::Extensions;
 use hyper::{Method, Request, Response, StatusCode};
 use modeldepot_listen::RequestBody;
@@ -187,6 +187,10 @@ fn input_of(fields: &[(String, String)], bucket: &str) -> S3Result<PutObjectInpu
             "x-amz-checksum-algorithm" => input.checksum_algorithm = text.map(Into::into),
             "x-amz-signature" | "x-amz-algorithm" | "x-amz-credential" | "x-amz-date" => {}
             name if name.starts_with("x-amz-meta-") => {
+                // Every answer about the object will hold it.
+                if HeaderName::from_bytes(name.as_bytes()).is_err() {
+                    return Err(s3_error!(InvalidArgument, "A field of metadata has a name that no header can have"));
+                }
                 if let Some(value) = header_text(name, value)? {
                     metadata.insert(name["x-amz-meta-".len()..].to_owned(), value);
                 }

@@ -91,6 +91,10 @@ impl Gateway {
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
         let rights = rights(&req)?.clone();
         let input = req.input;
+        // To delete the current object is not what it asks for.
+        if input.version_id.as_deref() == Some("") {
+            return Err(s3_error!(InvalidArgument, "Version id cannot be the empty string"));
+        }
         let which = Which::parse(input.version_id.as_deref())?;
         let guard = Guard {
             tags: input.if_match.map(Tags::from),

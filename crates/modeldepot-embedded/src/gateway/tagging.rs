@@ -68,6 +68,9 @@ pub(crate) fn tags_of_header(header: Option<&str>) -> S3Result<Tags> {
 
 /// Parses the document of a form's field. Returns it as the header of a write.
 pub(crate) fn tags_of_xml(text: &str) -> S3Result<String> {
+    if crate::cdata::is_in(text.as_bytes()) {
+        return Err(s3_error!(MalformedXML, "{}", crate::cdata::MESSAGE));
+    }
     let mut parser = Deserializer::new(text.as_bytes());
     let tagging = Tagging::deserialize(&mut parser)
         .map_err(|_| s3_error!(MalformedXML, "The field tagging is not well-formed XML of tags"))?;
@@ -193,7 +196,7 @@ mod tests {
     fn a_document_of_tags_is_a_header() {
         let xml = "<Tagging><TagSet><Tag><Key>a b</Key><Value>c&amp;d</Value></Tag></TagSet></Tagging>";
         assert_eq!(tags_of_xml(xml).unwrap(), "a+b=c%26d");
-        for bad in ["", "<Tagging>", "<Other/>", "a=b"] {
+        for bad in ["", "<Tagging>", "<Other/>", "a=b", &xml.replace("b", "<![CDATA[b]]>")] {
             assert!(tags_of_xml(bad).is_err(), "{bad}");
         }
     }

@@ -4,7 +4,7 @@ use s3s::dto::*;
 use s3s::{S3Error, S3Request, S3Response, S3Result, s3_error};
 use uuid::Uuid;
 
-use super::copies::{check_source, source, source_conditions};
+use super::copies::{READING, check_source, source, source_conditions};
 use super::lists::{encoder, query};
 use super::objects::announced;
 use super::{Gateway, describe, etag, owner, refuse_write_features, size, timestamp};
@@ -139,8 +139,10 @@ impl Gateway {
         let target = Target { bucket: input.bucket, key: input.key, id: input.upload_id };
         let asked = target.clone();
         let double = self.double.clone();
+        let reading = READING.acquire().await.map_err(internal)?;
         let (received, version) = self
             .run(move |store| {
+                let _reading = reading;
                 let upload = store.index.upload(&asked)?;
                 let algorithm = upload.algorithm.unwrap_or(Algorithm::Crc64Nvme);
                 let (object, segments, pin) = store.hold(&from.0, &from.1, from.2.as_ref())?;

@@ -1,6 +1,6 @@
 //! Pages of versions: the current objects and the other versions, merged by key.
 
-use redb::{ReadableDatabase, ReadableTable};
+use redb::ReadableTable;
 use s3s::S3Result;
 
 use super::{NULLS, VERSIONS, Which};
@@ -29,7 +29,7 @@ impl Index {
     ///
     /// With a marker the page starts in the middle of its key, whatever the query says of the start.
     pub(crate) fn list_versions(&self, bucket: &str, query: &Query, marker: Option<&Marker>) -> S3Result<Page<Listed>> {
-        let tx = self.db.begin_read().map_err(internal)?;
+        let tx = self.opened.read().map_err(internal)?;
         if tx.open_table(BUCKETS).map_err(internal)?.get(bucket).map_err(internal)?.is_none() {
             return Err(no_such_bucket());
         }
@@ -71,7 +71,9 @@ impl Index {
                 Some(row) => Some(decode::<Object>(row.1.value())?),
                 None => None,
             };
-            let mut add = |object: Object, is_latest: bool| {
+            let mut add = |mut object: Object, is_latest: bool| {
+                // Tags and metadata of a page may be megabytes.
+                object.description = Default::default();
                 let has_room = page.entries.len() < query.max;
                 if has_room {
                     page.entries.push(Entry::Key(key.to_owned(), Listed { object, is_latest }));

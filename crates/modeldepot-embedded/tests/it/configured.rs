@@ -295,6 +295,40 @@ async fn cors_rules_let_pages_ask_and_signatures_decide() {
 }
 
 #[tokio::test]
+async fn a_rule_lets_a_page_into_its_own_bucket_alone() {
+    let r = running().await;
+    let client = r.client;
+    blocking(move || {
+        client.send("PUT", "/other", &[], b"");
+        client.put("/other/secret", b"secret");
+        client.put("/models/k", b"x");
+        assert_eq!(client.send("PUT", "/models?cors=", &[], CORS.as_bytes()).status, 200);
+        let copy = |source: &str| {
+            let page =
+                [("origin", "https://app.example"), ("sec-fetch-site", "cross-site"), ("x-amz-copy-source", source)];
+            client.send("PUT", "/models/copy", &page, b"").status
+        };
+        assert_eq!(copy("/models/k"), 200);
+        for source in ["/other/secret", "other/secret", "other%2Fsecret", "/other/secret?versionId=null"] {
+            assert_eq!(copy(source), 403, "{source}");
+        }
+        assert_eq!(client.get("/models/copy").body, b"x");
+        assert_eq!(client.send("PUT", "/other?cors=", &[], CORS.as_bytes()).status, 200);
+        assert_eq!(copy("/other/secret"), 200);
+        // What the bucket itself is stays the owner's.
+        let page = [("origin", "https://app.example"), ("sec-fetch-site", "cross-site")];
+        let any = CORS.replace("app.example", "evil.example");
+        assert_eq!(client.send("PUT", "/models?cors=", &page, any.as_bytes()).status, 403);
+        // Every site has frames of this origin.
+        let null = CORS.replace("https://app.example", "null");
+        assert_eq!(client.send("PUT", "/models?cors=", &[], null.as_bytes()).status, 200);
+        let page = [("origin", "null"), ("sec-fetch-site", "cross-site")];
+        assert_eq!(client.send("GET", "/models/k", &page, b"").status, 403);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_rule_for_every_origin_counts_where_keys_are_secrets() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("keys");

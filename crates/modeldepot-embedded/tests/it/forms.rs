@@ -154,6 +154,12 @@ async fn a_form_uploads_nothing_else() {
                 501,
                 "NotImplemented",
             ),
+            (
+                "no name of a header",
+                of(",[\"starts-with\",\"$x-amz-meta-a b\",\"\"]", &[key, ("x-amz-meta-a b", "c")], b"hello"),
+                400,
+                "InvalidArgument",
+            ),
             ("a control", of("", &[("key", "in/\u{1}")], b"hello"), 400, "InvalidArgument"),
         ] {
             assert_eq!(answer, (status, code.into()), "{name}");

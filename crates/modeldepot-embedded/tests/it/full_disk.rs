@@ -5,8 +5,10 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use crate::browsers::md5_of;
 use crate::client::{Client, read};
 use crate::serve::{Process, blocking, files};
+use crate::versions::{id, set};
 
 const SIZE: u64 = 24 << 20;
 
@@ -90,6 +92,37 @@ async fn a_full_disk_refuses_what_is_new_and_serves_the_rest() {
 
         // And all of that is what the next server finds.
         drop(server);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn delete_markers_need_room_and_deletes_for_good_do_not() {
+    blocking(|| {
+        let (server, seen, _folder) = small();
+        let client = server.client();
+        set(&client, "models", "Enabled");
+        let versions: Vec<_> = (0..40).map(|n| id(&client.put(&format!("/models/{n}"), b"x"))).collect();
+        let mut file = std::fs::File::create(seen.join("filler")).unwrap();
+        while file.write(&[0; 4096]).is_ok_and(|written| written > 0) {}
+        let list = |objects: &mut dyn Iterator<Item = String>| {
+            let body = format!("<Delete>{}</Delete>", objects.collect::<String>());
+            client.send("POST", "/models?delete=", &[("content-md5", &md5_of(&body))], body.as_bytes())
+        };
+        // A marker is one more row of the index, and there is no end of them.
+        no_room(&client.send("DELETE", "/models/0", &[], b""));
+        no_room(&list(&mut (0..500).map(|n| format!("<Object><Key>none{n}</Key></Object>"))));
+        assert_eq!(client.get("/models/0").body, b"x");
+        // More than are deleted at once.
+        let named = versions.iter().enumerate();
+        let answer =
+            list(&mut named.map(|(n, id)| format!("<Object><Key>{n}</Key><VersionId>{id}</VersionId></Object>")));
+        assert_eq!((answer.status, answer.text().matches("<Deleted>").count()), (200, 40), "{}", answer.text());
+        assert_eq!(files(&seen.join("data")), 0);
+        drop(file);
+        std::fs::remove_file(seen.join("filler")).unwrap();
+        assert_eq!(client.send("DELETE", "/models/0", &[], b"").status, 204);
+        assert_eq!(client.put("/models/again", b"x").status, 200);
     })
     .await;
 }

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, helpers included")]
 
 mod browsers;
+mod cdata;
 mod client;
 mod compress;
 mod conditions;

@@ -330,3 +330,24 @@ async fn tags_and_attributes_are_those_of_a_version_and_rules_hide_instead_of_de
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_condition_on_a_delete_is_about_the_version_that_it_names() {
+    let r = running().await;
+    let client = r.client;
+    blocking(move || {
+        set(&client, "models", "Enabled");
+        let (old, new) = (client.put("/models/k", b"old"), client.put("/models/k", b"new"));
+        let target = format!("/models/k?versionId={}", id(&old));
+        let delete = |tag: &str| client.send("DELETE", &target, &[("if-match", tag)], b"").status;
+        assert_eq!(delete(new.header("etag").unwrap()), 412);
+        let unnamed = client.send("DELETE", "/models/k?versionId=", &[], b"");
+        assert_eq!((unnamed.status, unnamed.code()), (400, "InvalidArgument".into()));
+        assert_eq!(client.send("PUT", "/models/k", &[("if-match", "")], b"x").code(), "InvalidArgument");
+        assert_eq!(client.get(&target).body, b"old");
+        assert_eq!(delete(old.header("etag").unwrap()), 204);
+        assert_eq!(client.get(&target).status, 404);
+        assert_eq!(client.get("/models/k").body, b"new");
+    })
+    .await;
+}
