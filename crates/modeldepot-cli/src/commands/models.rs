@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Context;
 use crate::error::Error;
-use crate::ui::{Table, date, size};
+use crate::ui::{Table, clean, date, size};
 
 pub(crate) async fn run(cx: &Context<'_>) -> Result<(), Error> {
     let storage = cx.storage().await?;
@@ -27,11 +27,15 @@ pub(crate) async fn run(cx: &Context<'_>) -> Result<(), Error> {
         return cx.ui.answer_json(&models);
     }
     if models.is_empty() {
-        let place = match storage.prefix() {
-            whole if whole.is_empty() => format!("bucket `{}`", storage.bucket()),
-            folder => format!("folder `{folder}` of bucket `{}`", storage.bucket()),
+        // A folder that is misspelled is as empty as a new one.
+        let folder = match storage.prefix() {
+            whole if whole.is_empty() => String::new(),
+            folder => format!("folder `{}` of ", clean(folder.as_str())),
         };
-        cx.ui.note(format_args!("no models in {place}: `modeldepot push MODEL PATH` publishes one"));
+        cx.ui.note(format_args!(
+            "no models in {folder}bucket `{}`: `modeldepot push MODEL PATH` publishes one",
+            storage.bucket()
+        ));
         return Ok(());
     }
     let damaged = models.iter().map(|model| model.damaged).sum();

@@ -32,6 +32,11 @@ fn models_in_a_folder_of_a_shared_bucket() {
     hint: `modeldepot models` lists the models of this bucket
     [exit status: 3]
     ");
+    insta::assert_snapshot!(env.run(["models", "--prefix", "tem/ml"]), @r"
+    ------- stderr -------
+    no models in folder `tem/ml/` of bucket `models`: `modeldepot push MODEL PATH` publishes one
+    [exit status: 0]
+    ");
     env.run(["pull", "m", "there", "--prefix", "team/ml"]).success();
     env.run(["check", "m", "--prefix", "team/ml"]).success();
     env.run(["doctor", "--prefix", "team/ml"]).success();

@@ -17,7 +17,8 @@ const OTHER_WRAPPERS: [&str; 8] =
 /// Reads the documents of a file: one, or one for each line of a log.
 pub(super) fn read(file: &str, documents: Vec<Value>, notes: Vec<String>) -> Result<History, HistoryError> {
     match documents.as_slice() {
-        [document] => one(file, document),
+        // One line of a log, where the second was cut short.
+        [document] if notes.is_empty() => one(file, document),
         documents => list(file, documents, false, notes),
     }
 }

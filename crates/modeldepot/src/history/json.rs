@@ -23,7 +23,7 @@ pub(super) fn read(file: &str, bytes: &[u8]) -> Result<(Vec<Value>, Vec<String>)
     for read in serde_json::Deserializer::from_slice(&document).into_iter::<Value>() {
         match read {
             Ok(value) => documents.push(value),
-            Err(error) if error.is_eof() && documents.len() > 1 && documents.iter().all(Value::is_object) => {
+            Err(error) if error.is_eof() && !documents.is_empty() && documents.iter().all(Value::is_object) => {
                 notes.push("the last line is cut short, and left out".to_owned());
             }
             Err(source) => return Err(HistoryError::Json { file: file.to_owned(), source }),

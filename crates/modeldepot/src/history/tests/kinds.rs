@@ -273,7 +273,12 @@ fn a_last_line_that_is_cut_short_is_left_out() {
     let cut = parse(&format!("{whole}{{\"epoch\": 3, \"lo"));
     assert_eq!(cut.epochs(), parse(whole).epochs());
     assert_eq!(cut.notes()[1], "the last line is cut short, and left out");
+    let first = parse("{\"epoch\": 1, \"loss\": 0.9}\n{\"epoch\": 2, \"lo");
+    assert_eq!((first.total_epochs(), first.notes().len()), (1, 2));
     let table = "epoch,loss,val_loss\n1,0.9,0.8\n2,0.7,0.6\n";
+    let cut = parse_csv(&format!("{table}3,0.5,0."));
+    assert_eq!((cut.epochs(), cut.notes().len()), (parse_csv(table).epochs(), 2));
+    assert_eq!(parse_csv(table.trim_end()).total_epochs(), 2, "only its end is missing");
     let cut = parse_csv(&format!("{table}3,0.5"));
     assert_eq!(cut.epochs(), parse_csv(table).epochs());
     assert_eq!(cut.notes()[1], "the last line is cut short, and left out");
