@@ -150,7 +150,7 @@ impl Index {
         })
     }
 
-    /// Returns a page of a bucket's uploads: by key, then by id. Ids grow with time, so that is S3's order too.
+    /// Returns a page of a bucket's uploads, without their descriptions: by key, then by id. Ids grow with time, so that is S3's order too.
     pub(crate) fn uploads(
         &self,
         bucket: &str,
@@ -194,7 +194,10 @@ impl Index {
                     (from, from_id) = (successor(place(bucket, prefix)), String::new());
                     continue 'seek;
                 }
-                page.entries.push(Entry::Key(key.to_owned(), (id.to_owned(), decode(upload.value())?)));
+                let mut upload: Upload = decode(upload.value())?;
+                // Tags and metadata of a page may be megabytes.
+                upload.description = Default::default();
+                page.entries.push(Entry::Key(key.to_owned(), (id.to_owned(), upload)));
             }
             break;
         }

@@ -25,8 +25,8 @@ use crate::share::{Share, Transfers};
 /// The largest piece. Where many read, pieces are smaller.
 const PIECE: usize = 512 << 10;
 
-/// Two pieces of each make up all that readers hold.
-static READERS: Transfers = Transfers::new(4 << 20);
+/// Two pieces of each make up all that readers hold, beside what waits to be written to sockets.
+static READERS: Transfers = Transfers::new(2 << 20);
 
 /// A stretch of a file that is still to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
