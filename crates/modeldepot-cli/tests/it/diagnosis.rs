@@ -727,8 +727,8 @@ fn what_repeats_a_secret_is_shown_without_it() {
         for verb in [["models"].as_slice(), &["models", "-vv"], &["doctor"], &["init"]] {
             let ended = env.run_with(verb, &login);
             let text = ended.to_string();
-            // Doctor says less of what it was told.
-            assert!(text.contains("hidden") || verb[0] == "doctor", "nothing is told of {head} {body}: {text}");
+            // Others ask in ways that are answered without a body.
+            assert!(text.contains("hidden") || verb[0] != "models", "nothing is told of {head} {body}: {text}");
             for part in ["IQoJb3Jp", "Z2lu", "X2VjEFwo"] {
                 assert!(!text.contains(part), "{text}");
             }

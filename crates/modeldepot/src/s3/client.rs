@@ -252,7 +252,7 @@ impl S3Client {
         match self.bucket_exists(bucket).await {
             Ok(true) => return Ok(false),
             // Somebody else's, or one that the login may make and not look at: the server says which.
-            Ok(false) | Err(Error::Denied { .. }) => self.confirm(bucket).await?,
+            Ok(false) | Err(Error::Denied { .. }) => Box::pin(self.confirm(bucket)).await?,
             Err(error) => return Err(error),
         }
         // us-east-1 is the one region that must not be named.
@@ -278,14 +278,14 @@ impl S3Client {
     pub async fn bucket_exists(&self, bucket: &BucketName) -> Result<bool> {
         if !self.prefix.is_empty() {
             // A policy for one folder allows to list that folder, and no HEAD of the bucket.
-            return match self.any_object(bucket, "").await {
+            return match Box::pin(self.any_object(bucket, "")).await {
                 Ok(_) => Ok(true),
                 Err(Error::BucketNotFound { .. }) => Ok(false),
                 Err(error) => Err(error),
             };
         }
         match self.asked(|| self.sdk.small.head_bucket().bucket(bucket.as_str()).send()).await {
-            Ok(_) => self.confirm(bucket).await.map(|()| true),
+            Ok(_) => Box::pin(self.confirm(bucket)).await.map(|()| true),
             Err(error) if status(&error) == Some(404) => Ok(false),
             Err(error) => Err(self.failed(About::bucket("look at", bucket), error)),
         }
@@ -297,7 +297,7 @@ impl S3Client {
         if self.sdk.peer.is_s3() && !self.has_path() {
             return Ok(());
         }
-        match self.any_object(bucket, "").await {
+        match Box::pin(self.any_object(bucket, "")).await {
             Err(error @ (Error::NotS3 { .. } | Error::Settings(_))) => Err(error),
             // A login may look at a bucket and not list it.
             _ => Ok(()),
@@ -366,7 +366,7 @@ impl S3Client {
         let size = match head.content_length().and_then(|size| u64::try_from(size).ok()) {
             Some(size) => size,
             // A proxy may leave it out of what has no body. Unknown is not empty.
-            None => self.size_of(bucket, key, head.e_tag()).await?,
+            None => Box::pin(self.size_of(bucket, key, head.e_tag())).await?,
         };
         Ok(ObjectMetadata {
             size,

@@ -137,7 +137,7 @@ impl S3Client {
         match self.asked(|| head().send()).await {
             Err(error) if status(&error).is_none() => Err(self.failed(About::bucket("look at", bucket), error)),
             // A refusal has a head as well.
-            _ => self.confirm(bucket).await.map(|()| read.get()),
+            _ => Box::pin(self.confirm(bucket)).await.map(|()| read.get()),
         }
     }
 }

@@ -147,7 +147,7 @@ impl Http {
         let heard = match &self.peer {
             Some(peer) => {
                 let asks: Asks<'_> = &|uri| Box::pin(self.unsigned(uri));
-                peer.hears(&method, &uri, answer, &secrets, asks).await?
+                Box::pin(peer.hears(&method, &uri, answer, &secrets, asks)).await?
             }
             None => Heard::Coming(Box::new(answer)),
         };

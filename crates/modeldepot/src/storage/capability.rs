@@ -98,8 +98,8 @@ impl ModelStorage {
 
     async fn known(&self) -> Result<(Option<Probed>, Option<String>, Option<OffsetDateTime>)> {
         let key = ObjectKey::Probe.to_string();
-        let (kept, head) =
-            tokio::join!(self.depot.get_small(&self.bucket, &key, 64 * 1024), self.depot.head(&self.bucket));
+        let kept = Box::pin(self.depot.get_small(&self.bucket, &key, 64 * 1024));
+        let (kept, head) = tokio::join!(kept, Box::pin(self.depot.head(&self.bucket)));
         let head = head?;
         let kept = match kept {
             Ok(kept) => kept,
