@@ -94,7 +94,7 @@ fn bad_settings_are_named() {
     `http://host:9000/models` is not an endpoint: it ends in a bucket, which is a setting of its own
     `http://host:9000/data` is not an endpoint: it ends in a bucket, which is a setting of its own
     `host:9000` is not an endpoint: it must begin with `http://` or `https://`
-    `http://host:9000/a?b` is not an endpoint: nothing may follow the path: no `?` and no `#`
+    `http://host:9000/a?…` is not an endpoint: nothing may follow the path: no `?` and no `#`
     `http://host:9000/a b` is not an endpoint: its path may have letters, digits, `-`, `.`, `_` and `~` between single slashes
     `HTTP_PROXY` is not the address of a proxy: write it as `http://HOST:PORT`, `https://HOST:PORT` or `socks5h://HOST:PORT`
     `ftp://host` is not an endpoint: it must begin with `http://` or `https://`
