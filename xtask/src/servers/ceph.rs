@@ -168,6 +168,9 @@ osd crush chooseleaf type = 0
 mon osd reporter subtree level = osd
 mon allow pool size one = true
 mon max pg per osd = 1000
+# On a disk that is nearly full the monitor would end: what it has is small, and goes with the test.
+mon data avail crit = 0
+mon data avail warn = 0
 # A dead one is noticed within seconds, as on a machine that refuses connections.
 osd heartbeat interval = 1
 osd heartbeat grace = 6

@@ -103,12 +103,14 @@ impl ModelStorage {
         let head = head?;
         let kept = match kept {
             Ok(kept) => kept,
-            Err(error) if error.may_pass() => return Err(error),
             // One that is too large, archived or not ours to read is as good as none: it is written anew.
-            Err(error) => {
+            Err(error @ (Error::WrongSize { .. } | Error::Denied { .. } | Error::Service { .. }))
+                if !error.may_pass() =>
+            {
                 tracing::debug!(%error, "the record of what the server does cannot be read");
                 None
             }
+            Err(error) => return Err(error),
         };
         let known = kept.and_then(|bytes| serde_json::from_slice::<Probed>(&bytes).ok()).filter(|known| {
             let probed = OffsetDateTime::parse(&known.probed_at, &Rfc3339).ok();
