@@ -79,6 +79,8 @@ impl Place {
         let settings = Settings::from_variables(|name| match name {
             "S3_ENDPOINT" => Some(endpoint.to_owned()),
             "S3_BUCKET_MODELS" => Some(format!("models-{unique}")),
+            "S3_BUCKET_IMAGES" => Some("plants-images".to_owned()),
+            "S3_BUCKET_DATA" => Some("data".to_owned()),
             _ => None,
         })
         .unwrap();
