@@ -22,7 +22,7 @@ def test_it_has_the_verbs_of_the_other() -> None:
         return {name for name in dir(kind) if not name.startswith("_")}
 
     assert names(ModelStorage) == names(AsyncModelStorage) - {"aclose"}
-    attributes = {"endpoint", "bucket", "client"}
+    attributes = {"endpoint", "bucket", "prefix", "client"}
     for name in names(ModelStorage) - attributes:
         sync, other = getattr(ModelStorage, name), getattr(AsyncModelStorage, name)
         assert parameters(sync) == parameters(other), name
