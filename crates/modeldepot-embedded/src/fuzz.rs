@@ -50,7 +50,7 @@ fn form(body: &[u8], piece: usize) -> (String, usize, Vec<u8>) {
 
 #[test]
 fn upload_form() {
-    // Whoever sends a form has only so much time.
+    // A form has only so much time to arrive.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let _entered = runtime.enter();
     fuzz("upload_form", |body| {

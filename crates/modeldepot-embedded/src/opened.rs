@@ -1,7 +1,7 @@
 //! The open index, and how it is opened again.
 //!
 //! Once an access to its file has failed, the index takes no other transaction, though the next might well succeed: the
-//! disk was full, and has room again. What it holds is sound all the same, as it is after a crash. So whoever needs it
+//! disk was full, and has room again. What it holds is sound all the same, as it is after a crash. So the next request that needs it
 //! next opens it again.
 
 use std::ops::Deref;

@@ -157,8 +157,7 @@ pub(crate) fn sweep(store: &Store, now: i64, stop: &AtomicBool) -> S3Result<Swep
     Ok(swept)
 }
 
-/// Fails unless a bucket still has these rules. A sweep takes its time, and whoever takes a rule back wants nothing deleted
-/// by it.
+/// Fails unless a bucket still has these rules. A sweep takes its time, and a rule that is taken back must delete nothing.
 fn in_force(tx: &WriteTransaction, bucket: &str, rules: &[Rule]) -> S3Result<()> {
     let found: Option<Vec<Rule>> = configured(tx, bucket, Kind::Lifecycle)?;
     if found.as_deref() == Some(rules) { Ok(()) } else { Err(precondition_failed()) }

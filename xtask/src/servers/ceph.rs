@@ -132,7 +132,7 @@ fn start_with(
     let [access, secret] = [format!("--access-key={ACCESS_KEY}"), format!("--secret-key={SECRET_KEY}")];
     step("radosgw-admin", &["user", "create", "--uid=main", "--display-name=main", &access, &secret])?;
     keep("rgw", "radosgw", &["-n", "client.rgw"]);
-    // It lists no buckets to whoever has no key.
+    // Without a key it answers with an empty list of buckets.
     server.wait_for(port, "/", 200)?;
     Ok((server, data.join("run")))
 }

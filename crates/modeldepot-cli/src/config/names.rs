@@ -91,7 +91,7 @@ mod tests {
         }
     }
 
-    /// A setting that is read somewhere is known here, or whoever sets it would be warned.
+    /// A setting that is read somewhere is known here, or setting it would bring a warning.
     #[test]
     fn every_name_that_is_read_is_known() {
         let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");

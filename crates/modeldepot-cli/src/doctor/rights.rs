@@ -94,7 +94,7 @@ pub(super) async fn rights(service: &Service, key: &str, mut tell: impl FnMut(Li
         None if wrote => Err(Error::Untrue("what was just stored is not there".to_owned())),
         _ => Ok(()),
     });
-    // A key that may read and not write is what whoever only pulls should have.
+    // For hosts that only pull, a key that may not write is the right one.
     let read_only = lists && got.is_ok() && matches!(put, Err(Error::Depot(Depot::Denied { .. })));
     let written = |check, action, needed: &str, done: Result<(), Error>| match done {
         Err(Error::Depot(Depot::Denied { code, .. })) if read_only => {

@@ -100,7 +100,7 @@ impl Gateway {
             ));
         }
         let wanted = Algorithm::parse_requested(input.checksum_algorithm.as_ref())?;
-        // Whoever gives up meanwhile is not waited for.
+        // A client that has gone away is not worked for.
         let reading = match wanted {
             Some(_) => Some(READING.acquire().await.map_err(internal)?),
             None => None,

@@ -126,7 +126,7 @@ impl Gateway {
     }
 }
 
-/// Returns the rights of whoever signed a form.
+/// Returns the rights of the key pair that signed a form.
 fn signer(logins: &Logins, bucket: &str, fields: &[(String, String)]) -> S3Result<Rights> {
     let signature = Signature::read(fields)?;
     let (secret, rights) = logins.find(signature.access_key()).ok_or_else(unknown_key)?;

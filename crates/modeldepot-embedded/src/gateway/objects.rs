@@ -192,7 +192,7 @@ impl Gateway {
     }
 }
 
-/// Refuses to delete versions for good with a key that may only write: whoever keeps versions wants them to outlive that
+/// Refuses to delete versions for good with a key that may only write: versions are kept to outlive that
 /// key. It is a right of its own on Amazon S3, too.
 fn may_delete_versions(store: &Store, rights: &Rights, bucket: &str) -> S3Result<()> {
     if rights.allow(Right::Admin, bucket) || store.index.versioning(bucket)? == Versioning::Off {

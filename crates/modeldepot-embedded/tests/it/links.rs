@@ -5,8 +5,9 @@ use base64::prelude::BASE64_STANDARD as BASE64;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use modeldepot_embedded::{Config, Keys, Server};
 
-use crate::client::{Answer, Client};
+use crate::client::Client;
 use crate::serve::{blocking, config, running};
+use crate::signatures::ask;
 
 pub(crate) fn hmac_sha1(secret: &str, text: &str) -> String {
     let mut mac = Hmac::<sha1::Sha1>::new_from_slice(secret.as_bytes()).unwrap();
@@ -25,18 +26,6 @@ fn link(client: &Client, method: &str, resource: &str, signed: &str, expires: i6
     let signature = hmac_sha1(&client.secret_key, &text).replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
     let sign = if resource.contains('?') { '&' } else { '?' };
     format!("{resource}{sign}AWSAccessKeyId={}&Signature={signature}&Expires={expires}", client.access_key)
-}
-
-fn ask(client: &Client, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
-    let mut head = format!(
-        "{method} {target} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-length: {}\r\n",
-        client.address,
-        body.len()
-    );
-    for (name, value) in headers {
-        head += &format!("{name}: {value}\r\n");
-    }
-    client.raw(&(head + "\r\n"), body)
 }
 
 #[tokio::test]

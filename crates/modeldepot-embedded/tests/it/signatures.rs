@@ -10,7 +10,7 @@ use crate::serve::{blocking, running};
 const NOT_SIGNED: &str = "There were headers present in the request which were not signed";
 
 /// Sends a target with these headers and nothing else.
-fn ask(client: &Client, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+pub(crate) fn ask(client: &Client, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     let mut head = format!(
         "{method} {target} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-length: {}\r\n",
         client.address,

@@ -15,7 +15,7 @@ pub enum Stranger {
     PlainHttp,
     /// Plain HTTP was asked, and TLS is spoken.
     Tls,
-    /// It sends whoever asks elsewhere, as S3 does not.
+    /// It redirects to another address, as S3 does not.
     Redirect {
         /// The HTTP status.
         status: u16,
@@ -45,7 +45,7 @@ impl Stranger {
         let from = Url::parse(from).ok();
         let plain = from.as_ref().is_some_and(|from| from.scheme() == "http");
         let secure = plain && url.scheme() == "https" && from.is_some_and(|from| from.host() == url.host());
-        // What a login page is given may let in whoever reads it.
+        // What a login page is given in its address may be a login.
         url.set_query(None);
         url.set_fragment(None);
         let _ = url.set_password(None);

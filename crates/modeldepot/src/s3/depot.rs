@@ -94,7 +94,7 @@ fn put_below(prefix: &KeyPrefix, input: &mut Input) -> Result<(), &'static str> 
         ListPartsInput,
         PutObjectInput,
         UploadPartInput,
-        // The source is spelled by whoever asks for the copy: it is escaped.
+        // The source of the copy is spelled, and escaped, where the copy is asked for.
         UploadPartCopyInput,
     ];
     if let Some(input) = input.downcast_mut::<ListObjectsV2Input>() {
@@ -115,4 +115,21 @@ fn put_below(prefix: &KeyPrefix, input: &mut Input) -> Result<(), &'static str> 
         || input.downcast_ref::<GetBucketVersioningInput>().is_some()
         || input.downcast_ref::<PutBucketVersioningInput>().is_some();
     if of_the_bucket { Ok(()) } else { Err("this request is not known to stay below the key prefix") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_s3::operation::delete_bucket::DeleteBucketInput;
+
+    #[test]
+    fn a_request_that_is_not_known_is_refused() {
+        let prefix = "team/ml".parse().unwrap();
+        let get = GetObjectInput::builder().bucket("b").key("m/v1/f").build().unwrap();
+        let mut input = Input::erase(get);
+        put_below(&prefix, &mut input).unwrap();
+        assert_eq!(input.downcast_ref::<GetObjectInput>().unwrap().key(), Some("team/ml/m/v1/f"));
+        let unknown = DeleteBucketInput::builder().bucket("b").build().unwrap();
+        assert!(put_below(&prefix, &mut Input::erase(unknown)).is_err());
+    }
 }

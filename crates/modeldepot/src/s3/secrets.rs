@@ -1,4 +1,4 @@
-//! What of a request lets in whoever shows it, and how it is kept out of all that is shown of the answer.
+//! Which parts of a request are secrets, and how they are kept out of all that is shown of the answer.
 
 use std::borrow::Cow;
 use std::fmt;
