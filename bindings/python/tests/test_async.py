@@ -14,7 +14,7 @@ from modeldepot import AsyncModelStorage, InvalidError, ModelStorage, NotFoundEr
 def parameters(verb: Any) -> list[tuple[str, Any, Any]]:
     """Returns names, kinds and defaults, without the types that only Python's functions know."""
     parameters = inspect.signature(verb).parameters.values()
-    return [(p.name, p.kind, p.default) for p in parameters if p.name != "self"]
+    return [(p.name, p.kind, p.default) for p in parameters if p.name != "self" and not p.name.startswith("_")]
 
 
 def test_it_has_the_verbs_of_the_other() -> None:

@@ -1,8 +1,8 @@
 //! The open index, and how it is opened again.
 //!
 //! Once an access to its file has failed, the index takes no other transaction, though the next might well succeed: the
-//! disk was full, and has room again. What it holds is sound all the same, as it is after a crash. So the next request that needs it
-//! next opens it again.
+//! disk was full, and has room again. What it holds is sound all the same, as it is after a crash. So the next request that
+//! needs it opens it again.
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};

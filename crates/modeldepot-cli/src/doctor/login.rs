@@ -21,7 +21,14 @@ pub(super) async fn login(service: &mut Service, source: &str) -> Vec<Line> {
     let (credentials, login) = credentials(service, source);
     let region = match (region, login) {
         (Some(wrong), _) => wrong,
-        (None, Login::Known) => Line::good("region", sign_for(&service.settings), "accepted"),
+        (None, Login::Known) => match &service.answer.region {
+            Some(region) => {
+                let found = format!("`{}` is in `{region}`, and requests follow it", service.settings.buckets.models);
+                Line::note("region", sign_for(&service.settings), found)
+                    .change(format!("set S3_REGION={region}: it saves every command a refused request"))
+            }
+            None => Line::good("region", sign_for(&service.settings), "accepted"),
+        },
         (None, _) => Line::skipped("region", "the login was refused before the region was looked at"),
     };
     vec![credentials, region]

@@ -33,6 +33,8 @@ pub(super) struct Clients {
     pub(super) writing: Client,
     /// For URLs that others use: what is demanded of requests would be theirs to send.
     pub(super) signing: Client,
+    /// The regions of buckets that are not in the one of the settings.
+    pub(super) regions: Regions,
     /// What is known of the endpoint.
     pub(super) peer: Arc<Peer>,
 }
@@ -79,7 +81,7 @@ pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<Client
         .force_path_style(path_style)
         .interceptor(clock.clone())
         .interceptor(regions.clone())
-        .endpoint_resolver(regions)
+        .endpoint_resolver(regions.clone())
         // Our own CRC64NVME goes with the parts. The SDK's default CRC32 on every request breaks several servers.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
@@ -104,5 +106,5 @@ pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<Client
     };
     let (reading, writing) = (Patience::reading(&settings.timeouts), Patience::writing(&settings.timeouts));
     let small = Patience::small(&settings.timeouts);
-    Ok(Clients { small: with(small), reading: with(reading), writing: with(writing), signing, peer })
+    Ok(Clients { small: with(small), reading: with(reading), writing: with(writing), signing, regions, peer })
 }

@@ -42,12 +42,13 @@ impl S3Client {
         let below = |client: &Client| {
             Client::from_conf(client.config().to_builder().interceptor(Below(prefix.clone())).build())
         };
-        let Clients { small, reading, writing, signing, peer } = &*self.sdk;
+        let Clients { small, reading, writing, signing, regions, peer } = &*self.sdk;
         let sdk = Clients {
             small: below(small),
             reading: below(reading),
             writing: below(writing),
             signing: below(signing),
+            regions: regions.clone(),
             peer: Arc::clone(peer),
         };
         let mut depot = self.clone();

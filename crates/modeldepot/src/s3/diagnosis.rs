@@ -25,6 +25,9 @@ pub struct Answer {
     pub status: u16,
     /// What the answer means when it is a refusal, or not one of S3 at all.
     pub refusal: Option<Error>,
+    /// The region that the bucket turned out to be in, when that is not the one of the settings. Requests have been signed
+    /// for it since.
+    pub region: Option<String>,
 }
 
 impl S3Client {
@@ -48,15 +51,16 @@ impl S3Client {
             Err(error) if is_moved(&error) => ask().await,
             sent => sent,
         };
+        let region = self.sdk.regions.of(bucket.as_str());
         match sent {
-            Ok(_) => Ok(Answer { head: read.get(), status: 200, refusal: None }),
+            Ok(_) => Ok(Answer { head: read.get(), status: 200, refusal: None, region }),
             Err(error) => {
                 let status = status(&error);
                 let refusal = self.failed(About::bucket("list", bucket), error);
                 match status {
                     // An answer, and none of S3.
                     Some(_) if matches!(refusal, Error::NotS3 { .. }) => Err(refusal),
-                    Some(status) => Ok(Answer { head: read.get(), status, refusal: Some(refusal) }),
+                    Some(status) => Ok(Answer { head: read.get(), status, refusal: Some(refusal), region }),
                     None => Err(refusal),
                 }
             }

@@ -121,7 +121,14 @@ impl Peer {
             Suspicion::Body => {}
         }
         let (mut head, body) = answer.into_parts();
-        let body = read(body, LONGEST).await.map_err(|error| ConnectorError::other(error, None))?;
+        let body = match read(body, LONGEST).await {
+            Ok(body) => body,
+            // Go's servers take no more of a request in plain HTTP than shows that it is none in TLS, and what they answer is
+            // lost when the connection is reset for the rest.
+            Err(error) => {
+                return Err(self.look(uri).await.map_or_else(|| ConnectorError::other(error, None), foreign));
+            }
+        };
         let body = secrets.hide_bytes(body);
         if is_s3_error(&body) && !Page::read(status.as_u16(), |name| text(&head.headers, name), &body).is_known() {
             self.knows();

@@ -67,8 +67,9 @@ fn signed_for(request: &HttpRequest) -> Option<String> {
 }
 
 impl Regions {
-    fn of(&self, params: &Params) -> Option<String> {
-        self.learned.lock().unwrap_or_else(PoisonError::into_inner).get(params.bucket()?).cloned()
+    /// Returns the region that a bucket turned out to be in, when that is not the one of the settings.
+    pub(super) fn of(&self, bucket: &str) -> Option<String> {
+        self.learned.lock().unwrap_or_else(PoisonError::into_inner).get(bucket).cloned()
     }
 
     /// Remembers the region of a bucket. Returns true when a request that was signed for another should be sent again.
@@ -92,7 +93,9 @@ impl Regions {
 
 impl ResolveEndpoint for Regions {
     fn resolve_endpoint<'a>(&'a self, params: &'a Params) -> EndpointFuture<'a> {
-        let Some(region) = self.of(params) else { return self.resolver.resolve_endpoint(params) };
+        let Some(region) = params.bucket().and_then(|bucket| self.of(bucket)) else {
+            return self.resolver.resolve_endpoint(params);
+        };
         let moved = Params::builder()
             .region(region)
             .set_bucket(params.bucket().map(str::to_owned))
