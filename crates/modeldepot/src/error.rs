@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::diagnosis::{Stranger, TlsFault, Unreached};
-use crate::history::HistoryError;
-use crate::manifest::ManifestError;
-use crate::name::{ArtifactPath, BucketName, ModelName, NameError, Version};
+use crate::model::history::HistoryError;
+use crate::model::manifest::ManifestError;
+use crate::model::name::{ArtifactPath, BucketName, ModelName, NameError, Version};
 use crate::s3::{UnsignedHeaders, codes};
 use crate::settings::SettingsError;
-use crate::storage::{Obstacle, named, said};
+use crate::store::{Obstacle, named, said};
 
 /// A result of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::diagnosis::{Stranger, TlsFault, Unreached, mistake};
-use crate::history::HistoryError;
+use crate::model::history::HistoryError;
 use crate::s3::codes;
 use crate::settings::{Credentials, LOOPBACK_LOGIN};
 use crate::visible::visible;

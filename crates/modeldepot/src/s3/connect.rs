@@ -14,11 +14,11 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 
 use super::clock::Clock;
-use super::demands::{Demands, UrlDemands};
-use super::http::Http;
-use super::patience::Patience;
-use super::peer::Peer;
-use super::regions::Regions;
+use super::http::connector::Http;
+use super::http::peer::Peer;
+use super::http::timeouts::Patience;
+use super::region::Regions;
+use super::required::{Demands, UrlDemands};
 use crate::error::Result;
 use crate::settings::{Addressing, Credentials, Settings};
 

@@ -9,15 +9,15 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, EncodingType};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use time::OffsetDateTime;
 
-use super::answer::{About, code, is_not_understood};
 use super::client::{S3Client, bare, moment};
+use super::error::{About, code, is_not_understood};
+use super::key_encoding::Spelling;
 use super::listing::ENDLESS;
-use super::payload::Payload;
-use super::spelling::Spelling;
-use super::sums::Sums;
-use crate::digest::PartDigest;
+use super::transfer::checksum::Sums;
+use super::transfer::upload::payload::Payload;
 use crate::error::{Error, Result};
-use crate::name::BucketName;
+use crate::model::digest::PartDigest;
+use crate::model::name::BucketName;
 
 /// An upload that was begun and neither completed nor aborted.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //!
 //! Every order of every request of up to three pushers, two cleaners and the user's delete is tried, with stalls and
 //! deaths at every step and with requests that act long after their process has gone on. What follows from an answer is
-//! decided by the product's own code, which is included here: `src/storage/decide.rs`. In which order the requests go
+//! decided by the product's own code, which is included here: `src/store/decide.rs`. In which order the requests go
 //! out is written here once more; `docs/decisions/2026-11-26-one-winner-without-conditions.md` says what is shared, and the
 //! tests next door hold the code to the order. `docs/decisions/2026-11-23-model-of-the-protocol.md` sums the rules up.
 //!
@@ -20,7 +20,7 @@
 mod bugs;
 mod cleaner;
 mod contest;
-#[path = "../../src/storage/decide.rs"]
+#[path = "../../src/store/decide.rs"]
 mod decide;
 mod protocol;
 mod pusher;
