@@ -8,7 +8,7 @@ use insta::assert_snapshot;
 use super::{History, Value, lines, parse, parse_csv, summary};
 
 fn read(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/history/tests/files").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/model/history/tests/files").join(name);
     let bytes = std::fs::read(path).unwrap();
     match History::parse(name, &bytes) {
         Ok(history) => {
@@ -34,7 +34,7 @@ fn read_all(names: &[&str]) -> String {
 #[test]
 fn every_file_is_tried() {
     let source = include_str!("kinds.rs");
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/history/tests/files");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/model/history/tests/files");
     for entry in std::fs::read_dir(folder).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(source.contains(&format!("{name:?}")), "{name}");
