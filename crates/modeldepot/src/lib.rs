@@ -23,7 +23,7 @@
 //!             created: None, // the server's time
 //!             tool: "my trainer 1.0".to_owned(),
 //!             published_by: None,
-//!             journal: None,
+//!             state_folder: None,
 //!             md5: true,
 //!             copies: true,
 //!         },
@@ -85,8 +85,8 @@ pub use settings::{
 pub use settings::{Encryption, EncryptionMode, Proxies, Proxy, Writing};
 pub use store::{
     Change, Collected, Damaged, Deleted, Description, DirectUpload, Fault, Fetched, FileReader, Foreign, FsckReport,
-    GcPlan, LeftOut, Malformed, ModelStorage, ModelSummary, Obstacle, ObstacleKind, Offer, OfferedFile, Probed,
-    Published, Pull, Push, Reason, Remains, Scan, Source, SourceFile, StoredFile, Verified, VersionSummary,
+    GcPlan, LeftOut, Malformed, ModelStorage, ModelSummary, Obstacle, ObstacleKind, Offer, OfferedFile, Orphans,
+    Probed, Published, Pull, Push, Reason, Scan, Source, SourceFile, StoredFile, Verified, VersionSummary,
 };
 pub use task::settled;
 pub use visible::{is_unseen, visible};

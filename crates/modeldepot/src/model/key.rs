@@ -18,16 +18,16 @@ pub enum ObjectKey {
     /// A file of a version: `<model>/v<version>/<path>`.
     Artifact(ModelName, Version, ArtifactPath),
     /// The tombstone of a version whose name is never used again: `.depot/spent/<model>/<version>.json`.
-    Spent(ModelName, Version),
+    Tombstone(ModelName, Version),
     /// A push in progress: `.depot/claims/<model>/<version>/<write_id>.json`.
-    Claim(ModelName, Version, Uuid),
+    Lease(ModelName, Version, Uuid),
     /// A cleaner's mark of a version whose remains it is about to remove:
     /// `.depot/condemned/<model>/<version>/<id>.json`. Each has one of its own, so that none takes another's away.
-    Condemned(ModelName, Version, Uuid),
+    GcLock(ModelName, Version, Uuid),
     /// The files that a push uploads in parts: `.depot/uploads/<model>/<version>/<write_id>.json`.
     Uploads(ModelName, Version, Uuid),
     /// Says that objects lie under a published version that are not part of it: `.depot/foreign/<model>/<version>.json`.
-    Beside(ModelName, Version),
+    ForeignObjects(ModelName, Version),
     /// What was found out about the server: `.depot/probe.json`.
     Probe,
 }
@@ -37,11 +37,11 @@ impl fmt::Display for ObjectKey {
         match self {
             ObjectKey::Manifest(model, version) => write!(f, "{model}/v{version}/manifest.json"),
             ObjectKey::Artifact(model, version, path) => write!(f, "{model}/v{version}/{path}"),
-            ObjectKey::Spent(model, version) => write!(f, "{RECORDS}spent/{model}/{version}.json"),
-            ObjectKey::Claim(model, version, id) => write!(f, "{RECORDS}claims/{model}/{version}/{id}.json"),
-            ObjectKey::Condemned(model, version, id) => write!(f, "{RECORDS}condemned/{model}/{version}/{id}.json"),
+            ObjectKey::Tombstone(model, version) => write!(f, "{RECORDS}spent/{model}/{version}.json"),
+            ObjectKey::Lease(model, version, id) => write!(f, "{RECORDS}claims/{model}/{version}/{id}.json"),
+            ObjectKey::GcLock(model, version, id) => write!(f, "{RECORDS}condemned/{model}/{version}/{id}.json"),
             ObjectKey::Uploads(model, version, id) => write!(f, "{RECORDS}uploads/{model}/{version}/{id}.json"),
-            ObjectKey::Beside(model, version) => write!(f, "{RECORDS}foreign/{model}/{version}.json"),
+            ObjectKey::ForeignObjects(model, version) => write!(f, "{RECORDS}foreign/{model}/{version}.json"),
             ObjectKey::Probe => write!(f, "{RECORDS}probe.json"),
         }
     }
@@ -55,15 +55,15 @@ impl FromStr for ObjectKey {
         if let Some(record) = key.strip_prefix(RECORDS) {
             let parts: Vec<&str> = record.strip_suffix(".json").ok_or_else(foreign)?.split('/').collect();
             return match parts[..] {
-                ["spent", model, version] => Ok(ObjectKey::Spent(model.parse()?, stored_version(version)?)),
-                ["foreign", model, version] => Ok(ObjectKey::Beside(model.parse()?, stored_version(version)?)),
+                ["spent", model, version] => Ok(ObjectKey::Tombstone(model.parse()?, stored_version(version)?)),
+                ["foreign", model, version] => Ok(ObjectKey::ForeignObjects(model.parse()?, stored_version(version)?)),
                 [kind @ ("claims" | "condemned" | "uploads"), model, version, id] => {
                     let id = Uuid::try_parse(id).ok().filter(|uuid| uuid.to_string() == *id).ok_or_else(foreign)?;
                     let (model, version) = (model.parse()?, stored_version(version)?);
                     Ok(match kind {
-                        "claims" => ObjectKey::Claim(model, version, id),
+                        "claims" => ObjectKey::Lease(model, version, id),
                         "uploads" => ObjectKey::Uploads(model, version, id),
-                        _ => ObjectKey::Condemned(model, version, id),
+                        _ => ObjectKey::GcLock(model, version, id),
                     })
                 }
                 ["probe"] => Ok(ObjectKey::Probe),
@@ -108,23 +108,23 @@ pub(crate) fn version_prefix(model: &ModelName, version: &Version) -> String {
     format!("{model}/v{version}/")
 }
 
-/// Returns the prefix of the claims on a version.
-pub(crate) fn claims_prefix(model: &ModelName, version: &Version) -> String {
+/// Returns the prefix of the leases on a version.
+pub(crate) fn leases_prefix(model: &ModelName, version: &Version) -> String {
     format!("{RECORDS}claims/{model}/{version}/")
 }
 
 /// Returns the prefix of the cleaners' marks on a version.
-pub(crate) fn condemned_prefix(model: &ModelName, version: &Version) -> String {
+pub(crate) fn gc_locks_prefix(model: &ModelName, version: &Version) -> String {
     format!("{RECORDS}condemned/{model}/{version}/")
 }
 
 /// Returns the prefix of a model's tombstones.
-pub(crate) fn spent_prefix(model: &ModelName) -> String {
+pub(crate) fn tombstones_prefix(model: &ModelName) -> String {
     format!("{RECORDS}spent/{model}/")
 }
 
 /// Returns the prefix of the records of a model's versions beside which foreign objects lie.
-pub(crate) fn beside_prefix(model: &ModelName) -> String {
+pub(crate) fn foreign_prefix(model: &ModelName) -> String {
     format!("{RECORDS}foreign/{model}/")
 }
 
@@ -155,13 +155,13 @@ mod tests {
             "[a-zé _.]{1,8}(/[a-z0-9.]{1,8}){0,3}".prop_filter_map("not a path", |s| s.parse::<ArtifactPath>().ok());
         prop_oneof![
             (model.clone(), version.clone()).prop_map(|(m, v)| ObjectKey::Manifest(m, v)),
-            (model.clone(), version.clone()).prop_map(|(m, v)| ObjectKey::Spent(m, v)),
-            (model.clone(), version.clone(), any::<u128>()).prop_map(|(m, v, id)| ObjectKey::Condemned(
+            (model.clone(), version.clone()).prop_map(|(m, v)| ObjectKey::Tombstone(m, v)),
+            (model.clone(), version.clone(), any::<u128>()).prop_map(|(m, v, id)| ObjectKey::GcLock(
                 m,
                 v,
                 Uuid::from_u128(id)
             )),
-            (model.clone(), version.clone(), any::<u128>()).prop_map(|(m, v, id)| ObjectKey::Claim(
+            (model.clone(), version.clone(), any::<u128>()).prop_map(|(m, v, id)| ObjectKey::Lease(
                 m,
                 v,
                 Uuid::from_u128(id)
@@ -171,7 +171,7 @@ mod tests {
                 v,
                 Uuid::from_u128(id)
             )),
-            (model.clone(), version.clone()).prop_map(|(m, v)| ObjectKey::Beside(m, v)),
+            (model.clone(), version.clone()).prop_map(|(m, v)| ObjectKey::ForeignObjects(m, v)),
             Just(ObjectKey::Probe),
             (model, version, path).prop_map(|(m, v, p)| ObjectKey::Artifact(m, v, p)),
         ]

@@ -23,8 +23,8 @@ use super::http::connector::Silent;
 use super::http::timeouts;
 use super::region::is_moved;
 use super::retry::Retry;
-use super::transfer::checksum::Sums;
-use super::transfer::concurrency::Gauge;
+use super::transfer::checksum::Checksum;
+use super::transfer::concurrency::Concurrency;
 use super::transfer::download::range::ranged;
 use super::transfer::download::{Landing, Sink};
 use super::transfer::limits::Limits;
@@ -564,8 +564,8 @@ impl S3Client {
     }
 
     /// Returns the checksum that goes with bytes to this server.
-    pub(super) fn sums(&self) -> Sums {
-        if self.crc64.load(Ordering::Relaxed) { Sums::Crc64 } else { Sums::Md5 }
+    pub(super) fn checksum(&self) -> Checksum {
+        if self.crc64.load(Ordering::Relaxed) { Checksum::Crc64 } else { Checksum::Md5 }
     }
 
     /// Sends no CRC64NVME any more. Returns true when it was sent until now.
@@ -574,9 +574,13 @@ impl S3Client {
     }
 
     /// Lets fewer requests go at once, if that is what the server asked for.
-    pub(super) fn slow_down_after<E: ProvideErrorMetadata>(&self, error: &SdkError<E, HttpResponse>, gauge: &Gauge) {
+    pub(super) fn slow_down_after<E: ProvideErrorMetadata>(
+        &self,
+        error: &SdkError<E, HttpResponse>,
+        concurrency: &Concurrency,
+    ) {
         if matches!(status(error), Some(429 | 503)) {
-            gauge.slow_down();
+            concurrency.slow_down();
         }
     }
 

@@ -55,7 +55,7 @@ impl ModelStorage {
         }
         let prefix = version_prefix(model, version);
         let manifest = ObjectKey::Manifest(model.clone(), version.clone()).to_string();
-        let spent = tombstone.is_some();
+        let retired = tombstone.is_some();
         let mut known = tombstone.unwrap_or_default();
         // Listed before the tombstone, which says what they are.
         let there = self.depot.list_objects(&self.bucket, &prefix).await?;
@@ -64,7 +64,7 @@ impl ModelStorage {
             Found::Damaged => self.is_own(&manifest).await?,
             Found::Nothing => false,
         };
-        if !ours && !spent && !self.has_own(&there).await? {
+        if !ours && !retired && !self.has_own(&there).await? {
             return Err(Error::ForeignVersion { model: model.clone(), version: version.clone() });
         }
         let of_version = |object: &&ListedObject| match object.key == manifest {
@@ -74,7 +74,7 @@ impl ModelStorage {
         for object in there.iter().filter(of_version) {
             known.add(&prefix, object);
         }
-        if !spent {
+        if !retired {
             self.spend(model, version, &known).await?;
         }
         if ours {
@@ -82,14 +82,14 @@ impl ModelStorage {
         }
         let (mut removed, foreign) = self.remove_own(model, version, &known, false).await?;
         removed.retain(|object| object.key != manifest);
-        let beside = ObjectKey::Beside(model.clone(), version.clone()).to_string();
+        let beside = ObjectKey::ForeignObjects(model.clone(), version.clone()).to_string();
         self.depot.delete_object(&self.bucket, &beside).await?;
         let foreign = Foreign::of(&prefix, &foreign);
         Ok(Deleted {
             files: removed.len(),
             bytes: removed.iter().map(|object| object.size).fold(0, u64::saturating_add),
             foreign,
-            already: spent,
+            already: retired,
         })
     }
 

@@ -1,6 +1,6 @@
 //! Publishing without the bytes passing here: whoever has them sends the parts to the server by presigned URLs.
 //!
-//! Three steps: begin (the version is claimed), parts (anybody with the URLs), complete. Every object is read back before
+//! Three steps: begin (the version is leased), parts (anybody with the URLs), complete. Every object is read back before
 //! the manifest, so the manifest says of each file what lies in the bucket, whoever sent it. No MD5: the original cannot
 //! check such a version.
 
@@ -18,15 +18,15 @@ use uuid::Uuid;
 
 use super::ModelStorage;
 use super::decide::{self, Begin};
-use super::lease::{Claim, Claimant, Claimed};
+use super::lease::{Acquired, Lease, LeaseRequest};
 use super::ownership::mark;
-use super::push::base_version::EarlierFiles;
+use super::push::base_version::BaseFiles;
 use super::push::commit::Job;
 use super::push::source::{Source, SourceFile};
 use super::push::{Published, Push, is_taken, moment};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::digest::Blake3;
-use crate::model::key::{ObjectKey, condemned_prefix, version_prefix};
+use crate::model::key::{ObjectKey, gc_locks_prefix, version_prefix};
 use crate::model::name::{ArtifactPath, ModelName, PublishedBy, Version};
 use crate::progress::Progress;
 use crate::s3::{Part, Sent, Sink, part_size};
@@ -83,14 +83,14 @@ impl OfferedFile {
     }
 }
 
-/// A version that is claimed, whose parts are being sent. End it with [`DirectUpload::abort`], completed or not; one that
+/// A version that is leased, whose parts are being sent. End it with [`DirectUpload::abort`], completed or not; one that
 /// is dropped is found by `gc`.
 pub struct DirectUpload {
     storage: ModelStorage,
     push: Push,
     version: Version,
     id: Uuid,
-    claim: Claim,
+    lease: Lease,
     conditions: bool,
     files: Vec<(OfferedFile, String)>,
     /// Whether an object may still appear of what was asked for: it was, and did not end well.
@@ -108,10 +108,10 @@ impl std::fmt::Debug for DirectUpload {
 }
 
 impl ModelStorage {
-    /// Claims a version, and begins an upload of each of its files.
+    /// Takes the lease of a version, and begins an upload of each of its files.
     ///
     /// # Errors
-    /// [`Error::VersionExists`], [`Error::VersionSpent`], [`Error::VersionBusy`] or [`Error::Remains`] when the version is
+    /// [`Error::VersionExists`], [`Error::VersionRetired`], [`Error::VersionBusy`] or [`Error::Orphans`] when the version is
     /// not free; and as [`Source::of`] and [`ModelStorage::check_push`], before anything is sent.
     pub async fn begin_upload(&self, offer: Offer) -> Result<DirectUpload> {
         let push = as_push(&offer)?;
@@ -146,10 +146,11 @@ impl ModelStorage {
         }
         let id = Uuid::new_v7(moment(begun_at));
         // Who waits is a client of a service, which should be told soon.
-        let claimant = Claimant { id, tool: &offer.tool, begun: begun_at, resumed: false, patient: false, conditions };
-        let claim = match self.claim(model, &version, &claimant).await? {
-            Claimed::Alone(claim) => *claim,
-            Claimed::Busy { by, since, rank } => {
+        let request =
+            LeaseRequest { id, tool: &offer.tool, begun: begun_at, resumed: false, patient: false, conditions };
+        let lease = match self.acquire(model, &version, &request).await? {
+            Acquired::Alone(lease) => *lease,
+            Acquired::Busy { by, since, rank } => {
                 return Err(Error::VersionBusy { model: model.clone(), version, by, since, rank });
             }
         };
@@ -159,7 +160,7 @@ impl ModelStorage {
             push,
             version,
             id,
-            claim,
+            lease,
             conditions,
             files: Vec::new(),
             unsettled: false.into(),
@@ -189,14 +190,14 @@ fn as_push(offer: &Offer) -> Result<Push> {
         created: offer.created,
         tool: offer.tool.clone(),
         published_by: offer.published_by.clone(),
-        journal: None,
+        state_folder: None,
         md5: false,
         copies: false,
     })
 }
 
 impl DirectUpload {
-    /// Returns the version that is claimed.
+    /// Returns the version that is leased.
     pub fn version(&self) -> &Version {
         &self.version
     }
@@ -214,22 +215,22 @@ impl DirectUpload {
     async fn begin(&mut self, offered: &[OfferedFile]) -> Result<()> {
         let (client, bucket) = (self.storage.depot.clone(), self.storage.bucket.clone());
         let (model, version) = (self.push.model.clone(), self.version.clone());
-        // Looked at again now that nobody else may push: what was seen before the claim may be old.
-        let (marks, prefix) = (condemned_prefix(&model, &version), version_prefix(&model, &version));
-        let (standing, there, condemned) = tokio::try_join!(
+        // Looked at again now that nobody else may push: what was seen before the lease may be old.
+        let (marks, prefix) = (gc_locks_prefix(&model, &version), version_prefix(&model, &version));
+        let (standing, there, gc_locked) = tokio::try_join!(
             self.storage.standing(&model, &version),
             client.list_objects(&bucket, &prefix),
             client.any_object(&bucket, &marks),
         )?;
         let there: BTreeSet<&str> = there.iter().map(|object| &object.key[prefix.len()..]).collect();
         let in_the_way = offered.iter().find(|file| there.contains(file.path.as_str()));
-        match (decide::begin(true, standing.is_some(), in_the_way.is_some(), condemned), in_the_way) {
+        match (decide::begin(true, standing.is_some(), in_the_way.is_some(), gc_locked), in_the_way) {
             (Begin::Compare | Begin::Taken, _) => return Err(Error::VersionExists { model, version }),
             (_, Some(file)) => return Err(self.storage.in_the_way(&model, &version, &file.path).await?),
-            (Begin::Locked, None) => return Err(Error::Condemned { model, version }),
+            (Begin::Locked, None) => return Err(Error::GcLocked { model, version }),
             (Begin::Send, None) => {}
         }
-        self.claim.sends();
+        self.lease.sends();
         let in_parts = offered.iter().filter(|file| file.size > 0).map(|file| file.path.to_string()).collect();
         let announced = self.storage.announce_uploads(&model, &version, self.id, in_parts, BTreeSet::new()).await?;
         for file in offered {
@@ -316,7 +317,7 @@ impl DirectUpload {
 
     async fn publish(&self, parts: &[Vec<Part>], repeated: bool) -> Result<Published> {
         let (client, bucket) = (&self.storage.depot, &self.storage.bucket);
-        let earlier = EarlierFiles::default();
+        let earlier = BaseFiles::default();
         let progress = Progress::none();
         let job = Job {
             storage: &self.storage,
@@ -324,7 +325,7 @@ impl DirectUpload {
             version: self.version.clone(),
             id: self.id,
             resumed: false,
-            claim: &self.claim,
+            lease: &self.lease,
             progress: &progress,
             conditions: self.conditions,
             earlier: &earlier,
@@ -372,7 +373,7 @@ impl DirectUpload {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives up: frees the parts, and the claim. What was published stays.
+    /// Gives up: frees the parts, and the lease. What was published stays.
     pub async fn abort(mut self) {
         let (client, bucket) = (&self.storage.depot, &self.storage.bucket);
         for (file, upload) in self.files.iter().filter(|(_, upload)| !upload.is_empty()) {
@@ -385,10 +386,10 @@ impl DirectUpload {
         if failed && let Err(error) = self.storage.record_failure(&self.push.model, &self.version, self.id).await {
             tracing::debug!(%error, "cannot record that the upload failed");
         }
-        // Without conditions a request of ours that is still on its way could replace what the next pusher sends. The claim
+        // Without conditions a request of ours that is still on its way could replace what the next pusher sends. The lease
         // is not renewed any more, and keeps others away until it is stale.
         if decide::withdraws(self.conditions, false, self.unsettled.into_inner()) {
-            self.storage.withdraw(self.claim).await;
+            self.storage.withdraw(self.lease).await;
         }
     }
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::ModelStorage;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::key::{ObjectKey, RECORDS, model_prefix, spent_prefix};
+use crate::model::key::{ObjectKey, RECORDS, model_prefix, tombstones_prefix};
 use crate::model::manifest::Manifest;
 use crate::model::name::{ArtifactPath, ModelName, Selector, Version};
 use crate::progress::Progress;
@@ -52,9 +52,9 @@ type Objects = BTreeMap<ArtifactPath, ListedObject>;
 #[derive(Default)]
 struct Listed {
     manifest: bool,
-    spent: bool,
+    retired: bool,
     objects: Objects,
-    /// Pushes that have not ended, or not well: they have a claim or a record.
+    /// Pushes that have not ended, or not well: they have a lease or a record.
     pushes: BTreeSet<Uuid>,
 }
 
@@ -67,19 +67,19 @@ impl ModelStorage {
     pub async fn fsck(&self, model: Option<&ModelName>, deep: bool) -> Result<FsckReport> {
         let objects = match model {
             Some(model) => {
-                let (prefix, spent) = (model_prefix(model), spent_prefix(model));
-                let [claims, uploads] = ["claims", "uploads"].map(|kind| format!("{RECORDS}{kind}/{model}/"));
-                let (mut objects, spent, claims, uploads) = tokio::try_join!(
+                let (prefix, tombstones) = (model_prefix(model), tombstones_prefix(model));
+                let [leases, uploads] = ["claims", "uploads"].map(|kind| format!("{RECORDS}{kind}/{model}/"));
+                let (mut objects, tombstones, leases, uploads) = tokio::try_join!(
                     self.depot.list_objects(&self.bucket, &prefix),
-                    self.depot.list_objects(&self.bucket, &spent),
-                    self.depot.list_objects(&self.bucket, &claims),
+                    self.depot.list_objects(&self.bucket, &tombstones),
+                    self.depot.list_objects(&self.bucket, &leases),
                     self.depot.list_objects(&self.bucket, &uploads),
                 )?;
-                objects.extend(spent);
+                objects.extend(tombstones);
                 if objects.is_empty() {
                     return Err(self.no_such_model(model).await);
                 }
-                objects.extend(claims);
+                objects.extend(leases);
                 objects.extend(uploads);
                 objects
             }
@@ -91,17 +91,19 @@ impl ModelStorage {
                 Ok(ObjectKey::Manifest(model, version)) => {
                     versions.entry((model, version)).or_default().manifest = true
                 }
-                Ok(ObjectKey::Spent(model, version)) => versions.entry((model, version)).or_default().spent = true,
+                Ok(ObjectKey::Tombstone(model, version)) => {
+                    versions.entry((model, version)).or_default().retired = true
+                }
                 Ok(ObjectKey::Artifact(model, version, path)) => {
                     versions.entry((model, version)).or_default().objects.insert(path, object);
                 }
-                Ok(ObjectKey::Claim(model, version, id) | ObjectKey::Uploads(model, version, id)) => {
+                Ok(ObjectKey::Lease(model, version, id) | ObjectKey::Uploads(model, version, id)) => {
                     versions.entry((model, version)).or_default().pushes.insert(id);
                 }
                 _ => {}
             }
         }
-        versions.retain(|_, listed| !listed.spent && (listed.manifest || !listed.objects.is_empty()));
+        versions.retain(|_, listed| !listed.retired && (listed.manifest || !listed.objects.is_empty()));
         // Boxed one by one as its turn comes: a future of each version at once would take kilobytes of each.
         let mut walks = stream::iter(versions)
             .map(|((model, version), listed)| self.walk(model, version, listed, deep).boxed())
@@ -125,15 +127,15 @@ impl ModelStorage {
                 continue;
             };
             // It may have begun since the listing, or ended well: its lease goes after its manifest has come.
-            let claim = ObjectKey::Claim(model.clone(), version.clone(), push).to_string();
+            let lease = ObjectKey::Lease(model.clone(), version.clone(), push).to_string();
             let record = ObjectKey::Uploads(model.clone(), version.clone(), push).to_string();
-            return Ok(!self.depot.object_exists(&self.bucket, &claim).await?
+            return Ok(!self.depot.object_exists(&self.bucket, &lease).await?
                 && !self.depot.object_exists(&self.bucket, &record).await?
                 && !self
                     .depot
                     .object_exists(&self.bucket, &ObjectKey::Manifest(model.clone(), version.clone()).to_string())
                     .await?
-                && !self.is_spent(model, version).await?
+                && !self.is_retired(model, version).await?
                 && self.depot.object_exists(&self.bucket, &object.key).await?);
         }
         Ok(false)

@@ -1,4 +1,4 @@
-//! Finding and removing what nobody can reach: remains of pushes that died and of deletes that were cut off.
+//! Finding and removing what nobody can reach: orphans of pushes that died and of deletes that were cut off.
 //!
 //! A plan only reads; carrying it out looks at each thing again, under a mark that pushes heed. Age is the server's
 //! word alone: a client's clock may be hours off.
@@ -17,7 +17,7 @@ use super::lease::STALE_AFTER;
 use super::tombstone::Tombstone;
 use super::upload_records::Record;
 use crate::error::{Error, Result};
-use crate::model::key::{ObjectKey, claims_prefix, model_prefix, version_prefix};
+use crate::model::key::{ObjectKey, leases_prefix, model_prefix, version_prefix};
 use crate::model::name::{ModelName, Version};
 use crate::s3::{ListedObject, UnfinishedUpload};
 
@@ -28,20 +28,20 @@ const TRIALS: [&str; 2] = [".depot/probe/", ".depot/doctor/"];
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GcPlan {
     /// Versions that were never published: files without a manifest, with no living push.
-    pub abandoned: Vec<Remains>,
+    pub abandoned: Vec<Orphans>,
     /// Versions that are deleted, of which something is left.
-    pub deleted: Vec<Remains>,
+    pub deleted: Vec<Orphans>,
     /// Versions without a manifest of which nothing shows that their push did not end well: the manifest was removed by
     /// something else. Never touched.
-    pub without_manifest: Vec<Remains>,
+    pub without_manifest: Vec<Orphans>,
     /// Unfinished multipart uploads with no living push.
     pub uploads: Vec<UnfinishedUpload>,
-    /// Claims of dead pushers, marks of dead cleaners and leftovers of probes.
+    /// Leases of dead pushers, marks of dead cleaners and leftovers of probes.
     pub records: Vec<ListedObject>,
     /// What would be removed but is younger than the grace period, as a number of objects and uploads.
     pub young: usize,
     /// Objects under unpublished or deleted versions that nothing shows to be modeldepot's. Never touched.
-    pub foreign: Vec<Remains>,
+    pub foreign: Vec<Orphans>,
     /// Unfinished multipart uploads that no record names. Never touched.
     pub foreign_uploads: Vec<UnfinishedUpload>,
     /// Keys that are in no layout of ours. Never touched.
@@ -50,7 +50,7 @@ pub struct GcPlan {
 
 /// What is left of a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remains {
+pub struct Orphans {
     /// The model.
     pub model: ModelName,
     /// The version.
@@ -59,15 +59,15 @@ pub struct Remains {
     pub objects: Vec<ListedObject>,
 }
 
-impl Remains {
+impl Orphans {
     /// Returns the sum of the sizes in bytes.
     pub fn bytes(&self) -> u64 {
         self.objects.iter().map(|object| object.size).fold(0, u64::saturating_add)
     }
 
-    fn add(list: &mut Vec<Remains>, model: &ModelName, version: &Version, objects: Vec<ListedObject>) {
+    fn add(list: &mut Vec<Orphans>, model: &ModelName, version: &Version, objects: Vec<ListedObject>) {
         if !objects.is_empty() {
-            list.push(Remains { model: model.clone(), version: version.clone(), objects });
+            list.push(Orphans { model: model.clone(), version: version.clone(), objects });
         }
     }
 }
@@ -102,17 +102,17 @@ fn seconds(time: Option<OffsetDateTime>) -> Option<i64> {
 struct Traces {
     objects: Vec<ListedObject>,
     manifest: bool,
-    spent: bool,
+    retired: bool,
     /// Marks of cleaners.
     marks: Vec<ListedObject>,
     /// Records of uploads, and of what lies beside the version's files.
     uploads: Vec<ListedObject>,
     beside: Option<ListedObject>,
-    claims: Vec<ListedObject>,
-    /// Pushes that have not ended well, as far as anything shows it: they have a claim or a record.
+    leases: Vec<ListedObject>,
+    /// Pushes that have not ended well, as far as anything shows it: they have a lease or a record.
     pushes: BTreeSet<Uuid>,
-    /// When its youngest claim was renewed; `Some(None)` when the server does not say.
-    claimed: Option<Option<OffsetDateTime>>,
+    /// When its youngest lease was renewed; `Some(None)` when the server does not say.
+    leased: Option<Option<OffsetDateTime>>,
 }
 
 impl ModelStorage {
@@ -140,11 +140,11 @@ impl ModelStorage {
                 Ok(
                     ObjectKey::Manifest(model, version)
                     | ObjectKey::Artifact(model, version, _)
-                    | ObjectKey::Spent(model, version)
-                    | ObjectKey::Beside(model, version)
-                    | ObjectKey::Claim(model, version, _)
+                    | ObjectKey::Tombstone(model, version)
+                    | ObjectKey::ForeignObjects(model, version)
+                    | ObjectKey::Lease(model, version, _)
                     | ObjectKey::Uploads(model, version, _)
-                    | ObjectKey::Condemned(model, version, _),
+                    | ObjectKey::GcLock(model, version, _),
                 ) => (model.clone(), version.clone()),
                 Ok(ObjectKey::Probe) => continue,
                 // A probe that died leaves its small objects.
@@ -167,17 +167,17 @@ impl ModelStorage {
                     traces.objects.push(object);
                 }
                 Ok(ObjectKey::Artifact(..)) => traces.objects.push(object),
-                Ok(ObjectKey::Spent(..)) => traces.spent = true,
-                Ok(ObjectKey::Claim(_, _, id)) => {
-                    traces.claimed = traces.claimed.max(Some(object.modified));
+                Ok(ObjectKey::Tombstone(..)) => traces.retired = true,
+                Ok(ObjectKey::Lease(_, _, id)) => {
+                    traces.leased = traces.leased.max(Some(object.modified));
                     traces.pushes.insert(id);
-                    traces.claims.push(object);
+                    traces.leases.push(object);
                 }
                 Ok(ObjectKey::Uploads(_, _, id)) => {
                     traces.pushes.insert(id);
                     traces.uploads.push(object);
                 }
-                Ok(ObjectKey::Beside(..)) => traces.beside = Some(object),
+                Ok(ObjectKey::ForeignObjects(..)) => traces.beside = Some(object),
                 _ => traces.marks.push(object),
             }
         }
@@ -194,21 +194,21 @@ impl ModelStorage {
             }
         }
         for (of, traces) in versions {
-            let alive = traces.claimed.is_some_and(|claimed| claimed.is_none_or(|time| now - time < STALE_AFTER));
-            if decide::lock_is_idle(traces.spent) {
+            let alive = traces.leased.is_some_and(|leased| leased.is_none_or(|time| now - time < STALE_AFTER));
+            if decide::lock_is_idle(traces.retired) {
                 // Only now is a mark of no use. Its cleaner may be asleep between his look and his deed, and whoever
                 // publishes meanwhile must see it, however old it is.
                 records.extend(traces.marks);
             }
-            if traces.spent || !traces.manifest && !alive {
+            if traces.retired || !traces.manifest && !alive {
                 records.extend(traces.beside);
             }
             let uploads = unfinished.remove(&of).unwrap_or_default();
             let kept = self.plan_uploads(&of.0, &of.1, &traces.uploads, uploads, alive, old, &mut plan).await?;
             let (model, version) = of;
-            // Whether claims and records still show whose the files are.
+            // Whether leases and records still show whose the files are.
             let mut evidence = false;
-            match (traces.objects.is_empty(), traces.spent, traces.manifest) {
+            match (traces.objects.is_empty(), traces.retired, traces.manifest) {
                 (true, ..) | (_, false, true) => {}
                 (false, false, false) if alive => plan.young += traces.objects.len(),
                 // A deleted version needs no grace: nobody can be at work on it.
@@ -216,32 +216,32 @@ impl ModelStorage {
                     let tombstone = self.tombstone(&model, &version).await?.unwrap_or_default();
                     let (own, foreign) =
                         self.divide_by(&version_prefix(&model, &version), traces.objects, &tombstone, true).await?;
-                    Remains::add(&mut plan.deleted, &model, &version, own);
-                    Remains::add(&mut plan.foreign, &model, &version, foreign);
+                    Orphans::add(&mut plan.deleted, &model, &version, own);
+                    Orphans::add(&mut plan.foreign, &model, &version, foreign);
                 }
                 (false, false, false) => {
                     let (own, foreign) = self.divide_by_push(traces.objects).await?;
-                    Remains::add(&mut plan.foreign, &model, &version, foreign);
+                    Orphans::add(&mut plan.foreign, &model, &version, foreign);
                     evidence = !own.is_empty();
                     let failed = own.iter().all(|(push, _)| traces.pushes.contains(push));
                     let own: Vec<_> = own.into_iter().map(|(_, object)| object).collect();
                     if !failed {
-                        Remains::add(&mut plan.without_manifest, &model, &version, own);
+                        Orphans::add(&mut plan.without_manifest, &model, &version, own);
                     } else if own.iter().all(|object| old(object.modified)) {
-                        Remains::add(&mut plan.abandoned, &model, &version, own);
+                        Orphans::add(&mut plan.abandoned, &model, &version, own);
                     } else {
                         plan.young += own.len();
                     }
                 }
             }
             if !evidence {
-                records.extend(traces.claims);
+                records.extend(traces.leases);
             }
             if !kept && !evidence {
                 records.extend(traces.uploads);
             }
         }
-        // Whoever set one of these may be at work for as long as a claim counts.
+        // Whoever set one of these may be at work for as long as a lease counts.
         let dead = |time: Option<OffsetDateTime>| time.is_some_and(|time| now - time >= grace.max(STALE_AFTER));
         for record in records {
             if dead(record.modified) { plan.records.push(record) } else { plan.young += 1 }
@@ -287,17 +287,17 @@ impl ModelStorage {
 
     /// Carries a plan out. What has come to life since is spared.
     ///
-    /// The name of an abandoned version is spent with its remains: a push of it that stalled and wakes, or a delete
+    /// The name of an abandoned version is retired with its orphans: a push of it that stalled and wakes, or a delete
     /// of ours that does, must find nothing new under it.
     pub async fn gc(&self, plan: &GcPlan) -> Result<Collected> {
         let mut collected = Collected::default();
-        for remains in &plan.deleted {
-            self.remove(remains, &mut collected).await?;
+        for orphans in &plan.deleted {
+            self.remove(orphans, &mut collected).await?;
         }
-        for remains in &plan.abandoned {
-            let mark = ObjectKey::Condemned(remains.model.clone(), remains.version.clone(), Uuid::new_v4()).to_string();
-            if self.condemn(&remains.model, &remains.version, &mark).await? {
-                self.remove(remains, &mut collected).await?;
+        for orphans in &plan.abandoned {
+            let mark = ObjectKey::GcLock(orphans.model.clone(), orphans.version.clone(), Uuid::new_v4()).to_string();
+            if self.lock_for_gc(&orphans.model, &orphans.version, &mark).await? {
+                self.remove(orphans, &mut collected).await?;
                 self.depot.delete_object(&self.bucket, &mark).await?;
             } else {
                 collected.spared += 1;
@@ -319,7 +319,7 @@ impl ModelStorage {
                 collected.spared += 1;
                 continue;
             }
-            // A claim may have been renewed since: its pusher was asleep, and woke.
+            // A lease may have been renewed since: its pusher was asleep, and woke.
             match self.depot.get_object_metadata(&self.bucket, &record.key).await {
                 Ok(now) if seconds(now.modified) == seconds(record.modified) => {
                     self.depot.delete_object(&self.bucket, &record.key).await?;
@@ -335,13 +335,13 @@ impl ModelStorage {
 
     /// Decides that a version will never be published, unless it is, or is about to be.
     ///
-    /// The mark comes before the look. A push looks for the mark after its claim, and again after its manifest and
-    /// before it tells anybody: so either the push sees the mark, or this sees the claim or the manifest.
-    async fn condemn(&self, model: &ModelName, version: &Version, mark: &str) -> Result<bool> {
+    /// The mark comes before the look. A push looks for the mark after its lease, and again after its manifest and
+    /// before it tells anybody: so either the push sees the mark, or this sees the lease or the manifest.
+    async fn lock_for_gc(&self, model: &ModelName, version: &Version, mark: &str) -> Result<bool> {
         self.depot.put_small(&self.bucket, mark, "{}\n".into(), "application/json").await?;
-        let (claimed, published) =
+        let (leased, published) =
             tokio::try_join!(self.is_claimed(model, version), self.read_manifest(model, version))?;
-        if !decide::retires(claimed, published.is_some()) {
+        if !decide::retires(leased, published.is_some()) {
             self.depot.delete_object(&self.bucket, mark).await?;
             return Ok(false);
         }
@@ -352,19 +352,19 @@ impl ModelStorage {
 
     /// Returns true when somebody who may be alive is pushing the version.
     async fn is_claimed(&self, model: &ModelName, version: &Version) -> Result<bool> {
-        let claims = self.depot.list_objects(&self.bucket, &claims_prefix(model, version)).await?;
-        if claims.is_empty() {
+        let leases = self.depot.list_objects(&self.bucket, &leases_prefix(model, version)).await?;
+        if leases.is_empty() {
             return Ok(false);
         }
         let now = self.depot.server_time(&self.bucket).await?;
-        Ok(claims.iter().any(|claim| claim.modified.is_none_or(|time| now - time < STALE_AFTER)))
+        Ok(leases.iter().any(|lease| lease.modified.is_none_or(|time| now - time < STALE_AFTER)))
     }
 
     /// Removes what is left of a version whose name is retired.
-    async fn remove(&self, remains: &Remains, collected: &mut Collected) -> Result<()> {
-        let Some(tombstone) = self.tombstone(&remains.model, &remains.version).await? else { return Ok(()) };
+    async fn remove(&self, orphans: &Orphans, collected: &mut Collected) -> Result<()> {
+        let Some(tombstone) = self.tombstone(&orphans.model, &orphans.version).await? else { return Ok(()) };
         // Listed again: a late writer may have left more.
-        let (removed, _) = self.remove_own(&remains.model, &remains.version, &tombstone, true).await?;
+        let (removed, _) = self.remove_own(&orphans.model, &orphans.version, &tombstone, true).await?;
         collected.objects += removed.len();
         collected.bytes = removed.iter().fold(collected.bytes, |sum, object| sum.saturating_add(object.size));
         Ok(())

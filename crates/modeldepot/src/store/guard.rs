@@ -72,8 +72,8 @@ impl ModelStorage {
         if is_manifest && change == Change::Store && is_ours {
             return refused();
         }
-        let (manifest, spent) = tokio::join!(self.read_manifest(&model, &version), self.is_spent(&model, &version));
-        match (manifest, spent?) {
+        let (manifest, retired) = tokio::join!(self.read_manifest(&model, &version), self.is_retired(&model, &version));
+        match (manifest, retired?) {
             (Ok(None), _) => Ok(()),
             (_, true) if !is_manifest => Ok(()),
             (Ok(Some((manifest, _))), _) => match (&manifest.files, parsed) {

@@ -4,7 +4,7 @@
 //! see each other cannot both: whoever listed alone did so before the other's lease was there, and the other then sees
 //! it. Nothing but strong listing is needed of the server. What follows from what was listed is in [`decide`].
 //!
-//! A lease that could not be taken is withdrawn, whatever the reason: see the `Drop` of [`Claim`].
+//! A lease that could not be taken is withdrawn, whatever the reason: see the `Drop` of [`Lease`].
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use uuid::Uuid;
 use super::ModelStorage;
 use super::decide::{self, Contend, Count, Others, Own, Patience, Stage};
 use crate::error::Result;
-use crate::model::key::{ObjectKey, claims_prefix};
+use crate::model::key::{ObjectKey, leases_prefix};
 use crate::model::name::{ModelName, Version};
 use crate::s3::ListedObject;
 use crate::task::{afterwards, joined};
@@ -68,7 +68,7 @@ impl Record {
 }
 
 /// A lease of ours: put, perhaps held, and withdrawn when it is dropped, unless something may have been sent under it.
-pub(super) struct Claim {
+pub(super) struct Lease {
     storage: ModelStorage,
     key: String,
     record: Record,
@@ -83,8 +83,8 @@ pub(super) struct Claim {
     writing: Option<JoinHandle<Result<()>>>,
 }
 
-/// Who claims.
-pub(super) struct Claimant<'a> {
+/// A request for the lease of a version.
+pub(super) struct LeaseRequest<'a> {
     /// The name of the push.
     pub(super) id: Uuid,
     /// The program that pushes.
@@ -100,10 +100,10 @@ pub(super) struct Claimant<'a> {
     pub(super) conditions: bool,
 }
 
-/// What became of claiming a version.
-pub(super) enum Claimed {
-    /// Nobody else claims it.
-    Alone(Box<Claim>),
+/// The outcome of asking for the lease.
+pub(super) enum Acquired {
+    /// The lease is ours, and nobody else has one.
+    Alone(Box<Lease>),
     /// Somebody else does.
     Busy {
         /// Who, in its own words.
@@ -115,7 +115,7 @@ pub(super) enum Claimed {
     },
 }
 
-impl Drop for Claim {
+impl Drop for Lease {
     fn drop(&mut self) {
         let writing = self.writing.take();
         if self.ended {
@@ -138,7 +138,7 @@ impl Drop for Claim {
     }
 }
 
-impl Claim {
+impl Lease {
     /// Notes that something is about to be sent under the lease: if the push breaks off now, the lease stays until it is
     /// stale. So others know that it may still be alive, and a push that is resumed finds the version free.
     pub(super) fn sends(&self) {
@@ -188,19 +188,24 @@ impl Claim {
 }
 
 impl ModelStorage {
-    /// Claims a version, and takes it over from pushers whose leases went stale.
-    pub(super) async fn claim(&self, model: &ModelName, version: &Version, claimant: &Claimant<'_>) -> Result<Claimed> {
-        let conditions = claimant.conditions;
-        let begun = claimant.begun.format(&Rfc3339).unwrap_or_default();
-        let own = ObjectKey::Claim(model.clone(), version.clone(), claimant.id).to_string();
+    /// Takes the lease of a version, also from pushers whose leases went stale.
+    pub(super) async fn acquire(
+        &self,
+        model: &ModelName,
+        version: &Version,
+        request: &LeaseRequest<'_>,
+    ) -> Result<Acquired> {
+        let conditions = request.conditions;
+        let begun = request.begun.format(&Rfc3339).unwrap_or_default();
+        let own = ObjectKey::Lease(model.clone(), version.clone(), request.id).to_string();
         // The lease of an earlier run must stay, since requests of that run may still be on their way. One that others have
         // removed as stale protects nobody any more, and putting it back for ten minutes would only be in their way.
-        let stays = !decide::withdraws(conditions, false, claimant.resumed)
+        let stays = !decide::withdraws(conditions, false, request.resumed)
             && self.depot.object_exists(&self.bucket, &own).await?;
-        let mut lease = Claim {
+        let mut lease = Lease {
             storage: self.clone(),
             key: own,
-            record: Record { tool: claimant.tool.to_owned(), begun, at_work: false },
+            record: Record { tool: request.tool.to_owned(), begun, at_work: false },
             stays: AtomicBool::new(stays),
             ended: false,
             lost: Arc::default(),
@@ -209,7 +214,7 @@ impl ModelStorage {
         };
         lease.put().await.map_err(|error| error.first_write(&self.bucket))?;
         let (began, mut renewed, mut read) = (Instant::now(), Instant::now(), Read::default());
-        let wait = if claimant.patient && !conditions { LONG_WAIT } else { SHORT_WAIT };
+        let wait = if request.patient && !conditions { LONG_WAIT } else { SHORT_WAIT };
         loop {
             // Where nothing but leases keeps pushers apart, one that stalled since it put its lease must notice.
             let seen = self.leases(model, version, &lease.key, !conditions).await?;
@@ -226,13 +231,13 @@ impl ModelStorage {
                 Contend::Work => {
                     for stale in &seen.stale {
                         tracing::warn!(lease = stale.key, "taking over from a pusher that went silent");
-                        if let Ok(ObjectKey::Claim(model, version, id)) = stale.key.parse() {
+                        if let Ok(ObjectKey::Lease(model, version, id)) = stale.key.parse() {
                             self.record_failure(&model, &version, id).await?;
                         }
                         self.depot.delete_object(&self.bucket, &stale.key).await?;
                     }
                     lease.hold();
-                    return Ok(Claimed::Alone(Box::new(lease)));
+                    return Ok(Acquired::Alone(Box::new(lease)));
                 }
                 Contend::Withdraw => {
                     let before = seen.living.iter().filter(|other| other.key < lease.key).count();
@@ -246,7 +251,7 @@ impl ModelStorage {
                     if !*lease.stays.get_mut() {
                         self.withdraw(lease).await;
                     }
-                    return Ok(Claimed::Busy { by, since, rank: u32::try_from(before).unwrap_or(u32::MAX).max(1) });
+                    return Ok(Acquired::Busy { by, since, rank: u32::try_from(before).unwrap_or(u32::MAX).max(1) });
                 }
                 Contend::Wait => {}
             }
@@ -289,7 +294,7 @@ impl ModelStorage {
 
     /// Lists the leases of a version, the lowest name first. With `timely`, whether the own one is old is looked at too.
     async fn leases(&self, model: &ModelName, version: &Version, own: &str, timely: bool) -> Result<Seen> {
-        let mut listed = self.depot.list_objects(&self.bucket, &claims_prefix(model, version)).await?;
+        let mut listed = self.depot.list_objects(&self.bucket, &leases_prefix(model, version)).await?;
         let held = listed.iter().position(|lease| lease.key == own).map(|at| listed.remove(at));
         let mut seen = Seen { own: Own::Missing, living: Vec::new(), stale: Vec::new() };
         let Some(held) = held else { return Ok(seen) };
@@ -318,17 +323,17 @@ impl ModelStorage {
     /// others since.
     pub(super) async fn count(
         &self,
-        claim: &Claim,
+        lease: &Lease,
         model: &ModelName,
         version: &Version,
         conditions: bool,
         (began, read): (Instant, &mut Read),
     ) -> Result<Count> {
-        if claim.lost.load(Ordering::Relaxed) {
+        if lease.lost.load(Ordering::Relaxed) {
             return Ok(Count::Fail);
         }
-        let seen = self.leases(model, version, &claim.key, !conditions).await?;
-        let (lower, higher): (Vec<&Other>, Vec<&Other>) = seen.living.iter().partition(|other| other.key < claim.key);
+        let seen = self.leases(model, version, &lease.key, !conditions).await?;
+        let (lower, higher): (Vec<&Other>, Vec<&Other>) = seen.living.iter().partition(|other| other.key < lease.key);
         let mut others = Others {
             lower: (!lower.is_empty()).then_some(Stage::Contending),
             higher: (!higher.is_empty()).then_some(Stage::Contending),
@@ -341,16 +346,16 @@ impl ModelStorage {
     }
 
     /// Withdraws a lease. If that fails it goes stale, and the next pusher or `gc` removes it.
-    pub(super) async fn withdraw(&self, mut claim: Claim) {
+    pub(super) async fn withdraw(&self, mut lease: Lease) {
         // If this is broken off, dropping the lease does the rest.
-        *claim.stays.get_mut() = false;
-        claim.withdrawn.notify_one();
-        if let Some(writing) = &mut claim.writing {
+        *lease.stays.get_mut() = false;
+        lease.withdrawn.notify_one();
+        if let Some(writing) = &mut lease.writing {
             let _ = writing.await;
-            claim.writing = None;
+            lease.writing = None;
         }
-        self.remove_lease(&claim.key).await;
-        claim.ended = true;
+        self.remove_lease(&lease.key).await;
+        lease.ended = true;
     }
 
     async fn remove_lease(&self, key: &str) {

@@ -11,7 +11,7 @@ use super::counts::Counted;
 use crate::error::{Error, Result};
 use crate::model::digest::{Blake3, Md5};
 use crate::model::history::history_file;
-use crate::model::key::{ObjectKey, beside_prefix, model_prefix, spent_prefix, version_prefix};
+use crate::model::key::{ObjectKey, foreign_prefix, model_prefix, tombstones_prefix, version_prefix};
 use crate::model::manifest::{FileEntry, Manifest, Parts};
 use crate::model::name::{ArtifactPath, ModelName, Selector, Version};
 use crate::s3::{Expected, ListedObject};
@@ -184,7 +184,7 @@ pub(crate) struct Seen {
     size: u64,
     /// When the youngest file was written.
     youngest: Option<OffsetDateTime>,
-    spent: bool,
+    retired: bool,
     /// Whether a push found other objects there.
     beside: bool,
     damaged: bool,
@@ -198,13 +198,13 @@ impl Seen {
         // A server may say any size.
         self.size = self.size.saturating_add(more.size);
         self.youngest = self.youngest.max(more.youngest);
-        self.spent |= more.spent;
+        self.retired |= more.retired;
         self.beside |= more.beside;
     }
 
     pub(super) fn is_published(&self) -> bool {
         // Spent wins over a manifest that a late writer managed to create.
-        self.published.is_some() && !self.spent
+        self.published.is_some() && !self.retired
     }
 
     /// Returns true for a published version under which other objects lie, as far as a listing shows it.
@@ -248,19 +248,19 @@ pub(crate) fn survey(objects: Vec<ListedObject>) -> BTreeMap<ModelName, BTreeMap
                 (seen.published, seen.manifest_len) = (Some(object.modified), object.size);
                 (model, version)
             }
-            ObjectKey::Spent(model, version) => {
-                seen.spent = true;
+            ObjectKey::Tombstone(model, version) => {
+                seen.retired = true;
                 (model, version)
             }
             ObjectKey::Artifact(model, version, _) => {
                 (seen.files, seen.size, seen.youngest) = (1, object.size, object.modified);
                 (model, version)
             }
-            ObjectKey::Beside(model, version) => {
+            ObjectKey::ForeignObjects(model, version) => {
                 seen.beside = true;
                 (model, version)
             }
-            ObjectKey::Claim(..) | ObjectKey::Condemned(..) | ObjectKey::Uploads(..) | ObjectKey::Probe => continue,
+            ObjectKey::Lease(..) | ObjectKey::GcLock(..) | ObjectKey::Uploads(..) | ObjectKey::Probe => continue,
         };
         match &mut current {
             Some((of, all)) if of.0 == model && of.1 == version => all.add(seen),
@@ -302,14 +302,14 @@ impl ModelStorage {
     /// # Errors
     /// [`Error::ModelNotFound`] when it never had one.
     pub async fn list_model_versions(&self, model: &ModelName) -> Result<Vec<VersionSummary>> {
-        let (prefix, spent, beside) = (model_prefix(model), spent_prefix(model), beside_prefix(model));
-        let (mut objects, spent, beside) = tokio::try_join!(
+        let (prefix, tombstones, beside) = (model_prefix(model), tombstones_prefix(model), foreign_prefix(model));
+        let (mut objects, tombstones, beside) = tokio::try_join!(
             self.depot.list_objects(&self.bucket, &prefix),
-            self.depot.list_objects(&self.bucket, &spent),
+            self.depot.list_objects(&self.bucket, &tombstones),
             self.depot.list_objects(&self.bucket, &beside),
         )?;
-        let existed = !spent.is_empty();
-        objects.extend(spent);
+        let existed = !tombstones.is_empty();
+        objects.extend(tombstones);
         objects.extend(beside);
         let mut models = survey(objects);
         // The latest is what people fetch.
@@ -343,15 +343,15 @@ impl ModelStorage {
             None => self.get_latest_version(model).await?,
         };
         let prefix = version_prefix(model, &version);
-        let (manifest, spent, objects) = tokio::join!(
+        let (manifest, retired, objects) = tokio::join!(
             self.read_manifest(model, &version),
-            self.is_spent(model, &version),
+            self.is_retired(model, &version),
             self.depot.list_objects(&self.bucket, &prefix),
         );
-        let Some((manifest, record)) = manifest?.filter(|_| !matches!(spent, Ok(true))) else {
+        let Some((manifest, record)) = manifest?.filter(|_| !matches!(retired, Ok(true))) else {
             return Err(self.no_such_version(model, version).await?);
         };
-        spent?;
+        retired?;
         let mut found = Description { manifest, files: Vec::new(), damaged: Vec::new(), listed: true, record };
         match objects {
             Ok(objects) => found.hold_against(&prefix, objects),
@@ -365,9 +365,9 @@ impl ModelStorage {
         }
         if !found.damaged.is_empty() || found.manifest.files.is_none() {
             // The listing may be older than the manifest, or the version may be deleted just now.
-            let (objects, spent) =
-                tokio::try_join!(self.depot.list_objects(&self.bucket, &prefix), self.is_spent(model, &version))?;
-            if spent {
+            let (objects, retired) =
+                tokio::try_join!(self.depot.list_objects(&self.bucket, &prefix), self.is_retired(model, &version))?;
+            if retired {
                 return Err(self.no_such_version(model, version).await?);
             }
             found.hold_against(&prefix, objects);

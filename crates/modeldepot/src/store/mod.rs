@@ -37,7 +37,7 @@ pub use capability::Probed;
 pub use delete::Deleted;
 pub use direct::{DirectUpload, Offer, OfferedFile};
 pub use fsck::{Fault, FsckReport};
-pub use gc::{Collected, GcPlan, Remains};
+pub use gc::{Collected, GcPlan, Orphans};
 pub use guard::Change;
 #[cfg(feature = "internals")]
 pub(crate) use lookup::survey;
@@ -157,10 +157,11 @@ impl ModelStorage {
     }
 
     async fn refuse_published(&self, model: &ModelName, version: &Version) -> Result<()> {
-        let (manifest, spent) = tokio::try_join!(self.read_manifest(model, version), self.is_spent(model, version))?;
+        let (manifest, retired) =
+            tokio::try_join!(self.read_manifest(model, version), self.is_retired(model, version))?;
         let (model, version) = (model.clone(), version.clone());
-        match (manifest, spent) {
-            (_, true) => Err(Error::VersionSpent { model, version }),
+        match (manifest, retired) {
+            (_, true) => Err(Error::VersionRetired { model, version }),
             (Some(_), false) => Err(Error::VersionExists { model, version }),
             (None, false) => Ok(()),
         }

@@ -62,7 +62,7 @@ fn identity(object: &ListedObject) -> Option<String> {
 impl ModelStorage {
     /// Returns what the tombstone of a version says, or none when there is no tombstone.
     pub(super) async fn tombstone(&self, model: &ModelName, version: &Version) -> Result<Option<Tombstone>> {
-        let key = ObjectKey::Spent(model.clone(), version.clone()).to_string();
+        let key = ObjectKey::Tombstone(model.clone(), version.clone()).to_string();
         match self.depot.get_small(&self.bucket, &key, LARGEST).await {
             // One that cannot be read is a tombstone all the same. It lists nothing.
             Ok(found) => Ok(found.map(|json| serde_json::from_slice(&json).unwrap_or_default())),
@@ -72,14 +72,14 @@ impl ModelStorage {
     }
 
     /// Returns true when the name of the version is retired.
-    pub(super) async fn is_spent(&self, model: &ModelName, version: &Version) -> Result<bool> {
-        let key = ObjectKey::Spent(model.clone(), version.clone()).to_string();
+    pub(super) async fn is_retired(&self, model: &ModelName, version: &Version) -> Result<bool> {
+        let key = ObjectKey::Tombstone(model.clone(), version.clone()).to_string();
         self.depot.object_exists(&self.bucket, &key).await
     }
 
     /// Writes the tombstone of a version, and returns only when it is there.
     pub(super) async fn spend(&self, model: &ModelName, version: &Version, says: &Tombstone) -> Result<()> {
-        let tombstone = ObjectKey::Spent(model.clone(), version.clone()).to_string();
+        let tombstone = ObjectKey::Tombstone(model.clone(), version.clone()).to_string();
         for attempt in 0..8 {
             let put = self.depot.put_if_absent(&self.bucket, &tombstone, says.body(), "application/json").await;
             match put {
@@ -87,7 +87,7 @@ impl ModelStorage {
                 Err(error @ Error::Denied { .. }) => return Err(error),
                 // Refused because it is there, or because others write at the same moment and none may have won; or
                 // the reply was lost. Only a look tells.
-                Ok(Created::Refused) | Err(_) if self.is_spent(model, version).await? => return Ok(()),
+                Ok(Created::Refused) | Err(_) if self.is_retired(model, version).await? => return Ok(()),
                 Ok(Created::Refused) => {}
                 Err(error) if attempt == 7 => return Err(error),
                 Err(_) => {}

@@ -15,7 +15,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::rate_limit::Rate;
 use super::refusal::Refusal;
 use super::secrets::Secrets;
-use super::timeouts::Patience;
+use super::timeouts::TimeLimits;
 
 /// As much of an answer is looked at in one piece.
 const WHOLE: usize = 256 * 1024;
@@ -146,7 +146,7 @@ pub(in crate::s3) struct Arriving {
     inner: Incoming,
     rate: Option<Arc<Rate>>,
     wait: Option<Pin<Box<Sleep>>>,
-    patience: Patience,
+    limits: TimeLimits,
     /// Since when the next bytes are waited for, and until when.
     dead: Option<(Instant, Pin<Box<Sleep>>)>,
     /// What came since the pace was looked at last, and how long that was waited for. Time in which nobody asks for
@@ -187,14 +187,14 @@ impl StoodStill {
 pub(in crate::s3) struct TooLong(u64);
 
 impl Arriving {
-    pub(in crate::s3) fn new(inner: Incoming, rate: Option<Arc<Rate>>, patience: &Patience, refused: bool) -> Self {
-        let most = if refused { Some(patience.refusal) } else { patience.most };
+    pub(in crate::s3) fn new(inner: Incoming, rate: Option<Arc<Rate>>, limits: &TimeLimits, refused: bool) -> Self {
+        let most = if refused { Some(limits.refusal) } else { limits.most };
         let left = most.unwrap_or(u64::MAX);
         Self {
             inner,
             rate,
             wait: None,
-            patience: *patience,
+            limits: *limits,
             dead: None,
             pace: (0, Duration::ZERO),
             left,
@@ -218,7 +218,7 @@ impl Arriving {
 
     /// Says that fewer bytes come than are worth waiting for, once that is known.
     fn keeps_pace(&mut self, bytes: u64) -> Result<(), StoodStill> {
-        let (slowest, window) = self.patience.slowest;
+        let (slowest, window) = self.limits.slowest;
         let waited = self.dead.take().map(|(since, _)| since.elapsed()).unwrap_or_default();
         self.pace = (self.pace.0 + bytes, self.pace.1 + waited);
         if self.pace.1 < window {
@@ -283,7 +283,7 @@ impl Arriving {
         match Pin::new(&mut this.inner).poll_frame(cx) {
             Poll::Pending => {
                 // Set only when there is something to wait for, and from then on: bytes that are here cost no timer.
-                let standstill = this.patience.standstill;
+                let standstill = this.limits.standstill;
                 let (_, dead) = this.dead.get_or_insert_with(|| {
                     let now = Instant::now();
                     (now, Box::pin(sleep_until(now + standstill)))
@@ -295,7 +295,7 @@ impl Arriving {
                 let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
                 this.keeps_pace(bytes)?;
                 if bytes > this.left {
-                    let most = this.patience.most.unwrap_or_default();
+                    let most = this.limits.most.unwrap_or_default();
                     this.cut = this.refused;
                     return Poll::Ready((!this.refused).then(|| Err(TooLong(most).into())));
                 }

@@ -31,7 +31,7 @@ use super::peer::{Asks, Connection, Heard, Peer};
 use super::rate_limit::Rate;
 use super::refusal::{self, Refusal};
 use super::secrets::Secrets;
-use super::timeouts::Patience;
+use super::timeouts::TimeLimits;
 use crate::diagnosis::{TlsSaid, Unreached, chain, tls_said};
 use crate::settings::Proxies;
 use crate::settings::{Credentials, Settings, SettingsError};
@@ -47,7 +47,7 @@ pub(in crate::s3) struct Http {
     hyper: Hyper,
     proxies: Arc<Proxies>,
     rate: Option<Arc<Rate>>,
-    patience: Patience,
+    limits: TimeLimits,
     /// What is known of the S3 endpoint; none for services that are not S3.
     peer: Option<Arc<Peer>>,
 }
@@ -65,8 +65,8 @@ impl Http {
         let proxies = Arc::new(settings.proxies.clone());
         let to_proxy = HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http().enable_http1();
         let to_proxy = to_proxy.wrap_connector(tcp.clone());
-        let patience = settings.timeouts.connect + settings.timeouts.answer;
-        let dial = Dial::new(tcp, to_proxy, Arc::clone(&proxies), patience);
+        let opening = settings.timeouts.connect + settings.timeouts.answer;
+        let dial = Dial::new(tcp, to_proxy, Arc::clone(&proxies), opening);
         let connector =
             HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(dial);
         let hyper = Client::builder(TokioExecutor::new())
@@ -74,12 +74,12 @@ impl Http {
             .pool_idle_timeout(IDLE)
             .build(connector);
         let rate = settings.limit_rate.map(|limit| Arc::new(Rate::new(limit)));
-        Ok(Http { hyper, proxies, rate, patience: Patience::small(&settings.timeouts), peer: None })
+        Ok(Http { hyper, proxies, rate, limits: TimeLimits::small(&settings.timeouts), peer: None })
     }
 
     /// Returns the same connections for requests that are waited for in another way.
-    pub(in crate::s3) fn with(&self, patience: Patience) -> Http {
-        Http { patience, ..self.clone() }
+    pub(in crate::s3) fn with(&self, limits: TimeLimits) -> Http {
+        Http { limits, ..self.clone() }
     }
 
     /// Returns the same connections for requests to an S3 endpoint, of which this is known.
@@ -103,7 +103,7 @@ impl Http {
         let request = hyper::Request::from_parts(head, body);
         let answer = tokio::select! {
             answer = self.hyper.request(request) => answer.map_err(Lost::Failed),
-            within = silent(&activity, &self.patience) => Err(Lost::Silent(Silent(within))),
+            within = silent(&activity, &self.limits) => Err(Lost::Silent(Silent(within))),
         };
         // The query of a signed URL is a permission; those of our own requests are in the headers.
         let query = refusal::without_permissions(uri.query().unwrap_or_default());
@@ -141,7 +141,7 @@ impl Http {
             answer.headers_mut().remove(CONTENT_LENGTH);
         }
         let answer = answer.map(|body| {
-            let body = Arriving::new(body, self.rate.clone(), &self.patience, refused).noted(noted.flatten());
+            let body = Arriving::new(body, self.rate.clone(), &self.limits, refused).noted(noted.flatten());
             if told { body.without(&secrets) } else { body }
         });
         let heard = match &self.peer {
@@ -169,7 +169,7 @@ impl Http {
         let mut request = hyper::Request::get(uri).body(body).ok()?;
         self.to_proxy(&mut request);
         let answer = self.hyper.request(request).await.ok()?;
-        Some(answer.map(|body| Arriving::new(body, self.rate.clone(), &self.patience, true)))
+        Some(answer.map(|body| Arriving::new(body, self.rate.clone(), &self.limits, true)))
     }
 
     /// Says why no answer came: what is there instead of S3, if that can be found out.
@@ -234,8 +234,8 @@ impl Lost {
 impl HttpClient for Http {
     fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
         // The services that AWS's chain asks for credentials come with times of their own.
-        let answer = settings.read_timeout().unwrap_or(self.patience.answer);
-        SharedHttpConnector::new(self.with(Patience { answer, ..self.patience }))
+        let answer = settings.read_timeout().unwrap_or(self.limits.answer);
+        SharedHttpConnector::new(self.with(TimeLimits { answer, ..self.limits }))
     }
 }
 
@@ -288,16 +288,16 @@ pub(in crate::s3) struct NoWay {
     error: ClientError,
 }
 
-/// Returns when nothing has moved for as long as the patience lasts, and how long that was.
-async fn silent(activity: &Activity, patience: &Patience) -> Duration {
+/// Returns when nothing has moved for as long as the limit allows, and how long that was.
+async fn silent(activity: &Activity, limits: &TimeLimits) -> Duration {
     loop {
         let (quiet, all_sent) = activity.quiet();
-        let within = if all_sent { patience.answer } else { patience.sending };
+        let within = if all_sent { limits.answer } else { limits.sending };
         if quiet >= within {
             return within;
         }
-        // The last byte may go at any moment, after which another patience holds.
-        sleep((within - quiet).min(patience.answer)).await;
+        // The last byte may go at any moment, after which another limit holds.
+        sleep((within - quiet).min(limits.answer)).await;
     }
 }
 
@@ -359,25 +359,25 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn silence_is_when_nothing_moves() {
-        let patience = Patience::writing(&Timeouts::default());
+        let limits = TimeLimits::writing(&Timeouts::default());
         let (activity, begun) = (Activity::begin(), Instant::now());
-        assert_eq!(silent(&activity, &patience).await, patience.sending);
-        assert_eq!(begun.elapsed(), patience.sending, "the server takes no byte");
+        assert_eq!(silent(&activity, &limits).await, limits.sending);
+        assert_eq!(begun.elapsed(), limits.sending, "the server takes no byte");
         // A slow connection is none that stands still, however long it takes.
         let activity = Activity::begin();
         let moves = async {
             for _ in 0..100 {
-                sleep(patience.sending / 3).await;
+                sleep(limits.sending / 3).await;
                 activity.moved();
             }
         };
         tokio::select! {
-            _ = silent(&activity, &patience) => panic!("it moved"),
+            _ = silent(&activity, &limits) => panic!("it moved"),
             () = moves => {}
         }
         activity.all_sent();
         let begun = Instant::now();
-        assert_eq!(silent(&activity, &patience).await, patience.answer, "it has all of it, and may work for longer");
-        assert!(begun.elapsed() <= patience.answer);
+        assert_eq!(silent(&activity, &limits).await, limits.answer, "it has all of it, and may work for longer");
+        assert!(begun.elapsed() <= limits.answer);
     }
 }

@@ -40,7 +40,7 @@ pub(in crate::s3) struct Dial {
     tls: HttpsConnector<HttpConnector>,
     proxies: Arc<Proxies>,
     /// How long a proxy may take to open a tunnel.
-    patience: Duration,
+    limit: Duration,
 }
 
 /// What a proxy did instead of what it was asked for.
@@ -69,9 +69,9 @@ impl Dial {
         tcp: HttpConnector,
         tls: HttpsConnector<HttpConnector>,
         proxies: Arc<Proxies>,
-        patience: Duration,
+        limit: Duration,
     ) -> Dial {
-        Dial { tcp, tls, proxies, patience }
+        Dial { tcp, tls, proxies, limit }
     }
 
     async fn open(mut self, to: Uri) -> Result<Wire, BoxError> {
@@ -81,8 +81,8 @@ impl Dial {
         };
         let login = found.raw_auth().is_some() || found.basic_auth().is_some();
         let at = |fault| BoxError::from(AtProxy { proxy: proxy.clone(), login, fault });
-        let opened = timeout(self.patience, self.through(&found, &to)).await;
-        let silent = || at(Fault::Broken(format!("it opened no connection within {:?}", self.patience)));
+        let opened = timeout(self.limit, self.through(&found, &to)).await;
+        let silent = || at(Fault::Broken(format!("it opened no connection within {:?}", self.limit)));
         opened.map_err(|_| silent())?.map_err(at)
     }
 

@@ -13,7 +13,7 @@ const REFUSAL: u64 = 256 * 1024;
 
 /// What a connection waits for, and how much it takes.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::s3) struct Patience {
+pub(in crate::s3) struct TimeLimits {
     /// Until the head of the answer is there, once the server has all bytes.
     pub(in crate::s3) answer: Duration,
     /// While bytes are to be sent and the server takes none.
@@ -28,11 +28,11 @@ pub(in crate::s3) struct Patience {
     pub(in crate::s3) refusal: u64,
 }
 
-impl Patience {
+impl TimeLimits {
     /// For requests that are answered from what the server knows.
     pub(in crate::s3) fn small(timeouts: &Timeouts) -> Self {
         let Timeouts { answer, .. } = *timeouts;
-        Patience {
+        TimeLimits {
             answer,
             sending: answer,
             standstill: answer,
@@ -44,13 +44,13 @@ impl Patience {
 
     /// For bytes that come.
     pub(in crate::s3) fn reading(timeouts: &Timeouts) -> Self {
-        Patience { standstill: timeouts.answer * 3 / 2, most: None, ..Self::small(timeouts) }
+        TimeLimits { standstill: timeouts.answer * 3 / 2, most: None, ..Self::small(timeouts) }
     }
 
     /// For bytes that go. A server that syncs a large part to a slow disk, or makes an object of ten thousand parts, is
     /// silent for long; AWS sends a blank now and then meanwhile.
     pub(in crate::s3) fn writing(timeouts: &Timeouts) -> Self {
-        Patience {
+        TimeLimits {
             answer: timeouts.answer * 6,
             sending: timeouts.answer * 3,
             standstill: timeouts.answer * 6,

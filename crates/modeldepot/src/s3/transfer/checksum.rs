@@ -8,16 +8,16 @@ use crate::model::digest::{Crc64, Md5, PartDigest};
 
 /// The checksum that goes with the bytes, so that the server refuses those that arrive damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::s3) enum Sums {
+pub(in crate::s3) enum Checksum {
     /// CRC64NVME, which is as good as free, and which the server keeps for the whole object.
     Crc64,
     /// `Content-MD5`, which every server looks at, for those that refuse or ignore the other.
     Md5,
 }
 
-impl Sums {
+impl Checksum {
     pub(in crate::s3) fn is_crc64(self) -> bool {
-        self == Sums::Crc64
+        self == Checksum::Crc64
     }
 
     /// Returns the CRC64NVME of a part, where that is what goes with it.

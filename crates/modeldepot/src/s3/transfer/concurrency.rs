@@ -22,8 +22,8 @@ const REST: u32 = 8;
 
 /// A number of requests at once, between bounds, that adapts.
 #[derive(Debug)]
-pub(in crate::s3) struct Gauge {
-    turns: Arc<Semaphore>,
+pub(in crate::s3) struct Concurrency {
+    permits: Arc<Semaphore>,
     most: usize,
     least: usize,
     state: Mutex<State>,
@@ -32,7 +32,7 @@ pub(in crate::s3) struct Gauge {
 #[derive(Debug)]
 struct State {
     limit: usize,
-    /// Turns to be taken away as they come back.
+    /// Permits to be taken away as they come back.
     owed: usize,
     began: Option<Instant>,
     bytes: u64,
@@ -49,22 +49,22 @@ enum Stage {
 
 /// The right to have a request under way.
 #[derive(Debug)]
-pub(in crate::s3) struct Turn {
+pub(in crate::s3) struct Permit {
     permit: Option<OwnedSemaphorePermit>,
-    gauge: Arc<Gauge>,
+    concurrency: Arc<Concurrency>,
 }
 
-impl Gauge {
+impl Concurrency {
     pub(in crate::s3) fn new(least: usize, first: usize, most: usize) -> Arc<Self> {
         let state = State { limit: first, owed: 0, began: None, bytes: 0, stage: Stage::Rest(WARM_UP) };
-        Arc::new(Self { turns: Arc::new(Semaphore::new(first)), most, least, state: Mutex::new(state) })
+        Arc::new(Self { permits: Arc::new(Semaphore::new(first)), most, least, state: Mutex::new(state) })
     }
 
-    /// Waits for a turn.
-    pub(in crate::s3) async fn turn(self: &Arc<Self>) -> Turn {
+    /// Waits for a permit.
+    pub(in crate::s3) async fn permit(self: &Arc<Self>) -> Permit {
         // The semaphore is never closed.
-        let permit = Arc::clone(&self.turns).acquire_owned().await.expect("open");
-        Turn { permit: Some(permit), gauge: Arc::clone(self) }
+        let permit = Arc::clone(&self.permits).acquire_owned().await.expect("open");
+        Permit { permit: Some(permit), concurrency: Arc::clone(self) }
     }
 
     /// Counts bytes that were moved.
@@ -119,7 +119,7 @@ impl Gauge {
             let more = limit - state.limit;
             let forgiven = more.min(state.owed);
             state.owed -= forgiven;
-            self.turns.add_permits(more - forgiven);
+            self.permits.add_permits(more - forgiven);
         } else {
             state.owed += state.limit - limit;
         }
@@ -127,9 +127,9 @@ impl Gauge {
     }
 }
 
-impl Drop for Turn {
+impl Drop for Permit {
     fn drop(&mut self) {
-        let mut state = self.gauge.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.concurrency.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(permit) = self.permit.take().filter(|_| state.owed > 0) {
             state.owed -= 1;
             permit.forget();
@@ -141,15 +141,15 @@ impl Drop for Turn {
 mod tests {
     use super::*;
 
-    /// Lets a gauge run on a way on which `rate` bytes a second come of a number of requests, more or less; returns the
+    /// Lets requests run on a way on which `rate` bytes a second come of a number of requests, more or less; returns the
     /// number that it stays at.
-    fn settle(gauge: &Gauge, rate: impl Fn(usize) -> f64) -> usize {
+    fn settle(concurrency: &Concurrency, rate: impl Fn(usize) -> f64) -> usize {
         let (mut now, mut visited, mut random) = (Instant::now(), Vec::new(), fastrand::Rng::with_seed(7));
         for _ in 0..600 {
-            let limit = gauge.state.lock().unwrap().limit;
+            let limit = concurrency.state.lock().unwrap().limit;
             visited.push(limit);
             now += Duration::from_millis(100);
-            gauge.moved_at((rate(limit) / 10.0 * (0.8 + 0.4 * random.f64())) as u64, now);
+            concurrency.moved_at((rate(limit) / 10.0 * (0.8 + 0.4 * random.f64())) as u64, now);
         }
         visited.drain(..300);
         visited.sort_unstable();
@@ -159,33 +159,33 @@ mod tests {
     #[test]
     fn it_finds_how_many_are_worth_it() {
         let long_way = |n: usize| n as f64 * 1e6;
-        assert!(settle(&Gauge::new(2, 6, 64), long_way) > 48, "each connection brings its own");
+        assert!(settle(&Concurrency::new(2, 6, 64), long_way) > 48, "each connection brings its own");
         let wire = |n: usize| (n as f64 * 1e6).min(2e7);
-        let found = settle(&Gauge::new(2, 6, 64), wire);
+        let found = settle(&Concurrency::new(2, 6, 64), wire);
         assert!((16..=36).contains(&found), "twenty fill the wire, {found} found");
         let disk = |n: usize| if n <= 6 { 1e8 } else { 8e7 };
-        assert_eq!(settle(&Gauge::new(2, 6, 64), disk), 6, "more are worse");
-        let found = settle(&Gauge::new(2, 6, 64), |_| 1e8);
+        assert_eq!(settle(&Concurrency::new(2, 6, 64), disk), 6, "more are worse");
+        let found = settle(&Concurrency::new(2, 6, 64), |_| 1e8);
         assert!((6..=12).contains(&found), "more are no better, and only chance says so: {found}");
     }
 
     #[tokio::test]
     async fn turns_are_taken_away_as_they_come_back() {
-        let gauge = Gauge::new(1, 4, 8);
-        let mut turns = Vec::new();
+        let concurrency = Concurrency::new(1, 4, 8);
+        let mut permits = Vec::new();
         for _ in 0..4 {
-            turns.push(gauge.turn().await);
+            permits.push(concurrency.permit().await);
         }
-        gauge.slow_down();
-        assert_eq!(gauge.turns.available_permits(), 0);
-        turns.truncate(1);
-        assert_eq!(gauge.turns.available_permits(), 1, "two at once, and one of them is out");
-        drop(turns);
-        assert_eq!(gauge.turns.available_permits(), 2);
+        concurrency.slow_down();
+        assert_eq!(concurrency.permits.available_permits(), 0);
+        permits.truncate(1);
+        assert_eq!(concurrency.permits.available_permits(), 1, "two at once, and one of them is out");
+        drop(permits);
+        assert_eq!(concurrency.permits.available_permits(), 2);
         for _ in 0..9 {
-            gauge.slow_down();
+            concurrency.slow_down();
         }
-        drop(gauge.turn().await);
-        assert_eq!(gauge.turns.available_permits(), 1, "never fewer than the least");
+        drop(concurrency.permit().await);
+        assert_eq!(concurrency.permits.available_permits(), 1, "never fewer than the least");
     }
 }

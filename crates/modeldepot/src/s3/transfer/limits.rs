@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::concurrency::Gauge;
+use super::concurrency::Concurrency;
 use super::download::reuse::PIECE;
 use super::memory::Pool;
 
@@ -55,11 +55,11 @@ pub(in crate::s3) fn parts(size: u64) -> impl Iterator<Item = (u64, u64)> {
 pub(in crate::s3) struct Limits {
     pub(in crate::s3) pool: Arc<Pool>,
     /// Parts on their way to the server.
-    pub(in crate::s3) up: Arc<Gauge>,
+    pub(in crate::s3) up: Arc<Concurrency>,
     /// Whole files on their way to the server.
-    pub(in crate::s3) whole: Arc<Gauge>,
+    pub(in crate::s3) whole: Arc<Concurrency>,
     /// Ranges on their way here.
-    pub(in crate::s3) down: Arc<Gauge>,
+    pub(in crate::s3) down: Arc<Concurrency>,
     /// Parts of local files that are read and hashed for nothing but their digests.
     local: Arc<Semaphore>,
 }
@@ -71,18 +71,18 @@ impl Limits {
     pub(in crate::s3) fn new() -> Self {
         // The budget of the pool bounds them further. On a disk and two cores six are as good as any more.
         let most = |at_once: usize| at_once.min(descriptors() / 8);
-        let (up, down) = (Gauge::new(2, most(6), most(64)), Gauge::new(2, most(6), most(32)));
+        let (up, down) = (Concurrency::new(2, most(6), most(64)), Concurrency::new(2, most(6), most(32)));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let local = Arc::new(Semaphore::new(cores));
-        Self { pool: Pool::new(), up, whole: Gauge::new(4, most(FILES), most(2 * FILES)), down, local }
+        Self { pool: Pool::new(), up, whole: Concurrency::new(4, most(FILES), most(2 * FILES)), down, local }
     }
 
-    /// Waits for a turn to hash a part of a local file, with memory for it: more than there are processors bring nothing,
+    /// Waits for a permit to hash a part of a local file, with memory for it: more than there are processors bring nothing,
     /// however many files there are.
     pub(in crate::s3) async fn local(&self) -> Local {
-        // The semaphore is never closed. Nobody who has memory waits for such a turn.
-        let turn = Arc::clone(&self.local).acquire_owned().await.expect("open");
-        (turn, self.pool.permit(PIECE as u64).await)
+        // The semaphore is never closed. Nobody who has memory waits for such a permit.
+        let permit = Arc::clone(&self.local).acquire_owned().await.expect("open");
+        (permit, self.pool.permit(PIECE as u64).await)
     }
 }
 

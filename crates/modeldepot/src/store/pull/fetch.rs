@@ -14,7 +14,7 @@ use crate::fs::{Folder, Staged, Staging, make_executable};
 use crate::model::digest::Blake3;
 use crate::model::manifest::Manifest;
 use crate::progress::{Event, Progress};
-use crate::s3::{Landing, Seed, Sink, files_at_once};
+use crate::s3::{Landing, ReusableFile, Sink, files_at_once};
 use crate::store::lookup::{Description, StoredFile};
 use crate::store::verify::same;
 use crate::task::blocking;
@@ -72,19 +72,19 @@ impl ModelStorage {
         });
         let (here, there, of, resume) = (Arc::clone(folder), Arc::clone(staging), file.clone(), pull.resume);
         let confirmed = found.listed;
-        let (mut staged, seeds) = blocking(move || {
+        let (mut staged, reusable) = blocking(move || {
             let staged = there.stage(&of.path, of.size, name, confirmed)?;
-            let mut seeds = Vec::new();
+            let mut reusable = Vec::new();
             if staged.was_begun() {
-                seeds.push(Seed::own());
+                reusable.push(ReusableFile::own());
             }
             if resume && of.parts.is_some() {
-                seeds.extend(here.open(of.path.as_str()).ok().map(|file| Seed::other(Arc::new(file))));
+                reusable.extend(here.open(of.path.as_str()).ok().map(|file| ReusableFile::other(Arc::new(file))));
             }
-            Ok((staged, seeds))
+            Ok((staged, reusable))
         })
         .await?;
-        let landing = Landing::new(staged.file(), pull.sync, seeds);
+        let landing = Landing::new(staged.file(), pull.sync, reusable);
         match self.fetch_verified(&found.manifest, file, &staged, &landing, progress).await {
             Ok(blake3) => {
                 let (kept, reused) = landing.spared();

@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::model::key::{ObjectKey, model_prefix};
 use crate::model::manifest::{FileEntry, Manifest};
 use crate::model::name::{ArtifactPath, Version};
-use crate::s3::{ChecksumSupport, CopySupport, Earlier, files_at_once, part_size};
+use crate::s3::{BaseObject, ChecksumSupport, CopySupport, files_at_once, part_size};
 use crate::store::ModelStorage;
 use crate::task::blocking;
 
@@ -27,30 +27,30 @@ const VERSIONS: usize = 3;
 const PAGES: usize = 4;
 
 /// What each file of a push may be copied from.
-pub(in crate::store) type EarlierFiles = BTreeMap<ArtifactPath, Vec<Arc<Earlier>>>;
+pub(in crate::store) type BaseFiles = BTreeMap<ArtifactPath, Vec<Arc<BaseObject>>>;
 
 impl ModelStorage {
     /// Finds what earlier versions have of the files of a push, where this server can be trusted to copy it.
-    pub(in crate::store) async fn earlier_files(&self, push: &Push, version: &Version) -> EarlierFiles {
+    pub(in crate::store) async fn base_files(&self, push: &Push, version: &Version) -> BaseFiles {
         let large: Vec<&SourceFile> =
             push.source.files().iter().filter(|file| file.size > part_size(file.size)).collect();
         if !push.copies || large.is_empty() {
-            return EarlierFiles::new();
+            return BaseFiles::new();
         }
-        match self.find_earlier(push, version, &large).await {
+        match self.find_bases(push, version, &large).await {
             Ok(found) => found,
             Err(error) => {
                 tracing::debug!(%error, "cannot look at earlier versions; sending all");
-                EarlierFiles::new()
+                BaseFiles::new()
             }
         }
     }
 
-    async fn find_earlier(&self, push: &Push, version: &Version, large: &[&SourceFile]) -> Result<EarlierFiles> {
+    async fn find_bases(&self, push: &Push, version: &Version, large: &[&SourceFile]) -> Result<BaseFiles> {
         let prefix = model_prefix(&push.model);
         let Some(folders) = self.depot.list_folders(&self.bucket, &prefix, PAGES).await? else {
             tracing::debug!(model = %push.model, "too many versions to look for the newest");
-            return Ok(EarlierFiles::new());
+            return Ok(BaseFiles::new());
         };
         let name = |folder: &String| folder[prefix.len()..].trim_end_matches('/').strip_prefix('v')?.parse().ok();
         let mut versions: Vec<Version> = folders.iter().filter_map(name).filter(|found| found != version).collect();
@@ -58,13 +58,13 @@ impl ModelStorage {
         let newest = versions.iter().rev().take(VERSIONS).map(|version| self.standing(&push.model, version));
         let manifests: Vec<Manifest> = join_all(newest).await.into_iter().flatten().flatten().collect();
         if !large.iter().any(|file| manifests.iter().any(|manifest| like(file, manifest).is_some())) {
-            return Ok(EarlierFiles::new());
+            return Ok(BaseFiles::new());
         }
         // Only now: finding out whether the server copies parts costs more than all the above.
         let hashed = match (self.copy_support().await?, self.capabilities().await?.crc64nvme) {
             (CopySupport::Checked, ChecksumSupport::Verified) => false,
             (CopySupport::Checked | CopySupport::Hashed, _) => true,
-            (CopySupport::Unchecked | CopySupport::None | CopySupport::Unknown, _) => return Ok(EarlierFiles::new()),
+            (CopySupport::Unchecked | CopySupport::None | CopySupport::Unknown, _) => return Ok(BaseFiles::new()),
         };
         let of_file = large.iter().map(|file| async {
             let sources = manifests.iter().filter_map(|manifest| Some((manifest, like(file, manifest)?)));
@@ -81,7 +81,7 @@ impl ModelStorage {
         manifest: &Manifest,
         entry: &FileEntry,
         hashed: bool,
-    ) -> Option<Earlier> {
+    ) -> Option<BaseObject> {
         let parts = entry.parts.as_ref()?;
         let (model, version) = (manifest.model_name.clone(), manifest.version.clone());
         let key = ObjectKey::Artifact(model, version, entry.path.clone()).to_string();
@@ -90,7 +90,7 @@ impl ModelStorage {
             return None;
         }
         let (part, parts) = (parts.size, parts.blake3.clone());
-        let earlier = Earlier { key, etag: found.etag, part, parts, size: entry.size, hashed };
+        let earlier = BaseObject { key, etag: found.etag, part, parts, size: entry.size, hashed };
         if hashed {
             // It costs a second MD5 of every part, and the checksum of the whole: only where there is something to gain.
             let (earlier, local, size) = (earlier.clone(), file.local.clone(), file.size);

@@ -1,6 +1,6 @@
-//! One push under a version that it has claimed: every file durable, then the manifest.
+//! One push under a version whose lease it holds: every file durable, then the manifest.
 //!
-//! [`Uploaded`] is made only by a finished upload under a claim, and only it can be published.
+//! [`Uploaded`] is made only by a finished upload under a lease, and only it can be published.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,11 +9,11 @@ use std::time::Duration;
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use uuid::Uuid;
 
-use super::base_version::EarlierFiles;
+use super::base_version::BaseFiles;
 use super::source::SourceFile;
 use super::validate::read_back;
 use crate::error::{Error, Result};
-use crate::model::key::{ObjectKey, condemned_prefix, version_prefix};
+use crate::model::key::{ObjectKey, gc_locks_prefix, version_prefix};
 use crate::model::manifest::Manifest;
 use crate::model::name::{ArtifactPath, Version};
 use crate::progress::Event;
@@ -21,7 +21,7 @@ use crate::progress::Progress;
 use crate::s3::{Created, ListedObject, OwnUploads, Pending, Sent, Upload, UploadOptions, files_at_once, part_size};
 use crate::store::ModelStorage;
 use crate::store::decide::{self, Begin, Count, ReadBack, Standing, Write};
-use crate::store::lease::{Claim, Read, pause};
+use crate::store::lease::{Lease, Read, pause};
 use crate::store::ownership::{Foreign, mark};
 use crate::store::push::{Published, Push, entry};
 use crate::store::upload_records::Announced;
@@ -38,7 +38,7 @@ struct Uploaded {
     foreign: Foreign,
 }
 
-/// A push under a version that it has claimed.
+/// A push of a version whose lease it holds.
 pub(in crate::store) struct Job<'a> {
     pub(in crate::store) storage: &'a ModelStorage,
     pub(in crate::store) push: &'a Push,
@@ -46,12 +46,12 @@ pub(in crate::store) struct Job<'a> {
     pub(in crate::store) id: Uuid,
     /// Whether this goes on with a push that was cut off.
     pub(in crate::store) resumed: bool,
-    pub(in crate::store) claim: &'a Claim,
+    pub(in crate::store) lease: &'a Lease,
     pub(in crate::store) progress: &'a Progress,
     /// Whether the server decides create-if-absent.
     pub(in crate::store) conditions: bool,
     /// Files of earlier versions that parts may be copied from.
-    pub(in crate::store) earlier: &'a EarlierFiles,
+    pub(in crate::store) earlier: &'a BaseFiles,
 }
 
 impl Job<'_> {
@@ -59,23 +59,23 @@ impl Job<'_> {
     pub(in crate::store) async fn run(&self, wrote: &AtomicBool) -> Result<Published> {
         let (storage, push, version) = (self.storage, self.push, &self.version);
         let prefix = version_prefix(&push.model, version);
-        let marks = condemned_prefix(&push.model, version);
-        // Looked at again now that nobody else may push: what was seen before the claim may be old.
-        let (standing, there, condemned) = tokio::try_join!(
+        let marks = gc_locks_prefix(&push.model, version);
+        // Looked at again now that nobody else may push: what was seen before the lease may be old.
+        let (standing, there, gc_locked) = tokio::try_join!(
             storage.standing(&push.model, version),
             storage.depot.list_objects(&storage.bucket, &prefix),
             storage.depot.any_object(&storage.bucket, &marks),
         )?;
         let named = push.version.is_some() || self.resumed;
-        match (decide::begin(named, standing.is_some(), !there.is_empty(), condemned), standing) {
+        match (decide::begin(named, standing.is_some(), !there.is_empty(), gc_locked), standing) {
             (Begin::Compare, Some(theirs)) => return storage.compare(push, self.id, theirs).await,
             (Begin::Compare | Begin::Taken, _) => return Err(self.taken()),
             (Begin::Locked, _) => {
-                return Err(Error::Condemned { model: push.model.clone(), version: version.clone() });
+                return Err(Error::GcLocked { model: push.model.clone(), version: version.clone() });
             }
             (Begin::Send, _) => {}
         }
-        self.claim.sends();
+        self.lease.sends();
         wrote.store(true, Ordering::Relaxed);
         let uploaded = Box::pin(self.upload(&there, &prefix)).await?;
         self.publish(uploaded).await
@@ -136,7 +136,7 @@ impl Job<'_> {
         storage.announce_uploads(model, version, self.id, paths, uploads).await
     }
 
-    /// Publishes what somebody has sent under this claim.
+    /// Publishes what somebody has sent under this lease.
     pub(in crate::store) async fn publish_sent(&self, sent: &[(&SourceFile, Sent)]) -> Result<Published> {
         let uploaded = self.uploaded(&version_prefix(&self.push.model, &self.version), sent).await?;
         self.publish(uploaded).await
@@ -163,7 +163,7 @@ impl Job<'_> {
         }
         let all = besides.len();
         let (_, foreign) = self.storage.divide_some(besides).await?;
-        let record = ObjectKey::Beside(self.push.model.clone(), self.version.clone()).to_string();
+        let record = ObjectKey::ForeignObjects(self.push.model.clone(), self.version.clone()).to_string();
         let body = format!("{{\"objects\": {all}}}\n");
         self.storage.depot.put_small(&self.storage.bucket, &record, body.into(), "application/json").await?;
         Ok(Foreign::of(prefix, &foreign))
@@ -189,7 +189,7 @@ impl Job<'_> {
             metadata: mark(self.id, &key),
             if_absent: self.conditions,
             resume: own.as_ref().is_some_and(|own| !own.known.is_empty()),
-            keep_parts: self.push.journal.is_some(),
+            keep_parts: self.push.state_folder.is_some(),
             without_md5: !self.push.md5,
             ..UploadOptions::default()
         };
@@ -250,7 +250,7 @@ impl Job<'_> {
         let listed = loop {
             let objects = storage.depot.list_objects(&storage.bucket, prefix);
             let waited = (began, &mut read);
-            let count = storage.count(self.claim, &push.model, &self.version, self.conditions, waited);
+            let count = storage.count(self.lease, &push.model, &self.version, self.conditions, waited);
             let (listed, count) = match self.conditions {
                 true => tokio::try_join!(objects, count)?,
                 false => (objects.await?, count.await?),

@@ -1,9 +1,9 @@
-//! Publishing a version: a claim, every file durable, then the manifest.
+//! Publishing a version: take the lease, make every file durable, then the manifest.
 //!
 //! The order is held by types, in [`super::push::commit`].
 //!
 //! Where the server can be trusted with create-if-absent, nothing under a version is ever overwritten, and nothing is
-//! deleted before the version's name is spent. So whoever stalls, at whatever step, and wakes after others have moved
+//! deleted before the version's name is retired. So whoever stalls, at whatever step, and wakes after others have moved
 //! on, can change nothing: his writes are refused, or they are of what is there. `docs/format.md` has the argument
 //! and what remains on servers without conditions.
 
@@ -27,17 +27,17 @@ use uuid::{NoContext, Timestamp, Uuid};
 
 use super::ModelStorage;
 use super::decide::{self, Check, Checked};
-use super::lease::{Claimant, Claimed};
+use super::lease::{Acquired, LeaseRequest};
 use super::lookup::Description;
 use super::ownership::Foreign;
-use super::push::base_version::EarlierFiles;
+use super::push::base_version::BaseFiles;
 use super::push::commit::Job;
 use super::push::left_out::LeftOut;
-use super::push::resume::{Entry, Journal};
+use super::push::resume::{Entry, ResumeState};
 use super::push::source::{Source, SourceFile};
 use crate::error::{Error, Result};
 use crate::model::digest::Digests;
-use crate::model::key::{ObjectKey, condemned_prefix, version_prefix};
+use crate::model::key::{ObjectKey, gc_locks_prefix, version_prefix};
 use crate::model::manifest::{FORMAT_VERSION, FileEntry, Manifest, Parts};
 use crate::model::name::{ArtifactPath, ModelName, PublishedBy, Version};
 use crate::progress::Progress;
@@ -66,7 +66,7 @@ pub struct Push {
     pub published_by: Option<PublishedBy>,
     /// A folder of this machine in which to remember the push while it runs. A push that was cut off, by whatever,
     /// then goes on when it is repeated: same version, and only what is missing is sent.
-    pub journal: Option<PathBuf>,
+    pub state_folder: Option<PathBuf>,
     /// Whether to compute the MD5 that the Python original checks. Without, a push may be faster than the 0.7 GB/s that
     /// MD5 reaches, and the original cannot check the version.
     pub md5: bool,
@@ -120,7 +120,7 @@ impl ModelStorage {
     /// # Errors
     /// As [`ModelStorage::check_push`], before anything is sent. [`Error::Source`] when a file cannot be read or changes
     /// meanwhile; [`Error::VersionExists`],
-    /// [`Error::VersionSpent`], [`Error::VersionBusy`] or [`Error::Remains`] when the version is not free. After an
+    /// [`Error::VersionRetired`], [`Error::VersionBusy`] or [`Error::Orphans`] when the version is not free. After an
     /// error no version is visible that was not before, unless the error is of a reply that was lost.
     pub async fn upload_model(&self, push: Push, progress: &Progress) -> Result<Published> {
         self.check_push(&push)?;
@@ -143,7 +143,7 @@ impl ModelStorage {
         let conditions = self.capabilities().await?.create_if_absent;
         let begun_at = self.time_of(push).await?;
         let mut earlier = None;
-        let (mut journal, mut cut_off) = self.journal(push).await;
+        let (mut resume, mut cut_off) = self.resume_state(push).await;
         if cut_off.is_some() {
             // The push that was cut off may have been dropped in this process a moment ago. Its lease has the same name, and
             // its withdrawal must not take the new one away.
@@ -161,10 +161,10 @@ impl ModelStorage {
                     Entry { version, id: Uuid::new_v7(moment(begun_at)) }
                 }
             };
-            if let Some(journal) = &mut journal {
+            if let Some(resume) = &mut resume {
                 let entry = Entry { version: version.clone(), id };
-                if let Err(error) = journal.write(&entry) {
-                    tracing::warn!(%error, "cannot write the journal; if this push is cut off it will begin anew");
+                if let Err(error) = resume.write(&entry) {
+                    tracing::warn!(%error, "cannot write the state of this push; if this push is cut off it will begin anew");
                 }
             }
             let attempt = Attempt { push, begun_at, version, id, resumed, conditions, progress };
@@ -180,9 +180,9 @@ impl ModelStorage {
                 result => {
                     // After a failure that may pass, the next attempt goes on from here.
                     if !matches!(&result, Err(error) if error.may_pass())
-                        && let Some(journal) = journal
+                        && let Some(resume) = resume
                     {
-                        journal.finish();
+                        resume.finish();
                     }
                     return result;
                 }
@@ -190,9 +190,9 @@ impl ModelStorage {
         }
     }
 
-    /// Opens the journal of a push, with what it says of one that was cut off.
-    async fn journal(&self, push: &Push) -> (Option<Journal>, Option<Entry>) {
-        let Some(folder) = push.journal.clone() else { return (None, None) };
+    /// Opens the resume state of a push, and what it has of one that was cut off.
+    async fn resume_state(&self, push: &Push) -> (Option<ResumeState>, Option<Entry>) {
+        let Some(folder) = push.state_folder.clone() else { return (None, None) };
         let what = match (&push.version, push.source.files().iter().find(|file| file.path == *push.source.main())) {
             (Some(version), _) => format!("version {version}"),
             (None, Some(main)) => {
@@ -202,19 +202,19 @@ impl ModelStorage {
             (None, None) => return (None, None),
         };
         let subject = format!("{}\n{}\n{}{}\n{what}", self.depot.endpoint(), self.bucket, self.prefix, push.model);
-        match blocking(move || Journal::open(&folder, &subject)).await {
-            Ok(Some((journal, entry))) => (Some(journal), entry),
+        match blocking(move || ResumeState::open(&folder, &subject)).await {
+            Ok(Some((resume, entry))) => (Some(resume), entry),
             Ok(None) => (None, None),
             // It is a convenience. A push must not fail because nothing can be remembered of it.
             Err(error) => {
-                tracing::warn!(%error, "cannot keep a journal; if this push is cut off it will begin anew");
+                tracing::warn!(%error, "cannot keep its state; if this push is cut off it will begin anew");
                 (None, None)
             }
         }
     }
 
     /// Pushes to one version.
-    async fn attempt(&self, attempt: Attempt<'_>, earlier: &mut Option<EarlierFiles>) -> Result<Published> {
+    async fn attempt(&self, attempt: Attempt<'_>, earlier: &mut Option<BaseFiles>) -> Result<Published> {
         let Attempt { push, begun_at, version, id, resumed, conditions, progress } = attempt;
         let model = &push.model;
         if (push.version.is_some() || resumed)
@@ -222,16 +222,16 @@ impl ModelStorage {
         {
             let published = self.compare(push, id, theirs).await?;
             if resumed {
-                // The push that was cut off had published, and died before it withdrew its claim.
-                let claim = ObjectKey::Claim(model.clone(), version.clone(), id).to_string();
-                self.depot.delete_object(&self.bucket, &claim).await?;
+                // The push that was cut off had published, and died before it withdrew its lease.
+                let lease = ObjectKey::Lease(model.clone(), version.clone(), id).to_string();
+                self.depot.delete_object(&self.bucket, &lease).await?;
                 self.settle_uploads(model, &version, id, true).await;
             }
             return Ok(published);
         }
-        // Without conditions a request of ours that is still on its way can do harm as long as it may arrive. So a claim
+        // Without conditions a request of ours that is still on its way can do harm as long as it may arrive. So a lease
         // under which something was sent is withdrawn only by success; else it stays until it is stale.
-        let claimant = Claimant {
+        let request = LeaseRequest {
             id,
             tool: &push.tool,
             begun: begun_at,
@@ -241,17 +241,17 @@ impl ModelStorage {
         };
         // What earlier versions have is looked for meanwhile, once for all attempts.
         let known = earlier.take();
-        let (claimed, found) = tokio::join!(Box::pin(self.claim(model, &version, &claimant)), async {
+        let (acquired, found) = tokio::join!(Box::pin(self.acquire(model, &version, &request)), async {
             match known {
                 Some(found) => found,
-                None => self.earlier_files(push, &version).await,
+                None => self.base_files(push, &version).await,
             }
         });
         let found = earlier.insert(found);
-        let claim = match claimed? {
-            Claimed::Alone(claim) => *claim,
-            Claimed::Busy { by, since, rank } => {
-                // The other may have been faster than our look at its claim.
+        let lease = match acquired? {
+            Acquired::Alone(lease) => *lease,
+            Acquired::Busy { by, since, rank } => {
+                // The other may have been faster than our look at its lease.
                 if push.version.is_some()
                     && let Some(theirs) = self.standing(model, &version).await?
                 {
@@ -261,7 +261,7 @@ impl ModelStorage {
             }
         };
         let job =
-            Job { storage: self, push, version, id, resumed, claim: &claim, progress, conditions, earlier: found };
+            Job { storage: self, push, version, id, resumed, lease: &lease, progress, conditions, earlier: found };
         let wrote = AtomicBool::new(resumed);
         let in_parts = push.source.files().iter().any(|file| file.size > part_size(file.size));
         let result = Box::pin(job.run(&wrote)).await;
@@ -284,7 +284,7 @@ impl ModelStorage {
             tracing::debug!(%error, %model, version = %job.version, "cannot record that the push failed");
         }
         if decide::withdraws(conditions, result.is_ok(), wrote.into_inner()) {
-            self.withdraw(claim).await;
+            self.withdraw(lease).await;
         }
         result
     }
@@ -294,9 +294,9 @@ impl ModelStorage {
         loop {
             let version = Version::at(*from);
             let prefix = version_prefix(model, &version);
-            let (taken, spent) =
-                tokio::try_join!(self.depot.any_object(&self.bucket, &prefix), self.is_spent(model, &version))?;
-            if !taken && !spent {
+            let (taken, retired) =
+                tokio::try_join!(self.depot.any_object(&self.bucket, &prefix), self.is_retired(model, &version))?;
+            if !taken && !retired {
                 return Ok(version);
             }
             *from += Duration::SECOND;
@@ -305,9 +305,10 @@ impl ModelStorage {
 
     /// Returns the manifest that stands at a version.
     pub(super) async fn standing(&self, model: &ModelName, version: &Version) -> Result<Option<Manifest>> {
-        let (manifest, spent) = tokio::try_join!(self.read_manifest(model, version), self.is_spent(model, version))?;
-        if spent {
-            return Err(Error::VersionSpent { model: model.clone(), version: version.clone() });
+        let (manifest, retired) =
+            tokio::try_join!(self.read_manifest(model, version), self.is_retired(model, version))?;
+        if retired {
+            return Err(Error::VersionRetired { model: model.clone(), version: version.clone() });
         }
         Ok(manifest.map(|(manifest, _)| manifest))
     }
@@ -351,7 +352,7 @@ impl ModelStorage {
         let key = ObjectKey::Artifact(model.clone(), version.clone(), path.clone()).to_string();
         let (model, version, path) = (model.clone(), version.clone(), path.clone());
         match self.is_own(&key).await? {
-            true => Ok(Error::Remains { model, version, path }),
+            true => Ok(Error::Orphans { model, version, path }),
             false => Ok(Error::ForeignObject { model, version, path }),
         }
     }
@@ -389,21 +390,21 @@ impl ModelStorage {
     ///
     /// What is looked for, in which order, and why, is in [`decide::check`].
     pub(super) async fn not_being_removed(&self, model: &ModelName, version: &Version) -> Result<()> {
-        let marks = condemned_prefix(model, version);
+        let marks = gc_locks_prefix(model, version);
         let (began, mut at) = (std::time::Instant::now(), decide::FIRST_CHECK);
         loop {
             let found = match at {
                 Check::Locks => self.depot.any_object(&self.bucket, &marks).await?,
-                Check::Tombstone { .. } => self.is_spent(model, version).await?,
+                Check::Tombstone { .. } => self.is_retired(model, version).await?,
             };
             at = match decide::check(at, found) {
                 Checked::Look(next) => next,
                 Checked::Lasts => return Ok(()),
                 Checked::Deleted => {
-                    return Err(Error::VersionSpent { model: model.clone(), version: version.clone() });
+                    return Err(Error::VersionRetired { model: model.clone(), version: version.clone() });
                 }
                 Checked::Wait if began.elapsed() > CLEANING => {
-                    return Err(Error::Condemned { model: model.clone(), version: version.clone() });
+                    return Err(Error::GcLocked { model: model.clone(), version: version.clone() });
                 }
                 Checked::Wait => {
                     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
@@ -419,12 +420,12 @@ pub(super) fn is_taken(error: &Error) -> bool {
     matches!(
         error,
         Error::VersionExists { .. }
-            | Error::VersionSpent { .. }
+            | Error::VersionRetired { .. }
             | Error::VersionBusy { .. }
             | Error::PushedByAnother { .. }
-            | Error::Remains { .. }
+            | Error::Orphans { .. }
             | Error::ForeignObject { .. }
-            | Error::Condemned { .. }
+            | Error::GcLocked { .. }
     )
 }
 

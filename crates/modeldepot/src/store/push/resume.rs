@@ -1,7 +1,7 @@
 //! What this machine remembers of a push, so that one that was cut off goes on as the same push.
 //!
-//! The file is locked as long as its push runs. Whoever gets the lock of a journal that says something knows that its
-//! push is dead, without waiting for its claim to go stale.
+//! The file is locked as long as its push runs. Whoever gets the lock of a record that is not empty knows that its
+//! push is dead, without waiting for its lease to go stale.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -13,23 +13,23 @@ use uuid::Uuid;
 use crate::error::{Error, Result};
 use crate::model::name::Version;
 
-/// A push, as it claimed its version.
+/// A push and the version whose lease it took.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::store) struct Entry {
     pub(in crate::store) version: Version,
     pub(in crate::store) id: Uuid,
 }
 
-/// The open, locked journal of one push.
-pub(in crate::store) struct Journal {
+/// The open, locked record of one push.
+pub(in crate::store) struct ResumeState {
     file: File,
     path: PathBuf,
 }
 
-impl Journal {
-    /// Opens the journal of the push that `subject` names, with what it says; none while another process pushes the
+impl ResumeState {
+    /// Opens the record of the push that `subject` names, with what it says; none while another process pushes the
     /// same.
-    pub(in crate::store) fn open(folder: &Path, subject: &str) -> Result<Option<(Journal, Option<Entry>)>> {
+    pub(in crate::store) fn open(folder: &Path, subject: &str) -> Result<Option<(ResumeState, Option<Entry>)>> {
         let mut builder = DirBuilder::new();
         builder.recursive(true);
         let mut options = OpenOptions::new();
@@ -53,9 +53,9 @@ impl Journal {
             return Ok(None);
         }
         let mut text = String::new();
-        // A journal that cannot be read, or was cut off itself, says nothing.
+        // A record that cannot be read, or was cut off itself, says nothing.
         let _ = file.read_to_string(&mut text);
-        Ok(Some((Journal { file, path }, serde_json::from_str(&text).ok())))
+        Ok(Some((ResumeState { file, path }, serde_json::from_str(&text).ok())))
     }
 
     /// Writes down which version is claimed, before anything is sent.
@@ -88,8 +88,8 @@ mod tests {
 
         let temp = tempfile::tempdir().unwrap();
         let folder = temp.path().join("state/modeldepot");
-        let (journal, _) = Journal::open(&folder, "a").unwrap().unwrap();
-        assert_eq!(journal.path.metadata().unwrap().mode() & 0o777, 0o600);
+        let (state, _) = ResumeState::open(&folder, "a").unwrap().unwrap();
+        assert_eq!(state.path.metadata().unwrap().mode() & 0o777, 0o600);
         assert_eq!(folder.metadata().unwrap().mode() & 0o777, 0o700);
     }
 
@@ -97,16 +97,16 @@ mod tests {
     fn one_process_at_a_time_and_what_it_left_is_found() {
         let temp = tempfile::tempdir().unwrap();
         let entry = Entry { version: "1".parse().unwrap(), id: Uuid::from_u128(7) };
-        let (mut journal, nothing) = Journal::open(temp.path(), "a").unwrap().unwrap();
+        let (mut state, nothing) = ResumeState::open(temp.path(), "a").unwrap().unwrap();
         assert_eq!(nothing, None);
-        assert!(Journal::open(temp.path(), "a").unwrap().is_none());
-        assert!(Journal::open(temp.path(), "b").unwrap().is_some());
-        journal.write(&Entry { version: "1.0.0-long-name".parse().unwrap(), ..entry.clone() }).unwrap();
-        journal.write(&entry).unwrap();
-        drop(journal);
-        let (journal, found) = Journal::open(temp.path(), "a").unwrap().unwrap();
+        assert!(ResumeState::open(temp.path(), "a").unwrap().is_none());
+        assert!(ResumeState::open(temp.path(), "b").unwrap().is_some());
+        state.write(&Entry { version: "1.0.0-long-name".parse().unwrap(), ..entry.clone() }).unwrap();
+        state.write(&entry).unwrap();
+        drop(state);
+        let (state, found) = ResumeState::open(temp.path(), "a").unwrap().unwrap();
         assert_eq!(found, Some(entry));
-        journal.finish();
-        assert_eq!(Journal::open(temp.path(), "a").unwrap().unwrap().1, None);
+        state.finish();
+        assert_eq!(ResumeState::open(temp.path(), "a").unwrap().unwrap().1, None);
     }
 }

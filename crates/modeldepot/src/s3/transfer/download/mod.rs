@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 use tokio::task::JoinSet;
 
 use super::download::range::Range;
-use super::download::reuse::Seed;
+use super::download::reuse::ReusableFile;
 use super::limits::{part_size, parts};
 use crate::error::{Error, Result};
 use crate::model::digest::{Blake3, Digests, Md5, Md5Stream, PartDigest, PartExpected, merge};
@@ -78,18 +78,18 @@ pub(crate) struct Landing {
     /// Whether the file is to be synced.
     pub(in crate::s3) sync: bool,
     /// Files of this machine that may have parts of the object already.
-    pub(in crate::s3) seeds: Vec<Seed>,
+    pub(in crate::s3) reusable: Vec<ReusableFile>,
 }
 
 impl Landing {
-    pub(crate) fn new(file: Arc<File>, sync: bool, seeds: Vec<Seed>) -> Arc<Self> {
-        Arc::new(Self { file, sync, seeds })
+    pub(crate) fn new(file: Arc<File>, sync: bool, reusable: Vec<ReusableFile>) -> Arc<Self> {
+        Arc::new(Self { file, sync, reusable })
     }
 
     /// Returns the bytes that did not have to be fetched, because an earlier fetch of the same brought them, and because
     /// another file has them.
     pub(crate) fn spared(&self) -> (u64, u64) {
-        let sum = |own: bool| self.seeds.iter().filter(|seed| seed.is_own() == own).map(Seed::gave).sum();
+        let sum = |own: bool| self.reusable.iter().filter(|file| file.is_own() == own).map(ReusableFile::gave).sum();
         (sum(true), sum(false))
     }
 }
@@ -173,11 +173,11 @@ impl S3Client {
                 with_crc64: object.expected.is_none(),
             };
             // Waiting here keeps the number of tasks small, whatever the object's size.
-            let turn = self.limits.down.turn().await;
+            let permit = self.limits.down.permit().await;
             let sink = sink.clone();
             ranges.spawn(async move {
                 let digest = range.fetch(&sink).await;
-                drop(turn);
+                drop(permit);
                 (index, digest)
             });
             while let Some(done) = ranges.try_join_next() {

@@ -45,7 +45,7 @@ impl Pieces {
         }
         let expected = self.expected(index);
         let range = self.range(offset, len);
-        let _turn = self.client.limits.down.turn().await;
+        let _permit = self.client.limits.down.permit().await;
         let mut again = true;
         loop {
             let (body, digest) = digested(offset, range.bytes().await?).await?;

@@ -72,15 +72,15 @@ impl Range {
     /// Returns the digest of the range if a file of this machine has it, which is then in its place.
     async fn had(&self, sink: &Sink) -> Result<Option<PartDigest>> {
         let (Sink::File(landing), Some(expected)) = (sink, self.expected) else { return Ok(None) };
-        if landing.seeds.is_empty() {
+        if landing.reusable.is_empty() {
             return Ok(None);
         }
         let (landing, offset, len) = (Arc::clone(landing), self.offset, self.len);
         let memory = self.client.limits.pool.permit(PIECE as u64).await;
         blocking(move || {
             let _memory = memory;
-            for seed in &landing.seeds {
-                if let Some(digest) = seed.give(offset, len, &expected, &landing.file)? {
+            for file in &landing.reusable {
+                if let Some(digest) = file.give(offset, len, &expected, &landing.file)? {
                     return Ok(Some(digest));
                 }
             }
@@ -95,7 +95,7 @@ impl Range {
             let error = std::io::Error::other(format!("a part of {} bytes does not fit into memory", self.len));
             return Err(Error::io("fetch", &self.object.key)(error));
         }
-        // Nobody who has memory waits for a turn of those that the caller may have.
+        // Nobody who has memory waits for a permit of those that the caller may have.
         let _memory = self.client.limits.pool.permit(self.len).await;
         let mut retry = Retry::transfer(self.client.timeouts());
         loop {

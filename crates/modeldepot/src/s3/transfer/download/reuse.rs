@@ -25,13 +25,13 @@ const FIRST: usize = 4 * 1024;
 
 /// A file that may have parts.
 #[derive(Debug)]
-pub(crate) struct Seed {
+pub(crate) struct ReusableFile {
     /// None is the file that bytes land in: what it has is in its place.
     other: Option<Arc<File>>,
     gave: AtomicU64,
 }
 
-impl Seed {
+impl ReusableFile {
     /// The file that bytes land in, with what an earlier fetch left there.
     pub(crate) fn own() -> Self {
         Self { other: None, gave: AtomicU64::new(0) }
@@ -102,12 +102,12 @@ impl S3Client {
         let mut reading = JoinSet::new();
         for (index, expected) in parts.into_iter().enumerate() {
             // Waiting here keeps the number of tasks small, whatever the file's size.
-            let turn = self.limits.local().await;
+            let permit = self.limits.local().await;
             let (file, offset) = (Arc::clone(file), index as u64 * cut);
             reading.spawn_blocking(move || {
                 let len = cut.min(size - offset);
                 let found = digest_part(&file, offset, len, &mut vec![0; PIECE.min(len as usize)]);
-                drop(turn);
+                drop(permit);
                 found.is_ok_and(|found| found.is(&expected))
             });
             while let Some(done) = reading.try_join_next() {

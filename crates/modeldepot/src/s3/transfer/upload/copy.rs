@@ -26,7 +26,7 @@ const LONGEST: u64 = 256 * 1024 * 1024;
 
 /// A file of an earlier version, as a source of parts.
 #[derive(Debug, Clone)]
-pub(crate) struct Earlier {
+pub(crate) struct BaseObject {
     pub(crate) key: String,
     /// Of the object as it was looked at. Nothing is copied from another.
     pub(crate) etag: String,
@@ -49,15 +49,15 @@ pub(in crate::s3) struct PartCopy {
 }
 
 /// Returns which of these files have what at the place of a part.
-pub(in crate::s3) fn at(earlier: &[Arc<Earlier>], number: i32, size: u64) -> Vec<(usize, Subtree)> {
-    let found = |(source, earlier): (usize, &Arc<Earlier>)| Some((source, earlier.at(number, size)?));
+pub(in crate::s3) fn at(earlier: &[Arc<BaseObject>], number: i32, size: u64) -> Vec<(usize, Subtree)> {
+    let found = |(source, earlier): (usize, &Arc<BaseObject>)| Some((source, earlier.at(number, size)?));
     earlier.iter().enumerate().filter_map(found).collect()
 }
 
 /// Parts that are looked at before an upload gives up checksums of the whole for copies.
 const SAMPLES: usize = 8;
 
-impl Earlier {
+impl BaseObject {
     /// Returns true when any of a few parts of a file, spread over it, is the same. Blocks.
     pub(crate) fn is_like(&self, file: &File, size: u64) -> bool {
         let parts = self.parts.len();
@@ -118,7 +118,7 @@ impl Target {
     pub(in crate::s3) async fn copy(
         &self,
         parts: &BTreeMap<i32, PartCopy>,
-        earlier: &[Arc<Earlier>],
+        earlier: &[Arc<BaseObject>],
         on_bytes: &(impl Fn(u64) + Sync),
     ) -> Result<Vec<CompletedPart>, Failure> {
         let mut copying = JoinSet::new();
@@ -147,13 +147,13 @@ impl Target {
         failed.map_or(Ok(copied), Err)
     }
 
-    async fn copy_run(&self, run: &Run, earlier: &Earlier, given_up: &AtomicBool) -> Result<CompletedPart, Failure> {
+    async fn copy_run(&self, run: &Run, earlier: &BaseObject, given_up: &AtomicBool) -> Result<CompletedPart, Failure> {
         let about = About::object("copy parts of", &self.bucket, &self.key);
         let number = *run.numbers.start();
         let source = escaped(&self.bucket, &self.client.prefix.whole(&earlier.key));
         let mut retry = Retry::transfer(self.client.timeouts());
         let answer = loop {
-            let turn = self.client.limits.up.turn().await;
+            let permit = self.client.limits.up.permit().await;
             if given_up.load(Ordering::Relaxed) {
                 return Err(Failure::Copies(self.client.not_understood(about, "another copy failed")));
             }
@@ -168,7 +168,7 @@ impl Target {
                 .copy_source_if_match(format!("\"{}\"", earlier.etag))
                 .send()
                 .await;
-            drop(turn);
+            drop(permit);
             let error = match sent {
                 Ok(answer) => break answer,
                 Err(error) => error,
@@ -237,7 +237,7 @@ mod tests {
         let subtree = |n: &str| n.repeat(32).parse::<Subtree>().unwrap();
         let parts = vec![subtree("01"), subtree("02"), subtree("03")];
         let earlier =
-            Earlier { key: "k".into(), etag: "e".into(), part: 8 * MIB, parts, size: 20 * MIB, hashed: false };
+            BaseObject { key: "k".into(), etag: "e".into(), part: 8 * MIB, parts, size: 20 * MIB, hashed: false };
         assert_eq!(earlier.at(2, 20 * MIB), Some(subtree("02")));
         assert_eq!(earlier.at(3, 20 * MIB), Some(subtree("03")));
         assert_eq!(earlier.at(3, 21 * MIB), None, "the last part is longer now");

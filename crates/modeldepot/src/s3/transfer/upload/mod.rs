@@ -17,10 +17,10 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use futures_util::future::BoxFuture;
 
-use super::checksum::Sums;
+use super::checksum::Checksum;
 use super::download::Sink;
 use super::limits::part_size;
-use super::upload::copy::Earlier;
+use super::upload::copy::BaseObject;
 use super::upload::part::{DAMAGED_ATTEMPTS, arrived_damaged};
 use super::upload::payload::Payload;
 use super::upload::read::Source;
@@ -69,7 +69,7 @@ pub(crate) struct Upload {
     pub(crate) key: String,
     pub(crate) options: UploadOptions,
     /// What parts may be copied from.
-    pub(crate) earlier: Vec<Arc<Earlier>>,
+    pub(crate) earlier: Vec<Arc<BaseObject>>,
     /// Which uploads may be resumed; none leaves it to the key.
     pub(crate) record: Option<OwnUploads>,
 }
@@ -279,11 +279,16 @@ impl Upload {
         About::object("store", &self.bucket, &self.key)
     }
 
-    pub(in crate::s3) fn refused<E>(&self, client: &S3Client, sums: Sums, error: SdkError<E, HttpResponse>) -> Failure
+    pub(in crate::s3) fn refused<E>(
+        &self,
+        client: &S3Client,
+        checksum: Checksum,
+        error: SdkError<E, HttpResponse>,
+    ) -> Failure
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let maybe_checksums = sums.is_crc64() && dislikes_checksums(&error);
+        let maybe_checksums = checksum.is_crc64() && dislikes_checksums(&error);
         let error = client.failed(self.about(), error);
         if maybe_checksums { Failure::Checksums(error) } else { Failure::Final(error) }
     }
@@ -305,7 +310,8 @@ impl Upload {
     /// Sends a small file in one request.
     async fn send_whole(&self, client: &S3Client) -> Result<Sent, Failure> {
         let buffers = client.limits.pool.buffers(self.size).await;
-        let (path, size, with_md5, sums) = (self.path.clone(), self.size, !self.options.without_md5, client.sums());
+        let (path, size, with_md5, checksum) =
+            (self.path.clone(), self.size, !self.options.without_md5, client.checksum());
         let (payload, digests, content_md5) = blocking(move || {
             let mut source = Source::open(&path)?;
             if source.size != size {
@@ -320,14 +326,14 @@ impl Upload {
             let payload = Payload::new(units);
             let digests = merge(&[payload.digest(0)], with_md5.then(|| payload.md5()));
             let content_md5 = match digests.md5 {
-                Some(md5) => sums.of_md5(md5),
-                None => sums.md5(&payload),
+                Some(md5) => checksum.of_md5(md5),
+                None => checksum.md5(&payload),
             };
             Ok((payload, digests, content_md5))
         })
         .await?;
         let (mut retry, mut damaged) = (Retry::transfer(client.timeouts()), 0);
-        let turn = client.limits.whole.turn().await;
+        let permit = client.limits.whole.permit().await;
         let etag = loop {
             let sent = client
                 .sdk
@@ -339,7 +345,7 @@ impl Upload {
                 .set_storage_class(client.storage_class())
                 .set_metadata(Some(self.options.metadata.clone().into_iter().collect()))
                 .set_if_none_match(self.condition())
-                .set_checksum_crc64_nvme(sums.of_whole(digests.crc64))
+                .set_checksum_crc64_nvme(checksum.of_whole(digests.crc64))
                 .set_content_md5(content_md5.clone())
                 .body(payload.clone().into_body(&client.limits.whole))
                 .customize()
@@ -352,7 +358,7 @@ impl Upload {
                     // Anything can answer 200, and a server of S3 names what it stored.
                     None => {
                         // It may read the object back, which takes memory and a turn of its own.
-                        drop((payload, turn));
+                        drop((payload, permit));
                         match client.same_object(&self.bucket, &self.key, &digests).await? {
                             Some(etag) => break etag,
                             None => return Err(Failure::Conflict(client.not_understood(self.about(), NOT_THERE))),
@@ -367,11 +373,11 @@ impl Upload {
             }
             if self.options.if_absent && matches!(status(&error), Some(409 | 412)) {
                 // It may read the object back, which takes memory and a turn of its own.
-                drop((payload, turn));
+                drop((payload, permit));
                 break self.settle(client, &digests).await?;
             }
             client.slow_down_after(&error, &client.limits.whole);
-            match self.refused(client, sums, error) {
+            match self.refused(client, checksum, error) {
                 Failure::Final(error) => retry.again(error).await?,
                 failure => return Err(failure),
             }
@@ -381,7 +387,7 @@ impl Upload {
 
     /// Makes an object of parts that are all with the server.
     async fn complete(&self, client: &S3Client, sent: SentParts) -> Result<Sent, Failure> {
-        let SentParts { id, sums, parts, digests, kept, copied } = sent;
+        let SentParts { id, checksum, parts, digests, kept, copied } = sent;
         let mut retry = Retry::transfer(client.timeouts());
         let etag = loop {
             let answer = client
@@ -393,8 +399,8 @@ impl Upload {
                 .upload_id(&id)
                 .set_if_none_match(self.condition())
                 .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts.clone())).build())
-                .set_checksum_crc64_nvme(sums.of_whole(digests.crc64))
-                .set_checksum_type(sums.is_crc64().then_some(ChecksumType::FullObject))
+                .set_checksum_crc64_nvme(checksum.of_whole(digests.crc64))
+                .set_checksum_type(checksum.is_crc64().then_some(ChecksumType::FullObject))
                 .send()
                 .await;
             let error = match answer {
@@ -412,7 +418,7 @@ impl Upload {
             if code(&error) == Some("NoSuchUpload") {
                 match client.same_object(&self.bucket, &self.key, &digests).await? {
                     Some(etag) => break etag,
-                    None => return Err(self.refused(client, Sums::Md5, error)),
+                    None => return Err(self.refused(client, Checksum::Md5, error)),
                 }
             }
             if self.options.if_absent && matches!(status(&error), Some(409 | 412)) {
@@ -421,7 +427,7 @@ impl Upload {
                 let _ = client.abort_multipart_upload(&self.bucket, &self.key, &id).await;
                 break settled?;
             }
-            let failure = self.refused(client, sums, error);
+            let failure = self.refused(client, checksum, error);
             match failure {
                 Failure::Final(error) if error.may_pass() => retry.again(error).await?,
                 Failure::Final(error) | Failure::Checksums(error) if copied > 0 => {

@@ -15,7 +15,7 @@ use crate::s3::client::S3Client;
 use crate::s3::error::{About, code, dislikes_checksums};
 use crate::s3::multipart::StoredPart;
 use crate::s3::retry::Retry;
-use crate::s3::transfer::checksum::Sums;
+use crate::s3::transfer::checksum::Checksum;
 use crate::task::joined;
 
 /// How often a part that arrived damaged is sent.
@@ -33,7 +33,7 @@ pub(in crate::s3) struct Target {
     pub(in crate::s3) bucket: BucketName,
     pub(in crate::s3) key: String,
     pub(in crate::s3) id: String,
-    pub(in crate::s3) sums: Sums,
+    pub(in crate::s3) checksum: Checksum,
     /// The file that is uploaded.
     pub(in crate::s3) origin: Arc<Origin>,
 }
@@ -70,7 +70,7 @@ impl Part {
     /// Hashes the part off the reactor, then sends it, unless the server has just these bytes.
     pub(in crate::s3) async fn deliver(self, to: Target) -> Result<DonePart, Failure> {
         let Part { number, offset, payload, there, earlier } = self;
-        let sums = to.sums;
+        let checksum = to.checksum;
         let hashed = tokio::task::spawn_blocking(move || {
             let digest = payload.digest(offset);
             if let Some(kept) = there.filter(|there| there.holds(&payload, &digest)) {
@@ -78,16 +78,16 @@ impl Part {
             }
             let same = earlier.into_iter().find(|(_, earlier)| digest.subtree() == Some(*earlier));
             if let Some((source, _)) = same {
-                let md5 = (!sums.is_crc64()).then(|| payload.md5());
+                let md5 = (!checksum.is_crc64()).then(|| payload.md5());
                 let copy = PartCopy { len: digest.len(), source, md5 };
                 return (digest, Known::Copies(copy));
             }
-            let md5 = sums.md5(&payload);
+            let md5 = checksum.md5(&payload);
             (digest, Known::New(payload, md5))
         });
         let (digest, known) = joined(hashed.await);
         let completed = |etag| {
-            let crc64 = to.sums.crc64(&digest);
+            let crc64 = to.checksum.crc64(&digest);
             CompletedPart::builder().part_number(number).set_e_tag(etag).set_checksum_crc64_nvme(crc64).build()
         };
         let outcome = match known {
@@ -120,8 +120,8 @@ struct Sending<'a> {
 impl Target {
     /// Sends a part until it has arrived whole, and returns its ETag.
     ///
-    /// What has gone to the connection is out of memory. If it must be sent again it is read again, after the turn was
-    /// given back: whoever waits for memory with a turn could wait for somebody who waits for a turn with memory.
+    /// What has gone to the connection is out of memory. If it must be sent again it is read again, after the permit was
+    /// given back: whoever waits for memory with a permit could wait for somebody who waits for a permit with memory.
     async fn send(&self, part: Sending<'_>, payload: Payload) -> Result<Option<String>, Failure> {
         let (mut retry, mut damaged) = (Retry::transfer(self.client.timeouts()), 0);
         let mut payload = Some(payload);
@@ -130,7 +130,7 @@ impl Target {
                 Some(payload) => payload,
                 None => self.origin.again(&self.client.limits.pool, part.offset, part.digest).await?,
             };
-            let turn = self.client.limits.up.turn().await;
+            let permit = self.client.limits.up.permit().await;
             let sent = self
                 .client
                 .sdk
@@ -140,14 +140,14 @@ impl Target {
                 .key(&self.key)
                 .upload_id(&self.id)
                 .part_number(part.number)
-                .set_checksum_crc64_nvme(self.sums.crc64(part.digest))
+                .set_checksum_crc64_nvme(self.checksum.crc64(part.digest))
                 .set_content_md5(part.md5.clone())
                 .body(body.into_body(&self.client.limits.up))
                 .customize()
                 .disable_payload_signing()
                 .send()
                 .await;
-            drop(turn);
+            drop(permit);
             let error = match sent {
                 Ok(answer) => return Ok(answer.e_tag),
                 Err(error) => error,
@@ -156,7 +156,7 @@ impl Target {
             if arrived_damaged(&error) && damaged < DAMAGED_ATTEMPTS {
                 continue;
             }
-            let maybe_checksums = self.sums.is_crc64() && dislikes_checksums(&error);
+            let maybe_checksums = self.checksum.is_crc64() && dislikes_checksums(&error);
             self.client.slow_down_after(&error, &self.client.limits.up);
             let error = self.client.failed(About::object("store", &self.bucket, &self.key), error);
             if maybe_checksums {

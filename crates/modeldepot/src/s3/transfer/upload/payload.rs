@@ -15,7 +15,7 @@ use http_body::{Body, Frame, SizeHint};
 use crate::error::{Result, SourceError};
 use crate::fs::read_at;
 use crate::model::digest::{Md5, Md5Stream, PartDigest, PartHasher};
-use crate::s3::transfer::concurrency::Gauge;
+use crate::s3::transfer::concurrency::Concurrency;
 use crate::s3::transfer::memory::Pool;
 use crate::task::blocking;
 
@@ -51,16 +51,20 @@ impl Payload {
 
     /// Makes a body of the bytes, which gives each unit away as soon as it is sent.
     /// Bytes are counted as they go.
-    pub(in crate::s3) fn into_body(self, gauge: &Arc<Gauge>) -> ByteStream {
+    pub(in crate::s3) fn into_body(self, concurrency: &Arc<Concurrency>) -> ByteStream {
         let left = self.len();
-        ByteStream::new(SdkBody::from_body_1_x(Units { units: self.0.into(), left, gauge: Arc::clone(gauge) }))
+        ByteStream::new(SdkBody::from_body_1_x(Units {
+            units: self.0.into(),
+            left,
+            concurrency: Arc::clone(concurrency),
+        }))
     }
 }
 
 struct Units {
     units: VecDeque<Bytes>,
     left: u64,
-    gauge: Arc<Gauge>,
+    concurrency: Arc<Concurrency>,
 }
 
 impl Body for Units {
@@ -74,7 +78,7 @@ impl Body for Units {
             self.units.pop_front();
         }
         self.left -= piece.len() as u64;
-        self.gauge.moved(piece.len() as u64);
+        self.concurrency.moved(piece.len() as u64);
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 

@@ -13,14 +13,14 @@ use crate::error::Error;
 use crate::model::digest::{Digests, PartDigest, merge};
 use crate::s3::client::S3Client;
 use crate::s3::multipart::{Begun, StoredPart};
-use crate::s3::transfer::checksum::Sums;
+use crate::s3::transfer::checksum::Checksum;
 use crate::s3::transfer::upload::{Failure, Upload};
 use crate::task::joined;
 
 /// The parts of a large file, all of them with the server.
 pub(in crate::s3) struct SentParts {
     pub(in crate::s3) id: String,
-    pub(in crate::s3) sums: Sums,
+    pub(in crate::s3) checksum: Checksum,
     pub(in crate::s3) parts: Vec<CompletedPart>,
     pub(in crate::s3) digests: Digests,
     pub(in crate::s3) kept: u64,
@@ -38,13 +38,13 @@ impl Upload {
         let known = self.record.as_ref().map(|record| &record.known);
         let found = if self.options.resume { client.cut_off(&self.bucket, &self.key, known).await? } else { None };
         let resumed = found.is_some();
-        let (id, sums, there) = match found {
-            Some(found) => (found.upload_id, found.sums, found.parts),
+        let (id, checksum, there) = match found {
+            Some(found) => (found.upload_id, found.checksum, found.parts),
             None => {
                 // Some servers copy parts only into uploads without checksums.
                 let hashed = self.earlier.iter().any(|earlier| earlier.hashed);
-                let sums = if hashed { Sums::Md5 } else { client.sums() };
-                let crc64 = sums.is_crc64();
+                let checksum = if hashed { Checksum::Md5 } else { client.checksum() };
+                let crc64 = checksum.is_crc64();
                 let begun = client.begin_upload(&self.bucket, &self.key, |create| {
                     create
                         .content_type(self.content_type())
@@ -54,7 +54,7 @@ impl Upload {
                         .set_checksum_type(crc64.then_some(ChecksumType::FullObject))
                 });
                 let id = begun.await.map_err(|error| match error {
-                    Begun::Refused(error) => self.refused(client, sums, *error),
+                    Begun::Refused(error) => self.refused(client, checksum, *error),
                     Begun::Unnamed(error) => Failure::Final(error),
                 })?;
                 // Before a part is sent: nothing else shows later whose the upload is.
@@ -64,11 +64,11 @@ impl Upload {
                     let _ = client.abort_multipart_upload(&self.bucket, &self.key, &id).await;
                     return Err(error.into());
                 }
-                (id, sums, BTreeMap::new())
+                (id, checksum, BTreeMap::new())
             }
         };
         let (bucket, key) = (self.bucket.clone(), self.key.clone());
-        let target = Target { client: client.clone(), bucket, key, id, sums, origin: source.origin.clone() };
+        let target = Target { client: client.clone(), bucket, key, id, checksum, origin: source.origin.clone() };
         let sent = self.send_all(&target, there, source, on_bytes).await;
         if let Err(failure) = &sent {
             let may_go_on = matches!(failure, Failure::Final(error) if error.may_pass());
@@ -137,6 +137,6 @@ impl Upload {
         completed.sort_by_key(CompletedPart::part_number);
         let digests = merge(&digests.into_values().collect::<Vec<_>>(), md5);
         let copied = copies.values().map(|copy| copy.len).sum();
-        Ok(SentParts { id: to.id.clone(), sums: to.sums, parts: completed, digests, kept, copied })
+        Ok(SentParts { id: to.id.clone(), checksum: to.checksum, parts: completed, digests, kept, copied })
     }
 }

@@ -18,19 +18,19 @@ use crate::settings::Writing;
 
 /// Adds to requests what is demanded of them, before they are signed.
 #[derive(Debug, Clone)]
-pub(super) struct Demands(pub(super) Arc<Writing>);
+pub(super) struct RequiredHeaders(pub(super) Arc<Writing>);
 
 /// Adds to URLs that others use what must be signed with them. What must be a header would be theirs to send, so it is left
 /// out: a bucket encrypts by its own default.
 #[derive(Debug, Clone)]
-pub(super) struct UrlDemands(pub(super) Arc<Writing>);
+pub(super) struct RequiredUrlHeaders(pub(super) Arc<Writing>);
 
 /// Says that the caller pays.
 const PAYER: &str = "x-amz-request-payer";
 
-impl Intercept for Demands {
+impl Intercept for RequiredHeaders {
     fn name(&self) -> &'static str {
-        "Demands"
+        "RequiredHeaders"
     }
 
     fn modify_before_signing(
@@ -71,9 +71,9 @@ impl Intercept for Demands {
     }
 }
 
-impl Intercept for UrlDemands {
+impl Intercept for RequiredUrlHeaders {
     fn name(&self) -> &'static str {
-        "UrlDemands"
+        "RequiredUrlHeaders"
     }
 
     fn modify_before_signing(
