@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::diagnosis::{Stranger, TlsFault, Unreached};
-use crate::history::HistoryError;
-use crate::manifest::ManifestError;
-use crate::name::{ArtifactPath, BucketName, ModelName, NameError, Version};
+use crate::model::history::HistoryError;
+use crate::model::manifest::ManifestError;
+use crate::model::name::{ArtifactPath, BucketName, ModelName, NameError, Version};
 use crate::s3::{UnsignedHeaders, codes};
 use crate::settings::SettingsError;
-use crate::storage::{Obstacle, named, said};
+use crate::store::{Obstacle, named, said};
 
 /// A result of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -155,7 +155,7 @@ pub enum Error {
     },
     /// The version was published and deleted; its name is spent.
     #[error("version `{version}` of `{model}` was removed, and the name of a removed version is never used again")]
-    VersionSpent {
+    VersionRetired {
         /// The model.
         model: ModelName,
         /// The version.
@@ -177,7 +177,7 @@ pub enum Error {
     },
     /// A push that was cut off left another file under the version.
     #[error("an unfinished push of `{model}@{version}` left another `{path}` behind")]
-    Remains {
+    Orphans {
         /// The model.
         model: ModelName,
         /// The version.
@@ -225,7 +225,7 @@ pub enum Error {
     },
     /// The version's remains are being removed.
     #[error("the remains of an unfinished push of `{model}@{version}` are being removed")]
-    Condemned {
+    GcLocked {
         /// The model.
         model: ModelName,
         /// The version.
@@ -634,8 +634,8 @@ impl Error {
             Source(_) => ErrorKind::Invalid,
             ModelNotFound { .. } | VersionNotFound { .. } | FileNotFound { .. } => ErrorKind::NotFound,
             BucketNotFound { .. } | ObjectNotFound { .. } => ErrorKind::NotFound,
-            VersionExists { .. } | VersionSpent { .. } | PushedByAnother { .. } => ErrorKind::Conflict,
-            VersionBusy { .. } | Remains { .. } | Condemned { .. } => ErrorKind::Conflict,
+            VersionExists { .. } | VersionRetired { .. } | PushedByAnother { .. } => ErrorKind::Conflict,
+            VersionBusy { .. } | Orphans { .. } | GcLocked { .. } => ErrorKind::Conflict,
             ForeignObject { .. } | ForeignVersion { .. } | PublishedObject { .. } | OwnRecord { .. } => {
                 ErrorKind::Conflict
             }

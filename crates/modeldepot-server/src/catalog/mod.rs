@@ -197,7 +197,7 @@ impl Catalog {
     async fn look(&self, model: &ModelName, version: &Version, last: Option<Arc<Document>>) -> Result<Arc<Document>> {
         let (client, bucket) = (self.storage.depot(), self.storage.bucket());
         let manifest = ObjectKey::Manifest(model.clone(), version.clone()).to_string();
-        let spent = ObjectKey::Spent(model.clone(), version.clone()).to_string();
+        let spent = ObjectKey::Tombstone(model.clone(), version.clone()).to_string();
         // Asked before the manifest is read: one that is replaced in between is read again.
         let (etag, spent) = tokio::try_join!(
             async {

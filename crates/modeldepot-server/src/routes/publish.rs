@@ -176,7 +176,7 @@ impl Files {
             created: None,
             tool: concat!("modeldepot-server ", env!("CARGO_PKG_VERSION")).to_owned(),
             published_by: ask.by,
-            journal: None,
+            state_folder: None,
             md5: true,
             copies: true,
         };

@@ -16,26 +16,26 @@ use time::OffsetDateTime;
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
-use super::answer::{About, code, is_undecided, status};
 use super::clock::Clock;
 use super::connect::{self, Clients};
-use super::download::{Landing, Sink};
-use super::gauge::Gauge;
-use super::http::Silent;
-use super::parts::Limits;
-use super::patience;
-use super::range::ranged;
-use super::regions::is_moved;
+use super::error::{About, code, is_undecided, status};
+use super::http::connector::Silent;
+use super::http::timeouts;
+use super::region::is_moved;
 use super::retry::Retry;
-use super::sums::Sums;
-use crate::digest::Crc64;
+use super::transfer::checksum::Checksum;
+use super::transfer::concurrency::Concurrency;
+use super::transfer::download::range::ranged;
+use super::transfer::download::{Landing, Sink};
+use super::transfer::limits::Limits;
 use crate::error::{Error, Result};
 use crate::fs;
-use crate::key::creatable;
-use crate::name::BucketName;
-use crate::prefix::KeyPrefix;
-use crate::proxies::{Proxies, Proxy};
+use crate::model::digest::Crc64;
+use crate::model::key::creatable;
+use crate::model::name::BucketName;
+use crate::model::prefix::KeyPrefix;
 use crate::settings::{Addressing, Settings, Timeouts};
+use crate::settings::{Proxies, Proxy};
 
 /// What is wrong with a success that names no object.
 const NO_ETAG: &str = "it answers that the object is stored, and gives no ETag, as S3 does";
@@ -52,7 +52,7 @@ pub struct S3Client {
     crc64: Arc<AtomicBool>,
     place: Arc<Place>,
     pub(super) clock: Clock,
-    /// Where keys begin; see [`super::depot`].
+    /// Where keys begin; see [`super::prefixed`].
     pub(super) prefix: KeyPrefix,
 }
 
@@ -494,7 +494,7 @@ impl S3Client {
 
     /// Returns how long a small object may take on its way, with all repetitions: longer where it is not so small.
     fn most_for(&self, body: &Bytes) -> Duration {
-        patience::small(self.timeouts()) + Duration::from_secs(body.len() as u64 / SLOWEST)
+        timeouts::small(self.timeouts()) + Duration::from_secs(body.len() as u64 / SLOWEST)
     }
 
     /// Returns the client for a body of this size: one that is more than a second's worth is watched as it goes.
@@ -509,7 +509,7 @@ impl S3Client {
     pub async fn get_small(&self, bucket: &BucketName, key: &str, limit: u64) -> Result<Option<Bytes>> {
         let about = About::object("read", bucket, key);
         let mut retry = Retry::small(self.timeouts());
-        let mut over = Instant::now() + patience::small(self.timeouts());
+        let mut over = Instant::now() + timeouts::small(self.timeouts());
         loop {
             let error =
                 match timeout_at(over, self.sdk.reading.get_object().bucket(bucket.as_str()).key(key).send()).await {
@@ -523,7 +523,7 @@ impl S3Client {
                         Error::ObjectNotFound { .. } => return Ok(None),
                         error => error,
                     },
-                    Err(_) => return Err(self.no_answer(about, patience::small(self.timeouts()))),
+                    Err(_) => return Err(self.no_answer(about, timeouts::small(self.timeouts()))),
                 };
             if Instant::now() >= over {
                 return Err(error);
@@ -564,8 +564,8 @@ impl S3Client {
     }
 
     /// Returns the checksum that goes with bytes to this server.
-    pub(super) fn sums(&self) -> Sums {
-        if self.crc64.load(Ordering::Relaxed) { Sums::Crc64 } else { Sums::Md5 }
+    pub(super) fn checksum(&self) -> Checksum {
+        if self.crc64.load(Ordering::Relaxed) { Checksum::Crc64 } else { Checksum::Md5 }
     }
 
     /// Sends no CRC64NVME any more. Returns true when it was sent until now.
@@ -574,9 +574,13 @@ impl S3Client {
     }
 
     /// Lets fewer requests go at once, if that is what the server asked for.
-    pub(super) fn slow_down_after<E: ProvideErrorMetadata>(&self, error: &SdkError<E, HttpResponse>, gauge: &Gauge) {
+    pub(super) fn slow_down_after<E: ProvideErrorMetadata>(
+        &self,
+        error: &SdkError<E, HttpResponse>,
+        concurrency: &Concurrency,
+    ) {
         if matches!(status(error), Some(429 | 503)) {
-            gauge.slow_down();
+            concurrency.slow_down();
         }
     }
 

@@ -12,10 +12,10 @@ use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::date_time::Format;
 use time::OffsetDateTime;
 
-use super::answer::{About, status};
 use super::client::{S3Client, moment};
+use super::error::{About, status};
 use crate::error::{Error, Result};
-use crate::name::BucketName;
+use crate::model::name::BucketName;
 
 /// How old an answer may be whose time still counts. A machine that sleeps has a clock that stands still.
 const FRESH: Duration = Duration::from_secs(60);

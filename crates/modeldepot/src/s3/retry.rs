@@ -10,10 +10,10 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::answer::passing;
 use super::client::S3Client;
-use super::http::Silent;
-use super::patience;
+use super::error::passing;
+use super::http::connector::Silent;
+use super::http::timeouts;
 use crate::error::{Error, Result};
 use crate::settings::Timeouts;
 
@@ -154,7 +154,7 @@ impl S3Client {
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        self.asked_within(patience::small(self.timeouts()), send).await
+        self.asked_within(timeouts::small(self.timeouts()), send).await
     }
 
     /// The same, with a time of its own.
@@ -178,7 +178,7 @@ impl S3Client {
             };
             let pause = passing(&error).and_then(|failure| retry.pause(&failure));
             let Some(pause) = pause.filter(|pause| Instant::now() + *pause < over) else { return Err(error) };
-            tracing::debug!(cause = %super::answer::root(&error), attempt = retry.failures, ?pause, "asking again");
+            tracing::debug!(cause = %super::error::root(&error), attempt = retry.failures, ?pause, "asking again");
             sleep(pause).await;
             last = Some(error);
         }
