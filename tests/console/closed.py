@@ -62,7 +62,7 @@ def test_login_and_refused_login(at):
         page.goto(at.url + "/models/plant_classifier/versions/20251027_181812")
         page.get_by_role("button", name="Verify now").click()
         page.locator(".progress p.good").wait_for()
-        page.get_by_role("button", name="Make a link").click()
+        page.get_by_role("button", name="Create link").click()
         page.locator("#shared-link").wait_for()
         page.get_by_role("button", name="Log out").click()
         page.wait_for_url("**/login")

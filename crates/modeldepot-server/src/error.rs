@@ -1,4 +1,4 @@
-//! Why the service cannot be started.
+//! Startup errors of the service.
 
 use std::io;
 use std::net::SocketAddr;

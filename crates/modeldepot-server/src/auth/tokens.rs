@@ -80,7 +80,7 @@ pub enum TokensError {
         path: PathBuf,
     },
     /// The system has no random numbers.
-    #[error("the system gives no random numbers")]
+    #[error("the system returned no random numbers")]
     Random,
 }
 

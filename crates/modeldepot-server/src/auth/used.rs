@@ -54,7 +54,7 @@ impl Used {
             if let Err(error) = self.write().await
                 && !std::mem::replace(&mut told, true)
             {
-                tracing::info!(%error, "the last use of tokens cannot be written down");
+                tracing::info!(%error, "cannot record the last use of tokens");
             }
             tokio::time::sleep(PACE).await;
         }

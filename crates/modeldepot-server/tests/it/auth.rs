@@ -54,7 +54,7 @@ async fn tokens_let_in_as_far_as_their_scope_goes() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     let refused = ask(Method::GET, "/api/v1/models", &publish).await.is(503).json();
-    assert_eq!(refused["detail"], "the file of tokens cannot be used");
+    assert_eq!(refused["detail"], "the token file cannot be used");
     place.get("/api/v1/models").await.is(401);
 }
 

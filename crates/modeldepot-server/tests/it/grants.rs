@@ -70,7 +70,7 @@ async fn lists_and_pages_show_only_what_the_token_may_see() {
         ask(&place, Method::GET, path, &token).await.is(403);
     }
     let refused = ask(&place, Method::GET, "/metrics", &token).await.is(403).json();
-    insta::assert_snapshot!(refused["detail"].as_str().unwrap(), @r"token `ci` is for models only; raw buckets, the health page and /metrics need a grant without a pattern");
+    insta::assert_snapshot!(refused["detail"].as_str().unwrap(), @r"token `ci` only covers models; raw buckets, the health page and /metrics need a grant without a pattern");
     let refused = ask(&place, Method::GET, "/api/v1/models/soil/versions", &token).await.is(403).json();
     insta::assert_snapshot!(refused["detail"].as_str().unwrap(), @"token `ci` may not read model `soil`");
     insta::assert_snapshot!(refused["hint"].as_str().unwrap(), @"it has `read:plant-*`; ask for one that may: `modeldepot token add NAME --scope read:soil`");

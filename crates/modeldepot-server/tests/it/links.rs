@@ -91,7 +91,7 @@ async fn no_link_outlives_the_token_that_it_was_made_by() {
     assert!(life(moved.header("location")) <= 600);
 }
 
-/// HTML and SVG of whoever publishes would run under the name of the S3 endpoint.
+/// Published HTML and SVG would run under the name of the S3 endpoint.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_link_leads_to_is_saved_and_never_shown() {
     let folder = tempfile::tempdir().unwrap();

@@ -59,14 +59,14 @@ async fn all_uploads_together_are_within_the_quota() {
         async |path: &str, headers: &[(&str, &str)], len| place.send(Method::PUT, path, headers, &bytes(len)).await;
     let refused = put(FILE, &[], 1_000_001).await.is(413).json();
     insta::assert_snapshot!(refused["detail"].as_str().unwrap(), @"the request has more bytes than uploads may have at once: 1.0 MB");
-    insta::assert_snapshot!(refused["hint"].as_str().unwrap(), @"send the files straight to the S3 endpoint, by `POST …/uploads`");
+    insta::assert_snapshot!(refused["hint"].as_str().unwrap(), @"send the files directly to the S3 endpoint, with `POST …/uploads`");
     // One that does not say how long it is ends where there is no more room, whichever way it comes.
     let chunked = [("transfer-encoding", "chunked")];
     let full = put(FILE, &chunked, 1_500_000).await.is(507);
     assert_eq!(full.header("retry-after"), "1");
     let told = full.json();
     insta::assert_snapshot!(told["detail"].as_str().unwrap(), @"uploads under way have 1.0 MB already, which is all they may have");
-    insta::assert_snapshot!(told["hint"].as_str().unwrap(), @"try again when others are done, or have the service started with a larger `--staging-quota`");
+    insta::assert_snapshot!(told["hint"].as_str().unwrap(), @"try again when other uploads have finished, or ask the operator for a larger staging quota");
     let (kind, body) = form(&[("file", Some("a"), &bytes(600_000)), ("file", Some("b"), &bytes(600_000))]);
     let headers = [("content-type", kind.as_str()), chunked[0]];
     place.send(Method::POST, "/api/v1/models/m/versions", &headers, &body).await.is(507);
