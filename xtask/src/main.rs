@@ -20,6 +20,7 @@
 
 mod bench;
 mod ci;
+mod circles;
 mod clients;
 mod contract;
 mod fuzz;
@@ -55,6 +56,7 @@ usage: cargo xtask VERB
   fuzz [TARGET] [--seconds N]
                   give the parsers inputs that nobody meant, N seconds for each [20]
   ci              everything that a change must pass; `test` is its last step
+  circles         check that files use each other in one direction only
   instructions    count the instructions of the hot loops (needs valgrind)
   generate        rewrite the committed files that are derived from code
   servers [--minio-port PORT] [--seaweedfs-port PORT] [--ceph-port PORT]
@@ -100,6 +102,7 @@ fn main() -> ExitCode {
             }
         },
         ["ci"] => reported(|report| ci::run(report, &Tools::new())),
+        ["circles"] => reported(|report| report.step("circles of files", circles::check)),
         ["generate"] => reported(generate::run),
         ["instructions"] => reported(instructions::run),
         ["servers-table", ref names @ ..] if names.iter().all(|name| suite::has(name)) => {

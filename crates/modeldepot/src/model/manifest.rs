@@ -12,15 +12,10 @@ use time::OffsetDateTime;
 
 use crate::model::digest::{Blake3, Crc64, Md5, Subtree, root_of};
 use crate::model::key::{ObjectKey, version_prefix};
+pub(crate) use crate::model::manifest_error::LARGEST;
+pub use crate::model::manifest_error::{FORMAT_VERSION, ManifestError};
 use crate::model::metadata;
 use crate::model::name::{ArtifactPath, ModelName, PublishedBy, Version};
-
-/// The layout that this library writes. A manifest with a higher number is refused.
-pub const FORMAT_VERSION: u32 = 1;
-
-/// The largest manifest in bytes, to write and to read: two hundred thousand files. It is read into memory, and the bucket
-/// may be hostile.
-pub(crate) const LARGEST: u64 = 64 * 1024 * 1024;
 
 /// Describes one published version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -125,26 +120,6 @@ impl FileEntry {
                 && root_of(&parts.blake3) == self.blake3
         })
     }
-}
-
-/// Says why the bytes of a manifest cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ManifestError {
-    /// The bytes are no JSON, or fields are missing or of another type.
-    #[error("it is not a manifest")]
-    Syntax(#[from] serde_json::Error),
-    /// The manifest contradicts itself or its key.
-    #[error("{0}")]
-    Inconsistent(String),
-    /// The manifest has more bytes than are read.
-    #[error("it has {bytes} bytes, and no manifest has more than {LARGEST}")]
-    TooLarge {
-        /// Its bytes.
-        bytes: u64,
-    },
-    /// The manifest was written by a newer layout than this library knows.
-    #[error("it is written in format {0}, newer than the {FORMAT_VERSION} that this program knows")]
-    TooNew(u32),
 }
 
 impl Manifest {

@@ -4,6 +4,7 @@ pub(crate) mod digest;
 pub mod history;
 pub(crate) mod key;
 pub(crate) mod manifest;
+pub(crate) mod manifest_error;
 pub(crate) mod metadata;
 pub(crate) mod model_file;
 pub(crate) mod name;

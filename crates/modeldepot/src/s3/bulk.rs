@@ -5,7 +5,7 @@ use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use super::client::S3Client;
 use super::codes::{self, Means};
 use super::error::{About, CODE, MESSAGE, brief, is_not_understood};
-use super::retry::{Passing, Said};
+use super::passing::{Passing, Said};
 use crate::error::Result;
 use crate::model::key::creatable;
 use crate::model::name::BucketName;

@@ -15,9 +15,9 @@ use super::http::body::{StoodStill, TooLong};
 use super::http::connector::{NoWay, Silent};
 use super::http::dial::{AtProxy, Fault};
 use super::http::peer::{Foreign, NoTls};
+use super::passing::{Cause, Passing, Said};
 use super::region::{is_moved, named};
-use super::retry::{Cause, Passing, Said};
-use crate::diagnosis::{Content, Page, Product, Stranger, TlsFault, TlsSaid, Unreached, chain, tls_said};
+use crate::diagnosis::{Content, Page, Product, Stranger, TlsFault, TlsSaid, Unreached, chain, root, tls_said};
 use crate::error::{Error, ErrorKind};
 use crate::model::name::BucketName;
 use crate::model::prefix::KeyPrefix;
@@ -259,6 +259,11 @@ impl S3Client {
             source: Box::new(Said { text: what.to_owned(), passing: Passing::default() }),
         }
     }
+
+    /// Translates a request that the SDK would not even build.
+    pub(super) fn failed_locally(&self, about: About<'_>, error: &(dyn std::error::Error + 'static)) -> Error {
+        self.broke_off(about, error)
+    }
 }
 
 /// Returns what may be hoped of another attempt, if anything may.
@@ -413,15 +418,6 @@ pub(super) fn code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -
 /// Returns the HTTP status of a refusal.
 pub(super) fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
     error.raw_response().map(|answer| answer.status().as_u16())
-}
-
-/// Returns the deepest cause, the one that says something: `Connection refused`, not `dispatch failure`.
-pub(super) fn root(error: &(dyn StdError + 'static)) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
 }
 
 fn no_credentials(error: &(dyn StdError + 'static)) -> Option<String> {

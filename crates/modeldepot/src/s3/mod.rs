@@ -1,5 +1,6 @@
 //! The S3 client, the only code that names the SDK.
 
+mod buckets;
 mod bulk;
 mod capability;
 mod client;
@@ -13,11 +14,16 @@ mod http;
 mod key_encoding;
 mod listing;
 mod multipart;
+mod objects;
+mod passing;
 mod prefixed;
 mod presign;
+mod probe;
 mod region;
 mod required_headers;
 mod retry;
+mod sdk_values;
+mod server_time;
 mod transfer;
 mod unsigned_headers;
 mod versioning;
@@ -29,7 +35,7 @@ pub(crate) use self::transfer::limits::{files_at_once, part_size};
 pub(crate) use self::transfer::upload::copy::BaseObject;
 pub(crate) use self::transfer::upload::direct::Part;
 pub(crate) use self::transfer::upload::{OwnUploads, Pending, Sent, Upload};
-pub use capability::{Capabilities, ChecksumSupport, CopySupport};
+pub use capability::{Capabilities, ChecksumSupport, CopySupport, UnsignedHeaders};
 pub use client::{Created, ListedObject, ObjectMetadata, PresignedMethod, S3Client, UploadOptions};
 pub use clock::Head;
 pub use diagnosis::Answer;
@@ -37,4 +43,3 @@ pub use disposition::disposition;
 pub use listing::Listed;
 pub use multipart::UnfinishedUpload;
 pub use transfer::download::open::OpenObject;
-pub use unsigned_headers::UnsignedHeaders;

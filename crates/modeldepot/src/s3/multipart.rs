@@ -9,10 +9,11 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, EncodingType};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use time::OffsetDateTime;
 
-use super::client::{S3Client, bare, moment};
+use super::client::S3Client;
 use super::error::{About, code, is_not_understood};
 use super::key_encoding::Spelling;
 use super::listing::ENDLESS;
+use super::sdk_values::{bare, moment};
 use super::transfer::checksum::Checksum;
 use super::transfer::upload::payload::Payload;
 use crate::error::{Error, Result};

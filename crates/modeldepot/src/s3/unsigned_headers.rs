@@ -10,8 +10,8 @@ use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
-use serde::{Deserialize, Serialize};
 
+use super::capability::UnsignedHeaders;
 use super::client::{PresignedMethod, S3Client};
 use super::error::{About, status};
 use super::multipart::Begun;
@@ -25,32 +25,6 @@ const LIFE: std::time::Duration = std::time::Duration::from_secs(300);
 /// The object that the probe tries to have copied, and what it sends itself. They differ in length.
 const SOURCE: &[u8] = b"an object that the URL does not name";
 const SENT: &[u8] = b"sent by URL";
-
-/// What a server does with `x-amz-*` headers that are added to a presigned URL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum UnsignedHeaders {
-    /// It refuses the request, as AWS does.
-    Refused,
-    /// It does what the URL says, and nothing else.
-    Ignored,
-    /// It copies nothing, but stores metadata that nobody signed.
-    Obeyed,
-    /// It copies any object that the signer can read.
-    Copied,
-    /// It accepts no presigned URL at all, so nothing was learned.
-    Unknown,
-}
-
-impl UnsignedHeaders {
-    /// Returns true when a URL for an upload can be used for that upload only.
-    pub fn are_harmless(self) -> bool {
-        match self {
-            UnsignedHeaders::Refused | UnsignedHeaders::Ignored | UnsignedHeaders::Obeyed => true,
-            UnsignedHeaders::Copied | UnsignedHeaders::Unknown => false,
-        }
-    }
-}
 
 /// Sends a request to a presigned URL instead, as a stranger would, with a header that was not signed.
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::ModelStorage;
 use crate::error::{Error, Result};
 use crate::s3::ListedObject;
-use crate::visible::visible;
+use crate::visible::named;
 
 /// The name of the metadata; on the wire it is `x-amz-meta-modeldepot`.
 const NAME: &str = "modeldepot";
@@ -56,16 +56,6 @@ impl Foreign {
     /// Returns the names of the first few, for a message: `` `notes.onnx`, `a/b` and 3 more ``.
     pub fn names(&self, most: usize) -> String {
         named(self.paths.iter().map(String::as_str), self.objects, most)
-    }
-}
-
-/// Returns the first few of `all` names in backticks, and the number of the rest. A key may hold anything, and a terminal
-/// must not obey it.
-pub(crate) fn named<'n>(names: impl Iterator<Item = &'n str>, all: usize, most: usize) -> String {
-    let shown: Vec<String> = names.take(most).map(|name| format!("`{}`", visible(name))).collect();
-    match all.saturating_sub(shown.len()) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
     }
 }
 

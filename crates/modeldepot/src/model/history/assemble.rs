@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::bookkeeping::is_bookkeeping;
 use super::names::{self, Names};
 use super::{Epoch, History, HistoryError, Log, MAX_EPOCH, Numbering, Row, Unit, score};
 
@@ -44,7 +45,7 @@ pub(super) fn assemble(file: &str, log: Log) -> Result<History, HistoryError> {
         }
         // Taking the absolute turns the -0 that some writers produce into 0.
         let number = number.abs();
-        let named = |name: &str| names.get(name).filter(|name| !names::is_bookkeeping(name));
+        let named = |name: &str| names.get(name).filter(|name| !is_bookkeeping(name));
         if number < before
             && let Some(known) = epochs.get(&number.to_bits())
             && row.values.iter().any(|(name, _)| named(name).is_some_and(|name| known.values.contains_key(name)))

@@ -16,6 +16,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
+use super::bookkeeping::is_bookkeeping;
 use super::names::{self, Names};
 use super::{HistoryError, Log, Row, frame};
 
@@ -107,7 +108,7 @@ fn spread(columns: &mut [Column]) -> Option<String> {
             validated.insert(column.values.len());
         } else if names::first_split(&lower).is_some() {
             return None;
-        } else if !names::is_bookkeeping(&lower) {
+        } else if !is_bookkeeping(&lower) {
             trained.insert(column.values.len());
         }
     }

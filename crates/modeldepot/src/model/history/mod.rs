@@ -25,6 +25,7 @@
 //! - **The best epoch** is the one with the best value of the most telling metric: see `score`.
 
 mod assemble;
+mod bookkeeping;
 mod catboost;
 mod columns;
 mod document;
@@ -49,6 +50,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use self::assemble::assemble;
+use self::bookkeeping::is_bookkeeping;
 pub use self::error::HistoryError;
 pub use self::file::history_file;
 pub use self::score::Better;
@@ -257,7 +259,7 @@ impl History {
         }
         metadata.insert(format!("total_{}s", self.unit.word()), Value::from(self.total));
         for (name, value) in best.iter().flat_map(|best| &best.epoch.values) {
-            if !names::is_bookkeeping(name) && !metadata.contains_key(name) {
+            if !is_bookkeeping(name) && !metadata.contains_key(name) {
                 metadata.insert(name.clone(), Value::from(*value));
             }
         }

@@ -13,6 +13,7 @@
 //!   left out.
 //! - When two names of one file come to the same, the plainer one has it and the other keeps its own.
 
+use super::bookkeeping::is_bookkeeping;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A name longer than this, in bytes, is no metric's; it is repeated for every epoch.
@@ -220,39 +221,6 @@ pub(super) fn nested(outer: &str, inner: &str) -> Option<String> {
     let says = || split(inner).is_some() || first_split(outer).is_some() || super::score::is_known(inner);
     let is_metric = outer.len() + inner.len() < MAX_NAME && says();
     is_metric.then(|| format!("{outer}_{inner}"))
-}
-
-/// Returns whether the value says something of the run rather than of the model.
-pub(super) fn is_bookkeeping(name: &str) -> bool {
-    const NAMES: [&str; 24] = [
-        "step",
-        "global_step",
-        "iteration",
-        "iter",
-        "round",
-        "learning_rate",
-        "grad_norm",
-        "samples",
-        "num_tokens",
-        "num_input_tokens_seen",
-        "n_parameters",
-        "num_parameters",
-        "params",
-        "memory",
-        "timestamp",
-        "wall_time",
-        "runtime",
-        "passed",
-        "remaining",
-        "eta",
-        "total_flos",
-        "flops",
-        "gpu_mem",
-        "max_mem",
-    ];
-    const ENDS: [&str; 6] = ["time", "seconds", "duration", "per_second", "per_sec", "runtime"];
-    let metric = ["train_", "val_", "test_"].iter().find_map(|split| name.strip_prefix(split)).unwrap_or(name);
-    NAMES.contains(&metric) || metric.starts_with("lr_") || ENDS.iter().any(|end| metric.ends_with(end))
 }
 
 fn is_of_an_epoch(canonical: &str) -> bool {

@@ -19,7 +19,7 @@
 //! the others; precision and recall, which are high without the other, come last. Then the shortest name, then the
 //! alphabet. Names that are known for neither direction never decide.
 
-use super::names::is_bookkeeping;
+use super::bookkeeping::is_bookkeeping;
 
 /// Which of two values is the better one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,6 +25,7 @@ use tokio::time::timeout;
 use tower_service::Service;
 use url::Url;
 
+use crate::diagnosis::root;
 use crate::settings::{Proxies, Proxy};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -147,12 +148,12 @@ fn with_port(to: &Uri) -> Uri {
 }
 
 fn unreached(error: &(dyn std::error::Error + 'static)) -> Fault {
-    Fault::Unreached(crate::s3::error::root(error))
+    Fault::Unreached(root(error))
 }
 
 /// Asks a proxy for a connection to a server.
 async fn tunnel(stream: Stream, to: &Uri, login: Option<&HeaderValue>) -> Result<Upgraded, Fault> {
-    let broken = |error: hyper::Error| Fault::Broken(crate::s3::error::root(&error));
+    let broken = |error: hyper::Error| Fault::Broken(root(&error));
     let authority = format!("{}:{}", to.host().unwrap_or_default(), to.port_u16().unwrap_or(443));
     let mut request = Request::builder().method(Method::CONNECT).uri(&authority).header(HOST, &authority);
     if let Some(login) = login {

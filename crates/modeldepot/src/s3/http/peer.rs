@@ -18,7 +18,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use super::body::Arriving;
-use super::secrets::Secrets;
+use super::secrets::{Secrets, text};
 use crate::diagnosis::{Content, Page, Spoken, Stranger, TlsFault, TlsSaid, is_s3_error, spoken, wants_tls};
 
 /// How long what was found out holds.
@@ -263,10 +263,6 @@ fn is_s3s(method: &Method, headers: &HeaderMap, empty: bool) -> bool {
     let server = text(headers, "server").unwrap_or_default();
     let other = server.starts_with("SeaweedFS Volume") || server.starts_with("SeaweedFS Filer");
     headers.keys().any(|name| name.as_str().starts_with("x-amz-")) && (!page || empty || sends) && !other
-}
-
-pub(in crate::s3) fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    headers.get(name)?.to_str().ok()
 }
 
 /// Reads a body, or its beginning.

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use hyper::{HeaderMap, Uri};
 
-use super::peer::text;
-use super::secrets::{HIDDEN, Secrets};
+use super::secrets::{HIDDEN, Secrets, text};
 use crate::visible::visible;
 
 /// The most of a body that the log shows.

@@ -11,8 +11,6 @@ use hyper::HeaderMap;
 use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
 
-use super::peer::text;
-
 /// What stands for a secret.
 pub(in crate::s3) const HIDDEN: &str = "[hidden]";
 
@@ -287,6 +285,11 @@ fn escape(bytes: &[u8]) -> Option<(u8, usize)> {
         }
         _ => None,
     }
+}
+
+/// Returns a header as text, if it is text.
+pub(in crate::s3) fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
 }
 
 #[cfg(test)]

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::concurrency::Concurrency;
-use super::download::reuse::PIECE;
-use super::memory::Pool;
+use super::memory::{PIECE, Pool};
 
 const MIB: u64 = 1024 * 1024;
 

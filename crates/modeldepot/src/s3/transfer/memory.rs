@@ -12,6 +12,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
+/// Read from a file at once, in bytes.
+pub(in crate::s3) const PIECE: usize = 256 * 1024;
+
 /// Bytes of parts in memory at once, over all transfers and both ways. With the program itself it stays below 64 MiB.
 pub(in crate::s3) const BUDGET: u64 = 40 * MIB;
 

@@ -2,6 +2,7 @@
 
 mod fetch;
 mod local;
+mod obstacle;
 mod owned;
 mod place;
 mod plan;
@@ -23,11 +24,10 @@ use crate::progress::{Event, Progress};
 use crate::s3::files_at_once;
 use crate::task::blocking;
 use local::Local;
+pub use obstacle::{Obstacle, ObstacleKind};
 use owned::{MANIFEST, Owned, Present};
 use place::{Switch, keep_executable};
-pub(crate) use plan::said;
 use plan::{Found, Plan, Step, plan};
-pub use plan::{Obstacle, ObstacleKind};
 
 /// A version to fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::{Obstacle, ObstacleKind};
+use super::obstacle::{Obstacle, ObstacleKind};
 use crate::error::{Error, Result};
 use crate::fs::{Folder, Seen};
 use crate::model::digest::{Blake3, Md5};

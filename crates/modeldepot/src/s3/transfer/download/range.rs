@@ -6,15 +6,16 @@ use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use tokio::task::JoinHandle;
 
-use super::reuse::PIECE;
 use super::writeback;
 use crate::error::{Error, Result};
 use crate::fs::write_at;
 use crate::model::digest::{PartDigest, PartExpected, PartHasher};
-use crate::s3::client::{S3Client, bare};
+use crate::s3::client::S3Client;
 use crate::s3::error::{About, status};
 use crate::s3::retry::Retry;
+use crate::s3::sdk_values::bare;
 use crate::s3::transfer::download::{Object, Sink};
+use crate::s3::transfer::memory::PIECE;
 use crate::task::{blocking, joined};
 
 /// Bytes that are gathered before they are hashed and written on a thread that may block.

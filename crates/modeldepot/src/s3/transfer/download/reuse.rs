@@ -15,10 +15,8 @@ use crate::error::{Error, Result};
 use crate::fs::{read_at, write_at};
 use crate::model::digest::{PartDigest, PartExpected, PartHasher};
 use crate::s3::client::S3Client;
+use crate::s3::transfer::memory::PIECE;
 use crate::task::{blocking, joined};
-
-/// Read at once.
-pub(in crate::s3) const PIECE: usize = 256 * 1024;
 
 /// Read first. Where it is empty, the rest is not looked at: nothing has landed there, or it is fetched once more.
 const FIRST: usize = 4 * 1024;

@@ -11,14 +11,15 @@ use tokio::task::JoinSet;
 use url::Url;
 
 use super::Failure;
-use super::part::Target;
+use super::part::{PartCopy, Target};
 use crate::model::digest::{Md5, Subtree};
 use crate::model::name::BucketName;
-use crate::s3::client::bare;
 use crate::s3::error::About;
 use crate::s3::retry::Retry;
-use crate::s3::transfer::download::reuse::{PIECE, digest_part};
+use crate::s3::sdk_values::bare;
+use crate::s3::transfer::download::reuse::digest_part;
 use crate::s3::transfer::limits::part_size;
+use crate::s3::transfer::memory::PIECE;
 use crate::task::joined;
 
 /// The most that one request copies. A server answers when it is done, and should not be silent for minutes.
@@ -36,16 +37,6 @@ pub(crate) struct BaseObject {
     pub(crate) size: u64,
     /// Whether the server proves a copy by its MD5, and not by a checksum of the whole.
     pub(crate) hashed: bool,
-}
-
-/// A part to be copied.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::s3) struct PartCopy {
-    pub(in crate::s3) len: u64,
-    /// Which of the earlier files has it.
-    pub(in crate::s3) source: usize,
-    /// The MD5 that the server must find, where that is what proves a copy.
-    pub(in crate::s3) md5: Option<Md5>,
 }
 
 /// Returns which of these files have what at the place of a part.

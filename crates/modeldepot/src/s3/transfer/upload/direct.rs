@@ -9,11 +9,12 @@ use time::OffsetDateTime;
 
 use crate::error::{Error, Result};
 use crate::model::name::BucketName;
-use crate::s3::client::{S3Client, bare, moment};
+use crate::s3::client::S3Client;
 use crate::s3::error::{About, code, is_not_understood, status};
 use crate::s3::listing::ENDLESS;
 use crate::s3::multipart::Begun;
 use crate::s3::retry::Retry;
+use crate::s3::sdk_values::{bare, moment};
 
 /// A part that the server has.
 pub(crate) struct Part {

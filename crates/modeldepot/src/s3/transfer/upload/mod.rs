@@ -28,9 +28,11 @@ use super::upload::send::SentParts;
 use crate::error::{Error, Result};
 use crate::model::digest::{Digests, merge};
 use crate::model::name::BucketName;
-use crate::s3::client::{S3Client, UploadOptions, bare};
+use crate::s3::client::{S3Client, UploadOptions};
 use crate::s3::error::{About, code, dislikes_checksums, is_not_understood, status};
-use crate::s3::retry::{Passing, Retry};
+use crate::s3::passing::Passing;
+use crate::s3::retry::Retry;
+use crate::s3::sdk_values::bare;
 use crate::task::blocking;
 
 /// What was stored, as it was read and as the server named it.

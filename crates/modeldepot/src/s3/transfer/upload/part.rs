@@ -7,9 +7,8 @@ use aws_sdk_s3::types::CompletedPart;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::Failure;
-use super::copy::PartCopy;
 use super::payload::{Origin, Payload};
-use crate::model::digest::{PartDigest, Subtree};
+use crate::model::digest::{Md5, PartDigest, Subtree};
 use crate::model::name::BucketName;
 use crate::s3::client::S3Client;
 use crate::s3::error::{About, code, dislikes_checksums};
@@ -36,6 +35,16 @@ pub(in crate::s3) struct Target {
     pub(in crate::s3) checksum: Checksum,
     /// The file that is uploaded.
     pub(in crate::s3) origin: Arc<Origin>,
+}
+
+/// A part to be copied.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::s3) struct PartCopy {
+    pub(in crate::s3) len: u64,
+    /// Which of the earlier files has it.
+    pub(in crate::s3) source: usize,
+    /// The MD5 that the server must find, where that is what proves a copy.
+    pub(in crate::s3) md5: Option<Md5>,
 }
 
 /// A part on its way.

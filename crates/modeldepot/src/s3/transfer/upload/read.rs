@@ -13,8 +13,8 @@ use super::payload::{Origin, Payload};
 use crate::error::{Error, Result, SourceError};
 use crate::model::digest::{Digests, Md5, Md5Stream, PartDigest, PartHasher, merge};
 use crate::s3::client::S3Client;
-use crate::s3::transfer::download::reuse::PIECE;
 use crate::s3::transfer::limits::parts;
+use crate::s3::transfer::memory::PIECE;
 use crate::s3::transfer::memory::{Buffer, Pool};
 use crate::task::{blocking, joined};
 

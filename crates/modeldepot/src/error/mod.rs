@@ -1,60 +1,31 @@
 //! What can go wrong, in few kinds, each an instruction to the caller.
 
+mod causes;
+mod kind;
+mod phrases;
+mod source;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::diagnosis::{Stranger, TlsFault, Unreached};
 use crate::model::history::HistoryError;
-use crate::model::manifest::ManifestError;
+use crate::model::manifest_error::ManifestError;
 use crate::model::name::{ArtifactPath, BucketName, ModelName, NameError, Version};
 use crate::s3::{UnsignedHeaders, codes};
 use crate::settings::SettingsError;
-use crate::store::{Obstacle, named, said};
+use crate::store::Obstacle;
+use crate::visible::{FEW, named};
+
+pub use self::causes::causes;
+pub use self::kind::ErrorKind;
+use self::phrases::{refused, spelled, unsafe_urls};
+pub use self::source::SourceError;
 
 /// A result of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
-
-/// What the caller should do about an [`Error`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ErrorKind {
-    /// Fix the input.
-    Invalid,
-    /// Check the name.
-    NotFound,
-    /// Choose another version, or another folder.
-    Conflict,
-    /// Fix the credentials or the policy.
-    Denied,
-    /// Try again.
-    Unavailable,
-    /// Do not use it; publish again.
-    Corrupt,
-    /// Nothing was published to compare it with; use it at your own risk.
-    Unverified,
-    /// Fix the disk.
-    Io,
-    /// Report it.
-    Internal,
-}
-
-impl ErrorKind {
-    /// Returns the kind as it is spelled in JSON.
-    pub fn word(self) -> &'static str {
-        match self {
-            ErrorKind::Invalid => "invalid",
-            ErrorKind::NotFound => "not_found",
-            ErrorKind::Conflict => "conflict",
-            ErrorKind::Denied => "denied",
-            ErrorKind::Unavailable => "unavailable",
-            ErrorKind::Corrupt => "corrupt",
-            ErrorKind::Unverified => "unverified",
-            ErrorKind::Io => "io",
-            ErrorKind::Internal => "internal",
-        }
-    }
-}
 
 /// Why an operation failed. [`Error::kind`] says what to do about it.
 ///
@@ -250,7 +221,7 @@ pub enum Error {
         path: ArtifactPath,
     },
     /// The folder of a pull has something where the version has a file, and no earlier pull put it there.
-    #[error("cannot pull into `{}`: {}", folder.display(), said(obstacles))]
+    #[error("cannot pull into `{}`: {}", folder.display(), Obstacle::list(obstacles))]
     InTheWay {
         /// The folder.
         folder: PathBuf,
@@ -578,31 +549,6 @@ pub enum Error {
     },
 }
 
-/// Says why URLs for uploads are not safe.
-fn unsafe_urls(found: UnsignedHeaders) -> &'static str {
-    match found {
-        UnsignedHeaders::Copied => {
-            "the server obeys headers that were not signed, so anyone holding one can copy any object that its \
-             signer can read"
-        }
-        _ => "the server accepts no presigned URL, so it cannot be told what else one allows",
-    }
-}
-
-/// Spells a time as a setting does.
-fn spelled(time: Duration) -> String {
-    if time.subsec_millis() > 0 { format!("{} ms", time.as_millis()) } else { format!("{} s", time.as_secs()) }
-}
-
-fn refused(status: u16, login: bool, endpoint: &str) -> String {
-    match status {
-        407 if login => format!("on the way to `{endpoint}` does not accept the login: HTTP 407"),
-        407 => format!("on the way to `{endpoint}` asks for a login: HTTP 407"),
-        502..=504 => format!("cannot reach `{endpoint}`: HTTP {status}"),
-        _ => format!("refuses requests to `{endpoint}`: HTTP {status}"),
-    }
-}
-
 impl Error {
     /// Returns true when the server may do what it was asked for a little later, and when it may have done it already and
     /// the reply was lost.
@@ -680,134 +626,4 @@ impl Error {
         let path = path.into();
         move |source| Error::Io { action, path, source }
     }
-}
-
-/// Names in one message; the rest is a number.
-pub(crate) const FEW: usize = 5;
-
-/// Returns the messages of an error's causes, the nearest first. What a message already said is not said again.
-pub fn causes(error: &(dyn std::error::Error + 'static)) -> Vec<String> {
-    let mut causes: Vec<String> = Vec::new();
-    let mut said = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let message = cause.to_string();
-        if !said.contains(&message) {
-            causes.push(message.clone());
-            said = message;
-        }
-        next = cause.source();
-    }
-    causes
-}
-
-/// Says why what was to be pushed cannot be.
-#[derive(Debug, thiserror::Error)]
-pub enum SourceError {
-    /// There is nothing at the path.
-    #[error("`{}` does not exist", path.display())]
-    Missing {
-        /// The path.
-        path: PathBuf,
-    },
-    /// A file was expected and a folder is there.
-    #[error("`{}` is a folder where a file is needed", path.display())]
-    Folder {
-        /// The path.
-        path: PathBuf,
-    },
-    /// A pipe, socket or device, which cannot be read twice.
-    #[error("`{}` is not a regular file", path.display())]
-    NotAFile {
-        /// The path.
-        path: PathBuf,
-    },
-    /// The folder holds no file.
-    #[error("`{}` holds no file to push", path.display())]
-    Empty {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// The file cannot be read.
-    #[error("cannot read `{}`", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The file's name cannot be a path in a version.
-    #[error("`{}` cannot be pushed under its name", path.display())]
-    Name {
-        /// The file.
-        path: PathBuf,
-        /// The rule.
-        source: NameError,
-    },
-    /// The file's name is not UTF-8.
-    #[error("`{}` cannot be pushed: its name is not UTF-8", path.display())]
-    NotUtf8 {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Two files would lie at one path.
-    #[error("two files would be `{path}`: `{}` and `{}`", first.display(), second.display())]
-    Twice {
-        /// The path in the version.
-        path: ArtifactPath,
-        /// One file.
-        first: PathBuf,
-        /// The other.
-        second: PathBuf,
-    },
-    /// A symbolic link leads out of the folder.
-    #[error("`{}` is a symbolic link that leaves the folder", path.display())]
-    LeavesTheTree {
-        /// The link.
-        path: PathBuf,
-    },
-    /// A symbolic link leads to nothing.
-    #[error("`{}` is a symbolic link to `{}`, which does not exist", path.display(), target.display())]
-    Dangling {
-        /// The link.
-        path: PathBuf,
-        /// Where it points.
-        target: PathBuf,
-    },
-    /// A symbolic link leads back to a folder that it lies in, or to itself.
-    #[error("`{}` is a symbolic link to `{}`, which leads back to it", path.display(), target.display())]
-    LinkLoop {
-        /// The link.
-        path: PathBuf,
-        /// Where it points.
-        target: PathBuf,
-    },
-    /// The folder has more entries than any version.
-    #[error("`{}` holds more than {limit} files and folders", path.display())]
-    TooMany {
-        /// The folder.
-        path: PathBuf,
-        /// The most that are looked at.
-        limit: usize,
-    },
-    /// The file named as main is not among those to push.
-    #[error("`{main}` is not among the files to push")]
-    NoSuchMain {
-        /// The name given.
-        main: String,
-    },
-    /// A file of patterns cannot be one.
-    #[error("cannot use `{}`: {reason}", path.display())]
-    IgnoreFile {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The file was written to while it was read.
-    #[error("`{}` changed while it was read", path.display())]
-    Changed {
-        /// The file.
-        path: PathBuf,
-    },
 }
