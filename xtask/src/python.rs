@@ -71,9 +71,9 @@ pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, serv
 
 /// The verb `readme`: builds the command and the wheel, and runs README with them.
 pub(crate) fn readme(report: &mut Report, tools: &Tools) {
-    // The whole workspace: the command alone would be built with other features, and half the tree with it.
-    let mut build = cargo(["build", "--workspace", "--locked"]);
-    report.step("cargo build", || run_command(&mut build));
+    // With the tests: the command alone would be built with other features, and half the tree with it.
+    let mut build = cargo(["test", "--workspace", "--locked", "--no-run"]);
+    report.step("cargo test --no-run", || run_command(&mut build));
     let Some(wheel) = report.step_with("python: wheel", || wheel(tools)) else { return };
     let Some(pythons) = report.step_with("python: which", pythons) else { return };
     let Some(python) = pythons.last().and_then(|newest| environment(report, newest, &wheel)) else { return };
