@@ -8,6 +8,7 @@
 //! | `fuzz`     | gives the parsers inputs that nobody meant, for as long as one likes     |
 //! | `clients`  | runs outside S3 clients on the embedded server                           |
 //! | `python`   | builds the wheel of the Python package, runs its tests in clean environments |
+//! | `readme`   | runs the code blocks of README.md as written                              |
 //! | `generate` | rewrites the committed files that are derived from code                  |
 //! | `servers`  | runs MinIO, SeaweedFS, Ceph, versitygw, moto and `rclone serve s3` for work by hand |
 //! | `servers-table` | measures these servers, rewrites `docs/servers.md`                       |
@@ -29,6 +30,7 @@ mod instructions;
 mod oidc;
 mod promises;
 mod python;
+mod readme;
 mod report;
 mod servers;
 mod test;
@@ -53,6 +55,7 @@ usage: cargo xtask VERB
   python [FILTER] build the Python package's wheel and run its tests in clean environments,
                   on the oldest and the newest Python here; `test` does so too
                   (with FILTER: on the newest alone, those that pytest's -k selects)
+  readme          run the code blocks of README.md as written, in an empty folder; `test` does so too
   fuzz [TARGET] [--seconds N]
                   give the parsers inputs that nobody meant, N seconds for each [20]
   ci              everything that a change must pass; `test` is its last step
@@ -94,6 +97,7 @@ fn main() -> ExitCode {
         ["python", filter] if !filter.starts_with('-') => {
             reported(|report| test::python(report, &Tools::new(), Some(filter)))
         }
+        ["readme"] => reported(|report| python::readme(report, &Tools::new())),
         ["fuzz", ref options @ ..] if !options.contains(&"--help") => match fuzz::Options::parse(options) {
             Ok(options) => reported(|report| fuzz::run(report, &options)),
             Err(why) => {

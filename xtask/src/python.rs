@@ -16,7 +16,7 @@ use crate::report::{Outcome, Report, Tally};
 use crate::servers::Server;
 use crate::test::tallied;
 use crate::tools::{MATURIN, Tools};
-use crate::{clean, quietly, root, run as run_command};
+use crate::{cargo, clean, quietly, readme, root, run as run_command};
 
 const REQUIREMENTS: &str = "bindings/python/tests/requirements.txt";
 
@@ -55,10 +55,10 @@ pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, serv
             tallied(&mut pytest, &mut tally).map_err(Outcome::Failed)
         });
     }
-    let environment = report.step_with(&format!("python: environment of {}", newest.name()), || {
-        newest.environment("tests", &[REQUIREMENTS, NEWEST], &wheel)
-    });
-    let Some(python) = environment else { return tally };
+    let Some(python) = environment(report, newest, &wheel) else { return tally };
+    if filter.is_none() {
+        report.step("README, as written", || readme::run(&python));
+    }
     report.step(&format!("python: tests on {}", newest.name()), || {
         tallied(&mut pytest(&python, "not torch", filter), &mut tally)
     });
@@ -67,6 +67,24 @@ pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, serv
         check(report, &python);
     }
     tally
+}
+
+/// The verb `readme`: builds the command and the wheel, and runs README with them.
+pub(crate) fn readme(report: &mut Report, tools: &Tools) {
+    // With the tests: the command alone would be built with other features, and half the tree with it.
+    let mut build = cargo(["test", "--workspace", "--locked", "--no-run"]);
+    report.step("cargo test --no-run", || run_command(&mut build));
+    let Some(wheel) = report.step_with("python: wheel", || wheel(tools)) else { return };
+    let Some(pythons) = report.step_with("python: which", pythons) else { return };
+    let Some(python) = pythons.last().and_then(|newest| environment(report, newest, &wheel)) else { return };
+    report.step("README, as written", || readme::run(&python));
+}
+
+/// Returns the Python of the environment that has everything.
+fn environment(report: &mut Report, newest: &Python, wheel: &Path) -> Option<PathBuf> {
+    report.step_with(&format!("python: environment of {}", newest.name()), || {
+        newest.environment("tests", &[REQUIREMENTS, NEWEST], wheel)
+    })
 }
 
 /// Runs the tests that need PyTorch, in an environment that the user has made.
