@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::report::{Outcome, Report, Tally};
-use crate::test::tallied;
+use crate::command::tallied;
 use crate::{cargo, root, run as run_command};
 
 /// The verb `generate`.

@@ -2,7 +2,7 @@
 //! `oidc-provider` too.
 
 use crate::report::{Outcome, Report, Tally};
-use crate::test::tallied;
+use crate::command::tallied;
 use crate::tools::{OIDC_PROVIDER, Tools};
 use crate::{cargo, run as run_command};
 

@@ -14,7 +14,7 @@ use std::process::Command;
 
 use crate::report::{Outcome, Report, Tally};
 use crate::servers::Server;
-use crate::test::tallied;
+use crate::command::tallied;
 use crate::tools::{MATURIN, Tools};
 use crate::{clean, quietly, root, run as run_command};
 
