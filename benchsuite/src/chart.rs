@@ -59,8 +59,8 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::measure::Sample;
     use super::*;
+    use crate::measure::Sample;
 
     #[test]
     fn the_fastest_is_on_top() {

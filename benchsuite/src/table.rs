@@ -63,8 +63,8 @@ fn line(cells: impl IntoIterator<Item = String>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::measure::Sample;
     use super::*;
+    use crate::measure::Sample;
 
     fn row(name: &str, walls: &[f64]) -> Row {
         let sample =

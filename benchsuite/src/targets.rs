@@ -132,8 +132,8 @@ pub(crate) fn markdown(tables: &[Table]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::measure::Sample;
     use super::*;
+    use crate::measure::Sample;
 
     fn row(name: &str, wall: f64) -> Row {
         let samples = vec![Sample { wall, cpu: 1.0, memory: 50.0 * 1024.0 * 1024.0, cut: false }];

@@ -8,6 +8,7 @@
 //! | `fuzz`     | gives the parsers inputs that nobody meant, for as long as one likes     |
 //! | `clients`  | runs outside S3 clients on the embedded server                           |
 //! | `python`   | builds the wheel of the Python package, runs its tests in clean environments |
+//! | `config-files` | checks the workflows, the issue forms, `docker-compose.yml`, the `Dockerfile` |
 //! | `package`  | packs what crates.io would get, and compiles it on its own               |
 //! | `generate` | rewrites the committed files that are derived from code                  |
 //! | `servers`  | runs MinIO, SeaweedFS, Ceph, versitygw, moto and `rclone serve s3` for work by hand |
@@ -21,6 +22,7 @@
 
 mod ci;
 mod clients;
+mod config_files;
 mod contract;
 mod fuzz;
 mod generate;
@@ -54,6 +56,7 @@ usage: cargo xtask VERB
                   give the parsers inputs that nobody meant, N seconds for each [20]
   ci              everything that a change must pass; `test` is its last step
   instructions    count the instructions of the hot loops (needs valgrind)
+  config-files    check the workflows, the issue forms, docker-compose.yml and the Dockerfile
   package         pack what crates.io would get, and compile it on its own
   generate        rewrite the committed files that are derived from code
   servers [--minio-port PORT] [--seaweedfs-port PORT] [--ceph-port PORT]
@@ -99,6 +102,7 @@ fn main() -> ExitCode {
             }
         },
         ["ci"] => reported(|report| ci::run(report, &Tools::new())),
+        ["config-files"] => reported(|report| config_files::run(report, &Tools::new())),
         ["package"] => reported(package::run),
         ["generate"] => reported(generate::run),
         ["instructions"] => reported(instructions::run),
@@ -113,7 +117,8 @@ fn main() -> ExitCode {
             }
         },
         ["bench", ref options @ ..] if !options.contains(&"--help") => {
-            let mut bench = cargo(["run", "--quiet", "--locked", "--package", "benchsuite", "--bin", "benchsuite", "--"]);
+            let mut bench =
+                cargo(["run", "--quiet", "--locked", "--package", "benchsuite", "--bin", "benchsuite", "--"]);
             // Its exit code is ours: it has printed its own summary.
             let code = bench.args(options).status().ok().and_then(|status| u8::try_from(status.code()?).ok());
             code.map_or(ExitCode::FAILURE, ExitCode::from)

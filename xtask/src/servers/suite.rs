@@ -3,14 +3,13 @@
 use std::path::PathBuf;
 
 use super::{KINDS, Kind, Server, cluster, table};
-use crate::report::{Outcome, Report, Tally};
 use crate::command::tallied;
+use crate::report::{Outcome, Report, Tally};
 use crate::tools::Tools;
 use crate::{cargo, root};
 
 /// Where each check leaves how it came out, for the table of servers.
-pub const RESULTS: (&str, fn() -> PathBuf) =
-    ("MODELDEPOT_TEST_RESULTS", || root().join("target/test-servers/results"));
+pub const RESULTS: (&str, fn() -> PathBuf) = ("MODELDEPOT_TEST_RESULTS", || root().join("target/test-servers/results"));
 
 /// They wait for servers more than they work: on two cores six at once take half the time of two.
 pub const THREADS: &str = "6";
