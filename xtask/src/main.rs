@@ -6,6 +6,7 @@
 //! | `ci`       | everything that a change must pass, `test` included                      |
 //! | `instructions` | counts the instructions of the hot loops, against limits                 |
 //! | `fuzz`     | gives the parsers inputs that nobody meant, for as long as one likes     |
+//! | `mutants`  | plants bugs in the library, lists those that no test notices              |
 //! | `clients`  | runs outside S3 clients on the embedded server                           |
 //! | `python`   | builds the wheel of the Python package, runs its tests in clean environments |
 //! | `readme`   | runs the code blocks of README.md as written                              |
@@ -29,6 +30,7 @@ mod contract;
 mod fuzz;
 mod generate;
 mod instructions;
+mod mutants;
 mod oidc;
 mod package;
 mod promises;
@@ -58,6 +60,9 @@ usage: cargo xtask VERB
   readme          run the code blocks of README.md as written, in an empty folder; `test` does so too
   fuzz [TARGET] [--seconds N]
                   give the parsers inputs that nobody meant, N seconds for each [20]
+  mutants [FILE...] [--unit] [--only REGEX] [--shard K/N]
+                  plant bugs in these files of the library and list those that no test notices; takes
+                  a minute or more for each bug (with --unit: run only the unit tests, which is faster)
   ci              everything that a change must pass; `test` is its last step
   circles         check that files use each other in one direction only
   instructions    count the instructions of the hot loops (needs valgrind)
@@ -102,6 +107,13 @@ fn main() -> ExitCode {
         ["readme"] => reported(|report| python::readme(report, &Tools::new())),
         ["fuzz", ref options @ ..] if !options.contains(&"--help") => match fuzz::Options::parse(options) {
             Ok(options) => reported(|report| fuzz::run(report, &options)),
+            Err(why) => {
+                eprintln!("error: {why}\n\n{HELP}");
+                ExitCode::from(2)
+            }
+        },
+        ["mutants", ref options @ ..] if !options.contains(&"--help") => match mutants::Options::parse(options) {
+            Ok(options) => reported(|report| mutants::run(report, &Tools::new(), &options)),
             Err(why) => {
                 eprintln!("error: {why}\n\n{HELP}");
                 ExitCode::from(2)

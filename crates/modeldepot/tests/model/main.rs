@@ -22,6 +22,7 @@ mod cleaner;
 mod contest;
 #[path = "../../src/store/decide.rs"]
 mod decide;
+mod laws;
 mod protocol;
 mod pusher;
 mod rules;
