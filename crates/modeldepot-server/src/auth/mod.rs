@@ -237,9 +237,7 @@ impl Gate {
                     // A file that stays away is news once.
                     Err(error) if file.tokens.is_some() || now.is_some() => {
                         let cause = std::error::Error::source(error).map(|it| format!(": {it}")).unwrap_or_default();
-                        tracing::error!(
-                            "{error}{cause}; until it is fixed, requests with tokens get 503"
-                        );
+                        tracing::error!("{error}{cause}; until it is fixed, requests with tokens get 503");
                     }
                     Err(_) => {}
                     Ok(_) => warning(&path).into_iter().for_each(|warning| tracing::warn!("{warning}")),

@@ -65,7 +65,7 @@ async fn all_uploads_together_are_within_the_quota() {
     let full = put(FILE, &chunked, 1_500_000).await.is(507);
     assert_eq!(full.header("retry-after"), "1");
     let told = full.json();
-    insta::assert_snapshot!(told["detail"].as_str().unwrap(), @"uploads under way have 1.0 MB already, which is all they may have");
+    insta::assert_snapshot!(told["detail"].as_str().unwrap(), @"uploads in progress have used up their quota of 1.0 MB");
     insta::assert_snapshot!(told["hint"].as_str().unwrap(), @"try again when other uploads have finished, or ask the operator for a larger staging quota");
     let (kind, body) = form(&[("file", Some("a"), &bytes(600_000)), ("file", Some("b"), &bytes(600_000))]);
     let headers = [("content-type", kind.as_str()), chunked[0]];
