@@ -390,7 +390,7 @@ impl S3Client {
         self.connection.run(py, |storage| async move { storage.client().object_exists(&bucket, &object_name).await })
     }
 
-    /// Return a URL that lets whoever holds it fetch an object, or store one, until it expires.
+    /// Return a URL to download or upload an object without credentials until it expires.
     ///
     /// Nothing says that the object exists.
     ///

@@ -4,8 +4,8 @@
 
 use modeldepot::{Error, hint};
 
-/// What the library's hints say, and what a caller of the service is told instead. The first match counts, so longer
-/// phrases come first.
+/// Phrases of the library's hints, and what a caller of the service is told instead. They are replaced in this order, so
+/// longer phrases come first.
 const TERMS: &[(&str, &str)] = &[
     ("choose another --version", "choose another version"),
     ("pass the server's own region with --region, or set S3_REGION", "set S3_REGION to the server's own region"),
@@ -28,6 +28,8 @@ const TERMS: &[(&str, &str)] = &[
         "`modeldepot up` starts a server; or is the port in S3_ENDPOINT another one?",
         "is the S3 server running, and is the port in S3_ENDPOINT right?",
     ),
+    ("; -vv shows the requests", ""),
+    ("-vv shows what the server answered: its message", "the server's message"),
     ("`modeldepot models`", "`GET /api/v1/models`"),
     ("`modeldepot init` makes the buckets", "the operator of this service must create the bucket"),
     (
