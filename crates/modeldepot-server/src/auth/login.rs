@@ -5,7 +5,7 @@ use std::fmt;
 use super::Scope;
 use super::tokens::{Token, TokensError, secret};
 
-/// The only token of a service that has no file of tokens. It may do everything, and ends with the service.
+/// The only token of a service that has no token file. It may do everything, and ends with the service.
 #[derive(Clone)]
 pub struct Login(String);
 

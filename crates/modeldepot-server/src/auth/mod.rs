@@ -1,6 +1,6 @@
 //! Who asks, and what they may.
 //!
-//! Without a file of tokens everybody may do everything, and the service listens on loopback only. With one, a program
+//! Without a token file everybody may do everything, and the service listens on loopback only. With one, a program
 //! sends `Authorization: Bearer TOKEN`, and a browser the cookie of a session that it got for a token. Where people log in
 //! at a provider (`oidc`), a browser gets one for that too.
 //!
@@ -55,7 +55,7 @@ const SECURE_COOKIE: &str = "__Host-modeldepot_session";
 /// The header that pages send the CSRF token in.
 pub(crate) const CSRF_HEADER: &str = "x-csrf-token";
 
-/// How often it is looked whether the file of tokens has changed.
+/// How often it is looked whether the token file has changed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Decides who is let in.
@@ -73,7 +73,7 @@ pub(crate) struct Gate {
     pub(crate) used: Arc<Used>,
 }
 
-/// The file of tokens, as it was last read.
+/// The token file, as it was last read.
 struct Watched {
     /// None for a token that is kept in memory alone.
     path: Option<PathBuf>,
@@ -209,7 +209,7 @@ impl Gate {
         self.closed
     }
 
-    /// Returns true when there is a file of tokens.
+    /// Returns true when there is a token file.
     pub(crate) fn has_tokens(&self) -> bool {
         self.file.is_some()
     }
@@ -237,9 +237,7 @@ impl Gate {
                     // A file that stays away is news once.
                     Err(error) if file.tokens.is_some() || now.is_some() => {
                         let cause = std::error::Error::source(error).map(|it| format!(": {it}")).unwrap_or_default();
-                        tracing::error!(
-                            "{error}{cause}; until it is corrected, requests with tokens are answered with 503"
-                        );
+                        tracing::error!("{error}{cause}; until it is fixed, requests with tokens get 503");
                     }
                     Err(_) => {}
                     Ok(_) => warning(&path).into_iter().for_each(|warning| tracing::warn!("{warning}")),

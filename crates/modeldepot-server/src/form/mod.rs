@@ -84,7 +84,7 @@ impl Form {
         let boundary = multer::parse_boundary(kind.unwrap_or_default()).map_err(|_| {
             Problem::invalid("the body is not `multipart/form-data`")
                 .status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
-                .hint("set `Content-Type: multipart/form-data`, as `curl -F file=@best_model.pth` does")
+                .hint("set `Content-Type: multipart/form-data`, with one `file` field for each file")
         })?;
         if boundary.is_empty() || boundary.len() > LONGEST_BOUNDARY {
             return Err(Problem::invalid(format!("the form's boundary must have 1 to {LONGEST_BOUNDARY} characters")));
