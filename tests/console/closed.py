@@ -48,7 +48,7 @@ def test_login_and_refused_login(at):
         page.wait_for_url("**/models/plant_classifier?sort=-size")
         cookie = next(it for it in page.context.cookies() if it["name"] == "modeldepot_session")
         assert cookie["httpOnly"] and cookie["sameSite"] == "Strict"
-        # Whoever may read alone sees nothing that he may not do, and is refused if he does it all the same.
+        # A token with scope `read` shows no forbidden actions, and requests for them are refused.
         assert page.get_by_role("navigation", name="Main").get_by_role("link", name="Publish").count() == 0
         page.goto(at.url + "/models/plant_classifier/versions/20251027_181812")
         assert page.get_by_text("Delete this version").count() == 0
@@ -62,7 +62,7 @@ def test_login_and_refused_login(at):
         page.goto(at.url + "/models/plant_classifier/versions/20251027_181812")
         page.get_by_role("button", name="Verify now").click()
         page.locator(".progress p.good").wait_for()
-        page.get_by_role("button", name="Make a link").click()
+        page.get_by_role("button", name="Create link").click()
         page.locator("#shared-link").wait_for()
         page.get_by_role("button", name="Log out").click()
         page.wait_for_url("**/login")

@@ -88,7 +88,7 @@ def test_a_version_shows_all_there_is(at):
     assert "download_model" in page.locator("#snippet-python").inner_text()
     curl = page.locator("#snippet-curl").inner_text().split("'")[1]
     assert page.request.get(curl).body() == bytes([13]) * (1_400_000 + 13 * 31_000)
-    page.get_by_text("as it stands in the bucket").click()
+    page.get_by_text("as stored in the bucket").click()
     assert '"manifest_blake3"' in page.locator("pre.record").inner_text()
 
 
@@ -187,7 +187,7 @@ def test_without_a_script(at):
     assert page.locator(".versions tbody tr").count() == 1
     page.get_by_role("link", name=LATEST).last.click()
     assert page.locator("figure.chart svg path.line").count() == 4
-    page.get_by_role("button", name="Make a link").click()
+    page.get_by_role("button", name="Create link").click()
     assert "X-Amz-Signature" in page.locator("#shared-link").inner_text()
     page.get_by_role("button", name="Verify now").click()
     page.locator(".notice", has_text="every digest matches").wait_for()

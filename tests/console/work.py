@@ -62,11 +62,11 @@ def test_a_link_is_shared(at):
     page = at.page(f"/models/plant_classifier/versions/{LATEST}")
     page.get_by_label("File", exact=True).select_option("training_history.json")
     page.get_by_label("Expires after").select_option("900")
-    page.get_by_role("button", name="Make a link").click()
+    page.get_by_role("button", name="Create link").click()
     link = page.locator("#shared-link").inner_text()
     assert "X-Amz-Expires=900" in link
     assert json.load(urllib.request.urlopen(link))["train_loss"] == history(13, 19, 1)["train_loss"]
-    assert "Works until" in page.locator("#share").inner_text()
+    assert "Valid until" in page.locator("#share").inner_text()
     at.check(page)
     at.shot(page, "version-shared-desktop")
 
@@ -184,7 +184,7 @@ def test_a_bucket_is_filled_and_emptied(at):
     assert page.request.get(at.url + link).body() == content
     page.on("dialog", lambda dialog: dialog.accept())
     added.get_by_role("checkbox").check()
-    page.get_by_role("button", name="Delete what is ticked").click()
+    page.get_by_role("button", name="Delete selected").click()
     page.locator(".notice", has_text="Deleted").wait_for()
     assert page.locator(".thumbs li").count() == 9
 

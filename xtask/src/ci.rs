@@ -4,7 +4,10 @@ use std::process::Command;
 
 use crate::report::{Outcome, Report};
 use crate::tools::{CARGO_DENY, COMPOSE_CHECK, Tools};
-use crate::{cargo, fuzz, generate, instructions, oidc, promises, quietly, root, run as run_command, test};
+use crate::{
+    cargo, circles, config_files, fuzz, generate, instructions, oidc, package, promises, quietly, root,
+    run as run_command, test,
+};
 
 /// Seeds of faults. `cargo xtask test` runs fewer, which is quicker while one works.
 const SEEDS: &str = "200";
@@ -13,13 +16,16 @@ pub(crate) fn run(report: &mut Report, tools: &Tools) {
     report.step("format", || run_command(&mut cargo(["fmt", "--all", "--check"])));
     report.step("dependency rules", dependency_rules);
     report.step("no faults in a release", no_faults_in_a_release);
+    report.step("circles of files", circles::check);
     report.step("tests that the documents name", promises::check);
     deny(report, tools);
     compose(report, tools);
+    config_files::run(report, tools);
     report.step("clippy", || {
         run_command(&mut cargo(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
     });
     oidc::lint(report);
+    package::run(report);
     // --lib: the command and the library have the same name, so their pages would overwrite each other.
     report.step("documentation", || {
         let flags = "-D warnings -D rustdoc::broken_intra_doc_links";

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::command::tallied;
 use crate::report::{Outcome, Report, Tally};
-use crate::test::tallied;
 use crate::{cargo, root, run as run_command};
 
 /// The verb `generate`.

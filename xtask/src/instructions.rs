@@ -35,7 +35,7 @@ pub(crate) fn run(report: &mut Report) {
         report.step("instructions", || Outcome::OutOfReach("the limits are of a processor with AVX2".into()));
         return;
     }
-    let build = ["build", "--release", "--locked", "-p", "modeldepot", "--bin", "hot", "--features", "internals"];
+    let build = ["build", "--release", "--locked", "-p", "benchsuite", "--bin", "hot", "--features", "hot"];
     report.step("the hot loops, built", || run_command(&mut cargo(build)));
     let program = root().join("target/release/hot");
     for hot in LOOPS {

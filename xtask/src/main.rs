@@ -6,9 +6,12 @@
 //! | `ci`       | everything that a change must pass, `test` included                      |
 //! | `instructions` | counts the instructions of the hot loops, against limits                 |
 //! | `fuzz`     | gives the parsers inputs that nobody meant, for as long as one likes     |
+//! | `mutants`  | plants bugs in the library, lists those that no test notices              |
 //! | `clients`  | runs outside S3 clients on the embedded server                           |
 //! | `python`   | builds the wheel of the Python package, runs its tests in clean environments |
 //! | `readme`   | runs the code blocks of README.md as written                              |
+//! | `config-files` | checks the workflows, the issue forms, `docker-compose.yml`, the `Dockerfile` |
+//! | `package`  | packs what crates.io would get, and compiles it on its own               |
 //! | `generate` | rewrites the committed files that are derived from code                  |
 //! | `servers`  | runs MinIO, SeaweedFS, Ceph, versitygw, moto and `rclone serve s3` for work by hand |
 //! | `servers-table` | measures these servers, rewrites `docs/servers.md`                       |
@@ -19,28 +22,28 @@
 //! where it is root on a Debian without one.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command that talks to a terminal")]
 
-mod bench;
 mod ci;
+mod circles;
 mod clients;
+mod config_files;
 mod contract;
 mod fuzz;
 mod generate;
 mod instructions;
+mod mutants;
 mod oidc;
+mod package;
 mod promises;
 mod python;
 mod readme;
-mod report;
-mod servers;
 mod test;
-mod tools;
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use report::Report;
 use servers::suite;
 use tools::Tools;
+use xtask::{announce, cargo, clean, command, quietly, report, root, run, servers, tools};
 
 const HELP: &str = "\
 The project's own chores
@@ -57,8 +60,14 @@ usage: cargo xtask VERB
   readme          run the code blocks of README.md as written, in an empty folder; `test` does so too
   fuzz [TARGET] [--seconds N]
                   give the parsers inputs that nobody meant, N seconds for each [20]
+  mutants [FILE...] [--unit] [--only REGEX] [--shard K/N]
+                  plant bugs in these files of the library and list those that no test notices; takes
+                  a minute or more for each bug (with --unit: run only the unit tests, which is faster)
   ci              everything that a change must pass; `test` is its last step
+  circles         check that files use each other in one direction only
   instructions    count the instructions of the hot loops (needs valgrind)
+  config-files    check the workflows, the issue forms, docker-compose.yml and the Dockerfile
+  package         pack what crates.io would get, and compile it on its own
   generate        rewrite the committed files that are derived from code
   servers [--minio-port PORT] [--seaweedfs-port PORT] [--ceph-port PORT]
           [--versitygw-port PORT] [--moto-port PORT] [--rclone-port PORT]
@@ -103,7 +112,17 @@ fn main() -> ExitCode {
                 ExitCode::from(2)
             }
         },
+        ["mutants", ref options @ ..] if !options.contains(&"--help") => match mutants::Options::parse(options) {
+            Ok(options) => reported(|report| mutants::run(report, &Tools::new(), &options)),
+            Err(why) => {
+                eprintln!("error: {why}\n\n{HELP}");
+                ExitCode::from(2)
+            }
+        },
         ["ci"] => reported(|report| ci::run(report, &Tools::new())),
+        ["circles"] => reported(|report| report.step("circles of files", circles::check)),
+        ["config-files"] => reported(|report| config_files::run(report, &Tools::new())),
+        ["package"] => reported(package::run),
         ["generate"] => reported(generate::run),
         ["instructions"] => reported(instructions::run),
         ["servers-table", ref names @ ..] if names.iter().all(|name| suite::has(name)) => {
@@ -116,13 +135,13 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
-        ["bench", ref options @ ..] if !options.contains(&"--help") => match bench::Options::parse(options) {
-            Ok(options) => reported(|report| bench::run(report, &Tools::new(), &options)),
-            Err(why) => {
-                eprintln!("error: {why}\n\n{HELP}");
-                ExitCode::from(2)
-            }
-        },
+        ["bench", ref options @ ..] if !options.contains(&"--help") => {
+            let mut bench =
+                cargo(["run", "--quiet", "--locked", "--package", "benchsuite", "--bin", "benchsuite", "--"]);
+            // Its exit code is ours: it has printed its own summary.
+            let code = bench.args(options).status().ok().and_then(|status| u8::try_from(status.code()?).ok());
+            code.map_or(ExitCode::FAILURE, ExitCode::from)
+        }
         [] | ["help" | "--help" | "-h", ..] | [_, "--help" | "-h"] => {
             println!("{HELP}");
             ExitCode::SUCCESS
@@ -138,65 +157,4 @@ fn reported(run: impl FnOnce(&mut Report)) -> ExitCode {
     let mut report = Report::new();
     run(&mut report);
     if report.print() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-/// Returns the root of the workspace.
-fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here).to_path_buf()
-}
-
-/// Returns a `cargo` command at the root, as if it were typed in a shell.
-fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
-    let mut cargo = Command::new("cargo");
-    clean(&mut cargo).args(args).current_dir(root());
-    cargo
-}
-
-/// Takes from a command's environment what `cargo xtask` has put into it.
-fn clean(command: &mut Command) -> &mut Command {
-    // What `cargo run` adds to our environment would reach build scripts: one that watches CARGO_MANIFEST_DIR
-    // (ring's does) would be rebuilt at each change between `cargo xtask test` and a plain `cargo test`.
-    for (name, _) in std::env::vars_os() {
-        let added =
-            name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"));
-        if added {
-            command.env_remove(name);
-        }
-    }
-    command
-}
-
-/// Runs a command with its output on ours, after saying which.
-fn run(command: &mut Command) -> Result<(), String> {
-    announce(command);
-    let status = command.status().map_err(|error| format!("cannot start {}: {error}", spelled(command)))?;
-    if status.success() { Ok(()) } else { Err(format!("{} ended with {status}", spelled(command))) }
-}
-
-/// Runs a command in silence and returns what it printed; a failure carries its last line on stderr.
-fn quietly(command: &mut Command) -> Result<String, String> {
-    let output = command.output().map_err(|error| format!("cannot start {}: {error}", spelled(command)))?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
-    Err(format!("{} ended with {}: {}", spelled(command), output.status, last.trim()))
-}
-
-fn announce(command: &Command) {
-    eprintln!("\n$ {}", spelled(command));
-}
-
-fn spelled(command: &Command) -> String {
-    let root = root();
-    std::iter::once(command.get_program())
-        .chain(command.get_args())
-        .map(|word| {
-            let word = Path::new(word);
-            word.strip_prefix(&root).unwrap_or(word).to_string_lossy().into_owned()
-        })
-        .collect::<Vec<_>>()
-        .join(" ")
 }

@@ -1,8 +1,8 @@
 //! Logins by OpenID Connect: the feature that a first build leaves out, tested as it is released, on npm's
 //! `oidc-provider` too.
 
+use crate::command::tallied;
 use crate::report::{Outcome, Report, Tally};
-use crate::test::tallied;
 use crate::tools::{OIDC_PROVIDER, Tools};
 use crate::{cargo, run as run_command};
 

@@ -12,9 +12,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::command::tallied;
 use crate::report::{Outcome, Report, Tally};
 use crate::servers::Server;
-use crate::test::tallied;
 use crate::tools::{MATURIN, Tools};
 use crate::{cargo, clean, quietly, readme, root, run as run_command};
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// How a step ended.
-pub(crate) enum Outcome {
+pub enum Outcome {
     Ok,
     Failed(String),
     /// The machine lacks something: said by name at the end, and a failure in CI.
@@ -20,22 +20,22 @@ impl From<Result<(), String>> for Outcome {
 
 /// What `cargo test` or pytest counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
-    pub(crate) passed: usize,
-    pub(crate) failed: usize,
-    pub(crate) ignored: usize,
+pub struct Tally {
+    pub passed: usize,
+    pub failed: usize,
+    pub ignored: usize,
 }
 
 impl Tally {
     /// Adds what another run counted.
-    pub(crate) fn add(&mut self, other: Tally) {
+    pub fn add(&mut self, other: Tally) {
         self.passed += other.passed;
         self.failed += other.failed;
         self.ignored += other.ignored;
     }
 
     /// Adds one of libtest's closing lines, or pytest's; other lines count nothing.
-    pub(crate) fn add_line(&mut self, line: &str) {
+    pub fn add_line(&mut self, line: &str) {
         let libtest = line.split_once("test result: ").map(|(_, counts)| counts);
         // `99 passed, 1 skipped in 65.60s (0:01:05)`
         let pytest = line.rsplit_once(" in ").filter(|(_, time)| time.split(' ').next().is_some_and(is_seconds));
@@ -66,18 +66,18 @@ impl From<Result<(), Outcome>> for Outcome {
 }
 
 /// The steps so far, and the tests that they counted.
-pub(crate) struct Report {
+pub struct Report {
     steps: Vec<(String, Outcome, Duration)>,
     tests: Option<(usize, usize, usize)>,
 }
 
 impl Report {
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self { steps: Vec::new(), tests: None }
     }
 
     /// Runs a step and keeps its outcome; a failure does not stop the steps after it.
-    pub(crate) fn step<O: Into<Outcome>>(&mut self, name: &str, run: impl FnOnce() -> O) {
+    pub fn step<O: Into<Outcome>>(&mut self, name: &str, run: impl FnOnce() -> O) {
         let start = Instant::now();
         let outcome = run().into();
         match &outcome {
@@ -89,7 +89,7 @@ impl Report {
     }
 
     /// Like [`Report::step`], for a step that yields something; `None` when it was skipped or failed.
-    pub(crate) fn step_with<T>(&mut self, name: &str, run: impl FnOnce() -> Result<T, Outcome>) -> Option<T> {
+    pub fn step_with<T>(&mut self, name: &str, run: impl FnOnce() -> Result<T, Outcome>) -> Option<T> {
         let mut value = None;
         self.step(name, || match run() {
             Ok(found) => {
@@ -102,12 +102,12 @@ impl Report {
     }
 
     /// Sets what the closing line says.
-    pub(crate) fn count(&mut self, passed: usize, failed: usize, skipped: usize) {
+    pub fn count(&mut self, passed: usize, failed: usize, skipped: usize) {
         self.tests = Some((passed, failed, skipped));
     }
 
     /// Prints the summary; returns whether all is well.
-    pub(crate) fn print(&self) -> bool {
+    pub fn print(&self) -> bool {
         let strict = std::env::var_os("CI").is_some_and(|value| value == "true");
         let mut good = true;
         println!("\nsummary");

@@ -5,15 +5,15 @@
 //! `tests/console`; its screenshots lie under `target/console`. Logins by OpenID Connect are tested in a build of their own,
 //! by `oidc`.
 
-use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
+use crate::command::tallied;
 use crate::python;
 use crate::report::{Outcome, Report, Tally};
 use crate::servers::{KINDS, suite, table};
 use crate::tools::{AXE, BOTO3, MC, PLAYWRIGHT, RCLONE, S5CMD, Tools, chromium};
-use crate::{announce, cargo, clients, contract, oidc, root, run as run_command, spelled};
+use crate::{cargo, clients, contract, oidc, root, run as run_command};
 
 /// Runs the tests whose names have `filter` in them, with variables of the environment that say how much is tried.
 pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, more: &[(&str, &str)]) {
@@ -132,22 +132,4 @@ fn console(tools: &Tools) -> Outcome {
 /// more, with other features.
 pub(crate) fn built_command() -> PathBuf {
     root().join("target/debug/modeldepot")
-}
-
-/// Runs a `cargo test` or pytest, its output passed on line by line, and counts what it says.
-pub(crate) fn tallied(command: &mut Command, tally: &mut Tally) -> Result<(), String> {
-    announce(command);
-    let child = command.stdout(Stdio::piped()).spawn();
-    let mut child = child.map_err(|error| format!("cannot start {}: {error}", spelled(command)))?;
-    if let Some(stdout) = child.stdout.take() {
-        // Bytes, not text: a failing test may print anything.
-        for line in BufReader::new(stdout).split(b'\n') {
-            let line = line.map_err(|error| format!("cannot read what it says: {error}"))?;
-            let line = String::from_utf8_lossy(&line);
-            println!("{line}");
-            tally.add_line(&line);
-        }
-    }
-    let status = child.wait().map_err(|error| format!("cannot wait for {}: {error}", spelled(command)))?;
-    if status.success() { Ok(()) } else { Err(format!("{} ended with {status}", spelled(command))) }
 }

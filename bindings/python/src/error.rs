@@ -1,4 +1,4 @@
-//! The library's errors as Python exceptions, in the command's words.
+//! The library's errors as Python exceptions.
 
 use std::io;
 use std::path::Path;
@@ -56,7 +56,8 @@ fn made(py: Python<'_>, class: &str, failure: Failure, cause: Option<&io::Error>
         let class = py.import("modeldepot._errors")?.getattr(class)?;
         let errno = cause.and_then(io::Error::raw_os_error);
         let path = path.map(|path| path.as_os_str());
-        Ok(PyErr::from_value(class.call1((failure.message, failure.hint, failure.causes, errno, path))?))
+        let hint = failure.hint.map(|hint| crate::hint::translated(&hint));
+        Ok(PyErr::from_value(class.call1((failure.message, hint, failure.causes, errno, path))?))
     };
     make().unwrap_or_else(|error| error)
 }

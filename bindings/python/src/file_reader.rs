@@ -6,7 +6,7 @@ use pyo3::types::PyBytes;
 use crate::connection::Connection;
 use crate::progress::Watcher;
 
-/// A file of a version, read part by part; ``ModelStorage.open`` makes a file of it.
+/// A file of a version, read part by part; ``ModelStorage.open`` wraps it in a file object.
 ///
 /// Attributes
 /// ----------
@@ -17,9 +17,9 @@ use crate::progress::Watcher;
 /// path : str
 ///     The path of the file in the version.
 /// size : int
-///     Its size in bytes.
+///     Size in bytes.
 /// part_size : int
-///     Bytes of every part but the last.
+///     Size of every part except the last.
 #[pyclass(frozen, module = "modeldepot._modeldepot")]
 pub(crate) struct FileReader {
     connection: Arc<Connection>,
@@ -77,7 +77,7 @@ impl FileReader {
         self.reader.part_size()
     }
 
-    /// Returns the bytes of a part, compared with the published digest where there is one; none of one beyond the end.
+    /// Returns the bytes of a part, verified if there is a published digest; empty beyond the end.
     #[pyo3(signature = (index, /))]
     fn part<'py>(&self, py: Python<'py>, index: u64) -> PyResult<Bound<'py, PyBytes>> {
         let (reader, of) = (self.reader.clone(), self.process);
@@ -87,7 +87,7 @@ impl FileReader {
         Ok(PyBytes::new(py, &part))
     }
 
-    /// Returns the whole file, compared with the published digest where there is one.
+    /// Returns the whole file, verified if there is a published digest.
     #[pyo3(signature = (*, progress=None))]
     fn read<'py>(&self, py: Python<'py>, progress: Option<&Bound<'_, PyAny>>) -> PyResult<Bound<'py, PyBytes>> {
         let (reader, of) = (self.reader.clone(), self.process);

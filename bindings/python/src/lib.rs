@@ -22,6 +22,7 @@ mod connection;
 mod error;
 mod file_reader;
 mod given;
+mod hint;
 mod html;
 mod json;
 mod model_storage;

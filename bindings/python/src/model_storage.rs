@@ -20,38 +20,38 @@ use crate::progress::Watcher;
 use crate::s3_client::S3Client;
 use crate::work::{self, Upload};
 
-/// The models of one bucket: publish, list, fetch, prove, delete.
+/// The models of one bucket: publish, list, download, verify, delete.
 ///
-/// Settings that are not given come from the environment, then from the first ``.env`` found from the current folder
+/// Other settings come from the environment, then from the first ``.env`` found from the current folder
 /// upwards, as for the ``modeldepot`` command: ``S3_ENDPOINT``, ``S3_ACCESS_KEY``, ``S3_SECRET_KEY``, ``S3_REGION``,
-/// ``S3_BUCKET_MODELS``, ``S3_PREFIX``. Nothing is sent before the first verb. It may be used by many threads, and after a fork.
+/// ``S3_BUCKET_MODELS``, ``S3_PREFIX``. Nothing is sent before the first call. Safe to share between threads, and to use after a fork.
 ///
 /// Parameters
 /// ----------
 /// endpoint : str, optional
-///     The address of the service; empty for AWS itself.
+///     The endpoint URL; empty for AWS.
 /// access_key, secret_key : str, optional
-///     The login. Without one, the AWS variables count, then ``minioadmin`` on this machine, then the AWS chain.
+///     The credentials. Default: the AWS variables, then ``minioadmin`` on this machine, then the AWS chain.
 /// region : str, optional
-///     The region that requests are signed for.
+///     The region for request signing.
 /// bucket : str, optional
 ///     The bucket of the models.
 /// prefix : str, optional
-///     The folder of the bucket that holds the models, such as ``team/ml``; empty for the whole bucket.
+///     The folder of the models in the bucket, such as ``team/ml``; empty for the whole bucket.
 /// addressing : {"auto", "path", "virtual"}, optional
-///     How a bucket is named in requests.
+///     The addressing style of buckets.
 /// ca_bundle : str or os.PathLike, optional
-///     A PEM file of certificate authorities to trust beside the system's own.
+///     A PEM file with additional trusted certificate authorities.
 /// profile : str, optional
-///     The AWS profile to log in with. Its endpoint and region count where no argument, variable or ``.env`` names
-///     another.
+///     The AWS profile to use. Its endpoint and region apply unless an argument, variable or ``.env`` sets
+///     them.
 /// limit_rate : int, optional
-///     The most bytes a second that all transfers of this storage move together, both ways.
+///     Bandwidth limit in bytes per second for all transfers of this storage together, in both directions.
 ///
 /// Raises
 /// ------
 /// InvalidError
-///     When a setting cannot be used.
+///     If a setting is invalid.
 ///
 /// See Also
 /// --------
@@ -119,13 +119,13 @@ impl ModelStorage {
         self.connection.settings.buckets.models.as_str()
     }
 
-    /// The folder of the bucket that holds the models: empty for the whole bucket, else with a ``/`` at its end.
+    /// The folder of the models in the bucket, ending with ``/``; empty for the whole bucket.
     #[getter]
     fn prefix(&self) -> &str {
         self.connection.settings.prefix.as_str()
     }
 
-    /// The client of the same service, with the same connections.
+    /// An ``S3Client`` that shares the connections.
     #[getter]
     fn client(&self) -> S3Client {
         S3Client::of(&self.connection)
@@ -349,7 +349,7 @@ impl ModelStorage {
         })
     }
 
-    /// Open a file of a version for reading, without fetching it all.
+    /// Open a file of a version for reading, without downloading all of it.
     ///
     /// It is read in parts of 8 MiB, each verified by its digest, where one was published, before any of its bytes is handed out; the last few are
     /// kept in memory. It is of the version that was found when it was opened.
@@ -357,9 +357,9 @@ impl ModelStorage {
     /// Parameters
     /// ----------
     /// name : str
-    ///     ``MODEL@VERSION``, or the model alone for its latest version.
+    ///     ``MODEL@VERSION``, or only the model for its latest version.
     /// file : str, optional
-    ///     The path of the file in the version; without one, the model file.
+    ///     The path of the file in the version. Default: the model file.
     ///
     /// Returns
     /// -------
@@ -369,7 +369,7 @@ impl ModelStorage {
     /// Raises
     /// ------
     /// NotFoundError
-    ///     When there is no such model, version or file.
+    ///     If there is no such model, version or file.
     /// CorruptError
     ///     While reading, when a part is damaged.
     ///
@@ -414,7 +414,7 @@ impl ModelStorage {
     /// history : str or os.PathLike, optional
     ///     A training history, as for ``upload_model``.
     /// progress : bool or callable, optional
-    ///     True for a bar, or a function that is called with the bytes done and their total.
+    ///     True for a progress bar, or a function that is called with the bytes done and the total.
     /// trusted : list of str, optional
     ///     The types of a scikit-learn estimator that ``load`` will be told to trust. Those that skops does not know to be
     ///     harmless, such as the trees of a forest, have to be named here as there.
@@ -468,9 +468,9 @@ impl ModelStorage {
     /// Parameters
     /// ----------
     /// name : str
-    ///     ``MODEL@VERSION``, or the model alone for its latest version.
+    ///     ``MODEL@VERSION``, or only the model for its latest version.
     /// file : str, optional
-    ///     The path of the file in the version; without one, the model file.
+    ///     The path of the file in the version. Default: the model file.
     /// allow_pickle : bool, default False
     ///     Load what runs its writer's code. Do so only when you trust everyone who can write to the bucket.
     /// framework : {"torch", "numpy"}, optional
@@ -480,7 +480,7 @@ impl ModelStorage {
     /// trusted : list of str, optional
     ///     The types of a skops file to trust beside those that skops and modeldepot know to be harmless.
     /// progress : bool or callable, optional
-    ///     True for a bar, or a function that is called with the bytes done and their total.
+    ///     True for a progress bar, or a function that is called with the bytes done and the total.
     ///
     /// Returns
     /// -------

@@ -78,7 +78,7 @@ impl Watcher {
         Ok(watcher)
     }
 
-    /// Returns the function to call, for whoever calls it himself.
+    /// Returns the function to call, for callers that call it themselves.
     pub(crate) fn function(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         self.call.as_ref().map(|call| call.clone_ref(py))
     }

@@ -131,7 +131,7 @@ where
     Ok(future)
 }
 
-/// Does something with the interpreter, unless it is ending. Whoever waited is gone with a loop that is closed.
+/// Does something with the interpreter, unless it is shutting down. The waiter of a closed loop no longer exists.
 fn attached(work: impl FnOnce(Python<'_>) -> PyResult<()>) -> Option<()> {
     tokio::task::block_in_place(|| Python::try_attach(work)).and_then(Result::ok)
 }

@@ -14,34 +14,34 @@ use crate::given;
 use crate::progress::Watcher;
 use crate::work;
 
-/// The plain verbs on buckets and objects of an S3 service.
+/// Operations on buckets and objects of an S3 service.
 ///
-/// Settings that are not given come from the environment, then from the first ``.env`` found from the current folder
+/// Other settings come from the environment, then from the first ``.env`` found from the current folder
 /// upwards, as for the ``modeldepot`` command: ``S3_ENDPOINT``, ``S3_ACCESS_KEY``, ``S3_SECRET_KEY``, ``S3_REGION``.
-/// Nothing is sent before the first verb. It may be used by many threads, and after a fork.
+/// Nothing is sent before the first call. Safe to share between threads, and to use after a fork.
 ///
 /// Parameters
 /// ----------
 /// endpoint : str, optional
-///     The address of the service; empty for AWS itself.
+///     The endpoint URL; empty for AWS.
 /// access_key, secret_key : str, optional
-///     The login. Without one, the AWS variables count, then ``minioadmin`` on this machine, then the AWS chain.
+///     The credentials. Default: the AWS variables, then ``minioadmin`` on this machine, then the AWS chain.
 /// region : str, optional
-///     The region that requests are signed for.
+///     The region for request signing.
 /// addressing : {"auto", "path", "virtual"}, optional
-///     How a bucket is named in requests.
+///     The addressing style of buckets.
 /// ca_bundle : str or os.PathLike, optional
-///     A PEM file of certificate authorities to trust beside the system's own.
+///     A PEM file with additional trusted certificate authorities.
 /// profile : str, optional
-///     The AWS profile to log in with. Its endpoint and region count where no argument, variable or ``.env`` names
-///     another.
+///     The AWS profile to use. Its endpoint and region apply unless an argument, variable or ``.env`` sets
+///     them.
 /// limit_rate : int, optional
-///     The most bytes a second that all transfers of this client move together, both ways.
+///     Bandwidth limit in bytes per second for all transfers of this client together, in both directions.
 ///
 /// Raises
 /// ------
 /// InvalidError
-///     When a setting cannot be used.
+///     If a setting is invalid.
 ///
 /// Examples
 /// --------
@@ -108,7 +108,7 @@ impl S3Client {
         self.connection.endpoint()
     }
 
-    /// Make a bucket.
+    /// Create a bucket.
     ///
     /// Parameters
     /// ----------
@@ -118,12 +118,12 @@ impl S3Client {
     /// Returns
     /// -------
     /// bool
-    ///     True when it was made, False when it was there already and is one's own.
+    ///     True if it was created, False if you already own it.
     ///
     /// Raises
     /// ------
     /// ConflictError
-    ///     When the name belongs to another account.
+    ///     If the name belongs to another account.
     #[pyo3(signature = (bucket_name))]
     fn create_bucket(
         &self,
@@ -134,7 +134,7 @@ impl S3Client {
         self.connection.run(py, |storage| async move { storage.client().create_bucket(&bucket).await })
     }
 
-    /// Store a file under a key, in parts when it is large, each with its checksum.
+    /// Upload a file, in parts if it is large, each with a checksum.
     ///
     /// Parameters
     /// ----------
@@ -143,29 +143,29 @@ impl S3Client {
     /// bucket_name : str
     ///     The bucket.
     /// object_name : str, optional
-    ///     The key; without one, the file's name.
+    ///     The key. Default: the file's name.
     /// metadata : dict of str to str, optional
-    ///     Kept by the server with the object: printable ASCII.
+    ///     User metadata of the object: printable ASCII.
     /// content_type : str, optional
-    ///     The media type; without one, guessed from the key's ending.
+    ///     The media type. Default: guessed from the key's extension.
     /// progress : bool or callable, optional
-    ///     True for a bar, or a function that is called with the bytes done and their total.
+    ///     True for a progress bar, or a function that is called with the bytes done and the total.
     /// force : bool, default False
-    ///     Store it even if the object belongs to a published version, which is then damaged.
+    ///     Overwrite it even if the object belongs to a published version, which is then damaged.
     ///
     /// Returns
     /// -------
     /// ObjectMetadata
-    ///     What the server keeps about it.
+    ///     The metadata stored by the server.
     ///
     /// Raises
     /// ------
     /// LocalFileNotFoundError
-    ///     When there is no such file.
+    ///     If there is no such file.
     /// NotFoundError
-    ///     When there is no such bucket.
+    ///     If there is no such bucket.
     /// ConflictError
-    ///     When the object belongs to a published version, or is a record of modeldepot's own, without ``force``.
+    ///     If the object belongs to a published version or is a record of modeldepot, without ``force``.
     #[pyo3(signature = (
         file_path, bucket_name, object_name=None, metadata=None, *, content_type=None, progress=None, force=false
     ))]
@@ -191,9 +191,9 @@ impl S3Client {
         stored.map(ObjectMetadata::from)
     }
 
-    /// Fetch an object into a file, which appears under its name only when it is complete.
+    /// Download an object to a file, which appears under its name only when it is complete.
     ///
-    /// Where the server keeps a checksum of the whole object, the bytes are held against it.
+    /// If the server has a checksum of the whole object, the data is verified with it.
     ///
     /// Parameters
     /// ----------
@@ -204,7 +204,7 @@ impl S3Client {
     /// local_path : str or os.PathLike
     ///     The file.
     /// progress : bool or callable, optional
-    ///     True for a bar, or a function that is called with the bytes done and their total.
+    ///     True for a progress bar, or a function that is called with the bytes done and the total.
     ///
     /// Returns
     /// -------
@@ -214,9 +214,9 @@ impl S3Client {
     /// Raises
     /// ------
     /// NotFoundError
-    ///     When there is no such object or bucket.
+    ///     If there is no such object or bucket.
     /// CorruptError
-    ///     When the bytes are not those that the server has a checksum of.
+    ///     If the data does not match the server's checksum.
     #[pyo3(signature = (bucket_name, object_name, local_path, *, progress=None))]
     fn download_file(
         &self,
@@ -235,14 +235,14 @@ impl S3Client {
         fetched.map(PathBuf::into_os_string)
     }
 
-    /// List the objects whose keys begin with a prefix, in the order of their keys, however many there are.
+    /// List all objects whose keys begin with a prefix, sorted by key.
     ///
     /// Parameters
     /// ----------
     /// bucket_name : str
     ///     The bucket.
     /// prefix : str, default ""
-    ///     What the keys begin with.
+    ///     The prefix of the keys.
     ///
     /// Returns
     /// -------
@@ -251,7 +251,7 @@ impl S3Client {
     /// Raises
     /// ------
     /// NotFoundError
-    ///     When there is no such bucket.
+    ///     If there is no such bucket.
     #[pyo3(signature = (bucket_name, prefix=String::new()), text_signature = "($self, bucket_name, prefix='')")]
     fn list_objects(
         &self,
@@ -279,15 +279,15 @@ impl S3Client {
     /// Returns
     /// -------
     /// bool
-    ///     True, also when there was no such object: S3 makes no difference.
+    ///     True, even if there was no such object: S3 does not distinguish.
     ///
     /// Raises
     /// ------
     /// ConflictError
-    ///     When the object belongs to a published version, or is a record of modeldepot's own, without ``force``. Delete
+    ///     If the object belongs to a published version or is a record of modeldepot, without ``force``. Delete
     ///     the version with ``ModelStorage.delete_model_version``.
     /// DeniedError
-    ///     When the login may not delete it.
+    ///     If the credentials do not allow deleting it.
     #[pyo3(signature = (bucket_name, object_name, *, force=false))]
     fn delete_object(
         &self,
@@ -322,7 +322,7 @@ impl S3Client {
     /// Raises
     /// ------
     /// NotFoundError
-    ///     When there is no such object or bucket.
+    ///     If there is no such object or bucket.
     #[pyo3(signature = (bucket_name, object_name))]
     fn get_object_metadata(
         &self,
@@ -351,7 +351,7 @@ impl S3Client {
     /// Raises
     /// ------
     /// DeniedError
-    ///     When the login may not know.
+    ///     If the credentials do not allow checking.
     #[pyo3(signature = (bucket_name))]
     fn bucket_exists(
         &self,
@@ -362,7 +362,7 @@ impl S3Client {
         self.connection.run(py, |storage| async move { storage.client().bucket_exists(&bucket).await })
     }
 
-    /// Return True when the object exists.
+    /// Return True if the object exists.
     ///
     /// Parameters
     /// ----------
@@ -378,7 +378,7 @@ impl S3Client {
     /// Raises
     /// ------
     /// DeniedError
-    ///     When the login may not know.
+    ///     If the credentials do not allow checking.
     #[pyo3(signature = (bucket_name, object_name))]
     fn object_exists(
         &self,
@@ -390,9 +390,9 @@ impl S3Client {
         self.connection.run(py, |storage| async move { storage.client().object_exists(&bucket, &object_name).await })
     }
 
-    /// Return a URL that lets whoever holds it fetch an object, or store one, until it expires.
+    /// Return a URL to download or upload an object without credentials until it expires.
     ///
-    /// Nothing says that the object exists.
+    /// The object may not exist.
     ///
     /// Parameters
     /// ----------
@@ -401,11 +401,11 @@ impl S3Client {
     /// object_name : str
     ///     The key.
     /// expiration : int, default 3600
-    ///     How long the URL lives, in seconds: 1 second to 7 days.
+    ///     Lifetime of the URL in seconds: 1 second to 7 days.
     /// put : bool, default False
-    ///     Allow storing the object instead of fetching it.
+    ///     Allow uploading the object instead of downloading it.
     /// force : bool, default False
-    ///     Allow storing it even if the object belongs to a published version, which is then damaged.
+    ///     Allow uploading it even if the object belongs to a published version, which is then damaged.
     ///
     /// Returns
     /// -------
@@ -414,9 +414,9 @@ impl S3Client {
     /// Raises
     /// ------
     /// InvalidError
-    ///     When S3 does not allow so long a life.
+    ///     If the lifetime is not allowed.
     /// ConflictError
-    ///     With ``put``, when the object belongs to a published version, or is a record of modeldepot's own, without
+    ///     With ``put``, if the object belongs to a published version or is a record of modeldepot, without
     ///     ``force``.
     #[pyo3(signature = (bucket_name, object_name, expiration=3600, *, put=false, force=false))]
     fn get_presigned_url(

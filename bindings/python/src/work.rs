@@ -55,7 +55,7 @@ impl Upload {
             created: None,
             tool: concat!("modeldepot-python ", env!("CARGO_PKG_VERSION")).to_owned(),
             published_by,
-            journal: if resume { modeldepot_cli::state_folder() } else { None },
+            state_folder: if resume { modeldepot_cli::state_folder() } else { None },
             md5,
             copies: copy,
         };

@@ -28,7 +28,9 @@ def test_it_has_the_verbs_of_the_other() -> None:
         assert parameters(sync) == parameters(other), name
         assert inspect.iscoroutinefunction(other), name
         assert other.__doc__ == sync.__doc__ and other.__doc__, name
-    assert parameters(ModelStorage) == parameters(AsyncModelStorage)
+    # Python 3.9 reads no signature from a built-in class; the stubs are held to it on every version.
+    if sys.version_info >= (3, 10):
+        assert parameters(ModelStorage) == parameters(AsyncModelStorage)
 
 
 def test_the_round(storage: ModelStorage, model: Path) -> None:

@@ -1,6 +1,6 @@
-//! What was typed. Nothing here reads the environment: that is [`crate::config`].
+//! The arguments as typed. Nothing here reads the environment: that is [`crate::config`].
 //!
-//! The doc comments are the help texts.
+//! The doc comments are the help texts; [`crate::help`] arranges them.
 
 mod care;
 mod key;
@@ -24,14 +24,14 @@ pub(crate) use self::writing::WritingArgs;
 
 /// Publish, verify and fetch trained models on any S3 bucket
 ///
-/// Settings come from flags, then from the environment, then from the first `.env` found from the current folder
-/// upwards, then from the AWS profile: S3_ENDPOINT (http://localhost:9000), S3_ACCESS_KEY, S3_SECRET_KEY, S3_REGION
-/// (us-east-1), S3_BUCKET_MODELS (models), S3_BUCKET_IMAGES (plants-images), S3_BUCKET_DATA (data), AWS_CA_BUNDLE. An
-/// empty S3_ENDPOINT means AWS. What AWS tools read counts where ours is not set: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL,
-/// AWS_REGION, AWS_ACCESS_KEY_ID, AWS_PROFILE. Without any login it is `minioadmin` on this machine, else the AWS standard
-/// chain. Secrets are never flags. `modeldepot config` shows what counts here, and why.
+/// Settings are read from flags, the environment, the nearest `.env` in the current folder or above it, and the AWS
+/// profile, in this order: S3_ENDPOINT (http://localhost:9000), S3_ACCESS_KEY, S3_SECRET_KEY, S3_REGION (us-east-1),
+/// S3_BUCKET_MODELS (models), S3_BUCKET_IMAGES (plants-images), S3_BUCKET_DATA (data), AWS_CA_BUNDLE. An empty S3_ENDPOINT
+/// means AWS. Where these are not set, the variables of AWS tools apply: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_REGION,
+/// AWS_ACCESS_KEY_ID, AWS_PROFILE. Without credentials, a server on this machine gets `minioadmin`, any other the AWS
+/// credential chain. Secrets cannot be passed as flags. `modeldepot config` shows the settings in use and their origin.
 ///
-/// Answers go to stdout, progress and messages to stderr.
+/// Results go to stdout, progress and messages to stderr.
 #[derive(Debug, Parser)]
 #[command(name = "modeldepot", version, max_term_width = 100, after_long_help = EXITS)]
 pub(crate) struct Args {
@@ -43,72 +43,72 @@ pub(crate) struct Args {
 
 const EXITS: &str = "\
 Exit status:
-  0    done
-  2    fix the input
-  3    check the name: there is no such model, version, bucket or object
-  4    choose another version or folder: this version exists with other content or was deleted, or the
-       folder has files that are not from an earlier pull
-  5    fix the credentials or the policy
-  6    try again: the server cannot be reached or cannot answer now
-  7    do not use it: what the bucket holds is damaged
+  0    success
+  2    invalid input or arguments
+  3    not found: no such model, version, bucket or object
+  4    conflict: the version exists with other content or was deleted, or a pull would
+       overwrite files that are not from an earlier pull
+  5    denied: check the credentials and the policy
+  6    unavailable: the server cannot be reached or is overloaded; try again
+  7    damaged: do not use the data
+  8    local disk error
   9    not verified: files have no published digest
-  8    fix the disk
-  70   report it: the server answered what nobody expected
+  70   unexpected answer or internal error: please report it
   130  interrupted by Ctrl-C (143 by SIGTERM)";
 
-/// Flags that every verb takes.
+/// Options of every verb.
 #[derive(Debug, Clone, Default, ClapArgs)]
 pub(crate) struct Globals {
-    /// Use the S3 service at this address [S3_ENDPOINT]
+    /// URL of the S3 service [S3_ENDPOINT]
     #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url, help_heading = "Connection")]
     pub(crate) endpoint: Option<String>,
     /// Sign requests for this region [S3_REGION]
     #[arg(long, global = true, value_name = "NAME", help_heading = "Connection")]
     pub(crate) region: Option<String>,
-    /// Use this AWS profile, with its credentials, whatever else is set [AWS_PROFILE]
+    /// Use this AWS profile and its credentials [AWS_PROFILE]
     #[arg(long, global = true, value_name = "NAME", help_heading = "Connection")]
     pub(crate) profile: Option<String>,
-    /// Keep the models in this bucket [S3_BUCKET_MODELS]
+    /// Bucket of the models [S3_BUCKET_MODELS]
     #[arg(long, global = true, value_name = "NAME", help_heading = "Connection")]
     pub(crate) bucket: Option<String>,
-    /// Keep them in this folder of the bucket, which others may use too [S3_PREFIX]
+    /// Keep the models in this folder of a shared bucket [S3_PREFIX]
     #[arg(long, global = true, value_name = "FOLDER", help_heading = "Connection")]
     pub(crate) prefix: Option<String>,
-    /// Name the bucket in the path or in the host of requests [S3_ADDRESSING]
+    /// Put the bucket into the path or the host name of requests [S3_ADDRESSING]
     #[arg(long, global = true, value_name = "STYLE", help_heading = "Connection")]
     pub(crate) addressing: Option<AddressingArg>,
-    /// Trust the certificate authorities in this PEM file too [AWS_CA_BUNDLE]
+    /// Also trust the certificate authorities in this PEM file [AWS_CA_BUNDLE]
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Connection")]
     pub(crate) ca_bundle: Option<PathBuf>,
-    /// Move at most so many bytes a second, both ways together: 500k, 20M, 1G
+    /// Limit transfers to this many bytes per second: 500k, 20M, 1G
     #[arg(long, global = true, value_name = "RATE", help_heading = "Connection")]
     pub(crate) limit_rate: Option<Rate>,
-    /// Wait so long for the server's answer: 20s, 500ms, 2m [S3_TIMEOUT, 20s]
+    /// Time out when the server sends nothing for this long [default: 20s] [S3_TIMEOUT]
     #[arg(long, global = true, value_name = "TIME", help_heading = "Connection")]
     pub(crate) timeout: Option<String>,
-    /// Wait so long for a connection to the server [S3_CONNECT_TIMEOUT, 5s]
+    /// Time out when connecting takes longer than this [default: 5s] [S3_CONNECT_TIMEOUT]
     #[arg(long, global = true, value_name = "TIME", help_heading = "Connection")]
     pub(crate) connect_timeout: Option<String>,
     #[command(flatten)]
     pub(crate) writing: WritingArgs,
-    /// Answer in JSON on stdout, and print errors as JSON on stderr
+    /// Print results as JSON on stdout and errors as JSON on stderr
     #[arg(long, global = true, help_heading = "Output")]
     pub(crate) json: bool,
-    /// Print answers and errors only
+    /// Print only results and errors
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Output")]
     pub(crate) quiet: bool,
-    /// Log to stderr what is done; twice for each request too, three times for what the SDK makes of it
+    /// Increase verbosity (-vv logs requests, -vvv SDK internals)
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Output")]
     pub(crate) verbose: u8,
-    /// Use colours
+    /// When to use colors
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
     pub(crate) color: ColorArg,
 }
 
-/// How a bucket is named in requests.
+/// Where requests name the bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum AddressingArg {
-    /// Path on an endpoint of one's own, host on AWS
+    /// The host name on AWS, the path on any other endpoint
     Auto,
     /// `https://endpoint/bucket/key`
     Path,
@@ -116,7 +116,7 @@ pub(crate) enum AddressingArg {
     Virtual,
 }
 
-/// When to use colours.
+/// When to use colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum ColorArg {
     /// On a terminal, unless NO_COLOR is set
@@ -134,18 +134,19 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     Token(TokenArgs),
     Key(KeyArgs),
-    /// Make the project's buckets at the endpoint
+    /// Create the project's buckets
     ///
-    /// They are three unless S3_BUCKET_MODELS alone is set, or the endpoint is AWS; then it is the models bucket, and those
-    /// that are named too. Says which were made and which existed. Running it again changes nothing.
+    /// Creates the three buckets of S3_BUCKET_MODELS, S3_BUCKET_IMAGES and S3_BUCKET_DATA. On AWS, or when only
+    /// S3_BUCKET_MODELS is set, creates the models bucket and any other that is set explicitly. Buckets that exist are left
+    /// unchanged.
     Init,
-    /// Show the settings in use, and where each comes from
+    /// Show the settings in use and where each comes from
     ///
-    /// Sends nothing. Secrets are not shown.
+    /// Sends no requests and shows no secrets.
     Config,
     Push(Box<PushArgs>),
     Pull(PullArgs),
-    /// List the models with their latest versions
+    /// List the models and their latest versions
     Models,
     Versions(VersionsArgs),
     Show(ShowArgs),
@@ -160,6 +161,6 @@ pub(crate) enum Command {
     S3(S3Command),
     Demo(DemoArgs),
     Completions(CompletionsArgs),
-    /// Print the manual page, in roff, of all verbs
+    /// Print the manual pages in roff format
     Man,
 }

@@ -60,6 +60,9 @@ pub(crate) enum Error {
     Declined,
     #[error("{message}")]
     Usage { message: String, hint: &'static str },
+    /// Arguments that cannot be parsed.
+    #[error("{message}")]
+    Typed { message: String, hint: String },
     #[error("{failed} of {all} checks failed")]
     Checks { failed: usize, all: usize, kind: ErrorKind },
     #[error("{faults} fault{} found", if *faults == 1 { "" } else { "s" })]
@@ -126,7 +129,7 @@ impl Error {
             Error::Settings { .. } | Error::Addressing { .. } | Error::DotEnv { .. } => ErrorKind::Invalid,
             Error::DotEnvEncoding { .. } | Error::NoSuchProfile { .. } | Error::Profiles { .. } => ErrorKind::Invalid,
             Error::MetaFile { .. } | Error::Unconfirmed { .. } | Error::Declined => ErrorKind::Invalid,
-            Error::Usage { .. } => ErrorKind::Invalid,
+            Error::Usage { .. } | Error::Typed { .. } => ErrorKind::Invalid,
             Error::MetaFileRead { source, .. } if source.kind() == io::ErrorKind::NotFound => ErrorKind::Invalid,
             Error::MetaFileRead { .. } | Error::DotEnvRead { .. } | Error::CurrentFolder { .. } => ErrorKind::Io,
             Error::Io { .. } | Error::Answer(_) => ErrorKind::Io,

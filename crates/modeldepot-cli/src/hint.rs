@@ -55,6 +55,7 @@ pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String>
         }
         Error::Profiles { .. } => Some("correct the file, or leave out the profile".to_owned()),
         Error::Usage { hint, .. } => Some((*hint).to_owned()),
+        Error::Typed { hint, .. } => Some(hint.clone()),
         Error::MetaFile { .. } => Some("write it as one object: `{\"architecture\": \"resnet18\", …}`".to_owned()),
         Error::Unconfirmed { .. } => Some("pass --yes to delete without confirmation".to_owned()),
         Error::Io { source, .. } => disk(source),

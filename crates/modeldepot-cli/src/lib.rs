@@ -10,18 +10,20 @@ mod demo;
 mod doctor;
 mod error;
 mod failure;
+mod help;
 mod hint;
 mod http;
 mod interrupt;
 #[cfg(test)]
 mod reference;
 mod ui;
+mod unknown;
 
 use std::ffi::OsString;
 use std::fmt;
 use std::time::Duration;
 
-use clap::Parser as _;
+use clap::FromArgMatches as _;
 use clap::error::ErrorKind as Refusal;
 use modeldepot::Settings;
 use tracing_subscriber::EnvFilter;
@@ -40,7 +42,10 @@ pub use crate::failure::Failure;
 /// process's, so a process runs one command.
 pub fn run(typed: impl IntoIterator<Item = OsString>) -> u8 {
     let typed: Vec<OsString> = typed.into_iter().collect();
-    let args = match Args::try_parse_from(&typed) {
+    let mut command = help::command();
+    let matches = command.try_get_matches_from_mut(&typed);
+    let args = match matches.and_then(|matches| Args::from_arg_matches(&matches).map_err(|it| it.format(&mut command)))
+    {
         Ok(args) => args,
         Err(refusal) => return refused(&refusal, &typed),
     };
@@ -123,25 +128,27 @@ async fn settled() {
     tracing::debug!(tasks = tasks.num_alive_tasks(), "ending while tasks are running");
 }
 
-/// Answers to `--help`, `--version` and what cannot be parsed.
+/// Prints what `--help` and `--version` ask for, or why the arguments cannot be parsed.
 fn refused(refusal: &clap::Error, typed: &[OsString]) -> u8 {
-    let asked_for = matches!(refusal.kind(), Refusal::DisplayHelp | Refusal::DisplayVersion);
-    // What could not be parsed has no flags yet, but a program that reads JSON should still get it.
-    if !asked_for && typed.iter().any(|arg| arg == "--json") {
-        let ui = Ui::new(&Globals { json: true, ..Globals::default() });
-        let text = refusal.to_string();
-        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        let error = Error::Usage { message, hint: "--help shows what can be given" };
-        ui.failure(&error, None);
-        return error.exit();
-    }
-    if asked_for {
+    if matches!(refusal.kind(), Refusal::DisplayHelp | Refusal::DisplayVersion) {
         // A closed pipe is no reason to complain.
         let _ = refusal.print();
-    } else {
-        ui::refused(refusal.render().ansi());
+        return u8::try_from(refusal.exit_code()).unwrap_or(2);
     }
-    u8::try_from(refusal.exit_code()).unwrap_or(2)
+    // The arguments were not parsed, but a program that reads JSON should still get it.
+    let json = typed.iter().any(|arg| arg == "--json");
+    let explained = unknown::explained(refusal);
+    if explained.is_none() && !json {
+        ui::refused(refusal.render().ansi());
+        return u8::try_from(refusal.exit_code()).unwrap_or(2);
+    }
+    let error = explained.unwrap_or_else(|| {
+        let text = refusal.to_string();
+        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        Error::Typed { message, hint: "--help lists the arguments".to_owned() }
+    });
+    Ui::new(&Globals { json, ..Globals::default() }).failure(&error, None);
+    error.exit()
 }
 
 /// Writes an event of the log as the command writes what it has to say.

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use clap::{Command, CommandFactory as _};
+use clap::Command;
 
-use crate::args::Args;
+use crate::help;
 
 #[test]
 fn generated_cli_reference() {
@@ -19,16 +19,15 @@ fn generated_cli_reference() {
 
 #[test]
 fn arguments_are_consistent() {
-    Args::command().debug_assert();
+    help::command().debug_assert();
 }
 
 fn reference() -> String {
     let mut text = String::from(
         "# The command line\n\n\
-         Generated from the help texts by `cargo xtask generate`. The flags of `modeldepot` itself go with every verb.\n",
+         Generated from the help texts by `cargo xtask generate`. Every verb also takes the options of `modeldepot` itself.\n",
     );
-    let root = Args::command().term_width(100);
-    section(&root, "modeldepot", 2, &mut text);
+    section(&help::command(), "modeldepot", 2, &mut text);
     text
 }
 
@@ -36,7 +35,13 @@ fn section(command: &Command, name: &str, level: usize, text: &mut String) {
     let help = command.clone().bin_name(name).term_width(100).render_long_help().to_string();
     let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
     let _ = write!(text, "\n{} {name}\n\n```text\n{}\n```\n", "#".repeat(level), lines.join("\n").trim_end());
-    for verb in command.get_subcommands() {
+    let by_group = help::GROUPS.iter().flat_map(|(_, verbs)| verbs.iter());
+    let place = |verb: &&Command| by_group.clone().position(|name| *name == verb.get_name());
+    let mut verbs: Vec<&Command> = command.get_subcommands().collect();
+    if level == 2 {
+        verbs.sort_by_key(place);
+    }
+    for verb in verbs {
         section(verb, &format!("{name} {}", verb.get_name()), level + usize::from(level == 2), text);
     }
 }

@@ -115,5 +115,5 @@ fn too_large() -> Problem {
 
 /// The problem of a body that ended early, or came too slowly.
 pub(crate) fn broke_off() -> Problem {
-    Problem::invalid("the body broke off").status(StatusCode::REQUEST_TIMEOUT)
+    Problem::invalid("the connection closed before the whole body arrived").status(StatusCode::REQUEST_TIMEOUT)
 }

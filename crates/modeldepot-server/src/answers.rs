@@ -69,8 +69,8 @@ impl Answers {
 }
 
 fn too_many() -> Problem {
-    Problem::new(ErrorKind::Unavailable, "too many large answers are on their way")
-        .hint("wait until one has ended, and fetch fewer files at once")
+    Problem::new(ErrorKind::Unavailable, "too many large downloads are in progress")
+        .hint("wait until one has finished, and fetch fewer files at once")
 }
 
 /// An answer on its way.

@@ -1,4 +1,4 @@
-//! What tries the endpoint, the login and the buckets step by step. It is the command's; whoever starts the service hands
+//! Checks of the endpoint, the login and the buckets, step by step. They belong to the command; the program that starts the service hands
 //! it in.
 
 use std::fmt;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
-/// How long a finding is shown again: whoever loads the page over and over does not set off as many trials.
+/// How long results are cached, so that reloading the page does not repeat the checks.
 const FRESH: Duration = Duration::from_secs(10);
 
 type Trial = Pin<Box<dyn Future<Output = Vec<Check>> + Send>>;

@@ -1,4 +1,4 @@
-//! Why the service cannot be started.
+//! Startup errors of the service.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,20 +15,20 @@ pub enum Error {
     /// The storage cannot be opened with these settings.
     #[error(transparent)]
     Depot(#[from] modeldepot::Error),
-    /// The file of tokens cannot be used.
+    /// The token file cannot be used.
     #[error(transparent)]
     Tokens(#[from] TokensError),
     /// Others than this machine would be let in without a token.
-    #[error("refused to listen on `{address}`: without tokens only this machine is let in")]
+    #[error("refused to listen on `{address}` without tokens: everyone who can reach it would have full access")]
     Open {
         /// The address.
         address: SocketAddr,
     },
     /// This build has no login by OpenID Connect.
-    #[error("this build cannot log people in by OpenID Connect: it lacks the feature `oidc`")]
+    #[error("this build does not support OpenID Connect: it lacks the feature `oidc`")]
     NoOidc,
     /// People could log in, and none could do anything.
-    #[error("no group may do anything: logins by OpenID Connect have no grants")]
+    #[error("OpenID Connect is configured without grants: nobody could do anything")]
     NoGrants,
     /// The login provider would not know where to send browsers back to.
     #[error("the login provider cannot send browsers back to `{address}`: the service's public URL is not set")]
@@ -45,7 +45,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The folder for uploads cannot be used.
-    #[error("cannot keep uploads in `{}`", path.display())]
+    #[error("cannot stage uploads in `{}`", path.display())]
     Staging {
         /// The folder.
         path: PathBuf,
@@ -88,7 +88,7 @@ impl Error {
                 "build it with the feature: `cargo install --path crates/modeldepot-cli --features oidc`".to_owned()
             }
             Error::NoGrants => {
-                "say what each group may do: `--oidc-grant ml-team=publish:plant-*`, or `--oidc-grant '*=read'` for everyone who logs in"
+                "grant something to a group: `--oidc-grant ml-team=publish:plant-*`, or `--oidc-grant '*=read'` for everyone who logs in"
                     .to_owned()
             }
             Error::NoPublicUrl { .. } => {
@@ -96,11 +96,11 @@ impl Error {
                     .to_owned()
             }
             Error::Log { source, .. } => {
-                return modeldepot::hint::disk(source).or(Some("name a file in a folder that exists and that you may write".to_owned()));
+                return modeldepot::hint::disk(source).or(Some("choose a file in an existing folder that you can write to".to_owned()));
             }
             Error::Staging { .. } => "choose a folder of your own with `--staging DIR`".to_owned(),
             Error::Bind { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
-                "another program listens there: choose another port".to_owned()
+                "the port is in use by another program: choose another port".to_owned()
             }
             Error::Bind { .. } => "choose an address of this machine".to_owned(),
         })

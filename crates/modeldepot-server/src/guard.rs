@@ -57,11 +57,11 @@ impl Guard {
         {
             return Err(Problem::new(ErrorKind::Unavailable, "too many requests from this address")
                 .status(StatusCode::TOO_MANY_REQUESTS)
-                .hint("wait a second, and send fewer at once"));
+                .hint("wait a second, and send fewer requests at once"));
         }
         // RFC 9112: what one proxy takes for the name another may not.
         if headers.get_all(header::HOST).iter().nth(1).is_some() {
-            return Err(Problem::invalid("the request has more than one `Host`").hint("send one"));
+            return Err(Problem::invalid("the request has more than one `Host` header").hint("send one"));
         }
         let host = uri.authority().map(|authority| authority.as_str());
         let host = host.or_else(|| headers.get(header::HOST)?.to_str().ok()).unwrap_or_default();
@@ -69,11 +69,11 @@ impl Guard {
             let host = host.escape_debug();
             return Err(Problem::new(ErrorKind::Denied, format!("this service does not answer to the name `{host}`"))
                 .status(StatusCode::MISDIRECTED_REQUEST)
-                .hint("open it as `localhost`, or start it with `--tokens FILE`"));
+                .hint("use `localhost`; with a token file, the service answers to any name"));
         }
         if !method.is_safe() && !self.is_own_page(headers, host) {
-            return Err(Problem::new(ErrorKind::Denied, "this request comes from a page of another site")
-                .hint("a service behind a proxy needs `--public-url` to know its own pages"));
+            return Err(Problem::new(ErrorKind::Denied, "this request came from a page of another site")
+                .hint("behind a proxy, the operator must configure the public URL of this service"));
         }
         Ok(())
     }
@@ -109,7 +109,7 @@ pub(crate) fn is_loopback_name(host: &str) -> bool {
 
 /// Says that there is no room.
 fn crowd() -> Problem {
-    Problem::new(ErrorKind::Unavailable, "too many requests are being worked on")
+    Problem::new(ErrorKind::Unavailable, "too many requests are in progress")
 }
 
 /// Returns true for what asks how the service is. It costs next to nothing, and is answered whatever else goes on: a service

@@ -29,7 +29,7 @@ pub(crate) struct State {
     pub(crate) files_done: usize,
     pub(crate) bytes: u64,
     pub(crate) bytes_done: u64,
-    /// The file that was begun last.
+    /// The file being verified.
     pub(crate) file: Option<ArtifactPath>,
     pub(crate) end: Option<End>,
 }

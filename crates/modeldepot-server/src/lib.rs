@@ -1,23 +1,23 @@
-//! The REST service and the web console: what a bucket holds, for programs and for people who would rather look.
+//! The REST service and the web console of a bucket.
 //!
-//! Neither holds state of its own: the bucket is the truth.
+//! Neither has state of its own: the bucket is the only source of truth.
 //!
 //! # Map
 //! - `server`: starts, listens, stops.
-//! - `state`: what every handler holds.
+//! - `state`: shared state of all handlers.
 //! - `catalog`: the models and versions, read through a small cache that is validated against the bucket.
 //! - `routes`: the REST API, one file a resource.
-//! - `problem`: what is said of a failure.
+//! - `problem`: error responses (RFC 9457). `hint`: what to do next, in terms of the REST API.
 //! - `remote`: the address of the client, also behind a proxy.
-//! - `table`: every route, with the scope that it needs and the body that it takes. `access`: who may call it.
-//! - `form`: forms with files, as they come. `links`: how long presigned links live.
-//! - `auth`: who asks, and what they may. `guard`: what every request passes. `logins`, `rates`: how often.
-//! - `oidc`: how people log in through a provider.
-//! - `log`: who did what: the audit log and the access log.
-//! - `answers`: how many large ones are on their way. `readiness`: whether the bucket answers.
-//! - `jobs`: verifications. `uploads`: what is on its way to be published; `staging`: files that pass through.
-//! - `shares`: places that callers share, so that none takes them all.
-//! - `doctor`: what whoever starts the service can try of its surroundings, for the page on health.
+//! - `table`: all routes, with their scope and kind of body. `access`: authorization.
+//! - `form`: streaming parser of forms with files. `links`: lifetime of presigned links.
+//! - `auth`: authentication and grants. `guard`: checks of every request. `logins`, `rates`: rate limits.
+//! - `oidc`: login through an OpenID Connect provider.
+//! - `log`: the audit log and the access log.
+//! - `answers`: limits concurrent large downloads. `readiness`: whether the bucket is reachable.
+//! - `jobs`: verifications. `uploads`: three-step uploads in progress; `staging`: files of form uploads.
+//! - `shares`: fair sharing of slots among callers.
+//! - `doctor`: checks of the environment, handed in by the program that starts the service, for the health page.
 //! - `console`: the pages.
 
 mod access;
@@ -29,6 +29,7 @@ mod doctor;
 mod error;
 mod form;
 mod guard;
+mod hint;
 mod jobs;
 mod links;
 mod log;

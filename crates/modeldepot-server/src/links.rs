@@ -1,4 +1,4 @@
-//! How long presigned links live that the service makes: whoever holds one needs no token.
+//! Lifetime of the presigned links that the service creates: anyone with a link can use it without a token.
 
 use std::time::Duration;
 
@@ -25,9 +25,9 @@ pub(crate) fn life(caller: &Caller, model: &ModelName, asked: Option<Duration>) 
         (Some(asked), false) if asked <= READER_LIFE => asked,
         (Some(_), false) => {
             let minutes = READER_LIFE.as_secs() / 60;
-            let detail = format!("{} may make links that live for at most {minutes} minutes", caller.who);
+            let detail = format!("{} may create links valid for at most {minutes} minutes", caller.who);
             return Err(Problem::new(ErrorKind::Denied, detail)
-                .hint(format!("ask for a shorter life, or for a token of scope `{}`", Scope::Share)));
+                .hint(format!("request a shorter lifetime, or use a token with scope `{}`", Scope::Share)));
         }
     };
     Ok(caller.life(life))

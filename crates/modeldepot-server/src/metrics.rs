@@ -46,7 +46,7 @@ impl Metrics {
         let durations: Family<Route, Histogram> = Family::new_with_constructor(|| Histogram::new(BUCKETS));
         let (sent, received) = (Counter::default(), Counter::default());
         registry.register("http_requests", "Requests answered", requests.clone());
-        let help = "Time until the answer began";
+        let help = "Time until the response began";
         registry.register_with_unit("http_request_duration", help, Unit::Seconds, durations.clone());
         registry.register_with_unit("files_sent", "Streamed to clients", Unit::Bytes, sent.clone());
         registry.register_with_unit("files_received", "Uploaded by clients", Unit::Bytes, received.clone());

@@ -1,17 +1,18 @@
-//! What is said of a failure: an RFC 9457 problem document, of one of the library's kinds.
+//! Error responses (RFC 9457 problem documents), by the library's error kinds.
 
 use axum::Json;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use modeldepot::{ErrorKind, NameError, causes, hint};
+use modeldepot::{ErrorKind, NameError, causes};
 use serde::Serialize;
 
 use crate::auth::sees;
+use crate::hint::hint;
 
 /// The media type of a problem document.
 const MEDIA_TYPE: &str = "application/problem+json";
 
-/// A failure, as it is told.
+/// An error response.
 #[derive(Debug, Clone)]
 pub(crate) struct Problem {
     pub(crate) status: StatusCode,
@@ -42,15 +43,15 @@ impl Told {
 /// A result of a handler.
 pub(crate) type Result<T, E = Problem> = std::result::Result<T, E>;
 
-/// The document (RFC 9457).
+/// A problem document (RFC 9457).
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = Problem)]
 pub(crate) struct Document {
-    /// Where the kind is explained, relative to the service.
+    /// Documentation of the kind, relative to the service.
     #[serde(rename = "type")]
     #[schema(example = "/docs#not_found")]
     of: String,
-    /// The status in words.
+    /// The reason phrase of the status.
     #[schema(example = "Not Found")]
     title: &'static str,
     /// The HTTP status.
@@ -61,9 +62,9 @@ pub(crate) struct Document {
     detail: String,
     /// What to do: `invalid` (fix the input), `not_found` (check the name), `conflict` (choose another version),
     /// `denied` (fix credentials or policy), `unavailable` (try again), `corrupt` (do not use it; publish again),
-    /// `unverified` (no digest was published to compare it with), `io` (the service's disk), `internal` (report it).
+    /// `unverified` (no digest was published to verify it against), `io` (the service's disk), `internal` (report it).
     kind: &'static str,
-    /// Why, the nearest cause first.
+    /// Causes, the nearest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     causes: Vec<String>,
     /// What to do next.
@@ -165,9 +166,9 @@ impl From<&modeldepot::Error> for Problem {
 
 /// Returns what to do next. It suggests no model that the caller may not see.
 fn suggested(error: &modeldepot::Error) -> Option<String> {
-    let modeldepot::Error::ModelNotFound { model, similar } = error else { return hint::hint(error, None) };
+    let modeldepot::Error::ModelNotFound { model, similar } = error else { return hint(error) };
     let similar = similar.iter().filter(|model| sees(model)).cloned().collect();
-    hint::hint(&modeldepot::Error::ModelNotFound { model: model.clone(), similar }, None)
+    hint(&modeldepot::Error::ModelNotFound { model: model.clone(), similar })
 }
 
 impl From<NameError> for Problem {

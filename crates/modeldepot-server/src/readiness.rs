@@ -46,5 +46,5 @@ async fn look(storage: &ModelStorage) -> Result<()> {
 
 /// Returns what strangers are told of a failure: that there is one. It names no endpoint, and no bucket.
 pub(crate) fn for_strangers() -> Problem {
-    Problem::new(ErrorKind::Unavailable, "the bucket of the models cannot be used").hint("ask with a token to see why")
+    Problem::new(ErrorKind::Unavailable, "the models bucket cannot be used").hint("send a token to see the reason")
 }

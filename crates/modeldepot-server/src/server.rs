@@ -48,7 +48,7 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where the models lie.
     pub settings: Settings,
-    /// The file of tokens ([`Tokens`](crate::Tokens)). Without one everybody is let in, from this machine only.
+    /// The token file ([`Tokens`](crate::Tokens)). Without one everybody is let in, from this machine only.
     pub tokens: Option<PathBuf>,
     /// Where there is no such file: a token for this run that callers must show all the same.
     pub login: Option<Login>,

@@ -94,11 +94,11 @@ impl<U: Upload> Uploads<U> {
     pub(crate) fn room(&self, by: Option<&str>) -> Result<Room> {
         self.room.try_enter(by).ok_or_else(|| {
             let detail = match by {
-                None => format!("{MOST} uploads are under way"),
-                Some(by) => format!("token `{by}` has its share of the {MOST} uploads that may be under way"),
+                None => format!("{MOST} uploads are in progress"),
+                Some(by) => format!("token `{by}` has used its share of the {MOST} concurrent uploads"),
             };
             Problem::new(ErrorKind::Unavailable, detail)
-                .hint("complete one, or give one up with `DELETE /api/v1/uploads/{id}`")
+                .hint("complete one, or cancel one with `DELETE /api/v1/uploads/{id}`")
         })
     }
 
@@ -152,7 +152,7 @@ impl<U: Upload> Uploads<U> {
             sleep(SWEPT_EVERY).await;
             let over = |kept: &Kept<U>| kept.used.elapsed() > IDLE || kept.begun.elapsed() > LIFETIME;
             for upload in self.take(over) {
-                tracing::info!("giving up an upload that was begun and abandoned");
+                tracing::info!("canceling an abandoned upload");
                 abort(upload).await;
             }
         }
@@ -188,7 +188,7 @@ impl<U: Upload> Uploads<U> {
 async fn abort(upload: impl Upload) {
     let aborted = AssertUnwindSafe(timeout(GIVING_UP, upload.abort())).catch_unwind().await;
     if !matches!(aborted, Ok(Ok(()))) {
-        tracing::warn!("an upload could not be given up; its lease goes stale, and `gc` finds its parts");
+        tracing::warn!("cannot cancel an upload; its lease will expire, and `gc` will find its parts");
     }
 }
 

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::diagnosis::{Stranger, TlsFault, Unreached, mistake};
-use crate::history::HistoryError;
+use crate::model::history::HistoryError;
 use crate::s3::codes;
 use crate::settings::{Credentials, LOOPBACK_LOGIN};
 use crate::visible::visible;
@@ -80,12 +80,12 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
         Error::VersionExists { .. } => {
             "a published version never changes: choose another --version, or leave it out".to_owned()
         }
-        Error::VersionSpent { .. } => "choose another --version, or leave it out".to_owned(),
+        Error::VersionRetired { .. } => "choose another --version, or leave it out".to_owned(),
         Error::VersionBusy { .. } => {
             "wait until it is published, or choose another --version; a push that died is forgotten after 10 minutes"
                 .to_owned()
         }
-        Error::Remains { .. } => "push the same files again to finish it, or choose another --version".to_owned(),
+        Error::Orphans { .. } => "push the same files again to finish it, or choose another --version".to_owned(),
         Error::ForeignObject { .. } => "move that object away, or choose another --version".to_owned(),
         Error::ForeignVersion { model, version } => {
             format!("nothing was deleted; `modeldepot s3 rm` deletes objects under `{model}/v{version}/` one by one")
@@ -103,7 +103,7 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
         Error::OwnRecord { .. } => {
             "leave it where it is; `modeldepot gc` removes records that are of no use".to_owned()
         }
-        Error::Condemned { .. } => "try again in a minute, or choose another --version".to_owned(),
+        Error::GcLocked { .. } => "try again in a minute, or choose another --version".to_owned(),
         Error::ObjectExists { bucket, key } => format!("`modeldepot s3 stat s3://{bucket}/{key}` shows it"),
         Error::PushedByAnother { .. } => {
             "choose another --version, or leave it out; or push again when they are done".to_owned()

@@ -1,9 +1,9 @@
 //! The hot loops, for this project's own benchmarks. Of use to nobody else, and free to change.
 
-use crate::digest::{Md5, PartDigest, merge};
-use crate::manifest::{FileEntry, Manifest, Parts};
+use crate::model::digest::{Md5, PartDigest, merge};
+use crate::model::manifest::{FileEntry, Manifest, Parts};
 use crate::s3::ListedObject;
-use crate::storage::survey;
+use crate::store::survey;
 
 /// Computes BLAKE3 and CRC64NVME of a part.
 pub fn part(bytes: &[u8]) -> String {

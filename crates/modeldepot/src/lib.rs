@@ -23,7 +23,7 @@
 //!             created: None, // the server's time
 //!             tool: "my trainer 1.0".to_owned(),
 //!             published_by: None,
-//!             journal: None,
+//!             state_folder: None,
 //!             md5: true,
 //!             copies: true,
 //!         },
@@ -54,47 +54,39 @@
 //! ([`settled`]).
 
 pub mod diagnosis;
-mod digest;
 mod error;
 mod fs;
 pub mod hint;
-pub mod history;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;
-mod key;
-mod manifest;
-mod metadata;
-mod model_file;
-mod name;
-mod prefix;
+mod model;
 mod progress;
-mod proxies;
 pub mod s3;
 mod settings;
-mod storage;
+mod store;
 mod task;
 pub mod units;
 mod visible;
 
-pub use digest::{Blake3, Crc64, DigestError, Md5, Subtree};
 pub use error::{Error, ErrorKind, Result, SourceError, causes};
-pub use key::{ObjectKey, creatable};
-pub use manifest::{FORMAT_VERSION, FileEntry, Manifest, ManifestError, Parts};
-pub use model_file::model_file;
-pub use name::{ArtifactPath, BucketName, ModelName, NameError, PublishedBy, Selector, Version};
-pub use prefix::KeyPrefix;
+pub use model::digest::{Blake3, Crc64, DigestError, Md5, Subtree};
+pub use model::history;
+pub use model::key::{ObjectKey, creatable};
+pub use model::manifest::{FORMAT_VERSION, FileEntry, Manifest, ManifestError, Parts};
+pub use model::model_file::model_file;
+pub use model::name::{ArtifactPath, BucketName, ModelName, NameError, PublishedBy, Selector, Version};
+pub use model::prefix::KeyPrefix;
 pub use progress::{Event, Progress};
-pub use proxies::{Proxies, Proxy};
 pub use s3::S3Client;
 pub use settings::{
     Addressing, AwsProfile, Buckets, Credentials, Endpoint, LOOPBACK_LOGIN, Secret, Settings, SettingsError, Timeouts,
 };
-pub use settings::{Encryption, EncryptionMode, Writing};
-pub use storage::{
+pub use settings::{Encryption, EncryptionMode, Proxies, Proxy, Writing};
+pub use store::{
     Change, Collected, Damaged, Deleted, Description, DirectUpload, Fault, Fetched, FileReader, Foreign, FsckReport,
-    GcPlan, LeftOut, Malformed, ModelStorage, ModelSummary, Obstacle, ObstacleKind, Offer, OfferedFile, Probed,
-    Published, Pull, Push, Reason, Remains, Scan, Source, SourceFile, StoredFile, Verified, VersionSummary,
+    GcPlan, LeftOut, Malformed, ModelStorage, ModelSummary, Obstacle, ObstacleKind, Offer, OfferedFile, Orphans,
+    Probed, Published, Pull, Push, Reason, Scan, Source, SourceFile, StoredFile, Verified, VersionSummary,
 };
 pub use task::settled;
 pub use visible::{is_unseen, visible};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::name::ArtifactPath;
+use crate::model::name::ArtifactPath;
 
 /// Something that happened in a transfer.
 #[derive(Debug, Clone, PartialEq, Eq)]

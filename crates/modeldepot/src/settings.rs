@@ -1,5 +1,6 @@
 //! Settings: plain data, handed in. The library reads no environment, no home folder and no clock.
 
+mod proxies;
 #[cfg(test)]
 mod tests;
 mod variables;
@@ -12,10 +13,10 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
-use crate::name::{BucketName, NameError};
-use crate::prefix::KeyPrefix;
-use crate::proxies::Proxies;
+use crate::model::name::{BucketName, NameError};
+use crate::model::prefix::KeyPrefix;
 
+pub use self::proxies::{Proxies, Proxy};
 pub use self::variables::AwsProfile;
 pub use self::writing::{Encryption, EncryptionMode, Writing};
 

@@ -30,6 +30,19 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// Names in one message; the rest is a number.
+pub(crate) const FEW: usize = 5;
+
+/// Returns the first few of `all` names in backticks, and the number of the rest. A key may hold anything, and a terminal
+/// must not obey it.
+pub(crate) fn named<'n>(names: impl Iterator<Item = &'n str>, all: usize, most: usize) -> String {
+    let shown: Vec<String> = names.take(most).map(|name| format!("`{}`", visible(name))).collect();
+    match all.saturating_sub(shown.len()) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -22,7 +22,7 @@ pub(crate) fn start(tools: &Tools, port: Option<u16>) -> Result<Server, String> 
 }
 
 /// Starts Ceph with three OSDs, of which two have to have an object, and returns the folder with its daemons' processes too.
-pub(crate) fn cluster(tools: &Tools) -> Result<(Server, PathBuf), String> {
+pub fn cluster(tools: &Tools) -> Result<(Server, PathBuf), String> {
     start_with(tools, None, "cluster", 3, 3 << 30)
 }
 

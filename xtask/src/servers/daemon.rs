@@ -13,14 +13,14 @@ use std::time::Duration;
 use super::process::Server;
 
 /// A daemon that is kept running. It ends when this is dropped.
-pub(crate) struct Daemon {
+pub struct Daemon {
     over: Arc<AtomicBool>,
     keeping: Option<JoinHandle<()>>,
 }
 
 impl Daemon {
     /// Keeps what `command` starts running. Its process is named in `folder`.
-    pub(crate) fn keep(name: String, folder: PathBuf, command: impl Fn() -> Command + Send + 'static) -> Self {
+    pub fn keep(name: String, folder: PathBuf, command: impl Fn() -> Command + Send + 'static) -> Self {
         let over = Arc::new(AtomicBool::new(false));
         let ended = Arc::clone(&over);
         let keeping = thread::spawn(move || {

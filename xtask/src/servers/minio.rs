@@ -8,7 +8,7 @@ use crate::tools::{MINIO, Tools};
 pub(crate) const VERSION: &str = "2026-02-12, its last";
 
 /// Starts MinIO and waits until it can read and write.
-pub(crate) fn start(tools: &Tools, port: Option<u16>) -> Result<Server, String> {
+pub fn start(tools: &Tools, port: Option<u16>) -> Result<Server, String> {
     let [free, console] = free_ports()?;
     let port = port.unwrap_or(free);
     let mut server = start_by(tools, "minio", &[], "127.0.0.1", [port, console])?;
@@ -18,7 +18,7 @@ pub(crate) fn start(tools: &Tools, port: Option<u16>) -> Result<Server, String> 
 
 /// Starts MinIO through another command (none: as it is), at an address that need not be of our network: whether it
 /// answers is for the caller to find out.
-pub(crate) fn start_by(
+pub fn start_by(
     tools: &Tools,
     name: &str,
     through: &[&str],

@@ -8,40 +8,40 @@ mod moto;
 mod process;
 mod rclone;
 mod seaweedfs;
-pub(crate) mod suite;
-pub(crate) mod table;
+pub mod suite;
+pub mod table;
 mod versitygw;
 
 use std::time::Duration;
 
-pub(crate) use ceph::cluster;
-pub(crate) use minio::{start as minio, start_by as minio_by};
-pub(crate) use modeldepot::start as modeldepot;
-pub(crate) use process::{Server, data_dir, free_ports, watched};
+pub use ceph::cluster;
+pub use minio::{start as minio, start_by as minio_by};
+pub use modeldepot::start as modeldepot;
+pub use process::{Server, data_dir, free_ports, watched};
 
 use crate::tools::Tools;
 
 /// The login on every server.
-pub(crate) const ACCESS_KEY: &str = "minioadmin";
-pub(crate) const SECRET_KEY: &str = "minioadmin";
+pub const ACCESS_KEY: &str = "minioadmin";
+pub const SECRET_KEY: &str = "minioadmin";
 
 /// A server of the contract suite that is not our own.
-pub(crate) struct Kind {
+pub struct Kind {
     /// What people call it.
-    pub(crate) title: &'static str,
+    pub title: &'static str,
     /// What the names of its tests contain.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// Its port's option of the verb `servers`.
     option: &'static str,
     /// Where tests find its endpoint.
-    pub(crate) variable: &'static str,
-    pub(crate) start: fn(&Tools, Option<u16>) -> Result<Server, String>,
+    pub variable: &'static str,
+    pub start: fn(&Tools, Option<u16>) -> Result<Server, String>,
     /// Which version it is.
-    pub(crate) version: fn(&Tools) -> Result<String, String>,
+    pub version: fn(&Tools) -> Result<String, String>,
 }
 
 /// In the order of the table in `docs/servers.md`.
-pub(crate) const KINDS: [Kind; 6] = [
+pub const KINDS: [Kind; 6] = [
     Kind {
         title: "MinIO",
         name: "minio",
@@ -93,7 +93,7 @@ pub(crate) const KINDS: [Kind; 6] = [
 ];
 
 /// The verb `servers`.
-pub(crate) fn run(tools: &Tools, options: &[&str]) -> Result<(), String> {
+pub fn run(tools: &Tools, options: &[&str]) -> Result<(), String> {
     if options == ["--cluster"] {
         let (server, daemons) = cluster(tools)?;
         println!("Ceph       {}", server.endpoint);

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::process::{Server, data_dir, free_ports, watched};
 
 /// Starts the command that this workspace has built: its S3 server, with the REST service beside it.
-pub(crate) fn start(program: &Path) -> Result<(Server, String), String> {
+pub fn start(program: &Path) -> Result<(Server, String), String> {
     let [s3, service] = free_ports()?;
     let data = data_dir("modeldepot")?;
     let mut command = watched("modeldepot", &data);

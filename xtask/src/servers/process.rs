@@ -30,10 +30,10 @@ rm -rf "$SERVER_DATA" || { sleep 1; rm -rf "$SERVER_DATA"; }
 "#;
 
 /// A running server; it ends when this is dropped.
-pub(crate) struct Server {
-    pub(crate) endpoint: String,
+pub struct Server {
+    pub endpoint: String,
     /// Its other processes.
-    pub(crate) with: Vec<Daemon>,
+    pub with: Vec<Daemon>,
     watchdog: Child,
     log: PathBuf,
 }
@@ -47,7 +47,7 @@ impl Drop for Server {
 }
 
 impl Server {
-    pub(crate) fn spawn(mut command: Command, name: &str, port: u16) -> Result<Self, String> {
+    pub fn spawn(mut command: Command, name: &str, port: u16) -> Result<Self, String> {
         let log = log_file(name);
         // The words of the last one are not ours.
         let _ = fs::remove_file(&log);
@@ -55,7 +55,7 @@ impl Server {
         Ok(Self { endpoint: format!("http://127.0.0.1:{port}"), with: Vec::new(), watchdog, log })
     }
 
-    pub(crate) fn wait_for(&mut self, port: u16, path: &str, status: u16) -> Result<(), String> {
+    pub fn wait_for(&mut self, port: u16, path: &str, status: u16) -> Result<(), String> {
         let start = Instant::now();
         loop {
             if answer(port, path).is_ok_and(|found| found == status) {
@@ -71,11 +71,11 @@ impl Server {
         }
     }
 
-    pub(crate) fn has_ended(&mut self) -> bool {
+    pub fn has_ended(&mut self) -> bool {
         !matches!(self.watchdog.try_wait(), Ok(None))
     }
 
-    pub(crate) fn last_words(&self) -> String {
+    pub fn last_words(&self) -> String {
         let log = fs::read(&self.log).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
         let last = log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
@@ -84,7 +84,7 @@ impl Server {
 }
 
 /// Returns the command that starts the watchdog; the server's own command line is to follow as arguments.
-pub(crate) fn watched(name: &str, data: &Path) -> Command {
+pub fn watched(name: &str, data: &Path) -> Command {
     let mut command = Command::new("sh");
     command
         .args(["-c", WATCHDOG, "watchdog"])
@@ -108,14 +108,14 @@ fn log_file(name: &str) -> PathBuf {
     servers_dir().join(format!("{name}.log"))
 }
 
-pub(crate) fn data_dir(name: &str) -> Result<PathBuf, String> {
+pub fn data_dir(name: &str) -> Result<PathBuf, String> {
     let dir = servers_dir().join(format!("{name}-{}", std::process::id()));
     fs::create_dir_all(&dir).map_err(|error| format!("cannot make {}: {error}", dir.display()))?;
     Ok(dir)
 }
 
 /// Returns ports that nobody listened on a moment ago.
-pub(crate) fn free_ports<const N: usize>() -> Result<[u16; N], String> {
+pub fn free_ports<const N: usize>() -> Result<[u16; N], String> {
     let none = |error: io::Error| format!("no free port: {error}");
     let mut held = Vec::new();
     let mut ports = [0; N];

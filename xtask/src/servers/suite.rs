@@ -3,20 +3,19 @@
 use std::path::PathBuf;
 
 use super::{KINDS, Kind, Server, cluster, table};
+use crate::command::tallied;
 use crate::report::{Outcome, Report, Tally};
-use crate::test::tallied;
 use crate::tools::Tools;
 use crate::{cargo, root};
 
 /// Where each check leaves how it came out, for the table of servers.
-pub(crate) const RESULTS: (&str, fn() -> PathBuf) =
-    ("MODELDEPOT_TEST_RESULTS", || root().join("target/test-servers/results"));
+pub const RESULTS: (&str, fn() -> PathBuf) = ("MODELDEPOT_TEST_RESULTS", || root().join("target/test-servers/results"));
 
 /// They wait for servers more than they work: on two cores six at once take half the time of two.
-pub(crate) const THREADS: &str = "6";
+pub const THREADS: &str = "6";
 
 /// Runs the suite on one server after the other, each as a step, so that the summary says how long it took.
-pub(crate) fn run(report: &mut Report, servers: &[Option<Server>]) -> Tally {
+pub fn run(report: &mut Report, servers: &[Option<Server>]) -> Tally {
     let mut tally = Tally::default();
     for (kind, server) in KINDS.iter().zip(servers) {
         let Some(server) = server else { continue };
@@ -30,7 +29,7 @@ pub(crate) fn run(report: &mut Report, servers: &[Option<Server>]) -> Tally {
 }
 
 /// Runs the tests in which parts of a cluster die.
-pub(crate) fn on_a_cluster(report: &mut Report, tools: &Tools) -> Tally {
+pub fn on_a_cluster(report: &mut Report, tools: &Tools) -> Tally {
     let mut tally = Tally::default();
     let started = report.step_with("Ceph, three OSDs", || cluster(tools).map_err(Outcome::Skipped));
     let Some((server, folder)) = started else { return tally };
@@ -44,7 +43,7 @@ pub(crate) fn on_a_cluster(report: &mut Report, tools: &Tools) -> Tally {
 }
 
 /// The verb `servers-table`: measures all servers, or those with these names, and writes `docs/servers.md`.
-pub(crate) fn write_table(report: &mut Report, tools: &Tools, names: &[&str]) {
+pub fn write_table(report: &mut Report, tools: &Tools, names: &[&str]) {
     forget_results();
     let wanted = |name: &str| names.is_empty() || names.contains(&name);
     let mut tally = Tally::default();
@@ -59,17 +58,17 @@ pub(crate) fn write_table(report: &mut Report, tools: &Tools, names: &[&str]) {
     report.step("docs/servers.md", || table::write(tools));
 }
 
-pub(crate) fn start(report: &mut Report, tools: &Tools, kind: &Kind) -> Option<Server> {
+pub fn start(report: &mut Report, tools: &Tools, kind: &Kind) -> Option<Server> {
     report.step_with(kind.title, || (kind.start)(tools, None).map_err(Outcome::Skipped))
 }
 
 /// Returns true for a name that `servers-table` knows.
-pub(crate) fn has(name: &str) -> bool {
+pub fn has(name: &str) -> bool {
     name == "embedded" || KINDS.iter().any(|kind| kind.name == name)
 }
 
 /// Results of an earlier run are not of this one.
-pub(crate) fn forget_results() {
+pub fn forget_results() {
     let _ = std::fs::remove_dir_all(RESULTS.1());
 }
 

@@ -28,14 +28,14 @@ struct Measured {
 }
 
 /// Rewrites the page with what was measured. Servers that could not be had keep their rows.
-pub(crate) fn write(tools: &Tools) -> Result<(), String> {
+pub fn write(tools: &Tools) -> Result<(), String> {
     let path = page();
     let text = render(tools, &fs::read_to_string(&path).unwrap_or_default(), true)?;
     fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
 /// Compares the page with what was measured, or rewrites it when `UPDATE_GENERATED` is set.
-pub(crate) fn check(tools: &Tools) -> Outcome {
+pub fn check(tools: &Tools) -> Outcome {
     if std::env::var_os("UPDATE_GENERATED").is_some() {
         return write(tools).into();
     }

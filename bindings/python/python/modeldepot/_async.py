@@ -1,4 +1,4 @@
-"""The same verbs for asyncio, as coroutines."""
+"""The asyncio version of ``ModelStorage``."""
 
 from __future__ import annotations
 
@@ -31,42 +31,42 @@ _Progress = Union[bool, Callable[[int, int], object]]
 
 
 class AsyncModelStorage:
-    """The models of one bucket, for asyncio: the verbs of ``ModelStorage``, each a coroutine.
+    """The models of one bucket, for asyncio: the methods of ``ModelStorage`` as coroutines.
 
-    Work begins with ``await``, or with the task that is made of the coroutine. A task that is cancelled drops its
-    transfer, as Ctrl-C does. ``async with`` ends what is left running at its end.
+    Work starts when a coroutine is awaited or made a task. Canceling a task cancels its
+    transfer, like Ctrl-C. Leaving ``async with`` cancels all running transfers.
 
-    Settings that are not given come from the environment, then from the first ``.env`` found from the current folder
+    Other settings come from the environment, then from the first ``.env`` found from the current folder
     upwards, as for the ``modeldepot`` command: ``S3_ENDPOINT``, ``S3_ACCESS_KEY``, ``S3_SECRET_KEY``, ``S3_REGION``,
-    ``S3_BUCKET_MODELS``, ``S3_PREFIX``. Nothing is sent before the first verb. It may be used by many loops and
-    threads, and after a fork.
+    ``S3_BUCKET_MODELS``, ``S3_PREFIX``. Nothing is sent before the first call. Safe to share between event loops and
+    threads, and to use after a fork.
 
     Parameters
     ----------
     endpoint : str, optional
-        The address of the service; empty for AWS itself.
+        The endpoint URL; empty for AWS.
     access_key, secret_key : str, optional
-        The login. Without one, the AWS variables count, then ``minioadmin`` on this machine, then the AWS chain.
+        The credentials. Default: the AWS variables, then ``minioadmin`` on this machine, then the AWS chain.
     region : str, optional
-        The region that requests are signed for.
+        The region for request signing.
     bucket : str, optional
         The bucket of the models.
     prefix : str, optional
-        The folder of the bucket that holds the models, such as ``team/ml``; empty for the whole bucket.
+        The folder of the models in the bucket, such as ``team/ml``; empty for the whole bucket.
     addressing : {"auto", "path", "virtual"}, optional
-        How a bucket is named in requests.
+        The addressing style of buckets.
     ca_bundle : str or os.PathLike, optional
-        A PEM file of certificate authorities to trust beside the system's own.
+        A PEM file with additional trusted certificate authorities.
     profile : str, optional
-        The AWS profile to log in with. Its endpoint and region count where no argument, variable or ``.env`` names
-        another.
+        The AWS profile to use. Its endpoint and region apply unless an argument, variable or ``.env`` sets
+        them.
     limit_rate : int, optional
-        The most bytes a second that all transfers of this storage move together, both ways.
+        Bandwidth limit in bytes per second for all transfers of this storage together, in both directions.
 
     Raises
     ------
     InvalidError
-        When a setting cannot be used.
+        If a setting is invalid.
 
     Examples
     --------
@@ -128,12 +128,12 @@ class AsyncModelStorage:
 
     @property
     def prefix(self) -> str:
-        """The folder of the bucket that holds the models: empty for the whole bucket, else with a ``/`` at its end."""
+        """The folder of the models in the bucket, ending with ``/``; empty for the whole bucket."""
         return self._storage.prefix
 
     @property
     def client(self) -> S3Client:
-        """The client of the same service, with the same connections. Its verbs wait: call them in a thread."""
+        """An ``S3Client`` that shares the connections. Its methods are synchronous: call them in a thread."""
         return self._storage.client
 
     async def upload_model(
@@ -294,7 +294,7 @@ class AsyncModelStorage:
             watch.close()
 
     async def aclose(self) -> None:
-        """End what is still running, and wait until it has ended. No verb begins after that.
+        """Cancel running operations and wait for them to end. No new ones can be started.
 
         Returns
         -------
@@ -303,7 +303,7 @@ class AsyncModelStorage:
         Raises
         ------
         asyncio.CancelledError
-            When the task that waits is cancelled itself.
+            If the waiting task itself is canceled.
         """
         import asyncio
 

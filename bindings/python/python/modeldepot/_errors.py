@@ -1,4 +1,4 @@
-"""What can go wrong, in few kinds, each an instruction to the caller and, where Python has one, a builtin error."""
+"""The exceptions of modeldepot: one per kind of error, each also a builtin exception where there is a matching one."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any, Optional
 
 
 class ModelDepotError(Exception):
-    """Anything that goes wrong. Its subclasses say what to do about it.
+    """Base class of all errors of modeldepot.
 
     Attributes
     ----------
     message : str
         What failed.
     causes : tuple of str
-        Why, the nearest cause first.
+        The causes, the nearest first.
     hint : str or None
-        What to do next, in the words of the ``modeldepot`` command.
+        What to do next.
 
     Examples
     --------
@@ -93,15 +93,15 @@ class DeniedError(ModelDepotError, PermissionError):
 
 
 class UnavailableError(ModelDepotError, ConnectionError):
-    """Try again: the server cannot be reached or cannot answer now."""
+    """Try again: the server is unreachable or cannot respond."""
 
 
 class CorruptError(ModelDepotError):
-    """Do not use it; publish again: what the bucket holds is damaged."""
+    """Do not use it; publish again: the data in the bucket is damaged."""
 
 
 class UnverifiedError(ModelDepotError):
-    """Use it at your own risk: no digest was published to compare it with."""
+    """Use it at your own risk: no digest was published to verify it against."""
 
 
 class IoError(ModelDepotError, OSError):
@@ -109,7 +109,7 @@ class IoError(ModelDepotError, OSError):
 
 
 class InternalError(ModelDepotError, RuntimeError):
-    """Report it: the server answered what nobody expected, or there is a mistake in modeldepot."""
+    """Report it: an unexpected response of the server, or a bug in modeldepot."""
 
 
 # Users know them by the package's name.

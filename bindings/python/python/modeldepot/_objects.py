@@ -151,7 +151,7 @@ def load(
             f"use open() for its bytes, or download_model() for the file; known are {known}",
         )
     if ending in pickles and not allow_pickle:
-        raise InvalidError(f"`{reader.path}` is a pickle, which runs whatever code its writer put into it", TRUST)
+        raise InvalidError(f"`{reader.path}` is a pickle, which can run arbitrary code of its author", TRUST)
     return loader(reader.read(progress=progress))
 
 

@@ -12,7 +12,7 @@ from ._modeldepot import ModelStorage, Published
 
 
 class PublishBest(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
-    """Keeps the model of the best epoch, and publishes it with its history when the training ends.
+    """Keeps the model of the best epoch and publishes it with its history when training ends.
 
     Parameters
     ----------

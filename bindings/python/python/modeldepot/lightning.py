@@ -15,7 +15,7 @@ from ._modeldepot import ModelStorage, Published
 
 
 class PublishBest(Callback):  # type: ignore[misc, unused-ignore]
-    """Keeps the checkpoint of the best validation epoch, and publishes it with its history when the training ends.
+    """Keeps the checkpoint of the best validation epoch and publishes it with its history when training ends.
 
     Parameters
     ----------

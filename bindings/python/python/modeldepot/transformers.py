@@ -13,10 +13,10 @@ from ._modeldepot import ModelStorage, Published
 
 
 class PublishBest(TrainerCallback):  # type: ignore[misc, unused-ignore]
-    """Publishes the best checkpoint of a ``Trainer`` when its training ends, ``trainer_state.json`` as its history.
+    """Publishes the best checkpoint of a ``Trainer`` when training ends, with ``trainer_state.json`` as its history.
 
-    The trainer decides which one is the best: give it ``metric_for_best_model`` and ``load_best_model_at_end=True``.
-    Without, the last checkpoint is published.
+    The trainer decides which one is best: set ``metric_for_best_model`` and ``load_best_model_at_end=True``.
+    Otherwise the last checkpoint is published.
 
     Parameters
     ----------

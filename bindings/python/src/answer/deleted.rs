@@ -3,19 +3,19 @@ use pyo3::prelude::*;
 
 use crate::html;
 
-/// What a delete removed.
+/// The result of a delete.
 ///
 /// Attributes
 /// ----------
 /// files : int
-///     Files; the manifest is none of them.
+///     Number of deleted files, without the manifest.
 /// size : int
-///     Their bytes.
+///     Total size of the files in bytes.
 /// foreign : list of str
-///     Objects under the version's prefix that modeldepot did not create, by their paths; the first hundred. They are
-///     still there.
+///     Paths of objects under the version's prefix that modeldepot did not create; the first hundred. They are
+///     kept.
 /// foreign_count : int
-///     How many there are.
+///     Number of these objects.
 #[pyclass(frozen, module = "modeldepot", eq)]
 #[derive(PartialEq)]
 pub(crate) struct Deleted(pub(super) modeldepot::Deleted);

@@ -8,7 +8,7 @@ use super::{StoredFile, moment};
 use crate::html;
 use crate::json;
 
-/// One version in full.
+/// A version with its files and manifest.
 ///
 /// ``str()`` of it is ``MODEL@VERSION``.
 ///
@@ -21,18 +21,18 @@ use crate::json;
 /// model_file : str
 ///     The path of the model file in the version.
 /// history : str or None
-///     The path of the training history in the version: the file that its publisher named, else the one whose name
-///     says so.
+///     The path of the training history in the version: the file named by the publisher, else detected by
+///     name.
 /// files : list of StoredFile
-///     All files by path; the manifest is none of them.
+///     All files by path, without the manifest.
 /// size : int
-///     Their bytes.
+///     Total size of the files in bytes.
 /// damaged : list of str
-///     The paths of files that are missing from the bucket, or have another size there.
+///     The paths of files that are missing from the bucket or have another size.
 /// metadata : dict
-///     What the publisher said about the version.
+///     Metadata of the version.
 /// created_at : datetime.datetime or None
-///     When it was published, UTC.
+///     Publication time in UTC.
 /// manifest : dict
 ///     The version's manifest.
 #[pyclass(frozen, module = "modeldepot", eq)]

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use super::moment;
 use crate::html;
 
-/// An object as a listing shows it.
+/// An object in a listing.
 ///
 /// ``str()`` of it is its key.
 ///
@@ -16,9 +16,9 @@ use crate::html;
 /// size : int
 ///     The size in bytes.
 /// etag : str
-///     The ETag without its quotes; empty where the server sends none.
+///     The ETag without quotes; empty if the server sends none.
 /// modified : datetime.datetime or None
-///     When it was last written, by the server's clock, UTC.
+///     Last modification time by the server's clock, in UTC.
 #[pyclass(frozen, module = "modeldepot", eq)]
 #[derive(PartialEq)]
 pub(crate) struct ListedObject(pub(super) modeldepot::s3::ListedObject);

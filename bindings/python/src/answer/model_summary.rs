@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use super::moment;
 use crate::html;
 
-/// A model, as the listing of the bucket shows it.
+/// A model in a listing.
 ///
 /// ``str()`` of it is its name.
 ///
@@ -14,17 +14,17 @@ use crate::html;
 /// name : str
 ///     The model's name.
 /// latest : str
-///     Its highest version.
+///     The latest version.
 /// versions : int
-///     How many versions it has.
+///     Number of versions.
 /// size : int
-///     Bytes of all its versions.
+///     Total size of all versions in bytes.
 /// published : datetime.datetime or None
-///     When a version was last published, by the server's clock, UTC.
+///     Time of the last publication by the server's clock, in UTC.
 /// damaged : int
-///     Versions of which files are missing from the bucket, as far as a listing shows it.
+///     Number of versions with missing files, as far as the listing shows.
 /// latest_damaged : bool
-///     Whether the highest version is one of them.
+///     Whether the latest version is one of them.
 #[pyclass(frozen, module = "modeldepot", eq)]
 #[derive(PartialEq)]
 pub(crate) struct ModelSummary(pub(super) modeldepot::ModelSummary);

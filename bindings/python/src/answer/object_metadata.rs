@@ -7,22 +7,22 @@ use time::OffsetDateTime;
 use super::moment;
 use crate::html;
 
-/// What the server keeps about one object.
+/// Metadata of an object.
 ///
 /// Attributes
 /// ----------
 /// size : int
 ///     The size in bytes.
 /// etag : str
-///     The ETag without its quotes.
+///     The ETag without quotes.
 /// modified : datetime.datetime or None
-///     When it was last written, by the server's clock, UTC.
+///     Last modification time by the server's clock, in UTC.
 /// content_type : str or None
 ///     The media type.
 /// metadata : dict of str to str
 ///     The user's metadata.
 /// crc64nvme : str or None
-///     The CRC64NVME of the whole object in base64, where one is known.
+///     The CRC64NVME of the whole object in base64, if known.
 #[pyclass(frozen, module = "modeldepot", eq)]
 #[derive(PartialEq)]
 pub(crate) struct ObjectMetadata(pub(super) modeldepot::s3::ObjectMetadata);

@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use crate::html;
 use crate::json;
 
-/// What was published.
+/// A published version.
 ///
 /// ``str()`` of it is ``MODEL@VERSION``.
 ///
@@ -15,31 +15,31 @@ use crate::json;
 /// version : str
 ///     The version.
 /// files : int
-///     How many files it has; the manifest is none of them.
+///     Number of files, without the manifest.
 /// size : int
-///     Their bytes.
+///     Total size of the files in bytes.
 /// url : str
-///     The address of the model file, unsigned.
+///     The unsigned URL of the model file.
 /// checksum : str or None
-///     The MD5 of the model file in hexadecimal; None when ``md5=False`` was asked for.
+///     The MD5 of the model file in hexadecimal; None with ``md5=False``.
 /// already : bool
-///     True when the same content was there before, so that nothing was done.
+///     True if the same content was already published; nothing was changed.
 /// kept : int
-///     Bytes that the server had already, from a push of the same files that was cut off.
+///     Bytes already on the server from an interrupted upload of the same files.
 /// copied : int
-///     Bytes that were copied within the server, from an earlier version.
+///     Bytes copied within the server from an earlier version.
 /// model_file : str
 ///     The path of the model file in the version.
 /// left_out : list of str
-///     What lies in the folder and was not published: hidden files, keys, litter, and what a pattern excludes. The name
-///     of a folder, with all that is in it, ends with ``/``.
+///     Files of the folder that were not published: hidden files, keys, litter, and matches of a pattern. The name
+///     of an excluded folder ends with ``/``.
 /// foreign : list of str
-///     Objects under the version's prefix that are not part of it and that modeldepot did not create, by their paths; the
+///     Paths of objects under the version's prefix that do not belong to it and were not created by modeldepot; the
 ///     first hundred.
 /// unmatched : list of str
 ///     Patterns of ``exclude`` that matched nothing.
 /// notes : list of str
-///     What the training history says, as sentences: which epoch is the best and by which metric, or why there is none.
+///     Notes on the training history: the best epoch and its metric, or why there is none.
 /// manifest : dict
 ///     The version's manifest.
 #[pyclass(frozen, module = "modeldepot", eq)]

@@ -8,13 +8,13 @@ use pyo3::prelude::*;
 /// Attributes
 /// ----------
 /// path : str
-///     Its path in the version, with ``/`` between folders.
+///     Path in the version, with ``/`` between folders.
 /// size : int
-///     Its size in bytes.
+///     Size in bytes.
 /// md5 : str or None
-///     Its MD5 in hexadecimal, where one was published.
+///     MD5 in hexadecimal, if published.
 /// blake3 : str or None
-///     Its BLAKE3 in hexadecimal, where one was published.
+///     BLAKE3 in hexadecimal, if published.
 #[pyclass(frozen, module = "modeldepot", eq)]
 #[derive(PartialEq)]
 pub(crate) struct StoredFile(pub(super) modeldepot::StoredFile);

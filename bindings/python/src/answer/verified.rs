@@ -3,7 +3,7 @@ use pyo3::prelude::*;
 
 use crate::html;
 
-/// What was read and compared with its published digests.
+/// The result of a verification.
 ///
 /// Attributes
 /// ----------
@@ -12,14 +12,14 @@ use crate::html;
 /// version : str
 ///     The version.
 /// files : int
-///     Files read.
+///     Number of files read.
 /// size : int
-///     Bytes read.
+///     Number of bytes read.
 /// intact : bool
-///     Whether every file was compared with its digest. Damage is not in here: it raises `CorruptError`.
+///     Whether every file was verified with its digest. Damage raises `CorruptError` instead.
 /// unverified : list of str
-///     Files that no digest was published of, so that nothing says whether their bytes are right. Empty but for versions
-///     that the Python pipeline wrote.
+///     Files without a published digest, which cannot be verified. Empty except for versions
+///     written by the former Python pipeline.
 #[pyclass(frozen, module = "modeldepot", eq)]
 #[derive(PartialEq)]
 pub(crate) struct Verified(pub(super) modeldepot::Verified);

@@ -8,23 +8,23 @@ use time::OffsetDateTime;
 use super::moment;
 use crate::html;
 
-/// A version, as the listing of the bucket shows it.
+/// A version in a listing.
 ///
-/// ``str()`` of it is the version, it equals that text, and it may be given wherever a version is asked for. Two of them
-/// compare as versions do: ``1.9`` before ``1.10``.
+/// ``str()`` of it is the version. It compares equal to that string and can be passed as a version. Two of them
+/// compare in version order: ``1.9`` before ``1.10``.
 ///
 /// Attributes
 /// ----------
 /// version : str
 ///     The version.
 /// files : int
-///     How many files it has; the manifest is none of them.
+///     Number of files, without the manifest.
 /// size : int
-///     Bytes of its files.
+///     Total size of its files in bytes.
 /// published : datetime.datetime or None
-///     When it was published, by the server's clock, UTC.
+///     Publication time by the server's clock, in UTC.
 /// damaged : bool
-///     Whether files are missing from the bucket, as far as a listing shows it.
+///     Whether files are missing from the bucket, as far as the listing shows.
 #[pyclass(frozen, module = "modeldepot")]
 pub(crate) struct VersionSummary(pub(super) modeldepot::VersionSummary);
 

@@ -1,4 +1,4 @@
-//! The arguments of the verbs that look after a bucket.
+//! The arguments of the verbs that maintain a bucket.
 
 use std::path::PathBuf;
 
@@ -7,45 +7,45 @@ use modeldepot::ModelName;
 
 use super::value::Lifetime;
 
-/// Find what nobody can reach, and remove it with --delete
+/// Find and delete orphaned objects
 ///
-/// Finds files of pushes that died, what interrupted deletes left, unfinished uploads, and records of dead pushes.
-/// Without --delete it only says what it would do. What is younger than the grace period, alive or published is
-/// spared; keys that modeldepot did not make are listed and never touched. The name of a removed version is spent.
+/// Finds objects of failed pushes and interrupted deletes, unfinished uploads, and stale leases. Lists them; deletes them
+/// only with --delete. Keeps published versions, pushes in progress, and anything younger than the grace period. Objects
+/// that modeldepot did not create are listed but never deleted. The name of a deleted version cannot be used again.
 #[derive(Debug, Args)]
 pub(crate) struct GcArgs {
-    /// Look at this model only
+    /// Only this model
     pub(crate) model: Option<ModelName>,
-    /// Spare what is younger than this, by the server's clock: 90s, 15m, 24h, 7d
+    /// Keep objects younger than this by the server's clock: 90s, 15m, 24h, 7d
     #[arg(long, value_name = "TIME", default_value = "24h")]
     pub(crate) grace: Lifetime,
-    /// Remove what was found
+    /// Delete the orphans instead of listing them
     #[arg(long)]
     pub(crate) delete: bool,
 }
 
-/// Look for damage in every version
+/// Check every version for damage
 ///
-/// Reads each manifest, and makes sure that every file is there with its size. Nothing is written. Exits with 7 when
-/// anything is damaged.
+/// Reads each manifest and checks that every file exists with its published size. Writes nothing. Exits with status 7
+/// if a version is damaged.
 #[derive(Debug, Args)]
 pub(crate) struct FsckArgs {
-    /// Look at this model only
+    /// Only this model
     pub(crate) model: Option<ModelName>,
-    /// Read every file too and compare it with its digest
+    /// Also read every file and compare it with its digest
     #[arg(long)]
     pub(crate) deep: bool,
 }
 
-/// Find out why it does not work
+/// Diagnose connection and permission problems
 ///
-/// Tries one thing after the other: where settings come from, the name, the port, proxies, TLS, what answers, the
-/// clock, the credentials, the region, the buckets, each permission, what the server can do, and the folder for pulls.
-/// Says of each what was tried, what came back and what to change. Small objects under `.depot/` are written and
-/// removed again. Exits with the status of the first failure.
+/// Checks in this order: settings, DNS, port, proxy, TLS, the service that answers, clock, credentials, region, buckets,
+/// each permission, the capabilities of the server, and the folder for pulls. Reports for each check what was tried, what
+/// came back and what to change. Writes small objects under `.depot/` and deletes them again. Exits with the status of
+/// the first failure.
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
-    /// Look at this folder, into which models will be pulled
+    /// Check that models can be pulled into this folder
     #[arg(long, value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
     pub(crate) pull_folder: PathBuf,
 }

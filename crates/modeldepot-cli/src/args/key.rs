@@ -1,4 +1,4 @@
-//! The arguments that say who may use the embedded S3 server.
+//! The arguments for access to the embedded S3 server.
 
 use std::path::PathBuf;
 
@@ -8,56 +8,50 @@ use modeldepot_embedded::{Grant, Origin};
 /// Who may use the S3 server.
 #[derive(Debug, Args)]
 pub(crate) struct AccessArgs {
-    /// Require a key pair from this file on the S3 port, which gives rights per bucket [MODELDEPOT_KEYS]
+    /// Require a key pair from this file on the S3 port [MODELDEPOT_KEYS]
     ///
-    /// No other login works on the S3 port. The console and the REST API beside it have their own: --tokens.
+    /// Each key pair has rights per bucket (`modeldepot key add`). No other login works on the S3 port. For the console and
+    /// the REST API, use --tokens.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) keys: Option<PathBuf>,
     /// Allow web pages of this origin to use the S3 server: http://localhost:5173 (repeatable)
     ///
-    /// Browsers' requests for pages of any other origin are refused. A page that is allowed must sign its requests as
-    /// everybody; with the default login it can do everything.
+    /// Requests from pages of other origins are refused. An allowed page still has to sign its requests; with the default
+    /// login it can do everything.
     #[arg(long, value_name = "ORIGIN")]
     pub(crate) cors_origin: Vec<Origin>,
 }
 
-/// Make, list and revoke key pairs for the S3 server of `modeldepot up`
+/// Create, list and revoke S3 key pairs for `modeldepot up`
 ///
-/// The file holds the secret keys as they are, since signatures are checked with them, so nobody but its owner may read
-/// it: `up --keys` refuses a file with wider permissions. A running server reads the file again when it changes.
+/// The file holds the secret keys in plain text, because checking signatures needs them. It must be readable by its owner
+/// only; `up --keys` refuses a file with wider permissions. A running server reloads the file when it changes.
 #[derive(Debug, Args)]
-#[command(after_long_help = KEY_EXAMPLES)]
 pub(crate) struct KeyArgs {
-    /// Use this file [MODELDEPOT_KEYS]
+    /// File of the key pairs [MODELDEPOT_KEYS]
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) keys: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: KeyCommand,
 }
 
-const KEY_EXAMPLES: &str = "\
-Examples:
-  modeldepot key add ci --grant models=write --grant data=read --keys ./keys
-  modeldepot key add root --grant '*=admin' --keys ./keys
-  modeldepot up --keys ./keys";
-
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
-    /// Make a key pair and print it; the secret key is not shown again
+    /// Create a key pair and print it; the secret is shown only once
     Add {
-        /// Name the key pair, to revoke it by
+        /// Name of the key pair
         name: String,
-        /// Grant a right on a bucket, or on all that match `PREFIX*` (repeatable): read, write, admin
+        /// Grant read, write or admin on a bucket or on all buckets `PREFIX*` (repeatable)
         ///
-        /// `read` lists and fetches, `write` also stores and deletes objects, `admin` also makes and deletes the bucket.
+        /// `read` lists and reads objects, `write` also stores and deletes them, `admin` also creates and deletes buckets.
         #[arg(long, value_name = "BUCKET=RIGHT", required = true)]
         grant: Vec<Grant>,
     },
-    /// List the key pairs with their rights
+    /// List the key pairs and their rights
     List,
     /// Revoke a key pair
     Rm {
-        /// The key pair's name
+        /// Name of the key pair
         name: String,
     },
 }

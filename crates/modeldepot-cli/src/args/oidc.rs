@@ -1,4 +1,4 @@
-//! The arguments by which people log in through an OpenID Connect provider.
+//! The arguments for logging in through an OpenID Connect provider.
 
 use std::path::PathBuf;
 
@@ -7,38 +7,40 @@ use modeldepot_server::{GroupGrants, Issuer};
 
 use super::value::Lifetime;
 
-/// How people log in to the console through an OpenID Connect provider.
+/// Login to the console through an OpenID Connect provider.
 #[derive(Debug, Args)]
 pub(crate) struct OidcArgs {
-    /// Let people log in to the console through this OpenID Connect provider [MODELDEPOT_OIDC_ISSUER]
+    /// Issuer URL of the OpenID Connect provider for the console [MODELDEPOT_OIDC_ISSUER]
     ///
-    /// Needs a build with the feature `oidc`. Register PUBLIC-URL/login/oidc/callback there as the redirect URI.
-    #[arg(long, value_name = "URL", value_hint = ValueHint::Url, help_heading = "Login by OpenID Connect")]
+    /// Needs a build with the feature `oidc`. Register PUBLIC-URL/login/oidc/callback as the redirect URI.
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url, hide_short_help = true, help_heading = "OpenID Connect")]
     pub(crate) oidc_issuer: Option<Issuer>,
-    /// Client ID of this service at the provider [MODELDEPOT_OIDC_CLIENT_ID]
-    #[arg(long, value_name = "ID", help_heading = "Login by OpenID Connect")]
+    /// Client ID at the provider [MODELDEPOT_OIDC_CLIENT_ID]
+    #[arg(long, value_name = "ID", hide_short_help = true, help_heading = "OpenID Connect")]
     pub(crate) oidc_client_id: Option<String>,
-    /// Read the client secret from this file; a public client has none [MODELDEPOT_OIDC_CLIENT_SECRET_FILE]
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Login by OpenID Connect")]
+    /// Read the client secret from this file [MODELDEPOT_OIDC_CLIENT_SECRET_FILE]
+    ///
+    /// Leave it out for a public client.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true, help_heading = "OpenID Connect")]
     pub(crate) oidc_client_secret_file: Option<PathBuf>,
     /// Request these scopes, separated by spaces [default: openid email groups] [MODELDEPOT_OIDC_SCOPES]
-    #[arg(long, value_name = "SCOPES", help_heading = "Login by OpenID Connect")]
+    #[arg(long, value_name = "SCOPES", hide_short_help = true, help_heading = "OpenID Connect")]
     pub(crate) oidc_scopes: Option<String>,
-    /// Read a person's groups from this claim [default: groups] [MODELDEPOT_OIDC_GROUPS_CLAIM]
-    #[arg(long, value_name = "CLAIM", help_heading = "Login by OpenID Connect")]
+    /// Read a user's groups from this claim [default: groups] [MODELDEPOT_OIDC_GROUPS_CLAIM]
+    #[arg(long, value_name = "CLAIM", hide_short_help = true, help_heading = "OpenID Connect")]
     pub(crate) oidc_groups_claim: Option<String>,
-    /// Grant this to the members of a group, as in `ml-team=publish:plant-*` (repeatable) [MODELDEPOT_OIDC_GRANTS]
+    /// Grant a scope to a group: `ml-team=publish:plant-*` (repeatable) [MODELDEPOT_OIDC_GRANTS]
     ///
-    /// The group `*` is everyone who logs in. Several in the variable are separated by `;`.
-    #[arg(long, value_name = "GROUP=GRANTS", help_heading = "Login by OpenID Connect")]
+    /// The group `*` is everyone who logs in. In the variable, separate several grants with `;`.
+    #[arg(long, value_name = "GROUP=GRANTS", hide_short_help = true, help_heading = "OpenID Connect")]
     pub(crate) oidc_grant: Vec<GroupGrants>,
-    /// End sessions after this time, 12h at most [default: 12h] [MODELDEPOT_OIDC_SESSION]
-    #[arg(long, value_name = "TIME", help_heading = "Login by OpenID Connect")]
+    /// End sessions after this time, at most 12h [default: 12h] [MODELDEPOT_OIDC_SESSION]
+    #[arg(long, value_name = "TIME", hide_short_help = true, help_heading = "OpenID Connect")]
     pub(crate) oidc_session: Option<Lifetime>,
 }
 
 impl OidcArgs {
-    /// Returns a flag that was given, if any was.
+    /// Returns the first of these flags that was given.
     pub(crate) fn given(&self) -> Option<&'static str> {
         [
             (self.oidc_client_id.is_some(), "--oidc-client-id"),

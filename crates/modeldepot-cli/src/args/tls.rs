@@ -1,4 +1,4 @@
-//! How connections are encrypted.
+//! The arguments for TLS.
 
 use std::path::PathBuf;
 
@@ -7,10 +7,10 @@ use clap::{Args, ValueHint};
 /// The certificate of a server.
 #[derive(Debug, Args)]
 pub(crate) struct TlsArgs {
-    /// Serve HTTPS with the certificate in this PEM file, followed by those of its authorities. Renewals are picked up
+    /// Serve HTTPS with this certificate chain (PEM); reloaded when renewed
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "tls_key", help_heading = "TLS")]
     pub(crate) tls_cert: Option<PathBuf>,
-    /// The private key of the certificate: a PEM file without a passphrase, readable by its owner alone
+    /// Private key of the certificate (PEM, no passphrase), readable by its owner only
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "tls_cert", help_heading = "TLS")]
     pub(crate) tls_key: Option<PathBuf>,
 }

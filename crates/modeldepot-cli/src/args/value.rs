@@ -1,4 +1,4 @@
-//! Values with a syntax of their own, each parsed where it is typed.
+//! Values with their own syntax, parsed with the arguments.
 
 use std::num::NonZeroU64;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use modeldepot::{BucketName, ModelName, Selector, Version};
 use serde_json::Value;
 
-/// A version named exactly: `MODEL@VERSION`.
+/// An exact version: `MODEL@VERSION`.
 #[derive(Debug, Clone)]
 pub(crate) struct Exact {
     pub(crate) model: ModelName,
@@ -21,7 +21,7 @@ impl FromStr for Exact {
         let Selector { model, version } = text.parse::<Selector>().map_err(|error| error.to_string())?;
         match version {
             Some(version) => Ok(Exact { model, version }),
-            None => Err(format!("name the version exactly, as in `{model}@20251028_181858`")),
+            None => Err(format!("specify an exact version to delete: `{model}@VERSION`")),
         }
     }
 }
@@ -39,15 +39,15 @@ impl FromStr for Meta {
     fn from_str(text: &str) -> Result<Self, String> {
         let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
         if key.trim().is_empty() {
-            return Err("the key before `=` is missing".to_owned());
+            return Err("there is no key before `=`".to_owned());
         }
-        // What is no JSON is the text that it is: `optimizer=AdamW` needs no quotes.
+        // Anything that is not JSON is plain text: `optimizer=AdamW` needs no quotes.
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
         Ok(Meta { key: key.to_owned(), value })
     }
 }
 
-/// How long something lives: `90s`, `15m`, `1h`, `7d`.
+/// A duration: `90s`, `15m`, `1h`, `7d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lifetime(pub(crate) Duration);
 
@@ -55,7 +55,7 @@ impl FromStr for Lifetime {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let rule = || "write a whole number and a unit: `90s`, `15m`, `1h` or `7d`".to_owned();
+        let rule = || "use a whole number and a unit: `90s`, `15m`, `1h`, `7d`".to_owned();
         let unit = text.char_indices().next_back().ok_or_else(rule)?;
         let seconds: u64 = match unit.1 {
             's' => 1,
@@ -69,12 +69,12 @@ impl FromStr for Lifetime {
             return Err(rule());
         }
         let number: u64 = number.parse().map_err(|_| rule())?;
-        // Whether so long a life is allowed is S3's rule, and the library's.
+        // The library checks the limit of S3 for presigned URLs.
         Ok(Lifetime(Duration::from_secs(number.saturating_mul(seconds))))
     }
 }
 
-/// A number of bytes a second: `500k`, `20M`, `1G`, by thousands.
+/// Bytes per second: `500k`, `20M`, `1G`, in powers of 1000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rate(pub(crate) NonZeroU64);
 
@@ -82,12 +82,12 @@ impl FromStr for Rate {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let rule = || "write it as a number of bytes a second, or with k, M or G: `500k`, `20M`, `1G`".to_owned();
+        let rule = || "use a number of bytes per second, optionally with k, M or G: `500k`, `20M`, `1G`".to_owned();
         bytes(text).map(Rate).ok_or_else(rule)
     }
 }
 
-/// A number of bytes: `500M`, `20G`, `1T`, by thousands.
+/// A number of bytes: `500M`, `20G`, `1T`, in powers of 1000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size(pub(crate) NonZeroU64);
 
@@ -95,12 +95,12 @@ impl FromStr for Size {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let rule = || "write it as a number of bytes, or with k, M, G or T: `500M`, `20G`, `1T`".to_owned();
+        let rule = || "use a number of bytes, optionally with k, M, G or T: `500M`, `20G`, `1T`".to_owned();
         bytes(text).map(Size).ok_or_else(rule)
     }
 }
 
-/// Reads a number, with or without its unit.
+/// Parses a number with an optional unit.
 fn bytes(text: &str) -> Option<NonZeroU64> {
     let (number, factor) = match text.char_indices().next_back()? {
         (at, 'k' | 'K') => (&text[..at], 1000),
@@ -118,27 +118,27 @@ fn bytes(text: &str) -> Option<NonZeroU64> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct S3Address {
     pub(crate) bucket: BucketName,
-    /// Empty when only the bucket is named.
+    /// Empty for the bucket itself.
     pub(crate) key: String,
 }
 
 impl S3Address {
-    /// Returns true for a text that means to be such an address.
+    /// Returns true if the text is meant as an address.
     pub(crate) fn is_meant(text: &str) -> bool {
         text.starts_with("s3://")
     }
 
-    /// Returns the key, or the rule that is broken without one.
+    /// Parses the address of an object; a bucket alone is an error.
     pub(crate) fn with_key(text: &str) -> Result<Self, String> {
         let address: S3Address = text.parse()?;
         if address.key.is_empty() {
-            return Err(format!("name the object too: `s3://{}/KEY`", address.bucket));
+            return Err(format!("add the key of the object: `s3://{}/KEY`", address.bucket));
         }
         Ok(address)
     }
 }
 
-/// Says how an address is written, by what was typed where that is most of one.
+/// Explains the syntax of an address, with the typed text where only `s3://` is missing.
 fn unprefixed(text: &str) -> String {
     let bucket = text.split('/').next().unwrap_or_default().parse::<modeldepot::BucketName>();
     format!("write it as `s3://{}`", if bucket.is_ok() { text } else { "bucket/key" })

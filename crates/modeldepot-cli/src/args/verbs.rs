@@ -13,29 +13,29 @@ use super::oidc::OidcArgs;
 use super::tls::TlsArgs;
 use super::value::{Exact, Lifetime, Meta, S3Address, Size};
 
-/// Start the embedded S3 server, with the console and the REST API beside it
+/// Start a local S3 server with the web console and REST API
 ///
-/// Serves S3 from one folder, with the three buckets made. The login is the configured key pair, else `minioadmin`,
-/// which works from this machine only; with --keys it is any key pair of a file. The console and the REST API are those of `modeldepot serve`. Ctrl-C stops it
-/// when running requests are done.
+/// Serves S3 from one folder and creates the three buckets. The login is the configured key pair, or `minioadmin`, which
+/// is accepted from this machine only; with --keys, any key pair of that file. The console and the REST API are those of
+/// `modeldepot serve`. Ctrl-C stops the server after running requests have finished.
 #[derive(Debug, Args)]
 pub(crate) struct UpArgs {
-    /// Keep the objects in this folder
+    /// Store the data in this folder
     #[arg(long, value_name = "DIR", default_value = "./modeldepot-data", value_hint = ValueHint::DirPath)]
     pub(crate) data: PathBuf,
-    /// Listen on this address; port 0 lets the system choose
+    /// Address of the S3 server; port 0 picks a free port
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9000", value_parser = listen)]
     pub(crate) listen: SocketAddr,
-    /// Serve the console and the REST API on this address; port 0 lets the system choose
+    /// Address of the console and the REST API; port 0 picks a free port
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9001", value_parser = listen)]
     pub(crate) console: SocketAddr,
-    /// Serve S3 alone
+    /// Do not start the console and the REST API
     #[arg(long, conflicts_with = "console")]
     pub(crate) no_console: bool,
-    /// Compress new objects on the disk where it pays: JSON, CSV and logs, not weights
+    /// Compress new objects on disk when it saves space (JSON, CSV and logs; not weights)
     ///
-    /// Decided for each object by a sample of it. Clients notice nothing: sizes, digests and ranges stay those of what they
-    /// sent. A data folder with compressed objects opens without this flag as well.
+    /// The server decides for each object from a sample. Compression is invisible to clients: sizes, digests and ranges are
+    /// those of the uncompressed object. Existing compressed objects can be read without this option.
     #[arg(long)]
     pub(crate) compress: bool,
     #[command(flatten)]
@@ -46,75 +46,81 @@ pub(crate) struct UpArgs {
     pub(crate) service: ServiceArgs,
 }
 
-/// How the console and the REST API are served.
+/// Options of the console and the REST API.
 #[derive(Debug, Args)]
 pub(crate) struct ServiceArgs {
-    /// Require a token from this file (`modeldepot token add` makes them) [MODELDEPOT_TOKENS]
+    /// Require a token from this file [MODELDEPOT_TOKENS]
+    ///
+    /// `modeldepot token add` creates tokens.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Service")]
     pub(crate) tokens: Option<PathBuf>,
-    /// Require a token for this run, which is printed at the start [default: on a host with other users; MODELDEPOT_LOGIN]
+    /// Require a token that is generated and printed at start [default: if the host has other users]
     ///
-    /// Other users are there when one of them is logged in or runs a process, or when the host has at least two more
-    /// accounts to log in with. The token is pasted into the login page, or sent as `Authorization: Bearer TOKEN`. `up`
-    /// makes a key pair for its S3 port as well, unless one other than `minioadmin` is configured. `--no-login` turns this
-    /// off: then every user of this host may do everything. MODELDEPOT_LOGIN=always or never says it for every call.
+    /// Paste the token into the login page, or send it as `Authorization: Bearer TOKEN`. `up` also generates a key pair for
+    /// its S3 port, unless one other than `minioadmin` is configured. A host has other users if another user is logged in or
+    /// runs a process, or if it has at least two more accounts with a login shell. MODELDEPOT_LOGIN=always or never sets the
+    /// default.
     #[arg(long, help_heading = "Service", conflicts_with = "tokens", overrides_with = "no_login")]
     pub(crate) login: bool,
-    /// Let every user of this machine do everything, also on a host with other users
+    /// Require no token: every user of this host can do everything
     #[arg(long, help_heading = "Service", overrides_with = "login")]
     pub(crate) no_login: bool,
-    /// Refuse everything that publishes or deletes; the S3 port of `up` is not affected
+    /// Disable publishing and deleting
+    ///
+    /// Does not affect the S3 port of `up`.
     #[arg(long, help_heading = "Service")]
     pub(crate) read_only: bool,
-    /// Send clients to the S3 endpoint for files
+    /// When to redirect downloads to the S3 endpoint
     #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "Service")]
     pub(crate) redirect: RedirectArg,
-    /// The address that browsers use, if it is not the one listened on (behind a proxy)
+    /// Public URL, when behind a reverse proxy
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url, value_parser = public_url, help_heading = "Service")]
     pub(crate) public_url: Option<url::Url>,
-    /// Keep uploads in progress in this folder [default: one in your state folder]
+    /// Keep uploads in progress in this folder [default: in your state folder]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Service")]
     pub(crate) staging: Option<PathBuf>,
-    /// Limit the bytes of uploads in progress: 500M, 20G [default: half of the free disk]
+    /// Limit the size of uploads in progress: 500M, 20G [default: half of the free space]
     #[arg(long, value_name = "SIZE", help_heading = "Service")]
     pub(crate) staging_quota: Option<Size>,
-    /// Hand out URLs for uploads also where the S3 server lets their holder copy any object of any bucket
+    /// Sign upload URLs even if the S3 server lets their holder copy any object
+    ///
+    /// `modeldepot doctor` shows whether the server does.
     #[arg(long, help_heading = "Service")]
     pub(crate) allow_unsafe_upload_urls: bool,
-    /// Limit each client to this many requests a second; 0 is no limit [default: no limit on loopback, else 200]
+    /// Limit requests per second and client; 0 for no limit [default: 0 on loopback, else 200]
     #[arg(long, value_name = "NUMBER", help_heading = "Service")]
     pub(crate) rate: Option<u32>,
-    /// Log every change and every refused request to this file as JSON lines; - is standard error
+    /// Log changes and refused requests to this file as JSON lines (- for stderr)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Service")]
     pub(crate) audit_log: Option<LogTarget>,
-    /// Log every request to this file as JSON lines; - is standard error
+    /// Log all requests to this file as JSON lines (- for stderr)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Service")]
     pub(crate) access_log: Option<LogTarget>,
-    /// Believe the X-Forwarded-For and X-Forwarded-Proto of this proxy: an address or a network (repeatable)
+    /// Trust X-Forwarded-For and X-Forwarded-Proto from this address or network (repeatable)
     #[arg(long, value_name = "ADDRESS[/BITS]", help_heading = "Service")]
     pub(crate) trusted_proxy: Vec<modeldepot_listen::Network>,
     #[command(flatten)]
     pub(crate) oidc: OidcArgs,
 }
 
-/// When clients are sent to the S3 endpoint for files.
+/// When downloads are redirected to the S3 endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(crate) enum RedirectArg {
-    /// For files of 16 MiB and more, where the client can reach the endpoint as far as one can tell
+    /// For files of 16 MiB and more, if the client can probably reach the endpoint
     #[default]
     Auto,
     /// For every file
     Always,
-    /// For none: each passes through the service
+    /// For no file: all pass through this service
     Never,
 }
 
-/// Make, list, rotate and revoke the tokens of the service
+/// Create, list, rotate and revoke access tokens
 ///
-/// A file of tokens holds a name, the grants and a hash of each. The service reads it again when it changes.
+/// The file holds the name, the grants and a hash of each token. A running service reloads it when it changes.
 #[derive(Debug, Args)]
 pub(crate) struct TokenArgs {
-    /// Use this file [MODELDEPOT_TOKENS]
+    /// File of the tokens [MODELDEPOT_TOKENS]
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) tokens: Option<PathBuf>,
     #[command(subcommand)]
@@ -123,48 +129,48 @@ pub(crate) struct TokenArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
-    /// Make a token and print it; it is shown this once and kept nowhere
+    /// Create a token and print it; it is shown only once
     Add {
-        /// Name the token, to revoke it by
+        /// Name of the token
         name: String,
-        /// Grant read, share, publish or delete, each with those before it, of all models or of those that match a
-        /// pattern; several with commas
+        /// Grant read, share, publish or delete, for all models or `SCOPE:PATTERN`; separate with commas
         ///
-        /// `read,publish:plant-*` reads everything and publishes models whose names begin with `plant-`. A grant with a
-        /// pattern, even `*`, is for models alone: raw buckets, the health page and the metrics need one without.
+        /// Each scope includes those before it. `read,publish:plant-*` reads everything and publishes models whose names
+        /// start with `plant-`. A grant with a pattern, even `*`, applies to models only: buckets, the health page and the
+        /// metrics need a grant without one.
         #[arg(long, value_name = "SCOPE[:MODELS]")]
         scope: modeldepot_server::Grants,
-        /// Refuse the token after this time: 12h, 90d [default: never]
+        /// Expire the token after this time: 12h, 90d [default: never]
         #[arg(long, value_name = "TIME")]
         expires: Option<Lifetime>,
     },
-    /// List the tokens: their grants, when they were made, expire, and were last used
+    /// List the tokens with their grants, expiry and last use
     List,
-    /// Give a token a new secret and print it; the old one stops working at once, or after the grace
+    /// Replace the secret of a token and print the new one
     Rotate {
-        /// The token's name
+        /// Name of the token
         name: String,
-        /// Keep the old secret working for this long: 10m, 1h
+        /// Accept the old secret for this long: 10m, 1h [default: not at all]
         #[arg(long, value_name = "TIME")]
         grace: Option<Lifetime>,
-        /// Refuse the token after this time from now on: 12h, 90d [default: as before]
+        /// Expire the token after this time from now: 12h, 90d [default: unchanged]
         #[arg(long, value_name = "TIME")]
         expires: Option<Lifetime>,
     },
     /// Revoke a token
     Rm {
-        /// The token's name
+        /// Name of the token
         name: String,
     },
 }
 
-/// Serve the console and the REST API for the models of the configured endpoint
+/// Serve the web console and REST API for any S3 endpoint
 ///
-/// Answers browsers at / and programs at /api/v1, described at /docs. It keeps nothing of its own: the bucket is the
-/// truth. Ctrl-C stops it when running requests are done.
+/// The console is at /, the REST API at /api/v1, its documentation at /docs. The service has no database: all state is in
+/// the bucket. Ctrl-C stops it after running requests have finished.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Listen on this address; port 0 lets the system choose
+    /// Address to listen on; port 0 picks a free port
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9001", value_parser = listen)]
     pub(crate) listen: SocketAddr,
     #[command(flatten)]
@@ -175,214 +181,222 @@ pub(crate) struct ServeArgs {
 
 /// Publish a model file or folder as a new version
 ///
-/// Prints `MODEL@VERSION`. A version appears when all its files are stored, or not at all, and never changes after
-/// that. Pushing the same content under the same version again is a success and says so, so a retry is safe.
+/// Prints `MODEL@VERSION`. A version becomes visible once all its files are stored, and never changes. Pushing the same
+/// content under the same version again succeeds, so retries are safe. An interrupted push resumes when it is repeated.
 ///
-/// Of a folder, these are left out: hidden files and folders (but `.gitattributes`), private keys and files of
-/// passwords by their names, repositories, litter of editors and systems, and modeldepot's own files. So is what a
-/// `.modeldepotignore` or --exclude matches, in the syntax of `.gitignore`; a pattern such as `!*.pem` brings files back.
-/// Files that are named are always published.
+/// From a folder, these are excluded: hidden files and folders (except `.gitattributes`), private keys and password files,
+/// version control data, temporary files of editors and operating systems, and modeldepot's own files. So are files that
+/// match `.modeldepotignore` or --exclude, in the syntax of `.gitignore`; a pattern such as `!*.pem` includes files again.
+/// Files named on the command line are always published.
 #[derive(Debug, Args)]
 pub(crate) struct PushArgs {
-    /// Name the model
+    /// Name of the model
     pub(crate) model: ModelName,
-    /// Push this file, or the files of this folder
+    /// File or folder to publish
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) path: PathBuf,
-    /// Publish under this version instead of the current second, UTC
+    /// Version to publish [default: the current time, as in 20251028_181858]
     #[arg(long, value_name = "VERSION")]
     pub(crate) version: Option<Version>,
-    /// Put a file beside the model: a config, a log (repeatable)
+    /// Add a file, such as a config or a log (repeatable)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) with: Vec<PathBuf>,
-    /// Put the training history beside the model, and its best epoch and metrics into the metadata
+    /// Add the training history, and its best epoch and metrics to the metadata
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) history: Option<PathBuf>,
-    /// Add to the metadata (repeatable); VALUE is JSON where it reads as JSON, else text
+    /// Add metadata (repeatable); VALUE is parsed as JSON if possible, else it is text
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) meta: Vec<Meta>,
-    /// Add the JSON object in this file to the metadata; it wins over --history, and --meta over it
+    /// Add metadata from a JSON object; overrides --history, and --meta overrides it
     #[arg(long, value_name = "JSON", value_hint = ValueHint::FilePath)]
     pub(crate) meta_file: Option<PathBuf>,
-    /// Call this file of the folder the model file [default: known names of weights, else the largest]
+    /// Choose the model file in a folder [default: by well-known names, else the largest]
     #[arg(long, value_name = "FILE")]
     pub(crate) main: Option<String>,
-    /// Leave out what matches, as in .gitignore: `*.log`, `runs/`, `!keep.log` (repeatable; the last match wins)
+    /// Exclude matching files as in .gitignore: `*.log`, `runs/`, `!keep.log` (repeatable)
+    ///
+    /// The last matching pattern wins.
     #[arg(long, value_name = "PATTERN")]
     pub(crate) exclude: Vec<String>,
-    /// Include hidden files and folders of the folder, but for secrets and repository data
+    /// Include hidden files and folders, except secrets and version control data
     #[arg(long)]
     pub(crate) include_hidden: bool,
-    /// Follow symbolic links that lead out of the folder
+    /// Follow symbolic links that point outside the folder
     #[arg(long)]
     pub(crate) follow_links: bool,
-    /// List what would be published and what is left out; send nothing
+    /// List the files to publish and those excluded; send nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Begin anew instead of going on with a push of the same that was cut off
+    /// Start over instead of resuming an interrupted push
     #[arg(long)]
     pub(crate) no_resume: bool,
-    /// Send every byte, also parts that an earlier version has and the server could copy
+    /// Send all data instead of copying unchanged parts from earlier versions
     #[arg(long)]
     pub(crate) no_copy: bool,
-    /// Compute no MD5: for hosts that send faster than 0.7 GB/s. The Python original cannot check the version then
+    /// Do not compute MD5, for links faster than 0.7 GB/s
+    ///
+    /// The boto3 pipeline that this project replaces cannot verify such a version.
     #[arg(long)]
     pub(crate) no_md5: bool,
 }
 
-/// Fetch a version, and compare every file with its published digest
+/// Fetch a version and verify every file
 ///
-/// Prints the path of the model file. Files appear under their names only when all digests matched. Files of an earlier
-/// version in the folder are replaced, and removed if this version does not have them; any other file there is left alone,
-/// and one that is in the way stops the pull. Without a version, the latest is fetched.
+/// Prints the path of the model file. Without a version, fetches the latest. Files appear under their final names only
+/// after all digests match. Files of an earlier pull are replaced, or removed if this version does not have them. Other
+/// files in the folder are left alone; if one of them would be overwritten, the pull stops. An interrupted pull resumes
+/// when it is repeated, and data that already exists in the folder is not transferred again.
 ///
-/// A version of the Python pipeline may have files without a published digest. They are fetched and named as not verified.
+/// Versions published by the boto3 pipeline that this project replaces may have files without a published digest. They
+/// are fetched and reported as not verified.
 #[derive(Debug, Args)]
 pub(crate) struct PullArgs {
-    /// Name the model, or one version of it
+    /// Model, or one of its versions
     #[arg(value_name = "MODEL[@VERSION]")]
     pub(crate) selector: Selector,
-    /// Put the files into this folder [default: ./MODEL]
+    /// Destination folder [default: ./MODEL]
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) folder: Option<PathBuf>,
-    /// Fetch every byte, instead of going on with a pull that was cut off or using what the folder has already
+    /// Fetch all data, instead of resuming or reusing files in the folder
     #[arg(long)]
     pub(crate) no_resume: bool,
-    /// Do not wait until the disk has the bytes: faster, but a power failure may leave files that are not what was
-    /// fetched
+    /// Do not wait for the data to reach the disk
+    ///
+    /// Faster, but a power failure can leave damaged files.
     #[arg(long)]
     pub(crate) no_sync: bool,
-    /// Replace files that no earlier pull put into the folder, and write under names such as `.git` and `.env`
+    /// Overwrite files that are not from an earlier pull, and allow names such as `.env`
     #[arg(long)]
     pub(crate) force: bool,
-    /// Refuse a version that has a file without a published digest
+    /// Fail if a file has no published digest
     #[arg(long)]
     pub(crate) require_digests: bool,
 }
 
-/// List the versions of a model, the latest last
+/// List the versions of a model, latest last
 #[derive(Debug, Args)]
 pub(crate) struct VersionsArgs {
-    /// Name the model
+    /// Name of the model
     pub(crate) model: ModelName,
 }
 
-/// Show a version: its files with their digests, and its metadata
+/// Show the files, digests and metadata of a version
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
-    /// Name the model, or one version of it
+    /// Model, or one of its versions
     #[arg(value_name = "MODEL[@VERSION]")]
     pub(crate) selector: Selector,
 }
 
-/// Read a version's files in the bucket and compare them with their digests
+/// Verify a version in the bucket against its digests
 ///
-/// Nothing is written. Exits with 7 when a file is missing or damaged, and with 9 when a file has no published digest, so
-/// that nothing can say whether its bytes are right.
+/// Reads every file of the version and writes nothing. Exits with status 7 if a file is missing or damaged, and with 9 if a
+/// file has no published digest to compare it with.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// Name the model, or one version of it
+    /// Model, or one of its versions
     #[arg(value_name = "MODEL[@VERSION]")]
     pub(crate) selector: Selector,
 }
 
 /// Delete a version
 ///
-/// Its name is spent: it cannot be published again. On a terminal it asks first; anywhere else it needs --yes, so
-/// that a script neither waits nor deletes by accident.
+/// The name of a deleted version cannot be used again. Asks for confirmation on a terminal; without a terminal, --yes is
+/// required.
 #[derive(Debug, Args)]
 pub(crate) struct RmArgs {
-    /// Name the version exactly
+    /// Exact version to delete
     #[arg(value_name = "MODEL@VERSION")]
     pub(crate) exact: Exact,
-    /// Do not ask
+    /// Delete without confirmation
     #[arg(short, long)]
     pub(crate) yes: bool,
 }
 
 /// Print a presigned URL of a file
 ///
-/// Whoever holds the URL can fetch the file until it expires, with `curl` or a browser, and needs no credentials.
+/// Anyone with the URL can download the file until it expires, without credentials.
 #[derive(Debug, Args)]
 pub(crate) struct UrlArgs {
-    /// Name the model, or one version of it
+    /// Model, or one of its versions
     #[arg(value_name = "MODEL[@VERSION]")]
     pub(crate) selector: Selector,
-    /// Take this file of the version instead of the model file
+    /// Another file of the version instead of the model file
     #[arg(long, value_name = "PATH")]
     pub(crate) file: Option<ArtifactPath>,
-    /// Let the URL live this long: 90s, 15m, 1h, at most 7d
+    /// Expire the URL after this time: 90s, 15m, 1h, at most 7d
     #[arg(long, value_name = "TIME", default_value = "1h")]
     pub(crate) expires: Lifetime,
-    /// Allow storing the file instead; only for a version that is not published yet
+    /// Sign an upload instead of a download; only for an unpublished version
     #[arg(long, requires = "file")]
     pub(crate) put: bool,
-    /// With --put: sign it even if the server lets the holder of the URL copy other objects
+    /// With --put: sign even if the server lets holders of the URL copy other objects
     #[arg(long, requires = "put")]
     pub(crate) force: bool,
 }
 
-/// Check the store from end to end, in seven steps
+/// Run an end-to-end check of the store in seven steps
 ///
-/// Lists the versions, finds the latest, downloads it, looks at the files and the manifest, tries the S3 methods and
-/// lists the objects. Without a model, a small one is published for it and removed again.
+/// Lists the versions, finds the latest, downloads it, checks its files and manifest, tries the S3 methods and lists the
+/// objects. Without a model, publishes a small one for the check and deletes it afterwards.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// Check this model, or one version of it
+    /// Model to check, or one of its versions
     #[arg(value_name = "MODEL[@VERSION]")]
     pub(crate) selector: Option<Selector>,
 }
 
-/// Work on plain buckets and objects
+/// Work with plain buckets and objects
 #[derive(Debug, Subcommand)]
 pub(crate) enum S3Command {
-    /// Make a bucket; one that exists is fine
+    /// Create a bucket if it does not exist
     Mb {
-        /// Name the bucket
+        /// Bucket to create
         #[arg(value_name = "s3://BUCKET")]
         address: S3Address,
     },
-    /// List objects; without an address, the three buckets of the project
+    /// List objects, or the project's buckets
     Ls {
-        /// List this bucket, or what begins with this prefix
+        /// Bucket, or prefix of the keys to list
         #[arg(value_name = "s3://BUCKET[/PREFIX]")]
         address: Option<S3Address>,
     },
-    /// Copy a file to an object, or an object to a file
     Cp(CpArgs),
-    /// Show what the server keeps about an object or bucket
+    /// Show the size, type and metadata of an object or bucket
     Stat {
-        /// Name the object or bucket
+        /// Object or bucket
         #[arg(value_name = "s3://BUCKET[/KEY]")]
         address: S3Address,
     },
-    /// Delete an object; one that does not exist is fine
+    /// Delete an object if it exists
     Rm {
-        /// Name the object
+        /// Object to delete
         #[arg(value_name = "s3://BUCKET/KEY", value_parser = S3Address::with_key)]
         address: S3Address,
-        /// Delete it even if it belongs to a published version, which is then damaged
+        /// Delete it even if this damages a published version
         #[arg(long)]
         force: bool,
     },
     /// Print a presigned URL of an object
     Url {
-        /// Name the object
+        /// Object
         #[arg(value_name = "s3://BUCKET/KEY", value_parser = S3Address::with_key)]
         address: S3Address,
-        /// Let the URL live this long: 90s, 15m, 1h, at most 7d
+        /// Expire the URL after this time: 90s, 15m, 1h, at most 7d
         #[arg(long, value_name = "TIME", default_value = "1h")]
         expires: Lifetime,
-        /// Allow storing the object instead of fetching it
+        /// Sign an upload instead of a download
         #[arg(long)]
         put: bool,
-        /// With --put: sign it even for an object of a published version, or on a server where the URL allows more
+        /// With --put: sign even for a published version, or if the URL permits more than this upload
         #[arg(long, requires = "put")]
         force: bool,
     },
-    /// Print `true` or `false`; exit with 3 when the object or bucket does not exist
+    /// Check whether an object or bucket exists
+    ///
+    /// Prints `true` or `false`. Exits with status 3 if it does not exist.
     Exists {
-        /// Name the object or bucket
+        /// Object or bucket
         #[arg(value_name = "s3://BUCKET[/KEY]")]
         address: S3Address,
     },
@@ -390,39 +404,39 @@ pub(crate) enum S3Command {
 
 /// Copy a file to an object, or an object to a file
 ///
-/// One side is a file, the other `s3://bucket/key`. A key that ends with `/`, or a folder, takes the name of what is
-/// copied.
+/// One side is a file or `-`, the other `s3://BUCKET/KEY`. `-` is stdin as the source and stdout as the destination. If
+/// the destination is a folder or ends with `/`, the name of the source is appended.
 #[derive(Debug, Args)]
 pub(crate) struct CpArgs {
-    /// Copy this
+    /// Source: a file, `-`, or s3://BUCKET/KEY
     #[arg(value_name = "FROM", value_hint = ValueHint::AnyPath)]
     pub(crate) from: String,
-    /// To here
+    /// Destination: a file, folder, `-`, or s3://BUCKET/KEY
     #[arg(value_name = "TO", value_hint = ValueHint::AnyPath)]
     pub(crate) to: String,
-    /// Store the object with this media type instead of the one its name suggests
+    /// Media type of the object [default: by its name]
     #[arg(long, value_name = "TYPE")]
     pub(crate) content_type: Option<String>,
-    /// Store the object with this S3 metadata (repeatable)
+    /// S3 metadata of the object (repeatable)
     #[arg(long, value_name = "KEY=TEXT", value_parser = key_and_text)]
     pub(crate) meta: Vec<(String, String)>,
-    /// Store the object even if it belongs to a published version, which is then damaged
+    /// Overwrite the object even if this damages a published version
     #[arg(long)]
     pub(crate) force: bool,
 }
 
-/// Parses where to listen. Names are not looked up, but everybody knows one.
+/// Parses an address to listen on. `localhost` is the only name that is accepted.
 fn listen(text: &str) -> Result<SocketAddr, String> {
     let numeric = text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
-    numeric.parse().map_err(|_| "write it as address and port, `127.0.0.1:9000`".to_owned())
+    numeric.parse().map_err(|_| "use an address and a port: `127.0.0.1:9000`".to_owned())
 }
 
-/// Parses the address that browsers use.
+/// Parses the public URL.
 fn public_url(text: &str) -> Result<url::Url, String> {
     let url = text.parse::<url::Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     url.ok_or_else(|| match text.contains("://") {
-        true => "write it as `https://models.example`".to_owned(),
-        false => format!("write it with its scheme: `https://{text}`"),
+        true => "use a URL such as `https://models.example`".to_owned(),
+        false => format!("add the scheme: `https://{text}`"),
     })
 }
 
@@ -433,10 +447,10 @@ fn key_and_text(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// See all of it work, in seconds, with nothing but this program
+/// Run a self-contained demo
 ///
-/// Starts the embedded server in a temporary folder, publishes a 134 MB checkpoint with its training history, fetches
-/// and compares it, checks the store, then damages one byte and shows that it is noticed. Nothing is left behind.
+/// Starts the embedded server in a temporary folder, publishes a 134 MB checkpoint with its training history, fetches and
+/// compares it, checks the store, then damages one byte and shows that a pull detects it. Removes everything afterwards.
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// Use this model file instead of random weights
@@ -447,6 +461,6 @@ pub(crate) struct DemoArgs {
 /// Print a completion script for a shell
 #[derive(Debug, Args)]
 pub(crate) struct CompletionsArgs {
-    /// Name the shell
+    /// Shell
     pub(crate) shell: clap_complete::Shell,
 }

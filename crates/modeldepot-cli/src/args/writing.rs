@@ -1,29 +1,29 @@
-//! Flags for what an account or a bucket asks of requests.
+//! Options that the policy of an account or a bucket may require.
 
 use clap::Args as ClapArgs;
 
-/// What goes with requests because an account or a bucket asks for it.
+/// Options that the policy of an account or a bucket may require.
 #[derive(Debug, Clone, Default, ClapArgs)]
 pub(crate) struct WritingArgs {
-    /// Pay for requests to a bucket whose owner does not [S3_REQUEST_PAYER=requester]
-    #[arg(long, global = true, help_heading = "Bucket policies")]
+    /// Pay for requests to a requester-pays bucket [S3_REQUEST_PAYER=requester]
+    #[arg(long, global = true, hide_short_help = true, help_heading = "Bucket policies")]
     request_payer: bool,
-    /// Refuse buckets that another account owns [S3_EXPECTED_BUCKET_OWNER]
-    #[arg(long, global = true, value_name = "ACCOUNT", help_heading = "Bucket policies")]
+    /// Fail unless this account owns the bucket [S3_EXPECTED_BUCKET_OWNER]
+    #[arg(long, global = true, value_name = "ACCOUNT", hide_short_help = true, help_heading = "Bucket policies")]
     expected_bucket_owner: Option<String>,
-    /// Have everything encrypted by the server: AES256, aws:kms, aws:kms:dsse [S3_SSE]
-    #[arg(long, global = true, value_name = "MODE", help_heading = "Bucket policies")]
+    /// Server-side encryption: AES256, aws:kms, aws:kms:dsse [S3_SSE]
+    #[arg(long, global = true, value_name = "MODE", hide_short_help = true, help_heading = "Bucket policies")]
     sse: Option<String>,
-    /// Encrypt with this key of the server's key service [S3_KMS_KEY]
-    #[arg(long, global = true, value_name = "ID", help_heading = "Bucket policies")]
+    /// KMS key to encrypt with [S3_KMS_KEY]
+    #[arg(long, global = true, value_name = "ID", hide_short_help = true, help_heading = "Bucket policies")]
     kms_key: Option<String>,
-    /// Store the files of models in this storage class, such as STANDARD_IA [S3_STORAGE_CLASS]
-    #[arg(long, global = true, value_name = "CLASS", help_heading = "Bucket policies")]
+    /// Storage class of model files, such as STANDARD_IA [S3_STORAGE_CLASS]
+    #[arg(long, global = true, value_name = "CLASS", hide_short_help = true, help_heading = "Bucket policies")]
     storage_class: Option<String>,
 }
 
 impl WritingArgs {
-    /// Returns what is given: the variable, the flag, and the value.
+    /// Returns the options that were given: variable, flag and value.
     pub(crate) fn given(&self) -> impl Iterator<Item = (&'static str, &'static str, String)> {
         let payer = self.request_payer.then(|| "requester".to_owned());
         [

@@ -88,7 +88,7 @@ async fn publish(storage: &ModelStorage, model: &ModelName, folder: &Path) -> Re
         created: None,
         tool: concat!("modeldepot ", env!("CARGO_PKG_VERSION")).to_owned(),
         published_by: None,
-        journal: None,
+        state_folder: None,
         md5: true,
         copies: true,
     };

@@ -1,7 +1,7 @@
 //! `modeldepot gc`.
 
 use modeldepot::s3::{ListedObject, UnfinishedUpload};
-use modeldepot::{Collected, GcPlan, Remains};
+use modeldepot::{Collected, GcPlan, Orphans};
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
@@ -56,7 +56,7 @@ fn lines(plan: &GcPlan, now: OffsetDateTime) -> Vec<String> {
         Some(time) => format!("last written {}", ago(time, now)),
         None => "of unknown age".to_owned(),
     };
-    let remains = |remains: &Remains| {
+    let remains = |remains: &Orphans| {
         let what = format!("{}, {}", plural(remains.objects.len(), "file"), size(remains.bytes()));
         format!("{}@{}  {what}, {}", remains.model, remains.version, age(youngest(&remains.objects)))
     };
@@ -128,8 +128,8 @@ fn youngest(objects: &[ListedObject]) -> Option<OffsetDateTime> {
 }
 
 fn to_json(plan: &GcPlan, grace: Duration, delete: bool, collected: Option<Collected>, kept: bool) -> Value {
-    let remains = |list: &[Remains]| -> Vec<Value> {
-        let one = |remains: &Remains| {
+    let remains = |list: &[Orphans]| -> Vec<Value> {
+        let one = |remains: &Orphans| {
             json!({
                 "model": remains.model,
                 "version": remains.version,

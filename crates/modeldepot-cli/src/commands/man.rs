@@ -1,13 +1,11 @@
 //! `modeldepot man`.
 
-use clap::CommandFactory as _;
-
-use crate::args::Args;
 use crate::error::Error;
+use crate::help;
 use crate::ui::Ui;
 
 pub(crate) fn run(ui: &Ui) -> Result<(), Error> {
-    let mut command = Args::command();
+    let mut command = help::verbs();
     // Gives each verb its full name, `modeldepot push`.
     command.build();
     let mut page = Vec::new();

@@ -42,7 +42,7 @@ pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
         created: None,
         tool: concat!("modeldepot ", env!("CARGO_PKG_VERSION")).to_owned(),
         published_by: config::published_by()?,
-        journal: if args.no_resume { None } else { config::state_folder() },
+        state_folder: if args.no_resume { None } else { config::state_folder() },
         md5: !args.no_md5,
         copies: !args.no_copy,
     };

@@ -148,7 +148,7 @@ async fn push(
         created: None,
         tool,
         published_by: None,
-        journal: None,
+        state_folder: None,
         md5: true,
         copies: true,
     };

@@ -6,7 +6,7 @@ use crate::environment::TestEnv;
 
 /// Pushes a model with a history of the library's tests, and returns all that is said, then the metadata.
 fn push(env: &TestEnv, name: &str) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../modeldepot/src/history/tests/files");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../modeldepot/src/model/history/tests/files");
     env.write(name, std::fs::read(folder.join(name)).unwrap());
     env.run(["push", "m", "m.bin", "--dry-run", "--version", "1", "--history", name]).to_string()
 }

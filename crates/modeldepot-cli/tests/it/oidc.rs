@@ -55,7 +55,7 @@ fn a_build_without_the_feature_says_so() {
     let flags = ["serve", "--oidc-issuer", "https://id.example", "--oidc-client-id", "x", "--oidc-grant", "*=read"];
     insta::assert_snapshot!(env.run(flags), @r"
     ------- stderr -------
-    error: this build cannot log people in by OpenID Connect: it lacks the feature `oidc`
+    error: this build does not support OpenID Connect: it lacks the feature `oidc`
     hint: build it with the feature: `cargo install --path crates/modeldepot-cli --features oidc`
     [exit status: 2]
     ");
@@ -68,8 +68,8 @@ fn oidc_needs_grants_and_an_address_to_come_back_to() {
     let flags = ["serve", "--oidc-issuer", "https://id.example", "--oidc-client-id", "x"];
     insta::assert_snapshot!(env.run(flags), @r"
     ------- stderr -------
-    error: no group may do anything: logins by OpenID Connect have no grants
-    hint: say what each group may do: `--oidc-grant ml-team=publish:plant-*`, or `--oidc-grant '*=read'` for everyone who logs in
+    error: OpenID Connect is configured without grants: nobody could do anything
+    hint: grant something to a group: `--oidc-grant ml-team=publish:plant-*`, or `--oidc-grant '*=read'` for everyone who logs in
     [exit status: 2]
     ");
     let open = ["--oidc-grant", "*=read", "--listen", "0.0.0.0:0"];

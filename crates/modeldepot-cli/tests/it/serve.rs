@@ -28,7 +28,7 @@ fn tokens_are_made_listed_and_revoked() {
     ");
     insta::assert_snapshot!(env.run(["token", "add", "ci", "--scope", "read", "--tokens", "keys/tokens"]), @r"
     ------- stderr -------
-    error: there is a token `ci` in `keys/tokens`
+    error: token `ci` already exists in `keys/tokens`
     hint: `modeldepot token rotate ci --tokens keys/tokens` gives it a new secret, `modeldepot token rm ci --tokens keys/tokens` revokes it
     [exit status: 4]
     ");
@@ -46,13 +46,13 @@ fn tokens_are_made_listed_and_revoked() {
     ");
     insta::assert_snapshot!(env.run(["token", "rm", "ci", "--tokens", "keys/tokens"]), @r"
     ------- stderr -------
-    error: there is no token `ci` in `keys/tokens`
+    error: token `ci` does not exist in `keys/tokens`
     hint: `modeldepot token list --tokens keys/tokens` lists them
     [exit status: 3]
     ");
     insta::assert_snapshot!(env.run(["token", "list", "--tokens", "nowhere"]), @r"
     ------- stderr -------
-    error: cannot read the file of tokens `nowhere`
+    error: cannot read the token file `nowhere`
     caused by: No such file or directory (os error 2)
     hint: `modeldepot token add NAME --scope read --tokens nowhere` makes it
     [exit status: 8]
@@ -100,7 +100,7 @@ fn tokens_expire_are_rotated_and_are_for_models() {
     insta::assert_snapshot!(rotated.stderr, @r"this is the only time that it is shown");
     insta::assert_snapshot!(rotate(&["nobody"]), @r"
     ------- stderr -------
-    error: there is no token `nobody` in `tokens`
+    error: token `nobody` does not exist in `tokens`
     hint: `modeldepot token list --tokens tokens` lists them
     [exit status: 3]
     ");
@@ -142,12 +142,12 @@ fn a_file_of_tokens_that_others_may_write_is_refused_and_one_that_they_may_read_
     env.run(["token", "add", "ci", "--scope", "read", "--tokens", "tokens"]).success();
     let mode = |mode| std::fs::set_permissions(env.path("tokens"), std::fs::Permissions::from_mode(mode)).unwrap();
     mode(0o644);
-    insta::assert_snapshot!(env.run(["token", "list", "--tokens", "tokens"]).stderr, @r"warning: others may read the file of tokens `tokens`: `chmod 600 tokens` makes it its owner's alone");
+    insta::assert_snapshot!(env.run(["token", "list", "--tokens", "tokens"]).stderr, @r"warning: others can read the token file `tokens`: run `chmod 600 tokens`");
     mode(0o666);
     insta::assert_snapshot!(env.run(["token", "add", "me", "--scope", "delete", "--tokens", "tokens"]), @r"
     ------- stderr -------
-    warning: others may write the file of tokens `tokens`: `chmod 600 tokens` makes it its owner's alone
-    error: refused to use the file of tokens `tokens`: every user of this machine may write it
+    warning: others can write the token file `tokens`: run `chmod 600 tokens`
+    error: refused to use the token file `tokens`: every user of this machine can write it
     hint: check its lines, then `chmod 600 tokens`
     [exit status: 5]
     ");
@@ -277,14 +277,14 @@ fn the_operator_sees_without_v_what_becomes_of_the_file_of_tokens() {
     // Anybody could have written themselves a token.
     mode(0o666);
     let refused = until("503");
-    assert!(refused.contains("the file of tokens cannot be used") && refused.contains("in its log"), "{refused}");
+    assert!(refused.contains("the token file cannot be used") && refused.contains("log has the reason"), "{refused}");
     mode(0o600);
     until("200");
     assert!(Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().unwrap().success());
     let ended = env.finish(child);
     insta::assert_snapshot!(ended.stderr, @r"
-    warning: others may read the file of tokens `tokens`: `chmod 600 tokens` makes it its owner's alone
-    error: refused to use the file of tokens `tokens`: every user of this machine may write it; until it is corrected, requests with tokens are answered with 503
+    warning: others can read the token file `tokens`: run `chmod 600 tokens`
+    error: refused to use the token file `tokens`: every user of this machine can write it; until it is fixed, requests with tokens get 503
     stopping
     ");
 }
@@ -297,7 +297,7 @@ fn a_log_that_cannot_be_opened_is_named() {
     ------- stderr -------
     error: cannot open the log `nowhere/audit.log`
     caused by: No such file or directory (os error 2)
-    hint: name a file in a folder that exists and that you may write
+    hint: choose a file in an existing folder that you can write to
     [exit status: 8]
     ");
 }
@@ -307,13 +307,13 @@ fn nobody_else_is_let_in_without_a_token() {
     let env = TestEnv::without_server("");
     insta::assert_snapshot!(env.run(["serve", "--listen", "0.0.0.0:0"]), @r"
     ------- stderr -------
-    error: refused to listen on `0.0.0.0:0`: without tokens only this machine is let in
+    error: refused to listen on `0.0.0.0:0` without tokens: everyone who can reach it would have full access
     hint: make a token with `modeldepot token add NAME --scope read --tokens FILE`, and start with `--tokens FILE`
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["serve", "--listen", "0.0.0.0:0", "--tokens", "nowhere"]), @r"
     ------- stderr -------
-    error: cannot read the file of tokens `nowhere`
+    error: cannot read the token file `nowhere`
     caused by: No such file or directory (os error 2)
     hint: `modeldepot token add NAME --scope read --tokens nowhere` makes it
     [exit status: 8]
@@ -345,7 +345,7 @@ fn nobody_else_is_let_in_without_a_token() {
     env.write("tokens", "# none\nmdt_not_a_hash\n");
     insta::assert_snapshot!(env.run(["serve", "--listen", "127.0.0.1:0", "--tokens", "tokens"]), @r"
     ------- stderr -------
-    warning: others may read the file of tokens `tokens`: `chmod 600 tokens` makes it its owner's alone
+    warning: others can read the token file `tokens`: run `chmod 600 tokens`
     error: line 2 of `tokens` is not `NAME GRANTS BLAKE3`
     hint: remove the line, and make tokens with `modeldepot token add`
     [exit status: 2]

@@ -33,7 +33,7 @@ impl About {
         let params = parts.extract::<RawPathParams>().await.ok();
         let param = |name: &str| params.as_ref()?.iter().find(|(known, _)| *known == name).map(|(_, value)| value);
         if let Some(model) = param("model") {
-            // What is no name is refused by whoever reads it.
+            // Invalid names are rejected by the handler.
             return model.parse().map_or(About::Several, About::Model);
         }
         match is_of_the_whole(route) {

@@ -1,4 +1,4 @@
-//! The file of tokens on the disk: read as a whole, and changed under a lock, so that of two that change it at once none
+//! The token file on the disk: read as a whole, and changed under a lock, so that of two that change it at once none
 //! is lost.
 
 use std::fs::{self, File};
@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use super::tokens::{Line, Token, TokensError};
 
-/// The first line of a file of tokens.
+/// The first line of a token file.
 const HEADER: &str =
     "# modeldepot tokens: NAME GRANTS BLAKE3-OF-TOKEN [created=TIME] [expires=TIME] [old=BLAKE3@TIME], one a line";
 
-/// No file of tokens is larger.
+/// No token file is larger.
 const LARGEST: u64 = 1024 * 1024;
 
 /// A line.
@@ -51,7 +51,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Row>, TokensError> {
     let mut text = String::new();
     file.take(LARGEST + 1).read_to_string(&mut text).map_err(io)?;
     if text.len() as u64 > LARGEST {
-        return Err(io(io::Error::other("it is larger than any file of tokens")));
+        return Err(io(io::Error::other("it is too large for a token file")));
     }
     let rows = text.lines().enumerate().map(|(number, line)| match line.trim() {
         line if line.is_empty() || line.starts_with('#') => Ok(Row::Other(line.to_owned())),
@@ -147,7 +147,7 @@ fn is_writable_by_all(_: &File) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Returns a warning about a file of tokens that others may read, or that its group may write, where it is one.
+/// Returns a warning about a token file that others may read, or that its group may write, where it is one.
 pub fn warning(path: &Path) -> Option<String> {
     #[cfg(unix)]
     {
@@ -160,7 +160,7 @@ pub fn warning(path: &Path) -> Option<String> {
             _ => "write",
         };
         let path = path.display();
-        Some(format!("others may {who} the file of tokens `{path}`: `chmod 600 {path}` makes it its owner's alone"))
+        Some(format!("others can {who} the token file `{path}`: run `chmod 600 {path}`"))
     }
     #[cfg(not(unix))]
     {
@@ -221,9 +221,9 @@ mod tests {
         let set = |mode: u32| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         set(0o644);
         assert_eq!(warning(std::path::Path::new("/dev/null")), None, "everybody may write it, and it is no file");
-        assert!(warning(&path).unwrap().starts_with("others may read the file of tokens `"));
+        assert!(warning(&path).unwrap().starts_with("others can read the token file `"));
         set(0o660);
-        assert!(warning(&path).unwrap().starts_with("others may write the file of tokens `"));
+        assert!(warning(&path).unwrap().starts_with("others can write the token file `"));
         set(0o602);
         assert!(matches!(Tokens::read(&path), Err(TokensError::Writable { .. })));
         assert!(matches!(Tokens::add(&path, "me", Scope::Delete), Err(TokensError::Writable { .. })));

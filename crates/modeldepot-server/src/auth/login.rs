@@ -1,11 +1,11 @@
-//! A token for one run of the service: it is shown once, by whoever starts the service, and kept in memory alone.
+//! A token for one run of the service: shown once by the program that starts the service, and only kept in memory.
 
 use std::fmt;
 
 use super::Scope;
 use super::tokens::{Token, TokensError, secret};
 
-/// The only token of a service that has no file of tokens. It may do everything, and ends with the service.
+/// The only token of a service that has no token file. It may do everything, and ends with the service.
 #[derive(Clone)]
 pub struct Login(String);
 
@@ -21,7 +21,7 @@ impl Login {
         Ok(Login(secret()?.0))
     }
 
-    /// Returns the token, to be shown to whoever may log in.
+    /// Returns the token, to show to users who may log in.
     pub fn reveal(&self) -> &str {
         &self.0
     }

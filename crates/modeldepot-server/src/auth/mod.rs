@@ -1,6 +1,6 @@
 //! Who asks, and what they may.
 //!
-//! Without a file of tokens everybody may do everything, and the service listens on loopback only. With one, a program
+//! Without a token file everybody may do everything, and the service listens on loopback only. With one, a program
 //! sends `Authorization: Bearer TOKEN`, and a browser the cookie of a session that it got for a token. Where people log in
 //! at a provider (`oidc`), a browser gets one for that too.
 //!
@@ -55,7 +55,7 @@ const SECURE_COOKIE: &str = "__Host-modeldepot_session";
 /// The header that pages send the CSRF token in.
 pub(crate) const CSRF_HEADER: &str = "x-csrf-token";
 
-/// How often it is looked whether the file of tokens has changed.
+/// How often it is looked whether the token file has changed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Decides who is let in.
@@ -73,7 +73,7 @@ pub(crate) struct Gate {
     pub(crate) used: Arc<Used>,
 }
 
-/// The file of tokens, as it was last read.
+/// The token file, as it was last read.
 struct Watched {
     /// None for a token that is kept in memory alone.
     path: Option<PathBuf>,
@@ -209,7 +209,7 @@ impl Gate {
         self.closed
     }
 
-    /// Returns true when there is a file of tokens.
+    /// Returns true when there is a token file.
     pub(crate) fn has_tokens(&self) -> bool {
         self.file.is_some()
     }
@@ -237,9 +237,7 @@ impl Gate {
                     // A file that stays away is news once.
                     Err(error) if file.tokens.is_some() || now.is_some() => {
                         let cause = std::error::Error::source(error).map(|it| format!(": {it}")).unwrap_or_default();
-                        tracing::error!(
-                            "{error}{cause}; until it is corrected, requests with tokens are answered with 503"
-                        );
+                        tracing::error!("{error}{cause}; until it is fixed, requests with tokens get 503");
                     }
                     Err(_) => {}
                     Ok(_) => warning(&path).into_iter().for_each(|warning| tracing::warn!("{warning}")),
@@ -249,8 +247,8 @@ impl Gate {
             }
         }
         file.tokens.clone().ok_or_else(|| {
-            Problem::new(ErrorKind::Unavailable, "the file of tokens cannot be used")
-                .hint("the operator of this service sees why in its log")
+            Problem::new(ErrorKind::Unavailable, "the token file cannot be used")
+                .hint("the service's log has the reason")
         })
     }
 
@@ -269,7 +267,7 @@ impl Gate {
             let shown = tokens.find(bearer, now).ok_or_else(wrong)?;
             return self.bearer(shown, now, String::new(), false);
         }
-        let stranger = || unknown(if self.has_tokens() { "this service asks for a token" } else { "log in first" });
+        let stranger = || unknown(if self.has_tokens() { "this service requires a token" } else { "log in first" });
         let session = self.cookie(headers).and_then(|cookie| self.sessions.find(cookie)).ok_or_else(stranger)?;
         match session.holder {
             Holder::Token(hash) => {
@@ -289,17 +287,13 @@ impl Gate {
         let tokens::Shown { token, until } = shown;
         if let Some(expired) = token.expires.filter(|_| token.is_expired(now)) {
             let detail = format!("token `{}` expired on {}", token.name, tokens::day(expired));
-            let hint = format!(
-                "`modeldepot token rotate {} --expires 90d` gives it a new secret and 90 more days",
-                token.name
-            );
-            return Err(unknown(&detail).hint(hint));
+            return Err(unknown(&detail).hint("ask the operator of this service to renew it"));
         }
         self.used.note(&token.name);
         Ok(Caller { who: Who::Token(token.name.clone()), grants: token.grants.clone(), until, csrf, browser })
     }
 
-    /// Begins a session for whoever has a token, in the place of the browser's last one, and returns its cookie and who they
+    /// Starts a session for the holder of a token, replacing the browser's last one, and returns its cookie and who they
     /// are.
     ///
     /// # Errors
@@ -360,30 +354,28 @@ impl Gate {
     pub(crate) fn allow(&self, caller: Caller, scope: Scope, about: &About) -> Result<Caller> {
         if self.read_only && scope > Scope::Share {
             return Err(Problem::new(ErrorKind::Denied, "this service is read-only")
-                .hint("it was started with `--read-only`; use another, or the command"));
+                .hint("publish and delete through another service, or directly in the bucket"));
         }
         if !about.allows(&caller, scope) {
             let (what, pattern) = match about {
                 About::Model(model) => (format!(" model `{model}`"), format!(":{model}")),
-                About::Whole => {
-                    (" what belongs to no model: raw buckets and the service itself".to_owned(), String::new())
-                }
+                About::Whole => (" raw buckets or the service itself".to_owned(), String::new()),
                 About::Several => (String::new(), String::new()),
             };
             let hint = match caller.who {
                 Who::Person(_) => format!(
-                    "your groups have `{}`; ask the operator for a group with `--oidc-grant GROUP={scope}{pattern}`",
+                    "your groups have `{}`; ask the operator of this service to grant one of them `{scope}{pattern}`",
                     caller.grants
                 ),
                 _ => format!(
-                    "it has `{}`; ask for one that may: `modeldepot token add NAME --scope {scope}{pattern}`",
+                    "it has `{}`; ask the operator of this service for a token with the grant `{scope}{pattern}`",
                     caller.grants
                 ),
             };
             let detail = match about {
                 // What lacks is not a scope.
                 About::Whole if !caller.grants.allows(Scope::Read, None) => format!(
-                    "{} is for models only; raw buckets, the health page and /metrics need a grant without a pattern",
+                    "{} only covers models; raw buckets, the health page and /metrics need a grant without a pattern",
                     caller.who
                 ),
                 _ => format!("{} may not {scope}{what}", caller.who),
@@ -403,12 +395,12 @@ fn unknown(detail: &str) -> Problem {
     Problem::new(ErrorKind::Denied, detail)
         .status(StatusCode::UNAUTHORIZED)
         .header(header::WWW_AUTHENTICATE, "Bearer realm=\"modeldepot\"")
-        .hint("send `Authorization: Bearer TOKEN`; `modeldepot token add` makes tokens")
+        .hint("send `Authorization: Bearer TOKEN`; the operator of this service issues tokens")
 }
 
 /// The problem of a token that nobody has, or has any more.
 fn wrong() -> Problem {
-    unknown("this token is not known here").guessed().hint("check that it was pasted whole, or ask for a new one")
+    unknown("unknown token").guessed().hint("check that you copied all of it, or ask for a new one")
 }
 
 fn internal(detail: &str) -> Problem {
@@ -417,8 +409,8 @@ fn internal(detail: &str) -> Problem {
 
 /// The problem of a request that may come from a page of another site.
 pub(crate) fn csrf_missing() -> Problem {
-    Problem::new(ErrorKind::Denied, "this request does not come from a page of this service")
-        .hint("load the page again, and send its form from there")
+    Problem::new(ErrorKind::Denied, "this request did not come from a page of this service")
+        .hint("reload the page and submit its form again")
 }
 
 /// A right, as a type.

@@ -19,12 +19,12 @@ use super::grants::Grants;
 /// What every token begins with, so that one that leaked is recognised as what it is.
 const PREFIX: &str = "mdt_";
 
-/// Why a file of tokens cannot be used.
+/// Why a token file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokensError {
     /// The file cannot be read or written.
-    #[error("cannot {action} the file of tokens `{}`", path.display())]
+    #[error("cannot {action} the token file `{}`", path.display())]
     Io {
         /// What was tried, as a verb.
         action: &'static str,
@@ -34,7 +34,7 @@ pub enum TokensError {
         source: io::Error,
     },
     /// Every user of the machine could add a token of their own.
-    #[error("refused to use the file of tokens `{}`: every user of this machine may write it", path.display())]
+    #[error("refused to use the token file `{}`: every user of this machine can write it", path.display())]
     Writable {
         /// The file.
         path: PathBuf,
@@ -48,13 +48,13 @@ pub enum TokensError {
         line: usize,
     },
     /// A token's name breaks its rule.
-    #[error("`{}` is not a name for a token: use 1 to 64 letters, digits, `.`, `_` and `-`", name.chars().take(80).collect::<String>().escape_debug())]
+    #[error("`{}` is not a valid token name: use 1 to 64 letters, digits, `.`, `_` and `-`", name.chars().take(80).collect::<String>().escape_debug())]
     Name {
         /// The name.
         name: String,
     },
     /// There is a token of that name.
-    #[error("there is a token `{name}` in `{}`", path.display())]
+    #[error("token `{name}` already exists in `{}`", path.display())]
     Taken {
         /// The name.
         name: String,
@@ -62,7 +62,7 @@ pub enum TokensError {
         path: PathBuf,
     },
     /// There is no token of that name.
-    #[error("there is no token `{name}` in `{}`", path.display())]
+    #[error("token `{name}` does not exist in `{}`", path.display())]
     Unknown {
         /// The name.
         name: String,
@@ -80,7 +80,7 @@ pub enum TokensError {
         path: PathBuf,
     },
     /// The system has no random numbers.
-    #[error("the system gives no random numbers")]
+    #[error("the system returned no random numbers")]
     Random,
 }
 
@@ -216,7 +216,7 @@ pub(super) struct Shown<'t> {
 }
 
 impl Tokens {
-    /// Reads a file of tokens.
+    /// Reads a token file.
     ///
     /// # Errors
     /// [`TokensError`], when it is missing or malformed, or when everybody may write it.

@@ -1,4 +1,4 @@
-//! When each token was last used: kept in a file beside the file of tokens, written at most once a minute.
+//! When each token was last used: kept in a file beside the token file, written at most once a minute.
 //!
 //! Nothing depends on it. Where it cannot be written the service runs on, and `token list` shows what it finds.
 
@@ -24,7 +24,7 @@ const LARGEST: u64 = 1024 * 1024;
 /// When tokens were last used, by their names.
 #[derive(Debug, Default)]
 pub(crate) struct Used {
-    /// None where there is no file of tokens.
+    /// None where there is no token file.
     path: Option<PathBuf>,
     seen: Mutex<BTreeMap<String, OffsetDateTime>>,
     changed: Notify,
@@ -54,7 +54,7 @@ impl Used {
             if let Err(error) = self.write().await
                 && !std::mem::replace(&mut told, true)
             {
-                tracing::info!(%error, "the last use of tokens cannot be written down");
+                tracing::info!(%error, "cannot record the last use of tokens");
             }
             tokio::time::sleep(PACE).await;
         }

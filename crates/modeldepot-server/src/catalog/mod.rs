@@ -133,7 +133,7 @@ impl Catalog {
         found
     }
 
-    /// Returns a listing, which is kept fresh from now on: it may take longer than whoever looks should wait.
+    /// Returns a listing, which is kept fresh from now on: it may take longer than a caller should wait.
     async fn listed<T, F>(
         &self,
         watched: &Arc<Watched<T>>,
@@ -184,7 +184,7 @@ impl Catalog {
         if found.is_err() {
             documents.pop(&name);
         }
-        // Few are large. Whoever walks a bucket of large ones must not fill the memory.
+        // Few are large, but a client that walks a bucket of large ones must not fill the memory.
         let weight = |watched: &Watched<Document>| watched.last().map_or(0, |document| document.weight());
         let mut sum: usize = documents.iter().map(|(_, watched)| weight(watched)).sum();
         while sum > DOCUMENT_BYTES && documents.len() > 1 {
@@ -197,7 +197,7 @@ impl Catalog {
     async fn look(&self, model: &ModelName, version: &Version, last: Option<Arc<Document>>) -> Result<Arc<Document>> {
         let (client, bucket) = (self.storage.depot(), self.storage.bucket());
         let manifest = ObjectKey::Manifest(model.clone(), version.clone()).to_string();
-        let spent = ObjectKey::Spent(model.clone(), version.clone()).to_string();
+        let spent = ObjectKey::Tombstone(model.clone(), version.clone()).to_string();
         // Asked before the manifest is read: one that is replaced in between is read again.
         let (etag, spent) = tokio::try_join!(
             async {
@@ -278,7 +278,7 @@ impl Catalog {
         let metadata = match self.storage.read_metadata(model, &version.version).await {
             Ok(metadata) => metadata.unwrap_or_default(),
             Err(error) if error.kind() == ErrorKind::Corrupt || error.kind() == ErrorKind::Invalid => {
-                tracing::debug!(%error, "nothing is known of a version");
+                tracing::debug!(%error, "cannot read the manifest of a version");
                 serde_json::Map::new()
             }
             Err(error) => return Err(error),
@@ -321,7 +321,7 @@ impl Catalog {
             let mut read = stream::iter(read).buffer_unordered(READS);
             while let Some(read) = read.next().await {
                 if let Err(error) = read {
-                    tracing::warn!(%error, %model, "reading manifests stops");
+                    tracing::warn!(%error, %model, "reading manifests failed");
                     break;
                 }
             }

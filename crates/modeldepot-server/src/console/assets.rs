@@ -42,7 +42,7 @@ pub(super) async fn get(Path(name): Path<String>, headers: HeaderMap) -> Respons
     let Assets { style, script, icon } = &*ASSETS;
     let wanted = |asset: &&Asset| asset.href.strip_prefix("/assets/") == Some(&name);
     let Some(asset) = [style, script, icon].into_iter().find(wanted) else {
-        return (StatusCode::NOT_FOUND, "no such asset; reload the page\n").into_response();
+        return (StatusCode::NOT_FOUND, "asset not found; reload the page\n").into_response();
     };
     let about = [
         (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),

@@ -35,8 +35,8 @@ pub(super) async fn list(State(app): State<App>) -> Result {
         };
         let state = match app.storage.client().list_level(bucket, "", None, 1).await {
             Ok(listed) if listed.folders.is_empty() && listed.objects.is_empty() => html! { "empty" },
-            Ok(_) => html! { span.good { "in use" } },
-            Err(error) => html! { span.bad { (super::refusal::ticked(&error.to_string())) } },
+            Ok(_) => html! { span.good { "available" } },
+            Err(error) => html! { span.bad { (super::refusal::with_code(&error.to_string())) } },
         };
         rows.push((bucket, what, state));
     }
@@ -61,8 +61,10 @@ pub(super) fn known(app: &App, bucket: &str) -> Result<BucketName> {
     let all = app.service.settings.buckets.all();
     all.iter().copied().find(|known| known.as_str() == bucket).cloned().ok_or_else(|| {
         let names: Vec<String> = all.iter().map(|name| format!("`{name}`")).collect();
-        let problem =
-            Problem::new(modeldepot::ErrorKind::NotFound, format!("`{}` is no bucket of this project", shown(bucket)));
+        let problem = Problem::new(
+            modeldepot::ErrorKind::NotFound,
+            format!("`{}` is not a bucket of this project", shown(bucket)),
+        );
         Refusal(problem.hint(format!("its buckets are {}", names.join(", "))))
     })
 }
@@ -80,7 +82,7 @@ pub(super) fn of_address(error: Error) -> Refusal {
     if !refused {
         return error.into();
     }
-    let mut problem = Problem::from(&error).status(StatusCode::BAD_REQUEST).hint("follow a link in the bucket's list");
+    let mut problem = Problem::from(&error).status(StatusCode::BAD_REQUEST).hint("use a link in the list of objects");
     problem.kind = ErrorKind::Invalid;
     Refusal(problem)
 }
@@ -129,9 +131,9 @@ pub(super) async fn get(State(app): State<App>, Path(bucket): Path<String>, visi
             }
             @if pictures > 0 {
                 @if as_pictures {
-                    a.button href=(asked.with(&[("as", Some("list"))])) { "As a list" }
+                    a.button href=(asked.with(&[("as", Some("list"))])) { "List view" }
                 } @else {
-                    a.button href=(asked.with(&[("as", Some("pictures"))])) { "As pictures" }
+                    a.button href=(asked.with(&[("as", Some("pictures"))])) { "Grid view" }
                 }
             }
         }
@@ -140,7 +142,7 @@ pub(super) async fn get(State(app): State<App>, Path(bucket): Path<String>, visi
             (content(&app, &bucket, prefix, &listed, as_pictures, &visitor))
             @if let Some(next) = &listed.next {
                 nav.pager aria-label="Pages" {
-                    span { "The list goes on." }
+                    span { "There are more objects." }
                     span.links {
                         @if asked.get("next").is_some() { a.button href=(asked.with(&[("next", None)])) { "First" } }
                         a.button rel="next" href=(asked.with(&[("next", Some(next))])) { "Next" }
@@ -198,7 +200,7 @@ fn content(
                             th.tick scope="col" { span.sr { "Choose" } }
                             th scope="col" { "Name" }
                             th.number scope="col" { "Size" }
-                            th.optional scope="col" { "Last written" }
+                            th.optional scope="col" { "Last modified" }
                         } }
                         tbody {
                             @for folder in &listed.folders {
@@ -237,7 +239,7 @@ fn content(
                 }
             }
             @if visitor.may(Scope::Delete, None) && listed.objects.iter().any(|object| may_touch(app, bucket, &object.key)) {
-                p { button.danger data-confirm="Delete what is ticked?" { "Delete what is ticked" } }
+                p { button.danger data-confirm="Delete the selected objects?" { "Delete selected" } }
             } @else if bucket == app.storage.bucket() && !listed.objects.is_empty() {
                 p.hint { (undeleted(app, prefix)) }
             }
@@ -249,8 +251,8 @@ fn content(
 fn undeleted(app: &App, folder: &str) -> String {
     let depot = app.storage.prefix();
     match depot.within(folder) {
-        Some(_) => "What belongs to a version is deleted with it, on the version's page.".to_owned(),
-        None => format!("The models of this service are in {depot}: nothing beside it can be chosen here."),
+        Some(_) => "Files of a version are deleted with the version, on its page.".to_owned(),
+        None => format!("The models of this service are in {depot}: objects outside it cannot be selected here."),
     }
 }
 
@@ -267,7 +269,7 @@ fn upload(app: &App, bucket: &BucketName, prefix: &str, visitor: &Visitor) -> Ma
         section.upload aria-labelledby="upload" {
             h2 id="upload" { "Upload" }
             @if bucket == app.storage.bucket() {
-                p { a href="/publish" { "Publish a model" } " instead: files that are no version's are invisible to modeldepot." }
+                p { a href="/publish" { "Publish a model" } " instead: modeldepot does not list files that do not belong to a version." }
             } @else {
                 form method="post" action={ "/buckets/" (bucket) "/upload" } enctype="multipart/form-data" data-upload {
                     (visitor.token())
@@ -292,8 +294,8 @@ fn empty(bucket: &BucketName, prefix: &str) -> Markup {
             @if prefix.is_empty() {
                 h2 { "Bucket " code { (bucket) } " is empty" }
             } @else {
-                h2 { "Nothing lies at this prefix" }
-                p { a href=(href_of(bucket, "")) { "To the bucket" } }
+                h2 { "No objects under this prefix" }
+                p { a href=(href_of(bucket, "")) { "Back to the bucket" } }
             }
         }
     }

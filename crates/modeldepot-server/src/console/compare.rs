@@ -38,7 +38,7 @@ pub(super) async fn get(State(app): State<App>, visitor: Visitor, asked: Asked) 
             div.empty {
                 h2 { (if columns.is_empty() { "Choose what to compare" } else { "Choose what to compare it with" }) }
                 p { "Two to five versions, of one model or of several, as " code { "model@version" } "." }
-                p { "In the list of a " a href="/" { "model" } "'s versions they can be ticked." }
+                p { "In the list of a " a href="/" { "model" } "'s versions you can select them with the checkboxes." }
             }
         } @else {
             (overlaid(&columns, &asked))
@@ -65,9 +65,11 @@ fn selectors(asked: &Asked, visitor: &Visitor) -> Result<Vec<Selector>> {
     for text in asked.all("v") {
         let selector = text.parse::<Selector>()?;
         if !visitor.sees(&selector.model) {
-            let problem =
-                Problem::new(modeldepot::ErrorKind::Denied, format!("you may not see model `{}`", selector.model));
-            return Err(Refusal(problem.hint("log in with a token that may")));
+            let problem = Problem::new(
+                modeldepot::ErrorKind::Denied,
+                format!("you do not have access to model `{}`", selector.model),
+            );
+            return Err(Refusal(problem.hint("log in with a token that grants access")));
         }
         if !selectors.contains(&selector) {
             selectors.push(selector);
@@ -157,7 +159,7 @@ fn overlaid(columns: &[Column], asked: &Asked) -> Markup {
         section aria-labelledby="curves" {
             h2 id="curves" { "Training curves" }
             @if named.is_empty() {
-                p.muted { "None of them has a training history." }
+                p.muted { "None of these versions has a training history." }
             } @else {
                 div.columns { @for chart in charts(&named, address) { (chart.figure()) } }
                 @if !without.is_empty() { p.muted { "Without a training history: " (without.join(", ")) } }

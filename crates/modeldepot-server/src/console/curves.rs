@@ -128,7 +128,7 @@ pub(super) async fn file(
 pub(super) fn one(named: &[Named<'_>], what: &str, of: &str) -> Result<Svg> {
     let lines = lines(what, named);
     if lines.is_empty() {
-        return Err(missing("no such curve in the training history"));
+        return Err(missing("no such metric in the training history"));
     }
     let (x, y_name, id) = (X::Numbers(unit(named)), what.replace('_', " "), IDS[0]);
     let title = format!("{} · {of}", title(what));

@@ -26,7 +26,7 @@ pub(super) async fn post(
     if form.get("typed") != Some(&whole) {
         let typed = super::shown::short(form.get("typed").unwrap_or_default(), 128);
         return Err(Refusal::invalid(
-            format!("`{typed}` was typed, and `{whole}` is to be deleted: nothing was deleted"),
+            format!("`{typed}` does not match `{whole}`: nothing was deleted"),
             format!("go back, and type `{whole}`"),
         ));
     }

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use modeldepot::units;
 
 use super::page::{Page, Place};
-use super::refusal::{Result, ticked};
+use super::refusal::{Result, with_code};
 use super::shown::shown;
 use super::visitor::Visitor;
 use super::when::when;
@@ -20,7 +20,7 @@ pub(super) async fn get(State(app): State<App>, visitor: Visitor) -> Result {
         let body = html! {
             div.head { div { h1 { "Health" } } }
             div.empty {
-                h2 { "This service was started without a doctor" }
+                h2 { "Health checks are not available in this service" }
                 p { code { "modeldepot doctor" } " runs the same checks from a terminal." }
             }
         };
@@ -55,15 +55,15 @@ fn probe(found: Option<&Findings>, visitor: &Visitor) -> Markup {
         section aria-labelledby="probe" {
             h2 id="probe" { "Probe" }
             p.hint {
-                "Finds out what the login may do and what the server can do. It writes small objects under " code { ".depot/" }
-                " and removes them."
+                "Tests permissions and server capabilities. Writes small objects under " code { ".depot/" }
+                " and deletes them again."
             }
             @match found {
                 Some(found) => {
                     ul.facts { (verdict(found)) li { "probed " (when(Some(found.at))) } }
                     ul.checks { @for check in &found.checks { (line(check)) } }
                 }
-                None => p.muted { "Not probed since the service was started." },
+                None => p.muted { "Not probed since the service started." },
             }
             @if visitor.may(Scope::Publish, None) {
                 form method="post" action="/health/probe" {
@@ -79,7 +79,7 @@ fn verdict(found: &Findings) -> Markup {
     let bad = found.checks.iter().filter(|check| check.outcome == Outcome::Bad).count();
     html! {
         @if bad == 0 {
-            li { b.good { "All is well" } }
+            li { b.good { "All checks passed" } }
         } @else {
             li { b.bad { (bad) " of " (found.checks.len()) " checks failed" } }
         }
@@ -90,20 +90,20 @@ fn line(check: &Check) -> Markup {
     let (mark, class, word) = match check.outcome {
         Outcome::Good => ("✓", "good", "good: "),
         Outcome::Bad => ("✗", "bad", "failed: "),
-        Outcome::Note => ("!", "warn", "worth knowing: "),
-        Outcome::Skipped => ("–", "muted", "not tried: "),
+        Outcome::Note => ("!", "warn", "note: "),
+        Outcome::Skipped => ("–", "muted", "skipped: "),
     };
     html! {
         li {
             span class={ "mark " (class) } { span aria-hidden="true" { (mark) } span.sr { (word) } }
             b { (check.name) }
             div.said {
-                @if !check.tried.is_empty() { span.muted { (ticked(&check.tried)) ": " } }
-                (ticked(&check.found))
+                @if !check.tried.is_empty() { span.muted { (with_code(&check.tried)) ": " } }
+                (with_code(&check.found))
                 @if !check.details.is_empty() {
                     ul { @for detail in &check.details { li { (shown(&squeezed(detail))) } } }
                 }
-                @if let Some(change) = &check.change { p { b { "What to do: " } (ticked(change)) } }
+                @if let Some(change) = &check.change { p { b { "What to do: " } (with_code(change)) } }
             }
             @if check.took.as_millis() >= 100 { span.muted.nowrap { (units::duration(check.took)) } }
         }

@@ -50,7 +50,7 @@ fn logged_out(app: &App, asked: &Asked) -> Markup {
     html! {
         @if let Some(provider) = provider {
             div.notice role="status" {
-                p { "You are logged out here, and may still be logged in at " b { (provider.host()) } "." }
+                p { "You are logged out here. You may still be logged in at " b { (provider.host()) } "." }
                 @if let Some(url) = provider.logout_url() {
                     p { a href=(url) rel="noreferrer" { "Log out of " (provider.host()) " too" } }
                 }
@@ -91,7 +91,7 @@ fn with_token(next: &str) -> Markup {
                 label for="token" { "Token" }
                 input.wide id="token" type="password" name="token" required autocomplete="current-password" autofocus
                     aria-describedby="token-hint";
-                p.hint id="token-hint" { "It begins with " code { "mdt_" } ". Ask the operator of this service for one." }
+                p.hint id="token-hint" { "It starts with " code { "mdt_" } ". Ask the operator of this service for one." }
             }
             button.primary { "Log in" }
         }

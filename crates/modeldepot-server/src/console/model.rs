@@ -1,6 +1,6 @@
 //! A model: its versions as a table, and a metric over them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
@@ -27,6 +27,9 @@ const ROWS: usize = 50;
 /// Versions that the chart goes over, the newest.
 const CHARTED: usize = 200;
 
+/// Fields that are named where no version matches a filter.
+const FIELDS: usize = 20;
+
 /// Columns of metrics.
 const COLUMNS: usize = 5;
 
@@ -46,7 +49,8 @@ impl Row {
 pub(super) async fn get(State(app): State<App>, Path(model): Path<String>, visitor: Visitor, asked: Asked) -> Result {
     let model: ModelName = name(&model)?;
     let versions = app.catalog.versions(&model).await?;
-    let charted = rows(&app, &model, &versions[versions.len().saturating_sub(CHARTED)..]).await?;
+    let newest = &versions[versions.len().saturating_sub(CHARTED)..];
+    let charted = rows(&app, &model, newest).await?;
     let names = metric::ranked(charted.iter().flat_map(|row| row.numbers.keys()));
     let filter = asked.get("filter").unwrap_or_default();
     let conditions = Conditions::parse(filter)?;
@@ -54,6 +58,7 @@ pub(super) async fn get(State(app): State<App>, Path(model): Path<String>, visit
     let Selected { versions: mut found, known } =
         select(&app.catalog, &model, &versions, &conditions.filters, &sort).await;
     found.retain(|version| conditions.names(version));
+    let fields = if found.is_empty() { fields(&app, &model, newest).await? } else { Vec::new() };
     let unread = known.map_or(0, |known| versions.len() - known);
     let pages = pager::Pages::new(found.len(), ROWS, asked.page());
     let shown = rows(&app, &model, pages.slice(&found)).await?;
@@ -64,7 +69,7 @@ pub(super) async fn get(State(app): State<App>, Path(model): Path<String>, visit
         (head(&model, &versions, &visitor))
         @if let Some(version) = asked.get("deleted") {
             div.notice role="status" {
-                p { "Version " code { (short(version, 128)) } " is deleted. Its name is never used again." }
+                p { "Version " code { (short(version, 128)) } " is deleted. Its name can never be used again." }
                 (super::delete::left(&asked))
             }
         }
@@ -88,8 +93,12 @@ pub(super) async fn get(State(app): State<App>, Path(model): Path<String>, visit
                 div.empty { h2 { "All versions were deleted" } p { a href="/" { "Show all models" } } }
             } @else if found.is_empty() {
                 div.empty {
-                    h2 { "No version is like that" }
-                    p { "A filter is words that a version's name contains, and conditions on its metadata: "
+                    h2 { "No version matches " code { (short(filter, 120)) } }
+                    p { "Known fields: "
+                        @for (index, field) in fields.iter().enumerate() {
+                            @if index > 0 { ", " } code { (short(field, 60)) }
+                        } @if fields.len() == FIELDS { ", …" } }
+                    p { "Type part of a version's name, conditions on its metadata, or both: "
                         code { "val_accuracy>=0.9 architecture=resnet18" } "." }
                     p { a href=(href::model(&model)) { "Show all versions" } }
                 }
@@ -100,6 +109,14 @@ pub(super) async fn get(State(app): State<App>, Path(model): Path<String>, visit
         }
     };
     Ok(Page::new(Place::Models, model.as_str(), body).below("Models", "/").here(model.as_str()))
+}
+
+/// Returns what versions can be filtered by: the columns of every version, and the metadata of the newest ones.
+async fn fields(app: &App, model: &ModelName, newest: &[VersionSummary]) -> Result<Vec<String>> {
+    let facts = app.catalog.facts(model, newest).await?;
+    let metadata: BTreeSet<&str> = facts.iter().flat_map(|facts| facts.iter()).map(|(name, _)| name).collect();
+    let columns = ["version", "published", "size", "files"].into_iter();
+    Ok(columns.chain(metadata).take(FIELDS).map(str::to_owned).collect())
 }
 
 /// The chart as a file.

@@ -66,7 +66,7 @@ pub(super) async fn get(State(app): State<App>, visitor: Visitor, asked: Asked) 
         }
         @if asked.get("deleted").is_some() {
             div.notice role="status" {
-                p { "The version is deleted. Its name is never used again." }
+                p { "The version is deleted. Its name can never be used again." }
                 (super::delete::left(&asked))
             }
         }
@@ -103,7 +103,7 @@ fn list(rows: &[Row], asked: &Asked, page: &pager::Pages) -> Markup {
         }
         @if rows.is_empty() {
             div.empty {
-                h2 { "No model has such a name" }
+                h2 { "No model matches this name" }
                 p { a href="/" { "Show all models" } }
             }
         } @else {
@@ -155,7 +155,7 @@ fn line(row: &Row) -> Markup {
 fn empty(visitor: &Visitor) -> Markup {
     html! {
         div.empty {
-            h2 { "No model is published yet" }
+            h2 { "No models yet" }
             p { "Publish the first one from a terminal:" }
             pre { code { "modeldepot push plant_classifier best_model.pth --history training_history.json" } }
             @if visitor.may_publish_some() { p { "or " a href="/publish" { "drop its files here" } "." } }

@@ -1,6 +1,6 @@
 //! One object of a bucket: fetched, shown if it is a picture, stored, deleted.
 //!
-//! Whoever may write to a bucket chooses what lies in it. Nothing of it may run here: what is shown is one of few kinds of
+//! The objects of a bucket are hostile input. Nothing in them may run here: what is shown is one of few kinds of
 //! picture, under a policy that forbids everything else; all the rest is sent to be saved.
 
 use axum::body::Body;
@@ -50,7 +50,7 @@ async fn send(app: &App, bucket: &str, asked: &Asked, view: bool) -> Result<Resp
     let bucket = known(app, bucket)?;
     let key = asked.raw("key").unwrap_or_default();
     if key.is_empty() {
-        return Err(Refusal::invalid("no object is named", "follow a link in the bucket's list"));
+        return Err(Refusal::invalid("no object was specified", "use a link in the list of objects"));
     }
     let object = app.storage.client().open_object(&bucket, key).await.map_err(of_address)?;
     let size = object.metadata().size;
@@ -81,7 +81,10 @@ pub(super) async fn delete(
     let bucket = known(&app, &bucket)?;
     let keys: Vec<&str> = form.raw_all("key").filter(|key| !key.is_empty()).collect();
     if keys.is_empty() || keys.len() > MOST {
-        return Err(Refusal::invalid(format!("{} objects are chosen", keys.len()), "tick those to delete, up to 1000"));
+        return Err(Refusal::invalid(
+            format!("{} objects are selected", keys.len()),
+            "select 1 to 1000 objects to delete",
+        ));
     }
     keys.iter().for_each(|key| note.key(key));
     for key in &keys {

@@ -32,7 +32,7 @@ pub(super) struct Page {
     pub(super) crumbs: Vec<(String, Option<String>)>,
     pub(super) body: String,
     pub(super) status: StatusCode,
-    /// Loaded again after so many seconds, for whoever has no script.
+    /// Reload interval in seconds, for browsers without JavaScript.
     pub(super) refresh: Option<u32>,
 }
 
@@ -68,7 +68,7 @@ impl IntoResponse for Page {
     }
 }
 
-/// Puts the frame around what the handlers return, and sends whoever is not known to the login first.
+/// Puts the frame around what the handlers return, and redirects unknown visitors to the login page.
 pub(super) async fn framed(State(app): State<App>, request: Request, next: Next) -> Response {
     let visitor = Visitor::of(&app, request.headers());
     let path = request.uri().path();

@@ -14,9 +14,9 @@ use crate::state::App;
 pub(super) async fn get(State(app): State<App>, visitor: Visitor, asked: Asked) -> Result {
     let models = app.catalog.models().await?;
     if !visitor.may_publish_some() {
-        let problem = Problem::new(modeldepot::ErrorKind::Denied, "you may not publish here");
+        let problem = Problem::new(modeldepot::ErrorKind::Denied, "you are not allowed to publish");
         return Err(Refusal(
-            problem.hint("log in with a token of scope `publish`, at a service that is not read-only"),
+            problem.hint("log in with a token with scope `publish`, on a service that is not read-only"),
         ));
     }
     let body = html! {
@@ -64,7 +64,7 @@ pub(super) async fn get(State(app): State<App>, visitor: Visitor, asked: Asked) 
                     }
                     button.primary { "Publish" }
                     noscript {
-                        p.notice.warn { "Sending files from here needs the page's script. From a terminal: "
+                        p.notice.warn { "Uploading here needs JavaScript. From a terminal: "
                             code { "modeldepot push MODEL PATH" } "." }
                     }
                 }

@@ -51,11 +51,11 @@ pub(super) fn page(problem: &Problem) -> Page {
         StatusCode::NOT_FOUND => "Not found",
         StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => "Not allowed",
         StatusCode::TOO_MANY_REQUESTS => "Too many requests",
-        StatusCode::CONFLICT => "Not possible",
-        StatusCode::SERVICE_UNAVAILABLE => "Not available right now",
+        StatusCode::CONFLICT => "Conflict",
+        StatusCode::SERVICE_UNAVAILABLE => "Temporarily unavailable",
         StatusCode::BAD_GATEWAY => "Damaged",
-        status if status.is_server_error() => "That did not work",
-        _ => "That cannot be done",
+        status if status.is_server_error() => "Something went wrong",
+        _ => "Invalid request",
     };
     let body = html! {
         div.refusal.card {
@@ -71,15 +71,15 @@ pub(super) fn page(problem: &Problem) -> Page {
 pub(super) fn notice(problem: &Problem) -> Markup {
     html! {
         div.notice.bad role="alert" {
-            p { (ticked(&problem.detail)) }
+            p { (with_code(&problem.detail)) }
             @for cause in &problem.causes { p.muted { "caused by: " (shown(cause)) } }
-            @if let Some(hint) = &problem.hint { p { b { "What to do: " } (ticked(hint)) } }
+            @if let Some(hint) = &problem.hint { p { b { "What to do: " } (with_code(hint)) } }
         }
     }
 }
 
-/// Sets what stands in backticks as code.
-pub(super) fn ticked(text: &str) -> Markup {
+/// Renders text in backticks as code.
+pub(super) fn with_code(text: &str) -> Markup {
     let text = shown(text);
     let parts: Vec<&str> = text.split('`').collect();
     // An odd tick, out of a hostile name, opens nothing.
@@ -93,8 +93,8 @@ pub(super) fn ticked(text: &str) -> Markup {
 
 /// The refusal of an address that no page has.
 pub(super) fn nowhere() -> Page {
-    let problem = Problem::new(modeldepot::ErrorKind::NotFound, "there is no page at this address");
-    page(&problem.hint("the models are on the first page"))
+    let problem = Problem::new(modeldepot::ErrorKind::NotFound, "this page does not exist");
+    page(&problem.hint("the home page lists the models"))
 }
 
 /// A name in an address is checked like any other.

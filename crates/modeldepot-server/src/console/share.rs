@@ -1,4 +1,4 @@
-//! A link to a file that whoever has it may follow, for a while.
+//! Presigned links to files.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ pub(super) async fn post(
     let file: ArtifactPath = name(form.get("file").unwrap_or_default())?;
     let seconds = form.get("expires").and_then(|text| text.parse().ok());
     let Some((seconds, _)) = LIVES.iter().find(|(known, _)| Some(*known) == seconds) else {
-        return Err(Refusal::invalid("that is no lifetime of a link", "choose one of the list"));
+        return Err(Refusal::invalid("invalid link lifetime", "choose one from the list"));
     };
     let life = links::life(&by.0, &model, Some(Duration::from_secs(*seconds)))?;
     let found = app.catalog.version(&model, &version).await?;
@@ -62,12 +62,12 @@ pub(super) fn section(found: &Description, visitor: &Visitor, shared: Option<&Sh
     html! {
         section.card id="share" aria-labelledby="share-title" {
             h2 id="share-title" { "Share" }
-            p.hint { "Whoever has the link can fetch the file, from the S3 endpoint, until it expires." }
-            @if !may_share { p.hint { "Links that live longer need the scope " code { "share" } "." } }
+            p.hint { "Anyone with the link can download the file from the S3 endpoint until it expires." }
+            @if !may_share { p.hint { "Longer-lived links need the scope " code { "share" } "." } }
             @if let Some(shared) = shared {
                 div role="status" {
                     (snippet("shared-link", &format!("Link to {}", short(shared.file.as_str(), 60)), &shared.url))
-                    p { "Works until " b { (units::date(Some(shared.until))) } "." }
+                    p { "Valid until " b { (units::date(Some(shared.until))) } "." }
                 }
             }
             form method="post" action={ (super::href::version(model, version)) "/share#share" } {
@@ -89,7 +89,7 @@ pub(super) fn section(found: &Description, visitor: &Visitor, shared: Option<&Sh
                             @for (seconds, name) in lives { option value=(seconds) selected[*seconds == 86_400] { (name) } }
                         }
                     }
-                    button { "Make a link" }
+                    button { "Create link" }
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Names and values as they are shown: whoever publishes may write what he likes, and none of it may mislead.
+//! How names and values are displayed: publishers can write anything, and none of it may mislead the reader.
 //!
 //! The templates escape markup. What is left are characters that no eye sees: they are spelled out.
 

@@ -22,8 +22,8 @@ pub(super) fn section(found: &Description, headers: &HeaderMap) -> Result<Markup
          local_dir=\"./serving\")"
     );
     let title = match found.unverified().is_empty() {
-        true => "Terminal: every file compared with its digest",
-        false => "Terminal: files without a published digest are fetched, and reported as not verified",
+        true => "Terminal: every file is verified",
+        false => "Terminal: files without a published digest are downloaded and reported as unverified",
     };
     let curl = format!("curl -fLO '{address}'");
     Ok(html! {

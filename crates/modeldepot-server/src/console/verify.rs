@@ -43,8 +43,8 @@ pub(super) async fn get(
     let id = asked.get("job").and_then(|id| Uuid::try_parse(id).ok());
     let job = id.and_then(|id| app.service.jobs.find(id)).filter(|job| job.model == model && job.version == version);
     let job = job.ok_or_else(|| {
-        let problem = Problem::new(modeldepot::ErrorKind::NotFound, "there is no such verification");
-        Refusal(problem.hint("begin another on the version's page"))
+        let problem = Problem::new(modeldepot::ErrorKind::NotFound, "no such verification");
+        Refusal(problem.hint("start a new one on the version's page"))
     })?;
     let state = job.state.borrow().clone();
     let body = html! {
@@ -72,7 +72,7 @@ fn told(state: &Job) -> Markup {
                 p.good { "Verified: " (units::plural(state.files, "file")) ", " (units::size(state.bytes)) ", every digest matches." }
             },
             Some(End::Done { unverified }) => div.notice.warn role="status" {
-                p { "Not verified: " (unverified.len()) " of " (units::plural(state.files, "file")) " have no published digest, so nothing says whether their bytes are right." }
+                p { "Not verified: " (unverified.len()) " of " (units::plural(state.files, "file")) " have no published digest and cannot be verified." }
                 ul { @for file in unverified.iter().take(20) { li { bdi.mono { (shown(file.as_str())) } } } }
                 @if unverified.len() > 20 { p { "And " (unverified.len() - 20) " more." } }
             },

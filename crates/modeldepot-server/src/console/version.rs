@@ -152,7 +152,7 @@ fn curves(model: &ModelName, version: &Version, history: Curves<'_>) -> Markup {
         Err(error) => {
             return html! {
                 div.notice.warn {
-                    p { "The training curves cannot be drawn: " (super::refusal::ticked(&error.to_string())) "." }
+                    p { "Cannot draw the training curves: " (super::refusal::with_code(&error.to_string())) "." }
                 }
             };
         }
@@ -212,7 +212,7 @@ fn metadata(found: &Description) -> Markup {
         section aria-labelledby="metadata" {
             h2 id="metadata" { "Metadata" }
             @if values.is_empty() {
-                p.muted { "Its publisher said nothing about it." }
+                p.muted { "No metadata." }
             } @else {
                 div.scroll tabindex="0" role="region" aria-label="Table of metadata" {
                     table.facts-table {
@@ -234,7 +234,7 @@ fn record(found: &Description, model: &ModelName, version: &Version) -> Markup {
         section aria-labelledby="manifest" {
             h2 id="manifest" { "Manifest" }
             details {
-                summary { "Show " code { (model) "/v" (version) "/manifest.json" } ", as it stands in the bucket" }
+                summary { "Show " code { (model) "/v" (version) "/manifest.json" } ", as stored in the bucket" }
                 pre.record tabindex="0" role="region" aria-label="Text of the manifest" { code { (lines(&text)) } }
             }
         }
@@ -252,7 +252,7 @@ fn verify(model: &ModelName, version: &Version, visitor: &Visitor) -> Markup {
     html! {
         section.card aria-labelledby="verify" {
             h2 id="verify" { "Verify" }
-            p.hint { "Reads every file from the bucket and compares it with its published digest, where there is one." }
+            p.hint { "Reads every file from the bucket and compares it with its published digest, if there is one." }
             form method="post" action={ (href::version(model, version)) "/verify" } data-verify={ (href::api(model, version)) "/verify" } {
                 (visitor.token())
                 button { "Verify now" }
@@ -271,7 +271,7 @@ fn delete(model: &ModelName, version: &Version, visitor: &Visitor) -> Markup {
                 summary { "Delete this version" }
                 form method="post" action={ (href::version(model, version)) "/delete" } {
                     (visitor.token())
-                    p { "Its files are removed from the bucket, and its name is never used again." }
+                    p { "Deletes its files from the bucket. The version name can never be used again." }
                     div.field {
                         label for="typed" { "Type " code { (whole) } " to confirm" }
                         input.wide id="typed" type="text" name="typed" autocomplete="off" autocapitalize="off" spellcheck="false"

@@ -11,7 +11,7 @@ use modeldepot::ModelName;
 use crate::auth::{Grants, Scope};
 use crate::state::App;
 
-/// What pages need to know of whoever asks.
+/// What pages need to know about the visitor.
 #[derive(Debug, Clone)]
 pub(super) struct Visitor {
     /// The theme that was chosen; none is the system's.

@@ -82,9 +82,9 @@ impl Form {
     pub(crate) async fn of(request: Request, texts: Texts) -> Result<Form> {
         let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let boundary = multer::parse_boundary(kind.unwrap_or_default()).map_err(|_| {
-            Problem::invalid("the body is not a form")
+            Problem::invalid("the body is not `multipart/form-data`")
                 .status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
-                .hint("send `multipart/form-data`, as `curl -F file=@best_model.pth` does")
+                .hint("set `Content-Type: multipart/form-data`, with one `file` field for each file")
         })?;
         if boundary.is_empty() || boundary.len() > LONGEST_BOUNDARY {
             return Err(Problem::invalid(format!("the form's boundary must have 1 to {LONGEST_BOUNDARY} characters")));
@@ -131,8 +131,8 @@ impl Form {
     fn unknown(&self, name: &str) -> Problem {
         let known: Vec<String> = self.texts.iter().map(|(name, _)| format!("`{name}`")).collect();
         let name: String = name.chars().take(100).collect();
-        Problem::invalid(format!("`{}` is no field here", name.escape_debug()))
-            .hint(format!("there are `file`, {}", known.join(", ")))
+        Problem::invalid(format!("unknown field `{}`", name.escape_debug()))
+            .hint(format!("known fields: `file`, {}", known.join(", ")))
     }
 
     async fn field(&mut self) -> Result<Option<Field<'static>>> {
@@ -159,10 +159,10 @@ impl Form {
 fn unreadable(error: &multer::Error) -> Problem {
     match error {
         multer::Error::StreamReadFailed(cause) if cause.is::<TooLong>() => {
-            Problem::invalid(format!("the form cannot be read: {cause}")).status(StatusCode::PAYLOAD_TOO_LARGE)
+            Problem::invalid(format!("cannot read the form: {cause}")).status(StatusCode::PAYLOAD_TOO_LARGE)
         }
         multer::Error::StreamReadFailed(_) => broke_off(),
-        error => Problem::invalid(format!("the form cannot be read: {error}")),
+        error => Problem::invalid(format!("cannot read the form: {error}")),
     }
 }
 

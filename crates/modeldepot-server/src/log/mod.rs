@@ -65,7 +65,7 @@ impl Logs {
 fn action(method: &Method, route: &str) -> Option<String> {
     let name = match (method.as_str(), route) {
         ("GET" | "HEAD", route) if route.ends_with("/link") => "share",
-        // Whoever comes back from a provider of logins comes with a GET.
+        // Returning from a login provider is a GET.
         ("GET", route) if route.ends_with("/callback") => "login",
         _ if method.is_safe() => return None,
         ("POST", "/api/v1/models/{model}/versions") | ("PUT", _) => "publish",

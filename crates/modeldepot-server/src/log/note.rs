@@ -112,7 +112,7 @@ impl Note {
 
     fn audit(&self, found: Found, status: Option<StatusCode>, told: Option<&Told>, late: bool) {
         let Some(log) = &self.0.logs.audit else { return };
-        // Whoever has to log in first is sent to the login.
+        // Visitors who must log in first are redirected to the login page.
         let refused = status.is_some_and(|it| is_refusal(it) || it.is_redirection() && told.is_some());
         let route = self.0.route.as_deref();
         let method = self.0.method.parse().unwrap_or_default();

@@ -113,7 +113,7 @@ impl Discovery {
                 Some(Arc::clone(self.memory().known.insert(Arc::new(known))))
             }
             Err(error) => {
-                tracing::warn!(provider = self.host, causes = ?all_of(&error), "the keys of the login provider cannot be read");
+                tracing::warn!(provider = self.host, causes = ?all_of(&error), "cannot read the keys of the login provider");
                 None
             }
         }

@@ -68,7 +68,7 @@ impl Failure {
             Failure::Busy { .. } => "busy",
             Failure::Refused { .. } => "refused by the provider",
             Failure::Stale(_) => "stale",
-            Failure::OtherState => "another state",
+            Failure::OtherState => "state mismatch",
             Failure::Untrusted { .. } => "untrusted",
             Failure::NotGranted { .. } => "not granted",
             Failure::Host { .. } => "host",
@@ -92,7 +92,7 @@ impl From<Failure> for Problem {
             Failure::Unreachable { host, causes } => {
                 Problem::new(ErrorKind::Unavailable, format!("cannot reach the login provider `{host}`"))
                     .because(causes)
-                    .hint("try again in a moment; if it persists, the operator of this service should check `--oidc-issuer`")
+                    .hint("try again in a moment; if it persists, the operator of this service should check the issuer")
             }
             Failure::Busy { host } => {
                 Problem::new(ErrorKind::Unavailable, format!("too many logins are waiting for `{host}`"))
@@ -111,10 +111,10 @@ impl From<Failure> for Problem {
             }
             Failure::Stale(Stale::Late) => Problem::invalid("this login took too long").hint(again),
             Failure::Stale(Stale::Spent) => Problem::invalid("this login was already used").hint(again),
-            Failure::OtherState => Problem::invalid("this answer belongs to another login")
+            Failure::OtherState => Problem::invalid("this response belongs to another login")
                 .hint("log in again, in one tab of the browser at a time"),
             Failure::Untrusted { host, why } => {
-                Problem::new(ErrorKind::Denied, format!("the answer of `{host}` cannot be trusted"))
+                Problem::new(ErrorKind::Denied, format!("the response of `{host}` cannot be trusted"))
                     .status(StatusCode::BAD_GATEWAY)
                     .because(vec![told(&why)])
                     .hint("log in again; if it persists, the operator of this service should check the provider and the client ID")
@@ -122,9 +122,9 @@ impl From<Failure> for Problem {
             Failure::NotGranted { name, claim, groups, left_out } => not_granted(&name, &claim, groups, left_out),
             Failure::Host { host } => {
                 Problem::invalid(format!("the login provider cannot send you back to `{}`", told(&host)))
-                    .hint("use `localhost`, or start the service with `--public-url`")
+                    .hint("use `localhost`, or ask the operator to configure the public URL of this service")
             }
-            Failure::Random => Problem::new(ErrorKind::Internal, "the system gives no random numbers"),
+            Failure::Random => Problem::new(ErrorKind::Internal, "the system returned no random numbers"),
         }
     }
 }
@@ -142,10 +142,12 @@ fn not_granted(name: &str, claim: &str, groups: Option<Vec<String>>, left_out: b
         }
     };
     let hint = match groups {
-        None => format!(
-            "the operator should have the provider add the claim `{claim}`, or request its scope with `--oidc-scopes`"
-        ),
-        Some(_) => "ask the operator to grant one of your groups something with `--oidc-grant`, or to add you to a group that has a grant".to_owned(),
+        None => {
+            format!("ask the operator to configure the provider to send the claim `{claim}`, or to request its scope")
+        }
+        Some(_) => {
+            "ask the operator for a grant for one of your groups, or to add you to a group that has one".to_owned()
+        }
     };
     Problem::new(ErrorKind::Denied, format!("`{}` is in no group that may use this service", told(name)))
         .because(vec![why])

@@ -32,11 +32,11 @@ pub(super) enum HttpError {
     Late(Duration),
     #[error("no connection to `{0}`")]
     Unreached(String, #[source] hyper_util::client::legacy::Error),
-    #[error("the answer is cut off, or longer than 256 KiB")]
+    #[error("the response is truncated, or longer than 256 KiB")]
     Body(#[source] axum::Error),
-    #[error("it redirects to another address, which is not followed")]
+    #[error("it redirects elsewhere; redirects are not followed")]
     Redirected,
-    #[error("it answers with status {0}")]
+    #[error("it responded with status {0}")]
     Status(u16),
 }
 
@@ -55,7 +55,7 @@ impl Http {
         if !plain {
             let found = rustls_native_certs::load_native_certs();
             for error in found.errors {
-                tracing::warn!(%error, "a certificate authority of this machine cannot be read");
+                tracing::warn!(%error, "cannot read a certificate authority of this machine");
             }
             roots.add_parsable_certificates(found.certs);
         }

@@ -143,13 +143,13 @@ impl Provider {
             return Err(Failure::OtherState);
         }
         if answer.issuer.is_some_and(|issuer| issuer != self.settings.issuer.as_str()) {
-            return Err(self.untrusted("the answer is of another issuer"));
+            return Err(self.untrusted("the response is from another issuer"));
         }
         if let Some(error) = answer.error {
             return Err(Failure::Refused { host: self.host(), error, description: answer.description });
         }
         let code = answer.code.filter(|code| (1..=LONGEST_CODE).contains(&code.len()));
-        let code = code.ok_or_else(|| self.untrusted("the answer has no code"))?;
+        let code = code.ok_or_else(|| self.untrusted("the response has no code"))?;
         let redirect = self.redirect(host)?;
         let turn = tokio::time::timeout(self.settings.patience, self.finishing.acquire()).await;
         let Ok(Ok(_turn)) = turn else { return Err(Failure::Busy { host: self.host() }) };
@@ -227,7 +227,7 @@ impl Provider {
             RequestTokenError::Request(error) => Failure::Unreachable { host: self.host(), causes: all_of(&error) },
             // Not why: it may quote what came, and that may be a token.
             RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
-                self.untrusted("its token endpoint answers with something else than tokens")
+                self.untrusted("its token endpoint did not return tokens")
             }
         })
     }
@@ -291,7 +291,7 @@ impl Provider {
     ) -> Result<UserInfoClaims<Extra, CoreGenderClaim>, Failure> {
         // The library panics at what does not fit a header.
         if !access.secret().bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(self.untrusted("its access token has characters that no token has"));
+            return Err(self.untrusted("its access token contains invalid characters"));
         }
         let asked = client.user_info(access.clone(), Some(subject));
         let asked = asked.map_err(|_| self.untrusted("it names no userinfo endpoint"))?;
@@ -300,7 +300,7 @@ impl Provider {
                 Failure::Unreachable { host: self.host(), causes: all_of(&error) }
             }
             openidconnect::UserInfoError::ClaimsVerification(error) => self.untrusted(&error.to_string()),
-            _ => self.untrusted("its userinfo endpoint answers with something else than claims"),
+            _ => self.untrusted("its userinfo endpoint did not return claims"),
         })
     }
 
@@ -316,7 +316,7 @@ fn verifier(client: &Client) -> IdTokenVerifier<'_, CoreJsonWebKey> {
         .set_allowed_algs(ALGORITHMS)
         .set_time_fn(|| moment(now() - SKEW))
         .set_issue_time_verifier_fn(|issued| match issued > moment(now() + SKEW) {
-            true => Err("the ID token is of the future".to_owned()),
+            true => Err("the ID token was issued in the future".to_owned()),
             false => Ok(()),
         })
 }

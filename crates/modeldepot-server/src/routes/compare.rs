@@ -19,35 +19,35 @@ use crate::state::App;
 /// Versions in one comparison.
 pub(crate) const MOST: usize = 5;
 
-/// Several versions side by side. What is listed of each stands in the order of `versions`.
+/// Several versions side by side. Lists have one entry per version, in the order of `versions`.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Comparison {
     model: String,
-    /// The versions, in the order in which they were asked for.
+    /// The versions, in the order requested.
     versions: Vec<String>,
-    /// Bytes of each.
+    /// Size of each in bytes.
     sizes: Vec<u64>,
-    /// Every entry of their metadata, by name.
+    /// Every metadata field, by name.
     metadata: BTreeMap<String, Entry>,
     /// Every file, by path.
     files: BTreeMap<String, Files>,
 }
 
-/// An entry of the metadata.
+/// A metadata field.
 #[derive(Serialize, ToSchema)]
 struct Entry {
-    /// Its value in each version; `null` where there is none.
+    /// Its value in each version; `null` if missing.
     #[schema(value_type = Vec<Value>)]
     values: Vec<Value>,
     differs: bool,
-    /// True when every version that has one has a number.
+    /// True if every value is a number.
     metric: bool,
 }
 
 /// A file.
 #[derive(Serialize, ToSchema)]
 struct Files {
-    /// The file in each version; `null` where there is none.
+    /// The file in each version; `null` if missing.
     files: Vec<Option<File>>,
     differs: bool,
 }
@@ -70,7 +70,7 @@ fn versions_schema() -> utoipa::openapi::schema::Array {
 
 /// Compare versions
 ///
-/// Their metadata, their metrics, and the files that differ.
+/// Returns their metadata, metrics and differing files.
 #[utoipa::path(
     operation_id = "compare_versions",
     get, path = "/api/v1/models/{model}/compare", tag = "versions",
@@ -88,8 +88,8 @@ pub(crate) async fn compare(
     let names: Vec<&str> = query.all("version").collect();
     if !(2..=MOST).contains(&names.len()) {
         let found = names.len();
-        return Err(Problem::invalid(format!("a comparison takes 2 to {MOST} versions, not {found}"))
-            .hint("name each: `?version=1.0&version=1.1`"));
+        return Err(Problem::invalid(format!("a comparison needs 2 to {MOST} versions, not {found}"))
+            .hint("list each one: `?version=1.0&version=1.1`"));
     }
     let mut found: Vec<Arc<Description>> = Vec::new();
     for name in names {

@@ -21,7 +21,7 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for Path<T> {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         match axum::extract::Path::from_request_parts(parts, app).await {
             Ok(axum::extract::Path(value)) => Ok(Path(value)),
-            Err(refusal) => Err(Problem::invalid(format!("the path cannot be read: {}", refusal.body_text()))),
+            Err(refusal) => Err(Problem::invalid(format!("cannot read the path: {}", refusal.body_text()))),
         }
     }
 }
@@ -69,7 +69,7 @@ fn refused(refusal: &JsonRejection) -> Problem {
             Problem::invalid("the body is not JSON").hint("send it with `Content-Type: application/json`")
         }
         StatusCode::PAYLOAD_TOO_LARGE => Problem::invalid("the body is too large"),
-        _ => Problem::invalid("the body is not the JSON that is asked for").because(causes(refusal)),
+        _ => Problem::invalid("the body does not match the expected JSON").because(causes(refusal)),
     }
     .status(status)
 }
@@ -93,10 +93,10 @@ impl Query {
             None => Ok(self),
             Some((name, _)) => {
                 let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-                let problem = Problem::invalid(format!("`{}` is no parameter here", name.escape_debug()));
+                let problem = Problem::invalid(format!("unknown parameter `{}`", name.escape_debug()));
                 Err(match names.is_empty() {
                     true => problem,
-                    false => problem.hint(format!("there are {}", names.join(", "))),
+                    false => problem.hint(format!("known parameters: {}", names.join(", "))),
                 })
             }
         }

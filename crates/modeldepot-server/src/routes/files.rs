@@ -59,24 +59,24 @@ impl OfFile {
 
 /// Fetch a file
 ///
-/// A large file is answered with a redirect to the S3 endpoint, where the client can reach that, and by the service itself
-/// otherwise or with `stream`. What the service sends is compared with the published digest, if there is one: the last
-/// bytes of a damaged part are held back, so a damaged file breaks off. With `Range`, the parts that lie in the range whole
-/// are compared.
+/// For a large file the response is a redirect to the S3 endpoint if the client can reach it. Otherwise, or with `stream`,
+/// the service sends the file itself and verifies it against the published digest, if there is one: the last bytes of a
+/// damaged part are withheld, so the download of a damaged file fails. With `Range`, only parts that lie entirely within
+/// the range are verified.
 #[utoipa::path(
     operation_id = "get_file",
     get, path = "/api/v1/models/{model}/versions/{version}/files/{path}", tag = "files",
     params(
         ("model" = String, Path),
         ("version" = String, Path, description = "The version, or `latest`"),
-        ("path" = String, Path, description = "The path of the file in the version; it may hold `/`"),
+        ("path" = String, Path, description = "The path of the file in the version; may contain `/`"),
         FileQuery,
     ),
     responses(
         (status = 200, content_type = "*/*", description = "The file"),
         (status = 206, content_type = "*/*", description = "The range of the file"),
-        (status = 302, description = "The file, from the S3 endpoint itself"),
-        (status = 304, description = "It is what `If-None-Match` names"),
+        (status = 302, description = "Redirect to the file on the S3 endpoint"),
+        (status = 304, description = "Not modified: it matches `If-None-Match`"),
         Problems,
     ),
 )]
@@ -99,7 +99,7 @@ pub(crate) async fn get(
     if let (Some(etag), Some(given)) = (&etag, headers.get(header::IF_MATCH))
         && !names(given, etag)
     {
-        return Err(Problem::new(ErrorKind::Conflict, format!("`{path}` is not what `If-Match` names"))
+        return Err(Problem::new(ErrorKind::Conflict, format!("`{path}` does not match `If-Match`"))
             .status(StatusCode::PRECONDITION_FAILED));
     }
     let mut answer =
@@ -121,7 +121,7 @@ pub(crate) async fn get(
         return finished(answer.header(header::CACHE_CONTROL, "no-store"), Body::empty());
     }
     let range = range(&headers, file.size, etag.as_deref()).map_err(|()| {
-        Problem::invalid(format!("no byte of `{path}` lies in the range: it has {} bytes", file.size))
+        Problem::invalid(format!("the range is outside `{path}`, which has {} bytes", file.size))
             .status(StatusCode::RANGE_NOT_SATISFIABLE)
             .value(header::CONTENT_RANGE, format!("bytes */{}", file.size))
     })?;
@@ -147,7 +147,7 @@ pub(crate) async fn get(
         match bytes {
             Ok(bytes) => drop(sent.inc_by(bytes.len() as u64)),
             // The client sees the connection break off, which is all that can be said to it by now.
-            Err(error) => tracing::warn!(%error, "a file breaks off"),
+            Err(error) => tracing::warn!(%error, "a download was aborted"),
         }
     }));
     // The first bytes come before the answer begins, so that what is missing can be said in words; of a small file all.
@@ -163,7 +163,7 @@ pub(crate) async fn get(
 }
 
 fn finished(answer: axum::http::response::Builder, body: Body) -> Result<Response> {
-    answer.body(body).map_err(|error| Problem::new(ErrorKind::Internal, format!("the answer cannot be made: {error}")))
+    answer.body(body).map_err(|error| Problem::new(ErrorKind::Internal, format!("cannot build the response: {error}")))
 }
 
 /// Returns true when the client is sent to the S3 endpoint.
@@ -242,12 +242,12 @@ fn media_type(name: &str) -> String {
     }
 }
 
-/// A link that whoever holds it may use, for a while.
+/// A presigned link.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Link {
-    /// The link, to the S3 endpoint.
+    /// The URL, on the S3 endpoint.
     url: String,
-    /// Until when it leads somewhere.
+    /// When it expires.
     #[serde(with = "time::serde::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     expires: OffsetDateTime,
@@ -258,19 +258,19 @@ pub(crate) struct Link {
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes the query, which is read as it comes")]
 struct LinkQuery {
-    /// The path of the file; without one, the model file.
+    /// The path of the file. Default: the model file.
     #[param(min_length = 1, max_length = 512)]
     file: Option<String>,
-    /// How long the link lives, in seconds: at most seven days, and at most 15 minutes without the scope `share`. Without
-    /// it, an hour, or as long as is allowed.
+    /// Lifetime of the link in seconds: at most seven days, and at most 15 minutes without the scope `share`. Default:
+    /// one hour, or the longest lifetime allowed.
     #[param(minimum = 1, maximum = 604800)]
     expires: Option<u32>,
 }
 
-/// Share a file by a link
+/// Create a link to a file
 ///
-/// Whoever holds the link may fetch the file from the S3 endpoint until it expires, without a token. It ends with the token
-/// that it was made by. Browsers save the file, whatever it is, and never show it.
+/// Anyone with the link can download the file from the S3 endpoint until it expires, without a token. The link expires no
+/// later than the token that created it. Browsers always save the file and never display it.
 #[utoipa::path(
     operation_id = "get_link",
     get, path = "/api/v1/models/{model}/versions/{version}/link", tag = "files",

@@ -46,27 +46,27 @@ pub(crate) struct JobDocument {
     id: String,
     model: String,
     version: String,
-    /// `running`, `verified` (every file matches its published digest), `unverified` (no file is damaged as far as is known,
+    /// `running`, `verified` (every file matches its published digest), `unverified` (no damage found,
     /// but `unverified_files` have no published digest) or `failed` (see `problem`).
     #[schema(pattern = "^(running|verified|unverified|failed)$")]
     state: &'static str,
-    /// Files of the version.
+    /// Number of files in the version.
     files: usize,
-    /// Files that were read and compared.
+    /// Number of files verified so far.
     files_done: usize,
-    /// Bytes of its files.
+    /// Total size of its files in bytes.
     bytes: u64,
     bytes_done: u64,
-    /// The file that was begun last.
+    /// The file being verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
-    /// How many files have no published digest, so that nothing says whether their bytes are right.
+    /// Number of files without a published digest; they cannot be verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     unverified: Option<usize>,
-    /// Their paths; the first 100.
+    /// Their paths (the first 100).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unverified_files: Vec<String>,
-    /// What is wrong.
+    /// The error, if it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<Document>,
 }
@@ -98,8 +98,8 @@ impl JobDocument {
 
 /// Verify a version
 ///
-/// Reads every file from the bucket and compares it with its published digest, in the background. While it runs, asking again
-/// returns the same job.
+/// Reads every file from the bucket and compares it with its published digest, in the background. Repeated requests
+/// return the same job while it runs.
 #[utoipa::path(
     operation_id = "verify_version",
     post, path = "/api/v1/models/{model}/versions/{version}/verify", tag = "verify",
@@ -133,7 +133,7 @@ fn find(app: &App, by: &Reader, id: &str) -> Result<std::sync::Arc<Job>> {
     // A job of a model that they may not see does not exist for them.
     found.filter(|job| by.0.may(Scope::Read, &job.model)).ok_or_else(|| {
         Problem::new(ErrorKind::NotFound, format!("job `{}` does not exist", id.escape_debug()))
-            .hint("a job is remembered for an hour after its end, by the service that ran it")
+            .hint("jobs are kept for an hour after they finish, by the service that ran them")
     })
 }
 
@@ -152,8 +152,8 @@ pub(crate) async fn one(by: Reader, State(app): State<App>, Path(id): Path<Strin
 
 /// Watch a verification
 ///
-/// Server-sent events: `progress` while it runs, at most ten a second, then one `end`. The data of each is the job, as
-/// `GET /api/v1/jobs/{id}` answers.
+/// Server-sent events: `progress` while it runs, at most ten per second, then one `end`. The data of each is the job, as
+/// returned by `GET /api/v1/jobs/{id}`.
 #[utoipa::path(
     operation_id = "watch_job",
     get, path = "/api/v1/jobs/{id}/events", tag = "verify",
@@ -167,7 +167,7 @@ pub(crate) async fn events(by: Reader, State(app): State<App>, Path(id): Path<St
     let events = stream::unfold(Some((job, state, true)), |watching| async move {
         let (job, mut state, first) = watching?;
         if !first && state.borrow().end.is_none() {
-            // Whoever does the work is gone only after it has said how it ended.
+            // The worker only ends after it has reported its result.
             let _ = state.changed().await;
             sleep(PACE).await;
         }

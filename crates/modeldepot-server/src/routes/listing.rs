@@ -22,7 +22,7 @@ pub(crate) enum Column {
     Size,
     Files,
     Published,
-    /// An entry of the metadata.
+    /// A metadata field.
     Metadata(String),
 }
 
@@ -33,7 +33,10 @@ impl Column {
             "size" => Column::Size,
             "files" => Column::Files,
             "published" => Column::Published,
-            "" => return Err(Problem::invalid("a column has a name").hint("as in `sort=-val_accuracy`")),
+            "" => {
+                return Err(Problem::invalid("`sort` and `filter` need the name of a column")
+                    .hint("for example `sort=-val_accuracy`"));
+            }
             // An entry of the metadata that is called like a column can be named as well.
             name => Column::Metadata(name.strip_prefix("metadata.").unwrap_or(name).to_owned()),
         })
@@ -93,8 +96,8 @@ impl Filter {
         let found = SIGNS.iter().filter_map(|(sign, compare)| Some((text.find(sign)?, sign, *compare)));
         let found = found.min_by_key(|(at, ..)| *at).filter(|(at, ..)| *at > 0 && !text[..*at].contains('!'));
         let (at, sign, compare) = found.ok_or_else(|| {
-            Problem::invalid(format!("`{}` is no filter", text.escape_debug()))
-                .hint("write it as `val_accuracy>=0.9` or `architecture=resnet18`, with `%3E` for `>` where need be")
+            Problem::invalid(format!("`{}` is not a filter", text.escape_debug()))
+                .hint("write it as `val_accuracy>=0.9` or `architecture=resnet18`, with `>` encoded as `%3E`")
         })?;
         let (name, value) = (&text[..at], text[at + sign.len()..].trim().to_owned());
         // A name of nothing but blanks is one all the same.

@@ -71,9 +71,9 @@ pub(crate) fn router(app: App) -> Router {
 }
 
 async fn no_such_method(method: Method, uri: Uri) -> Problem {
-    Problem::invalid(format!("`{}` has no {method}", uri.path().escape_debug()))
+    Problem::invalid(format!("`{}` does not support {method}", uri.path().escape_debug()))
         .status(StatusCode::METHOD_NOT_ALLOWED)
-        .hint("/docs says what there is")
+        .hint("`GET /docs` lists all routes")
 }
 
 async fn no_such_page(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Response {
@@ -82,8 +82,8 @@ async fn no_such_page(State(app): State<App>, uri: Uri, headers: HeaderMap) -> R
     if accept.contains("text/html") && !uri.path().starts_with("/api/") {
         return console::nowhere(&app, &headers);
     }
-    Problem::new(ErrorKind::NotFound, format!("there is nothing at `{}`", uri.path().escape_debug()))
-        .hint("/docs says what there is")
+    Problem::new(ErrorKind::NotFound, format!("no such path: `{}`", uri.path().escape_debug()))
+        .hint("`GET /docs` lists all routes")
         .into_response()
 }
 
@@ -97,5 +97,6 @@ pub(crate) fn joined<T>(result: Result<T, JoinError>) -> Result<T, Problem> {
 
 /// The problem of work that panicked.
 pub(crate) fn broken() -> Problem {
-    Problem::new(ErrorKind::Internal, "the service failed while it did this").hint("its log has the panic; report it")
+    Problem::new(ErrorKind::Internal, "the service failed while processing this request")
+        .hint("please report it, with the panic in the log of the service")
 }

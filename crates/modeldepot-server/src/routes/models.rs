@@ -12,7 +12,7 @@ use crate::auth::{Reader, Scope};
 use crate::problem::Result;
 use crate::state::App;
 
-/// The models that have a version, by name.
+/// Models with at least one version, sorted by name.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Models {
     models: Vec<Model>,
@@ -23,20 +23,20 @@ pub(crate) struct Models {
 pub(crate) struct Model {
     #[schema(example = "plant_classifier")]
     name: String,
-    /// Its highest version.
+    /// Its latest version.
     #[schema(example = "20251028_181858")]
     latest: String,
-    /// How many versions it has.
+    /// Number of versions.
     versions: usize,
-    /// Bytes of all its versions.
+    /// Total size of all versions in bytes.
     size: u64,
-    /// When a version was last published, by the S3 server's clock.
+    /// When a version was last published, by the clock of the S3 server.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     published: Option<OffsetDateTime>,
-    /// Versions of which files are missing from the bucket, as far as a listing shows it.
+    /// Number of versions with missing files, as far as the listing shows.
     damaged: usize,
-    /// Whether the highest version is one of them.
+    /// Whether the latest version is one of them.
     latest_damaged: bool,
 }
 

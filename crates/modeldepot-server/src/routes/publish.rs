@@ -35,22 +35,22 @@ const TEXTS: Texts = &[("version", 1024), ("metadata", 1 << 20), ("main", 4096),
 /// Files of one form.
 const MOST_FILES: usize = 10_000;
 
-/// A version that is there now.
+/// A published version.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PublishedDocument {
     #[schema(example = "plant_classifier")]
     model: String,
     #[schema(example = "20251028_181858")]
     version: String,
-    /// True when the same content was there before, so that nothing was done.
+    /// True if the same content had already been published; nothing was changed.
     already: bool,
     /// The path of the model file in the version.
     #[schema(example = "best_model.pth")]
     model_file: String,
     files: usize,
-    /// Bytes of the files.
+    /// Total size of the files in bytes.
     bytes: u64,
-    /// What else lies under the version's prefix.
+    /// Other objects under the version's prefix.
     foreign: ForeignObjects,
 }
 
@@ -79,20 +79,20 @@ impl PublishedDocument {
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "describes the form, which is read as it comes")]
 pub(crate) struct VersionForm {
-    /// The files, each under its path in the version as its file name. One that is a training history by its name adds its
-    /// best epoch and metrics to the metadata.
+    /// The files; each file name is the path in the version. A file named like a training history adds its best epoch and
+    /// metrics to the metadata.
     #[schema(value_type = Vec<String>, format = Binary, min_items = 1)]
     file: Vec<Vec<u8>>,
-    /// The version; without one, the current second, UTC.
+    /// The version. Default: the current UTC second.
     #[schema(nullable = false, pattern = "^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$")]
     version: Option<String>,
-    /// What is said about the version: a JSON object.
+    /// Metadata of the version: a JSON object.
     #[schema(nullable = false, value_type = Option<Object>)]
     metadata: Option<String>,
-    /// The path of the model file; without one, known names of weights decide, then the largest file.
+    /// The path of the model file. Default: detected by name, else the largest file.
     #[schema(nullable = false)]
     main: Option<String>,
-    /// The path of the training history; without one, a file that is one by its name.
+    /// The path of the training history. Default: detected by name.
     #[schema(nullable = false)]
     history: Option<String>,
 }
@@ -176,7 +176,7 @@ impl Files {
             created: None,
             tool: concat!("modeldepot-server ", env!("CARGO_PKG_VERSION")).to_owned(),
             published_by: ask.by,
-            journal: None,
+            state_folder: None,
             md5: true,
             copies: true,
         };
@@ -198,10 +198,10 @@ struct Ask {
 pub(crate) fn told(error: &Error) -> Problem {
     match error {
         Error::NothingOffered => {
-            Problem::from(error).hint("send at least one field `file` with a file name, its path in the version")
+            Problem::from(error).hint("send at least one `file` field; its file name is the path in the version")
         }
         Error::OfferedTwice { .. } | Error::FileAndFolder { .. } => Problem::from(error).status(StatusCode::CONFLICT),
-        Error::Source(_) => Problem::new(ErrorKind::Io, "what was uploaded cannot be read again"),
+        Error::Source(_) => Problem::new(ErrorKind::Io, "cannot read the uploaded files back"),
         error => error.into(),
     }
 }
@@ -215,8 +215,8 @@ fn metadata(text: &str) -> Result<Map<String, Value>> {
 
 /// Publish a version
 ///
-/// A form (`multipart/form-data`). The files go through the service to the bucket, and the version appears when all of them
-/// are there, or not at all.
+/// Send a form (`multipart/form-data`). The service stores the files in the bucket, and the version appears once all of
+/// them are stored, or not at all.
 #[utoipa::path(
     operation_id = "publish_version",
     post, path = "/api/v1/models/{model}/versions", tag = "publish",
@@ -224,7 +224,7 @@ fn metadata(text: &str) -> Result<Map<String, Value>> {
     request_body(content = VersionForm, content_type = "multipart/form-data"),
     responses(
         (status = 201, body = PublishedDocument, headers(("location" = String, description = "The version")), links(("version" = (operation_id = "get_version", parameters(("model" = "$response.body#/model"), ("version" = "$response.body#/version")))))),
-        (status = 200, body = PublishedDocument, description = "The same content was there already"),
+        (status = 200, body = PublishedDocument, description = "The same content was already published"),
         Problems,
     ),
 )]
@@ -250,7 +250,7 @@ pub(crate) async fn form(
         match part {
             Part::File(file) => {
                 let path = file.name().parse::<ArtifactPath>().map_err(|error| {
-                    Problem::from(error).hint("each field `file` has a file name, which is its path in the version")
+                    Problem::from(error).hint("set a file name on each `file` field: it is the path in the version")
                 })?;
                 if staged.files.len() == MOST_FILES {
                     return Err(Problem::invalid(format!("there are more than {MOST_FILES} files")));
@@ -270,19 +270,19 @@ pub(crate) async fn form(
 
 /// Publish a version of one file
 ///
-/// The body is the file. A version of several files, or one with metadata, takes a form.
+/// The body is the file. To publish several files, or metadata, send a form.
 #[utoipa::path(
     operation_id = "publish_file",
     put, path = "/api/v1/models/{model}/versions/{version}/files/{path}", tag = "publish",
     params(
         ("model" = String, Path),
         ("version" = String, Path, description = "The version, exactly"),
-        ("path" = String, Path, description = "The path of the file in the version; it may hold `/`"),
+        ("path" = String, Path, description = "The path of the file in the version; may contain `/`"),
     ),
     request_body(content_type = "application/octet-stream", description = "The file"),
     responses(
         (status = 201, body = PublishedDocument, headers(("location" = String, description = "The version")), links(("version" = (operation_id = "get_version", parameters(("model" = "$response.body#/model"), ("version" = "$response.body#/version")))))),
-        (status = 200, body = PublishedDocument, description = "The same content was there already"),
+        (status = 200, body = PublishedDocument, description = "The same content was already published"),
         Problems,
     ),
 )]
@@ -297,13 +297,15 @@ pub(crate) async fn put(
 ) -> Result<Response> {
     let (model, version, path) = of.parse()?;
     if version == "latest" {
-        return Err(Problem::invalid("a publication names its version, or leaves it out"));
+        return Err(Problem::invalid("`latest` cannot be published to: specify an exact version"));
     }
     if headers.contains_key(HeaderName::from_static("content-range")) {
-        return Err(Problem::invalid("a file comes as a whole").hint("the upload in parts is `POST …/uploads`"));
+        return Err(
+            Problem::invalid("partial uploads are not supported here").hint("upload in parts with `POST …/uploads`")
+        );
     }
     if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != HeaderValue::from_static("identity")) {
-        return Err(Problem::invalid("a file comes as it is").status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+        return Err(Problem::invalid("compressed uploads are not supported").status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
     query.only(&[])?;
     let length = body.size_hint().exact();

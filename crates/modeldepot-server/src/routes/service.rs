@@ -13,25 +13,25 @@ use crate::problem::Result;
 use crate::readiness::for_strangers;
 use crate::state::App;
 
-/// How the service is.
+/// State of the service.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Health {
     /// `ok`
     status: &'static str,
 }
 
-/// Liveness
+/// Liveness probe
 ///
-/// Says that the service runs.
+/// Succeeds while the service is running.
 #[utoipa::path(
     operation_id = "get_health",get, path = "/healthz", tag = "service", security(()), responses((status = 200, body = Health), Problems))]
 pub(crate) async fn health() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
-/// Readiness
+/// Readiness probe
 ///
-/// Says whether the bucket of the models answers.
+/// Succeeds while the models bucket is reachable.
 #[utoipa::path(
     operation_id = "get_readiness",get, path = "/readyz", tag = "service", security(()), responses((status = 200, body = Health), Problems))]
 pub(crate) async fn ready(headers: HeaderMap, State(app): State<App>) -> Result<Json<Health>> {
@@ -47,7 +47,7 @@ pub(crate) async fn ready(headers: HeaderMap, State(app): State<App>) -> Result<
     }
 }
 
-/// The program that serves, and what.
+/// The service and its configuration.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ServiceVersion {
     name: &'static str,
@@ -55,9 +55,9 @@ pub(crate) struct ServiceVersion {
     version: &'static str,
     /// The version of this API.
     api: &'static str,
-    /// The layout of manifests that it writes.
+    /// Version of the manifest format that it writes.
     format: u32,
-    /// Whether nothing can be published or deleted through it.
+    /// Whether publishing and deleting are disabled.
     read_only: bool,
 }
 

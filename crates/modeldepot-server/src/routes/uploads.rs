@@ -37,16 +37,16 @@ const LARGEST: u64 = 5 << 40;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UploadRequest {
-    /// The version; without one, the current second, UTC.
+    /// The version. Default: the current UTC second.
     #[schema(example = "1.0", pattern = "^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$")]
     version: Option<String>,
-    /// What is said about the version.
+    /// Metadata of the version.
     #[serde(default)]
     metadata: Map<String, Value>,
-    /// The path of the model file; without one, known names of weights decide, then the largest file.
+    /// The path of the model file. Default: detected by name, else the largest file.
     #[schema(example = "best_model.pth", min_length = 1, max_length = 512)]
     main: Option<String>,
-    /// The path of the training history, from which curves are drawn.
+    /// The path of the training history, used for charts.
     #[schema(example = "training_history.json", min_length = 1, max_length = 512)]
     history: Option<String>,
     #[schema(min_items = 1, max_items = 1000)]
@@ -57,13 +57,13 @@ pub(crate) struct UploadRequest {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FileRequest {
-    /// Its path in the version.
+    /// Path in the version.
     #[schema(example = "best_model.pth", min_length = 1, max_length = 512)]
     path: String,
-    /// Its size in bytes.
+    /// Size in bytes.
     #[schema(value_type = u64, maximum = 5497558138880u64)]
     size: Whole,
-    /// Its BLAKE3, where it is known: then the version is published only if the file has it.
+    /// BLAKE3 digest, if known. The version is only published if the uploaded file matches.
     #[schema(pattern = "^[0-9a-f]{64}$")]
     blake3: Option<String>,
 }
@@ -80,33 +80,33 @@ impl<'de> Deserialize<'de> for Whole {
     }
 }
 
-/// An upload that was begun.
+/// An upload in progress.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UploadDocument {
     id: Uuid,
     model: String,
     version: String,
-    /// Until when it must be completed, or the URLs of parts be asked for again, which gives it more time: a day in all.
+    /// When it expires unless completed. Requesting part URLs extends it, up to one day in total.
     #[serde(with = "time::serde::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     expires: OffsetDateTime,
     files: Vec<FileDocument>,
 }
 
-/// How a file is cut.
+/// How a file is split into parts.
 #[derive(Serialize, ToSchema)]
 struct FileDocument {
     path: String,
     size: u64,
     /// The length of every part but the last, in bytes.
     part_size: u64,
-    /// The number of its parts, which are counted from 1. An empty file has none.
+    /// Number of parts, numbered from 1. An empty file has none.
     parts: u64,
 }
 
-/// Begin an upload in parts
+/// Start an upload in parts
 ///
-/// Claims the version. Nothing of it is visible before it is completed.
+/// Takes the lease on the version. Nothing is visible until the upload is completed.
 #[utoipa::path(
     operation_id = "begin_upload",
     post, path = "/api/v1/models/{model}/uploads", tag = "publish",
@@ -192,11 +192,13 @@ async fn refuse_unsafe_urls(app: &App) -> Result<()> {
 
 fn offered(file: &FileRequest) -> Result<OfferedFile> {
     let blake3 = |text: &String| {
-        let refused = || Problem::invalid(format!("`{}` is no BLAKE3: 64 hexadecimal digits", text.escape_debug()));
+        let refused = || {
+            Problem::invalid(format!("`{}` is not a BLAKE3 digest: it has 64 hexadecimal digits", text.escape_debug()))
+        };
         text.parse::<Blake3>().map_err(|_| refused())
     };
     if file.size.0 > LARGEST {
-        return Err(Problem::invalid(format!("no file is larger than {LARGEST} bytes")));
+        return Err(Problem::invalid(format!("a file may have at most {LARGEST} bytes")));
     }
     Ok(OfferedFile {
         path: file.path.parse()?,
@@ -212,28 +214,28 @@ pub(crate) struct PartsRequest {
     /// The path of the file.
     #[schema(min_length = 1, max_length = 512)]
     path: String,
-    /// The numbers of the parts, counted from 1.
+    /// Part numbers, starting at 1.
     #[schema(min_items = 1, max_items = 1000, value_type = Vec<u32>)]
     parts: Vec<Whole>,
 }
 
-/// Where the parts go.
+/// URLs of parts.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PartsDocument {
     parts: Vec<PartDocument>,
-    /// Until when the URLs lead somewhere. Ask again after that.
+    /// When the URLs expire. Request new ones after that.
     #[serde(with = "time::serde::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     expires: OffsetDateTime,
 }
 
-/// Where a part goes.
+/// URL of a part.
 #[derive(Serialize, ToSchema)]
 struct PartDocument {
     part: u64,
     /// Its length in bytes.
     size: u64,
-    /// `PUT` it here.
+    /// `PUT` the part here.
     url: String,
 }
 
@@ -248,13 +250,14 @@ async fn find(app: &App, by: &Publisher, note: &Note, id: &str) -> Result<(Uuid,
 }
 
 fn unknown(id: &str) -> Problem {
-    Problem::new(ErrorKind::NotFound, format!("upload `{}` does not exist", id.escape_debug()))
-        .hint("an upload ends when it is completed or given up, after two hours without a request about it, after a day, and with the service that began it")
+    Problem::new(ErrorKind::NotFound, format!("upload `{}` does not exist", id.escape_debug())).hint(
+        "uploads expire after two hours without a request, after a day in any case, and when the service restarts",
+    )
 }
 
 /// Get URLs for parts
 ///
-/// Each part is `PUT` to its URL, in any order, several at once; again if it failed.
+/// `PUT` each part to its URL, in any order and concurrently. Repeat a part that failed.
 #[utoipa::path(
     operation_id = "get_part_urls",
     post, path = "/api/v1/uploads/{id}/parts", tag = "publish",
@@ -271,10 +274,10 @@ pub(crate) async fn parts(
 ) -> Result<Response> {
     let (_, slot) = find(&app, &by, &note, &id).await?;
     // What can be no path is none of the upload's.
-    let nowhere = |_| Problem::new(ErrorKind::NotFound, "the upload has no such file");
+    let nowhere = |_| Problem::new(ErrorKind::NotFound, "the upload does not contain this file");
     let path: ArtifactPath = asked.path.parse().map_err(nowhere)?;
     if !(1..=MOST_PARTS).contains(&asked.parts.len()) {
-        return Err(Problem::invalid(format!("ask for 1 to {MOST_PARTS} parts at once")));
+        return Err(Problem::invalid(format!("request 1 to {MOST_PARTS} parts at once")));
     }
     let life = by.0.life(PART_LIFE);
     let expires = OffsetDateTime::now_utc() + life;
@@ -292,7 +295,7 @@ pub(crate) async fn parts(
 
 /// Complete an upload
 ///
-/// Reads every file back from the bucket before the version is published: its size, and its BLAKE3 where one was announced.
+/// Reads every file back from the bucket before publishing the version, and checks its size, and its BLAKE3 if you sent one.
 #[utoipa::path(
     operation_id = "complete_upload",
     post, path = "/api/v1/uploads/{id}/complete", tag = "publish",
@@ -340,7 +343,7 @@ async fn completed(app: &App, id: Uuid, slot: &Slot) -> Result<PublishedDocument
     operation_id = "abort_upload",
     delete, path = "/api/v1/uploads/{id}", tag = "publish",
     params(("id" = String, Path)),
-    responses((status = 204, description = "It is gone"), Problems),
+    responses((status = 204, description = "The upload was canceled"), Problems),
 )]
 pub(crate) async fn abort(
     by: Publisher,

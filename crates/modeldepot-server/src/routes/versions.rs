@@ -33,36 +33,36 @@ pub(crate) struct Versions {
     #[schema(example = "plant_classifier")]
     model: String,
     versions: Vec<VersionRow>,
-    /// The page, counted from 1.
+    /// Page number, starting at 1.
     page: usize,
-    /// Versions on a page.
+    /// Versions per page.
     per_page: usize,
-    /// Versions that fulfil the filters.
+    /// Versions that match the filters.
     total: usize,
     /// Versions of the model.
     of: usize,
-    /// Versions whose metadata is known, where it was asked for. While that is less than `of`, manifests are still being
-    /// read: versions that nothing is known of fulfil no filter, and come last.
+    /// Versions whose metadata has been read, if it is needed. While this is less than `of`, manifests are still being
+    /// read: versions with unread metadata match no filter and come last.
     #[serde(skip_serializing_if = "Option::is_none")]
     known: Option<usize>,
 }
 
-/// A version, as the listing of the bucket shows it, with its metadata.
+/// A version as listed, with its metadata.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct VersionRow {
     #[schema(example = "20251028_181858")]
     version: String,
-    /// How many files it has; the manifest is none of them.
+    /// Number of files, without the manifest.
     files: usize,
-    /// Bytes of its files.
+    /// Total size of its files in bytes.
     size: u64,
-    /// When it was published, by the S3 server's clock.
+    /// When it was published, by the clock of the S3 server.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     published: Option<OffsetDateTime>,
-    /// True when files are missing from the bucket, as far as a listing shows it.
+    /// True if files are missing from the bucket, as far as the listing shows.
     damaged: bool,
-    /// What its publisher says about it: numbers, texts and booleans. Lists and objects are in the version itself.
+    /// Metadata: numbers, strings and booleans. Lists and objects are only in the version itself.
     #[schema(value_type = std::collections::HashMap<String, Value>)]
     metadata: Arc<Facts>,
 }
@@ -72,13 +72,13 @@ pub(crate) struct VersionRow {
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes the query, which is read as it comes")]
 struct VersionsQuery {
-    /// The page, counted from 1.
+    /// Page number, starting at 1.
     #[param(minimum = 1, maximum = 1000000, default = 1)]
     page: Option<usize>,
-    /// Versions on a page.
+    /// Versions per page.
     #[param(minimum = 1, maximum = 500, default = 50)]
     per_page: Option<usize>,
-    /// `version`, `size`, `files`, `published` or an entry of the metadata; with a `-` before it, the highest first.
+    /// `version`, `size`, `files`, `published` or a metadata field; prefix with `-` for descending order.
     #[param(min_length = 1, pattern = r"^([^-]|-[\s\S])", default = "-version", example = "-version")]
     sort: Option<String>,
     /// A condition on any of those: `val_accuracy>=0.9`, `architecture=resnet18`, `val_loss<0.2`, `optimizer!=SGD`.
@@ -96,7 +96,7 @@ fn filter_schema() -> utoipa::openapi::schema::Array {
 
 /// List a model's versions
 ///
-/// The latest first, unless asked otherwise.
+/// Newest first by default.
 #[utoipa::path(
     operation_id = "list_versions",
     get, path = "/api/v1/models/{model}/versions", tag = "versions",
@@ -134,7 +134,7 @@ pub(crate) async fn list(
     Ok(axum::Json(Versions { model: model.to_string(), versions, page, per_page, total, of, known }).into_response())
 }
 
-/// A version in full.
+/// A version with its files and manifest.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct VersionDocument {
     #[schema(example = "plant_classifier")]
@@ -144,17 +144,17 @@ pub(crate) struct VersionDocument {
     /// The path of the model file.
     #[schema(example = "best_model.pth")]
     main: String,
-    /// Bytes of its files.
+    /// Total size of its files in bytes.
     size: u64,
     files: Vec<File>,
-    /// Files that are missing from the bucket, or have another size there.
+    /// Files that are missing from the bucket or have another size.
     damaged: Vec<DamagedFile>,
-    /// How many of them have no published digest, so that nothing says whether their bytes are right.
+    /// Number of files without a published digest; they cannot be verified.
     unverified: usize,
-    /// The path of the training history, where one of the files is one.
+    /// The path of the training history, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     history: Option<String>,
-    /// The manifest, as it stands in the bucket.
+    /// The manifest, as stored in the bucket.
     #[schema(value_type = Object)]
     manifest: Map<String, Value>,
 }
@@ -162,26 +162,26 @@ pub(crate) struct VersionDocument {
 /// A file of a version.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct File {
-    /// Its path in the version.
+    /// Path in the version.
     path: String,
-    /// Its size in bytes.
+    /// Size in bytes.
     size: u64,
-    /// Its MD5, where one was published.
+    /// MD5 digest, if one was published.
     #[serde(skip_serializing_if = "Option::is_none")]
     md5: Option<String>,
-    /// Its BLAKE3, where one was published.
+    /// BLAKE3 digest, if one was published.
     #[serde(skip_serializing_if = "Option::is_none")]
     blake3: Option<String>,
 }
 
-/// A file that is not in the bucket as it was published.
+/// A file that is missing from the bucket or has another size.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DamagedFile {
-    /// Its path in the version.
+    /// Path in the version.
     path: String,
     /// The published size in bytes.
     size: u64,
-    /// The size in the bucket. None when the file is missing.
+    /// The size in the bucket. None if the file is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     found: Option<u64>,
 }
@@ -192,14 +192,14 @@ impl From<&Damaged> for DamagedFile {
     }
 }
 
-/// Objects under a version's prefix that are not part of it, and that modeldepot did not create.
+/// Objects under a version's prefix that do not belong to it and were not created by modeldepot.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ForeignObjects {
     /// How many there are.
     objects: usize,
-    /// Their bytes.
+    /// Their total size in bytes.
     bytes: u64,
-    /// Their paths below the version's prefix: the first hundred.
+    /// Their paths below the version's prefix (the first 100).
     paths: Vec<String>,
 }
 
@@ -243,7 +243,7 @@ impl VersionDocument {
     operation_id = "get_version",
     get, path = "/api/v1/models/{model}/versions/{version}", tag = "versions",
     params(("model" = String, Path), ("version" = String, Path, description = "The version, or `latest`")),
-    responses((status = 200, body = VersionDocument), (status = 304, description = "It is what `If-None-Match` names"), Problems),
+    responses((status = 200, body = VersionDocument), (status = 304, description = "Not modified: it matches `If-None-Match`"), Problems),
 )]
 pub(crate) async fn one(
     _: Reader,
@@ -278,9 +278,9 @@ pub(crate) struct HistoryDocument {
     /// The epochs, in ascending order.
     #[schema(value_type = Vec<EpochDocument>)]
     epochs: Vec<modeldepot::history::Epoch>,
-    /// How many epochs the training ran for.
+    /// Number of epochs.
     total_epochs: u64,
-    /// The best epoch: of the highest `val_accuracy`, else the lowest `val_loss`, else by the training's own.
+    /// The best epoch: highest `val_accuracy`, else lowest `val_loss`, else by another metric of the history.
     #[serde(skip_serializing_if = "Option::is_none")]
     best_epoch: Option<f64>,
 }
@@ -296,7 +296,7 @@ pub(crate) struct EpochDocument {
 
 /// Show the training history of a version
 ///
-/// Read from `training_history.json` or its like, whatever shape the training script gave it.
+/// Read from `training_history.json` or a similar file, in any of the supported formats.
 #[utoipa::path(
     operation_id = "get_history",
     get, path = "/api/v1/models/{model}/versions/{version}/history", tag = "versions",
@@ -309,7 +309,7 @@ pub(crate) async fn history(_: Reader, State(app): State<App>, Path(of): Path<Of
     let history: Option<Arc<History>> = app.catalog.history(&model, &version).await?;
     let history = history.ok_or_else(|| {
         Problem::new(modeldepot::ErrorKind::NotFound, format!("`{model}@{version}` has no training history"))
-            .hint("a version has one when its publisher named it, or a file such as `training_history.json` is among its files")
+            .hint("publish one with the version: name the file as `history`, or call it `training_history.json`")
     })?;
     let document = HistoryDocument {
         epochs: history.epochs().to_vec(),
@@ -319,22 +319,22 @@ pub(crate) async fn history(_: Reader, State(app): State<App>, Path(of): Path<Of
     Ok(axum::Json(document).into_response())
 }
 
-/// What a delete removed.
+/// The result of a delete.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DeletedDocument {
     model: String,
     version: String,
-    /// Files, the manifest not counted. None when the version was deleted before.
+    /// Number of files deleted, without the manifest. None if the version was already deleted.
     files: usize,
-    /// Their bytes.
+    /// Their total size in bytes.
     bytes: u64,
-    /// What was left under the version's prefix.
+    /// Objects that were left under the version's prefix.
     foreign: ForeignObjects,
 }
 
 /// Delete a version
 ///
-/// Its name is never used again.
+/// The version name can never be used again.
 #[utoipa::path(
     operation_id = "delete_version",
     delete, path = "/api/v1/models/{model}/versions/{version}", tag = "versions",
@@ -349,8 +349,8 @@ pub(crate) async fn delete(
 ) -> Result<Response> {
     let model = of.model()?;
     if of.version() == "latest" {
-        return Err(Problem::invalid("name the version to delete")
-            .hint("`latest` is not accepted, because it may change meanwhile"));
+        return Err(Problem::invalid("specify an exact version to delete")
+            .hint("`latest` is not accepted because it may change in the meantime"));
     }
     let version = of.version().parse()?;
     // What was begun is finished, whether or not its caller waits for it.

@@ -63,9 +63,9 @@ impl Folder {
             let name = lock.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(LOCK));
             let Some(name) = name.filter(|name| is_ours(name)) else { continue };
             match self.remove_left(&lock, &under.join(name)) {
-                Ok(true) => tracing::info!(folder = name, "removed the uploads of a service that was killed"),
+                Ok(true) => tracing::info!(folder = name, "removed staged uploads of a service that was killed"),
                 Ok(false) => {}
-                Err(error) => tracing::warn!(folder = name, %error, "cannot remove what a service has left"),
+                Err(error) => tracing::warn!(folder = name, %error, "cannot remove leftover staged uploads"),
             }
         }
     }

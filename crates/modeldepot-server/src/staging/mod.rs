@@ -75,12 +75,9 @@ impl Staging {
 
     fn full(&self) -> Problem {
         let quota = units::size(self.quota);
-        Problem::new(
-            ErrorKind::Unavailable,
-            format!("uploads under way have {quota} already, which is all they may have"),
-        )
-        .status(StatusCode::INSUFFICIENT_STORAGE)
-        .hint("try again when others are done, or have the service started with a larger `--staging-quota`")
+        Problem::new(ErrorKind::Unavailable, format!("uploads in progress have used up their quota of {quota}"))
+            .status(StatusCode::INSUFFICIENT_STORAGE)
+            .hint("try again when other uploads have finished, or ask the operator for a larger staging quota")
     }
 
     fn disk(&self, source: io::Error) -> Problem {
@@ -117,9 +114,9 @@ impl Staged {
         let staging = &app.service.staging;
         if length.is_some_and(|length| length > staging.quota) {
             let quota = units::size(staging.quota);
-            return Err(Problem::invalid(format!("the request has more bytes than uploads may have at once: {quota}"))
+            return Err(Problem::invalid(format!("the request is larger than the quota for uploads: {quota}"))
                 .status(StatusCode::PAYLOAD_TOO_LARGE)
-                .hint("send the files straight to the S3 endpoint, by `POST …/uploads`"));
+                .hint("send the files directly to the S3 endpoint, with `POST …/uploads`"));
         }
         if length.is_some_and(|length| staging.used.load(Ordering::Relaxed).saturating_add(length) > staging.quota) {
             return Err(staging.full());

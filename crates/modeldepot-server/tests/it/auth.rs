@@ -54,7 +54,7 @@ async fn tokens_let_in_as_far_as_their_scope_goes() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     let refused = ask(Method::GET, "/api/v1/models", &publish).await.is(503).json();
-    assert_eq!(refused["detail"], "the file of tokens cannot be used");
+    assert_eq!(refused["detail"], "the token file cannot be used");
     place.get("/api/v1/models").await.is(401);
 }
 
@@ -87,13 +87,13 @@ async fn without_tokens_only_this_machine_is_answered_by_its_own_names() {
     ask("127.0.0.1").await.is(200);
     let twice = [("host", "localhost"), ("host", "rebound.example")];
     let told = place.send(Method::GET, "/api/v1/models", &twice, b"").await.is(400).json();
-    assert_eq!(told["detail"], "the request has more than one `Host`");
+    assert_eq!(told["detail"], "the request has more than one `Host` header");
     assert_eq!(ask("rebound.example:9001").await.is(421).json()["kind"], "denied");
     ask("localhost.rebound.example").await.is(421);
     let settings = modeldepot::Settings::from_variables(|_| None).unwrap();
     let config = Config::new("0.0.0.0:0".parse().unwrap(), settings);
     let refused = Server::start(config).await.unwrap_err();
-    insta::assert_snapshot!(refused, @"refused to listen on `0.0.0.0:0`: without tokens only this machine is let in");
+    insta::assert_snapshot!(refused, @"refused to listen on `0.0.0.0:0` without tokens: everyone who can reach it would have full access");
     insta::assert_snapshot!(refused.hint().unwrap(), @r"make a token with `modeldepot token add NAME --scope read --tokens FILE`, and start with `--tokens FILE`");
 }
 

@@ -66,8 +66,8 @@ async fn links_live_as_long_as_the_scope_allows() {
         link(token, "?expires=604801").await.is(400);
     }
     let refused = link(&read, "?expires=3600").await.is(403).json();
-    insta::assert_snapshot!(refused["detail"].as_str().unwrap(), @"token `read` may make links that live for at most 15 minutes");
-    insta::assert_snapshot!(refused["hint"].as_str().unwrap(), @"ask for a shorter life, or for a token of scope `share`");
+    insta::assert_snapshot!(refused["detail"].as_str().unwrap(), @"token `read` may create links valid for at most 15 minutes");
+    insta::assert_snapshot!(refused["hint"].as_str().unwrap(), @"request a shorter lifetime, or use a token with scope `share`");
     // A redirect is a link as well, of the shortest kind for everybody.
     for token in [&read, &publish] {
         let moved = ask(&place, token, &format!("{VERSION}/files/m.bin")).await.is(302);
@@ -91,7 +91,7 @@ async fn no_link_outlives_the_token_that_it_was_made_by() {
     assert!(life(moved.header("location")) <= 600);
 }
 
-/// HTML and SVG of whoever publishes would run under the name of the S3 endpoint.
+/// Published HTML and SVG would run under the name of the S3 endpoint.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_link_leads_to_is_saved_and_never_shown() {
     let folder = tempfile::tempdir().unwrap();

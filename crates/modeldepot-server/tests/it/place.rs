@@ -120,7 +120,7 @@ impl Place {
             created: Some(time::OffsetDateTime::UNIX_EPOCH),
             tool: "test".to_owned(),
             published_by: None,
-            journal: None,
+            state_folder: None,
             md5: true,
             copies: true,
         };

@@ -18,6 +18,7 @@ fn told(place: &Place, what: &str, answer: &Answer) -> String {
         let _ = writeln!(text, "  because {cause}");
     }
     if let Some(hint) = problem["hint"].as_str() {
+        assert!(!hint.contains(" -") && !hint.contains("`-"), "a caller has no command line: {hint}");
         let _ = writeln!(text, "  hint: {hint}");
     }
     let bucket = place.storage.bucket().as_str();
@@ -74,6 +75,18 @@ async fn every_problem_says_what_to_do() {
     let two = br#"{"files": [{"path": "m", "size": 1}, {"path": "m", "size": 2}]}"#;
     ask(Method::POST, "/api/v1/models/plant/uploads", &json, two).await;
     insta::assert_snapshot!(all);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_that_matches_nothing_names_the_known_fields() {
+    let place = Place::new().await;
+    place.push("plant", "1.0", &[("model.bin", b"x")], json!({"val_accuracy": 0.9, "<b>": 1})).await;
+    let path = format!("/models/plant?filter={}", urlencoded("val_acc>0.9"));
+    let page = place.send(Method::GET, &path, &[("accept", "text/html")], b"").await;
+    let page = String::from_utf8_lossy(&page.body).into_owned();
+    let text: String = page.split(['<', '>']).step_by(2).collect();
+    assert!(text.contains("No version matches val_acc&gt;0.9"), "{text}");
+    assert!(text.contains("Known fields: version, published, size, files, &lt;b&gt;, val_accuracy"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

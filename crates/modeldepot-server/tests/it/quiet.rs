@@ -1,4 +1,4 @@
-//! A request that only reads writes nothing to the bucket, whoever sends it.
+//! A request that only reads writes nothing to the bucket, for any caller.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

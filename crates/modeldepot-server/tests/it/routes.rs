@@ -120,7 +120,7 @@ async fn each_route_refuses_smaller_scopes_before_it_reads_a_body() {
         let status = endless(&closed.place, &route, &[]).await;
         assert!(is_refused(&route, status, false), "{route:?} without a token: {status}");
         let status = endless(&closed.place, &route, &[("authorization", "Bearer mdt_wrong")]).await;
-        // Whoever is wrong too often is told so.
+        // Callers with too many failed logins are told so.
         assert!(status == 429 || is_refused(&route, status, false), "{route:?} with an unknown token: {status}");
         for (scope, token) in &closed.tokens {
             let bearer = format!("Bearer {token}");

@@ -47,7 +47,7 @@ async fn nobody_else_on_the_machine_reads_what_is_uploaded() {
     config.staging = Some(shared.clone());
     let refused = Server::start(config).await.unwrap_err();
     let told = refused.to_string().replace(shared.to_str().unwrap(), "$SHARED");
-    insta::assert_snapshot!(told, @"cannot keep uploads in `$SHARED`");
+    insta::assert_snapshot!(told, @"cannot stage uploads in `$SHARED`");
     insta::assert_snapshot!(std::error::Error::source(&refused).unwrap(), @"every user may rename what is in it");
     insta::assert_snapshot!(refused.hint().unwrap(), @"choose a folder of your own with `--staging DIR`");
 }
@@ -58,15 +58,15 @@ async fn all_uploads_together_are_within_the_quota() {
     let put =
         async |path: &str, headers: &[(&str, &str)], len| place.send(Method::PUT, path, headers, &bytes(len)).await;
     let refused = put(FILE, &[], 1_000_001).await.is(413).json();
-    insta::assert_snapshot!(refused["detail"].as_str().unwrap(), @"the request has more bytes than uploads may have at once: 1.0 MB");
-    insta::assert_snapshot!(refused["hint"].as_str().unwrap(), @"send the files straight to the S3 endpoint, by `POST …/uploads`");
+    insta::assert_snapshot!(refused["detail"].as_str().unwrap(), @"the request is larger than the quota for uploads: 1.0 MB");
+    insta::assert_snapshot!(refused["hint"].as_str().unwrap(), @"send the files directly to the S3 endpoint, with `POST …/uploads`");
     // One that does not say how long it is ends where there is no more room, whichever way it comes.
     let chunked = [("transfer-encoding", "chunked")];
     let full = put(FILE, &chunked, 1_500_000).await.is(507);
     assert_eq!(full.header("retry-after"), "1");
     let told = full.json();
-    insta::assert_snapshot!(told["detail"].as_str().unwrap(), @"uploads under way have 1.0 MB already, which is all they may have");
-    insta::assert_snapshot!(told["hint"].as_str().unwrap(), @"try again when others are done, or have the service started with a larger `--staging-quota`");
+    insta::assert_snapshot!(told["detail"].as_str().unwrap(), @"uploads in progress have used up their quota of 1.0 MB");
+    insta::assert_snapshot!(told["hint"].as_str().unwrap(), @"try again when other uploads have finished, or ask the operator for a larger staging quota");
     let (kind, body) = form(&[("file", Some("a"), &bytes(600_000)), ("file", Some("b"), &bytes(600_000))]);
     let headers = [("content-type", kind.as_str()), chunked[0]];
     place.send(Method::POST, "/api/v1/models/m/versions", &headers, &body).await.is(507);
@@ -112,6 +112,6 @@ async fn one_token_does_not_lock_the_others_out() {
         assert!(held < 100, "all of them");
     };
     assert_eq!(held, 50);
-    insta::assert_snapshot!(refused["detail"].as_str().unwrap(), @"token `greedy` has its share of the 100 uploads that may be under way");
+    insta::assert_snapshot!(refused["detail"].as_str().unwrap(), @"token `greedy` has used its share of the 100 concurrent uploads");
     begin(&other, 1000).await.is(201);
 }

@@ -26,6 +26,15 @@ use std::{io, iter};
 
 use crate::visible::visible;
 
+/// Returns the deepest cause, the one that says something: `Connection refused`, not `dispatch failure`.
+pub(crate) fn root(error: &(dyn StdError + 'static)) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
 /// Returns an error with all its causes, those that errors of the system hold among them.
 pub(crate) fn chain<'e>(error: &'e (dyn StdError + 'static)) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
     fn next<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e (dyn StdError + 'static)> {

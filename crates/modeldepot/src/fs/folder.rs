@@ -12,7 +12,7 @@ use super::dir::Dir;
 pub(crate) use super::dir::Stamp;
 use super::{Kind, fresh_name};
 use crate::error::{Error, Result};
-use crate::name::ArtifactPath;
+use crate::model::name::ArtifactPath;
 
 /// An open folder.
 pub(crate) struct Folder {

@@ -17,7 +17,7 @@ mod staging;
 use std::fs::File;
 use std::io;
 
-pub(crate) use crate::name::OWN;
+pub(crate) use crate::model::name::OWN;
 
 pub(crate) use atomic_file::stage_file;
 pub(crate) use folder::{Folder, Seen, Stamp};

@@ -14,7 +14,7 @@ use super::dir::Dir;
 use super::folder::Folder;
 use super::{OWN, fresh_name, reserve};
 use crate::error::{Error, Result};
-use crate::name::ArtifactPath;
+use crate::model::name::ArtifactPath;
 
 /// The folder that a later pull finds again.
 const SHARED: &str = "staging";

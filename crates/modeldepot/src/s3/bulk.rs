@@ -2,13 +2,13 @@
 
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
-use super::answer::{About, CODE, MESSAGE, brief, is_not_understood};
 use super::client::S3Client;
 use super::codes::{self, Means};
-use super::retry::{Passing, Said};
+use super::error::{About, CODE, MESSAGE, brief, is_not_understood};
+use super::passing::{Passing, Said};
 use crate::error::Result;
-use crate::key::creatable;
-use crate::name::BucketName;
+use crate::model::key::creatable;
+use crate::model::name::BucketName;
 
 impl S3Client {
     /// Deletes objects, a thousand in a request.

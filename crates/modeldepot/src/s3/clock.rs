@@ -12,10 +12,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::date_time::Format;
 use time::OffsetDateTime;
 
-use super::answer::{About, status};
-use super::client::{S3Client, moment};
-use crate::error::{Error, Result};
-use crate::name::BucketName;
+use super::sdk_values::moment;
 
 /// How old an answer may be whose time still counts. A machine that sleeps has a clock that stands still.
 const FRESH: Duration = Duration::from_secs(60);
@@ -26,7 +23,7 @@ pub(super) struct Clock(Arc<Mutex<Option<(OffsetDateTime, Instant)>>>);
 
 impl Clock {
     /// Returns the server's time to the second, if it has answered lately.
-    fn now(&self) -> Option<OffsetDateTime> {
+    pub(super) fn now(&self) -> Option<OffsetDateTime> {
         let (date, read) = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
         let since = Some(read.elapsed()).filter(|since| *since < FRESH)?;
         date.checked_add(time::Duration::try_from(since).ok()?)?.replace_nanosecond(0).ok()
@@ -98,46 +95,5 @@ impl Intercept for ReadHead {
         head.content_type = text("content-type");
         head.request_id = text("x-amz-request-id");
         Ok(())
-    }
-}
-
-impl S3Client {
-    /// Returns the server's time, to the second.
-    pub(crate) async fn server_time(&self, bucket: &BucketName) -> Result<OffsetDateTime> {
-        let head = self.head(bucket).await?;
-        head.date.ok_or_else(|| Error::Unavailable {
-            action: "say what time it is".to_owned(),
-            endpoint: self.endpoint().to_owned(),
-            source: "the answer has no `Date`".into(),
-        })
-    }
-
-    /// Returns the server's time, to the second: by its last answer if that was lately, else it is asked.
-    pub(crate) async fn now(&self, bucket: &BucketName) -> Result<OffsetDateTime> {
-        match self.clock.now() {
-            Some(now) => Ok(now),
-            None => self.server_time(bucket).await,
-        }
-    }
-
-    /// Returns what the server says about itself and the time.
-    pub(crate) async fn head(&self, bucket: &BucketName) -> Result<Head> {
-        let read = ReadHead::default();
-        if !self.prefix.is_empty() {
-            // A policy for one folder allows to list that folder, and no HEAD of the bucket.
-            let list = || self.sdk.small.list_objects_v2().bucket(bucket.as_str()).max_keys(1);
-            return match self.asked(|| list().customize().interceptor(read.clone()).send()).await {
-                Err(error) if status(&error).is_none() || self.is_beside(&error) => {
-                    Err(self.failed(About::bucket("look at", bucket), error))
-                }
-                _ => Ok(read.get()),
-            };
-        }
-        let head = || self.sdk.small.head_bucket().bucket(bucket.as_str()).customize().interceptor(read.clone());
-        match self.asked(|| head().send()).await {
-            Err(error) if status(&error).is_none() => Err(self.failed(About::bucket("look at", bucket), error)),
-            // A refusal has a head as well.
-            _ => Box::pin(self.confirm(bucket)).await.map(|()| read.get()),
-        }
     }
 }

@@ -14,11 +14,11 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 
 use super::clock::Clock;
-use super::demands::{Demands, UrlDemands};
-use super::http::Http;
-use super::patience::Patience;
-use super::peer::Peer;
-use super::regions::Regions;
+use super::http::connector::Http;
+use super::http::peer::Peer;
+use super::http::timeouts::TimeLimits;
+use super::region::Regions;
+use super::required_headers::{RequiredHeaders, RequiredUrlHeaders};
 use crate::error::Result;
 use crate::settings::{Addressing, Credentials, Settings};
 
@@ -95,16 +95,16 @@ pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<Client
         None => config,
     };
     let writing = Arc::new(settings.writing.clone());
-    let signing = Client::from_conf(config.clone().interceptor(UrlDemands(Arc::clone(&writing))).build());
-    let config = config.interceptor(Demands(writing)).build();
+    let signing = Client::from_conf(config.clone().interceptor(RequiredUrlHeaders(Arc::clone(&writing))).build());
+    let config = config.interceptor(RequiredHeaders(writing)).build();
     // The services that AWS's chain asks for credentials are not S3.
     let peer = Arc::new(Peer::default());
     let connections = connections.to(Arc::clone(&peer));
-    let with = |patience| {
-        let http = SharedHttpClient::new(connections.with(patience));
+    let with = |limits| {
+        let http = SharedHttpClient::new(connections.with(limits));
         Client::from_conf(config.to_builder().http_client(http).build())
     };
-    let (reading, writing) = (Patience::reading(&settings.timeouts), Patience::writing(&settings.timeouts));
-    let small = Patience::small(&settings.timeouts);
+    let (reading, writing) = (TimeLimits::reading(&settings.timeouts), TimeLimits::writing(&settings.timeouts));
+    let small = TimeLimits::small(&settings.timeouts);
     Ok(Clients { small: with(small), reading: with(reading), writing: with(writing), signing, regions, peer })
 }

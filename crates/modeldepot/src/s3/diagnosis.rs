@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use aws_smithy_types::timeout::TimeoutConfig;
 
-use super::answer::{About, status};
 use super::client::S3Client;
 use super::clock::{Head, ReadHead};
+use super::error::{About, status};
 use super::multipart::Begun;
-use super::regions::is_moved;
+use super::region::is_moved;
 use crate::error::{Error, Result};
-use crate::key::creatable;
-use crate::name::BucketName;
+use crate::model::key::creatable;
+use crate::model::name::BucketName;
 
 /// How long the one request of a diagnosis may take.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -4,11 +4,12 @@ use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::operation::list_objects_v2::builders::ListObjectsV2FluentBuilder;
 use aws_sdk_s3::types::{EncodingType, Object};
 
-use super::answer::About;
-use super::client::{ListedObject, S3Client, bare, moment};
-use super::spelling::Spelling;
+use super::client::{ListedObject, S3Client};
+use super::error::About;
+use super::key_encoding::Spelling;
+use super::sdk_values::{bare, moment};
 use crate::error::Result;
-use crate::name::BucketName;
+use crate::model::name::BucketName;
 
 /// One page of what lies at a prefix, one level deep.
 #[derive(Debug, Clone, PartialEq, Eq)]

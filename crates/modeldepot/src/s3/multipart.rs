@@ -9,15 +9,16 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, EncodingType};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use time::OffsetDateTime;
 
-use super::answer::{About, code, is_not_understood};
-use super::client::{S3Client, bare, moment};
+use super::client::S3Client;
+use super::error::{About, code, is_not_understood};
+use super::key_encoding::Spelling;
 use super::listing::ENDLESS;
-use super::payload::Payload;
-use super::spelling::Spelling;
-use super::sums::Sums;
-use crate::digest::PartDigest;
+use super::sdk_values::{bare, moment};
+use super::transfer::checksum::Checksum;
+use super::transfer::upload::payload::Payload;
 use crate::error::{Error, Result};
-use crate::name::BucketName;
+use crate::model::digest::PartDigest;
+use crate::model::name::BucketName;
 
 /// An upload that was begun and neither completed nor aborted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub struct UnfinishedUpload {
 pub(super) struct CutOff {
     pub(super) upload_id: String,
     /// What goes with its parts.
-    pub(super) sums: Sums,
+    pub(super) checksum: Checksum,
     pub(super) parts: BTreeMap<i32, StoredPart>,
 }
 
@@ -120,7 +121,7 @@ impl S3Client {
         for older in uploads {
             self.abort_multipart_upload(bucket, key, &older.upload_id).await?;
         }
-        let mut found = CutOff { upload_id: newest.upload_id, sums: Sums::Md5, parts: BTreeMap::new() };
+        let mut found = CutOff { upload_id: newest.upload_id, checksum: Checksum::Md5, parts: BTreeMap::new() };
         let mut next = None;
         loop {
             let list = || self.sdk.small.list_parts().bucket(bucket.as_str()).key(key).upload_id(&found.upload_id);
@@ -135,7 +136,7 @@ impl S3Client {
                 Err(error) => return Err(self.failed(About::object("list the parts of", bucket, key), error)),
             };
             if page.checksum_algorithm() == Some(&ChecksumAlgorithm::Crc64Nvme) {
-                found.sums = Sums::Crc64;
+                found.checksum = Checksum::Crc64;
             }
             for part in page.parts() {
                 let stored = StoredPart {

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use aws_sdk_s3::presigning::PresigningConfig;
 
-use super::answer::About;
 use super::client::{PresignedMethod, S3Client};
 use super::disposition::disposition;
+use super::error::About;
 use crate::error::{Error, Result};
-use crate::key::creatable;
-use crate::name::BucketName;
+use crate::model::key::creatable;
+use crate::model::name::BucketName;
 
 /// The longest life of a presigned URL: AWS's own limit for signature version 4.
 const LONGEST_EXPIRY: Duration = Duration::from_secs(7 * 24 * 3600);

@@ -7,68 +7,23 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
 use futures_util::future::join_all;
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::answer::{About, status};
-use super::client::{Created, S3Client, bare};
-use super::copy::escaped;
+use super::capability::{Capabilities, ChecksumSupport, CopySupport};
+use super::client::{Created, S3Client};
+use super::error::{About, status};
 use super::multipart::Begun;
-use super::unsigned::UnsignedHeaders;
-use crate::digest::{Md5, PartDigest};
+use super::sdk_values::bare;
+use super::transfer::upload::copy::escaped;
 use crate::error::{Error, Result};
-use crate::name::BucketName;
+use crate::model::digest::{Md5, PartDigest};
+use crate::model::name::BucketName;
 
 /// Writers that race for one key.
 const RACERS: usize = 16;
 
 /// Races. A server that checks and then acts loses one of these, not every one.
 const RACES: usize = 4;
-
-/// What a server was found to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Capabilities {
-    /// `If-None-Match: *` on a write is decided by the server, also when writers race.
-    pub create_if_absent: bool,
-    /// `If-Match` on a write is decided by the server.
-    pub compare_and_swap: bool,
-    /// What becomes of a CRC64NVME that comes with the bytes.
-    pub crc64nvme: ChecksumSupport,
-    /// Bytes may go without being covered by the signature.
-    pub unsigned_payload: bool,
-    /// Whether a part can be copied from an object within the server.
-    pub part_copy: CopySupport,
-    /// What becomes of `x-amz-*` headers that are added to a presigned URL.
-    pub unsigned_headers: UnsignedHeaders,
-}
-
-/// What a server does with a checksum that comes with the bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ChecksumSupport {
-    /// It refuses bytes that do not match.
-    Verified,
-    /// It takes the header and does not look at it.
-    Ignored,
-    /// It refuses requests that carry one.
-    Refused,
-}
-
-/// What a server does with a part that is to be copied from one of its objects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CopySupport {
-    /// It copies it, and refuses the whole when its CRC64NVME does not match.
-    Checked,
-    /// It copies it and answers with the MD5 of what it copied, but not into an upload with checksums, as MinIO.
-    Hashed,
-    /// It copies it, and nothing shows that the bytes are the right ones but reading them back.
-    Unchecked,
-    /// It does not copy, or not what was asked for.
-    None,
-    /// It was not tried: that takes an object of 5 MiB, so only a push that would copy parts does it.
-    Unknown,
-}
 
 /// A range may be copied only from an object that is larger than this, on AWS and on servers that do as it does.
 const LEAST_SOURCE: usize = 5 * 1024 * 1024;

@@ -10,10 +10,13 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::answer::passing;
 use super::client::S3Client;
-use super::http::Silent;
-use super::patience;
+use super::error::{passing, status};
+use super::http::connector::Silent;
+use super::http::timeouts;
+use super::passing::{Cause, Passing, Said};
+use super::transfer::concurrency::Concurrency;
+use crate::diagnosis::root;
 use crate::error::{Error, Result};
 use crate::settings::Timeouts;
 
@@ -32,30 +35,6 @@ const ASKED: Duration = Duration::from_secs(20);
 /// What a transfer must move to count as one that gets on, or an eighth of what is left: more than what a broken server
 /// sends before it fails.
 const PROGRESS: u64 = 64 * 1024;
-
-/// What is known of a failure that may pass.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Passing {
-    pub(super) cause: Cause,
-    /// How long the server asked to wait.
-    pub(super) after: Option<Duration>,
-    /// How long nothing moved before it was given up.
-    pub(super) silent: Duration,
-}
-
-/// Why a request failed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Cause {
-    /// The server failed, or the way to it.
-    #[default]
-    Failed,
-    /// The server asks for fewer requests.
-    Throttled,
-    /// No connection came about: most often there is no server.
-    Unreached,
-    /// The bucket is in another region, which is known now.
-    Moved,
-}
 
 /// Counts the attempts at one thing.
 #[derive(Debug)]
@@ -128,14 +107,6 @@ impl Retry {
     }
 }
 
-/// An error's cause that says whether to try again.
-#[derive(Debug, thiserror::Error)]
-#[error("{text}")]
-pub(super) struct Said {
-    pub(super) text: String,
-    pub(super) passing: Passing,
-}
-
 fn passing_of(error: &Error) -> Option<Passing> {
     match error {
         Error::NoAnswer { within, .. } => Some(Passing { silent: *within, ..Passing::default() }),
@@ -154,7 +125,7 @@ impl S3Client {
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        self.asked_within(patience::small(self.timeouts()), send).await
+        self.asked_within(timeouts::small(self.timeouts()), send).await
     }
 
     /// The same, with a time of its own.
@@ -178,9 +149,20 @@ impl S3Client {
             };
             let pause = passing(&error).and_then(|failure| retry.pause(&failure));
             let Some(pause) = pause.filter(|pause| Instant::now() + *pause < over) else { return Err(error) };
-            tracing::debug!(cause = %super::answer::root(&error), attempt = retry.failures, ?pause, "asking again");
+            tracing::debug!(cause = %root(&error), attempt = retry.failures, ?pause, "asking again");
             sleep(pause).await;
             last = Some(error);
+        }
+    }
+
+    /// Lets fewer requests go at once, if that is what the server asked for.
+    pub(super) fn slow_down_after<E: ProvideErrorMetadata>(
+        &self,
+        error: &SdkError<E, HttpResponse>,
+        concurrency: &Concurrency,
+    ) {
+        if matches!(status(error), Some(429 | 503)) {
+            concurrency.slow_down();
         }
     }
 }

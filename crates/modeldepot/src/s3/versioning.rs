@@ -2,10 +2,10 @@
 
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 
-use super::answer::{About, status};
 use super::client::S3Client;
+use super::error::{About, status};
 use crate::error::Result;
-use crate::name::BucketName;
+use crate::model::name::BucketName;
 
 impl S3Client {
     /// Returns whether the bucket keeps versions of its objects. There a delete hides an object behind a delete marker, and

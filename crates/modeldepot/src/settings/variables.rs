@@ -3,8 +3,8 @@
 use super::{
     Addressing, Buckets, Credentials, Endpoint, LOOPBACK_LOGIN, Secret, Settings, SettingsError, Timeouts, Writing,
 };
-use crate::name::BucketName;
-use crate::proxies::{Proxies, Proxy};
+use crate::model::name::BucketName;
+use crate::settings::{Proxies, Proxy};
 
 use std::path::PathBuf;
 use std::time::Duration;

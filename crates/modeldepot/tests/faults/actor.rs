@@ -52,7 +52,7 @@ impl Wish {
             created: Some(time::macros::datetime!(2025-10-28 18:18:58 UTC) + Duration::from_secs(self.second as u64)),
             tool: format!("machine {}", self.machine),
             published_by: None,
-            journal: Some(world.path(&format!("journal-{}", self.machine))),
+            state_folder: Some(world.path(&format!("journal-{}", self.machine))),
             md5: true,
             copies: true,
         }
@@ -327,7 +327,7 @@ pub(crate) fn judge_push(
             // Only a collection may take such a version away: it spends the names of pushes that seem dead.
             if error.kind() == ErrorKind::Conflict
                 && wish.is_own()
-                && !matches!(error, Error::VersionSpent { .. } | Error::Condemned { .. })
+                && !matches!(error, Error::VersionRetired { .. } | Error::GcLocked { .. })
             {
                 world.ledger.broken(format!("nobody else pushes there, but {what} fails: {}", chain(&error)));
             }

@@ -94,7 +94,7 @@ async fn whole(world: &World, storage: &ModelStorage, name: &Name) {
 async fn spent(world: &World, storage: &ModelStorage, name: &Name) {
     let wish = Wish::late(name);
     match storage.upload_model(wish.request(world), &Progress::none()).await {
-        Err(Error::VersionSpent { .. }) => {}
+        Err(Error::VersionRetired { .. }) => {}
         other => world.ledger.broken(format!("{name} was deleted and another push of it ends in {other:?}")),
     }
 }

@@ -82,7 +82,7 @@ impl Plan {
             .with(Fault::Unavailable, 0.005)
             .with(Fault::SlowDown, 0.005)
             .with(Fault::Conflict, 0.08);
-        // Without conditions the claims alone keep pushers apart, and they promise that only for pushers who do not
+        // Without conditions the leases alone keep pushers apart, and they promise that only for pushers who do not
         // stall. A moment would be no stall, but nothing is to be had from it either.
         if self.ignore_conditions { plan } else { plan.with(Fault::Delay, 0.03) }
     }
@@ -119,7 +119,7 @@ fn act(rng: &mut Rng, unique: usize, contents: usize, ignore_conditions: bool) -
         0..10 => {
             let cut = cut(rng);
             let content = rng.usize(1..contents);
-            // Whoever is cut off leaves a claim that keeps others waiting for minutes; a repeated push of his own does
+            // Whoever is cut off leaves a lease that keeps others waiting for minutes; a repeated push of his own does
             // not wait. So he mostly has a version to himself.
             let own = cut.is_some() && (ignore_conditions || rng.u8(0..3) > 0);
             let (version, second) = match (rng.bool(), own) {

@@ -46,7 +46,7 @@ pub(crate) async fn push(
 ) -> Result<Published> {
     let version = version.map(str::to_owned);
     let wish = Wish { model: "m", version, content, second: 0, machine: 0 };
-    let request = modeldepot::Push { journal: None, ..wish.request(world) };
+    let request = modeldepot::Push { state_folder: None, ..wish.request(world) };
     storage.upload_model(request, &Progress::none()).await
 }
 
@@ -88,12 +88,12 @@ async fn a_tombstone_that_is_not_decided_is_written_all_the_same() {
     storage.delete_model_version(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
     assert_eq!(hits(&world, Fault::Conflict), 1);
     let again = push(&world, &storage, Some("1"), 1).await.unwrap_err();
-    assert!(matches!(again, Error::VersionSpent { .. }), "{again:?}");
+    assert!(matches!(again, Error::VersionRetired { .. }), "{again:?}");
 }
 
 #[tokio::test]
 async fn automatic_pushes_of_the_same_content_get_a_version_each() {
-    // One claim is held up, until the other push is through with the same second.
+    // One lease is held up, until the other push is through with the same second.
     let delay = first(Fault::Delay, "PUT /models/.depot/claims/m/").longest_delay(Duration::from_secs(2));
     let (world, storage) = failing(delay).await;
     let other = world.open().await.unwrap();

@@ -154,7 +154,7 @@ pub(crate) fn push(model: &str, version: Option<&str>, path: &Path, with: &[Path
         created: Some(time::macros::datetime!(2025-10-28 18:18:58 UTC)),
         tool: "test".to_owned(),
         published_by: None,
-        journal: None,
+        state_folder: None,
         md5: true,
         copies: true,
     }

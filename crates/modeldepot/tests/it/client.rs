@@ -125,7 +125,7 @@ pub(crate) async fn http_with(method: &str, url: &str, lines: &str, body: &[u8])
     (status, answer[cut + 4..].to_vec())
 }
 
-pub(crate) async fn presigned_urls_work_for_whoever_holds_them(b: Backend) {
+pub(crate) async fn presigned_urls_work_without_credentials(b: Backend) {
     let sign = async |method, seconds| {
         let expires = Duration::from_secs(seconds);
         b.client().get_presigned_url(b.bucket(), "a b/ü.txt", method, expires).await

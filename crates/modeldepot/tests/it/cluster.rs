@@ -85,7 +85,7 @@ impl Cluster {
     }
 
     fn push(&self) -> Push {
-        Push { journal: Some(self.b.path("journal")), ..push("m", Some("1"), &self.file, &[]) }
+        Push { state_folder: Some(self.b.path("state")), ..push("m", Some("1"), &self.file, &[]) }
     }
 
     async fn publish(&self) -> Published {

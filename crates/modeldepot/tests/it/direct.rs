@@ -32,7 +32,7 @@ async fn try_to_send(upload: &DirectUpload, number: u64, part: &[u8]) -> (String
     http("PUT", &url, part).await
 }
 
-async fn claims(b: &Backend) -> usize {
+async fn leases(b: &Backend) -> usize {
     b.client().list_objects(b.bucket(), ".depot/claims/").await.unwrap().len()
 }
 
@@ -51,7 +51,7 @@ pub(crate) async fn parts_that_others_send_become_a_version(b: Backend) {
     send(&upload, 2, parts[1]).await;
     upload.complete().await.unwrap();
     upload.abort().await;
-    assert_eq!(claims(&b).await, 0);
+    assert_eq!(leases(&b).await, 0);
     let fetched = b.pull("m@1", "back").await.unwrap();
     assert!(std::fs::read(fetched.model_path).unwrap() == content);
     let taken = storage.begin_upload(offer("m.bin", 1, None)).await.unwrap_err();
@@ -103,11 +103,11 @@ async fn fail(b: &Backend) {
 
 pub(crate) async fn a_file_that_is_not_what_was_announced_is_not_published(b: Backend) {
     fail(&b).await;
-    assert_eq!(claims(&b).await, 0);
+    assert_eq!(leases(&b).await, 0);
 }
 
 /// What was asked for may still be on its way, and would replace what the next pusher sends.
 pub(crate) async fn a_failed_upload_without_conditions_keeps_its_claim(b: Backend) {
     fail(&b).await;
-    assert_eq!(claims(&b).await, 1);
+    assert_eq!(leases(&b).await, 1);
 }

@@ -2,7 +2,7 @@
 
 #[path = "../../../../fuzz/harness.rs"]
 mod harness;
-#[path = "../../src/s3/spelling.rs"]
+#[path = "../../src/s3/key_encoding.rs"]
 #[allow(dead_code, unreachable_pub, reason = "a part of the library")]
 mod spelling_of_keys;
 

@@ -27,6 +27,7 @@ mod proxy;
 mod publish;
 mod publishable;
 mod pull;
+mod ranges;
 mod read;
 mod refusals;
 mod retries;

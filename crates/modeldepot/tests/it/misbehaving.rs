@@ -26,7 +26,7 @@ impl Asked {
         self.method == method && self.path.contains(part)
     }
 
-    fn range(&self) -> Option<(u64, u64)> {
+    pub(crate) fn range(&self) -> Option<(u64, u64)> {
         let (first, last) = self.headers.get("range")?.strip_prefix("bytes=")?.split_once('-')?;
         Some((first.parse().ok()?, last.parse().ok()?))
     }
@@ -49,6 +49,10 @@ pub(crate) enum Act {
     Trickle(Duration),
     /// A body without end and without a length.
     Endless(u16),
+    /// Headers, a body, and the end of the connection, whatever length the headers name.
+    Close(u16, Vec<(&'static str, String)>, Vec<u8>),
+    /// The same, but instead of ending the connection nothing happens any more.
+    Stall(u16, Vec<(&'static str, String)>, Vec<u8>),
     /// The connection is reset.
     Reset,
     /// A server that behaves answers it.
@@ -124,6 +128,17 @@ impl Misbehaving {
     /// How many requests like this came.
     pub(crate) fn count(&self, method: &str, part: &str) -> usize {
         self.asked.lock().unwrap().iter().filter(|asked| asked.is(method, part)).count()
+    }
+
+    /// The requests for ranges that came, in their order.
+    pub(crate) fn ranges(&self) -> Vec<Asked> {
+        self.asked
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|asked| asked.method == "GET" && asked.range().is_some())
+            .cloned()
+            .collect()
     }
 
     pub(crate) fn given(&self) -> u64 {
@@ -206,6 +221,14 @@ async fn serve(
                     given.fetch_add(16 * 1024, Ordering::Relaxed);
                 }
             }
+            Act::Close(status, headers, body) => {
+                write(&mut stream, &line(status), &headers, &body).await?;
+                return stream.shutdown().await;
+            }
+            Act::Stall(status, headers, body) => {
+                write(&mut stream, &line(status), &headers, &body).await?;
+                return forever(stream).await;
+            }
             Act::Silence => return forever(stream).await,
             Act::Reset => {
                 stream.set_zero_linger()?;
@@ -219,6 +242,12 @@ async fn serve(
             Act::Unread | Act::Instead(_) => unreachable!("done above"),
         }
     }
+}
+
+async fn write(stream: &mut TcpStream, line: &str, headers: &[(&str, String)], body: &[u8]) -> io::Result<()> {
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    stream.write_all(format!("{line}{headers}\r\n").as_bytes()).await?;
+    stream.write_all(body).await
 }
 
 async fn forever(stream: TcpStream) -> io::Result<()> {

@@ -140,7 +140,7 @@ pub(crate) async fn a_deleted_version_is_gone_and_its_name_spent(b: Backend) {
     for content in [b"x", b"y"] {
         fs::write(&file, content).unwrap();
         let error = b.storage.upload_model(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap_err();
-        assert!(matches!(error, Error::VersionSpent { .. }), "{error:?}");
+        assert!(matches!(error, Error::VersionRetired { .. }), "{error:?}");
     }
     // A late writer's manifest for a spent version is no version.
     b.put_own("m/v2/manifest.json", &b.get("m/v1/manifest.json").await).await;
@@ -295,7 +295,7 @@ pub(crate) async fn a_version_without_a_manifest_does_not_exist(b: Backend) {
     assert!(matches!(b.storage.describe(&selector("m@1")).await, Err(Error::ModelNotFound { .. })));
     // What a dead push left is never overwritten, since its pusher may come back; the same bytes are taken as they are.
     let error = b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap_err();
-    assert!(matches!(error, Error::Remains { .. }), "{error:?}");
+    assert!(matches!(error, Error::Orphans { .. }), "{error:?}");
     b.put("m/v2/m.bin", b"whole").await;
     let published = b.storage.upload_model(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap();
     assert_eq!(published.kept, 5);

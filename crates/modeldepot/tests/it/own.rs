@@ -232,7 +232,7 @@ pub(crate) async fn uploads_that_others_began_are_left_and_not_resumed(b: Backen
     // Nor does a push take its parts, though it could resume one of its own.
     let file = b.file("m.bin", &bytes(40 << 20, 9));
     let mut request = push("m", Some("1"), &file, &[]);
-    request.journal = Some(b.path("journal"));
+    request.state_folder = Some(b.path("state"));
     let published = b.storage.upload_model(request, &Progress::none()).await.unwrap();
     assert_eq!((published.kept, uploads().await.len()), (0, 1));
     // Nor does a record that names the key and not the upload make it ours.
@@ -332,7 +332,7 @@ pub(crate) async fn a_push_that_is_refused_leaves_no_parts(b: Backend) {
     b.put("m/v1/zz.txt", b"somebody's").await;
     let (large, small) = (b.file("model.safetensors", &bytes(20 << 20, 3)), b.file("zz.txt", b"ours"));
     let mut request = push("m", Some("1"), &large, &[small]);
-    request.journal = Some(b.path("journal"));
+    request.state_folder = Some(b.path("state"));
     let error = b.storage.upload_model(request, &Progress::none()).await.unwrap_err();
     assert!(matches!(error, Error::ForeignObject { .. }), "{error:?}");
     assert_eq!(b.client().list_multipart_uploads(b.bucket(), "m/v1/model.safetensors").await.unwrap(), []);

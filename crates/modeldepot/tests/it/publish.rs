@@ -34,7 +34,7 @@ pub(crate) async fn racing_pushers_of_one_version_have_one_winner(b: Backend) {
     }
     let fetched = b.pull("m@1", "out").await.unwrap();
     assert!(std::fs::read(fetched.model_path).unwrap() == bytes(100_000, winners[0] + 1), "not the winner's bytes");
-    assert_eq!(b.keys().await, ["m/v1/m.bin", "m/v1/manifest.json"], "nobody's claim is left");
+    assert_eq!(b.keys().await, ["m/v1/m.bin", "m/v1/manifest.json"], "nobody's lease is left");
 }
 
 pub(crate) async fn racing_automatic_pushers_get_a_version_each(b: Backend) {
@@ -44,7 +44,7 @@ pub(crate) async fn racing_automatic_pushers_get_a_version_each(b: Backend) {
     for version in versions {
         b.storage.verify(&format!("m@{version}").parse().unwrap(), &Progress::none()).await.unwrap();
     }
-    assert!(b.keys().await.iter().all(|key| key.starts_with("m/")), "nobody's claim is left");
+    assert!(b.keys().await.iter().all(|key| key.starts_with("m/")), "nobody's lease is left");
 }
 
 /// Pushes and cuts the push off, as kill -9 does, once `enough` bytes are acknowledged.
@@ -70,7 +70,7 @@ pub(crate) async fn a_push_that_was_cut_off_goes_on(b: Backend) {
     let file = b.file("m.bin", &bytes(size, 1));
     let history = b.file("h.json", b"{}");
     let request = || modeldepot::Push {
-        journal: Some(b.path("journal")),
+        state_folder: Some(b.path("state")),
         copies: false,
         ..push("m", Some("1"), &file, std::slice::from_ref(&history))
     };
@@ -84,10 +84,10 @@ pub(crate) async fn a_push_that_was_cut_off_goes_on(b: Backend) {
     b.storage.verify(&"m@1".parse().unwrap(), &Progress::none()).await.unwrap();
     assert_eq!(b.keys().await, ["m/v1/h.json", "m/v1/m.bin", "m/v1/manifest.json"]);
     assert_eq!(b.client().list_multipart_uploads(b.bucket(), "m/v1/m.bin").await.unwrap(), []);
-    assert_eq!(std::fs::read_dir(b.path("journal")).unwrap().count(), 0, "the journal is closed");
+    assert_eq!(std::fs::read_dir(b.path("state")).unwrap().count(), 0, "the journal is closed");
     // Other bytes under the same name are another push, whatever parts lie there.
     let request =
-        || modeldepot::Push { journal: Some(b.path("journal")), copies: false, ..push("m", Some("2"), &file, &[]) };
+        || modeldepot::Push { state_folder: Some(b.path("state")), copies: false, ..push("m", Some("2"), &file, &[]) };
     cut_off(&b, request(), 2 * part).await;
     b.file("m.bin", &bytes(size, 2));
     let published = b.storage.upload_model(request(), &Progress::none()).await.unwrap();
@@ -101,7 +101,7 @@ pub(crate) async fn an_automatic_push_that_was_cut_off_goes_on_as_the_same_versi
     let request = |seconds: u64| {
         let mut push = push("m", None, &file, &[]);
         push.created = push.created.map(|created| created + std::time::Duration::from_secs(seconds));
-        push.journal = Some(b.path("journal"));
+        push.state_folder = Some(b.path("state"));
         push
     };
     cut_off(&b, request(0), 2 * part).await;

@@ -87,7 +87,7 @@ fn request(b: &Backend, wish: &Wish, version: &str) -> Result<Push, Error> {
         created: None,
         tool: "test".to_owned(),
         published_by: None,
-        journal: None,
+        state_folder: None,
         md5: wish.executable,
         copies: true,
     })

@@ -53,7 +53,7 @@ pub(crate) async fn what_a_dead_push_left_is_found_and_removed(b: Backend) {
     assert!(b.storage.gc_plan(None, NOW).await.unwrap().is_empty());
     assert_eq!(b.client().list_multipart_uploads(b.bucket(), "m/v3/m.bin").await.unwrap(), []);
     let late = b.storage.upload_model(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap_err();
-    assert!(matches!(late, Error::VersionSpent { .. }), "{late:?}");
+    assert!(matches!(late, Error::VersionRetired { .. }), "{late:?}");
     b.storage.verify(&"m@1".parse().unwrap(), &Progress::none()).await.unwrap();
 }
 
@@ -76,7 +76,7 @@ pub(crate) async fn what_is_alive_or_published_or_unknown_is_spared(b: Backend) 
     assert_eq!(b.get("m/v2/m.bin").await, b"whole");
     assert!(!b.keys().await.iter().any(|key| key.contains("/spent/") || key.contains("/condemned/")));
     let plan = b.storage.gc_plan(None, NOW).await.unwrap();
-    assert!(plan.is_empty(), "a living claim covers its version: {plan:?}");
+    assert!(plan.is_empty(), "a living lease covers its version: {plan:?}");
 }
 
 pub(crate) async fn a_delete_that_was_cut_off_is_finished(b: Backend) {

@@ -1,6 +1,6 @@
 //! Planted mistakes: the model must find what each one breaks.
 
-use crate::protocol::{Bug, Claims, Content, Protocol, Stalls};
+use crate::protocol::{Bug, Content, Leases, Protocol, Stalls};
 use crate::search::{Look, search};
 use crate::world::Push;
 use crate::{A, B, C, D, WITH_CONDITIONS, WITHOUT_CONDITIONS, breaks, holds};
@@ -34,8 +34,8 @@ fn no_reading_back() {
 
 #[test]
 fn trusting_the_write_id() {
-    let claims = Claims::Kept(Stalls::Before(|_| true));
-    let resumed = Protocol { contents: &[A, C], claims, cleaners: 0, resumed: true, late: 1, ..TWO };
+    let leases = Leases::Kept(Stalls::Before(|_| true));
+    let resumed = Protocol { contents: &[A, C], leases, cleaners: 0, resumed: true, late: 1, ..TWO };
     bug("a push goes on with other metadata", Bug::TrustsWriteId, resumed, "lasting");
 }
 
@@ -77,30 +77,30 @@ fn the_second_look_is_a_courtesy_with_conditions() {
 
 #[test]
 fn trusting_a_claim_without_listing() {
-    bug("a claim without a list", Bug::NoListing, WITHOUT_CONDITIONS, "whole");
+    bug("a lease without a list", Bug::NoListing, WITHOUT_CONDITIONS, "whole");
 }
 
 #[test]
 fn withdrawing_what_may_still_arrive() {
-    bug("a failed push withdraws its claim", Bug::WithdrawsOnFailure, WITHOUT_CONDITIONS, "whole");
+    bug("a failed push withdraws its lease", Bug::WithdrawsOnFailure, WITHOUT_CONDITIONS, "whole");
 }
 
 #[test]
 fn going_on_under_the_claim_of_the_dead() {
     let resumed = Protocol { contents: &[A, A, D], resumed: true, cleaners: 0, ..WITHOUT_CONDITIONS };
     holds("a push that goes on, no conditions", &resumed, Look::Outside);
-    bug("a push goes on under the old claim", Bug::SharesItsClaim, resumed, "whole");
+    bug("a push goes on under the old lease", Bug::SharesItsClaim, resumed, "whole");
 }
 
-/// Two pushers, and one that stalls for longer than a claim lives, but only before these steps.
+/// Two pushers, and one that stalls for longer than a lease lives, but only before these steps.
 fn stalling(step: fn(Push) -> bool) -> Protocol {
-    let claims = Claims::Kept(Stalls::Before(step));
-    Protocol { claims, contents: &[A, D], cleaners: 0, deleter: false, late: 0, ..WITHOUT_CONDITIONS }
+    let leases = Leases::Kept(Stalls::Before(step));
+    Protocol { leases, contents: &[A, D], cleaners: 0, deleter: false, late: 0, ..WITHOUT_CONDITIONS }
 }
 
 #[test]
 fn trusting_an_old_claim() {
-    bug("an old claim is trusted", Bug::TrustsOldClaim, stalling(|at| at == Push::LooksAgain), "whole");
+    bug("an old lease is trusted", Bug::TrustsOldClaim, stalling(|at| at == Push::LooksAgain), "whole");
 }
 
 /// The hole that servers without conditions leave, and its edges.
@@ -109,14 +109,14 @@ fn without_conditions_a_stall_before_a_write_is_harmful() {
     type Row = (&'static str, fn(Push) -> bool, &'static [Content], bool);
     let two: &[Content] = &[A, D];
     let steps: [Row; 11] = [
-        ("lists the claims", |at| at == Push::Lists, two, false),
-        // Whose claim would it take over, and who would come after it, if there were only two?
+        ("lists the leases", |at| at == Push::Lists, two, false),
+        // Whose lease would it take over, and who would come after it, if there were only two?
         ("takes over", |at| matches!(at, Push::Takes(_)), &[A, A, D], true),
         ("looks for a manifest", |at| at == Push::Looks, two, true),
         ("looks for marks", |at| at == Push::Heeds, two, true),
         ("stores a file", |at| matches!(at, Push::Fills(_)), two, true),
         ("looks at its files again", |at| at == Push::LooksAgain, two, false),
-        ("looks at its claim again", |at| at == Push::Counts, two, false),
+        ("looks at its lease again", |at| at == Push::Counts, two, false),
         ("looks for a manifest again", |at| at == Push::Vacant, two, true),
         ("writes the manifest", |at| at == Push::Publishes, two, true),
         ("reads it back", |at| at == Push::ReadsBack, two, false),

@@ -3,7 +3,7 @@
 use crate::decide;
 use crate::protocol::Bug;
 use crate::steps::{Steps, Who};
-use crate::world::{Claim, Clean, Delete, Request, Spent, World};
+use crate::world::{Clean, Delete, Lease, Request, Spent, World};
 
 impl Steps<'_> {
     /// Lists what a cleaner can do. It may begin at any time, though it would only for a version that looks dead.
@@ -21,15 +21,15 @@ impl Steps<'_> {
                 }
             }
             Clean::Lists => {
-                let living = self.world.claims.contains(&Claim::Living);
+                let living = self.world.leases.contains(&Lease::Living);
                 for leased in [true, false] {
-                    // Where claims are worth nothing it may find any.
+                    // Where leases are worth nothing it may find any.
                     if leased != living && (self.protocol.keeps_claims() || living) {
                         continue;
                     }
                     match decide::retires(leased, false) {
-                        false => self.see(who, "lists a living claim", go(Clean::Unmarks)),
-                        true => self.see(who, "lists no living claim", go(Clean::Looks)),
+                        false => self.see(who, "lists a living lease", go(Clean::Unmarks)),
+                        true => self.see(who, "lists no living lease", go(Clean::Looks)),
                     }
                 }
             }

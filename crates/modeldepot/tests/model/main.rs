@@ -2,7 +2,7 @@
 //!
 //! Every order of every request of up to three pushers, two cleaners and the user's delete is tried, with stalls and
 //! deaths at every step and with requests that act long after their process has gone on. What follows from an answer is
-//! decided by the product's own code, which is included here: `src/storage/decide.rs`. In which order the requests go
+//! decided by the product's own code, which is included here: `src/store/decide.rs`. In which order the requests go
 //! out is written here once more; `docs/decisions/2026-11-26-one-winner-without-conditions.md` says what is shared, and the
 //! tests next door hold the code to the order. `docs/decisions/2026-11-23-model-of-the-protocol.md` sums the rules up.
 //!
@@ -20,8 +20,9 @@
 mod bugs;
 mod cleaner;
 mod contest;
-#[path = "../../src/storage/decide.rs"]
+#[path = "../../src/store/decide.rs"]
 mod decide;
+mod laws;
 mod protocol;
 mod pusher;
 mod rules;
@@ -29,7 +30,7 @@ mod search;
 mod steps;
 mod world;
 
-use protocol::{Claims, Content, Protocol, Stalls};
+use protocol::{Content, Leases, Protocol, Stalls};
 use search::{Found, Look, search};
 
 const A: Content = Content { files: [1, 1], metadata: 1 };
@@ -44,7 +45,7 @@ const D: Content = Content { files: [3, 3], metadata: 1 };
 const WITH_CONDITIONS: Protocol = Protocol {
     contents: &[A, A, B],
     conditions: true,
-    claims: Claims::Worthless,
+    leases: Leases::Worthless,
     cleaners: 2,
     deleter: true,
     late: 1,
@@ -53,11 +54,11 @@ const WITH_CONDITIONS: Protocol = Protocol {
     bug: None,
 };
 
-/// A server that takes conditions and ignores them; nobody stalls for longer than a claim lives.
+/// A server that takes conditions and ignores them; nobody stalls for longer than a lease lives.
 const WITHOUT_CONDITIONS: Protocol = Protocol {
     contents: &[A, A, D],
     conditions: false,
-    claims: Claims::Kept(Stalls::Never),
+    leases: Leases::Kept(Stalls::Never),
     cleaners: 1,
     late: 1,
     ..WITH_CONDITIONS
@@ -109,16 +110,16 @@ fn with_conditions_everything_comes_to_an_end() {
 
 #[test]
 fn with_conditions_and_claims_nothing_breaks() {
-    let claims = Claims::Kept(Stalls::Before(|_| true));
-    let two = Protocol { claims, contents: &[A, B], cleaners: 1, ..WITH_CONDITIONS };
-    holds("two pushers with claims", &two, Look::Strictly);
-    holds("three pushers with claims, in time", &Protocol { contents: &[A, A, B], late: 0, ..two }, Look::Strictly);
+    let leases = Leases::Kept(Stalls::Before(|_| true));
+    let two = Protocol { leases, contents: &[A, B], cleaners: 1, ..WITH_CONDITIONS };
+    holds("two pushers with leases", &two, Look::Strictly);
+    holds("three pushers with leases, in time", &Protocol { contents: &[A, A, B], late: 0, ..two }, Look::Strictly);
 }
 
 #[test]
 fn a_push_that_goes_on_is_told_only_of_its_own_content() {
-    let claims = Claims::Kept(Stalls::Before(|_| true));
-    let resumed = Protocol { claims, contents: &[A, C], cleaners: 0, resumed: true, ..WITH_CONDITIONS };
+    let leases = Leases::Kept(Stalls::Before(|_| true));
+    let resumed = Protocol { leases, contents: &[A, C], cleaners: 0, resumed: true, ..WITH_CONDITIONS };
     holds("a push that goes on", &resumed, Look::Strictly);
 }
 

@@ -1,6 +1,6 @@
 //! The rules of one run: the server, who takes part, and which mistakes are planted.
 
-use crate::world::{Claim, Push, Request, Spent, World};
+use crate::world::{Lease, Push, Request, Spent, World};
 
 /// What a pusher pushes: a number for each file's bytes, and one for the metadata.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -9,20 +9,20 @@ pub(crate) struct Content {
     pub(crate) metadata: u8,
 }
 
-/// What claims are worth.
+/// What leases are worth.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Claims {
+pub(crate) enum Leases {
     /// Nothing: a pusher goes on whatever it lists, and a cleaner may find any answer. That is more than any clock,
-    /// stall or lost claim can do, so what holds here holds for every one of them.
+    /// stall or lost lease can do, so what holds here holds for every one of them.
     Worthless,
     /// They are kept, and go stale as long as nobody renews them.
     Kept(Stalls),
 }
 
-/// When a claim may go stale.
+/// When a lease may go stale.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Stalls {
-    /// Only when its pusher is dead, and what it sent has arrived: nobody stalls for longer than a claim lives.
+    /// Only when its pusher is dead, and what it sent has arrived: nobody stalls for longer than a lease lives.
     Never,
     /// Also when its pusher stalls before its next step, if that is one of these.
     Before(fn(Push) -> bool),
@@ -53,11 +53,11 @@ pub(crate) enum Bug {
     SharedMark,
     /// A cleaner removes the mark of another that it takes for dead, though the name is not spent.
     SweepsMarks,
-    /// Without conditions: a push that fails withdraws its claim, whatever it has sent.
+    /// Without conditions: a push that fails withdraws its lease, whatever it has sent.
     WithdrawsOnFailure,
-    /// Without conditions: a push that goes on does so under the claim of the one that died.
+    /// Without conditions: a push that goes on does so under the lease of the one that died.
     SharesItsClaim,
-    /// Without conditions: a pusher that lists its own claim does not mind that it is stale.
+    /// Without conditions: a pusher that lists its own lease does not mind that it is stale.
     TrustsOldClaim,
     /// Not a bug with conditions, as a test shows: the files are not looked at again before the manifest.
     NoSecondLook,
@@ -70,7 +70,7 @@ pub(crate) struct Protocol {
     pub(crate) contents: &'static [Content],
     /// Whether the server decides create-if-absent.
     pub(crate) conditions: bool,
-    pub(crate) claims: Claims,
+    pub(crate) leases: Leases,
     pub(crate) cleaners: usize,
     pub(crate) deleter: bool,
     /// How many requests can be late at one time.
@@ -106,14 +106,14 @@ impl Protocol {
         one == other || self.resumed && one < 2 && other < 2
     }
 
-    /// Which claim is a pusher's.
-    pub(crate) fn claim(&self, pusher: u8) -> u8 {
+    /// Which lease is a pusher's.
+    pub(crate) fn lease(&self, pusher: u8) -> u8 {
         if self.resumed && pusher == 1 && self.has(Bug::SharesItsClaim) { 0 } else { pusher }
     }
 
-    /// Whether claims are in the model at all.
+    /// Whether leases are in the model at all.
     pub(crate) fn keeps_claims(&self) -> bool {
-        matches!(self.claims, Claims::Kept(_))
+        matches!(self.leases, Leases::Kept(_))
     }
 
     /// Which mark is a cleaner's.
@@ -124,8 +124,8 @@ impl Protocol {
     /// What a request does when the server carries it out. Whoever sent it may be gone.
     pub(crate) fn act(&self, world: &mut World, request: Request) {
         match request {
-            Request::Claim(claim) => world.claims[claim as usize] = Claim::Living,
-            Request::Unclaim(claim) => world.claims[claim as usize] = Claim::None,
+            Request::Lease(lease) => world.leases[lease as usize] = Lease::Living,
+            Request::Withdraw(lease) => world.leases[lease as usize] = Lease::None,
             Request::File(p, file) => {
                 let there = &mut world.files[file as usize];
                 if *there == 0 || !self.conditions || self.has(Bug::OverwritesFiles) {

@@ -5,7 +5,7 @@ use crate::decide::{
 };
 use crate::protocol::{Bug, Protocol};
 use crate::steps::{Steps, Who};
-use crate::world::{Claim, Push, Request, Spent, World};
+use crate::world::{Lease, Push, Request, Spent, World};
 
 impl Steps<'_> {
     /// Lists what a pusher can do.
@@ -14,7 +14,7 @@ impl Steps<'_> {
         match at {
             Push::Begins => self.begin(p),
             Push::Lists => self.list_claims(p),
-            Push::Takes(claims) => self.take_over(p, claims),
+            Push::Takes(leases) => self.take_over(p, leases),
             Push::Looks => self.look(p),
             Push::Heeds => self.heed(p),
             Push::Fills(done) => self.fill(p, done),
@@ -32,7 +32,7 @@ impl Steps<'_> {
             Push::Checks | Push::Unmarked | Push::Unspent => self.check(p, at),
             Push::Leaves => {
                 let then = |w: &mut World| w.pushes[p as usize] = Push::Over;
-                self.send(Who::Pusher(p), "withdraws its claim", Request::Unclaim(self.protocol.claim(p)), then);
+                self.send(Who::Pusher(p), "withdraws its lease", Request::Withdraw(self.protocol.lease(p)), then);
             }
             Push::Over => {}
         }
@@ -48,14 +48,14 @@ impl Steps<'_> {
         self.add(Who::Pusher(p), what, world);
     }
 
-    /// The pusher fails. Where claims are worth nothing that is as good as a stall for ever, and not worth a state.
+    /// The pusher fails. Where leases are worth nothing that is as good as a stall for ever, and not worth a state.
     fn fail(&mut self, p: u8, what: &'static str) {
         if self.protocol.keeps_claims() {
             self.go(p, what, self.end_of_failure(p));
         }
     }
 
-    /// What a push does about its claim when it fails.
+    /// What a push does about its lease when it fails.
     fn end_of_failure(&self, p: u8) -> Push {
         let at = self.world.pushes[p as usize];
         let unsent = matches!(at, Push::Lists | Push::Takes(_) | Push::Looks | Push::Heeds);
@@ -75,7 +75,7 @@ impl Steps<'_> {
         }
         if self.protocol.keeps_claims() {
             let then = |w: &mut World| w.pushes[p as usize] = Push::Lists;
-            self.send(Who::Pusher(p), "puts its claim", Request::Claim(self.protocol.claim(p)), then);
+            self.send(Who::Pusher(p), "puts its lease", Request::Lease(self.protocol.lease(p)), then);
         } else if self.world.manifest.is_none() {
             self.go(p, "finds no manifest", Push::Heeds);
         }
@@ -88,11 +88,11 @@ impl Steps<'_> {
     }
 
     fn list_claims(&mut self, p: u8) {
-        let own = self.protocol.claim(p);
-        let others = |state: Claim| {
-            (0..3u8).filter(|q| *q != own && self.world.claims[*q as usize] == state).fold(0, |bits, q| bits | 1 << q)
+        let own = self.protocol.lease(p);
+        let others = |state: Lease| {
+            (0..3u8).filter(|q| *q != own && self.world.leases[*q as usize] == state).fold(0, |bits, q| bits | 1 << q)
         };
-        let (living, stale) = (others(Claim::Living), others(Claim::Stale));
+        let (living, stale) = (others(Lease::Living), others(Lease::Stale));
         if self.protocol.has(Bug::NoListing) {
             return self.go(p, "takes itself for alone", Push::Looks);
         }
@@ -100,22 +100,22 @@ impl Steps<'_> {
         for next in self.each(own, living != 0, decide::contend) {
             match next {
                 Contend::Work => self.go(p, "holds the version", works),
-                // The name of the claim says whether to withdraw or to wait and list again, which is this step later.
+                // The name of the lease says whether to withdraw or to wait and list again, which is this step later.
                 Contend::Withdraw => self.go(p, "withdraws in favour of another", self.end_of_failure(p)),
                 Contend::Wait => {}
             }
         }
     }
 
-    /// Asks for a decision about claims, with every order of names and every stage that others may be at. No rule of the
+    /// Asks for a decision about leases, with every order of names and every stage that others may be at. No rule of the
     /// model depends on a number, so whatever name another has, it is right to try both. How one of them wins is shown
     /// in `contest`.
     fn each<T: PartialEq>(&self, own: u8, others: bool, decide: impl Fn(Own, Others, bool, Patience) -> T) -> Vec<T> {
-        let own = match self.world.claims[own as usize] {
-            Claim::None => Own::Missing,
+        let own = match self.world.leases[own as usize] {
+            Lease::None => Own::Missing,
             // One that others take for dead does not count: they may have listed it already.
-            Claim::Stale if !self.protocol.has(Bug::TrustsOldClaim) => Own::Stale,
-            Claim::Living | Claim::Stale => Own::Fresh,
+            Lease::Stale if !self.protocol.has(Bug::TrustsOldClaim) => Own::Stale,
+            Lease::Living | Lease::Stale => Own::Fresh,
         };
         let stages = [None, Some(Stage::Contending), Some(Stage::Working)];
         let seen =
@@ -133,12 +133,12 @@ impl Steps<'_> {
         decisions
     }
 
-    fn take_over(&mut self, p: u8, claims: u8) {
-        let other = claims.trailing_zeros() as u8;
-        let rest = claims & (claims - 1);
+    fn take_over(&mut self, p: u8, leases: u8) {
+        let other = leases.trailing_zeros() as u8;
+        let rest = leases & (leases - 1);
         let next = if rest == 0 { Push::Looks } else { Push::Takes(rest) };
         let then = |w: &mut World| w.pushes[p as usize] = next;
-        self.send(Who::Pusher(p), "deletes a stale claim", Request::Unclaim(other), then);
+        self.send(Who::Pusher(p), "deletes a stale lease", Request::Withdraw(other), then);
     }
 
     fn look(&mut self, p: u8) {
@@ -197,11 +197,11 @@ impl Steps<'_> {
 
     fn count(&mut self, p: u8) {
         let next = if self.protocol.conditions { Push::Publishes } else { Push::Vacant };
-        let own = self.protocol.claim(p);
-        let others = (0..3).any(|q| q != own as usize && self.world.claims[q] == Claim::Living);
+        let own = self.protocol.lease(p);
+        let others = (0..3).any(|q| q != own as usize && self.world.leases[q] == Lease::Living);
         for counted in self.each(own, others && !self.protocol.has(Bug::NoListing), decide::count) {
             match counted {
-                Count::Publish => self.go(p, "sees its claim", next),
+                Count::Publish => self.go(p, "sees its lease", next),
                 Count::Fail => self.fail(p, "does not hold the version any more"),
                 // This step later.
                 Count::Wait => {}
@@ -281,16 +281,16 @@ impl Steps<'_> {
         self.add(Who::Pusher(p), "tells of success", world);
     }
 
-    /// What can happen at any step of a pusher whose claim counts: it renews the claim, dies, or gives up.
+    /// What can happen at any step of a pusher whose lease counts: it renews the lease, dies, or gives up.
     fn renew_or_end(&mut self, p: u8, at: Push) {
         if matches!(at, Push::Begins | Push::Over) {
             return;
         }
-        let own = self.protocol.claim(p) as usize;
-        if self.world.claims[own] == Claim::Stale {
+        let own = self.protocol.lease(p) as usize;
+        if self.world.leases[own] == Lease::Stale {
             let mut world = self.world;
-            world.claims[own] = Claim::Living;
-            self.add(Who::Pusher(p), "renews its claim", world);
+            world.leases[own] = Lease::Living;
+            self.add(Who::Pusher(p), "renews its lease", world);
         }
         self.go(p, "dies", Push::Over);
         if self.protocol.resumed && at == Push::Publishes {

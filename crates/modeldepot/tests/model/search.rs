@@ -42,7 +42,7 @@ pub(crate) fn search(protocol: &Protocol, look: Look) -> Found {
     let mut parents = vec![0u32];
     seen.insert(World::EMPTY);
     let mut found = Found { worlds: 0, broken: None, told: 0, ends: 0, rules: BTreeSet::new() };
-    // Renewed claims and late requests go round in circles as long as somebody feeds them.
+    // Renewed leases and late requests go round in circles as long as somebody feeds them.
     let timely = !protocol.keeps_claims() && protocol.late == 0 && protocol.bug.is_none();
     let (mut at, mut next) = (0, Vec::new());
     while at < worlds.len() {

@@ -6,8 +6,8 @@
 //! that it took before. A pusher that is started again is one more pusher of the same content. What remains are
 //! requests that act although their process has gone on without them: see [`World::late`].
 
-use crate::protocol::{Claims, Protocol, Stalls};
-use crate::world::{Claim, Push, Request, World};
+use crate::protocol::{Leases, Protocol, Stalls};
+use crate::world::{Lease, Push, Request, World};
 
 /// Who does something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -82,12 +82,12 @@ impl<'a> Steps<'a> {
         }
     }
 
-    /// A claim goes stale.
+    /// A lease goes stale.
     fn age(&mut self) {
-        let Claims::Kept(stalls) = self.protocol.claims else { return };
+        let Leases::Kept(stalls) = self.protocol.leases else { return };
         let pushers = 0..self.protocol.contents.len() as u8;
-        for claim in pushers.clone() {
-            let mut owners = pushers.clone().filter(|p| self.protocol.claim(*p) == claim);
+        for lease in pushers.clone() {
+            let mut owners = pushers.clone().filter(|p| self.protocol.lease(*p) == lease);
             let over = |p: u8| {
                 let pending = self.world.late.iter().flatten().any(|late| is_of(*late, p));
                 let at = self.world.pushes[p as usize];
@@ -98,10 +98,10 @@ impl<'a> Steps<'a> {
                 Stalls::Never => false,
                 Stalls::Before(step) => owners.any(|p| step(self.world.pushes[p as usize])),
             };
-            if may && self.world.claims[claim as usize] == Claim::Living {
+            if may && self.world.leases[lease as usize] == Lease::Living {
                 let mut world = self.world;
-                world.claims[claim as usize] = Claim::Stale;
-                self.add(Who::Clock, "a claim goes stale", world);
+                world.leases[lease as usize] = Lease::Stale;
+                self.add(Who::Clock, "a lease goes stale", world);
             }
         }
     }
@@ -110,7 +110,7 @@ impl<'a> Steps<'a> {
 /// Returns true for a request that a pusher sent for its push.
 fn is_of(request: Request, pusher: u8) -> bool {
     match request {
-        Request::Claim(p) | Request::File(p, _) | Request::Manifest(p) => p == pusher,
+        Request::Lease(p) | Request::File(p, _) | Request::Manifest(p) => p == pusher,
         _ => false,
     }
 }

@@ -3,13 +3,13 @@
 /// Where a push stands. Each name says what it does next.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) enum Push {
-    /// Puts its claim; where claims are left out of the model, looks for a manifest.
+    /// Puts its lease; where leases are left out of the model, looks for a manifest.
     Begins,
-    /// Lists the claims.
+    /// Lists the leases.
     Lists,
-    /// Deletes the stale claims that it listed, one bit for each.
+    /// Deletes the stale leases that it listed, one bit for each.
     Takes(u8),
-    /// Looks for a manifest under its claim.
+    /// Looks for a manifest under its lease.
     Looks,
     /// Looks for marks of cleaners.
     Heeds,
@@ -17,7 +17,7 @@ pub(crate) enum Push {
     Fills(u8),
     /// Looks at every file again.
     LooksAgain,
-    /// Looks whether its claim is there and, without conditions, the only one.
+    /// Looks whether its lease is there and, without conditions, the only one.
     Counts,
     /// Without conditions: looks that there is no manifest.
     Vacant,
@@ -31,7 +31,7 @@ pub(crate) enum Push {
     Unmarked,
     /// There was no tombstone; looks for marks. Only a bug gets here.
     Unspent,
-    /// Withdraws its claim.
+    /// Withdraws its lease.
     Leaves,
     /// Does nothing any more: done, failed or dead.
     Over,
@@ -42,7 +42,7 @@ pub(crate) enum Push {
 pub(crate) enum Clean {
     /// Puts its mark, or finishes what is spent.
     Begins,
-    /// Lists the claims.
+    /// Lists the leases.
     Lists,
     /// Looks for a manifest.
     Looks,
@@ -75,9 +75,9 @@ pub(crate) enum Spent {
     ByCleaner,
 }
 
-/// A claim, by the server's clock.
+/// A lease, by the server's clock.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub(crate) enum Claim {
+pub(crate) enum Lease {
     None,
     Living,
     Stale,
@@ -86,8 +86,8 @@ pub(crate) enum Claim {
 /// A request that changes the bucket. The numbers are of pushers, cleaners and files.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) enum Request {
-    Claim(u8),
-    Unclaim(u8),
+    Lease(u8),
+    Withdraw(u8),
     /// A pusher's file.
     File(u8, u8),
     Manifest(u8),
@@ -108,7 +108,7 @@ pub(crate) struct World {
     pub(crate) spent: Spent,
     /// Marks, one bit for each cleaner.
     pub(crate) marks: u8,
-    pub(crate) claims: [Claim; 3],
+    pub(crate) leases: [Lease; 3],
     pub(crate) pushes: [Push; 3],
     pub(crate) cleans: [Clean; 2],
     pub(crate) delete: Delete,
@@ -125,7 +125,7 @@ impl World {
         manifest: None,
         spent: Spent::No,
         marks: 0,
-        claims: [Claim::None; 3],
+        leases: [Lease::None; 3],
         pushes: [Push::Begins; 3],
         cleans: [Clean::Begins; 2],
         delete: Delete::Begins,
@@ -164,7 +164,7 @@ impl World {
                 }
                 push => push,
             };
-            other.claims[*new as usize] = self.claims[old];
+            other.leases[*new as usize] = self.leases[old];
         }
         for (old, new) in cleaners.iter().enumerate() {
             other.cleans[*new as usize] = self.cleans[old];
@@ -173,8 +173,8 @@ impl World {
         other.manifest = self.manifest.map(|p| pushers[p as usize]);
         for late in other.late.iter_mut().flatten() {
             *late = match *late {
-                Request::Claim(p) => Request::Claim(pushers[p as usize]),
-                Request::Unclaim(p) => Request::Unclaim(pushers[p as usize]),
+                Request::Lease(p) => Request::Lease(pushers[p as usize]),
+                Request::Withdraw(p) => Request::Withdraw(pushers[p as usize]),
                 Request::File(p, file) => Request::File(pushers[p as usize], file),
                 Request::Manifest(p) => Request::Manifest(pushers[p as usize]),
                 Request::Mark(c) => Request::Mark(cleaners[c as usize]),

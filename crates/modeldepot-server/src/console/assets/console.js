@@ -1,5 +1,5 @@
 // What the pages do beyond being pages. Everything here has a plain form or link behind it that works without.
-// Nothing is written as markup: names and values come from whoever published, and are set as text.
+// Nothing is written as markup: names and values are hostile input, and are set as text.
 "use strict";
 
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
@@ -65,9 +65,9 @@ for (const form of all("form[data-compare]")) {
   const hint = form.querySelector("[data-compare-hint]");
   if (!button) continue;
   const count = () => {
-    const ticked = all("input[name=v]:checked", form).length;
-    button.disabled = ticked < 2 || ticked > 5;
-    hint.textContent = ticked > 5 ? `${ticked} are too many: five at most.` : `${ticked} ticked; two to five can be compared.`;
+    const selected = all("input[name=v]:checked", form).length;
+    button.disabled = selected < 2 || selected > 5;
+    hint.textContent = selected > 5 ? `${selected} selected; at most five can be compared.` : `${selected} selected; select two to five to compare.`;
   };
   form.addEventListener("change", count);
   count();
@@ -271,10 +271,10 @@ function send(form, address, fields, done) {
   request.upload.addEventListener("progress", ({ loaded, total }) => {
     const rate = loaded / Math.max(0.2, (performance.now() - begun) / 1000);
     const sent = `${size(loaded)} of ${size(total)}, ${size(rate)}/s`;
-    shown.set(loaded, total, loaded < total ? sent : "All is sent. The service puts it into the bucket…");
+    shown.set(loaded, total, loaded < total ? sent : "Upload complete. Publishing to the bucket…");
   });
   const failed = (text) => { button.disabled = false; shown.end(false, text); };
-  request.addEventListener("error", () => failed("The upload broke off. Is the service running?"));
+  request.addEventListener("error", () => failed("The upload was interrupted. Is the service running?"));
   request.addEventListener("load", () => {
     if (request.status < 400) done(request);
     else failed(refused(request));
@@ -290,7 +290,7 @@ function refused(request) {
   const text = request.responseText;
   if ((request.getResponseHeader("content-type") ?? "").includes("json")) return problem(JSON.parse(text));
   const lines = all(".notice.bad p", new DOMParser().parseFromString(text, "text/html"));
-  return lines.map((line) => line.textContent).join(" ") || `The service answered ${request.status}.`;
+  return lines.map((line) => line.textContent).join(" ") || `The service responded with ${request.status}.`;
 }
 
 function problem(document) {
@@ -312,7 +312,7 @@ function metadata(text) {
   const found = {};
   for (const line of text.split("\n").map((line) => line.trim()).filter(Boolean)) {
     const at = line.indexOf("=");
-    if (at < 1) throw new Error(`“${line}” is not written as name=value`);
+    if (at < 1) throw new Error(`“${line}” is not of the form name=value`);
     const value = line.slice(at + 1).trim();
     try { found[line.slice(0, at).trim()] = JSON.parse(value); } catch { found[line.slice(0, at).trim()] = value; }
   }
@@ -324,7 +324,7 @@ for (const form of all("form[data-publish]")) {
   form.addEventListener("chosen", () => {
     const names = [...form.elements.file.files].map((file) => file.name);
     // The service knows by its name which one it is, unless somebody says otherwise.
-    const automatic = element("option", "chosen by its name, else the largest");
+    const automatic = element("option", "automatic: by name, else the largest file");
     automatic.value = "";
     main.replaceChildren(automatic, ...names.slice(0, 1000).map((name) => element("option", name)));
     main.closest(".field").hidden = names.length < 2;
@@ -364,7 +364,7 @@ for (const form of all("form[data-verify]")) {
     const token = document.querySelector("meta[name=csrf]");
     const headers = token ? { "x-csrf-token": token.content } : {};
     const answer = await fetch(form.dataset.verify, { method: "POST", headers }).catch(() => null);
-    if (!answer) return failed("The service does not answer.");
+    if (!answer) return failed("The service does not respond.");
     if (!answer.ok) return failed(problem(await answer.json()));
     const events = new EventSource(`/api/v1/jobs/${(await answer.json()).id}/events`);
     events.addEventListener("progress", (event) => {
@@ -379,14 +379,14 @@ for (const form of all("form[data-verify]")) {
       if (job.state === "verified") {
         shown.end(true, `Verified: ${job.files} ${job.files === 1 ? "file" : "files"}, ${size(job.bytes)}, every digest matches.`);
       } else if (job.state === "unverified") {
-        shown.end(false, `Not verified: ${job.unverified} of ${job.files} ${job.files === 1 ? "file" : "files"} have no published digest, so nothing says whether their bytes are right.`);
+        shown.end(false, `Not verified: ${job.unverified} of ${job.files} ${job.files === 1 ? "file" : "files"} have no published digest and cannot be verified.`);
       } else {
         shown.end(false, `Not what was published: ${problem(job.problem)}`);
       }
     });
     events.addEventListener("error", () => {
       events.close();
-      failed("The service does not tell any more how far it is. Is it running?");
+      failed("Lost the connection to the service. Is it running?");
     });
   });
 }

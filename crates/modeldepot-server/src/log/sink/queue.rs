@@ -113,7 +113,7 @@ impl Queue {
             if (matches!(next, Next::Reopen) || !open.is_in_place())
                 && let Err(error) = open.again()
             {
-                self.tell("the log cannot be opened again", &error);
+                self.tell("cannot reopen the log", &error);
             }
             if let Next::Line(line) = &next
                 && let Err(error) = open.line(line)
@@ -132,7 +132,7 @@ impl Queue {
     /// Counts a line that is lost, and says so from time to time.
     fn lose(&self, error: &io::Error) {
         self.state().lost += 1;
-        self.tell("log lines are lost", error);
+        self.tell("log lines were lost", error);
     }
 
     fn tell(&self, what: &str, error: &io::Error) {

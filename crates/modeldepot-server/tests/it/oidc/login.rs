@@ -254,22 +254,22 @@ async fn a_person_without_a_group_is_told_what_is_missing() {
     insta::assert_snapshot!(refused(json!({"groups": ["<b>guests</b>", "x"], "preferred_username": "ana"})).await, @r"
     ana is in no group that may use this service
     caused by: the claim `groups` has `&lt;b&gt;guests&lt;/b&gt;`, `x`
-    What to do: ask the operator to grant one of your groups something with --oidc-grant, or to add you to a group that has a grant
+    What to do: ask the operator for a grant for one of your groups, or to add you to a group that has one
     ");
     insta::assert_snapshot!(refused(json!({"groups": null, "preferred_username": null})).await, @r"
     248289761001 is in no group that may use this service
     caused by: the provider sent no claim `groups`
-    What to do: the operator should have the provider add the claim groups, or request its scope with --oidc-scopes
+    What to do: ask the operator to configure the provider to send the claim groups, or to request its scope
     ");
     insta::assert_snapshot!(refused(json!({"groups": [], "preferred_username": "", "email": "a@example.com"})).await, @r"
     a@example.com is in no group that may use this service
     caused by: the claim `groups` is empty
-    What to do: ask the operator to grant one of your groups something with --oidc-grant, or to add you to a group that has a grant
+    What to do: ask the operator for a grant for one of your groups, or to add you to a group that has one
     ");
     insta::assert_snapshot!(refused(json!({"groups": null, "_claim_names": {"groups": "src1"}})).await, @r"
     ana is in no group that may use this service
     caused by: the provider left out the claim `groups`: it is too long
-    What to do: the operator should have the provider add the claim groups, or request its scope with --oidc-scopes
+    What to do: ask the operator to configure the provider to send the claim groups, or to request its scope
     ");
 }
 

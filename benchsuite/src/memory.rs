@@ -1,0 +1,60 @@
+//! How much memory a push and a pull take, of a file of a hundred megabytes and of one a hundred times as long.
+
+use std::process::Command;
+
+use crate::contest::Competitor;
+use crate::files;
+use crate::peer::Peer;
+use crate::single::{Load, ready};
+use crate::site::Site;
+use xtask::quietly;
+
+/// What the file, the object and the pulled file take together, and some room.
+const ROOM: u64 = 36 << 30;
+
+/// A push and a pull, in this order, in one round: the pull is of what the push left.
+pub(crate) fn competitors(site: &Site, load: &Load, size: &str) -> Result<[Competitor; 2], String> {
+    let path = ready(site, load)?;
+    let pulled = site.kit.work.join("pulled");
+    let (here, loaded, from) = (site.clone(), load.clone(), path.clone());
+    let push = move |_| Peer::Modeldepot.push(&here, loaded.bucket, &from, "1");
+    let (here, loaded, to) = (site.clone(), load.clone(), pulled.clone());
+    let pull = move |_| {
+        files::empty(&to)?;
+        Peer::Modeldepot.pull(&here, loaded.bucket, ("1", loaded.file), &to)
+    };
+    let (here, loaded) = (site.clone(), load.clone());
+    let clean = move |_| {
+        files::compare(&pulled.join(loaded.file), &path, true)?;
+        files::empty(&pulled)?;
+        here.sweep(loaded.bucket, "modeldepot/")
+    };
+    Ok([
+        Competitor {
+            name: format!("push, {size}"),
+            does: "`modeldepot push`".to_owned(),
+            prepare: Box::new(push),
+            finish: Box::new(|_| Ok(())),
+            counted: false,
+        },
+        Competitor {
+            name: format!("pull, {size}"),
+            does: "`modeldepot pull`".to_owned(),
+            prepare: Box::new(pull),
+            finish: Box::new(clean),
+            counted: false,
+        },
+    ])
+}
+
+/// Complains when the disk has no room for the long file.
+pub(crate) fn room(site: &Site) -> Result<(), String> {
+    let said = quietly(Command::new("df").arg("-Pk").arg(&site.kit.work))?;
+    let free = said.lines().nth(1).and_then(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok());
+    match free {
+        Some(free) if free < ROOM >> 10 => {
+            Err(format!("needs {} GiB of free disk, there are {}", ROOM >> 30, free >> 20))
+        }
+        _ => Ok(()),
+    }
+}

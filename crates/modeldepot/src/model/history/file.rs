@@ -1,0 +1,24 @@
+//! Which file of a version is its training history, when nobody says so.
+
+use crate::model::name::ArtifactPath;
+
+/// The largest file that is taken for one by its name, in bytes.
+const LARGEST: u64 = 8 << 20;
+
+/// Returns which of some files, each with its size, is the training history by the names that training scripts give it.
+pub fn history_file<'f>(files: impl IntoIterator<Item = (&'f ArtifactPath, u64)>) -> Option<&'f ArtifactPath> {
+    let rank = |name: &str| match name.to_ascii_lowercase().as_str() {
+        "training_history.json" => Some(0),
+        "history.json" | "training_history.csv" | "history.csv" => Some(1),
+        "trainer_state.json" => Some(2),
+        "metrics.csv" | "training_log.csv" | "log.csv" => Some(3),
+        "catboost_training.json" | "evals_result.json" | "scalars.json" | "training_log.jsonl" => Some(4),
+        name if name.contains("history") && [".json", ".jsonl", ".csv"].iter().any(|end| name.ends_with(end)) => {
+            Some(5)
+        }
+        _ => None,
+    };
+    let files = files.into_iter().filter(|(_, size)| *size <= LARGEST);
+    let ranked = files.filter_map(|(path, _)| Some((rank(path.file_name())?, path)));
+    ranked.min_by_key(|(rank, _)| *rank).map(|(_, path)| path)
+}

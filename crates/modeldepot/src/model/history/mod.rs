@@ -1,0 +1,310 @@
+//! Training histories: what a training script left beside the model, read into epochs and a summary.
+//!
+//! There is no standard for these files, only habits. The ones read here:
+//!
+//! | shape | who writes it | read by |
+//! |---|---|---|
+//! | `{"loss": […], "val_accuracy": […]}`, also under `history`; `{"validation_0": {"auc": […]}}` | Keras, hand-written loops, scikit-learn's curves, XGBoost, LightGBM, CatBoost | `columns` |
+//! | `[{"epoch": 1, "train_loss": …}, …]`, also under `epochs` or `history`, and as JSON Lines | hand-written loops, pandas, DETR, Detectron2, MMEngine, Weights & Biases | `entries` |
+//! | `{"log_history": […]}` or that list alone | Hugging Face `trainer_state.json` | `log_history` |
+//! | `{"columns": […], "data": […]}`, `{"0": {…}}` | pandas' `to_json` | `frame` |
+//! | `{"meta": …, "iterations": […]}` | CatBoost's `catboost_training.json` | `catboost` |
+//! | `[[moment, step, value], …]`, `Wall time,Step,Value` | TensorBoard's downloads | `tensorboard` |
+//! | CSV with a header, by commas, semicolons, tabs or blanks | Lightning, Keras, fastai, YOLO, timm, CatBoost, pandas, spreadsheets | `table` |
+//!
+//! All of them become rows of named numbers, and from there one set of rules applies:
+//!
+//! - **Names** become `train_…`, `val_…` or `test_…`: see `names`.
+//! - **Epoch numbers** are the file's own when it has any, whatever it counts from: Keras' and Lightning's CSV files
+//!   count from 0, and stay so. A file that numbers iterations and no epochs is one of iterations. A file without numbers
+//!   is counted from 1. Where the file numbers its epochs, a row without a number is left out.
+//! - **Rows with the same number** are one epoch; a later value replaces an earlier one.
+//! - **Restarts**: where numbers go back to an epoch and measure it again, what was logged from it on does not count.
+//! - **Values** are kept as written: an accuracy in percent stays in percent.
+//! - **Missing** values (`null`, an empty cell, `NaN`, `Infinity`) are absent; text and booleans are ignored.
+//! - **The best epoch** is the one with the best value of the most telling metric: see `score`.
+
+mod assemble;
+mod bookkeeping;
+mod catboost;
+mod columns;
+mod document;
+mod entries;
+mod error;
+mod file;
+mod frame;
+mod json;
+mod log_history;
+mod names;
+mod score;
+mod table;
+mod tensorboard;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use self::assemble::assemble;
+use self::bookkeeping::is_bookkeeping;
+pub use self::error::HistoryError;
+pub use self::file::history_file;
+pub use self::score::Better;
+
+/// The largest file that is read as a history, in bytes. Real ones are a few kilobytes.
+pub const MAX_BYTES: usize = 64 << 20;
+
+/// The most values that are read from a history. Real ones have thousands; each takes far more memory than its text.
+pub const MAX_VALUES: usize = 500_000;
+
+/// No training numbers its epochs beyond this; a larger number is something else, such as a timestamp.
+const MAX_EPOCH: f64 = 1e9;
+
+/// One epoch's measured values.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Epoch {
+    /// The epoch's number: the file's own, else counted from 1. Fractional where a log was written within an epoch.
+    pub epoch: f64,
+    /// The finite values by canonical name: `train_loss`, `val_accuracy`, … and whatever else the file had as numbers.
+    pub values: BTreeMap<String, f64>,
+}
+
+/// A training history: its epochs in ascending order.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct History {
+    epochs: Vec<Epoch>,
+    #[serde(rename = "total_epochs")]
+    total: u64,
+    #[serde(skip)]
+    unit: Unit,
+    /// What the file itself says of its metrics.
+    #[serde(skip)]
+    better: BTreeMap<String, Better>,
+    /// Columns without any finite value, as the file spells them.
+    #[serde(skip)]
+    void: Vec<String>,
+    #[serde(skip)]
+    notes: Vec<String>,
+}
+
+/// What the numbers of a history count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Passes over the training data.
+    Epoch,
+    /// Steps of the optimizer, or rounds of boosting.
+    Iteration,
+}
+
+impl Unit {
+    /// Returns the word for one.
+    pub fn word(self) -> &'static str {
+        match self {
+            Unit::Epoch => "epoch",
+            Unit::Iteration => "iteration",
+        }
+    }
+}
+
+/// The best epoch of a history, and why it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Best<'h> {
+    /// The epoch.
+    pub epoch: &'h Epoch,
+    /// The metric that it was chosen by.
+    pub metric: &'h str,
+    /// Which values of the metric are better.
+    pub better: Better,
+    /// The metric's value.
+    pub value: f64,
+    /// How many later epochs have the same value.
+    pub ties: usize,
+}
+
+/// What every shape is first read into. Names are as the file spells them.
+#[derive(Default)]
+struct Row {
+    epoch: Option<f64>,
+    values: Vec<(Rc<str>, f64)>,
+}
+
+/// What the epoch numbers of a file mean, which decides how many epochs the last one makes.
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Numbering {
+    /// They name epochs: when the first is 0, the last is one less than the total.
+    #[default]
+    Ordinal,
+    /// They say how many epochs had been trained, as in a Hugging Face log, where 0 is "before training".
+    Progress,
+}
+
+/// What a shape is read into.
+#[derive(Default)]
+struct Log {
+    rows: Vec<Row>,
+    numbering: Numbering,
+    /// What the file says of its metrics, under its own names.
+    better: BTreeMap<String, Better>,
+    /// Names that have no finite value.
+    void: BTreeSet<String>,
+    /// What a reader has to tell.
+    notes: Vec<String>,
+}
+
+impl Log {
+    /// Takes out what has a value in another row.
+    fn settle_void(&mut self) {
+        for (name, _) in self.rows.iter().flat_map(|row| &row.values) {
+            self.void.remove(&**name);
+        }
+    }
+}
+
+impl History {
+    /// Reads a history. The content tells JSON from tables; `file_name` names the file in errors, and what TensorBoard
+    /// downloads says its metric there.
+    pub fn parse(file_name: &str, bytes: &[u8]) -> Result<History, HistoryError> {
+        if bytes.len() > MAX_BYTES {
+            return Err(HistoryError::TooLarge { file: file_name.to_owned(), bytes: bytes.len() });
+        }
+        let text = text::decode(file_name, bytes)?;
+        let extension = file_name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
+        let begins_as_json = text.trim_ascii_start().first().is_some_and(|byte| matches!(byte, b'{' | b'['));
+        if begins_as_json || matches!(extension.as_deref(), Some("json" | "jsonl" | "ndjson")) {
+            let (documents, notes) = json::read(file_name, &text)?;
+            return document::read(file_name, documents, notes);
+        }
+        assemble(file_name, table::read(file_name, &text)?)
+    }
+
+    /// Returns the epochs, in ascending order of their numbers. There is at least one.
+    pub fn epochs(&self) -> &[Epoch] {
+        &self.epochs
+    }
+
+    /// Returns how many epochs the training ran for, by the number of the last one.
+    ///
+    /// That is not always the number of [`epochs`](Self::epochs): a log may hold several evaluations of one epoch, or
+    /// every fifth epoch only. A planned number that was not reached does not count.
+    pub fn total_epochs(&self) -> u64 {
+        self.total
+    }
+
+    /// Returns what the numbers count.
+    pub fn unit(&self) -> Unit {
+        self.unit
+    }
+
+    /// Returns the best epoch: the highest `val_accuracy`; in a history without it the lowest `val_loss`; without that
+    /// the best value of the next metric that is known. Of equals, the first.
+    ///
+    /// Returns `None` when the history has no metric that is known.
+    pub fn best(&self) -> Option<&Epoch> {
+        self.best_by().map(|best| best.epoch)
+    }
+
+    /// Returns the best epoch, with the metric that it was chosen by.
+    pub fn best_by(&self) -> Option<Best<'_>> {
+        // How often each was measured, with its first value and whether there is another.
+        let mut measured: BTreeMap<&str, (usize, f64, bool)> = BTreeMap::new();
+        for (name, value) in self.epochs.iter().flat_map(|epoch| &epoch.values) {
+            let (count, first, varies) = measured.entry(name).or_insert((0, *value, false));
+            *count += 1;
+            *varies |= first != value;
+        }
+        let judged = measured.into_iter().filter_map(|(name, (count, _, varies))| {
+            let (rank, better) = score::judge(name, self.better.get(name).copied())?;
+            let once = score::is_of_test(rank) && count == 1 && self.epochs.len() > 1;
+            let tells = varies || score::is_documented(name);
+            (!once).then_some(((!tells, rank, name.len(), name), better))
+        });
+        let ((_, _, _, metric), better) = judged.min_by_key(|(rank, _)| *rank)?;
+        let mut values = self.epochs.iter().filter_map(|epoch| Some((epoch, *epoch.values.get(metric)?)));
+        let (mut epoch, mut value) = values.next()?;
+        let mut ties = 0;
+        for (next, found) in values {
+            if better.is(found, value) {
+                (epoch, value, ties) = (next, found, 0);
+            } else if found == value {
+                ties += 1;
+            }
+        }
+        Some(Best { epoch, metric, better, value, ties })
+    }
+
+    /// Returns the summary that goes into a manifest's metadata: `best_epoch`; at that epoch `train_accuracy`,
+    /// `val_accuracy`, `train_loss` and `val_loss`; `total_epochs`; then the epoch's other metrics by name. A best epoch
+    /// that was chosen by a metric other than the four is followed by `best_metric`. A history of iterations has
+    /// `best_iteration` and `total_iterations`.
+    ///
+    /// What the history does not have is absent. Values that measure the run rather than the model (learning rate,
+    /// steps, durations) are in [`epochs`](Self::epochs) but not here.
+    pub fn metadata(&self) -> Map<String, Value> {
+        let mut metadata = Map::new();
+        let best = self.best_by();
+        if let Some(best) = best {
+            metadata.insert(format!("best_{}", self.unit.word()), number(best.epoch.epoch));
+            if !score::is_documented(best.metric) {
+                metadata.insert("best_metric".to_owned(), Value::from(best.metric));
+            }
+            for name in score::FOUR {
+                if let Some(value) = best.epoch.values.get(name) {
+                    metadata.insert(name.to_owned(), Value::from(*value));
+                }
+            }
+        }
+        metadata.insert(format!("total_{}s", self.unit.word()), Value::from(self.total));
+        for (name, value) in best.iter().flat_map(|best| &best.epoch.values) {
+            if !is_bookkeeping(name) && !metadata.contains_key(name) {
+                metadata.insert(name.clone(), Value::from(*value));
+            }
+        }
+        metadata
+    }
+
+    /// Returns what a person should know who publishes it, as sentences: which epoch is the best and by which metric, or
+    /// why there is none, and what was left out.
+    pub fn notes(&self) -> Vec<String> {
+        let word = self.unit.word();
+        let first = match self.best_by() {
+            Some(Best { epoch, metric, better, value, ties }) => {
+                let most = match better {
+                    Better::Higher => "highest",
+                    Better::Lower => "lowest",
+                };
+                let ties = if ties > 0 { format!(", the first of {}", ties + 1) } else { String::new() };
+                format!("best {word} {} by {metric} {value} ({most}{ties})", epoch.epoch)
+            }
+            None => {
+                let known: BTreeSet<&str> =
+                    self.epochs.iter().flat_map(|epoch| epoch.values.keys().map(String::as_str)).collect();
+                let mut found: Vec<String> = known.iter().take(6).map(|name| format!("`{name}`")).collect();
+                if known.len() > found.len() {
+                    found.push("others".to_owned());
+                }
+                let found = if found.is_empty() { "no values".to_owned() } else { found.join(", ") };
+                format!(
+                    "only `total_{word}s` goes into the metadata: nothing says which {word} is the best; found {found}, \
+                     expected an accuracy, a score or a loss such as `val_accuracy` or `val_loss`"
+                )
+            }
+        };
+        let mut notes = vec![first];
+        if !self.void.is_empty() {
+            let names: Vec<String> = self.void.iter().take(6).map(|name| format!("`{name}`")).collect();
+            let more = if self.void.len() > names.len() { " and others" } else { "" };
+            notes.push(format!("{}{more} without any finite value", names.join(", ")));
+        }
+        notes.extend(self.notes.iter().cloned());
+        notes
+    }
+}
+
+/// Returns the number as JSON, without a fraction where it has none.
+fn number(epoch: f64) -> Value {
+    if epoch.fract() == 0.0 { Value::from(epoch as u64) } else { Value::from(epoch) }
+}

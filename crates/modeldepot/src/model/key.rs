@@ -1,0 +1,211 @@
+//! The only place that spells the keys of the models bucket, both ways.
+
+use std::fmt;
+use std::str::FromStr;
+
+use uuid::Uuid;
+
+use crate::model::name::{ArtifactPath, ModelName, NameError, Version};
+
+/// The prefix of modeldepot's own records. No model can have it: a model name starts with a letter or digit.
+pub(crate) const RECORDS: &str = ".depot/";
+
+/// Names an object of the models bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ObjectKey {
+    /// The record that makes a version exist: `<model>/v<version>/manifest.json`.
+    Manifest(ModelName, Version),
+    /// A file of a version: `<model>/v<version>/<path>`.
+    Artifact(ModelName, Version, ArtifactPath),
+    /// The tombstone of a version whose name is never used again: `.depot/spent/<model>/<version>.json`.
+    Tombstone(ModelName, Version),
+    /// A push in progress: `.depot/claims/<model>/<version>/<write_id>.json`.
+    Lease(ModelName, Version, Uuid),
+    /// A cleaner's mark of a version whose remains it is about to remove:
+    /// `.depot/condemned/<model>/<version>/<id>.json`. Each has one of its own, so that none takes another's away.
+    GcLock(ModelName, Version, Uuid),
+    /// The files that a push uploads in parts: `.depot/uploads/<model>/<version>/<write_id>.json`.
+    Uploads(ModelName, Version, Uuid),
+    /// Says that objects lie under a published version that are not part of it: `.depot/foreign/<model>/<version>.json`.
+    ForeignObjects(ModelName, Version),
+    /// What was found out about the server: `.depot/probe.json`.
+    Probe,
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ObjectKey::Manifest(model, version) => write!(f, "{model}/v{version}/manifest.json"),
+            ObjectKey::Artifact(model, version, path) => write!(f, "{model}/v{version}/{path}"),
+            ObjectKey::Tombstone(model, version) => write!(f, "{RECORDS}spent/{model}/{version}.json"),
+            ObjectKey::Lease(model, version, id) => write!(f, "{RECORDS}claims/{model}/{version}/{id}.json"),
+            ObjectKey::GcLock(model, version, id) => write!(f, "{RECORDS}condemned/{model}/{version}/{id}.json"),
+            ObjectKey::Uploads(model, version, id) => write!(f, "{RECORDS}uploads/{model}/{version}/{id}.json"),
+            ObjectKey::ForeignObjects(model, version) => write!(f, "{RECORDS}foreign/{model}/{version}.json"),
+            ObjectKey::Probe => write!(f, "{RECORDS}probe.json"),
+        }
+    }
+}
+
+impl FromStr for ObjectKey {
+    type Err = NameError;
+
+    fn from_str(key: &str) -> Result<Self, NameError> {
+        let foreign = || NameError { what: "modeldepot key", text: key.to_owned(), rule: "no such layout" };
+        if let Some(record) = key.strip_prefix(RECORDS) {
+            let parts: Vec<&str> = record.strip_suffix(".json").ok_or_else(foreign)?.split('/').collect();
+            return match parts[..] {
+                ["spent", model, version] => Ok(ObjectKey::Tombstone(model.parse()?, stored_version(version)?)),
+                ["foreign", model, version] => Ok(ObjectKey::ForeignObjects(model.parse()?, stored_version(version)?)),
+                [kind @ ("claims" | "condemned" | "uploads"), model, version, id] => {
+                    let id = Uuid::try_parse(id).ok().filter(|uuid| uuid.to_string() == *id).ok_or_else(foreign)?;
+                    let (model, version) = (model.parse()?, stored_version(version)?);
+                    Ok(match kind {
+                        "claims" => ObjectKey::Lease(model, version, id),
+                        "uploads" => ObjectKey::Uploads(model, version, id),
+                        _ => ObjectKey::GcLock(model, version, id),
+                    })
+                }
+                ["probe"] => Ok(ObjectKey::Probe),
+                _ => Err(foreign()),
+            };
+        }
+        let (model, rest) = key.split_once('/').ok_or_else(foreign)?;
+        let (version, file) = rest.split_once('/').ok_or_else(foreign)?;
+        let model = model.parse()?;
+        let version = stored_version(version.strip_prefix('v').ok_or_else(foreign)?)?;
+        Ok(match file {
+            "manifest.json" => ObjectKey::Manifest(model, version),
+            path => ObjectKey::Artifact(model, version, path.parse()?),
+        })
+    }
+}
+
+/// Parses a version as it stands in a key, where nothing is dropped: `vv1/` is no version's folder.
+fn stored_version(text: &str) -> Result<Version, NameError> {
+    let version: Version = text.parse()?;
+    if version.as_str() == text {
+        Ok(version)
+    } else {
+        Err(NameError { what: "stored version", text: text.to_owned(), rule: "a stored version has no leading `v`" })
+    }
+}
+
+/// Returns the version under whose prefix a key lies, also one that can be no file's.
+pub(crate) fn version_of(key: &str) -> Option<(ModelName, Version)> {
+    let (model, rest) = key.split_once('/')?;
+    let (version, _) = rest.split_once('/')?;
+    Some((model.parse().ok()?, stored_version(version.strip_prefix('v')?).ok()?))
+}
+
+/// Returns the prefix of all versions of a model, with its final `/`: a bare `plant` would match `plants` too.
+pub(crate) fn model_prefix(model: &ModelName) -> String {
+    format!("{model}/")
+}
+
+/// Returns the prefix of all objects of a version, with its final `/`.
+pub(crate) fn version_prefix(model: &ModelName, version: &Version) -> String {
+    format!("{model}/v{version}/")
+}
+
+/// Returns the prefix of the leases on a version.
+pub(crate) fn leases_prefix(model: &ModelName, version: &Version) -> String {
+    format!("{RECORDS}claims/{model}/{version}/")
+}
+
+/// Returns the prefix of the cleaners' marks on a version.
+pub(crate) fn gc_locks_prefix(model: &ModelName, version: &Version) -> String {
+    format!("{RECORDS}condemned/{model}/{version}/")
+}
+
+/// Returns the prefix of a model's tombstones.
+pub(crate) fn tombstones_prefix(model: &ModelName) -> String {
+    format!("{RECORDS}spent/{model}/")
+}
+
+/// Returns the prefix of the records of a model's versions beside which foreign objects lie.
+pub(crate) fn foreign_prefix(model: &ModelName) -> String {
+    format!("{RECORDS}foreign/{model}/")
+}
+
+/// Refuses a key under which nothing is to be created: listings could not show it, or would show something else.
+///
+/// # Errors
+/// The rule that it breaks.
+pub fn creatable(key: &str) -> Result<(), NameError> {
+    let refused = |rule| Err(NameError { what: "key for an object", text: key.to_owned(), rule });
+    if key.is_empty() || key.len() > 1024 {
+        return refused("use 1 to 1024 bytes of UTF-8");
+    }
+    if key.contains(|c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}')) {
+        return refused("control characters, U+FFFE and U+FFFF are not allowed: listings cannot show them");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_key() -> impl Strategy<Value = ObjectKey> {
+        let model = "[A-Za-z0-9][A-Za-z0-9._-]{0,12}".prop_map(|s| s.parse::<ModelName>().unwrap());
+        let version = "[A-Za-z0-9][A-Za-z0-9._+-]{0,12}".prop_map(|s| s.parse::<Version>().unwrap());
+        let path =
+            "[a-zé _.]{1,8}(/[a-z0-9.]{1,8}){0,3}".prop_filter_map("not a path", |s| s.parse::<ArtifactPath>().ok());
+        prop_oneof![
+            (model.clone(), version.clone()).prop_map(|(m, v)| ObjectKey::Manifest(m, v)),
+            (model.clone(), version.clone()).prop_map(|(m, v)| ObjectKey::Tombstone(m, v)),
+            (model.clone(), version.clone(), any::<u128>()).prop_map(|(m, v, id)| ObjectKey::GcLock(
+                m,
+                v,
+                Uuid::from_u128(id)
+            )),
+            (model.clone(), version.clone(), any::<u128>()).prop_map(|(m, v, id)| ObjectKey::Lease(
+                m,
+                v,
+                Uuid::from_u128(id)
+            )),
+            (model.clone(), version.clone(), any::<u128>()).prop_map(|(m, v, id)| ObjectKey::Uploads(
+                m,
+                v,
+                Uuid::from_u128(id)
+            )),
+            (model.clone(), version.clone()).prop_map(|(m, v)| ObjectKey::ForeignObjects(m, v)),
+            Just(ObjectKey::Probe),
+            (model, version, path).prop_map(|(m, v, p)| ObjectKey::Artifact(m, v, p)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn round_trips(key in any_key()) {
+            prop_assert_eq!(key.to_string().parse(), Ok(key));
+        }
+
+        #[test]
+        fn what_parses_is_spelled_the_same(text in "(\\.depot/(spent|condemned|claims|uploads|foreign)/)?[a-z.]{1,4}/v{0,2}[0-9a-z]{1,3}(/|\\.)[a-z./]{1,14}") {
+            if let Ok(key) = text.parse::<ObjectKey>() {
+                prop_assert_eq!(key.to_string(), text);
+            }
+        }
+    }
+
+    #[test]
+    fn what_listings_cannot_show_is_not_created() {
+        for c in ['\0', '\u{1}', '\t', '\n', '\r', '\u{1b}', '\u{7f}', '\u{85}', '\u{9b}', '\u{fffe}', '\u{ffff}'] {
+            assert!(creatable(&format!("a{c}b")).is_err(), "{c:?}");
+        }
+        assert!(creatable("").is_err() && creatable(&"k".repeat(1025)).is_err());
+        assert!(creatable("a b+c%2B%zz/ü\u{202e}").is_ok());
+    }
+
+    #[test]
+    fn foreign_keys_are_refused() {
+        for key in
+            ["", "x", "m/v1", "m/1/f", "m/vv1/f", "m/v1/", "m/v1/../x", ".depot/x/y", ".depot/claims/m/1", "/m/v1/f"]
+        {
+            assert!(key.parse::<ObjectKey>().is_err(), "{key}");
+        }
+    }
+}

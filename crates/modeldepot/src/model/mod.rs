@@ -1,0 +1,11 @@
+//! What a model is, without any I/O: names, keys, manifests, digests and training histories.
+
+pub(crate) mod digest;
+pub mod history;
+pub(crate) mod key;
+pub(crate) mod manifest;
+pub(crate) mod manifest_error;
+pub(crate) mod metadata;
+pub(crate) mod model_file;
+pub(crate) mod name;
+pub(crate) mod prefix;

@@ -1,0 +1,300 @@
+//! The verbs on single objects.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::time::Duration;
+
+use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::ChecksumMode;
+use bytes::Bytes;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::client::{Created, ObjectMetadata, S3Client, UploadOptions};
+use super::error::{About, is_undecided, status};
+use super::http::connector::Silent;
+use super::http::timeouts;
+use super::region::is_moved;
+use super::retry::Retry;
+use super::sdk_values::{bare, moment};
+use super::transfer::download::range::ranged;
+use super::transfer::download::{Landing, Sink};
+use crate::error::{Error, Result};
+use crate::fs;
+use crate::model::digest::Crc64;
+use crate::model::key::creatable;
+use crate::model::name::BucketName;
+
+/// What is wrong with a success that names no object.
+const NO_ETAG: &str = "it answers that the object is stored, and gives no ETag, as S3 does";
+
+/// What a small object must bring a second to be waited for longer than a small request.
+const SLOWEST: u64 = 32 * 1024;
+
+/// Why a small object is not in memory.
+enum Gathered {
+    TooLarge(Error),
+    BrokeOff(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl S3Client {
+    /// Stores a file under a key, in parts when it is large, each with its checksum.
+    ///
+    /// # Errors
+    /// [`Error::Name`] for a key that listings cannot show, [`Error::Source`] when the file cannot be read or changes
+    /// meanwhile, else what the server said.
+    pub async fn upload_file(
+        &self,
+        path: &Path,
+        bucket: &BucketName,
+        key: &str,
+        options: &UploadOptions,
+        on_bytes: impl Fn(u64) + Send + Sync,
+    ) -> Result<ObjectMetadata> {
+        creatable(key)?;
+        let sent = self.send_file(path, bucket, key, options, &on_bytes).await?;
+        let mut stored = self.get_object_metadata(bucket, key).await?;
+        if let (None, Some(crc64)) = (&stored.crc64nvme, sent.digests.crc64) {
+            stored.crc64nvme = Some(crc64.to_string());
+        }
+        Ok(stored)
+    }
+
+    /// Fetches an object into a file, which appears under its name only when it is complete. Where the server keeps
+    /// a checksum of the whole object, the bytes are held against it. Returns their number.
+    pub async fn download_file(
+        &self,
+        bucket: &BucketName,
+        key: &str,
+        path: &Path,
+        on_bytes: impl Fn(u64) + Send + Sync,
+    ) -> Result<u64> {
+        let stored = self.get_object_metadata(bucket, key).await?;
+        let staged = fs::stage_file(path, stored.size).await?;
+        let sink = Sink::File(Landing::new(staged.file(), true, Vec::new()));
+        let found = self.fetch(bucket, key, stored.size, Some(&stored.etag), &sink, &on_bytes).await?;
+        if let (Some(expected), Some(found)) = (stored.crc64nvme, found.crc64.map(|found| found.to_string()))
+            && expected != found
+        {
+            return Err(Error::WrongDigest { path: key.to_owned(), algorithm: "CRC64NVME", expected, found });
+        }
+        staged.persist().await?;
+        Ok(stored.size)
+    }
+
+    /// Deletes an object. One that does not exist counts as deleted, as S3 has it.
+    pub async fn delete_object(&self, bucket: &BucketName, key: &str) -> Result<()> {
+        let sent = self.asked(|| self.sdk.small.delete_object().bucket(bucket.as_str()).key(key).send()).await;
+        sent.map(drop).map_err(|error| self.failed(About::object("delete", bucket, key), error))
+    }
+
+    /// Returns what the server keeps about an object.
+    ///
+    /// # Errors
+    /// [`Error::ObjectNotFound`] when there is none, or no such bucket: a HEAD does not tell the two apart.
+    pub async fn get_object_metadata(&self, bucket: &BucketName, key: &str) -> Result<ObjectMetadata> {
+        let about = About::object("look at", bucket, key);
+        let head = || self.sdk.small.head_object().bucket(bucket.as_str()).key(key);
+        let sent = self.asked(|| head().checksum_mode(ChecksumMode::Enabled).send()).await;
+        let head = sent.map_err(|error| self.failed(about, error))?;
+        let size = match head.content_length().and_then(|size| u64::try_from(size).ok()) {
+            Some(size) => size,
+            // A proxy may leave it out of what has no body. Unknown is not empty.
+            None => Box::pin(self.size_of(bucket, key, head.e_tag())).await?,
+        };
+        Ok(ObjectMetadata {
+            size,
+            etag: bare(head.e_tag()),
+            modified: head.last_modified().and_then(moment),
+            content_type: head.content_type().map(str::to_owned),
+            metadata: head.metadata().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect(),
+            // A composite checksum, `…-3`, is of the parts' checksums and says nothing about the whole. Nor does one of
+            // another length, as moto makes of parts.
+            crc64nvme: head.checksum_crc64_nvme().filter(|crc| crc.parse::<Crc64>().is_ok()).map(str::to_owned),
+        })
+    }
+
+    /// Returns the size of an object whose head does not have it: it comes with each range.
+    async fn size_of(&self, bucket: &BucketName, key: &str, etag: Option<&str>) -> Result<u64> {
+        let about = About::object("look at", bucket, key);
+        let get = || self.sdk.reading.get_object().bucket(bucket.as_str()).key(key).range("bytes=0-0");
+        match self.asked(|| get().set_if_match(etag.map(str::to_owned)).send()).await {
+            Ok(answer) => match answer.content_range() {
+                Some(range) => ranged(range).and_then(|(_, whole)| whole),
+                // The whole object.
+                None => answer.content_length().and_then(|size| u64::try_from(size).ok()),
+            }
+            .ok_or_else(|| self.not_understood(about, "it does not say how large the object is, as S3 does")),
+            // Of nothing there is no first byte.
+            Err(error) if status(&error) == Some(416) => Ok(0),
+            Err(error) => Err(self.failed(about, error)),
+        }
+    }
+
+    /// Returns true when the object exists.
+    pub async fn object_exists(&self, bucket: &BucketName, key: &str) -> Result<bool> {
+        match self.get_object_metadata(bucket, key).await {
+            Ok(_) => Ok(true),
+            Err(Error::ObjectNotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Stores a small object if none is there, decided by the server.
+    ///
+    /// Sent until it is answered, and no more: a repeated create cannot tell its own first success from somebody
+    /// else's.
+    ///
+    /// # Errors
+    /// An error does not say that nothing was stored: the reply may have been lost. Read back to know.
+    pub async fn put_if_absent(
+        &self,
+        bucket: &BucketName,
+        key: &str,
+        body: Bytes,
+        content_type: &str,
+    ) -> Result<Created> {
+        self.put_if_absent_with(bucket, key, body, content_type, &BTreeMap::new()).await
+    }
+
+    /// The same, with the user's metadata.
+    pub(crate) async fn put_if_absent_with(
+        &self,
+        bucket: &BucketName,
+        key: &str,
+        body: Bytes,
+        content_type: &str,
+        metadata: &BTreeMap<String, String>,
+    ) -> Result<Created> {
+        creatable(key)?;
+        let metadata: HashMap<String, String> = metadata.clone().into_iter().collect();
+        let mut retry = Retry::small(self.timeouts());
+        loop {
+            let put = self.for_body(&body).put_object().bucket(bucket.as_str()).key(key).content_type(content_type);
+            let put = put.set_metadata(Some(metadata.clone()));
+            let sent = put.if_none_match("*").body(ByteStream::from(body.clone())).send();
+            // One of its own: it is sent once, where others are sent until their time is over.
+            let most = self.most_for(&body);
+            let error = match timeout(most, sent).await {
+                // Without an ETag it is not S3's answer, and says nothing of what became of the object.
+                Ok(Ok(answer)) if bare(answer.e_tag()).is_empty() => {
+                    return Err(self.not_understood(About::object("create", bucket, key), NO_ETAG));
+                }
+                Ok(Ok(_)) => return Ok(Created::Now),
+                Ok(Err(error)) => error,
+                Err(_) => SdkError::timeout_error(Silent(most)),
+            };
+            let undecided = is_undecided(&error) || is_moved(&error);
+            if !undecided && matches!(status(&error), Some(409 | 412)) {
+                return Ok(Created::Refused);
+            }
+            // Nothing was stored, and nothing says that anybody else's will be: this is no refusal yet.
+            let error = self.failed(About::object("create", bucket, key), error);
+            if !undecided {
+                return Err(error);
+            }
+            retry.again(error).await?;
+        }
+    }
+
+    /// Stores a small object, whatever is there.
+    pub async fn put_small(&self, bucket: &BucketName, key: &str, body: Bytes, content_type: &str) -> Result<()> {
+        self.put_small_with(bucket, key, body, content_type, &BTreeMap::new()).await
+    }
+
+    /// The same, with the user's metadata.
+    pub(crate) async fn put_small_with(
+        &self,
+        bucket: &BucketName,
+        key: &str,
+        body: Bytes,
+        content_type: &str,
+        metadata: &BTreeMap<String, String>,
+    ) -> Result<()> {
+        creatable(key)?;
+        let metadata: HashMap<String, String> = metadata.clone().into_iter().collect();
+        let put = || {
+            let put = self.for_body(&body).put_object().bucket(bucket.as_str()).key(key).content_type(content_type);
+            put.set_metadata(Some(metadata.clone()))
+        };
+        let about = About::object("store", bucket, key);
+        let most = self.most_for(&body);
+        match self.asked_within(most, || put().body(ByteStream::from(body.clone())).send()).await {
+            Ok(answer) if bare(answer.e_tag()).is_empty() => Err(self.not_understood(about, NO_ETAG)),
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.failed(about, error)),
+        }
+    }
+
+    /// Returns how long a small object may take on its way, with all repetitions: longer where it is not so small.
+    fn most_for(&self, body: &Bytes) -> Duration {
+        timeouts::small(self.timeouts()) + Duration::from_secs(body.len() as u64 / SLOWEST)
+    }
+
+    /// Returns the client for a body of this size: one that is more than a second's worth is watched as it goes.
+    fn for_body(&self, body: &Bytes) -> &aws_sdk_s3::Client {
+        if body.len() as u64 > SLOWEST { &self.sdk.writing } else { &self.sdk.small }
+    }
+
+    /// Returns the bytes of a small object, or none when it does not exist.
+    ///
+    /// # Errors
+    /// [`Error::WrongSize`] when it is larger than `limit`, which guards the memory against a hostile bucket.
+    pub async fn get_small(&self, bucket: &BucketName, key: &str, limit: u64) -> Result<Option<Bytes>> {
+        let about = About::object("read", bucket, key);
+        let mut retry = Retry::small(self.timeouts());
+        let mut over = Instant::now() + timeouts::small(self.timeouts());
+        loop {
+            let error =
+                match timeout_at(over, self.sdk.reading.get_object().bucket(bucket.as_str()).key(key).send()).await {
+                    Ok(Ok(answer)) => match self.gather(key, answer, limit, &mut over).await {
+                        Ok(body) => return Ok(Some(body)),
+                        Err(Gathered::TooLarge(error)) => return Err(error),
+                        Err(Gathered::BrokeOff(error)) => self.broke_off(about, &*error),
+                    },
+                    Ok(Err(SdkError::ServiceError(refusal))) if refusal.err().is_no_such_key() => return Ok(None),
+                    Ok(Err(error)) => match self.failed(about, error) {
+                        Error::ObjectNotFound { .. } => return Ok(None),
+                        error => error,
+                    },
+                    Err(_) => return Err(self.no_answer(about, timeouts::small(self.timeouts()))),
+                };
+            if Instant::now() >= over {
+                return Err(error);
+            }
+            retry.again(error).await?;
+        }
+    }
+
+    /// Reads a body into memory, as long as it is no longer than `limit`, whatever its head says of its length.
+    async fn gather(
+        &self,
+        key: &str,
+        answer: GetObjectOutput,
+        limit: u64,
+        over: &mut Instant,
+    ) -> Result<Bytes, Gathered> {
+        let too_large = |found| Gathered::TooLarge(Error::WrongSize { path: key.to_owned(), expected: limit, found });
+        if let Some(size) =
+            answer.content_length().and_then(|size| u64::try_from(size).ok()).filter(|size| *size > limit)
+        {
+            return Err(too_large(size));
+        }
+        let (mut body, mut bytes) = (answer.body, Vec::new());
+        loop {
+            let came = match timeout_at(*over, body.next()).await {
+                Ok(Some(Ok(came))) => came,
+                Ok(Some(Err(error))) => return Err(Gathered::BrokeOff(error.into())),
+                Ok(None) => return Ok(bytes.into()),
+                Err(_) => return Err(Gathered::BrokeOff("the body came too slowly".into())),
+            };
+            let found = bytes.len() as u64 + came.len() as u64;
+            if found > limit {
+                return Err(too_large(found));
+            }
+            *over += Duration::from_secs_f64(came.len() as f64 / SLOWEST as f64);
+            bytes.extend_from_slice(&came);
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The server's time, asked for or read off its last answer.
+
+use time::OffsetDateTime;
+
+use super::client::S3Client;
+use super::clock::{Head, ReadHead};
+use super::error::{About, status};
+use crate::error::{Error, Result};
+use crate::model::name::BucketName;
+
+impl S3Client {
+    /// Returns the server's time, to the second.
+    pub(crate) async fn server_time(&self, bucket: &BucketName) -> Result<OffsetDateTime> {
+        let head = self.head(bucket).await?;
+        head.date.ok_or_else(|| Error::Unavailable {
+            action: "say what time it is".to_owned(),
+            endpoint: self.endpoint().to_owned(),
+            source: "the answer has no `Date`".into(),
+        })
+    }
+
+    /// Returns the server's time, to the second: by its last answer if that was lately, else it is asked.
+    pub(crate) async fn now(&self, bucket: &BucketName) -> Result<OffsetDateTime> {
+        match self.clock.now() {
+            Some(now) => Ok(now),
+            None => self.server_time(bucket).await,
+        }
+    }
+
+    /// Returns what the server says about itself and the time.
+    pub(crate) async fn head(&self, bucket: &BucketName) -> Result<Head> {
+        let read = ReadHead::default();
+        if !self.prefix.is_empty() {
+            // A policy for one folder allows to list that folder, and no HEAD of the bucket.
+            let list = || self.sdk.small.list_objects_v2().bucket(bucket.as_str()).max_keys(1);
+            return match self.asked(|| list().customize().interceptor(read.clone()).send()).await {
+                Err(error) if status(&error).is_none() || self.is_beside(&error) => {
+                    Err(self.failed(About::bucket("look at", bucket), error))
+                }
+                _ => Ok(read.get()),
+            };
+        }
+        let head = || self.sdk.small.head_bucket().bucket(bucket.as_str()).customize().interceptor(read.clone());
+        match self.asked(|| head().send()).await {
+            Err(error) if status(&error).is_none() => Err(self.failed(About::bucket("look at", bucket), error)),
+            // A refusal has a head as well.
+            _ => Box::pin(self.confirm(bucket)).await.map(|()| read.get()),
+        }
+    }
+}

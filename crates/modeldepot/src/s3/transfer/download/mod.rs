@@ -1,0 +1,244 @@
+//! From an object to its place: ranges in parallel, each frame written where it belongs and hashed as it lands.
+
+pub(in crate::s3) mod open;
+pub(in crate::s3) mod part;
+pub(in crate::s3) mod range;
+pub(in crate::s3) mod reuse;
+pub(in crate::s3) mod stream;
+pub(in crate::s3) mod writeback;
+
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::OnceLock;
+
+use tokio::task::JoinSet;
+
+use super::download::range::Range;
+use super::download::reuse::ReusableFile;
+use super::limits::{part_size, parts};
+use crate::error::{Error, Result};
+use crate::model::digest::{Blake3, Digests, Md5, Md5Stream, PartDigest, PartExpected, merge};
+use crate::model::manifest::Parts;
+use crate::model::name::BucketName;
+use crate::s3::client::S3Client;
+use crate::task::{blocking, joined};
+
+/// An object to read.
+#[derive(Debug, Clone)]
+pub(crate) struct Object {
+    pub(crate) bucket: BucketName,
+    pub(crate) key: String,
+    pub(crate) size: u64,
+    /// The ETag that it must have, where one is known.
+    pub(crate) etag: Option<String>,
+    /// What it must be, where that is known.
+    pub(crate) expected: Option<Expected>,
+}
+
+/// The digests that an object must have.
+#[derive(Debug, Clone)]
+pub(crate) struct Expected {
+    pub(crate) blake3: Blake3,
+    pub(crate) parts: Option<Parts>,
+}
+
+impl Expected {
+    /// Returns the length of the parts of a file of `size` bytes.
+    pub(crate) fn cut(&self, size: u64) -> u64 {
+        self.parts.as_ref().map_or_else(|| part_size(size), |parts| parts.size)
+    }
+
+    /// Returns what the part must be, if that is known of parts.
+    fn part(&self, index: usize, size: u64) -> Option<PartExpected> {
+        match &self.parts {
+            Some(parts) => parts.blake3.get(index).copied().map(PartExpected::Inner),
+            None => (size <= part_size(size)).then_some(PartExpected::Whole(self.blake3)),
+        }
+    }
+
+    /// Returns what each part must be; of a file of several parts that nobody published, nothing.
+    pub(crate) fn all_parts(&self, size: u64) -> Vec<PartExpected> {
+        let parts = usize::try_from(size.div_ceil(self.cut(size)).max(1)).unwrap_or(usize::MAX);
+        (0..parts).map_while(|index| self.part(index, size)).collect()
+    }
+}
+
+/// Where fetched bytes go.
+#[derive(Clone)]
+pub(crate) enum Sink {
+    /// To their offset in a file.
+    File(Arc<Landing>),
+    /// Nowhere: they are only hashed.
+    Nothing,
+}
+
+/// A file that bytes land in.
+pub(crate) struct Landing {
+    pub(in crate::s3) file: Arc<File>,
+    /// Whether the file is to be synced.
+    pub(in crate::s3) sync: bool,
+    /// Files of this machine that may have parts of the object already.
+    pub(in crate::s3) reusable: Vec<ReusableFile>,
+}
+
+impl Landing {
+    pub(crate) fn new(file: Arc<File>, sync: bool, reusable: Vec<ReusableFile>) -> Arc<Self> {
+        Arc::new(Self { file, sync, reusable })
+    }
+
+    /// Returns the bytes that did not have to be fetched, because an earlier fetch of the same brought them, and because
+    /// another file has them.
+    pub(crate) fn spared(&self) -> (u64, u64) {
+        let sum = |own: bool| self.reusable.iter().filter(|file| file.is_own() == own).map(ReusableFile::gave).sum();
+        (sum(true), sum(false))
+    }
+}
+
+impl Object {
+    /// Returns the length of the ranges that it is read in.
+    pub(in crate::s3) fn cut(&self) -> u64 {
+        self.expected.as_ref().map_or_else(|| part_size(self.size), |expected| expected.cut(self.size))
+    }
+
+    /// Returns what the range must be, if that is known of ranges.
+    pub(in crate::s3) fn part(&self, index: usize) -> Option<PartExpected> {
+        self.expected.as_ref().and_then(|expected| expected.part(index, self.size))
+    }
+}
+
+impl S3Client {
+    /// Fetches an object and returns the digests of what came. A part that is not what it must be is fetched once more,
+    /// alone.
+    ///
+    /// # Errors
+    /// [`Error::WrongSize`], [`Error::WrongPart`] or [`Error::WrongDigest`] when it is not what it must be;
+    /// [`Error::ObjectChanged`] when it is replaced meanwhile.
+    pub(crate) async fn fetch_object(
+        &self,
+        object: &Object,
+        sink: &Sink,
+        on_bytes: &(impl Fn(u64) + Sync),
+    ) -> Result<Digests> {
+        let digests = if object.size == 0 {
+            let found = self.get_object_metadata(&object.bucket, &object.key).await?.size;
+            if found > 0 {
+                return Err(Error::WrongSize { path: object.key.clone(), expected: 0, found });
+            }
+            vec![PartDigest::of(0, &[])]
+        } else {
+            self.fetch_ranges(object, sink, on_bytes).await?
+        };
+        let found = merge(&digests, None);
+        match &object.expected {
+            Some(expected) if expected.blake3 != found.blake3 => Err(Error::WrongDigest {
+                path: object.key.clone(),
+                algorithm: "BLAKE3",
+                expected: expected.blake3.to_string(),
+                found: found.blake3.to_string(),
+            }),
+            _ => Ok(found),
+        }
+    }
+
+    async fn fetch_ranges(
+        &self,
+        object: &Object,
+        sink: &Sink,
+        on_bytes: &(impl Fn(u64) + Sync),
+    ) -> Result<Vec<PartDigest>> {
+        let etag = Arc::new(OnceLock::new());
+        if let Some(known) = object.etag.as_ref().filter(|etag| !etag.is_empty()) {
+            let _ = etag.set(known.clone());
+        }
+        let (cut, whole) = (object.cut(), Arc::new(object.clone()));
+        let mut ranges = JoinSet::new();
+        let mut digests: Vec<Option<PartDigest>> = Vec::new();
+        let keep = |done, digests: &mut Vec<Option<PartDigest>>| -> Result<()> {
+            let (index, digest): (usize, Result<PartDigest>) = joined(done);
+            let digest = digest?;
+            on_bytes(digest.len());
+            digests[index] = Some(digest);
+            Ok(())
+        };
+        for (index, offset) in (0..object.size).step_by(usize::try_from(cut).unwrap_or(usize::MAX)).enumerate() {
+            digests.push(None);
+            let range = Range {
+                client: self.clone(),
+                object: Arc::clone(&whole),
+                etag: Arc::clone(&etag),
+                offset,
+                len: cut.min(object.size - offset),
+                expected: object.part(index),
+                // A digest of our own makes the server's checksum of the whole needless.
+                with_crc64: object.expected.is_none(),
+            };
+            // Waiting here keeps the number of tasks small, whatever the object's size.
+            let permit = self.limits.down.permit().await;
+            let sink = sink.clone();
+            ranges.spawn(async move {
+                let digest = range.fetch(&sink).await;
+                drop(permit);
+                (index, digest)
+            });
+            while let Some(done) = ranges.try_join_next() {
+                keep(done, &mut digests)?;
+            }
+        }
+        while let Some(done) = ranges.join_next().await {
+            keep(done, &mut digests)?;
+        }
+        Ok(digests.into_iter().flatten().collect())
+    }
+
+    /// Fetches an object of `size` bytes of which nothing is known, and returns the digests of what came.
+    ///
+    /// # Errors
+    /// [`Error::WrongSize`] when the object has another size; with an `etag`, [`Error::ObjectChanged`] when it is another
+    /// object.
+    pub(crate) async fn fetch(
+        &self,
+        bucket: &BucketName,
+        key: &str,
+        size: u64,
+        etag: Option<&str>,
+        sink: &Sink,
+        on_bytes: &(impl Fn(u64) + Sync),
+    ) -> Result<Digests> {
+        let (bucket, key, etag) = (bucket.clone(), key.to_owned(), etag.map(str::to_owned));
+        self.fetch_object(&Object { bucket, key, size, etag, expected: None }, sink, on_bytes).await
+    }
+
+    /// Reads an object of `size` bytes in order and returns its MD5.
+    pub(crate) async fn fetch_md5(
+        &self,
+        bucket: &BucketName,
+        key: &str,
+        size: u64,
+        on_bytes: &(impl Fn(u64) + Sync),
+    ) -> Result<Md5> {
+        let object = Arc::new(Object { bucket: bucket.clone(), key: key.to_owned(), size, etag: None, expected: None });
+        let etag = Arc::new(OnceLock::new());
+        let mut md5 = Md5Stream::default();
+        let mut found = 0;
+        // Range by range, so that a body that breaks off costs one range and not the whole object.
+        for (offset, len) in parts(size) {
+            let (client, object, etag) = (self.clone(), Arc::clone(&object), Arc::clone(&etag));
+            let range = Range { client, object, etag, offset, len, expected: None, with_crc64: false };
+            let body = range.bytes().await?;
+            found += body.len() as u64;
+            md5 = blocking(move || {
+                md5.update(&body);
+                Ok(md5)
+            })
+            .await?;
+            on_bytes(len);
+        }
+        if size == 0 {
+            found = self.get_object_metadata(bucket, key).await?.size;
+        }
+        if found != size {
+            return Err(Error::WrongSize { path: key.to_owned(), expected: size, found });
+        }
+        Ok(md5.finish())
+    }
+}

@@ -1,0 +1,138 @@
+//! What is known of the bucket's server: probed once, kept in the bucket, trusted for a week.
+
+use serde::{Deserialize, Serialize};
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
+
+use super::ModelStorage;
+use crate::error::{Error, Result};
+use crate::model::key::ObjectKey;
+use crate::s3::{Capabilities, ChecksumSupport, CopySupport};
+
+/// How long a probe is trusted. Servers are upgraded.
+const TRUSTED_FOR: Duration = Duration::days(7);
+
+/// Where the probe writes.
+const PROBES: &str = ".depot/probe/";
+
+/// What the probe tries, and how. Records of another one are not trusted: 1 copies parts from an object that is large
+/// enough for AWS.
+const REVISION: u32 = 1;
+
+/// What a probe found, as it is kept in the bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probed {
+    /// What was tried, and how.
+    #[serde(default)]
+    pub revision: u32,
+    /// What the server calls itself. Nothing decides by it but whether the probe is still of this server.
+    pub server: Option<String>,
+    /// When it was probed, by the server's clock.
+    pub probed_at: String,
+    /// What it does.
+    #[serde(flatten)]
+    pub capabilities: Capabilities,
+}
+
+impl ModelStorage {
+    /// Returns what the server does: from this process's memory, from the bucket, or by probing.
+    pub(super) async fn capabilities(&self) -> Result<&Capabilities> {
+        let probed = self.probed.get_or_try_init(|| async move {
+            match self.known().await? {
+                (Some(known), _, _) => Ok(known),
+                (None, server, now) => self.probe_at(server, now).await,
+            }
+        });
+        let capabilities = &probed.await?.capabilities;
+        if capabilities.crc64nvme != ChecksumSupport::Verified {
+            self.depot.use_md5();
+        }
+        Ok(capabilities)
+    }
+
+    /// Returns whether the server copies parts, which is tried when it first matters: the object that it takes is as
+    /// large as what a copy saves at the least, and most pushes copy nothing.
+    pub(super) async fn copy_support(&self) -> Result<CopySupport> {
+        let known = self.capabilities().await?.part_copy;
+        if known != CopySupport::Unknown {
+            return Ok(known);
+        }
+        let found = self.copies.get_or_try_init(|| async move {
+            let found = self.depot.probe_part_copy(&self.bucket, PROBES).await?;
+            if let Some(probed) = self.probed.get() {
+                let mut probed = probed.clone();
+                probed.capabilities.part_copy = found;
+                self.keep(&probed).await?;
+            }
+            Ok(found)
+        });
+        found.await.copied()
+    }
+
+    /// Probes the server now, copies of parts included, and keeps the result in the bucket.
+    pub async fn probe(&self) -> Result<Probed> {
+        let head = self.depot.head(&self.bucket).await?;
+        let mut probed = self.probe_at(head.server, head.date).await?;
+        probed.capabilities.part_copy = self.depot.probe_part_copy(&self.bucket, PROBES).await?;
+        self.keep(&probed).await?;
+        Ok(probed)
+    }
+
+    /// Looks whether a URL for an upload allows that upload only, as on AWS. On some servers its holder can add a header
+    /// that nobody signed, and so copy any object that the signer can read.
+    ///
+    /// # Errors
+    /// [`Error::UploadUrls`] when it allows more, or when the server accepts no presigned URL, so that it cannot be told.
+    pub async fn check_upload_urls(&self) -> Result<()> {
+        let found = self.capabilities().await?.unsigned_headers;
+        if found.are_harmless() {
+            return Ok(());
+        }
+        Err(Error::UploadUrls { endpoint: self.depot.endpoint().to_owned(), found })
+    }
+
+    /// Returns what a probe of this server found that is still trusted, and what the server says of itself.
+    pub async fn last_probe(&self) -> Result<Option<Probed>> {
+        Ok(self.known().await?.0)
+    }
+
+    async fn known(&self) -> Result<(Option<Probed>, Option<String>, Option<OffsetDateTime>)> {
+        let key = ObjectKey::Probe.to_string();
+        let kept = Box::pin(self.depot.get_small(&self.bucket, &key, 64 * 1024));
+        let (kept, head) = tokio::join!(kept, Box::pin(self.depot.head(&self.bucket)));
+        let head = head?;
+        let kept = match kept {
+            Ok(kept) => kept,
+            // One that is too large, archived or not ours to read is as good as none: it is written anew.
+            Err(error @ (Error::WrongSize { .. } | Error::Denied { .. } | Error::Service { .. }))
+                if !error.may_pass() =>
+            {
+                tracing::debug!(%error, "the record of what the server does cannot be read");
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        let known = kept.and_then(|bytes| serde_json::from_slice::<Probed>(&bytes).ok()).filter(|known| {
+            let probed = OffsetDateTime::parse(&known.probed_at, &Rfc3339).ok();
+            let age = head.date.zip(probed).map(|(now, probed)| now - probed);
+            known.revision == REVISION
+                && known.server == head.server
+                && age.is_some_and(|age| age < TRUSTED_FOR && age > -Duration::HOUR)
+        });
+        Ok((known, head.server, head.date))
+    }
+
+    async fn probe_at(&self, server: Option<String>, now: Option<OffsetDateTime>) -> Result<Probed> {
+        let capabilities = self.depot.probe(&self.bucket, PROBES).await?;
+        let probed_at = now.unwrap_or(OffsetDateTime::UNIX_EPOCH).format(&Rfc3339).unwrap_or_default();
+        let probed = Probed { revision: REVISION, server, probed_at, capabilities };
+        tracing::info!(?probed, "probed the server");
+        self.keep(&probed).await?;
+        Ok(probed)
+    }
+
+    async fn keep(&self, probed: &Probed) -> Result<()> {
+        let body = serde_json::to_vec_pretty(probed).unwrap_or_default();
+        self.depot.put_small(&self.bucket, &ObjectKey::Probe.to_string(), body.into(), "application/json").await
+    }
+}

@@ -1,0 +1,156 @@
+//! Deleting a version, so that its name is never used again.
+
+use std::collections::BTreeSet;
+
+use super::ModelStorage;
+use super::ownership::Foreign;
+use super::tombstone::Tombstone;
+use crate::error::{Error, Result};
+use crate::model::key::{ObjectKey, version_prefix};
+use crate::model::name::{ArtifactPath, ModelName, Selector, Version};
+use crate::s3::ListedObject;
+
+/// What a delete removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deleted {
+    /// Files, the manifest not counted.
+    pub files: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Objects under the version's prefix that were not part of it. They are still there.
+    pub foreign: Foreign,
+    /// True when the version was deleted before. What a delete that was interrupted had left is gone now.
+    pub already: bool,
+}
+
+/// What was found where a version's manifest lies.
+enum Found {
+    /// A manifest, with the paths that it lists; one that the Python pipeline wrote lists none.
+    Manifest(Option<BTreeSet<ArtifactPath>>),
+    Damaged,
+    Nothing,
+}
+
+impl ModelStorage {
+    /// Deletes a version: first a tombstone that lists its objects, then the manifest, which is the moment when the
+    /// version is gone for every reader, then the files. A delete that is interrupted leaves the version whole or gone,
+    /// and is finished by deleting again, or by `gc`.
+    ///
+    /// Only what belongs to the version is removed: the files that its manifest lists, and what pushes of it left. (All
+    /// objects under the prefix are files of a version that the Python pipeline wrote, whose manifest lists none.) Other
+    /// objects under its prefix are left, and named in the answer.
+    ///
+    /// A version whose manifest is damaged is deleted as well; that is what one wants of it. A `manifest.json` that is no
+    /// manifest and carries no mark is another tool's, and left.
+    ///
+    /// # Errors
+    /// [`Error::VersionNotFound`] or [`Error::ModelNotFound`] when there is none, [`Error::ForeignVersion`] when nothing
+    /// shows that modeldepot created anything of it.
+    pub async fn delete_model_version(&self, model: &ModelName, version: &Version) -> Result<Deleted> {
+        let (found, tombstone) = tokio::try_join!(self.found(model, version), self.tombstone(model, version))?;
+        if matches!(found, Found::Nothing) && tombstone.is_none() {
+            // Says which of the two names is unknown, and what may have been meant.
+            let selector = Selector { model: model.clone(), version: Some(version.clone()) };
+            self.describe(&selector).await?;
+        }
+        let prefix = version_prefix(model, version);
+        let manifest = ObjectKey::Manifest(model.clone(), version.clone()).to_string();
+        let retired = tombstone.is_some();
+        let mut known = tombstone.unwrap_or_default();
+        // Listed before the tombstone, which says what they are.
+        let there = self.depot.list_objects(&self.bucket, &prefix).await?;
+        let ours = match found {
+            Found::Manifest(_) => true,
+            Found::Damaged => self.is_own(&manifest).await?,
+            Found::Nothing => false,
+        };
+        if !ours && !retired && !self.has_own(&there).await? {
+            return Err(Error::ForeignVersion { model: model.clone(), version: version.clone() });
+        }
+        let of_version = |object: &&ListedObject| match object.key == manifest {
+            true => ours,
+            false => found.lists(&object.key[prefix.len()..]),
+        };
+        for object in there.iter().filter(of_version) {
+            known.add(&prefix, object);
+        }
+        if !retired {
+            self.spend(model, version, &known).await?;
+        }
+        if ours {
+            self.depot.delete_object(&self.bucket, &manifest).await?;
+        }
+        let (mut removed, foreign) = self.remove_own(model, version, &known, false).await?;
+        removed.retain(|object| object.key != manifest);
+        let beside = ObjectKey::ForeignObjects(model.clone(), version.clone()).to_string();
+        self.depot.delete_object(&self.bucket, &beside).await?;
+        let foreign = Foreign::of(&prefix, &foreign);
+        Ok(Deleted {
+            files: removed.len(),
+            bytes: removed.iter().map(|object| object.size).fold(0, u64::saturating_add),
+            foreign,
+            already: retired,
+        })
+    }
+
+    async fn found(&self, model: &ModelName, version: &Version) -> Result<Found> {
+        match self.read_manifest(model, version).await {
+            Ok(Some((manifest, _))) => {
+                let files = manifest.files.map(|files| files.into_iter().map(|file| file.path).collect());
+                Ok(Found::Manifest(files))
+            }
+            Ok(None) => Ok(Found::Nothing),
+            Err(Error::Manifest { .. } | Error::WrongSize { .. }) => Ok(Found::Damaged),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes what is left of a version whose name is retired, the manifest first: what its tombstone lists, and what
+    /// carries a mark. Returns what it removed, and the foreign objects that it left.
+    pub(super) async fn remove_own(
+        &self,
+        model: &ModelName,
+        version: &Version,
+        tombstone: &Tombstone,
+        all: bool,
+    ) -> Result<(Vec<ListedObject>, Vec<ListedObject>)> {
+        let prefix = version_prefix(model, version);
+        let manifest = ObjectKey::Manifest(model.clone(), version.clone()).to_string();
+        let objects = self.depot.list_objects(&self.bucket, &prefix).await?;
+        let (own, foreign) = self.divide_by(&prefix, objects, tombstone, all).await?;
+        if own.iter().any(|object| object.key == manifest) {
+            self.depot.delete_object(&self.bucket, &manifest).await?;
+        }
+        let keys: Vec<String> = own.iter().map(|object| object.key.clone()).collect();
+        self.depot.delete_objects(&self.bucket, &keys).await?;
+        Ok((own, foreign))
+    }
+
+    /// Divides the objects under a deleted version into modeldepot's own and foreign ones. What a delete does not look at,
+    /// because there is so much of it, `gc` does, which looks at `all`.
+    pub(super) async fn divide_by(
+        &self,
+        prefix: &str,
+        objects: Vec<ListedObject>,
+        tombstone: &Tombstone,
+        all: bool,
+    ) -> Result<(Vec<ListedObject>, Vec<ListedObject>)> {
+        let (mut own, rest): (Vec<_>, Vec<_>) = objects.into_iter().partition(|object| tombstone.lists(prefix, object));
+        let (marked, foreign) = if all { self.divide(rest).await? } else { self.divide_some(rest).await? };
+        own.extend(marked);
+        Ok((own, foreign))
+    }
+}
+
+impl Found {
+    /// Returns true for a file of the version.
+    fn lists(&self, path: &str) -> bool {
+        // A key that cannot be a path, such as a browser's marker of an empty folder `sub/`, is nobody's file.
+        let Ok(path) = path.parse::<ArtifactPath>() else { return false };
+        match self {
+            Found::Manifest(Some(files)) => files.contains(&path),
+            Found::Manifest(None) => true,
+            Found::Damaged | Found::Nothing => false,
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! How many files a listed version has, where the listing alone does not tell, and whether some are missing.
+//!
+//! A listing shows all objects under a version, and costs no read of a manifest. Where nothing else lies there, its objects
+//! are its files. Otherwise one of two things shows in the listing: an object that is newer than the manifest, which is
+//! written last, or a record that the push left because it found other objects. Then the manifest is read. What a manifest
+//! says that was read for whatever reason is kept, and held against every listing from then on.
+
+use std::collections::BTreeMap;
+
+use futures_util::{StreamExt as _, stream};
+
+use super::ModelStorage;
+use super::counts::Counted;
+use super::lookup::{Seen, VersionSummary};
+use crate::model::name::{ModelName, Version};
+
+/// Manifests that are read at once.
+const READS_AT_ONCE: usize = 8;
+
+/// Manifests that one listing reads at most. Beyond that, all objects under a version are counted.
+const READS: usize = 256;
+
+impl ModelStorage {
+    /// Corrects what a listing says of versions beside whose files other objects lie, or of which files are missing. The
+    /// manifest of each model's highest version is read for that, and of versions that look unusual.
+    pub(super) async fn count_files(&self, models: &mut BTreeMap<ModelName, BTreeMap<Version, Seen>>) {
+        let (mut read, mut others) = (Vec::new(), Vec::new());
+        for (model, versions) in models.iter_mut() {
+            let highest = versions.iter().rfind(|(_, seen)| seen.is_published()).map(|(version, _)| version.clone());
+            for (version, seen) in versions.iter_mut().filter(|(_, seen)| seen.is_published()) {
+                let kept = self.counts.get(model, version).filter(|(length, _)| *length == seen.manifest_len());
+                match kept {
+                    // It may be whole by now: what is damaged is read again, and not believed for ever.
+                    Some((_, Counted::Damaged)) => read.push((model.clone(), version.clone())),
+                    Some((_, counted)) => seen.correct(counted),
+                    None if highest.as_ref() == Some(version) => read.push((model.clone(), version.clone())),
+                    None if seen.is_unusual() => others.push((model.clone(), version.clone())),
+                    None => {}
+                }
+            }
+        }
+        read.extend(others);
+        read.truncate(READS);
+        let read: Vec<_> = read.into_iter().map(|(model, version)| self.counted(model, version)).collect();
+        let mut read = stream::iter(read).buffer_unordered(READS_AT_ONCE);
+        while let Some((model, version)) = read.next().await {
+            let seen = models.get_mut(&model).and_then(|versions| versions.get_mut(&version));
+            if let (Some(seen), Some((_, counted))) = (seen, self.counts.get(&model, &version)) {
+                seen.correct(counted);
+            }
+        }
+    }
+
+    async fn counted(&self, model: ModelName, version: Version) -> (ModelName, Version) {
+        // Reading it keeps what it says. Whoever may list and not read gets the listing.
+        if let Err(error) = self.read_manifest(&model, &version).await {
+            tracing::debug!(%error, %model, %version, "cannot count the files of a version");
+        }
+        (model, version)
+    }
+
+    /// Returns true when files of a listed version are missing, or have another size, by its manifest, if that was read
+    /// before. Sends nothing.
+    pub fn is_known_damaged(&self, model: &ModelName, listed: &VersionSummary) -> bool {
+        let kept = self.counts.get(model, &listed.version);
+        listed.damaged || kept.is_some_and(|(_, counted)| counted.misses(listed.files, listed.size))
+    }
+}

@@ -1,0 +1,372 @@
+//! Finding and removing what nobody can reach: orphans of pushes that died and of deletes that were cut off.
+//!
+//! A plan only reads; carrying it out looks at each thing again, under a mark that pushes heed. Age is the server's
+//! word alone: a client's clock may be hours off.
+//!
+//! Only what modeldepot can show to be its own is removed: objects that carry a mark of a push or that a tombstone lists,
+//! uploads that a record names, and its own records. Everything else is foreign: listed, and left.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use super::ModelStorage;
+use super::decide;
+use super::lease::STALE_AFTER;
+use super::tombstone::Tombstone;
+use super::upload_records::Record;
+use crate::error::{Error, Result};
+use crate::model::key::{ObjectKey, leases_prefix, model_prefix, version_prefix};
+use crate::model::name::{ModelName, Version};
+use crate::s3::{ListedObject, UnfinishedUpload};
+
+/// Where the small objects lie by which it is tried what a server and a login can do.
+const TRIALS: [&str; 2] = [".depot/probe/", ".depot/doctor/"];
+
+/// What a collection would remove, and what it does not know.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GcPlan {
+    /// Versions that were never published: files without a manifest, with no living push.
+    pub abandoned: Vec<Orphans>,
+    /// Versions that are deleted, of which something is left.
+    pub deleted: Vec<Orphans>,
+    /// Versions without a manifest of which nothing shows that their push did not end well: the manifest was removed by
+    /// something else. Never touched.
+    pub without_manifest: Vec<Orphans>,
+    /// Unfinished multipart uploads with no living push.
+    pub uploads: Vec<UnfinishedUpload>,
+    /// Leases of dead pushers, marks of dead cleaners and leftovers of probes.
+    pub records: Vec<ListedObject>,
+    /// What would be removed but is younger than the grace period, as a number of objects and uploads.
+    pub young: usize,
+    /// Objects under unpublished or deleted versions that nothing shows to be modeldepot's. Never touched.
+    pub foreign: Vec<Orphans>,
+    /// Unfinished multipart uploads that no record names. Never touched.
+    pub foreign_uploads: Vec<UnfinishedUpload>,
+    /// Keys that are in no layout of ours. Never touched.
+    pub unknown: Vec<String>,
+}
+
+/// What is left of a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Orphans {
+    /// The model.
+    pub model: ModelName,
+    /// The version.
+    pub version: Version,
+    /// Its objects, the manifest of a deleted version among them.
+    pub objects: Vec<ListedObject>,
+}
+
+impl Orphans {
+    /// Returns the sum of the sizes in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.objects.iter().map(|object| object.size).fold(0, u64::saturating_add)
+    }
+
+    fn add(list: &mut Vec<Orphans>, model: &ModelName, version: &Version, objects: Vec<ListedObject>) {
+        if !objects.is_empty() {
+            list.push(Orphans { model: model.clone(), version: version.clone(), objects });
+        }
+    }
+}
+
+/// What a collection removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// Objects removed, records among them.
+    pub objects: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Multipart uploads aborted.
+    pub uploads: usize,
+    /// Versions that turned out to be alive, or published, when they were looked at again.
+    pub spared: usize,
+}
+
+impl GcPlan {
+    /// Returns true when there is nothing to remove.
+    pub fn is_empty(&self) -> bool {
+        self.abandoned.is_empty() && self.deleted.is_empty() && self.uploads.is_empty() && self.records.is_empty()
+    }
+}
+
+/// A listing may tell the time more finely than a HEAD does.
+fn seconds(time: Option<OffsetDateTime>) -> Option<i64> {
+    time.map(OffsetDateTime::unix_timestamp)
+}
+
+/// One version, as the listing shows it.
+#[derive(Default)]
+struct Traces {
+    objects: Vec<ListedObject>,
+    manifest: bool,
+    retired: bool,
+    /// Marks of cleaners.
+    marks: Vec<ListedObject>,
+    /// Records of uploads, and of what lies beside the version's files.
+    uploads: Vec<ListedObject>,
+    beside: Option<ListedObject>,
+    leases: Vec<ListedObject>,
+    /// Pushes that have not ended well, as far as anything shows it: they have a lease or a record.
+    pushes: BTreeSet<Uuid>,
+    /// When its youngest lease was renewed; `Some(None)` when the server does not say.
+    leased: Option<Option<OffsetDateTime>>,
+}
+
+impl ModelStorage {
+    /// Looks for what nobody can reach and is older than `grace`. Changes nothing.
+    ///
+    /// The whole bucket is listed; with a model, only what is of it is planned.
+    ///
+    /// # Errors
+    /// [`Error::ModelNotFound`] when nothing in the bucket is of the model.
+    pub async fn gc_plan(&self, model: Option<&ModelName>, grace: Duration) -> Result<GcPlan> {
+        let now = self.depot.server_time(&self.bucket).await?;
+        let objects = self.depot.list_objects(&self.bucket, "").await?;
+        let uploads = self.depot.list_multipart_uploads(&self.bucket, "").await?;
+        // The clock of an answer is in whole seconds, that of an object may be finer and so a little ahead.
+        let old = &|time: Option<OffsetDateTime>| time.is_some_and(|time| (now - time).max(Duration::ZERO) >= grace);
+        let mut plan = GcPlan::default();
+        let mut versions: BTreeMap<(ModelName, Version), Traces> = BTreeMap::new();
+        let mut records = Vec::new();
+        let of_model = |key: &str| model.is_some_and(|model| key.starts_with(&model_prefix(model)));
+        let mut exists = uploads.iter().any(|upload| of_model(&upload.key));
+        for object in objects {
+            exists |= of_model(&object.key);
+            let key = object.key.parse::<ObjectKey>();
+            let of = match &key {
+                Ok(
+                    ObjectKey::Manifest(model, version)
+                    | ObjectKey::Artifact(model, version, _)
+                    | ObjectKey::Tombstone(model, version)
+                    | ObjectKey::ForeignObjects(model, version)
+                    | ObjectKey::Lease(model, version, _)
+                    | ObjectKey::Uploads(model, version, _)
+                    | ObjectKey::GcLock(model, version, _),
+                ) => (model.clone(), version.clone()),
+                Ok(ObjectKey::Probe) => continue,
+                // A probe that died leaves its small objects.
+                Err(_) if TRIALS.iter().any(|trials| object.key.starts_with(trials)) => {
+                    records.push(object);
+                    continue;
+                }
+                Err(_) => {
+                    plan.unknown.push(object.key);
+                    continue;
+                }
+            };
+            if model.is_some_and(|model| *model != of.0) {
+                continue;
+            }
+            let traces = versions.entry(of).or_default();
+            match key {
+                Ok(ObjectKey::Manifest(..)) => {
+                    traces.manifest = true;
+                    traces.objects.push(object);
+                }
+                Ok(ObjectKey::Artifact(..)) => traces.objects.push(object),
+                Ok(ObjectKey::Tombstone(..)) => traces.retired = true,
+                Ok(ObjectKey::Lease(_, _, id)) => {
+                    traces.leased = traces.leased.max(Some(object.modified));
+                    traces.pushes.insert(id);
+                    traces.leases.push(object);
+                }
+                Ok(ObjectKey::Uploads(_, _, id)) => {
+                    traces.pushes.insert(id);
+                    traces.uploads.push(object);
+                }
+                Ok(ObjectKey::ForeignObjects(..)) => traces.beside = Some(object),
+                _ => traces.marks.push(object),
+            }
+        }
+        if let Some(model) = model.filter(|_| !exists && versions.is_empty()) {
+            return Err(self.no_such_model(model).await);
+        }
+        let mut unfinished: BTreeMap<(ModelName, Version), Vec<UnfinishedUpload>> = BTreeMap::new();
+        for upload in uploads {
+            if let Ok(ObjectKey::Artifact(of, version, _)) = upload.key.parse::<ObjectKey>()
+                && model.is_none_or(|model| *model == of)
+            {
+                versions.entry((of.clone(), version.clone())).or_default();
+                unfinished.entry((of, version)).or_default().push(upload);
+            }
+        }
+        for (of, traces) in versions {
+            let alive = traces.leased.is_some_and(|leased| leased.is_none_or(|time| now - time < STALE_AFTER));
+            if decide::lock_is_idle(traces.retired) {
+                // Only now is a mark of no use. Its cleaner may be asleep between his look and his deed, and whoever
+                // publishes meanwhile must see it, however old it is.
+                records.extend(traces.marks);
+            }
+            if traces.retired || !traces.manifest && !alive {
+                records.extend(traces.beside);
+            }
+            let uploads = unfinished.remove(&of).unwrap_or_default();
+            let kept = self.plan_uploads(&of.0, &of.1, &traces.uploads, uploads, alive, old, &mut plan).await?;
+            let (model, version) = of;
+            // Whether leases and records still show whose the files are.
+            let mut evidence = false;
+            match (traces.objects.is_empty(), traces.retired, traces.manifest) {
+                (true, ..) | (_, false, true) => {}
+                (false, false, false) if alive => plan.young += traces.objects.len(),
+                // A deleted version needs no grace: nobody can be at work on it.
+                (false, true, _) => {
+                    let tombstone = self.tombstone(&model, &version).await?.unwrap_or_default();
+                    let (own, foreign) =
+                        self.divide_by(&version_prefix(&model, &version), traces.objects, &tombstone, true).await?;
+                    Orphans::add(&mut plan.deleted, &model, &version, own);
+                    Orphans::add(&mut plan.foreign, &model, &version, foreign);
+                }
+                (false, false, false) => {
+                    let (own, foreign) = self.divide_by_push(traces.objects).await?;
+                    Orphans::add(&mut plan.foreign, &model, &version, foreign);
+                    evidence = !own.is_empty();
+                    let failed = own.iter().all(|(push, _)| traces.pushes.contains(push));
+                    let own: Vec<_> = own.into_iter().map(|(_, object)| object).collect();
+                    if !failed {
+                        Orphans::add(&mut plan.without_manifest, &model, &version, own);
+                    } else if own.iter().all(|object| old(object.modified)) {
+                        Orphans::add(&mut plan.abandoned, &model, &version, own);
+                    } else {
+                        plan.young += own.len();
+                    }
+                }
+            }
+            if !evidence {
+                records.extend(traces.leases);
+            }
+            if !kept && !evidence {
+                records.extend(traces.uploads);
+            }
+        }
+        // Whoever set one of these may be at work for as long as a lease counts.
+        let dead = |time: Option<OffsetDateTime>| time.is_some_and(|time| now - time >= grace.max(STALE_AFTER));
+        for record in records {
+            if dead(record.modified) { plan.records.push(record) } else { plan.young += 1 }
+        }
+        Ok(plan)
+    }
+
+    /// Divides the unfinished uploads of a version into those that its records name and foreign ones. Returns true when
+    /// the records must be kept: an upload that one of them names is younger than the grace period, or in use.
+    #[allow(clippy::too_many_arguments, reason = "it is one step of the plan")]
+    async fn plan_uploads(
+        &self,
+        model: &ModelName,
+        version: &Version,
+        records: &[ListedObject],
+        uploads: Vec<UnfinishedUpload>,
+        alive: bool,
+        old: impl Fn(Option<OffsetDateTime>) -> bool,
+        plan: &mut GcPlan,
+    ) -> Result<bool> {
+        let mut kept = alive;
+        if uploads.is_empty() {
+            return Ok(kept);
+        }
+        let mut announced = Vec::new();
+        for record in records {
+            announced.push(self.announced_uploads(&record.key).await?);
+        }
+        let prefix = version_prefix(model, version);
+        for upload in uploads {
+            let named = |path| announced.iter().any(|record: &Record| record.names(path, &upload.upload_id));
+            if !upload.key.strip_prefix(&prefix).is_some_and(named) {
+                plan.foreign_uploads.push(upload);
+            } else if alive || !old(upload.begun) {
+                plan.young += 1;
+                kept = true;
+            } else {
+                plan.uploads.push(upload);
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Carries a plan out. What has come to life since is spared.
+    ///
+    /// The name of an abandoned version is retired with its orphans: a push of it that stalled and wakes, or a delete
+    /// of ours that does, must find nothing new under it.
+    pub async fn gc(&self, plan: &GcPlan) -> Result<Collected> {
+        let mut collected = Collected::default();
+        for orphans in &plan.deleted {
+            self.remove(orphans, &mut collected).await?;
+        }
+        for orphans in &plan.abandoned {
+            let mark = ObjectKey::GcLock(orphans.model.clone(), orphans.version.clone(), Uuid::new_v4()).to_string();
+            if self.lock_for_gc(&orphans.model, &orphans.version, &mark).await? {
+                self.remove(orphans, &mut collected).await?;
+                self.depot.delete_object(&self.bucket, &mark).await?;
+            } else {
+                collected.spared += 1;
+            }
+        }
+        for upload in &plan.uploads {
+            let Ok(ObjectKey::Artifact(model, version, _)) = upload.key.parse::<ObjectKey>() else { continue };
+            if self.is_claimed(&model, &version).await? {
+                collected.spared += 1;
+                continue;
+            }
+            self.depot.abort_multipart_upload(&self.bucket, &upload.key, &upload.upload_id).await?;
+            collected.uploads += 1;
+        }
+        for record in &plan.records {
+            if let Ok(ObjectKey::Uploads(model, version, _)) = record.key.parse::<ObjectKey>()
+                && (self.is_claimed(&model, &version).await? || self.has_uploads(&model, &version, &record.key).await?)
+            {
+                collected.spared += 1;
+                continue;
+            }
+            // A lease may have been renewed since: its pusher was asleep, and woke.
+            match self.depot.get_object_metadata(&self.bucket, &record.key).await {
+                Ok(now) if seconds(now.modified) == seconds(record.modified) => {
+                    self.depot.delete_object(&self.bucket, &record.key).await?;
+                    collected.objects += 1;
+                }
+                Ok(_) => collected.spared += 1,
+                Err(Error::ObjectNotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(collected)
+    }
+
+    /// Decides that a version will never be published, unless it is, or is about to be.
+    ///
+    /// The mark comes before the look. A push looks for the mark after its lease, and again after its manifest and
+    /// before it tells anybody: so either the push sees the mark, or this sees the lease or the manifest.
+    async fn lock_for_gc(&self, model: &ModelName, version: &Version, mark: &str) -> Result<bool> {
+        self.depot.put_small(&self.bucket, mark, "{}\n".into(), "application/json").await?;
+        let (leased, published) =
+            tokio::try_join!(self.is_claimed(model, version), self.read_manifest(model, version))?;
+        if !decide::retires(leased, published.is_some()) {
+            self.depot.delete_object(&self.bucket, mark).await?;
+            return Ok(false);
+        }
+        // It was never published, so nothing was its own but what carries a mark.
+        self.spend(model, version, &Tombstone::default()).await?;
+        Ok(true)
+    }
+
+    /// Returns true when somebody who may be alive is pushing the version.
+    async fn is_claimed(&self, model: &ModelName, version: &Version) -> Result<bool> {
+        let leases = self.depot.list_objects(&self.bucket, &leases_prefix(model, version)).await?;
+        if leases.is_empty() {
+            return Ok(false);
+        }
+        let now = self.depot.server_time(&self.bucket).await?;
+        Ok(leases.iter().any(|lease| lease.modified.is_none_or(|time| now - time < STALE_AFTER)))
+    }
+
+    /// Removes what is left of a version whose name is retired.
+    async fn remove(&self, orphans: &Orphans, collected: &mut Collected) -> Result<()> {
+        let Some(tombstone) = self.tombstone(&orphans.model, &orphans.version).await? else { return Ok(()) };
+        // Listed again: a late writer may have left more.
+        let (removed, _) = self.remove_own(&orphans.model, &orphans.version, &tombstone, true).await?;
+        collected.objects += removed.len();
+        collected.bytes = removed.iter().fold(collected.bytes, |sum, object| sum.saturating_add(object.size));
+        Ok(())
+    }
+}

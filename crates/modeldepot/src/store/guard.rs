@@ -1,0 +1,118 @@
+//! Which keys of the models bucket the plain verbs on objects must leave alone.
+
+use std::sync::Arc;
+
+use super::ModelStorage;
+use crate::error::{Error, Result};
+use crate::model::key::{ObjectKey, RECORDS, version_of};
+use crate::model::name::BucketName;
+use crate::model::prefix::KeyPrefix;
+
+/// What is to be done with an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Store it, or let somebody store it.
+    Store,
+    /// Delete it.
+    Delete,
+}
+
+impl ModelStorage {
+    /// Refuses to store or delete an object that belongs to a published version, or a record of modeldepot's own: for the
+    /// verbs on plain objects, which know nothing of versions. Every front end asks this first.
+    ///
+    /// These verbs reach the whole bucket, so every depot in it is looked at: at its root and in each folder that the key
+    /// lies in.
+    ///
+    /// An object under a published version's prefix that is not part of the version can be deleted, and none can be added.
+    ///
+    /// # Errors
+    /// [`Error::PublishedObject`], [`Error::OwnRecord`].
+    pub async fn refuse_change(&self, bucket: &BucketName, key: &str, change: Change) -> Result<()> {
+        if *bucket != self.bucket {
+            return Ok(());
+        }
+        if let Some(inner) = self.prefix.within(key) {
+            self.refuse_here(key, inner, change, true).await?;
+        }
+        for prefix in folders(key).filter(|prefix| *prefix != self.prefix) {
+            let Some(inner) = prefix.within(key) else { continue };
+            if inner.starts_with(RECORDS) {
+                return Err(Error::OwnRecord { key: key.to_owned() });
+            }
+            if version_of(inner).is_some() {
+                self.in_folder(prefix.clone()).refuse_here(key, inner, change, false).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the storage of another depot in the same bucket.
+    fn in_folder(&self, prefix: KeyPrefix) -> ModelStorage {
+        ModelStorage { depot: self.client.below(&prefix), prefix, counts: Arc::default(), ..self.clone() }
+    }
+
+    /// The same for one depot. In one that only may be there, a manifest is refused where there is one already.
+    async fn refuse_here(&self, whole: &str, key: &str, change: Change, is_ours: bool) -> Result<()> {
+        if key.starts_with(RECORDS) {
+            return Err(Error::OwnRecord { key: whole.to_owned() });
+        }
+        // No key under a version is free, be it one that can be no file's, such as a marker of an empty folder.
+        let Some((model, version)) = version_of(key) else { return Ok(()) };
+        let parsed = key.parse::<ObjectKey>().ok();
+        let is_manifest = matches!(parsed, Some(ObjectKey::Manifest(..)));
+        let refused = || {
+            Err(Error::PublishedObject {
+                key: whole.to_owned(),
+                prefix: Some(self.prefix.clone()).filter(|_| !is_ours),
+                model: model.clone(),
+                version: version.clone(),
+            })
+        };
+        if is_manifest && change == Change::Store && is_ours {
+            return refused();
+        }
+        let (manifest, retired) = tokio::join!(self.read_manifest(&model, &version), self.is_retired(&model, &version));
+        match (manifest, retired?) {
+            (Ok(None), _) => Ok(()),
+            (_, true) if !is_manifest => Ok(()),
+            (Ok(Some((manifest, _))), _) => match (&manifest.files, parsed) {
+                (Some(files), Some(ObjectKey::Artifact(_, _, path)))
+                    if change == Change::Delete && files.iter().all(|file| file.path != path) =>
+                {
+                    Ok(())
+                }
+                (_, None) if change == Change::Delete => Ok(()),
+                _ => refused(),
+            },
+            // Nobody knows what a damaged manifest lists. One without a mark is another tool's, and what lies beside it
+            // too, unless that is marked.
+            (Err(Error::Manifest { .. } | Error::WrongSize { .. }), _) => {
+                let manifest = ObjectKey::Manifest(model.clone(), version.clone()).to_string();
+                let (marked, with) = tokio::try_join!(self.is_own(&manifest), self.is_own(key))?;
+                if marked || with { refused() } else { Ok(()) }
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+}
+
+/// Returns the places of all depots that a key may belong to: the root, and each folder above it.
+fn folders(key: &str) -> impl Iterator<Item = KeyPrefix> {
+    let ends = key.match_indices('/').map(|(at, _)| at + 1);
+    let folders = std::iter::once(0).chain(ends).map(|end| &key[..end]);
+    folders.filter_map(|folder| folder.parse().ok().filter(|prefix: &KeyPrefix| prefix.as_str() == folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_folder_of_a_key_may_hold_a_depot() {
+        let found = |key: &str| folders(key).map(|prefix| prefix.to_string()).collect::<Vec<_>>();
+        assert_eq!(found("a/b/m/v1/f"), ["", "a/", "a/b/", "a/b/m/", "a/b/m/v1/"]);
+        assert_eq!(found("/a//b"), [""], "no prefix leads there");
+        assert!(found(&"v1/".repeat(341)).len() < 70, "as long as a prefix may be");
+    }
+}

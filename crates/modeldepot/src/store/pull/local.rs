@@ -1,0 +1,112 @@
+//! What lies in the folder of a pull, and whether it is what the version has there.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+
+use super::owned::{OwnFile, Owned};
+use super::plan::Found;
+use crate::error::{Error, Result};
+use crate::fs::{Folder, Kind, Seen, Stamp, read_at};
+use crate::model::digest::{Blake3, Md5, Md5Stream, PartHasher};
+use crate::model::name::ArtifactPath;
+use crate::store::StoredFile;
+
+/// Read at once.
+const PIECE: usize = 256 * 1024;
+
+/// What was found at the paths of a version, with what tells whether it is still the same.
+pub(super) type Local = BTreeMap<ArtifactPath, (Found, Option<Stamp>)>;
+
+/// Looks at the path of a file. With `read`, a regular file of the right length is read, unless it was before and is the
+/// same.
+pub(super) fn look(
+    folder: &Folder,
+    file: &StoredFile,
+    owned: &Owned,
+    before: &Local,
+    read: bool,
+) -> Result<(Found, Option<Stamp>)> {
+    Ok(match folder.look(file.path.as_str())? {
+        Seen::Absent => (Found::Absent, None),
+        Seen::Other(Kind::Folder) => (ours(folder, file.path.as_str(), owned)?, None),
+        Seen::Other(kind) => (Found::Other(kind), None),
+        Seen::Behind { at, kind } => (Found::Behind(at.to_owned(), kind), None),
+        Seen::File { size, stamp } => match before.get(&file.path) {
+            Some((found, known)) if *known == Some(stamp) => (found.clone(), Some(stamp)),
+            _ => {
+                let is_it =
+                    read && size == file.size && folder.open(file.path.as_str()).is_ok_and(|it| has_bytes(&it, file));
+                (if is_it { Found::Same } else { Found::File }, Some(stamp))
+            }
+        },
+    })
+}
+
+/// Looks whether a folder has nothing but unchanged files of earlier pulls.
+fn ours(folder: &Folder, path: &str, owned: &Owned) -> Result<Found> {
+    let other = Ok(Found::Other(Kind::Folder));
+    let inside = |own: &ArtifactPath| own.as_str().strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
+    if !owned.files.keys().any(inside) {
+        return other;
+    }
+    let below = folder.below(path).map_err(Error::io("look at", folder.shown(path)))?;
+    let Some((names, folders)) = below else { return other };
+    let mut files = Vec::new();
+    for name in names {
+        let Ok(path) = name.parse::<ArtifactPath>() else { return other };
+        let Some(known) = owned.files.get(&path) else { return other };
+        if unchanged(folder, &path, known)?.is_none() {
+            return other;
+        }
+        files.push(path);
+    }
+    Ok(Found::Ours { files, folders })
+}
+
+/// Returns true when a file on this machine has the digest that was published. Without one, nobody knows.
+fn has_bytes(it: &File, file: &StoredFile) -> bool {
+    match (file.blake3, file.md5) {
+        (Some(blake3), _) => blake3_of(it, file.size) == Some(blake3),
+        (None, Some(md5)) => md5_of(it, file.size) == Some(md5),
+        (None, None) => false,
+    }
+}
+
+/// Returns what tells whether the file at a path stays as it is, if a pull put it there and it is unchanged.
+pub(super) fn unchanged(folder: &Folder, path: &ArtifactPath, known: &[OwnFile]) -> Result<Option<Stamp>> {
+    let Seen::File { size, stamp } = folder.look(path.as_str())? else { return Ok(None) };
+    let is_it = |own: &OwnFile| {
+        let Ok(file) = folder.open(path.as_str()) else { return false };
+        match (own.blake3, own.md5) {
+            (Some(blake3), _) => blake3_of(&file, size) == Some(blake3),
+            (None, Some(md5)) => md5_of(&file, size) == Some(md5),
+            (None, None) => false,
+        }
+    };
+    let fits = known.iter().filter(|own| own.size.is_none_or(|known| known == size)).any(is_it);
+    Ok(fits.then_some(stamp))
+}
+
+/// Returns the MD5 of an open file of `size` bytes; none when it cannot be read. Blocks.
+pub(super) fn md5_of(file: &File, size: u64) -> Option<Md5> {
+    let mut md5 = Md5Stream::default();
+    each_piece(file, size, |piece| md5.update(piece))?;
+    Some(md5.finish())
+}
+
+fn blake3_of(file: &File, size: u64) -> Option<Blake3> {
+    let mut hasher = PartHasher::blake3(0);
+    each_piece(file, size, |piece| hasher.update(piece))?;
+    hasher.finish().root()
+}
+
+fn each_piece(file: &File, size: u64, mut take: impl FnMut(&[u8])) -> Option<()> {
+    let (mut piece, mut done) = (vec![0; PIECE], 0);
+    while done < size {
+        let piece = &mut piece[..(size - done).min(PIECE as u64) as usize];
+        read_at(file, piece, done).ok()?;
+        take(piece);
+        done += piece.len() as u64;
+    }
+    Some(())
+}

@@ -1,0 +1,281 @@
+//! Pulling a version into a folder: planned before anything is fetched, verified before it is in place.
+
+mod fetch;
+mod local;
+mod obstacle;
+mod owned;
+mod place;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::ModelStorage;
+use super::lookup::{Description, StoredFile};
+use crate::error::{Error, Result};
+use crate::fs::{Folder, Staging, Stamp, sweep_complete};
+use crate::model::manifest::Manifest;
+use crate::model::name::{ArtifactPath, Selector};
+use crate::progress::{Event, Progress};
+use crate::s3::files_at_once;
+use crate::task::blocking;
+use local::Local;
+pub use obstacle::{Obstacle, ObstacleKind};
+use owned::{MANIFEST, Owned, Present};
+use place::{Switch, keep_executable};
+use plan::{Found, Plan, Step, plan};
+
+/// A version to fetch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pull {
+    /// The version.
+    pub selector: Selector,
+    /// The folder to put it into. It is made if it is missing.
+    pub folder: PathBuf,
+    /// Whether to use what is there: of a fetch of the same that was cut off, and of an older version in the folder.
+    /// And whether to let the next fetch do so.
+    pub resume: bool,
+    /// Whether the files are to be durable before they appear. Without, a host that loses its power may find files under
+    /// their names with other bytes than were fetched.
+    pub sync: bool,
+    /// Whether to replace what earlier pulls did not put into the folder, and to write under names as `.git` and `.env`.
+    pub force: bool,
+    /// Whether to refuse a version that has a file without a published digest.
+    pub require_digests: bool,
+}
+
+impl Pull {
+    /// A fetch as it should be: resuming, durable, and replacing nothing but files of earlier pulls.
+    pub fn new(selector: Selector, folder: impl Into<PathBuf>) -> Self {
+        Self { selector, folder: folder.into(), resume: true, sync: true, force: false, require_digests: false }
+    }
+}
+
+/// What was fetched.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fetched {
+    /// The version's manifest, which now lies in the folder as well.
+    pub manifest: Manifest,
+    /// The folder.
+    pub folder: PathBuf,
+    /// Where the model file lies.
+    pub model_path: PathBuf,
+    /// Files of the version, the manifest not counted.
+    pub files: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Bytes of them that were there already, from a fetch that was cut off.
+    pub kept: u64,
+    /// Bytes of them that were there already, in the folder's files of the same names.
+    pub reused: u64,
+    /// Files of an earlier version that were removed, since this version does not have them.
+    pub removed: usize,
+    /// Files of an earlier version that this one does not have, and that stay: they were changed since.
+    pub left: Vec<ArtifactPath>,
+    /// Files that no digest was published of. They are as the bucket has them, which nothing says is right.
+    pub unverified: Vec<ArtifactPath>,
+}
+
+/// A folder as it was found, and what is to be done in it.
+struct Survey {
+    /// None when it does not exist.
+    folder: Option<Arc<Folder>>,
+    local: Local,
+    plan: Plan,
+    /// Whether all is as it should be, and nothing is to be written.
+    complete: bool,
+}
+
+impl ModelStorage {
+    /// Fetches a version into a folder: the model file, the additional files and the manifest, at their relative
+    /// paths.
+    ///
+    /// What lies in the folder is looked at before anything is fetched. Files that an earlier pull put there are
+    /// replaced, and removed if this version does not have them and they are unchanged; nothing else is touched unless
+    /// [`Pull::force`] says so.
+    ///
+    /// Every file is compared with its digest before any appears under its name. What is damaged is fetched once more;
+    /// is it damaged again, nothing of the version is put in place. What a fetch that was cut off brought is kept in a
+    /// hidden folder, and the next one resumes from there. A file that is in the folder already is not fetched, and of
+    /// one that differs only the parts that do.
+    ///
+    /// # Errors
+    /// As [`ModelStorage::verify`]; [`Error::InTheWay`] and [`Error::OtherModel`] when the folder holds what no earlier
+    /// pull put there; [`Error::Unverified`] with [`Pull::require_digests`]; and [`Error::Io`] when the folder cannot be
+    /// written.
+    pub async fn download_model(&self, pull: &Pull, progress: &Progress) -> Result<Fetched> {
+        let found = self.describe(&pull.selector).await?;
+        let main = found.main()?;
+        let unverified = found.unverified();
+        if pull.require_digests && !unverified.is_empty() {
+            let (model, version) = (found.manifest.model_name.clone(), found.manifest.version.clone());
+            return Err(Error::Unverified { model, version, files: unverified });
+        }
+        // Nothing is fetched of a version that cannot be complete.
+        found.whole()?;
+        progress.send(Event::Planned { files: found.files.len(), bytes: found.size() });
+        let found = Arc::new(found);
+        let survey = Box::pin(self.survey(&found, pull)).await?;
+        for file in found.files.iter().filter(|file| survey.keeps(&file.path)) {
+            progress.send(Event::Begun { path: file.path.clone(), bytes: file.size });
+            progress.send(Event::Moved { path: file.path.clone(), bytes: file.size });
+            progress.send(Event::Finished { path: file.path.clone() });
+        }
+        let mut fetched = Fetched {
+            folder: pull.folder.clone(),
+            model_path: pull.folder.join(main.as_str()),
+            files: found.files.len(),
+            bytes: found.size(),
+            kept: 0,
+            reused: found.files.iter().filter(|file| survey.keeps(&file.path)).map(|file| file.size).sum(),
+            removed: 0,
+            left: Vec::new(),
+            unverified,
+            manifest: found.manifest.clone(),
+        };
+        let Survey { folder, local, plan, complete } = survey;
+        if let Some(folder) = folder.clone().filter(|_| complete) {
+            let done = blocking(move || {
+                keep_executable(&folder, &found.files, &plan);
+                sweep_complete(&folder);
+                Ok(())
+            });
+            return done.await.map(|()| fetched);
+        }
+        let (root, resume) = (pull.folder.clone(), pull.resume);
+        let (folder, staging) = blocking(move || {
+            let folder = folder.map_or_else(|| Folder::make(&root).map(Arc::new), Ok)?;
+            let staging = Staging::open(Arc::clone(&folder), resume)?;
+            Ok((folder, staging))
+        })
+        .await?;
+        let fetch = Box::pin(self.fetch_files(&found, &folder, &staging, &plan, pull, progress));
+        let files = match fetch.await {
+            Ok(files) => files,
+            Err(error) => {
+                // Whoever was about to put a file there when all was given up may still be at it, and takes it away.
+                for _ in 0..200 {
+                    if Arc::strong_count(&staging) == 1 {
+                        break;
+                    }
+                    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                }
+                return Err(error);
+            }
+        };
+        for file in &files {
+            fetched.kept += file.kept;
+            fetched.reused += file.reused;
+        }
+        let switch = Switch { folder, staging, found, local, force: pull.force, resume, sync: pull.sync };
+        let done = blocking(move || switch.run(files)).await?;
+        (fetched.removed, fetched.left) = (done.removed, done.left);
+        Ok(fetched)
+    }
+
+    /// Looks at the path of a file, and compares a regular file there with the published digest, unless that was done
+    /// `before` and it is the same.
+    async fn look(
+        &self,
+        folder: &Arc<Folder>,
+        file: &StoredFile,
+        owned: &Arc<Owned>,
+        before: &Local,
+    ) -> Result<(ArtifactPath, (Found, Option<Stamp>))> {
+        let (here, of, known) = (Arc::clone(folder), file.clone(), Arc::clone(owned));
+        let before: Local =
+            before.get_key_value(&file.path).map(|(path, at)| (path.clone(), at.clone())).into_iter().collect();
+        let expected = file.expected();
+        let read = expected.is_none();
+        let (mut found, stamp, opened) = blocking(move || {
+            let (found, stamp) = local::look(&here, &of, &known, &before, read)?;
+            let compared = stamp.is_some() && before.get(&of.path).is_some_and(|(_, before)| *before == stamp);
+            let opened = match found {
+                Found::File if !read && !compared => here.open(of.path.as_str()).ok(),
+                _ => None,
+            };
+            Ok((found, stamp, opened))
+        })
+        .await?;
+        if let (Some(expected), Some(opened)) = (expected, opened)
+            && self.depot.holds(&Arc::new(opened), file.size, &expected).await?
+        {
+            found = Found::Same;
+        }
+        Ok((file.path.clone(), (found, stamp)))
+    }
+
+    /// Looks at the folder, reads what of it may be of the version, and plans. Writes nothing.
+    async fn survey(&self, found: &Arc<Description>, pull: &Pull) -> Result<Survey> {
+        let mut seen = Local::new();
+        match self.survey_once(found, pull, &mut seen).await {
+            // Another pull may have been about to put its files in place: then what is in the way was its own.
+            Err(Error::InTheWay { .. } | Error::Io { .. }) => {}
+            surveyed => return surveyed,
+        }
+        let root = pull.folder.clone();
+        let _lock = blocking(move || Folder::find(&root)?.map(|folder| folder.lock()).transpose()).await?;
+        self.survey_once(found, pull, &mut seen).await
+    }
+
+    /// Surveys, and notes in `seen` what was found.
+    async fn survey_once(&self, found: &Arc<Description>, pull: &Pull, seen: &mut Local) -> Result<Survey> {
+        let (root, of, force) = (pull.folder.clone(), Arc::clone(found), pull.force);
+        let opened = blocking(move || {
+            let Some(folder) = Folder::find(&root)? else { return Ok(None) };
+            let owned = Owned::read(&folder, &of, force)?;
+            Ok(Some((Arc::new(folder), Arc::new(owned))))
+        })
+        .await?;
+        let Some((folder, owned)) = opened else {
+            let local: Local = found.files.iter().map(|file| (file.path.clone(), (Found::Absent, None))).collect();
+            let plan = planned(&local, None, found, pull.force, &pull.folder)?;
+            return Ok(Survey { folder: None, local, plan, complete: false });
+        };
+        // By their numbers: a stream over a borrowing closure would make the whole future one that stays on its thread.
+        let before = &*seen;
+        let looks = stream::iter(0..found.files.len()).map(|n| self.look(&folder, &found.files[n], &owned, before));
+        let local: Local = looks.buffer_unordered(files_at_once()).try_collect().await?;
+        seen.clone_from(&local);
+        let mut plan = planned(&local, Some(&owned), found, pull.force, &pull.folder)?;
+        if !pull.resume {
+            plan.anew();
+        }
+        let complete = plan.steps.values().all(|step| *step == Step::Keep)
+            && plan.obsolete.is_empty()
+            && !(owned.stale && found.manifest.files.is_some())
+            // A manifest that is not believed needs no word on what is not ours.
+            && (owned.anothers || owned.theirs == plan.theirs)
+            && owned.manifest == Present::Manifest(found.record.to_vec());
+        Ok(Survey { folder: Some(folder), local, plan, complete })
+    }
+}
+
+impl Survey {
+    fn keeps(&self, path: &ArtifactPath) -> bool {
+        self.plan.steps.get(path) == Some(&Step::Keep)
+    }
+}
+
+/// Plans, and says all that is in the way.
+fn planned(
+    local: &Local,
+    owned: Option<&Owned>,
+    version: &Description,
+    force: bool,
+    folder: &std::path::Path,
+) -> Result<Plan> {
+    let in_the_way = |obstacles| Error::InTheWay { folder: folder.to_owned(), obstacles };
+    // The same manifest may be written anew, and no other.
+    let anothers = |owned: &&Owned| owned.anothers && owned.manifest != Present::Manifest(version.record.to_vec());
+    if owned.filter(anothers).is_some() && !force {
+        return Err(in_the_way(vec![Obstacle { path: MANIFEST.to_owned(), what: ObstacleKind::OtherUser }]));
+    }
+    let found = local.iter().map(|(path, (found, _))| (path.clone(), found.clone())).collect();
+    let owned = owned.map(Owned::paths).unwrap_or_default();
+    plan(&found, &owned, force).map_err(in_the_way)
+}

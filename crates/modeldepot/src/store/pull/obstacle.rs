@@ -1,0 +1,92 @@
+//! What is in the way of a pull.
+
+use std::fmt;
+
+use crate::visible::{FEW, named};
+
+/// Something in the folder of a pull that is in the way of a file of the version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Obstacle {
+    /// Its path in the folder.
+    pub path: String,
+    /// What it is.
+    pub what: ObstacleKind,
+}
+
+/// What is in the way of a pull.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ObstacleKind {
+    /// A file that no earlier pull put there.
+    File,
+    /// A `manifest.json` that another user may have put there.
+    OtherUser,
+    /// A `manifest.json` that modeldepot did not write, or that was changed since.
+    Manifest,
+    /// A symbolic link.
+    Link,
+    /// A folder where a file should be.
+    Folder,
+    /// A named pipe, a socket or a device.
+    Special,
+    /// Something that is not a folder where a folder should be.
+    NotAFolder,
+    /// A name that programs trust: `.git`, `.env`.
+    Sensitive,
+}
+
+impl ObstacleKind {
+    /// Returns true when a pull that is told to may replace it.
+    pub fn yields(self) -> bool {
+        matches!(
+            self,
+            ObstacleKind::File
+                | ObstacleKind::OtherUser
+                | ObstacleKind::Manifest
+                | ObstacleKind::Link
+                | ObstacleKind::Special
+                | ObstacleKind::Sensitive
+        )
+    }
+}
+
+impl ObstacleKind {
+    /// Says what one thing, or several, are.
+    fn phrase(self, several: bool) -> &'static str {
+        let (one, many) = match self {
+            ObstacleKind::File => ("is not from an earlier pull", "are not from an earlier pull"),
+            ObstacleKind::OtherUser => ("may be another user's", "may be another user's"),
+            ObstacleKind::Manifest => ("was not written by modeldepot", "were not written by modeldepot"),
+            ObstacleKind::Link => ("is a symbolic link", "are symbolic links"),
+            ObstacleKind::Folder => ("is a folder, and a file in the version", "are folders, and files in the version"),
+            ObstacleKind::Special => ("is not a regular file", "are not regular files"),
+            ObstacleKind::NotAFolder => ("is not a folder, as in the version", "are not folders, as in the version"),
+            ObstacleKind::Sensitive => ("is a name that other programs act on", "are names that other programs act on"),
+        };
+        if several { many } else { one }
+    }
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` {}", self.path.escape_debug(), self.what.phrase(false))
+    }
+}
+
+impl Obstacle {
+    /// Lists what is in the way, with the first few names of each kind.
+    pub(crate) fn list(obstacles: &[Obstacle]) -> String {
+        let mut kinds: Vec<ObstacleKind> = Vec::new();
+        for obstacle in obstacles {
+            if !kinds.contains(&obstacle.what) {
+                kinds.push(obstacle.what);
+            }
+        }
+        let of_kind = |kind: &ObstacleKind| {
+            let all: Vec<&Obstacle> = obstacles.iter().filter(|one| one.what == *kind).collect();
+            let names = named(all.iter().map(|one| one.path.as_str()), all.len(), FEW);
+            format!("{names} {}", kind.phrase(all.len() > 1))
+        };
+        kinds.iter().map(of_kind).collect::<Vec<_>>().join("; ")
+    }
+}

@@ -1,0 +1,233 @@
+//! What a folder says that earlier pulls put into it: its manifest, and a record that stays while one version takes the
+//! place of another.
+//!
+//! Either may be hostile. Nothing is replaced but at the paths that they list, and nothing removed that has not the digest
+//! that they give. What another user put into a shared folder is not believed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::obstacle::{Obstacle, ObstacleKind};
+use crate::error::{Error, Result};
+use crate::fs::{Folder, Seen};
+use crate::model::digest::{Blake3, Md5};
+use crate::model::manifest::Manifest;
+use crate::model::name::{ArtifactPath, ModelName, Version, folded};
+use crate::store::lookup::Description;
+
+/// The manifest of the version that a folder holds.
+pub(super) const MANIFEST: &str = "manifest.json";
+
+/// The record of what earlier pulls put into the folder, where no manifest tells: while versions are switched, and beside
+/// a manifest that lists no files, or files that were there before.
+pub(super) const RECORD: &str = ".modeldepot-files.json";
+
+/// The longest manifest that is read.
+const LARGEST: u64 = 64 * 1024 * 1024;
+
+/// The longest record that is read, and written: one of two versions may be longer than a manifest.
+pub(super) const LARGEST_RECORD: u64 = 4 * LARGEST;
+
+/// A file that a pull put into the folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct OwnFile {
+    pub(super) path: ArtifactPath,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) size: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) blake3: Option<Blake3>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) md5: Option<Md5>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    model_name: ModelName,
+    files: Vec<OwnFile>,
+    /// Files of the version that lay there already with the same bytes. They are the user's, whatever a manifest lists.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    theirs: BTreeSet<ArtifactPath>,
+}
+
+/// The two fields that say whose a manifest is.
+#[derive(Deserialize)]
+struct Names {
+    model_name: ModelName,
+    version: Version,
+}
+
+/// What the manifest of the folder is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Present {
+    Absent,
+    /// A manifest that can be used, byte for byte.
+    Manifest(Vec<u8>),
+    /// Anything else.
+    Foreign,
+}
+
+/// What earlier pulls put into a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Owned {
+    pub(super) manifest: Present,
+    /// Whether another user may have written the manifest, which then says nothing of what is ours.
+    pub(super) anothers: bool,
+    /// Whether there is a record that says more than a manifest that lists its files has beside it.
+    pub(super) stale: bool,
+    /// Files that the manifest lists and that were there before it.
+    pub(super) theirs: BTreeSet<ArtifactPath>,
+    /// What the files at a path may be: an interrupted switch leaves two versions of some.
+    pub(super) files: BTreeMap<ArtifactPath, Vec<OwnFile>>,
+}
+
+impl Owned {
+    /// Reads what a folder says, for a pull of a version.
+    ///
+    /// # Errors
+    /// [`Error::OtherModel`] when it holds another one, [`Error::InTheWay`] when its manifest is nobody's. With `force`,
+    /// what is of another model counts as nobody's and is none.
+    pub(super) fn read(folder: &Folder, version: &Description, force: bool) -> Result<Owned> {
+        let model = &version.manifest.model_name;
+        let mut owned = Owned {
+            manifest: Present::Absent,
+            anothers: false,
+            stale: false,
+            theirs: BTreeSet::new(),
+            files: BTreeMap::new(),
+        };
+        let of = |named: &ModelName| match named == model {
+            true => Ok(true),
+            false if force => Ok(false),
+            false => {
+                Err(Error::OtherModel { folder: folder.root().to_owned(), found: named.clone(), wanted: model.clone() })
+            }
+        };
+        let mut files = Vec::new();
+        let seen = folder.look(MANIFEST)?;
+        if seen != Seen::Absent {
+            let (bytes, trusted) = folder.read(MANIFEST, LARGEST).unzip();
+            let manifest = bytes.as_deref().and_then(|bytes| {
+                let names: Names = serde_json::from_slice(bytes).ok()?;
+                Manifest::parse(&names.model_name, &names.version, bytes).ok()
+            });
+            match manifest {
+                Some(manifest) => {
+                    owned.anothers = trusted != Some(true);
+                    if of(&manifest.model_name)? && !owned.anothers {
+                        files.extend(listed(&manifest));
+                    }
+                    owned.manifest = Present::Manifest(bytes.unwrap_or_default());
+                }
+                None if force && !matches!(seen, Seen::Other(crate::fs::Kind::Folder)) => {
+                    owned.manifest = Present::Foreign;
+                }
+                None => {
+                    let what = if matches!(seen, Seen::File { .. }) { ObstacleKind::Manifest } else { of_kind(&seen) };
+                    let obstacles = vec![Obstacle { path: MANIFEST.to_owned(), what }];
+                    return Err(Error::InTheWay { folder: folder.root().to_owned(), obstacles });
+                }
+            }
+        }
+        // A record that cannot be read says nothing, and is written anew.
+        match folder.read(RECORD, LARGEST_RECORD) {
+            Some((_, false)) => {}
+            Some((bytes, true)) => match serde_json::from_slice::<Record>(&bytes) {
+                Ok(record) if of(&record.model_name)? => {
+                    owned.stale = !record.files.is_empty();
+                    files.extend(record.files.into_iter().filter(|file| file.blake3.is_some() || file.md5.is_some()));
+                    owned.theirs = record.theirs;
+                }
+                _ => owned.stale = true,
+            },
+            None => owned.stale = folder.look(RECORD)? != Seen::Absent,
+        }
+        files.retain(|file| !owned.theirs.contains(&file.path));
+        add(&mut owned.files, files);
+        owned.respell(folder, version)?;
+        Ok(owned)
+    }
+
+    /// Takes a file whose path the version spells in another way as the version's: on a file system that takes both
+    /// spellings for one, it is the same file, and must not go as one that the version does not have.
+    fn respell(&mut self, folder: &Folder, version: &Description) -> Result<()> {
+        let spellings: BTreeMap<String, &ArtifactPath> =
+            version.files.iter().map(|file| (spelling(&file.path), &file.path)).collect();
+        let others: Vec<ArtifactPath> = self
+            .files
+            .keys()
+            .filter(|path| spellings.get(&spelling(path)).is_some_and(|new| new != path))
+            .cloned()
+            .collect();
+        for old in others {
+            if let Some(new) = spellings.get(&spelling(&old))
+                && folder.takes_for_one(old.as_str(), new.as_str())?
+            {
+                let files = self.files.remove(&old).unwrap_or_default();
+                let renamed = files.into_iter().map(|file| OwnFile { path: (*new).clone(), ..file });
+                add(&mut self.files, renamed.collect());
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the paths.
+    pub(super) fn paths(&self) -> BTreeSet<ArtifactPath> {
+        self.files.keys().cloned().collect()
+    }
+
+    /// Returns the record of these files and others, but for those that are the user's.
+    pub(super) fn record(&self, model: &ModelName, more: &[OwnFile], theirs: BTreeSet<ArtifactPath>) -> Vec<u8> {
+        let mut files = self.files.clone();
+        add(&mut files, more.to_vec());
+        record(model, files.into_values().flatten().collect(), theirs)
+    }
+}
+
+fn add(files: &mut BTreeMap<ArtifactPath, Vec<OwnFile>>, more: Vec<OwnFile>) {
+    for file in more {
+        let known = files.entry(file.path.clone()).or_default();
+        if !known.contains(&file) {
+            known.push(file);
+        }
+    }
+}
+
+/// Returns what the spellings have in common that some file system may take for one.
+fn spelling(path: &ArtifactPath) -> String {
+    path.segments().map(folded).collect::<Vec<_>>().join("/")
+}
+
+/// Returns the bytes of a record of the files of a pull, those left out that are the user's.
+pub(super) fn record(model: &ModelName, mut files: Vec<OwnFile>, theirs: BTreeSet<ArtifactPath>) -> Vec<u8> {
+    files.retain(|file| !theirs.contains(&file.path));
+    let record = Record { model_name: model.clone(), files, theirs };
+    serde_json::to_vec(&record).unwrap_or_default()
+}
+
+/// Returns what a manifest says of the files beside it. One that lists none tells its model file alone.
+fn listed(manifest: &Manifest) -> Vec<OwnFile> {
+    match &manifest.files {
+        Some(files) => files
+            .iter()
+            .map(|file| OwnFile {
+                path: file.path.clone(),
+                size: Some(file.size),
+                blake3: Some(file.blake3),
+                md5: file.md5,
+            })
+            .collect(),
+        None => {
+            let main = manifest.main().ok().into_iter();
+            main.map(|path| OwnFile { path, size: None, blake3: None, md5: manifest.checksum }).collect()
+        }
+    }
+}
+
+fn of_kind(seen: &Seen<'_>) -> ObstacleKind {
+    match seen {
+        Seen::Other(crate::fs::Kind::Folder) => ObstacleKind::Folder,
+        Seen::Other(crate::fs::Kind::Link) => ObstacleKind::Link,
+        _ => ObstacleKind::Special,
+    }
+}

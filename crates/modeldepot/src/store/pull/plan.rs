@@ -1,0 +1,276 @@
+//! What a pull may do to each path of a folder, decided before a byte is fetched. Pure: it sees no disk.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::obstacle::{Obstacle, ObstacleKind};
+use crate::fs::Kind;
+use crate::model::name::{ArtifactPath, folded};
+
+/// What lies at the path of a file of the version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Nothing.
+    Absent,
+    /// A regular file with the bytes that the version has there.
+    Same,
+    /// A regular file with other bytes, or with bytes that nothing is known of.
+    File,
+    /// A folder that has nothing but unchanged files of earlier pulls.
+    Ours {
+        /// The files.
+        files: Vec<ArtifactPath>,
+        /// Its folders with itself, the innermost first.
+        folders: Vec<String>,
+    },
+    /// Something else.
+    Other(Kind),
+    /// What should be a folder on the way there is something else.
+    Behind(String, Kind),
+}
+
+/// What is done at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Nothing: the file is what it should be.
+    Keep,
+    /// A file is put where nothing is.
+    Create,
+    /// A file is put in place of another.
+    Replace,
+}
+
+/// What is done in a folder.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// For each file of the version.
+    pub(super) steps: BTreeMap<ArtifactPath, Step>,
+    /// Files of an earlier version that stand where this one needs a folder, or in one where it needs a file.
+    pub(super) cleared: BTreeSet<ArtifactPath>,
+    /// Folders that are empty then, where this version needs a file.
+    pub(super) folders: Vec<String>,
+    /// Files of an earlier version that this one does not have. They go if they are unchanged.
+    pub(super) obsolete: BTreeSet<ArtifactPath>,
+    /// Files that are kept, and that no pull put there: they have the version's bytes, and stay the user's.
+    pub(super) theirs: BTreeSet<ArtifactPath>,
+}
+
+impl Plan {
+    /// Plans for a pull that uses nothing of what is there: what is kept is fetched all the same, and put where the same
+    /// bytes are. The user's own files stay as they are.
+    pub(super) fn anew(&mut self) {
+        let kept = self.steps.iter_mut().filter(|(path, step)| **step == Step::Keep && !self.theirs.contains(*path));
+        kept.for_each(|(_, step)| *step = Step::Replace);
+    }
+}
+
+/// Plans what to do with what was found at the paths of a version's files, where `owned` are the paths that earlier pulls
+/// put files at.
+///
+/// # Errors
+/// All that is in the way, and that `force` does not move.
+pub(super) fn plan(
+    found: &BTreeMap<ArtifactPath, Found>,
+    owned: &BTreeSet<ArtifactPath>,
+    force: bool,
+) -> Result<Plan, Vec<Obstacle>> {
+    let (mut plan, mut obstacles) = (Plan::default(), Vec::new());
+    for (path, found) in found {
+        let mut refuse = |path: &str, what| obstacles.push(Obstacle { path: path.to_owned(), what });
+        let ours = owned.contains(path);
+        let may = |what: ObstacleKind| ours || (force && what.yields());
+        if is_sensitive(path) && !force {
+            refuse(path.as_str(), ObstacleKind::Sensitive);
+            continue;
+        }
+        let step = match found {
+            Found::Absent => Step::Create,
+            Found::Same => {
+                if !ours {
+                    plan.theirs.insert(path.clone());
+                }
+                Step::Keep
+            }
+            Found::File if may(ObstacleKind::File) => Step::Replace,
+            Found::Ours { files, folders } if files.iter().all(|file| owned.contains(file)) => {
+                plan.cleared.extend(files.iter().cloned());
+                plan.folders.extend(folders.iter().cloned());
+                Step::Create
+            }
+            Found::Other(Kind::Link) if may(ObstacleKind::Link) => Step::Replace,
+            Found::Other(Kind::Special) if force => Step::Replace,
+            Found::Behind(at, Kind::File) if at.parse().is_ok_and(|at| owned.contains(&at)) => {
+                plan.cleared.extend(at.parse::<ArtifactPath>());
+                Step::Create
+            }
+            Found::File | Found::Other(Kind::File) => {
+                refuse(path.as_str(), ObstacleKind::File);
+                continue;
+            }
+            Found::Ours { .. } => {
+                refuse(path.as_str(), ObstacleKind::Folder);
+                continue;
+            }
+            Found::Other(kind) => {
+                let what = match kind {
+                    Kind::Link => ObstacleKind::Link,
+                    Kind::Folder => ObstacleKind::Folder,
+                    _ => ObstacleKind::Special,
+                };
+                refuse(path.as_str(), what);
+                continue;
+            }
+            Found::Behind(at, _) => {
+                refuse(at, ObstacleKind::NotAFolder);
+                continue;
+            }
+        };
+        plan.steps.insert(path.clone(), step);
+    }
+    if !obstacles.is_empty() {
+        obstacles.dedup();
+        return Err(obstacles);
+    }
+    let obsolete = |path: &&ArtifactPath| !found.contains_key(*path) && !plan.cleared.contains(*path);
+    plan.obsolete = owned.iter().filter(obsolete).cloned().collect();
+    Ok(plan)
+}
+
+/// Returns true for a path under a name that programs act on without being asked to: hooks and settings of Git, and the
+/// environment.
+fn is_sensitive(path: &ArtifactPath) -> bool {
+    path.segments().any(|segment| {
+        let name = folded(segment);
+        name == ".git" || name == "git~1" || name.starts_with(".env")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn path(text: &str) -> ArtifactPath {
+        text.parse().unwrap()
+    }
+
+    fn paths(texts: &[&str]) -> BTreeSet<ArtifactPath> {
+        texts.iter().map(|text| path(text)).collect()
+    }
+
+    #[test]
+    fn sensitive_names_are_seen_in_every_spelling() {
+        for name in
+            [".git/config", ".GIT/hooks/x", ".git./x", "GIT~1/x", ".g\u{200c}it/x", ".env", ".env.local", "a/.ENV"]
+        {
+            let found = BTreeMap::from([(path(name), Found::Absent)]);
+            let refused = plan(&found, &paths(&[name]), false).unwrap_err();
+            assert_eq!(refused[0].what, ObstacleKind::Sensitive, "{name}");
+            assert!(plan(&found, &BTreeSet::new(), true).is_ok(), "{name}");
+        }
+        for name in [".gitattributes", ".gitignore", "env/x", "git", "a.env"] {
+            assert!(plan(&BTreeMap::from([(path(name), Found::Absent)]), &BTreeSet::new(), false).is_ok(), "{name}");
+        }
+    }
+
+    fn any_path() -> impl Strategy<Value = ArtifactPath> {
+        proptest::sample::select(vec!["a", "b", "a/b", "a/c", "b/c/d", "w-00001-of-00003", ".env", ".git/config"])
+            .prop_map(path)
+    }
+
+    fn any_found() -> impl Strategy<Value = Found> {
+        prop_oneof![
+            Just(Found::Absent),
+            Just(Found::Same),
+            Just(Found::File),
+            proptest::sample::select(vec![Kind::Folder, Kind::Link, Kind::Special]).prop_map(Found::Other),
+            proptest::collection::vec(any_path(), 0..3).prop_map(|files| Found::Ours { files, folders: Vec::new() }),
+            (any_path(), proptest::sample::select(vec![Kind::File, Kind::Link, Kind::Special]))
+                .prop_map(|(at, kind)| Found::Behind(at.to_string(), kind)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn only_what_is_ours_is_touched(
+            found in proptest::collection::btree_map(any_path(), any_found(), 0..8),
+            owned in proptest::collection::btree_set(any_path(), 0..8),
+            force: bool,
+        ) {
+            let planned = plan(&found, &owned, force);
+            if let Ok(plan) = &planned {
+                prop_assert!(plan.steps.keys().eq(found.keys()), "a step for each file");
+                for (path, step) in &plan.steps {
+                    match step {
+                        Step::Keep => {
+                            prop_assert_eq!(&found[path], &Found::Same);
+                            prop_assert_eq!(plan.theirs.contains(path), !owned.contains(path), "whose it is is known");
+                        }
+                        Step::Create => {
+                            let free = matches!(found[path], Found::Absent | Found::Behind(..) | Found::Ours { .. });
+                            prop_assert!(free, "{path}");
+                        }
+                        Step::Replace => {
+                            prop_assert!(owned.contains(path) || force);
+                            prop_assert!(matches!(&found[path], Found::File | Found::Other(Kind::Link | Kind::Special)));
+                        }
+                    }
+                    prop_assert!(force || !is_sensitive(path));
+                    if let Found::Behind(at, kind) = &found[path] {
+                        prop_assert!(plan.cleared.contains(&at.parse().unwrap()) && *kind == Kind::File);
+                    }
+                }
+                prop_assert!(plan.cleared.is_subset(&owned) && plan.obsolete.is_subset(&owned));
+                prop_assert!(plan.obsolete.iter().all(|path| !found.contains_key(path)));
+            }
+            // What nothing is in the way of is never refused.
+            let free = |(path, found): (&ArtifactPath, &Found)| {
+                !is_sensitive(path) && matches!(found, Found::Absent | Found::Same)
+            };
+            if found.iter().all(free) {
+                prop_assert!(planned.is_ok());
+            }
+            if let Err(obstacles) = planned {
+                prop_assert!(!obstacles.is_empty() && obstacles.iter().all(|one| !(force && one.what.yields())));
+            }
+        }
+    }
+    /// The files of a version, by path and content.
+    fn any_version() -> impl Strategy<Value = BTreeMap<ArtifactPath, u8>> {
+        let path = proptest::sample::select(vec!["a", "b", "c", "d"]).prop_map(path);
+        proptest::collection::btree_map(path, 0..3u8, 1..4)
+    }
+
+    proptest! {
+        /// Through any number of pulls, what is removed or replaced is what a pull has put there, and not what merely has
+        /// the same bytes.
+        #[test]
+        fn what_goes_was_put_there_by_a_pull(
+            theirs in any_version(),
+            versions in proptest::collection::vec((any_version(), any::<bool>()), 1..6),
+        ) {
+            let (mut folder, mut owned) = (theirs.clone(), BTreeSet::new());
+            for (version, anew) in versions {
+                let look = |(path, content): (&ArtifactPath, &u8)| {
+                    let found = match folder.get(path) {
+                        None => Found::Absent,
+                        Some(found) if found == content => Found::Same,
+                        Some(_) => Found::File,
+                    };
+                    (path.clone(), found)
+                };
+                let Ok(mut plan) = plan(&version.iter().map(look).collect(), &owned, false) else { continue };
+                if anew {
+                    plan.anew();
+                }
+                let replaced = plan.steps.iter().filter(|(_, step)| **step == Step::Replace).map(|(path, _)| path);
+                for gone in replaced.chain(&plan.cleared).chain(&plan.obsolete) {
+                    prop_assert!(!theirs.contains_key(gone), "{gone} was there before");
+                }
+                folder.retain(|path, _| !plan.obsolete.contains(path));
+                folder.extend(version.iter().map(|(path, content)| (path.clone(), *content)));
+                owned = version.into_keys().filter(|path| !plan.theirs.contains(path)).collect();
+            }
+        }
+    }
+}

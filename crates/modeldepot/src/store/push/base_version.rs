@@ -1,0 +1,111 @@
+//! Files of earlier versions that parts of a push may be copied from.
+//!
+//! It is a matter of speed alone: whatever fails here, the push sends all its bytes.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use futures_util::{StreamExt as _, stream};
+
+use super::Push;
+use super::source::SourceFile;
+use crate::error::Result;
+use crate::model::key::{ObjectKey, model_prefix};
+use crate::model::manifest::{FileEntry, Manifest};
+use crate::model::name::{ArtifactPath, Version};
+use crate::s3::{BaseObject, ChecksumSupport, CopySupport, files_at_once, part_size};
+use crate::store::ModelStorage;
+use crate::task::blocking;
+
+/// The newest versions whose manifests are read.
+const VERSIONS: usize = 3;
+
+/// Pages of a thousand versions that are listed to find the newest. A model with more is pushed without copies rather
+/// than with a wait.
+const PAGES: usize = 4;
+
+/// What each file of a push may be copied from.
+pub(in crate::store) type BaseFiles = BTreeMap<ArtifactPath, Vec<Arc<BaseObject>>>;
+
+impl ModelStorage {
+    /// Finds what earlier versions have of the files of a push, where this server can be trusted to copy it.
+    pub(in crate::store) async fn base_files(&self, push: &Push, version: &Version) -> BaseFiles {
+        let large: Vec<&SourceFile> =
+            push.source.files().iter().filter(|file| file.size > part_size(file.size)).collect();
+        if !push.copies || large.is_empty() {
+            return BaseFiles::new();
+        }
+        match self.find_bases(push, version, &large).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::debug!(%error, "cannot look at earlier versions; sending all");
+                BaseFiles::new()
+            }
+        }
+    }
+
+    async fn find_bases(&self, push: &Push, version: &Version, large: &[&SourceFile]) -> Result<BaseFiles> {
+        let prefix = model_prefix(&push.model);
+        let Some(folders) = self.depot.list_folders(&self.bucket, &prefix, PAGES).await? else {
+            tracing::debug!(model = %push.model, "too many versions to look for the newest");
+            return Ok(BaseFiles::new());
+        };
+        let name = |folder: &String| folder[prefix.len()..].trim_end_matches('/').strip_prefix('v')?.parse().ok();
+        let mut versions: Vec<Version> = folders.iter().filter_map(name).filter(|found| found != version).collect();
+        versions.sort();
+        let newest = versions.iter().rev().take(VERSIONS).map(|version| self.standing(&push.model, version));
+        let manifests: Vec<Manifest> = join_all(newest).await.into_iter().flatten().flatten().collect();
+        if !large.iter().any(|file| manifests.iter().any(|manifest| like(file, manifest).is_some())) {
+            return Ok(BaseFiles::new());
+        }
+        // Only now: finding out whether the server copies parts costs more than all the above.
+        let hashed = match (self.copy_support().await?, self.capabilities().await?.crc64nvme) {
+            (CopySupport::Checked, ChecksumSupport::Verified) => false,
+            (CopySupport::Checked | CopySupport::Hashed, _) => true,
+            (CopySupport::Unchecked | CopySupport::None | CopySupport::Unknown, _) => return Ok(BaseFiles::new()),
+        };
+        let of_file = large.iter().map(|file| async {
+            let sources = manifests.iter().filter_map(|manifest| Some((manifest, like(file, manifest)?)));
+            let found = join_all(sources.map(|(manifest, entry)| self.look_at(file, manifest, entry, hashed))).await;
+            (file.path.clone(), found.into_iter().flatten().map(Arc::new).collect())
+        });
+        Ok(stream::iter(of_file.collect::<Vec<_>>()).buffer_unordered(files_at_once()).collect().await)
+    }
+
+    /// Returns a file of an earlier version, as it is in the bucket now.
+    async fn look_at(
+        &self,
+        file: &SourceFile,
+        manifest: &Manifest,
+        entry: &FileEntry,
+        hashed: bool,
+    ) -> Option<BaseObject> {
+        let parts = entry.parts.as_ref()?;
+        let (model, version) = (manifest.model_name.clone(), manifest.version.clone());
+        let key = ObjectKey::Artifact(model, version, entry.path.clone()).to_string();
+        let found = self.depot.get_object_metadata(&self.bucket, &key).await.ok()?;
+        if found.size != entry.size || found.etag.is_empty() {
+            return None;
+        }
+        let (part, parts) = (parts.size, parts.blake3.clone());
+        let earlier = BaseObject { key, etag: found.etag, part, parts, size: entry.size, hashed };
+        if hashed {
+            // It costs a second MD5 of every part, and the checksum of the whole: only where there is something to gain.
+            let (earlier, local, size) = (earlier.clone(), file.local.clone(), file.size);
+            let like = blocking(move || Ok(File::open(&local).is_ok_and(|local| earlier.is_like(&local, size))));
+            if !like.await.unwrap_or(false) {
+                return None;
+            }
+        }
+        Some(earlier)
+    }
+}
+
+/// Returns the file of a version that has most likely the same parts: at the same path, else of the same size.
+fn like<'a>(file: &SourceFile, manifest: &'a Manifest) -> Option<&'a FileEntry> {
+    let entries = || manifest.files.iter().flatten().filter(|entry| entry.parts.is_some());
+    let same_path = entries().find(|entry| entry.path == file.path);
+    same_path.or_else(|| entries().find(|entry| entry.size == file.size))
+}

@@ -1,0 +1,269 @@
+//! What does not belong in a version, whoever's folder it lies in.
+
+use std::path::Path;
+
+use crate::model::manifest::{LARGEST, Manifest};
+
+/// Something in a folder that is not published.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct LeftOut {
+    /// Its path in the folder.
+    pub path: String,
+    /// Whether it is a folder, with all that is in it.
+    pub folder: bool,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why something is not published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// A pattern says so.
+    Excluded,
+    /// Its name begins with a dot.
+    Hidden,
+    /// It is a private key, or a file of passwords by its name.
+    Secret,
+    /// A repository's own data.
+    Repository,
+    /// An editor, an operating system or an interpreter left it.
+    Litter,
+    /// It is modeldepot's own.
+    Own,
+}
+
+impl Reason {
+    /// Returns all reasons.
+    pub const ALL: [Reason; 6] =
+        [Reason::Excluded, Reason::Hidden, Reason::Secret, Reason::Repository, Reason::Litter, Reason::Own];
+
+    /// Returns the reason as it is spelled in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Reason::Excluded => "excluded",
+            Reason::Hidden => "hidden",
+            Reason::Secret => "secret",
+            Reason::Repository => "repository",
+            Reason::Litter => "litter",
+            Reason::Own => "modeldepot",
+        }
+    }
+}
+
+/// Hidden files that belong to a model: Hugging Face says in this one how its repository keeps the weights.
+const KEPT: &[&str] = &[".gitattributes"];
+
+/// Files of passwords and tokens, and folders of them. `*` at an end stands for any text.
+const SECRETS: &[&str] = &[
+    ".env",
+    ".env*",
+    ".netrc",
+    "_netrc",
+    ".pgpass",
+    ".pypirc",
+    ".npmrc",
+    ".git-credentials",
+    ".htpasswd",
+    ".ssh",
+    ".aws",
+    ".azure",
+    ".gnupg",
+    ".kube",
+    ".docker",
+    ".boto",
+    ".s3cfg",
+    "*.pem",
+    "*.key",
+    "*.p12",
+    "*.pfx",
+    "*.ppk",
+    "*.jks",
+    "*.keystore",
+    "*.kdbx",
+];
+
+/// Names of private keys as ssh makes them; what follows the name must not be a letter or a digit, so that
+/// `id_rsa.old` is one and `id_map.json` or `id_rsax.bin` is none.
+const KEYS: &[&str] = &["id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "id_xmss"];
+
+const REPOSITORIES: &[&str] = &[".git", ".hg", ".svn", ".bzr", ".jj", "cvs"];
+
+const LITTER: &[&str] = &[
+    "*~",
+    "*.swp",
+    "*.swo",
+    ".#*",
+    ".ds_store",
+    "._*",
+    "__macosx",
+    "thumbs.db",
+    "ehthumbs.db",
+    "desktop.ini",
+    "$recycle.bin",
+    "__pycache__",
+    "*.pyc",
+    "*.pyo",
+    ".ipynb_checkpoints",
+];
+
+/// Returns why something is left out by its name alone.
+pub(in crate::store) fn by_name(name: &str, include_hidden: bool) -> Option<Reason> {
+    if KEPT.contains(&name) {
+        return None;
+    }
+    let lower = name.to_ascii_lowercase();
+    let any = |patterns: &[&str]| patterns.iter().any(|pattern| fits(pattern, &lower));
+    let key = |stem: &&str| {
+        lower.strip_prefix(*stem).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
+    };
+    if any(SECRETS) || KEYS.iter().any(key) {
+        Some(Reason::Secret)
+    } else if any(REPOSITORIES) {
+        Some(Reason::Repository)
+    } else if any(LITTER) {
+        Some(Reason::Litter)
+    } else {
+        (name.starts_with('.') && !include_hidden).then_some(Reason::Hidden)
+    }
+}
+
+/// Returns why what a link leads to is left out, by the names on the way to it.
+pub(in crate::store) fn by_place(way: &Path) -> Option<Reason> {
+    let names: Vec<_> = way.components().map(|name| name.as_os_str().to_string_lossy()).collect();
+    names.iter().enumerate().find_map(|(place, name)| {
+        let rest = names.get(place + 1..).unwrap_or_default();
+        // git-annex puts a link in place of each large file, and the file there.
+        let annexed = || name == ".git" && rest.len() > 2 && rest[0] == "annex" && rest[1] == "objects";
+        match by_name(name, true) {
+            Some(Reason::Repository) if annexed() => None,
+            Some(reason @ (Reason::Secret | Reason::Repository)) => Some(reason),
+            _ => is_own_name(name, true).then_some(Reason::Own),
+        }
+    })
+}
+
+fn fits(pattern: &str, name: &str) -> bool {
+    match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
+        (Some(end), _) => name.len() > end.len() && name.ends_with(end),
+        (None, Some(start)) => name.len() > start.len() && name.starts_with(start),
+        (None, None) => name == pattern,
+    }
+}
+
+/// Returns true for what modeldepot puts beside the files of a model. It is never published with them.
+pub(in crate::store) fn is_own(relative: &Path, name: &str, folder: bool, local: &Path) -> bool {
+    is_own_name(name, folder) || (!folder && relative == Path::new("manifest.json") && is_manifest(local))
+}
+
+fn is_own_name(name: &str, folder: bool) -> bool {
+    name.starts_with(".modeldepot") || (folder && name == "modeldepot-data")
+}
+
+/// Returns true for the manifest of a version that was pulled. Another's `manifest.json` is not passed over in silence.
+fn is_manifest(local: &Path) -> bool {
+    let read = || -> Option<Manifest> {
+        let found = std::fs::metadata(local).ok()?;
+        if !found.is_file() || found.len() > LARGEST {
+            return None;
+        }
+        serde_json::from_slice(&std::fs::read(local).ok()?).ok()
+    };
+    read().is_some_and(|manifest| manifest.main().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_judged_by_every_name_on_its_way() {
+        for (way, reason) in [
+            (".aws/credentials", Some(Reason::Secret)),
+            ("deep/.ssh/config", Some(Reason::Secret)),
+            (".git", Some(Reason::Repository)),
+            (".git/config", Some(Reason::Repository)),
+            (".git/annex/objects", Some(Reason::Repository)),
+            (".git/annex/objects/aa/bb/KEY/KEY", None),
+            (".git/annex/objects/.env", Some(Reason::Secret)),
+            (".modeldepot-staging/x", Some(Reason::Own)),
+            ("modeldepot-data/index.redb", Some(Reason::Own)),
+            ("modeldepot-data", Some(Reason::Own)),
+            (".cache/weights.bin", None),
+            ("weights.bin", None),
+            ("", None),
+        ] {
+            assert_eq!(by_place(Path::new(way)), reason, "{way}");
+        }
+    }
+
+    #[test]
+    fn what_belongs_and_what_does_not() {
+        for (names, reason) in [
+            (
+                &[
+                    "model.safetensors",
+                    "config.json",
+                    ".gitattributes",
+                    "id_map.json",
+                    "id_rsax.bin",
+                    "keys.json",
+                    "env",
+                    "environment.yml",
+                    "monkey",
+                    "tokenizer.model",
+                    "vocab.key.json",
+                    "Dockerfile",
+                    "manifest.json",
+                ][..],
+                None,
+            ),
+            (&[".gitignore", ".cache", ".hidden", ".python-version"], Some(Reason::Hidden)),
+            (
+                &[
+                    ".env",
+                    ".env.local",
+                    ".ENV",
+                    ".netrc",
+                    ".ssh",
+                    "server.pem",
+                    "tls.key",
+                    "id_rsa",
+                    "id_rsa.pub",
+                    "id_ed25519",
+                    "id_ed25519_sk",
+                    "ID_RSA.old",
+                    "id_ecdsa-backup",
+                    "store.p12",
+                    ".envrc",
+                    ".env-prod",
+                    ".ENV_local",
+                    ".env~",
+                ],
+                Some(Reason::Secret),
+            ),
+            (&[".git", ".hg", ".svn"], Some(Reason::Repository)),
+            (
+                &[
+                    "notes.txt~",
+                    ".main.py.swp",
+                    ".DS_Store",
+                    "._model.bin",
+                    "Thumbs.db",
+                    "__pycache__",
+                    "x.pyc",
+                    ".ipynb_checkpoints",
+                    "desktop.ini",
+                ],
+                Some(Reason::Litter),
+            ),
+        ] {
+            for name in names {
+                assert_eq!(by_name(name, false), reason, "{name}");
+                let shown = reason.filter(|reason| *reason != Reason::Hidden);
+                assert_eq!(by_name(name, true), shown, "{name}, with hidden files");
+            }
+        }
+    }
+}

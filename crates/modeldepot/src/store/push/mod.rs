@@ -1,0 +1,449 @@
+//! Publishing a version: take the lease, make every file durable, then the manifest.
+//!
+//! The order is held by types, in [`super::push::commit`].
+//!
+//! Where the server can be trusted with create-if-absent, nothing under a version is ever overwritten, and nothing is
+//! deleted before the version's name is retired. So whoever stalls, at whatever step, and wakes after others have moved
+//! on, can change nothing: his writes are refused, or they are of what is there. `docs/format.md` has the argument
+//! and what remains on servers without conditions.
+
+pub(in crate::store) mod base_version;
+pub(in crate::store) mod commit;
+pub(in crate::store) mod left_out;
+pub(in crate::store) mod links;
+pub(in crate::store) mod patterns;
+pub(in crate::store) mod resume;
+pub(in crate::store) mod scan;
+pub(in crate::store) mod source;
+pub(in crate::store) mod validate;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Map, Value};
+use time::{Duration, OffsetDateTime};
+use uuid::{NoContext, Timestamp, Uuid};
+
+use super::ModelStorage;
+use super::decide::{self, Check, Checked};
+use super::lease::{Acquired, LeaseRequest};
+use super::lookup::Description;
+use super::ownership::Foreign;
+use super::push::base_version::BaseFiles;
+use super::push::commit::Job;
+use super::push::left_out::LeftOut;
+use super::push::resume::{Entry, ResumeState};
+use super::push::source::{Source, SourceFile};
+use crate::error::{Error, Result};
+use crate::model::digest::Digests;
+use crate::model::key::{ObjectKey, gc_locks_prefix, version_prefix};
+use crate::model::manifest::{FORMAT_VERSION, FileEntry, Manifest, Parts};
+use crate::model::name::{ArtifactPath, ModelName, PublishedBy, Version};
+use crate::progress::Progress;
+use crate::s3::part_size;
+use crate::task::{blocking, settled};
+
+/// How long a publication waits for a cleaner to make up its mind about the version.
+const CLEANING: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// A version to publish.
+#[derive(Debug, Clone)]
+pub struct Push {
+    /// The model.
+    pub model: ModelName,
+    /// The version; none takes the UTC second in which the push begins, by the server's clock, or the next free one.
+    pub version: Option<Version>,
+    /// The files.
+    pub source: Source,
+    /// What the user says about the version.
+    pub metadata: Map<String, Value>,
+    /// The time of publication; none is the server's when the manifest is written. Only an import knows better.
+    pub created: Option<OffsetDateTime>,
+    /// The program that publishes, with its version, for the manifest.
+    pub tool: String,
+    /// Who publishes, for the manifest. It is not compared: the same content is the same version, whoever pushes it.
+    pub published_by: Option<PublishedBy>,
+    /// A folder of this machine in which to remember the push while it runs. A push that was cut off, by whatever,
+    /// then goes on when it is repeated: same version, and only what is missing is sent.
+    pub state_folder: Option<PathBuf>,
+    /// Whether to compute the MD5 that the Python original checks. Without, a push may be faster than the 0.7 GB/s that
+    /// MD5 reaches, and the original cannot check the version.
+    pub md5: bool,
+    /// Whether parts of large files that an earlier version has at the same place may be copied within the server.
+    pub copies: bool,
+}
+
+/// What was published.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Published {
+    /// The version's manifest.
+    pub manifest: Manifest,
+    /// True when the same content was there before, so that nothing was done.
+    pub already: bool,
+    /// Bytes that the server had already, from a push of the same files that was cut off.
+    pub kept: u64,
+    /// Bytes that were copied within the server, from an earlier version.
+    pub copied: u64,
+    /// Objects under the version's prefix that are not part of it, and that modeldepot did not create.
+    pub foreign: Foreign,
+    /// What lies in the pushed folder and does not belong in a version.
+    pub left_out: Vec<LeftOut>,
+    /// Patterns that were given and matched nothing.
+    pub unmatched: Vec<String>,
+}
+
+impl Published {
+    pub(super) fn of(manifest: Manifest, already: bool, kept: u64, copied: u64) -> Published {
+        let (foreign, left_out, unmatched) = (Foreign::default(), Vec::new(), Vec::new());
+        Published { manifest, already, kept, copied, foreign, left_out, unmatched }
+    }
+}
+
+/// A push to one version.
+struct Attempt<'a> {
+    push: &'a Push,
+    /// When the push began.
+    begun_at: OffsetDateTime,
+    version: Version,
+    id: Uuid,
+    /// Whether this goes on with a push that was cut off.
+    resumed: bool,
+    /// Whether the server decides create-if-absent.
+    conditions: bool,
+    progress: &'a Progress,
+}
+
+impl ModelStorage {
+    /// Publishes a version. It exists for others from the moment its manifest does, and then it is complete.
+    ///
+    /// # Errors
+    /// As [`ModelStorage::check_push`], before anything is sent. [`Error::Source`] when a file cannot be read or changes
+    /// meanwhile; [`Error::VersionExists`],
+    /// [`Error::VersionRetired`], [`Error::VersionBusy`] or [`Error::Orphans`] when the version is not free. After an
+    /// error no version is visible that was not before, unless the error is of a reply that was lost.
+    pub async fn upload_model(&self, push: Push, progress: &Progress) -> Result<Published> {
+        self.check_push(&push)?;
+        // On the heap, as the large steps below: together they do not fit the stack of a test's or a worker's thread.
+        let mut published = Box::pin(self.push_checked(&push, progress)).await?;
+        published.left_out = push.source.left_out().to_vec();
+        published.unmatched = push.source.unmatched().to_vec();
+        Ok(published)
+    }
+
+    /// Returns the time that a push is given, else the server's.
+    pub(super) async fn time_of(&self, push: &Push) -> Result<OffsetDateTime> {
+        match push.created {
+            Some(created) => Ok(created),
+            None => self.depot.now(&self.bucket).await,
+        }
+    }
+
+    async fn push_checked(&self, push: &Push, progress: &Progress) -> Result<Published> {
+        let conditions = self.capabilities().await?.create_if_absent;
+        let begun_at = self.time_of(push).await?;
+        let mut earlier = None;
+        let (mut resume, mut cut_off) = self.resume_state(push).await;
+        if cut_off.is_some() {
+            // The push that was cut off may have been dropped in this process a moment ago. Its lease has the same name, and
+            // its withdrawal must not take the new one away.
+            settled().await;
+        }
+        let mut not_before = begun_at;
+        loop {
+            let begun = cut_off.take();
+            let resumed = begun.is_some();
+            let Entry { version, id } = match (begun, &push.version) {
+                (Some(entry), _) => entry,
+                (None, Some(version)) => Entry { version: version.clone(), id: Uuid::new_v7(moment(begun_at)) },
+                (None, None) => {
+                    let version = self.free_second(&push.model, &mut not_before).await?;
+                    Entry { version, id: Uuid::new_v7(moment(begun_at)) }
+                }
+            };
+            if let Some(resume) = &mut resume {
+                let entry = Entry { version: version.clone(), id };
+                if let Err(error) = resume.write(&entry) {
+                    tracing::warn!(%error, "cannot write the state of this push; if this push is cut off it will begin anew");
+                }
+            }
+            let attempt = Attempt { push, begun_at, version, id, resumed, conditions, progress };
+            let result = Box::pin(self.attempt(attempt, &mut earlier)).await;
+            match result {
+                // The second is another's. A later one may be free; contenders spread over the next ones by rank.
+                Err(error) if push.version.is_none() && is_taken(&error) => {
+                    let rank = if let Error::VersionBusy { rank, .. } = &error { *rank } else { 1 };
+                    if !resumed {
+                        not_before += Duration::SECOND * rank;
+                    }
+                }
+                result => {
+                    // After a failure that may pass, the next attempt goes on from here.
+                    if !matches!(&result, Err(error) if error.may_pass())
+                        && let Some(resume) = resume
+                    {
+                        resume.finish();
+                    }
+                    return result;
+                }
+            }
+        }
+    }
+
+    /// Opens the resume state of a push, and what it has of one that was cut off.
+    async fn resume_state(&self, push: &Push) -> (Option<ResumeState>, Option<Entry>) {
+        let Some(folder) = push.state_folder.clone() else { return (None, None) };
+        let what = match (&push.version, push.source.files().iter().find(|file| file.path == *push.source.main())) {
+            (Some(version), _) => format!("version {version}"),
+            (None, Some(main)) => {
+                let local = std::fs::canonicalize(&main.local).unwrap_or_else(|_| main.local.clone());
+                format!("file {}", local.display())
+            }
+            (None, None) => return (None, None),
+        };
+        let subject = format!("{}\n{}\n{}{}\n{what}", self.depot.endpoint(), self.bucket, self.prefix, push.model);
+        match blocking(move || ResumeState::open(&folder, &subject)).await {
+            Ok(Some((resume, entry))) => (Some(resume), entry),
+            Ok(None) => (None, None),
+            // It is a convenience. A push must not fail because nothing can be remembered of it.
+            Err(error) => {
+                tracing::warn!(%error, "cannot keep its state; if this push is cut off it will begin anew");
+                (None, None)
+            }
+        }
+    }
+
+    /// Pushes to one version.
+    async fn attempt(&self, attempt: Attempt<'_>, earlier: &mut Option<BaseFiles>) -> Result<Published> {
+        let Attempt { push, begun_at, version, id, resumed, conditions, progress } = attempt;
+        let model = &push.model;
+        if (push.version.is_some() || resumed)
+            && let Some(theirs) = self.standing(model, &version).await?
+        {
+            let published = self.compare(push, id, theirs).await?;
+            if resumed {
+                // The push that was cut off had published, and died before it withdrew its lease.
+                let lease = ObjectKey::Lease(model.clone(), version.clone(), id).to_string();
+                self.depot.delete_object(&self.bucket, &lease).await?;
+                self.settle_uploads(model, &version, id, true).await;
+            }
+            return Ok(published);
+        }
+        // Without conditions a request of ours that is still on its way can do harm as long as it may arrive. So a lease
+        // under which something was sent is withdrawn only by success; else it stays until it is stale.
+        let request = LeaseRequest {
+            id,
+            tool: &push.tool,
+            begun: begun_at,
+            resumed,
+            patient: push.version.is_some() || resumed,
+            conditions,
+        };
+        // What earlier versions have is looked for meanwhile, once for all attempts.
+        let known = earlier.take();
+        let (acquired, found) = tokio::join!(Box::pin(self.acquire(model, &version, &request)), async {
+            match known {
+                Some(found) => found,
+                None => self.base_files(push, &version).await,
+            }
+        });
+        let found = earlier.insert(found);
+        let lease = match acquired? {
+            Acquired::Alone(lease) => *lease,
+            Acquired::Busy { by, since, rank } => {
+                // The other may have been faster than our look at its lease.
+                if push.version.is_some()
+                    && let Some(theirs) = self.standing(model, &version).await?
+                {
+                    return self.compare(push, id, theirs).await;
+                }
+                return Err(Error::VersionBusy { model: model.clone(), version, by, since, rank });
+            }
+        };
+        let job =
+            Job { storage: self, push, version, id, resumed, lease: &lease, progress, conditions, earlier: found };
+        let wrote = AtomicBool::new(resumed);
+        let in_parts = push.source.files().iter().any(|file| file.size > part_size(file.size));
+        let result = Box::pin(job.run(&wrote)).await;
+        if let Err(error) = &result
+            && !error.may_pass()
+            && wrote.load(Ordering::Relaxed)
+            && in_parts
+            && let Err(error) = self.abort_uploads(model, &job.version, id).await
+        {
+            tracing::debug!(%error, %model, version = %job.version, "cannot abort the uploads of a push that failed");
+        }
+        if wrote.load(Ordering::Relaxed) && in_parts {
+            self.settle_uploads(model, &job.version, id, result.is_ok()).await;
+        }
+        // The lease shows that the push did not end well. It goes, so that another may push, and this stays.
+        if result.is_err()
+            && wrote.load(Ordering::Relaxed)
+            && let Err(error) = self.record_failure(model, &job.version, id).await
+        {
+            tracing::debug!(%error, %model, version = %job.version, "cannot record that the push failed");
+        }
+        if decide::withdraws(conditions, result.is_ok(), wrote.into_inner()) {
+            self.withdraw(lease).await;
+        }
+        result
+    }
+
+    /// Returns the first second from `from` on under which nothing lies in the bucket.
+    pub(super) async fn free_second(&self, model: &ModelName, from: &mut OffsetDateTime) -> Result<Version> {
+        loop {
+            let version = Version::at(*from);
+            let prefix = version_prefix(model, &version);
+            let (taken, retired) =
+                tokio::try_join!(self.depot.any_object(&self.bucket, &prefix), self.is_retired(model, &version))?;
+            if !taken && !retired {
+                return Ok(version);
+            }
+            *from += Duration::SECOND;
+        }
+    }
+
+    /// Returns the manifest that stands at a version.
+    pub(super) async fn standing(&self, model: &ModelName, version: &Version) -> Result<Option<Manifest>> {
+        let (manifest, retired) =
+            tokio::try_join!(self.read_manifest(model, version), self.is_retired(model, version))?;
+        if retired {
+            return Err(Error::VersionRetired { model: model.clone(), version: version.clone() });
+        }
+        Ok(manifest.map(|(manifest, _)| manifest))
+    }
+
+    /// Holds a push against what was published under its version before. Reads the files, sends nothing.
+    pub(super) async fn compare(&self, push: &Push, id: Uuid, theirs: Manifest) -> Result<Published> {
+        let mut files = Vec::new();
+        for file in push.source.files() {
+            // No MD5, which takes longest: BLAKE3 tells whether they are the same.
+            files.push(entry(file, &self.depot.digest_file(&file.local, false).await?));
+        }
+        let ours = self.manifest_of(push, theirs.version.clone(), id, files, theirs.created_at);
+        if !ours.same_content(&theirs) {
+            return Err(Error::VersionExists { model: push.model.clone(), version: theirs.version });
+        }
+        let (foreign, whole) = self.look_beside(&theirs).await?;
+        self.not_being_removed(&theirs.model_name, &theirs.version).await?;
+        // A push that reports success for a version promises that it can be fetched.
+        whole?;
+        let kept = theirs.size().unwrap_or_default();
+        Ok(Published { foreign, ..Published::of(theirs, true, kept, 0) })
+    }
+
+    /// Returns the foreign objects that lie beside the files of a published version, and whether those files are there with
+    /// their sizes.
+    async fn look_beside(&self, manifest: &Manifest) -> Result<(Foreign, Result<()>)> {
+        let Some(files) = &manifest.files else { return Ok((Foreign::default(), Ok(()))) };
+        let prefix = version_prefix(&manifest.model_name, &manifest.version);
+        let mut besides = self.depot.list_objects(&self.bucket, &prefix).await?;
+        let whole = Description::whole_in(manifest, &prefix, &besides);
+        let files: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
+        besides.retain(
+            |object| !matches!(&object.key[prefix.len()..], path if path == "manifest.json" || files.contains(path)),
+        );
+        let (_, foreign) = self.divide_some(besides).await?;
+        Ok((Foreign::of(&prefix, &foreign), whole))
+    }
+
+    /// Says what lies where a push would put a file: what a dead push left, or another tool's object.
+    pub(super) async fn in_the_way(&self, model: &ModelName, version: &Version, path: &ArtifactPath) -> Result<Error> {
+        let key = ObjectKey::Artifact(model.clone(), version.clone(), path.clone()).to_string();
+        let (model, version, path) = (model.clone(), version.clone(), path.clone());
+        match self.is_own(&key).await? {
+            true => Ok(Error::Orphans { model, version, path }),
+            false => Ok(Error::ForeignObject { model, version, path }),
+        }
+    }
+
+    pub(super) fn manifest_of(
+        &self,
+        push: &Push,
+        version: Version,
+        id: Uuid,
+        files: Vec<FileEntry>,
+        created_at: OffsetDateTime,
+    ) -> Manifest {
+        let main = push.source.main();
+        let key = ObjectKey::Artifact(push.model.clone(), version.clone(), main.clone()).to_string();
+        Manifest {
+            model_url: self.depot.object_url(&self.bucket, &key),
+            model_file: key,
+            checksum: files.iter().find(|file| file.path == *main).and_then(|file| file.md5),
+            model_name: push.model.clone(),
+            version,
+            metadata: push.metadata.clone(),
+            created_at,
+            format_version: Some(FORMAT_VERSION),
+            files: Some(files),
+            history: push.source.history().cloned(),
+            write_id: Some(id.to_string()),
+            published_by: push.published_by.clone(),
+            tool: Some(push.tool.clone()),
+            manifest_blake3: None,
+        }
+        .sealed()
+    }
+
+    /// Makes sure that a version whose manifest was just seen is there to stay, before anybody is told that it is.
+    ///
+    /// What is looked for, in which order, and why, is in [`decide::check`].
+    pub(super) async fn not_being_removed(&self, model: &ModelName, version: &Version) -> Result<()> {
+        let marks = gc_locks_prefix(model, version);
+        let (began, mut at) = (std::time::Instant::now(), decide::FIRST_CHECK);
+        loop {
+            let found = match at {
+                Check::Locks => self.depot.any_object(&self.bucket, &marks).await?,
+                Check::Tombstone { .. } => self.is_retired(model, version).await?,
+            };
+            at = match decide::check(at, found) {
+                Checked::Look(next) => next,
+                Checked::Lasts => return Ok(()),
+                Checked::Deleted => {
+                    return Err(Error::VersionRetired { model: model.clone(), version: version.clone() });
+                }
+                Checked::Wait if began.elapsed() > CLEANING => {
+                    return Err(Error::GcLocked { model: model.clone(), version: version.clone() });
+                }
+                Checked::Wait => {
+                    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+                    decide::FIRST_CHECK
+                }
+            };
+        }
+    }
+}
+
+/// Returns true for errors that say that a version is not free, whatever one would push.
+pub(super) fn is_taken(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::VersionExists { .. }
+            | Error::VersionRetired { .. }
+            | Error::VersionBusy { .. }
+            | Error::PushedByAnother { .. }
+            | Error::Orphans { .. }
+            | Error::ForeignObject { .. }
+            | Error::GcLocked { .. }
+    )
+}
+
+pub(super) fn moment(time: OffsetDateTime) -> Timestamp {
+    let seconds = u64::try_from(time.unix_timestamp()).unwrap_or_default();
+    Timestamp::from_unix(NoContext, seconds, time.nanosecond())
+}
+
+pub(super) fn entry(file: &SourceFile, digests: &Digests) -> FileEntry {
+    let parts =
+        (!digests.parts.is_empty()).then(|| Parts { size: part_size(digests.size), blake3: digests.parts.clone() });
+    FileEntry {
+        path: file.path.clone(),
+        size: digests.size,
+        md5: digests.md5,
+        blake3: digests.blake3,
+        crc64nvme: digests.crc64,
+        executable: file.executable,
+        parts,
+    }
+}

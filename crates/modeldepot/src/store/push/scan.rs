@@ -1,0 +1,290 @@
+//! What is to be published, found on this machine.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ignore::gitignore::Gitignore;
+
+use super::left_out::{LeftOut, Reason, by_name, by_place, is_own};
+use super::links::{Links, absent};
+use super::patterns::{self, Given, Said};
+use super::source::{Notes, Source, SourceFile};
+use crate::error::{Error, Result, SourceError};
+use crate::model::model_file::model_file;
+use crate::model::name::{ArtifactPath, NameError};
+
+/// Entries of a folder that are looked at. A manifest holds a fifth of that.
+const MOST: usize = 1_000_000;
+
+/// Names what is to be published.
+#[derive(Debug, Clone, Default)]
+pub struct Scan {
+    /// The model: a file, or a folder whose files keep their relative paths.
+    pub path: PathBuf,
+    /// The model file within a folder; none lets [`model_file`](crate::model::model_file()) choose.
+    pub main: Option<String>,
+    /// Patterns of files in a folder to leave out, in the syntax of `.gitignore`: `*.tmp`, `logs/`, `!logs/keep`. They
+    /// win over those in `.modeldepotignore`.
+    pub exclude: Vec<String>,
+    /// Additional files. One that lies in the folder keeps its path; another lies beside the model under its own name.
+    pub with: Vec<PathBuf>,
+    /// The file that holds the training history; placed as an additional file.
+    pub history: Option<PathBuf>,
+    /// Whether to publish hidden files and folders too. What holds secrets by its name stays out, and what is a
+    /// repository's, an editor's or modeldepot's own.
+    pub include_hidden: bool,
+    /// Whether links may lead out of the folder.
+    pub follow_links: bool,
+}
+
+impl Source {
+    /// Looks at what is there; reads no file but `.modeldepotignore` and a `manifest.json`. Blocks.
+    ///
+    /// A file that is named (as the model, `with` or `history`) is published whatever it is. Of a folder, what does not
+    /// belong in a version is [left out](Source::left_out).
+    ///
+    /// # Errors
+    /// [`SourceError`], for what could not be published as it is, and as [`Source::of`].
+    pub fn scan(scan: &Scan) -> Result<Source> {
+        let found = fs::metadata(&scan.path).map_err(|error| absent(&scan.path, error))?;
+        let mut files = Files::default();
+        let mut notes = Notes::default();
+        let main = if found.is_dir() {
+            let links = Links::of(&scan.path, scan.follow_links)?;
+            files.root = Some(links.root().to_owned());
+            let given = Given::new(&scan.exclude, &mut notes.malformed);
+            let within = vec![links.root().to_owned()];
+            let mut walk = Walk { scan, links, given, files, notes, within, ignores: Vec::new(), seen: 0 };
+            walk.folder(&scan.path, Path::new(""))?;
+            Walk { files, notes, .. } = walk;
+            notes.unmatched = walk.given.unmatched();
+            let in_files = notes.malformed.iter().filter(|malformed| malformed.line.is_some());
+            notes.unmatched.extend(in_files.map(|malformed| malformed.pattern.clone()));
+            None
+        } else {
+            notes.unmatched = scan.exclude.clone();
+            Some(files.named(&scan.path)?)
+        };
+        // The model is in the folder; what lies beside it is not asked.
+        let main = match (main, &scan.main) {
+            (Some(file), Some(named)) if named != file.as_str() => {
+                return Err(SourceError::NoSuchMain { main: named.clone() }.into());
+            }
+            (Some(file), _) => file,
+            (None, named) => {
+                // A file of the folder that is left out by its name, and named, counts as one of the folder.
+                for path in scan.with.iter().chain(&scan.history) {
+                    if files.inside(path).is_some() {
+                        files.named(path)?;
+                    }
+                }
+                let named_main = named.as_ref().map(|named| scan.path.join(named));
+                if let Some(path) = named_main.filter(|path| files.inside(path).is_some() && path.is_file()) {
+                    files.named(&path)?;
+                }
+                if files.files.is_empty() {
+                    return Err(SourceError::Empty { path: scan.path.clone() }.into());
+                }
+                notes.main_was_chosen = named.is_none() && files.files.len() > 1;
+                files.main(named.as_deref())?
+            }
+        };
+        for path in &scan.with {
+            files.named(path)?;
+        }
+        let history = scan.history.as_ref().map(|path| files.named(path)).transpose()?;
+        notes.left_out.retain(|left| !files.files.keys().any(|path| path.as_str() == left.path));
+        notes.left_out.sort();
+        let files = files.files.into_values().collect();
+        Ok(Source::of(Some(&main), history.as_ref(), files)?.with_notes(notes))
+    }
+}
+
+/// The files found so far, by their paths.
+#[derive(Default)]
+struct Files {
+    files: BTreeMap<ArtifactPath, SourceFile>,
+    /// The folder that is published, free of links.
+    root: Option<PathBuf>,
+}
+
+impl Files {
+    /// Adds a file that somebody named.
+    fn named(&mut self, local: &Path) -> Result<ArtifactPath> {
+        let found = fs::metadata(local).map_err(|error| absent(local, error))?;
+        if found.is_dir() {
+            return Err(SourceError::Folder { path: local.to_owned() }.into());
+        }
+        let path = match (self.inside(local), local.file_name()) {
+            (Some(relative), _) => relative,
+            (None, Some(name)) => PathBuf::from(name),
+            // `..` has no name of its own, but what it leads to has.
+            (None, None) => local.to_owned(),
+        };
+        self.add(local, &path)
+    }
+
+    /// Returns the path of a file within the folder that is published, if it lies there.
+    fn inside(&self, local: &Path) -> Option<PathBuf> {
+        let root = self.root.as_ref()?;
+        // The folder may be spelled in many ways; a link counts where it lies, not where it leads.
+        let folder = local.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = fs::canonicalize(folder).ok()?;
+        Some(folder.strip_prefix(root).ok()?.join(local.file_name()?))
+    }
+
+    fn add(&mut self, local: &Path, relative: &Path) -> Result<ArtifactPath> {
+        let found = fs::metadata(local).map_err(|error| absent(local, error))?;
+        if !found.is_file() {
+            return Err(SourceError::NotAFile { path: local.to_owned() }.into());
+        }
+        let path: ArtifactPath =
+            text(local, relative)?.parse().map_err(|source| SourceError::Name { path: local.to_owned(), source })?;
+        let mut file = SourceFile::new(path.clone(), local, found.len());
+        file.executable = is_executable(&found);
+        if let Some(first) = self.files.insert(path.clone(), file) {
+            // The same file named twice is no contradiction.
+            if fs::canonicalize(&first.local).ok() != fs::canonicalize(local).ok() {
+                let (first, second) = (first.local, local.to_owned());
+                return Err(SourceError::Twice { path, first, second }.into());
+            }
+        }
+        Ok(path)
+    }
+
+    fn main(&self, named: Option<&str>) -> Result<ArtifactPath> {
+        match named {
+            Some(named) => {
+                let given = named.strip_prefix("./").unwrap_or(named);
+                let found = self.files.keys().find(|path| path.as_str() == given);
+                Ok(found.cloned().ok_or_else(|| SourceError::NoSuchMain { main: named.to_owned() })?)
+            }
+            None => {
+                let chosen = model_file(self.files.values().map(|file| (&file.path, file.size)));
+                Ok(chosen.ok_or(Error::NoModelFile)?.clone())
+            }
+        }
+    }
+}
+
+/// A walk through a folder.
+struct Walk<'s> {
+    scan: &'s Scan,
+    links: Links,
+    given: Given,
+    files: Files,
+    notes: Notes,
+    /// The folders around the current one, free of links.
+    within: Vec<PathBuf>,
+    /// The patterns of the folders around the current one.
+    ignores: Vec<Gitignore>,
+    seen: usize,
+}
+
+impl Walk<'_> {
+    fn folder(&mut self, folder: &Path, relative: &Path) -> Result<()> {
+        let unreadable = |source| SourceError::Unreadable { path: folder.to_owned(), source };
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(folder).map_err(unreadable)? {
+            self.seen += 1;
+            if self.seen > MOST {
+                return Err(SourceError::TooMany { path: self.scan.path.clone(), limit: MOST }.into());
+            }
+            entries.push(entry.map_err(unreadable)?);
+        }
+        if entries.is_empty() && relative != Path::new("") {
+            self.notes.empty_folders.push(relative.to_string_lossy().into_owned());
+        }
+        entries.sort_by_key(fs::DirEntry::file_name);
+        let ignores = self.ignores.len();
+        self.ignores.extend(patterns::read(folder, relative, &mut self.notes.malformed)?);
+        for entry in entries {
+            self.entry(&entry, &relative.join(entry.file_name()))?;
+        }
+        self.ignores.truncate(ignores);
+        Ok(())
+    }
+
+    fn entry(&mut self, entry: &fs::DirEntry, relative: &Path) -> Result<()> {
+        // Spelled as the folder was, not as the system lists it: messages name what the user knows.
+        let local = entry.path();
+        let kind = entry.file_type().map_err(|source| SourceError::Unreadable { path: local.clone(), source })?;
+        let folder = kind.is_dir() || (kind.is_symlink() && local.is_dir());
+        if let Some(reason) = self.why_not(&local, relative, folder) {
+            self.leave_out(relative, folder, reason);
+            return Ok(());
+        }
+        let mut target = None;
+        if kind.is_symlink() {
+            let found = self.links.follow(&local, &self.within)?;
+            // A plain name must not smuggle out what the names on the way to its target keep in.
+            if let Some(reason) = by_place(self.links.way_to(&found)) {
+                self.leave_out(relative, folder, reason);
+                return Ok(());
+            }
+            target = Some(found);
+        }
+        if !folder {
+            self.files.add(&local, relative)?;
+            return Ok(());
+        }
+        // Deeper than any file's path could be.
+        if relative.as_os_str().len() > 512 {
+            let source = NameError { what: "artifact path", text: text(&local, relative)?, rule: "use 1 to 512 bytes" };
+            return Err(SourceError::Name { path: local, source }.into());
+        }
+        let place = match (target, self.within.last()) {
+            (Some(target), _) => target,
+            (None, Some(around)) => around.join(entry.file_name()),
+            (None, None) => local.clone(),
+        };
+        self.within.push(place);
+        self.folder(&local, relative)?;
+        self.within.pop();
+        Ok(())
+    }
+
+    /// Returns why something is left out.
+    fn why_not(&mut self, local: &Path, relative: &Path, folder: bool) -> Option<Reason> {
+        let name = relative.file_name().unwrap_or_default().to_string_lossy();
+        let said = patterns::decide(&mut self.given, &self.ignores, relative, folder);
+        if is_own(relative, &name, folder, local) {
+            return Some(Reason::Own);
+        }
+        match said {
+            Some(Said::Out) => Some(Reason::Excluded),
+            Some(Said::In { by_name: true }) => None,
+            Some(Said::In { by_name: false }) | None => by_name(&name, self.scan.include_hidden),
+        }
+    }
+
+    fn leave_out(&mut self, relative: &Path, folder: bool, reason: Reason) {
+        self.notes.left_out.push(LeftOut { path: relative.to_string_lossy().into_owned(), folder, reason });
+    }
+}
+
+/// Returns a path as a version spells it.
+fn text(local: &Path, relative: &Path) -> Result<String> {
+    let mut text = String::new();
+    for segment in relative.components() {
+        let segment = segment.as_os_str().to_str();
+        let segment = segment.ok_or_else(|| SourceError::NotUtf8 { path: local.to_owned() })?;
+        if !text.is_empty() {
+            text.push('/');
+        }
+        text.push_str(segment);
+    }
+    Ok(text)
+}
+
+#[cfg(unix)]
+fn is_executable(found: &fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    found.permissions().mode() & 0o100 != 0
+}
+
+#[cfg(not(unix))]
+fn is_executable(_: &fs::Metadata) -> bool {
+    false
+}

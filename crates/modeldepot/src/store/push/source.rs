@@ -1,0 +1,149 @@
+//! The files of a version that is to be published.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use super::left_out::LeftOut;
+use super::patterns::Malformed;
+use crate::error::{Error, Result};
+use crate::model::model_file::model_file;
+use crate::model::name::ArtifactPath;
+
+/// The files to publish, each at its path in the version. Every value was made by [`Source::of`], so its paths can be
+/// those of a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    main: ArtifactPath,
+    history: Option<ArtifactPath>,
+    files: Vec<SourceFile>,
+    notes: Notes,
+}
+
+/// What a scan has to say beside the files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::store) struct Notes {
+    pub(in crate::store) main_was_chosen: bool,
+    pub(in crate::store) left_out: Vec<LeftOut>,
+    pub(in crate::store) empty_folders: Vec<String>,
+    pub(in crate::store) unmatched: Vec<String>,
+    pub(in crate::store) malformed: Vec<Malformed>,
+}
+
+/// A file to publish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SourceFile {
+    /// Its path in the version.
+    pub path: ArtifactPath,
+    /// Where it lies on this machine.
+    pub local: PathBuf,
+    /// Its size in bytes, as it was found.
+    pub size: u64,
+    /// Whether its owner may run it.
+    pub executable: bool,
+}
+
+impl SourceFile {
+    /// A file that is not executable.
+    pub fn new(path: ArtifactPath, local: impl Into<PathBuf>, size: u64) -> SourceFile {
+        SourceFile { path, local: local.into(), size, executable: false }
+    }
+}
+
+impl Source {
+    /// Takes files that lie anywhere, each with its path in the version. Without `main`, [`model_file`] chooses the model
+    /// file. `history` is the one that holds the training history.
+    ///
+    /// # Errors
+    /// [`Error::NothingOffered`], [`Error::OfferedTwice`], [`Error::FileAndFolder`]; [`Error::NoSuchMain`] when `main` or
+    /// `history` is not among the files; [`Error::NoModelFile`] when none of them can be the model file.
+    pub fn of(
+        main: Option<&ArtifactPath>,
+        history: Option<&ArtifactPath>,
+        mut files: Vec<SourceFile>,
+    ) -> Result<Source> {
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        if let Some(two) = files.windows(2).find(|two| two[0].path == two[1].path) {
+            return Err(Error::OfferedTwice { path: two[0].path.clone() });
+        }
+        let known: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
+        for file in &files {
+            let path = file.path.as_str();
+            if let Some((cut, _)) = path.match_indices('/').find(|(cut, _)| known.contains(&path[..*cut])) {
+                return Err(Error::FileAndFolder { path: path[..cut].to_owned() });
+            }
+        }
+        if files.is_empty() {
+            return Err(Error::NothingOffered);
+        }
+        if let Some(absent) = [main, history].into_iter().flatten().find(|named| !known.contains(named.as_str())) {
+            return Err(Error::NoSuchMain { path: absent.clone() });
+        }
+        let chosen = main.or_else(|| model_file(files.iter().map(|file| (&file.path, file.size))));
+        let chosen = chosen.ok_or(Error::NoModelFile)?.clone();
+        let notes = Notes { main_was_chosen: main.is_none() && files.len() > 1, ..Notes::default() };
+        Ok(Source { main: chosen, history: history.cloned(), files, notes })
+    }
+
+    /// Returns the same files with the model file under another path.
+    ///
+    /// # Errors
+    /// As [`Source::of`].
+    pub fn with_main_at(self, path: ArtifactPath) -> Result<Source> {
+        let Source { main, history, mut files, notes } = self;
+        for file in files.iter_mut().filter(|file| file.path == main) {
+            file.path = path.clone();
+        }
+        let history = history.map(|history| if history == main { path.clone() } else { history });
+        Ok(Source::of(Some(&path), history.as_ref(), files)?.with_notes(notes))
+    }
+
+    pub(in crate::store) fn with_notes(self, notes: Notes) -> Source {
+        Source { notes, ..self }
+    }
+
+    /// Returns the path of the model file.
+    pub fn main(&self) -> &ArtifactPath {
+        &self.main
+    }
+
+    /// Returns the path of the training history, where one was named.
+    pub fn history(&self) -> Option<&ArtifactPath> {
+        self.history.as_ref()
+    }
+
+    /// Returns all files, by path.
+    pub fn files(&self) -> &[SourceFile] {
+        &self.files
+    }
+
+    /// Returns true when nobody named the model file and there was a choice.
+    pub fn main_was_chosen(&self) -> bool {
+        self.notes.main_was_chosen
+    }
+
+    /// Returns what a scan left out.
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.notes.left_out
+    }
+
+    /// Returns the folders that a scan found empty: a version holds files.
+    pub fn empty_folders(&self) -> &[String] {
+        &self.notes.empty_folders
+    }
+
+    /// Returns the patterns that matched nothing.
+    pub fn unmatched(&self) -> &[String] {
+        &self.notes.unmatched
+    }
+
+    /// Returns the patterns that are none. They match nothing, and are among the [`unmatched`](Source::unmatched).
+    pub fn malformed(&self) -> &[Malformed] {
+        &self.notes.malformed
+    }
+
+    /// Returns the sum of the sizes in bytes.
+    pub fn size(&self) -> u64 {
+        self.files.iter().fold(0, |sum, file| sum.saturating_add(file.size))
+    }
+}

@@ -1,0 +1,62 @@
+//! Whether a version could be read again, known before anything of it is sent.
+
+use time::macros::datetime;
+use uuid::Uuid;
+
+use super::Push;
+use super::source::SourceFile;
+use crate::error::{Error, Result};
+use crate::model::digest::{Blake3, Crc64, Md5, Subtree, root_of};
+use crate::model::manifest::{FileEntry, Manifest, Parts};
+use crate::model::metadata;
+use crate::model::name::Version;
+use crate::s3::part_size;
+use crate::store::ModelStorage;
+
+impl ModelStorage {
+    /// Makes sure that the version that a push would publish could be read again. Sends nothing; a push begins with it.
+    ///
+    /// The manifest is made with other digests of the same length, and passes through the reader that every pull uses. So
+    /// what that reader refuses is never uploaded, and no name of a version is retired for it.
+    ///
+    /// # Errors
+    /// [`Error::MetadataTooDeep`], [`Error::MetadataTooLarge`], or [`Error::UnreadableManifest`] with what the reader says.
+    pub fn check_push(&self, push: &Push) -> Result<()> {
+        // Before it is written: a writer as well follows every level on its stack.
+        metadata::check(&push.metadata)?;
+        // Every digit of a second, and as long as any version that is chosen by itself.
+        let created = datetime!(2000-01-01 00:00:00.123456789 UTC);
+        let version = push.version.clone().unwrap_or_else(|| Version::at(created));
+        let files = push.source.files().iter().map(|file| stand_in(file, push.md5)).collect();
+        let manifest = self.manifest_of(push, version, Uuid::max(), files, created);
+        read_back(&manifest).map(drop)
+    }
+}
+
+/// Returns the bytes of a manifest, which the reader takes for that manifest.
+///
+/// # Errors
+/// [`Error::UnreadableManifest`].
+pub(in crate::store) fn read_back(manifest: &Manifest) -> Result<Vec<u8>> {
+    let bytes = manifest.to_json();
+    match Manifest::parse(&manifest.model_name, &manifest.version, &bytes) {
+        Ok(_) => Ok(bytes),
+        Err(source) => Err(Error::UnreadableManifest { source }),
+    }
+}
+
+/// Returns the entry of a file that nobody has read yet: of the right length, with digests of nothing.
+fn stand_in(file: &SourceFile, md5: bool) -> FileEntry {
+    let part = part_size(file.size);
+    let count = usize::try_from(file.size.div_ceil(part)).unwrap_or(usize::MAX);
+    let parts = (count > 1).then(|| Parts { size: part, blake3: vec![Subtree::ZEROS; count] });
+    FileEntry {
+        path: file.path.clone(),
+        size: file.size,
+        md5: md5.then_some(Md5::ZEROS),
+        blake3: parts.as_ref().map_or(Blake3::ZEROS, |parts| root_of(&parts.blake3)),
+        crc64nvme: Some(Crc64::ZERO),
+        executable: file.executable,
+        parts,
+    }
+}

@@ -1,0 +1,133 @@
+//! Re-reading a version in the bucket against its manifest, without writing a file.
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::ModelStorage;
+use super::lookup::StoredFile;
+use crate::error::{Error, Result};
+use crate::model::digest::Blake3;
+use crate::model::key::ObjectKey;
+use crate::model::manifest::Manifest;
+use crate::model::name::{ArtifactPath, Selector};
+use crate::progress::{Event, Progress};
+use crate::s3::{Object, Sink, files_at_once};
+
+/// What was verified.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verified {
+    /// The version's manifest.
+    pub manifest: Manifest,
+    /// Files read.
+    pub files: usize,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Files that no digest was published of, so that nothing says whether their bytes are right. None but in versions
+    /// that the Python pipeline wrote.
+    pub unverified: Vec<ArtifactPath>,
+}
+
+impl Verified {
+    /// Returns true when every file was compared with its digest.
+    pub fn is_intact(&self) -> bool {
+        self.unverified.is_empty()
+    }
+}
+
+impl ModelStorage {
+    /// Reads every file of a version from the bucket and compares it with its published digest. A file that has none is
+    /// read and reported in [`Verified::unverified`].
+    ///
+    /// # Errors
+    /// [`Error::FileMissing`], [`Error::FilesMissing`], [`Error::WrongSize`], [`Error::WrongDigest`] for the first file that is not what was
+    /// published; [`Error::Manifest`] when the manifest cannot be used.
+    pub async fn verify(&self, selector: &Selector, progress: &Progress) -> Result<Verified> {
+        let found = self.describe(selector).await?;
+        found.whole()?;
+        progress.send(Event::Planned { files: found.files.len(), bytes: found.size() });
+        // By their numbers: a stream over a borrowing closure would make the whole future one that stays on its thread.
+        let read =
+            stream::iter(0..found.files.len()).map(|n| self.read_twice(&found.manifest, &found.files[n], progress));
+        read.buffer_unordered(files_at_once()).try_collect::<()>().await?;
+        let unverified = found.unverified();
+        Ok(Verified { files: found.files.len(), bytes: found.size(), unverified, manifest: found.manifest })
+    }
+
+    /// Reads a file, and once more when its digest is wrong: what was damaged on its way is whole the second time,
+    /// what is damaged in the bucket is not.
+    async fn read_twice(&self, manifest: &Manifest, file: &StoredFile, progress: &Progress) -> Result<()> {
+        progress.send(Event::Begun { path: file.path.clone(), bytes: file.size });
+        let moved = |bytes| progress.send(Event::Moved { path: file.path.clone(), bytes });
+        match self.read_file(manifest, file, &Sink::Nothing, &moved).await {
+            Err(Error::WrongDigest { .. }) => {
+                tracing::warn!(path = %file.path, "wrong digest; reading once more");
+                self.read_file(manifest, file, &Sink::Nothing, &|_| {}).await?;
+            }
+            result => {
+                result?;
+            }
+        }
+        progress.send(Event::Finished { path: file.path.clone() });
+        Ok(())
+    }
+
+    /// Reads a file of a version to `sink`, and compares it with what was published as far as that can be done while it
+    /// goes by. Returns the BLAKE3 of what came, where it was computed.
+    pub(super) async fn read_file(
+        &self,
+        manifest: &Manifest,
+        file: &StoredFile,
+        sink: &Sink,
+        on_bytes: &(impl Fn(u64) + Sync),
+    ) -> Result<Option<Blake3>> {
+        let (model, version) = (&manifest.model_name, &manifest.version);
+        let key = ObjectKey::Artifact(model.clone(), version.clone(), file.path.clone()).to_string();
+        let result = async {
+            match (file.blake3, file.md5) {
+                (None, Some(expected)) if matches!(sink, Sink::Nothing) => {
+                    let found = self.depot.fetch_md5(&self.bucket, &key, file.size, on_bytes).await?;
+                    same("MD5", &file.path, expected, found).map(|()| None)
+                }
+                _ => {
+                    let bucket = self.bucket.clone();
+                    let object = Object { bucket, key, size: file.size, etag: None, expected: file.expected() };
+                    self.depot.fetch_object(&object, sink, on_bytes).await.map(|found| Some(found.blake3))
+                }
+            }
+        };
+        result.await.map_err(|error| of_version(error, manifest, &file.path))
+    }
+}
+
+/// Says of a version's file what is wrong with an object: whoever asked for a version knows its files by their paths, and
+/// not by keys.
+pub(super) fn of_version(error: Error, manifest: &Manifest, file: &ArtifactPath) -> Error {
+    let path = file.to_string();
+    match error {
+        Error::ObjectNotFound { .. } => {
+            let (model, version) = (manifest.model_name.clone(), manifest.version.clone());
+            Error::FileMissing { model, version, path: file.clone() }
+        }
+        Error::WrongSize { expected, found, .. } => Error::WrongSize { path, expected, found },
+        Error::WrongDigest { algorithm, expected, found, .. } => {
+            Error::WrongDigest { path, algorithm, expected, found }
+        }
+        Error::WrongPart { first, last, expected, found, .. } => {
+            Error::WrongPart { path, first, last, expected, found }
+        }
+        error => error,
+    }
+}
+
+/// Compares a digest with the published one.
+pub(super) fn same<D: PartialEq + std::fmt::Display>(
+    algorithm: &'static str,
+    path: &ArtifactPath,
+    expected: D,
+    found: D,
+) -> Result<()> {
+    if expected == found {
+        return Ok(());
+    }
+    let (expected, found) = (expected.to_string(), found.to_string());
+    Err(Error::WrongDigest { path: path.to_string(), algorithm, expected, found })
+}

@@ -1,0 +1,325 @@
+//! What becomes of a read when the server answers a range wrongly: the bytes are right, or it is an error.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::TryStreamExt as _;
+use modeldepot::{BucketName, Error, ErrorKind, ModelStorage, Progress, Pull, S3Client, Settings};
+
+use crate::backend::{Backend, bytes, push};
+use crate::misbehaving::{Act, Asked, Misbehaving};
+
+/// The length of a part of a small file.
+const PART: usize = 8 << 20;
+
+/// How an answer is wrong.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Wrong {
+    /// All bytes, with status 200.
+    IgnoresRange,
+    /// Bytes beyond what was asked for.
+    Longer(usize),
+    /// Fewer bytes, and a length that says so.
+    Shorter(usize),
+    /// Fewer bytes than the length says, then the connection ends.
+    EndsEarly(usize),
+    /// Fewer bytes than the length says, then silence.
+    Stalls(usize),
+    /// The right bytes of an object that is said to be longer.
+    Total,
+    /// Bytes from a later place.
+    Shifted,
+    /// The right place and other bytes.
+    OtherBytes,
+    Refused(u16, &'static str),
+    Html,
+}
+
+use Wrong::*;
+
+fn head(content: &[u8], etag: &str) -> Vec<(&'static str, String)> {
+    vec![("etag", format!("\"{etag}\"")), ("content-length", content.len().to_string())]
+}
+
+/// Answers a request for a range.
+fn answer(content: &[u8], asked: &Asked, wrong: Option<Wrong>) -> Act {
+    let Some((first, last)) = asked.range() else { return Act::Close(200, head(content, "e"), content.to_vec()) };
+    let (first, end) = (first as usize, (last as usize + 1).min(content.len()));
+    let range = |first: usize, end: usize, total: usize| {
+        let range = format!("bytes {first}-{}/{total}", end.max(1) - 1);
+        vec![("etag", "\"e\"".to_owned()), ("content-range", range)]
+    };
+    let right = content[first..end].to_vec();
+    let exact = |headers, body| Act::Answer(206, headers, body);
+    let announced = |mut headers: Vec<_>| {
+        headers.push(("content-length", right.len().to_string()));
+        headers
+    };
+    let total = content.len();
+    match wrong {
+        None => exact(range(first, end, total), right),
+        Some(IgnoresRange) => Act::Answer(200, vec![("etag", "\"e\"".to_owned())], content.to_vec()),
+        Some(Longer(more)) => exact(range(first, end, total), [right, vec![7; more]].concat()),
+        Some(Shorter(less)) => {
+            let end = end.saturating_sub(less).max(first);
+            exact(range(first, end, total), content[first..end].to_vec())
+        }
+        Some(EndsEarly(less)) => {
+            let cut = right.len().saturating_sub(less);
+            Act::Close(206, announced(range(first, end, total)), right[..cut].to_vec())
+        }
+        Some(Stalls(less)) => {
+            let cut = right.len().saturating_sub(less);
+            Act::Stall(206, announced(range(first, end, total)), right[..cut].to_vec())
+        }
+        Some(Total) => exact(range(first, end, total + 1), right),
+        Some(Shifted) => exact(range(first + 1, end + 1, total), right),
+        Some(OtherBytes) => exact(range(first, end, total), right.iter().map(|byte| byte ^ 1).collect()),
+        Some(Refused(status, code)) => Act::refuse(status, code),
+        Some(Html) => Act::Answer(
+            200,
+            vec![("content-type", "text/html".to_owned())],
+            b"<!doctype html><html><body>Please log in</body></html>".to_vec(),
+        ),
+    }
+}
+
+/// A server with one object, which answers the reads that `wrong` names, by number, in that way.
+async fn server(content: &[u8], wrong: impl Fn(usize, &Asked) -> Option<Wrong> + Send + Sync + 'static) -> Misbehaving {
+    let (content, reads) = (content.to_vec(), AtomicUsize::new(0));
+    Misbehaving::alone(move |asked| match asked.method.as_str() {
+        "HEAD" => Act::Lengthless(head(&content, "e")),
+        _ => answer(&content, asked, wrong(reads.fetch_add(1, Ordering::Relaxed), asked)),
+    })
+    .await
+}
+
+fn bucket() -> BucketName {
+    "models".parse().unwrap()
+}
+
+/// Downloads the object into a file, and streams it.
+async fn both(server: &Misbehaving, answer: Duration) -> [Result<Vec<u8>, Error>; 2] {
+    let client = S3Client::connect(&server.settings(answer)).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("f");
+    let downloaded = client.download_file(&bucket(), "k", &path, |_| {}).await;
+    let names = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(names, usize::from(downloaded.is_ok()), "nothing half done stays behind");
+    let downloaded = downloaded.map(|_| std::fs::read(&path).unwrap());
+    let opened = client.open_object(&bucket(), "k").await.unwrap();
+    let size = opened.metadata().size;
+    let streamed: Result<Vec<_>, _> = Box::pin(opened.stream(0..size)).try_collect().await;
+    [downloaded, streamed.map(|frames| frames.concat())]
+}
+
+/// Every read is answered in this way, and fails with an error that `fits`.
+async fn always(content: &[u8], wrong: Wrong, fits: impl Fn(&Error) -> bool) {
+    let server = server(content, move |_, _| Some(wrong)).await;
+    for result in both(&server, Duration::from_millis(200)).await {
+        let error = result.expect_err(&format!("{wrong:?}"));
+        assert!(fits(&error), "{wrong:?}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_ends_early_is_fetched_from_where_it_ended() {
+    let content = bytes(300_000, 1);
+    for wrong in [Shorter(100_000), EndsEarly(100_000), Shorter(299_999), EndsEarly(1)] {
+        let server = server(&content, move |n, _| (n % 2 == 0).then_some(wrong)).await;
+        for result in both(&server, Duration::from_secs(20)).await {
+            assert!(result.unwrap() == content, "{wrong:?}");
+        }
+        let (Shorter(less) | EndsEarly(less)) = wrong else { unreachable!() };
+        let again = (300_000 - less as u64, 299_999);
+        let ranges: Vec<_> = server.ranges().iter().map(|asked| asked.range().unwrap()).collect();
+        assert_eq!(ranges, [(0, 299_999), again, (0, 299_999), again], "{wrong:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_always_ends_early_is_no_whole_one() {
+    let unavailable = |error: &Error| error.kind() == ErrorKind::Unavailable;
+    always(&bytes(10, 1), Shorter(10), unavailable).await;
+    always(&bytes(10, 1), EndsEarly(10), unavailable).await;
+    always(&bytes(300_000, 1), Stalls(300_000), unavailable).await;
+}
+
+#[tokio::test]
+async fn a_body_that_stalls_is_fetched_from_where_it_stopped() {
+    let content = bytes(300_000, 1);
+    let server = server(&content, |n, _| (n % 2 == 0).then_some(Stalls(1000))).await;
+    for result in both(&server, Duration::from_secs(1)).await {
+        assert!(result.unwrap() == content);
+    }
+}
+
+#[tokio::test]
+async fn more_than_was_asked_for_is_an_error() {
+    for more in [1, 70_000] {
+        let fits = |error: &Error| {
+            error.kind() == ErrorKind::Unavailable && said(error).contains("the server sent more than was asked for")
+        };
+        always(&bytes(100_000, 1), Longer(more), fits).await;
+    }
+}
+
+/// The error and its causes.
+fn said(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
+
+#[tokio::test]
+async fn an_object_of_another_size_is_named_as_that() {
+    let content = bytes(100_000, 1);
+    let fits = |error: &Error| matches!(error, Error::WrongSize { expected: 100_000, found: 100_001, .. });
+    always(&content, Total, fits).await;
+}
+
+#[tokio::test]
+async fn the_wrong_place_and_a_page_are_no_bytes_of_the_object() {
+    let content = bytes(100_000, 1);
+    always(&content, Shifted, |error| said(error).contains("another range than it was asked for")).await;
+    always(&content, Html, |error| error.kind() != ErrorKind::Internal).await;
+    let large = bytes(PART + 1, 1);
+    let server = server(&large, |_, _| Some(IgnoresRange)).await;
+    let [downloaded, _] = both(&server, Duration::from_secs(20)).await;
+    assert!(said(&downloaded.unwrap_err()).contains("ignores `Range`"));
+}
+
+#[tokio::test]
+async fn a_refused_condition_means_that_the_object_changed() {
+    let content = bytes(100_000, 1);
+    always(&content, Refused(412, "PreconditionFailed"), |error| matches!(error, Error::ObjectChanged { .. })).await;
+    let server = server(&content, |_, _| None).await;
+    for result in both(&server, Duration::from_secs(20)).await {
+        assert!(result.unwrap() == content);
+    }
+    for asked in server.ranges() {
+        assert_eq!(asked.headers.get("if-match").map(String::as_str), Some("\"e\""));
+    }
+}
+
+/// An object that became shorter between two looks is told from a server that is broken.
+#[tokio::test]
+async fn a_range_beyond_the_end_means_another_size() {
+    let (content, looks) = (bytes(100_000, 1), AtomicUsize::new(0));
+    let server = Misbehaving::alone(move |asked| match asked.method.as_str() {
+        // The first look of each read finds the object as it was.
+        "HEAD" if looks.fetch_add(1, Ordering::Relaxed) % 2 == 0 => Act::Lengthless(head(&content, "e")),
+        "HEAD" => Act::Lengthless(head(&content[..5], "e")),
+        _ => Act::refuse(416, "InvalidRange"),
+    })
+    .await;
+    for result in both(&server, Duration::from_secs(20)).await {
+        let error = result.unwrap_err();
+        assert!(matches!(error, Error::WrongSize { expected: 100_000, found: 5, .. }), "{error:?}");
+    }
+}
+
+/// A published version behind a server that answers the reads of its model file in such a way, by number.
+async fn published(
+    content: &[u8],
+    answer: Duration,
+    wrong: impl Fn(usize, &Asked) -> Option<Wrong> + Send + Sync + 'static,
+) -> (Backend, Misbehaving, ModelStorage) {
+    let b = Backend::embedded().await;
+    let file = b.file("m.bin", content);
+    b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
+    let (content, reads) = (content.to_vec(), AtomicUsize::new(0));
+    let server = Misbehaving::before(b.client().endpoint(), move |asked| match asked.is("GET", "/m.bin") {
+        true => self::answer(&content, asked, wrong(reads.fetch_add(1, Ordering::Relaxed), asked)),
+        false => Act::Pass,
+    })
+    .await;
+    let settings = Settings {
+        endpoint: server.settings(answer).endpoint,
+        timeouts: server.settings(answer).timeouts,
+        ..b.settings.clone()
+    };
+    let storage = ModelStorage::open(&settings).await.unwrap();
+    (b, server, storage)
+}
+
+/// A pull and a read by parts end with the same error, and the pull leaves no file behind.
+async fn neither(content: &[u8], wrong: Wrong, fits: impl Fn(&Error) -> bool) {
+    let (b, _server, storage) = published(content, Duration::from_millis(300), move |_, _| Some(wrong)).await;
+    let pull = Pull::new("m@1".parse().unwrap(), b.path("out"));
+    let pulled = storage.download_model(&pull, &Progress::none()).await.unwrap_err();
+    assert!(fits(&pulled), "{wrong:?}: {pulled:?}");
+    assert!(!b.path("out/m.bin").exists(), "{wrong:?}");
+    let reader = storage.open_file(&"m@1".parse().unwrap(), None).await.unwrap();
+    let read = reader.read(|_| {}).await.unwrap_err();
+    assert!(fits(&read), "{wrong:?}: {read:?}");
+}
+
+#[tokio::test]
+async fn a_pull_and_a_read_take_no_wrong_answer() {
+    let content = bytes(100_000, 1);
+    let unavailable = |error: &Error| error.kind() == ErrorKind::Unavailable;
+    neither(&content, Shorter(100_000), unavailable).await;
+    neither(&content, Longer(1), unavailable).await;
+    neither(&content, Total, |error| error.kind() == ErrorKind::Corrupt).await;
+    neither(&content, OtherBytes, |error| error.kind() == ErrorKind::Corrupt).await;
+    neither(&content, Refused(412, "PreconditionFailed"), |error| matches!(error, Error::ObjectChanged { .. })).await;
+}
+
+/// Of a part that came damaged, all is fetched once more, and that is enough if it was the way that did it.
+#[tokio::test]
+async fn a_part_that_was_damaged_on_its_way_is_fetched_once_more() {
+    let content = bytes(2 * PART + 5, 1);
+    let damaged = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&damaged);
+    let wrong = move |_, asked: &Asked| {
+        let first = asked.range()?.0 == PART as u64;
+        (first && count.fetch_add(1, Ordering::Relaxed) % 2 == 0).then_some(OtherBytes)
+    };
+    let (b, server, storage) = published(&content, Duration::from_secs(20), wrong).await;
+    let pull = Pull::new("m@1".parse().unwrap(), b.path("out"));
+    storage.download_model(&pull, &Progress::none()).await.unwrap();
+    assert!(std::fs::read(b.path("out/m.bin")).unwrap() == content);
+    assert_eq!(server.count("GET", "/m.bin"), 4, "one part of three came twice");
+    let reader = storage.open_file(&"m@1".parse().unwrap(), None).await.unwrap();
+    assert!(reader.read(|_| {}).await.unwrap() == content);
+    assert_eq!(damaged.load(Ordering::Relaxed), 4);
+}
+
+/// What is damaged in the bucket is named with the place of the part.
+#[tokio::test]
+async fn a_part_that_is_damaged_twice_is_named() {
+    let content = bytes(2 * PART + 5, 1);
+    let wrong = |_, asked: &Asked| (asked.range()?.0 == 2 * PART as u64).then_some(OtherBytes);
+    let (b, _server, storage) = published(&content, Duration::from_secs(20), wrong).await;
+    let pull = Pull::new("m@1".parse().unwrap(), b.path("out"));
+    let error = storage.download_model(&pull, &Progress::none()).await.unwrap_err();
+    assert!(error.to_string().contains("between its bytes 16777216 and 16777220"), "{error}");
+}
+
+/// A file that is replaced while it is read in parts is never put together of two.
+#[tokio::test]
+async fn another_object_in_mid_file_is_noticed() {
+    let content = bytes(PART + 5, 1);
+    let answered = AtomicUsize::new(0);
+    let served = content.clone();
+    let server = Misbehaving::alone(move |asked| match asked.method.as_str() {
+        "HEAD" => Act::Lengthless(head(&served, "e")),
+        // From the second read on another object is there, which has another ETag.
+        _ if answered.fetch_add(1, Ordering::Relaxed) % 2 == 1 => match asked.headers.contains_key("if-match") {
+            true => Act::refuse(412, "PreconditionFailed"),
+            false => answer(&served, asked, Some(OtherBytes)),
+        },
+        _ => answer(&served, asked, Some(EndsEarly(5))),
+    })
+    .await;
+    for result in both(&server, Duration::from_secs(20)).await {
+        let error = result.unwrap_err();
+        assert!(matches!(error, Error::ObjectChanged { .. }), "{error:?}");
+    }
+}

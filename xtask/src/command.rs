@@ -1,0 +1,86 @@
+//! How the chores start other programs.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::report::Tally;
+
+/// Returns the root of the workspace.
+pub fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_path_buf()
+}
+
+/// Returns a `cargo` command at the root, as if it were typed in a shell.
+pub fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
+    let mut cargo = Command::new("cargo");
+    clean(&mut cargo).args(args).current_dir(root());
+    cargo
+}
+
+/// Takes from a command's environment what `cargo xtask` has put into it.
+pub fn clean(command: &mut Command) -> &mut Command {
+    // What `cargo run` adds to our environment would reach build scripts: one that watches CARGO_MANIFEST_DIR
+    // (ring's does) would be rebuilt at each change between `cargo xtask test` and a plain `cargo test`.
+    for (name, _) in std::env::vars_os() {
+        let added =
+            name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"));
+        if added {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Runs a command with its output on ours, after saying which.
+pub fn run(command: &mut Command) -> Result<(), String> {
+    announce(command);
+    let status = command.status().map_err(|error| format!("cannot start {}: {error}", spelled(command)))?;
+    if status.success() { Ok(()) } else { Err(format!("{} ended with {status}", spelled(command))) }
+}
+
+/// Runs a command in silence and returns what it printed; a failure carries its last line on stderr.
+pub fn quietly(command: &mut Command) -> Result<String, String> {
+    let output = command.output().map_err(|error| format!("cannot start {}: {error}", spelled(command)))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
+    Err(format!("{} ended with {}: {}", spelled(command), output.status, last.trim()))
+}
+
+pub fn announce(command: &Command) {
+    eprintln!("\n$ {}", spelled(command));
+}
+
+pub fn spelled(command: &Command) -> String {
+    let root = root();
+    std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(|word| {
+            let word = Path::new(word);
+            word.strip_prefix(&root).unwrap_or(word).to_string_lossy().into_owned()
+        })
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Runs a `cargo test` or pytest, its output passed on line by line, and counts what it says.
+pub fn tallied(command: &mut Command, tally: &mut Tally) -> Result<(), String> {
+    announce(command);
+    let child = command.stdout(Stdio::piped()).spawn();
+    let mut child = child.map_err(|error| format!("cannot start {}: {error}", spelled(command)))?;
+    if let Some(stdout) = child.stdout.take() {
+        // Bytes, not text: a failing test may print anything.
+        for line in BufReader::new(stdout).split(b'\n') {
+            let line = line.map_err(|error| format!("cannot read what it says: {error}"))?;
+            let line = String::from_utf8_lossy(&line);
+            println!("{line}");
+            tally.add_line(&line);
+        }
+    }
+    let status = child.wait().map_err(|error| format!("cannot wait for {}: {error}", spelled(command)))?;
+    if status.success() { Ok(()) } else { Err(format!("{} ended with {status}", spelled(command))) }
+}
