@@ -11,9 +11,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::command::tallied;
+use crate::command::{built_command, tallied};
 use crate::report::{Outcome, Report, Tally};
-use crate::test::built_command;
 use crate::tools::{MC, RCLONE, S5CMD, Tool, Tools};
 use crate::{quietly, root};
 

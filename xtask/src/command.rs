@@ -33,6 +33,12 @@ pub fn clean(command: &mut Command) -> &mut Command {
     command
 }
 
+/// The command, as `cargo test --workspace` has built it. To build its package alone would compile half of the tree once
+/// more, with other features.
+pub fn built_command() -> PathBuf {
+    root().join("target/debug/modeldepot")
+}
+
 /// Runs a command with its output on ours, after saying which.
 pub fn run(command: &mut Command) -> Result<(), String> {
     announce(command);

@@ -2,9 +2,9 @@
 
 use std::process::Command;
 
+use crate::command::built_command;
 use crate::report::{Outcome, Report};
 use crate::servers;
-use crate::test::built_command;
 use crate::tools::{SCHEMATHESIS, Tools};
 use crate::{root, run as run_command};
 

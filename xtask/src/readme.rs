@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::command::built_command;
 use crate::servers::free_ports;
-use crate::test::built_command;
 use crate::{announce, quietly, root};
 
 const README: &str = "README.md";

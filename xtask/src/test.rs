@@ -5,10 +5,9 @@
 //! `tests/console`; its screenshots lie under `target/console`. Logins by OpenID Connect are tested in a build of their own,
 //! by `oidc`.
 
-use std::path::PathBuf;
 use std::process::Command;
 
-use crate::command::tallied;
+use crate::command::{built_command, tallied};
 use crate::python;
 use crate::report::{Outcome, Report, Tally};
 use crate::servers::{KINDS, suite, table};
@@ -126,10 +125,4 @@ fn console(tools: &Tools) -> Outcome {
     let mut tests = Command::new(python);
     tests.arg("tests/console/run.py").arg(built_command()).arg(chromium).arg(axe).arg(out);
     run_command(tests.env("PYTHONDONTWRITEBYTECODE", "1").current_dir(root())).into()
-}
-
-/// The command, as `cargo test --workspace` has built it. To build its package alone would compile half of the tree once
-/// more, with other features.
-pub(crate) fn built_command() -> PathBuf {
-    root().join("target/debug/modeldepot")
 }
