@@ -146,7 +146,7 @@ fn check_source(rights: &Rights, source: &CopySource) -> S3Result<()> {
 /// Returns the right that an operation needs on its bucket; `None` for one that looks after itself.
 ///
 /// # Errors
-/// `NotImplemented` for every operation that is not served, whoever asks.
+/// `NotImplemented` for every unsupported operation, for all callers.
 fn needed(operation: &str) -> S3Result<Option<Right>> {
     Ok(Some(match operation {
         // Answers the buckets that may be read.

@@ -214,7 +214,7 @@ fn default_message(code: &str) -> &'static str {
         "RequestTimeout" => {
             "Your socket connection to the server was not read from or written to within the timeout period."
         }
-        _ => "The request could not be answered",
+        _ => "The request could not be processed",
     }
 }
 

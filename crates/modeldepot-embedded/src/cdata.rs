@@ -16,7 +16,7 @@ use crate::bounded::Watch;
 const START: &[u8] = b"<![CDATA[";
 
 pub(crate) const MESSAGE: &str =
-    "The XML you provided holds a CDATA section, which is not read here. Write its text with references such as &amp;";
+    "The XML you provided contains a CDATA section, which is not supported. Escape its text instead, for example &amp;";
 
 /// Returns true when text holds a CDATA section.
 pub(crate) fn is_in(text: &[u8]) -> bool {

@@ -95,9 +95,9 @@ impl Disk {
             }
         }
         disk.create_index()?;
-        // A full disk must not keep the server from starting: what is there can be read and deleted.
+        // A full disk must not keep the server from starting: existing objects can be read and deleted.
         if let Err(error) = disk.room.ensure() {
-            tracing::warn!(folder = %folder.display(), %error, "no room for the reserve");
+            tracing::warn!(folder = %folder.display(), %error, "no space for the reserve file");
         }
         // What earlier builds made: the folder keeps others out, and a copy of it should too.
         for path in [folder.join("lock"), format, disk.index(), disk.blobs()] {
@@ -240,7 +240,7 @@ impl Disk {
                 let path = entry.map_err(Error::io("read folder", &fan))?.path();
                 let id = path.file_name().and_then(|name| name.to_str()).and_then(BlobId::parse);
                 match id {
-                    // Not ours to remove, whoever put it there.
+                    // Not created by this server, so not removed.
                     None => tracing::warn!(path = %path.display(), "unknown file in the data folder"),
                     Some(id) if known.contains(&id) => swept.present += 1,
                     Some(_) => {

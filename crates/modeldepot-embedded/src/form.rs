@@ -39,7 +39,7 @@ pub(crate) enum FormError {
     Malformed,
     #[error("Your POST request fields preceding the upload file were too large.")]
     TooLarge,
-    #[error("The field {0} is there twice")]
+    #[error("The field {0} is given twice")]
     Twice(String),
     #[error("POST requires exactly one file upload per request.")]
     NoFile,

@@ -76,7 +76,7 @@ impl Opened {
             return Ok(handle);
         }
         if current.take().is_some() {
-            tracing::warn!(index = %self.path.display(), "the index could not be written, and is opened again");
+            tracing::warn!(index = %self.path.display(), "the index could not be written and is being reopened");
         }
         // The file is locked until the last transaction on it has ended.
         let until = Instant::now() + PATIENCE;

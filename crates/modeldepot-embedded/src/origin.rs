@@ -343,8 +343,11 @@ struct Refusal {
     message: &'static str,
 }
 
-const SEVERAL_HOSTS: Refusal =
-    Refusal { status: StatusCode::BAD_REQUEST, code: "InvalidRequest", message: "The request has more than one Host" };
+const SEVERAL_HOSTS: Refusal = Refusal {
+    status: StatusCode::BAD_REQUEST,
+    code: "InvalidRequest",
+    message: "The request has more than one Host header",
+};
 
 const FOREIGN_HOST: Refusal = Refusal {
     status: StatusCode::FORBIDDEN,

@@ -35,7 +35,7 @@ const SMALL: usize = 16 << 10;
 /// A batch of each makes up all that is held for clients that stand still.
 static WRITERS: Transfers = Transfers::new(8 << 20);
 
-/// Batches that are on their way to the disk at once. Whoever waits for a turn gathers nothing more meanwhile.
+/// Batches being written to disk at once. A body that waits for a permit buffers nothing more.
 static TURNS: Semaphore = Semaphore::const_new(32);
 
 /// The most S3 takes in one request.
@@ -181,7 +181,7 @@ fn body_error(error: StdError) -> S3Error {
     let code = if text.contains("too slowly") {
         return too_slow();
     } else if text.contains(reframe::SIGNED) {
-        let message = "A signed chunk of the body is larger than 1 MiB, the most that is accepted: send smaller chunks";
+        let message = "A signed chunk of the body is larger than the maximum of 1 MiB: send smaller chunks";
         return S3Error::with_message(S3ErrorCode::InvalidRequest, message);
     } else if text.contains("SignatureMismatch") {
         S3ErrorCode::SignatureDoesNotMatch

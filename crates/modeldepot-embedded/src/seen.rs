@@ -1,4 +1,4 @@
-//! What a request to the server was, and how it ended, for whoever keeps a log.
+//! What a request was and how it ended, for logs.
 
 use std::borrow::Cow;
 use std::fmt;

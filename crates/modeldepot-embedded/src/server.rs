@@ -339,7 +339,7 @@ fn open(folder: &std::path::Path, buckets: &[String], compress: bool) -> Result<
     let known = index.blobs().map_err(|error| Error::Index { path, source: error.into() })?;
     let swept = disk.sweep(&known)?;
     if swept.removed > 0 {
-        tracing::info!(files = swept.removed, "removed what unfinished writes left");
+        tracing::info!(files = swept.removed, "removed leftovers of unfinished writes");
     }
     if swept.present < known.len() {
         tracing::error!(files = known.len() - swept.present, "files that objects need are missing");

@@ -113,7 +113,7 @@ fn covered(headers: &HeaderMap, names: &str) -> S3Result<()> {
 fn service(credential: &str) -> S3Result<()> {
     match credential.rsplit('/').nth(1) {
         Some("s3") => Ok(()),
-        _ => Err(s3_error!(AuthorizationHeaderMalformed, "The credential is not one for the service `s3`")),
+        _ => Err(s3_error!(AuthorizationHeaderMalformed, "The credential is not for the service `s3`")),
     }
 }
 
@@ -135,7 +135,7 @@ fn lifetime(given: &[&str]) -> S3Result<()> {
 const QUERY_ERROR: &str = "AuthorizationQueryParametersError";
 
 fn malformed_query(name: &str) -> S3Error {
-    let message = format!("A presigned request needs the parameter {name}, once");
+    let message = format!("A presigned request must have the parameter {name} exactly once");
     custom(QUERY_ERROR, StatusCode::BAD_REQUEST, message)
 }
 

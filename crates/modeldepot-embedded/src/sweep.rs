@@ -119,11 +119,11 @@ impl Sweeper {
                 });
                 match swept.await {
                     Ok(Ok(swept)) if swept != Swept::default() => {
-                        tracing::info!(swept.expired, swept.aborted, "carried out lifecycle rules");
+                        tracing::info!(swept.expired, swept.aborted, "applied lifecycle rules");
                     }
                     Ok(Ok(_)) => {}
-                    Ok(Err(error)) => tracing::error!(%error, "lifecycle rules could not be carried out"),
-                    Err(error) => tracing::error!(%error, "lifecycle rules could not be carried out"),
+                    Ok(Err(error)) => tracing::error!(%error, "lifecycle rules could not be applied"),
+                    Err(error) => tracing::error!(%error, "lifecycle rules could not be applied"),
                 }
             }
         });

@@ -299,7 +299,7 @@ pub(crate) fn source(tx: &WriteTransaction, place: &[u8], which: Option<&Which>)
     Ok((object, segments))
 }
 
-/// Puts an object at a place. What is there becomes a version, or goes, as the bucket wants it.
+/// Puts an object at a place. An existing object becomes a version or is removed, depending on the bucket.
 ///
 /// Returns the id of the new version, if the bucket has versions, and the blobs that nothing refers to any more.
 pub(crate) fn put(

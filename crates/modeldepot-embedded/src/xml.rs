@@ -25,7 +25,7 @@ pub(crate) fn check_key(key: &str) -> S3Result<()> {
         None => Ok(()),
         Some(c) => Err(s3_error!(
             InvalidArgument,
-            "The key holds the character U+{:04X}, which XML cannot write, so no listing could show it",
+            "The key contains the character U+{:04X}, which XML cannot represent, so listings could not show it",
             u32::from(c)
         )),
     }

@@ -1,4 +1,4 @@
-//! Who may call a route: decided from the head of a request, before any of its body is read.
+//! Authorizes requests from their headers, before the body is read.
 //!
 //! The one exception is the CSRF token of a form that was sent without a script, which is one of its fields: of a plain
 //! form, which is small and read here, or the first of a form with files, which `form` reads before anything else.

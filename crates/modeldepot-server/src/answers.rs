@@ -1,5 +1,5 @@
-//! How many large answers are on their way at once: each holds buffers here and a connection to the S3 server, for as long as
-//! its client takes to read it.
+//! Limits concurrent large responses: each holds buffers and a connection to the S3 server until its client has
+//! read it.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -18,7 +18,7 @@ pub enum Error {
     /// The token file cannot be used.
     #[error(transparent)]
     Tokens(#[from] TokensError),
-    /// Others than this machine would be let in without a token.
+    /// Other machines would have access without a token.
     #[error("refused to listen on `{address}` without tokens: everyone who can reach it would have full access")]
     Open {
         /// The address.

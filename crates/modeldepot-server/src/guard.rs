@@ -1,4 +1,4 @@
-//! What every request passes: is it meant for us, does its sender ask for too much, and what goes with every answer.
+//! Checks of every request (host, origin, rate), and headers of every response.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;

@@ -1,4 +1,4 @@
-//! Verifications that run in the background, and how far they are.
+//! Background verifications and their progress.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;

@@ -1,4 +1,4 @@
-//! What somebody who is not known yet may send, for how long, and how often they may be wrong.
+//! Limits on login attempts: size, duration and number of failures.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;

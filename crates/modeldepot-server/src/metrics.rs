@@ -1,4 +1,4 @@
-//! What Prometheus asks for.
+//! Prometheus metrics.
 
 use std::fmt::Write as _;
 use std::sync::atomic::AtomicU64;

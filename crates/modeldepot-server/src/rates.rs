@@ -1,4 +1,4 @@
-//! How often each client may ask.
+//! Rate limits per client.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};

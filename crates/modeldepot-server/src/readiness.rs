@@ -1,4 +1,4 @@
-//! Whether the bucket answers: asked by many, found out once a second.
+//! Whether the bucket is reachable, checked at most once a second.
 
 use std::time::{Duration, Instant};
 

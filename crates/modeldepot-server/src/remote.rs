@@ -1,4 +1,4 @@
-//! Who a request comes from: the peer of its connection, or the client that a trusted proxy names.
+//! The client address: the peer of the connection, or the client named by a trusted proxy.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,4 @@
-//! Starts, listens, stops.
+//! Starting, listening and stopping.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -48,11 +48,11 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where the models lie.
     pub settings: Settings,
-    /// The token file ([`Tokens`](crate::Tokens)). Without one everybody is let in, from this machine only.
+    /// The token file ([`Tokens`](crate::Tokens)). Without one, everyone on this machine has full access.
     pub tokens: Option<PathBuf>,
     /// Where there is no such file: a token for this run that callers must show all the same.
     pub login: Option<Login>,
-    /// Where people log in with a browser. Without tokens too, only they are let in.
+    /// The login provider for browsers. Without tokens, only people who log in have access.
     pub oidc: Option<Oidc>,
     /// Whether nothing may be published or deleted.
     pub read_only: bool,

@@ -1,4 +1,4 @@
-//! Places that callers share, so that none takes them all: each may hold as many as are left free by everybody together.
+//! Slots shared fairly by callers: each may hold as many as are still free.
 //!
 //! So one caller gets half of them, a second half of the rest, and there is room for one who has none as long as any is
 //! left. Where nobody says who they are, all are one caller, which may have every place.

@@ -1,4 +1,4 @@
-//! What every handler holds.
+//! Shared state of all handlers.
 
 use std::sync::Arc;
 

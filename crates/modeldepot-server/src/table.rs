@@ -1,4 +1,4 @@
-//! The table of routes: what is called how, what its caller must be allowed, and which body it takes.
+//! The route table: method, path, scope and kind of body of every route.
 //!
 //! The router is built from it and from nothing else, so there is no route without a line that says who may call it.
 //! `access` enforces the line before a handler runs and before any of a body is read.

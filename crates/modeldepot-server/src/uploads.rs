@@ -1,7 +1,6 @@
-//! Uploads in parts: begun, and not completed yet. They are kept in memory: a service that restarts has forgotten them.
+//! Three-step uploads in progress. They are only kept in memory and lost when the service restarts.
 //!
-//! Their number is bounded, and so is the life of each: one that nobody asks about any more is given up by the clock,
-//! with its lease and its parts, whether another one is begun or not.
+//! Their number and lifetime are bounded: abandoned uploads expire, with their lease and parts.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;

@@ -74,7 +74,7 @@ impl Gateway {
         let not_here = || s3_error!(MethodNotAllowed, "The specified method is not allowed against this resource.");
         let bucket = bucket_of(head.uri.path()).ok_or_else(not_here)?;
         if head.headers.contains_key(header::AUTHORIZATION) || head.uri.query().is_some_and(|query| !query.is_empty()) {
-            return Err(s3_error!(InvalidArgument, "A form is signed by its own fields, and by nothing else"));
+            return Err(s3_error!(InvalidArgument, "A form must only be signed by its own fields"));
         }
         let [kind] = head.headers.get_all(header::CONTENT_TYPE).iter().collect::<Vec<_>>()[..] else {
             return Err(form_error(FormError::Boundary));
@@ -179,7 +179,8 @@ fn input_of(fields: &[(String, String)], bucket: &str) -> S3Result<PutObjectInpu
             "content-md5" => input.content_md5 = text,
             "expires" => {
                 let date = s3s::dto::Timestamp::parse(s3s::dto::TimestampFormat::HttpDate, value);
-                input.expires = Some(date.map_err(|_| s3_error!(InvalidArgument, "The field Expires is no date"))?);
+                input.expires =
+                    Some(date.map_err(|_| s3_error!(InvalidArgument, "The field Expires is not a valid date"))?);
             }
             "tagging" => input.tagging = Some(tags_of_xml(value)?),
             "x-amz-storage-class" => input.storage_class = text.map(Into::into),
@@ -189,7 +190,7 @@ fn input_of(fields: &[(String, String)], bucket: &str) -> S3Result<PutObjectInpu
             name if name.starts_with("x-amz-meta-") => {
                 // Every answer about the object will hold it.
                 if HeaderName::from_bytes(name.as_bytes()).is_err() {
-                    return Err(s3_error!(InvalidArgument, "A field of metadata has a name that no header can have"));
+                    return Err(s3_error!(InvalidArgument, "A metadata field has an invalid header name"));
                 }
                 if let Some(value) = header_text(name, value)? {
                     metadata.insert(name["x-amz-meta-".len()..].to_owned(), value);
@@ -214,7 +215,7 @@ fn input_of(fields: &[(String, String)], bucket: &str) -> S3Result<PutObjectInpu
 fn header_text(name: &str, value: &str) -> S3Result<Option<String>> {
     match HeaderValue::from_str(value) {
         Ok(_) => Ok(Some(value.to_owned()).filter(|value| !value.is_empty())),
-        Err(_) => Err(s3_error!(InvalidArgument, "The value of {} cannot be that of a header", name)),
+        Err(_) => Err(s3_error!(InvalidArgument, "The value of {} is not a valid header value", name)),
     }
 }
 
@@ -307,7 +308,7 @@ fn refusal(error: S3Error) -> Response<s3s::Body> {
     match error.to_http_response() {
         Ok(answer) => answer,
         Err(error) => {
-            tracing::error!(%error, "an answer could not be written");
+            tracing::error!(%error, "a response could not be written");
             crate::server::plain_error(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "Please try again")
         }
     }

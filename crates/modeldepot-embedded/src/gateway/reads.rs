@@ -155,7 +155,7 @@ macro_rules! check_wanted_headers {
 fn check_headers(wanted: &[(&str, &Option<String>)]) -> S3Result<()> {
     for (name, value) in wanted {
         if value.as_ref().is_some_and(|value| HeaderValue::from_str(value).is_err()) {
-            return Err(s3_error!(InvalidArgument, "The value of {} cannot be that of a header", name));
+            return Err(s3_error!(InvalidArgument, "The value of {} is not a valid header value", name));
         }
     }
     Ok(())

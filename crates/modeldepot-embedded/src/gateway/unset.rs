@@ -94,10 +94,7 @@ impl Gateway {
     ) -> S3Result<S3Response<PutPublicAccessBlockOutput>> {
         let input = req.input;
         if input.public_access_block_configuration != all_blocked() {
-            return Err(s3_error!(
-                NotImplemented,
-                "Public access is always blocked, in all four ways: it cannot be allowed"
-            ));
+            return Err(s3_error!(NotImplemented, "Public access is always blocked and cannot be allowed"));
         }
         self.run(move |store| store.index.bucket(&input.bucket)).await?;
         Ok(S3Response::new(PutPublicAccessBlockOutput::default()))

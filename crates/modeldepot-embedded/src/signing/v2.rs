@@ -85,7 +85,7 @@ impl Link {
         let mut found: Vec<&str> = parameters.iter().map(|(name, _)| &**name).collect();
         found.sort_unstable();
         if let Some(twice) = found.windows(2).find(|two| two[0] == two[1]) {
-            return Err(s3_error!(InvalidArgument, "The parameter {} is there twice", twice[0]));
+            return Err(s3_error!(InvalidArgument, "The parameter {} is given twice", twice[0]));
         }
         let is_header = |name: &str| name.starts_with("x-amz-") || matches!(name, "content-type" | "content-md5");
         let (repeated, found): (Vec<_>, Vec<_>) = found.into_iter().partition(|name| is_header(name));
@@ -177,7 +177,7 @@ fn one<'h>(headers: &'h HeaderMap, name: &str) -> S3Result<&'h str> {
     match (first.map(|value| std::str::from_utf8(value.as_bytes())), values.next()) {
         (None, _) => Ok(""),
         (Some(Ok(value)), None) => Ok(value),
-        _ => Err(s3_error!(InvalidArgument, "The header {} must be text, and there once", name)),
+        _ => Err(s3_error!(InvalidArgument, "The header {} must be text and given once", name)),
     }
 }
 
@@ -195,7 +195,7 @@ fn push_headers(text: &mut String, headers: &HeaderMap) -> S3Result<()> {
         let Some(values) = values else { return Err(s3_error!(AccessDenied, "{}: {}", NOT_SIGNED, name)) };
         // The protocol layer would store the frames of such a body as they came.
         if name == "x-amz-content-sha256" && values.iter().any(|value| value.starts_with("STREAMING-")) {
-            return Err(s3_error!(NotImplemented, "Signatures of version 2 sign no chunked bodies"));
+            return Err(s3_error!(NotImplemented, "Signature version 2 does not support chunked bodies"));
         }
         text.push_str(name);
         text.push(':');

@@ -185,7 +185,7 @@ async fn an_allowed_origin_gets_cors_and_every_other_stays_out() {
         let answer = ask(&client, "OPTIONS", "/models/k", &own, &other, "");
         assert_eq!((answer.status, answer.header("access-control-allow-origin")), (403, None));
         assert!(answer.head.contains("vary: Origin"), "{}", answer.head);
-        // Whoever asks without an origin is told that the answer depends on it.
+        // Responses to requests without an origin say that they depend on it.
         assert!(client.get("/models/k").head.contains("vary: Origin"));
     })
     .await;

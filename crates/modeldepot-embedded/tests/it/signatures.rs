@@ -228,7 +228,7 @@ async fn signed_chunks_have_a_size_that_clients_use() {
         }
         let refused = put(&large);
         assert_eq!((refused.status, refused.code()), (400, "InvalidRequest".into()));
-        assert!(refused.text().contains("larger than 1 MiB"), "{}", refused.text());
+        assert!(refused.text().contains("maximum of 1 MiB"), "{}", refused.text());
     })
     .await;
 }

@@ -1,5 +1,4 @@
-//! The token file on the disk: read as a whole, and changed under a lock, so that of two that change it at once none
-//! is lost.
+//! The token file on disk: read as a whole, and changed under a lock so that concurrent changes are not lost.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};

@@ -1,4 +1,4 @@
-//! What a token, or a group of people, may do: scopes, each for all models or for those whose names match a pattern.
+//! Grants of tokens and groups: scopes, each for all models or for those whose names match a pattern.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! Who asks, and what they may.
+//! Authentication and authorization.
 //!
 //! Without a token file everybody may do everything, and the service listens on loopback only. With one, a program
 //! sends `Authorization: Bearer TOKEN`, and a browser the cookie of a session that it got for a token. Where people log in
@@ -58,9 +58,9 @@ pub(crate) const CSRF_HEADER: &str = "x-csrf-token";
 /// How often it is looked whether the token file has changed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Decides who is let in.
+/// Authenticates requests.
 pub(crate) struct Gate {
-    /// None where no token lets in.
+    /// None if there are no tokens.
     file: Option<Mutex<Watched>>,
     /// Whether callers must say who they are: by a token, or by logging in at a provider.
     closed: bool,

@@ -1,4 +1,4 @@
-//! Who is logged in with a browser: a cookie that names a session, kept in memory. A restart logs everybody out.
+//! Browser sessions, identified by a cookie and kept in memory. A restart logs everyone out.
 //!
 //! A session is a token's or a person's. A token is looked up again at each request, so that revoking it ends its
 //! sessions. What a person may do is what the login provider said when they logged in, until the session ends.

@@ -305,7 +305,7 @@ impl Tokens {
         self.0.iter()
     }
 
-    /// Returns true when the file holds none, so that nobody is let in.
+    /// Returns true if the file is empty, so nobody has access.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

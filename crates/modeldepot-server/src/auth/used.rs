@@ -1,6 +1,6 @@
-//! When each token was last used: kept in a file beside the token file, written at most once a minute.
+//! The last use of each token, stored in a file next to the token file at most once a minute.
 //!
-//! Nothing depends on it. Where it cannot be written the service runs on, and `token list` shows what it finds.
+//! It is informational: if it cannot be written, the service keeps running.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

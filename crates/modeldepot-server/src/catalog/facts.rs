@@ -1,5 +1,4 @@
-//! What the manifests of many versions say, kept small: a table of ten thousand versions is sorted by a metric without
-//! reading ten thousand manifests twice.
+//! A compact cache of metadata: sorting ten thousand versions by a metric does not read ten thousand manifests twice.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

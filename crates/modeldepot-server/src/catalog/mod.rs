@@ -1,9 +1,8 @@
 //! The models and versions of the bucket, read through a small cache.
 //!
-//! Documents are taken for the bucket's own for a second, then asked for again. Listings are asked for every second as long
-//! as somebody looks, and given away meanwhile: what is published or deleted elsewhere shows after a second and the time of
-//! a listing. What was published or deleted through this service shows at once. Manifests never change
-//! once they are published, so what they say is kept; all of it within bounds.
+//! Documents are cached for a second. Listings are refreshed every second while they are in use, and served from the cache
+//! meanwhile: changes made elsewhere appear after a second plus the time of a listing, changes made through this service
+//! at once. Published manifests never change, so their metadata stays cached. All caches are bounded.
 
 mod facts;
 mod watched;

@@ -1,4 +1,4 @@
-//! A value of the bucket, kept for a moment.
+//! A cached value of the bucket.
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};

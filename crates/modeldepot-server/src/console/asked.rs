@@ -1,4 +1,4 @@
-//! What an address asks for after its `?`, and what a form sends.
+//! Query parameters and form fields.
 
 use std::convert::Infallible;
 

@@ -1,4 +1,4 @@
-//! The buckets, as one walks through folders.
+//! The bucket browser.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;

@@ -1,4 +1,4 @@
-//! What a table of versions is filtered by, as it is typed: `val_accuracy>=0.9 architecture=resnet18 2025`.
+//! Parses the filter of a table of versions: `val_accuracy>=0.9 architecture=resnet18 2025`.
 
 use modeldepot::VersionSummary;
 

@@ -1,4 +1,4 @@
-//! What `doctor` finds, as a page.
+//! The health page: results of `doctor`.
 
 use axum::extract::State;
 use axum::response::Redirect;

@@ -1,6 +1,6 @@
-//! The pages: what the bucket holds, for people who would rather look.
+//! The web console.
 //!
-//! Rendered here, useful without a script. Each file is a page or a part of one; `page` is the frame around them.
+//! Pages are rendered on the server and work without JavaScript. Each file is a page or a part of one; `page` is the layout.
 
 mod asked;
 mod assets;

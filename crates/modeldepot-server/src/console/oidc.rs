@@ -1,4 +1,4 @@
-//! Logging in at the provider: the way there, and back.
+//! Login through the provider: redirect and return.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A failure, as a page: what failed, why, and what to do next.
+//! Error pages: what failed, why, and what to do next.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};

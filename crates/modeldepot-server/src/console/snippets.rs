@@ -1,4 +1,4 @@
-//! What to paste elsewhere to fetch a version.
+//! Commands and code to fetch a version.
 
 use axum::http::{HeaderMap, header};
 use maud::{Markup, html};

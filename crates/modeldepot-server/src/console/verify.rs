@@ -1,4 +1,4 @@
-//! Verifying a version without a script: a page that loads itself again until the end.
+//! Verifying a version without JavaScript: a page that reloads itself until the end.
 
 use axum::extract::{Path, State};
 use axum::response::Redirect;

@@ -1,4 +1,4 @@
-//! Who asks for a page, as far as pages differ by it, and what they may do.
+//! The visitor of a page and their permissions.
 
 use std::convert::Infallible;
 

@@ -1,4 +1,4 @@
-//! How much of a form its parser is given, so that it never holds much, nor searches the same bytes often.
+//! Limits how much of a form its parser gets at once, so that it buffers little and rarely rescans bytes.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Forms with files (`multipart/form-data`), as they come: never gathered, and bounded in everything but the files.
+//! Forms with files (`multipart/form-data`): streamed, and bounded in everything except the files.
 //!
 //! `multer` cuts a form into its parts. It reads as much as there is and searches it again with each piece, so what it is
 //! given is kept on a leash: pieces of some KiB, and no more than [`LONGEST_HEAD`] until the next part has begun.

@@ -1,4 +1,4 @@
-//! The lines of the audit log and of the access log: JSON, bounded, without anything that opens a door.
+//! The lines of the audit log and the access log: JSON, bounded, without secrets.
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
-//! Who did what: the audit log, of every request that changes something and every one that was refused, and the access
-//! log, of every request.
+//! The audit log of requests that change something or were refused, and the access log of all requests.
 //!
 //! [`record`] is the outermost layer. What it cannot see of a request, who asked and what about, is noted by those who
 //! find out, in the request's [`Note`].

@@ -1,4 +1,4 @@
-//! What is found out about a request on its way, for the logs.
+//! Facts about a request that handlers collect for the logs.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! The body of an answer, counted as it is sent. Its end is the end of the request, for the access log.
+//! Counts the bytes of a response body as it is sent. For the access log, its end is the end of the request.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

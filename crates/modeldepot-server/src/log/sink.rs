@@ -1,6 +1,6 @@
-//! Where log lines go: standard error, or a file that is only ever appended to.
+//! The destination of log lines: standard error, or an append-only file.
 //!
-//! Lines are queued and written by a thread of the log's own, in their order: a disk or a reader that stalls holds up no
+//! Lines are queued and written in order by a separate thread, so a stalled disk or reader delays no
 //! request. Each line is one write, so that lines of several writers never mix. A file that was renamed or removed, as
 //! `logrotate` does, is made anew at the next line; on SIGHUP it is opened again in any case. A line that cannot be written,
 //! because the disk is full or the queue is, is lost: a warning says so, at most one a minute, and the service runs on.

@@ -1,8 +1,8 @@
-//! A login on its way: what this service has to know again when the browser comes back from the provider.
+//! A login in progress: the state that is needed when the browser returns from the provider.
 //!
-//! It is kept in a cookie of that browser and nowhere else, so that no number of logins that are begun and left can
-//! keep others out. The cookie holds a random seed, an end, and the page that was asked for, under a MAC of a key that
-//! lives as long as the process. State, nonce and the PKCE verifier come of the seed and the key: a cookie tells none.
+//! It is only stored in a cookie of that browser, so abandoned logins cannot lock others out. The cookie contains a random
+//! seed, an expiry time and the requested page, authenticated with a key of this process. State, nonce and the PKCE
+//! verifier are derived from the seed and the key, so the cookie reveals none of them.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};

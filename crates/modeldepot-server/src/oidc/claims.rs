@@ -1,4 +1,4 @@
-//! Who a person is by the provider's word, and in which groups.
+//! The identity and groups of a person, as claimed by the provider.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What the provider says of itself, and its keys: asked for when the first person logs in, and remembered.
+//! The provider's metadata and keys, fetched at the first login and cached.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -1,7 +1,6 @@
-//! Why a login through the provider fails, as it is told to the person.
+//! Login failures, as shown to the user.
 //!
-//! Nothing of it has a code, a token or a secret. What the provider said is text like any other that comes from
-//! outside: pages escape it.
+//! They contain no code, token or secret. Text from the provider is untrusted: pages escape it.
 
 use axum::http::StatusCode;
 use modeldepot::ErrorKind;

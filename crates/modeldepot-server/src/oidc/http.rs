@@ -1,4 +1,4 @@
-//! Requests to the provider: each with an end to its time and its size, and none redirected.
+//! Requests to the provider: bounded in time and size, without redirects.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,9 +1,9 @@
 //! Logging in through an OpenID Connect provider, with a browser: authorization code with PKCE.
 //!
-//! - `settings`: what the operator sets.
-//! - `provider`: the two steps of a login. `attempt`: what has to be known again between them.
-//! - `discovery`: what the provider says of itself, and its keys. `http`: how it is asked.
-//! - `claims`: who a person is, and their groups. `failure`: why a login fails.
+//! - `settings`: configuration.
+//! - `provider`: the two steps of a login. `attempt`: the state between them.
+//! - `discovery`: the provider's metadata and keys. `http`: requests to it.
+//! - `claims`: identity and groups. `failure`: login failures.
 //!
 //! The library `openidconnect` costs half a minute to build. Without the feature `oidc` the settings and the routes are
 //! still there, and a service that is given settings refuses to start.

@@ -1,4 +1,4 @@
-//! The two steps of a login: the browser is sent to the provider, and comes back with a code.
+//! The two steps of a login: redirecting the browser to the provider, and handling its return with a code.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};

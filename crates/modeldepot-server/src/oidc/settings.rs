@@ -1,4 +1,4 @@
-//! How people log in through an OpenID Connect provider: what the operator sets, checked where it is typed.
+//! Configuration of OpenID Connect, validated when it is parsed.
 
 use std::fmt;
 use std::str::FromStr;

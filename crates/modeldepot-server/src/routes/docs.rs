@@ -1,4 +1,4 @@
-//! The description of the API: the OpenAPI document, and a page of it.
+//! The OpenAPI document, and a page that renders it.
 
 use std::sync::LazyLock;
 

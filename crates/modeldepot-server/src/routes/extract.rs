@@ -1,4 +1,4 @@
-//! What handlers take of a request; what cannot be taken is a problem document.
+//! Extractors of requests; their rejections are problem documents.
 
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};

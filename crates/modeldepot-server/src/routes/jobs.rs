@@ -1,4 +1,4 @@
-//! Verifying a version, as a job whose progress can be watched.
+//! Verifying a version as a background job with progress events.
 
 use std::convert::Infallible;
 use std::time::Duration;

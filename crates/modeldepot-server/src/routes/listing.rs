@@ -1,4 +1,4 @@
-//! A model's versions as a table: filtered, sorted and cut into pages.
+//! A model's versions as a table: filtered, sorted and paginated.
 
 use std::cmp::Ordering;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The problems that every route may answer with, for the description of the API.
+//! The problem responses of every route, for the OpenAPI document.
 
 use std::collections::BTreeMap;
 

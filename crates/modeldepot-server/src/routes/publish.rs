@@ -1,4 +1,4 @@
-//! Publishing: the bytes come through the service.
+//! Publishing through the service.
 //!
 //! They are written to a folder as they come, never gathered in memory, and published from there, so that a version's
 //! digests are known before its first byte is in the bucket. The folder is removed with the request.

@@ -1,4 +1,4 @@
-//! The service itself: does it run, does its bucket answer, what does it count.
+//! The service itself: liveness, readiness, metrics and version.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! Publishing in three steps: begin, the parts, complete. The bytes go to the S3 endpoint, by presigned URLs.
+//! Publishing in three steps: start, upload parts to the S3 endpoint by presigned URLs, complete.
 
 use std::time::Duration;
 

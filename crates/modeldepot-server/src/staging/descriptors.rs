@@ -1,4 +1,4 @@
-//! How much of the service goes on at once, by how many files and connections the process may have open.
+//! Concurrency limits derived from the limit of open files.
 
 /// Requests whose files are coming: each has its connection and the file that is being written.
 const MOST_COMING: usize = 256;

@@ -1,4 +1,4 @@
-//! The folder of one service, which nobody else on the machine can look into or change.
+//! The private staging folder of one service.
 //!
 //! Several services may have theirs side by side. Each holds a lock as long as it runs; what is found without one was left
 //! by a service that was killed, and is removed when the next one starts. Nothing else is touched.

@@ -1,4 +1,4 @@
-//! Files on their way through the service: written to a folder as they come, never gathered in memory.
+//! Uploaded files, streamed to a staging folder and never buffered in memory.
 //!
 //! The folder is the service's own (see `folder`): nobody else on the machine can look into it. All files in it together
 //! are within a quota, and how many come and are published at once is within what the process may have open.

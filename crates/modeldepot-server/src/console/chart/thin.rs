@@ -1,4 +1,4 @@
-//! Lines with more points than the paper has places.
+//! Thins lines with more points than pixels.
 
 use super::Line;
 

@@ -1,4 +1,4 @@
-//! The lines of a log that are not written yet.
+//! The queue of log lines that are not yet written.
 
 use std::collections::VecDeque;
 use std::io;
