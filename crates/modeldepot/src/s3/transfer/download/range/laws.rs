@@ -92,11 +92,11 @@ proptest! {
         prop_assert_eq!(ranged(&format!("{before}bytes {first}-{last}/{spelled}{after}")), Some((first, total)));
     }
 
-    /// Whatever the header says, reading it does not panic.
+    /// Whatever the header says, reading it does not panic, and what is read stands there.
     #[test]
     fn any_header_is_read_or_refused(text in "(bytes)? ?[0-9*]{0,25}-?[0-9*]{0,25}/?[0-9*]{0,25}") {
         if let Some((first, _)) = ranged(&text) {
-            prop_assert!(text.contains(&first.to_string()) || text.contains("0"));
+            prop_assert!(text.contains(&first.to_string()));
         }
     }
 }
