@@ -234,7 +234,7 @@ impl Manifest {
         json
     }
 
-    /// Returns true when both publish the same files under the same metadata, whoever pushed them and when.
+    /// Returns true when both publish the same files under the same metadata, no matter who pushed them and when.
     pub fn same_content(&self, other: &Manifest) -> bool {
         let files = |m: &Manifest| -> Option<BTreeSet<(ArtifactPath, u64, String, bool)>> {
             let file = |f: &FileEntry| (f.path.clone(), f.size, f.blake3.to_string(), f.executable);
@@ -447,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    #[allow(clippy::disallowed_methods, reason = "whoever runs the tests asks for the file to be rewritten")]
+    #[allow(clippy::disallowed_methods, reason = "an environment variable asks for the file to be rewritten")]
     fn generated_schema_is_current() {
         let schema = schemars::schema_for!(Manifest);
         let json = serde_json::to_string_pretty(&schema).unwrap() + "\n";

@@ -196,7 +196,7 @@ impl ModelStorage {
         for (of, traces) in versions {
             let alive = traces.leased.is_some_and(|leased| leased.is_none_or(|time| now - time < STALE_AFTER));
             if decide::lock_is_idle(traces.retired) {
-                // Only now is a mark of no use. Its cleaner may be asleep between his look and his deed, and whoever
+                // Only now is a mark of no use. Its cleaner may be asleep between its look and its deletes, and a push that
                 // publishes meanwhile must see it, however old it is.
                 records.extend(traces.marks);
             }
@@ -241,7 +241,7 @@ impl ModelStorage {
                 records.extend(traces.uploads);
             }
         }
-        // Whoever set one of these may be at work for as long as a lease counts.
+        // The process that set one of these may be at work for as long as a lease counts.
         let dead = |time: Option<OffsetDateTime>| time.is_some_and(|time| now - time >= grace.max(STALE_AFTER));
         for record in records {
             if dead(record.modified) { plan.records.push(record) } else { plan.young += 1 }

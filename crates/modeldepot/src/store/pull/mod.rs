@@ -36,7 +36,7 @@ pub struct Pull {
     pub selector: Selector,
     /// The folder to put it into. It is made if it is missing.
     pub folder: PathBuf,
-    /// Whether to use what is there: of a fetch of the same that was cut off, and of an older version in the folder.
+    /// Whether to reuse local data: of an interrupted fetch of the same version, and of an older version in the folder.
     /// And whether to let the next fetch do so.
     pub resume: bool,
     /// Whether the files are to be durable before they appear. Without, a host that loses its power may find files under
@@ -157,7 +157,7 @@ impl ModelStorage {
         let files = match fetch.await {
             Ok(files) => files,
             Err(error) => {
-                // Whoever was about to put a file there when all was given up may still be at it, and takes it away.
+                // A task that was still placing a file when the pull was cancelled removes it itself.
                 for _ in 0..200 {
                     if Arc::strong_count(&staging) == 1 {
                         break;

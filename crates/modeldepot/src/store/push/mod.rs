@@ -3,8 +3,8 @@
 //! The order is held by types, in [`super::push::commit`].
 //!
 //! Where the server can be trusted with create-if-absent, nothing under a version is ever overwritten, and nothing is
-//! deleted before the version's name is retired. So whoever stalls, at whatever step, and wakes after others have moved
-//! on, can change nothing: his writes are refused, or they are of what is there. `docs/format.md` has the argument
+//! deleted before the version's name is retired. So a push that stalls, at any step, and wakes after others have moved
+//! on, can change nothing: its writes are refused, or store what is stored already. `docs/format.md` has the argument
 //! and what remains on servers without conditions.
 
 pub(in crate::store) mod base_version;
@@ -62,7 +62,7 @@ pub struct Push {
     pub created: Option<OffsetDateTime>,
     /// The program that publishes, with its version, for the manifest.
     pub tool: String,
-    /// Who publishes, for the manifest. It is not compared: the same content is the same version, whoever pushes it.
+    /// Who publishes, for the manifest. It is not compared: the same content is the same version, no matter who pushes it.
     pub published_by: Option<PublishedBy>,
     /// A folder of this machine in which to remember the push while it runs. A push that was cut off, by whatever,
     /// then goes on when it is repeated: same version, and only what is missing is sent.
@@ -107,7 +107,7 @@ struct Attempt<'a> {
     begun_at: OffsetDateTime,
     version: Version,
     id: Uuid,
-    /// Whether this goes on with a push that was cut off.
+    /// Whether this resumes an interrupted push.
     resumed: bool,
     /// Whether the server decides create-if-absent.
     conditions: bool,

@@ -295,7 +295,7 @@ impl Upload {
         if maybe_checksums { Failure::Checksums(error) } else { Failure::Final(error) }
     }
 
-    /// Decides about a write that was to create an object and did not: what is there may be the same.
+    /// Decides about a write that was to create an object and did not: the existing object may be the same.
     async fn settle(&self, client: &S3Client, digests: &Digests) -> Result<String, Failure> {
         if let Some(etag) = client.same_object(&self.bucket, &self.key, digests).await? {
             return Ok(etag);
