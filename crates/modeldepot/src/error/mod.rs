@@ -125,7 +125,7 @@ pub enum Error {
         /// The version.
         version: Version,
     },
-    /// The version was published and deleted; its name is spent.
+    /// The version was published and deleted; its name is retired.
     #[error("version `{version}` of `{model}` was removed, and the name of a removed version is never used again")]
     VersionRetired {
         /// The model.
@@ -195,8 +195,8 @@ pub enum Error {
         /// The key.
         key: String,
     },
-    /// The version's remains are being removed.
-    #[error("the remains of an unfinished push of `{model}@{version}` are being removed")]
+    /// Orphans of the version are being removed.
+    #[error("gc is removing the orphaned files of an unfinished push of `{model}@{version}`")]
     GcLocked {
         /// The model.
         model: ModelName,
