@@ -1,6 +1,6 @@
 //! `manifest.json`, the record that makes a version exist.
 //!
-//! The first seven fields and their meaning are the Python original's, so that either side reads what the other
+//! The first seven fields and their meaning are the Python pipeline's, so that either side reads what the other
 //! wrote. Readers ignore fields that they do not know. `docs/format.md` describes it in full, and
 //! `docs/manifest.schema.json` is generated from the types here.
 
@@ -42,10 +42,10 @@ pub struct Manifest {
     #[serde(with = "created", default = "created::unknown")]
     #[cfg_attr(test, schemars(with = "String", extend("format" = "date-time")))]
     pub created_at: OffsetDateTime,
-    /// The version of this layout. Missing in what the Python original wrote.
+    /// The version of this layout. Missing in what the Python pipeline wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format_version: Option<u32>,
-    /// Every file of the version. Missing in what the Python original wrote: there, all objects beside the
+    /// Every file of the version. Missing in what the Python pipeline wrote: there, all objects beside the
     /// manifest are the files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<Vec<FileEntry>>,
@@ -256,7 +256,7 @@ fn published_by<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Opt
     Ok(text.and_then(|text| text.as_str()?.parse().ok()))
 }
 
-/// Reads both forms of `created_at`, the original's without a zone and RFC 3339, and writes RFC 3339 with `Z`.
+/// Reads both forms of `created_at`, the Python pipeline's without a zone and RFC 3339, and writes RFC 3339 with `Z`.
 mod created {
     use serde::{Deserialize as _, Deserializer, Serializer, de};
     use time::format_description::well_known::{Iso8601, Rfc3339};
@@ -284,7 +284,7 @@ mod created {
 mod tests {
     use super::*;
 
-    /// What the Python original writes, from its own documentation.
+    /// What the Python pipeline writes, from its own documentation.
     const ORIGINAL: &str = r#"{
       "model_name": "plant_classifier",
       "version": "20251028_181858",

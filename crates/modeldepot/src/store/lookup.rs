@@ -68,7 +68,7 @@ pub struct Damaged {
 pub struct Description {
     /// Its manifest.
     pub manifest: Manifest,
-    /// Its files by path. For a version that the Python original wrote they come from the listing.
+    /// Its files by path. For a version that the Python pipeline wrote they come from the listing.
     pub files: Vec<StoredFile>,
     /// Files that are missing from the bucket, or have another size there.
     pub damaged: Vec<Damaged>,

@@ -99,7 +99,7 @@ impl ModelStorage {
     /// [`Pull::force`] says so.
     ///
     /// Every file is compared with its digest before any appears under its name. What is damaged is fetched once more;
-    /// is it damaged again, nothing of the version is put in place. What a fetch that was cut off brought is kept in a
+    /// if it is damaged again, nothing of the version is put in place. What a fetch that was cut off brought is kept in a
     /// hidden folder, and the next one resumes from there. A file that is in the folder already is not fetched, and of
     /// one that differs only the parts that do.
     ///

@@ -44,7 +44,7 @@ use crate::progress::Progress;
 use crate::s3::part_size;
 use crate::task::{blocking, settled};
 
-/// How long a publication waits for a cleaner to make up its mind about the version.
+/// How long a push waits for a gc run to decide about the version.
 const CLEANING: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// A version to publish.
@@ -67,7 +67,7 @@ pub struct Push {
     /// A folder of this machine in which to remember the push while it runs. A push that was cut off, by whatever,
     /// then goes on when it is repeated: same version, and only what is missing is sent.
     pub state_folder: Option<PathBuf>,
-    /// Whether to compute the MD5 that the Python original checks. Without, a push may be faster than the 0.7 GB/s that
+    /// Whether to compute the MD5 that the Python pipeline checks. Without, a push may be faster than the 0.7 GB/s that
     /// MD5 reaches, and the original cannot check the version.
     pub md5: bool,
     /// Whether parts of large files that an earlier version has at the same place may be copied within the server.

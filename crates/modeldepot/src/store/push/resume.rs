@@ -58,7 +58,7 @@ impl ResumeState {
         Ok(Some((ResumeState { file, path }, serde_json::from_str(&text).ok())))
     }
 
-    /// Writes down which version is claimed, before anything is sent.
+    /// Records which version is leased, before anything is sent.
     pub(in crate::store) fn write(&mut self, entry: &Entry) -> Result<()> {
         let text = serde_json::to_vec(entry).unwrap_or_default();
         let written = self

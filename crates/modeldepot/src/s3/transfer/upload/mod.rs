@@ -115,7 +115,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// What is said of a server that claims a success and shows none.
+/// The error for a server that reports a success without evidence of it.
 const NOT_THERE: &str = "it says that it stored the object, and the object is not there";
 
 impl S3Client {
