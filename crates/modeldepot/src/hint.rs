@@ -76,7 +76,7 @@ pub fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
                 format!("`modeldepot s3 mb s3://{bucket}` makes it")
             }
         }
-        Error::ObjectNotFound { bucket, .. } => format!("`modeldepot s3 ls s3://{bucket}` lists what is there"),
+        Error::ObjectNotFound { bucket, .. } => format!("`modeldepot s3 ls s3://{bucket}` lists its objects"),
         Error::VersionExists { .. } => {
             "a published version never changes: choose another --version, or leave it out".to_owned()
         }

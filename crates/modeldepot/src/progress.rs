@@ -1,4 +1,4 @@
-//! Tells whoever waits how far a transfer has come.
+//! Reports the progress of a transfer.
 
 use std::fmt;
 use std::sync::Arc;

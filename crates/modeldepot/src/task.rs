@@ -63,7 +63,7 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T>
     joined(tokio::task::spawn_blocking(work).await)
 }
 
-/// Returns what a task returned, or goes on with its panic. A task is cancelled only when the runtime ends; whoever
+/// Returns what a task returned, or resumes its panic. A task is cancelled only when the runtime ends; a caller that
 /// waits for it then ends with it, without a word.
 pub(crate) fn joined<T>(result: Result<T, JoinError>) -> T {
     match result.map_err(JoinError::try_into_panic) {

@@ -1,4 +1,4 @@
-//! Text of strangers on a terminal: names, keys, metadata and what servers answer.
+//! Untrusted text made safe for a terminal: names, keys, metadata and answers of servers.
 
 use std::borrow::Cow;
 

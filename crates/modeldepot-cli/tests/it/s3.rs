@@ -124,7 +124,7 @@ fn refusals() {
     insta::assert_snapshot!(env.run(["s3", "cp", "s3://data/nope", "x"]), @r"
     ------- stderr -------
     error: object `nope` does not exist in bucket `data`
-    hint: `modeldepot s3 ls s3://data` lists what is there
+    hint: `modeldepot s3 ls s3://data` lists its objects
     [exit status: 3]
     ");
     insta::assert_snapshot!(env.run(["s3", "cp", "s3://data", "x"]), @r"
@@ -142,7 +142,7 @@ fn refusals() {
     insta::assert_snapshot!(env.run(["s3", "stat", "s3://data/nope"]), @r"
     ------- stderr -------
     error: object `nope` does not exist in bucket `data`
-    hint: `modeldepot s3 ls s3://data` lists what is there
+    hint: `modeldepot s3 ls s3://data` lists its objects
     [exit status: 3]
     ");
     insta::assert_snapshot!(env.run(["s3", "stat", "s3://nowhere"]), @r"

@@ -2,6 +2,7 @@
 
 mod causes;
 mod kind;
+mod meaning;
 mod phrases;
 mod source;
 
@@ -124,7 +125,7 @@ pub enum Error {
         /// The version.
         version: Version,
     },
-    /// The version was published and deleted; its name is spent.
+    /// The version was published and deleted; its name is retired.
     #[error("version `{version}` of `{model}` was removed, and the name of a removed version is never used again")]
     VersionRetired {
         /// The model.
@@ -194,8 +195,8 @@ pub enum Error {
         /// The key.
         key: String,
     },
-    /// The version's remains are being removed.
-    #[error("the remains of an unfinished push of `{model}@{version}` are being removed")]
+    /// Orphans of the version are being removed.
+    #[error("gc is removing the orphaned files of an unfinished push of `{model}@{version}`")]
     GcLocked {
         /// The model.
         model: ModelName,
@@ -495,7 +496,7 @@ pub enum Error {
         number: u64,
         /// Its length in bytes.
         expected: u64,
-        /// The length of what is there.
+        /// The length of the stored part, if there is one.
         found: Option<u64>,
     },
     /// A part of a file in the bucket has other bytes than were published.
@@ -550,78 +551,6 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns true when the server may do what it was asked for a little later, and when it may have done it already and
-    /// the reply was lost.
-    pub(crate) fn may_pass(&self) -> bool {
-        match self {
-            Error::ProxyRefused { status, .. } => matches!(status, 502..=504),
-            Error::Unreachable { .. } | Error::Tls { .. } | Error::ProxyUnreachable { .. } => true,
-            Error::NoAnswer { .. } | Error::Unavailable { .. } => true,
-            _ => false,
-        }
-    }
-
-    /// Returns what the caller should do.
-    pub fn kind(&self) -> ErrorKind {
-        use Error::*;
-        match self {
-            NothingOffered
-            | NoModelFile
-            | MetadataTooDeep { .. }
-            | MetadataTooLarge { .. }
-            | UnreadableManifest { .. }
-            | OfferedTwice { .. }
-            | FileAndFolder { .. }
-            | PartMissing { .. }
-            | NotAsAnnounced { .. } => ErrorKind::Invalid,
-            NoSuchMain { .. } | NoSuchPart { .. } => ErrorKind::NotFound,
-            Name(_) | Settings(_) | History { .. } | Expiry { .. } | PutNeedsAName => ErrorKind::Invalid,
-            Source(SourceError::Unreadable { .. }) => ErrorKind::Io,
-            Source(_) => ErrorKind::Invalid,
-            ModelNotFound { .. } | VersionNotFound { .. } | FileNotFound { .. } => ErrorKind::NotFound,
-            BucketNotFound { .. } | ObjectNotFound { .. } => ErrorKind::NotFound,
-            VersionExists { .. } | VersionRetired { .. } | PushedByAnother { .. } => ErrorKind::Conflict,
-            VersionBusy { .. } | Orphans { .. } | GcLocked { .. } => ErrorKind::Conflict,
-            ForeignObject { .. } | ForeignVersion { .. } | PublishedObject { .. } | OwnRecord { .. } => {
-                ErrorKind::Conflict
-            }
-            BucketTaken { .. } | ObjectExists { .. } => ErrorKind::Conflict,
-            InTheWay { .. } | OtherModel { .. } => ErrorKind::Conflict,
-            FolderBusy { .. } => ErrorKind::Unavailable,
-            Unverified { .. } => ErrorKind::Unverified,
-            Denied { .. } | ReadOnlyKey { .. } | WrongRegion { .. } | NoCredentials { .. } | UploadUrls { .. } => {
-                ErrorKind::Denied
-            }
-            ProxyRefused { status: 403 | 407, .. } => ErrorKind::Denied,
-            ProxyRefused { .. } | ProxyUnreachable { .. } => ErrorKind::Unavailable,
-            NotS3 { .. } => ErrorKind::Invalid,
-            Unreachable { .. } | Tls { .. } | NoAnswer { .. } | Unavailable { .. } | ObjectChanged { .. } => {
-                ErrorKind::Unavailable
-            }
-            // A newer layout is not damage: a newer program reads it.
-            Manifest { source: ManifestError::TooNew(_), .. } => ErrorKind::Invalid,
-            Manifest { .. }
-            | ManifestMissing { .. }
-            | FileMissing { .. }
-            | FilesMissing { .. }
-            | WrongSize { .. }
-            | WrongDigest { .. }
-            | WrongPart { .. } => ErrorKind::Corrupt,
-            Io { .. } => ErrorKind::Io,
-            Service { code, .. } => codes::kind(code),
-        }
-    }
-
-    /// Says of a first write that was denied what that means. What is not known of the key is left as it is.
-    pub(crate) fn first_write(self, bucket: &BucketName) -> Error {
-        match self {
-            Error::Denied { endpoint, code, .. } if code == "AccessDenied" || code == "AllAccessDisabled" => {
-                Error::ReadOnlyKey { bucket: bucket.clone(), endpoint, code }
-            }
-            other => other,
-        }
-    }
-
     pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.into();
         move |source| Error::Io { action, path, source }

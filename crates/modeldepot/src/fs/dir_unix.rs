@@ -195,7 +195,7 @@ impl Dir {
     }
 
     /// Returns true when a file in this folder was put there, and can be written to, only by those who may remove any file
-    /// of the folder anyway: this process's user, the folder's owner and root, and whoever the folder lets write to it. So a
+    /// of the folder anyway: this process's user, the folder's owner and root, and everyone with write access to the folder. So a
     /// mask that lets a group write, and a file system that knows no owners, are fine, and the file that another user put into
     /// a shared folder is not.
     pub(super) fn trusts(&self, file: &File) -> bool {

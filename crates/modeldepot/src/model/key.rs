@@ -21,12 +21,12 @@ pub enum ObjectKey {
     Tombstone(ModelName, Version),
     /// A push in progress: `.depot/claims/<model>/<version>/<write_id>.json`.
     Lease(ModelName, Version, Uuid),
-    /// A cleaner's mark of a version whose remains it is about to remove:
-    /// `.depot/condemned/<model>/<version>/<id>.json`. Each has one of its own, so that none takes another's away.
+    /// The gc lock of a version whose orphans a run of gc is about to remove:
+    /// `.depot/condemned/<model>/<version>/<id>.json`. Each run has its own, so that none removes another's.
     GcLock(ModelName, Version, Uuid),
     /// The files that a push uploads in parts: `.depot/uploads/<model>/<version>/<write_id>.json`.
     Uploads(ModelName, Version, Uuid),
-    /// Says that objects lie under a published version that are not part of it: `.depot/foreign/<model>/<version>.json`.
+    /// Objects that are not part of a published version lie under its prefix: `.depot/foreign/<model>/<version>.json`.
     ForeignObjects(ModelName, Version),
     /// What was found out about the server: `.depot/probe.json`.
     Probe,
@@ -113,7 +113,7 @@ pub(crate) fn leases_prefix(model: &ModelName, version: &Version) -> String {
     format!("{RECORDS}claims/{model}/{version}/")
 }
 
-/// Returns the prefix of the cleaners' marks on a version.
+/// Returns the prefix of the gc locks on a version.
 pub(crate) fn gc_locks_prefix(model: &ModelName, version: &Version) -> String {
     format!("{RECORDS}condemned/{model}/{version}/")
 }

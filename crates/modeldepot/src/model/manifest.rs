@@ -1,6 +1,6 @@
 //! `manifest.json`, the record that makes a version exist.
 //!
-//! The first seven fields and their meaning are the Python original's, so that either side reads what the other
+//! The first seven fields and their meaning are the Python pipeline's, so that either side reads what the other
 //! wrote. Readers ignore fields that they do not know. `docs/format.md` describes it in full, and
 //! `docs/manifest.schema.json` is generated from the types here.
 
@@ -42,10 +42,10 @@ pub struct Manifest {
     #[serde(with = "created", default = "created::unknown")]
     #[cfg_attr(test, schemars(with = "String", extend("format" = "date-time")))]
     pub created_at: OffsetDateTime,
-    /// The version of this layout. Missing in what the Python original wrote.
+    /// The version of this layout. Missing in what the Python pipeline wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format_version: Option<u32>,
-    /// Every file of the version. Missing in what the Python original wrote: there, all objects beside the
+    /// Every file of the version. Missing in what the Python pipeline wrote: there, all objects beside the
     /// manifest are the files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<Vec<FileEntry>>,
@@ -234,7 +234,7 @@ impl Manifest {
         json
     }
 
-    /// Returns true when both publish the same files under the same metadata, whoever pushed them and when.
+    /// Returns true when both publish the same files under the same metadata, no matter who pushed them and when.
     pub fn same_content(&self, other: &Manifest) -> bool {
         let files = |m: &Manifest| -> Option<BTreeSet<(ArtifactPath, u64, String, bool)>> {
             let file = |f: &FileEntry| (f.path.clone(), f.size, f.blake3.to_string(), f.executable);
@@ -256,7 +256,7 @@ fn published_by<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Opt
     Ok(text.and_then(|text| text.as_str()?.parse().ok()))
 }
 
-/// Reads both forms of `created_at`, the original's without a zone and RFC 3339, and writes RFC 3339 with `Z`.
+/// Reads both forms of `created_at`, the Python pipeline's without a zone and RFC 3339, and writes RFC 3339 with `Z`.
 mod created {
     use serde::{Deserialize as _, Deserializer, Serializer, de};
     use time::format_description::well_known::{Iso8601, Rfc3339};
@@ -284,7 +284,7 @@ mod created {
 mod tests {
     use super::*;
 
-    /// What the Python original writes, from its own documentation.
+    /// What the Python pipeline writes, from its own documentation.
     const ORIGINAL: &str = r#"{
       "model_name": "plant_classifier",
       "version": "20251028_181858",
@@ -447,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    #[allow(clippy::disallowed_methods, reason = "whoever runs the tests asks for the file to be rewritten")]
+    #[allow(clippy::disallowed_methods, reason = "an environment variable asks for the file to be rewritten")]
     fn generated_schema_is_current() {
         let schema = schemars::schema_for!(Manifest);
         let json = serde_json::to_string_pretty(&schema).unwrap() + "\n";

@@ -1,4 +1,4 @@
-//! One request at a time, with everything that came back: for whoever wants to know why nothing works.
+//! One request at a time, with everything that came back: for diagnosing connection and permission problems.
 
 use std::time::Duration;
 

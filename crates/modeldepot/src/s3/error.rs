@@ -302,7 +302,7 @@ where
             if let Some(Silent(within)) = found::<Silent>(error) {
                 passing.silent = *within;
             }
-            // What is there would be there the next time.
+            // The same object would be found the next time.
             if found::<Foreign>(error).is_some()
                 || found::<NoTls>(error).is_some_and(|no_tls| no_tls.0 != TlsFault::Cut)
             {

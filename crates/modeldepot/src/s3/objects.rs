@@ -62,7 +62,7 @@ impl S3Client {
     }
 
     /// Fetches an object into a file, which appears under its name only when it is complete. Where the server keeps
-    /// a checksum of the whole object, the bytes are held against it. Returns their number.
+    /// a checksum of the whole object, the bytes are compared with it. Returns their number.
     pub async fn download_file(
         &self,
         bucket: &BucketName,

@@ -15,7 +15,7 @@ use crate::model::name::BucketName;
 const LONGEST_EXPIRY: Duration = Duration::from_secs(7 * 24 * 3600);
 
 impl S3Client {
-    /// Returns a URL that lets whoever holds it fetch or store one object, for 1 second to 7 days. Whole seconds
+    /// Returns a URL that lets its holder fetch or store one object, for 1 second to 7 days. Whole seconds
     /// count. Nothing is sent, and nothing says that the object exists.
     ///
     /// # Errors

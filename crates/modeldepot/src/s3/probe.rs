@@ -82,7 +82,7 @@ impl<'a> Probe<'a> {
     }
 
     async fn all(&self) -> Result<Capabilities> {
-        // Whoever may not write at all should hear that, and not that the server lacks something.
+        // A login that may not write at all should be told so, and not that the server lacks something.
         let plain = self.key("plain");
         let put = self.client.put_small(self.bucket, &plain, Bytes::from_static(b"plain"), "text/plain").await;
         put.map_err(|error| error.first_write(self.bucket))?;

@@ -24,7 +24,7 @@ pub struct AwsProfile {
 }
 
 impl Settings {
-    /// Resolves the settings from named variables: the document's seven names and defaults, and those that all AWS tools
+    /// Resolves the settings from named variables: the seven names of the Python pipeline with their defaults, and those that all AWS tools
     /// know.
     ///
     /// `variable` returns the value of a name, from wherever the caller keeps them; what it does not know gets its

@@ -159,7 +159,7 @@ pub(crate) fn write(conditions: bool, published: bool) -> Write {
     }
 }
 
-/// A manifest that was read back, held against the own one.
+/// A manifest that was read back, compared with our own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Standing {
     /// It carries the own `write_id`.

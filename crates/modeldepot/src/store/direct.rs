@@ -1,7 +1,7 @@
-//! Publishing without the bytes passing here: whoever has them sends the parts to the server by presigned URLs.
+//! Publishing files that another program uploads: it sends the parts to the server by presigned URLs.
 //!
 //! Three steps: begin (the version is leased), parts (anybody with the URLs), complete. Every object is read back before
-//! the manifest, so the manifest says of each file what lies in the bucket, whoever sent it. No MD5: the original cannot
+//! the manifest, so the manifest says of each file what lies in the bucket, no matter who sent it. No MD5: the original cannot
 //! check such a version.
 
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 //! A listing shows all objects under a version, and costs no read of a manifest. Where nothing else lies there, its objects
 //! are its files. Otherwise one of two things shows in the listing: an object that is newer than the manifest, which is
 //! written last, or a record that the push left because it found other objects. Then the manifest is read. What a manifest
-//! says that was read for whatever reason is kept, and held against every listing from then on.
+//! says that was read for any reason is kept, and compared with every listing from then on.
 
 use std::collections::BTreeMap;
 
@@ -52,7 +52,7 @@ impl ModelStorage {
     }
 
     async fn counted(&self, model: ModelName, version: Version) -> (ModelName, Version) {
-        // Reading it keeps what it says. Whoever may list and not read gets the listing.
+        // Reading it keeps the count. A login that may list and not read gets the listing alone.
         if let Err(error) = self.read_manifest(&model, &version).await {
             tracing::debug!(%error, %model, %version, "cannot count the files of a version");
         }

@@ -199,7 +199,7 @@ fn compare(manifest: &Manifest, objects: &Objects, files: &mut usize) -> Vec<Err
         path: path.clone(),
     };
     let Some(entries) = &manifest.files else {
-        // The Python original's: all objects are files, and the model file must be one of them.
+        // The Python pipeline's: all objects are files, and the model file must be one of them.
         *files += objects.len();
         let main = manifest.main().ok();
         return main.filter(|main| !objects.contains_key(main)).iter().map(missing).collect();

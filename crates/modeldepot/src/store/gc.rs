@@ -36,7 +36,7 @@ pub struct GcPlan {
     pub without_manifest: Vec<Orphans>,
     /// Unfinished multipart uploads with no living push.
     pub uploads: Vec<UnfinishedUpload>,
-    /// Leases of dead pushers, marks of dead cleaners and leftovers of probes.
+    /// Leases of dead pushes, locks of dead gc runs and leftovers of probes.
     pub records: Vec<ListedObject>,
     /// What would be removed but is younger than the grace period, as a number of objects and uploads.
     pub young: usize,
@@ -103,7 +103,7 @@ struct Traces {
     objects: Vec<ListedObject>,
     manifest: bool,
     retired: bool,
-    /// Marks of cleaners.
+    /// Locks of gc runs.
     marks: Vec<ListedObject>,
     /// Records of uploads, and of what lies beside the version's files.
     uploads: Vec<ListedObject>,
@@ -196,7 +196,7 @@ impl ModelStorage {
         for (of, traces) in versions {
             let alive = traces.leased.is_some_and(|leased| leased.is_none_or(|time| now - time < STALE_AFTER));
             if decide::lock_is_idle(traces.retired) {
-                // Only now is a mark of no use. Its cleaner may be asleep between his look and his deed, and whoever
+                // Only now is a lock of no use. Its gc run may be asleep between its look and its deletes, and a push that
                 // publishes meanwhile must see it, however old it is.
                 records.extend(traces.marks);
             }
@@ -241,7 +241,7 @@ impl ModelStorage {
                 records.extend(traces.uploads);
             }
         }
-        // Whoever set one of these may be at work for as long as a lease counts.
+        // The process that set one of these may be at work for as long as a lease counts.
         let dead = |time: Option<OffsetDateTime>| time.is_some_and(|time| now - time >= grace.max(STALE_AFTER));
         for record in records {
             if dead(record.modified) { plan.records.push(record) } else { plan.young += 1 }
@@ -305,7 +305,7 @@ impl ModelStorage {
         }
         for upload in &plan.uploads {
             let Ok(ObjectKey::Artifact(model, version, _)) = upload.key.parse::<ObjectKey>() else { continue };
-            if self.is_claimed(&model, &version).await? {
+            if self.is_leased(&model, &version).await? {
                 collected.spared += 1;
                 continue;
             }
@@ -314,7 +314,7 @@ impl ModelStorage {
         }
         for record in &plan.records {
             if let Ok(ObjectKey::Uploads(model, version, _)) = record.key.parse::<ObjectKey>()
-                && (self.is_claimed(&model, &version).await? || self.has_uploads(&model, &version, &record.key).await?)
+                && (self.is_leased(&model, &version).await? || self.has_uploads(&model, &version, &record.key).await?)
             {
                 collected.spared += 1;
                 continue;
@@ -339,8 +339,7 @@ impl ModelStorage {
     /// before it tells anybody: so either the push sees the mark, or this sees the lease or the manifest.
     async fn lock_for_gc(&self, model: &ModelName, version: &Version, mark: &str) -> Result<bool> {
         self.depot.put_small(&self.bucket, mark, "{}\n".into(), "application/json").await?;
-        let (leased, published) =
-            tokio::try_join!(self.is_claimed(model, version), self.read_manifest(model, version))?;
+        let (leased, published) = tokio::try_join!(self.is_leased(model, version), self.read_manifest(model, version))?;
         if !decide::retires(leased, published.is_some()) {
             self.depot.delete_object(&self.bucket, mark).await?;
             return Ok(false);
@@ -351,7 +350,7 @@ impl ModelStorage {
     }
 
     /// Returns true when somebody who may be alive is pushing the version.
-    async fn is_claimed(&self, model: &ModelName, version: &Version) -> Result<bool> {
+    async fn is_leased(&self, model: &ModelName, version: &Version) -> Result<bool> {
         let leases = self.depot.list_objects(&self.bucket, &leases_prefix(model, version)).await?;
         if leases.is_empty() {
             return Ok(false);

@@ -1,7 +1,7 @@
 //! Leases: who is pushing which version, so that nobody else does at the same time.
 //!
 //! A pusher puts a lease under a name of its own and lists the leases of the version. Alone, it goes to work. Two that
-//! see each other cannot both: whoever listed alone did so before the other's lease was there, and the other then sees
+//! see each other cannot both: the one that listed alone did so before the other's lease was there, and the other then sees
 //! it. Nothing but strong listing is needed of the server. What follows from what was listed is in [`decide`].
 //!
 //! A lease that could not be taken is withdrawn, whatever the reason: see the `Drop` of [`Lease`].
@@ -219,7 +219,7 @@ impl ModelStorage {
             // Where nothing but leases keeps pushers apart, one that stalled since it put its lease must notice.
             let seen = self.leases(model, version, &lease.key, !conditions).await?;
             let lower = seen.living.iter().any(|other| other.key < lease.key);
-            // The records are read only if something depends on them: whoever is not the lowest withdraws in any case.
+            // The records are read only if something depends on them: all but the lowest withdraw in any case.
             let worker = if lower { None } else { self.worker(&seen.living, &mut read).await };
             let stage = if worker.is_some() { Stage::Working } else { Stage::Contending };
             let others = Others {

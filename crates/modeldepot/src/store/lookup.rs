@@ -68,7 +68,7 @@ pub struct Damaged {
 pub struct Description {
     /// Its manifest.
     pub manifest: Manifest,
-    /// Its files by path. For a version that the Python original wrote they come from the listing.
+    /// Its files by path. For a version that the Python pipeline wrote they come from the listing.
     pub files: Vec<StoredFile>,
     /// Files that are missing from the bucket, or have another size there.
     pub damaged: Vec<Damaged>,
@@ -332,7 +332,7 @@ impl ModelStorage {
         Ok(versions.pop().ok_or_else(none)?.version)
     }
 
-    /// Returns one version in full. Its files are held against a listing: [`Description::damaged`] says which are missing.
+    /// Returns one version in full. Its files are compared with a listing: [`Description::damaged`] says which are missing.
     ///
     /// # Errors
     /// [`Error::ModelNotFound`], [`Error::VersionNotFound`]; [`Error::Manifest`] when its manifest cannot be used.
@@ -412,7 +412,7 @@ impl ModelStorage {
     }
 
     /// Returns what the manifest of a version that was listed says about it; none when it is gone. One request, where
-    /// [`ModelStorage::describe`] makes two or more: for whoever reads many.
+    /// [`ModelStorage::describe`] makes two or more. Use it to read many.
     ///
     /// # Errors
     /// [`Error::Manifest`] when the manifest cannot be used.

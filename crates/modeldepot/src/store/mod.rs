@@ -108,7 +108,7 @@ impl ModelStorage {
         &self.bucket
     }
 
-    /// Returns a URL that lets whoever holds it fetch a file of a version, or store one of a version that is still
+    /// Returns a URL that lets its holder fetch a file of a version, or store one of a version that is still
     /// to be published, for 1 second to 7 days. Without `file` it is the model file.
     ///
     /// # Errors

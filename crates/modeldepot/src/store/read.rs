@@ -74,7 +74,7 @@ impl FileReader {
     }
 
     /// Returns the bytes of a part; none of one beyond the end. They have the digest that was published, where one was:
-    /// of a version that the Python original wrote only the whole file has one.
+    /// of a version that the Python pipeline wrote only the whole file has one.
     ///
     /// # Errors
     /// As [`ModelStorage::verify`], and [`crate::Error::ObjectChanged`] when the file is replaced meanwhile.

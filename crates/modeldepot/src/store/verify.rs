@@ -98,7 +98,7 @@ impl ModelStorage {
     }
 }
 
-/// Says of a version's file what is wrong with an object: whoever asked for a version knows its files by their paths, and
+/// Says of a version's file what is wrong with an object: the caller of a verb on versions knows its files by their paths, and
 /// not by keys.
 pub(super) fn of_version(error: Error, manifest: &Manifest, file: &ArtifactPath) -> Error {
     let path = file.to_string();

@@ -108,7 +108,7 @@ impl Book {
         }
     }
 
-    /// Returns the versions that must be there for whoever looks from now on, as long as nobody deletes them.
+    /// Returns the versions that every reader must see from now on, as long as nobody deletes them.
     pub(crate) fn owed(&self) -> BTreeSet<Name> {
         self.acknowledged.keys().filter(|name| !self.doomed.contains(*name)).cloned().collect()
     }

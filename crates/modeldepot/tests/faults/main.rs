@@ -3,7 +3,7 @@
 //!
 //! Each seed is a run of its own. `MODELDEPOT_FAULT_SEEDS` says how many, `MODELDEPOT_FAULT_SEED` runs one of them.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![allow(clippy::disallowed_methods, reason = "which seeds to run comes from whoever runs the test")]
+#![allow(clippy::disallowed_methods, reason = "an environment variable names the seeds to run")]
 
 mod actor;
 mod check;

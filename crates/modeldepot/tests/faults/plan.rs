@@ -119,7 +119,7 @@ fn act(rng: &mut Rng, unique: usize, contents: usize, ignore_conditions: bool) -
         0..10 => {
             let cut = cut(rng);
             let content = rng.usize(1..contents);
-            // Whoever is cut off leaves a lease that keeps others waiting for minutes; a repeated push of his own does
+            // An interrupted push leaves a lease that keeps others waiting for minutes; a repeated push of its own does
             // not wait. So he mostly has a version to himself.
             let own = cut.is_some() && (ignore_conditions || rng.u8(0..3) > 0);
             let (version, second) = match (rng.bool(), own) {

@@ -25,7 +25,7 @@ pub(crate) async fn a_missing_bucket_is_named(b: Backend) {
         matches!(&error, Error::BucketNotFound { bucket, .. } if Some(bucket) == b.settings.buckets.data.as_ref()),
         "{error:?}"
     );
-    // SeaweedFS makes a bucket for whoever writes to it, so a push must not write before it has looked.
+    // SeaweedFS creates a bucket on the first write to it, so a push must not write before it has looked.
     let mut settings = b.settings.clone();
     settings.buckets.models = b.settings.buckets.data.clone().unwrap();
     let storage = ModelStorage::open(&settings).await.unwrap();
@@ -93,7 +93,7 @@ pub(crate) async fn listings_go_past_a_thousand_keys(b: Backend) {
     assert!(!b.client().object_exists(b.bucket(), "other").await.unwrap());
 }
 
-/// Sends one plain HTTP request, as whoever holds a URL would, and returns the status line and the body.
+/// Sends one plain HTTP request, as the holder of a URL would, and returns the status line and the body.
 pub(crate) async fn http(method: &str, url: &str, body: &[u8]) -> (String, Vec<u8>) {
     http_with(method, url, "", body).await
 }

@@ -35,7 +35,7 @@ async fn a_completion_that_is_not_understood_is_looked_at() {
         client.upload_file(&path, b.bucket(), "k", &options, |_| {}).await.unwrap();
         assert!(b.get("k").await == content);
     }
-    assert!(server.count("POST", "uploadId=") <= 3, "what is there is not made again");
+    assert!(server.count("POST", "uploadId=") <= 3, "an existing bucket is not created again");
     let storage = modeldepot::ModelStorage::open(&settings).await.unwrap();
     storage.upload_model(push("m", Some("1"), &path, &[]), &Progress::none()).await.unwrap();
     b.storage.verify(&"m@1".parse().unwrap(), &Progress::none()).await.unwrap();

@@ -395,7 +395,7 @@ pub(crate) async fn missing_files_show_in_every_view(b: Backend) {
     for key in ["m/v2-all-gone/w.bin", "m/v2-all-gone/h.json", "m/v3-one-gone/h.json"] {
         b.client().delete_object(b.bucket(), key).await.unwrap();
     }
-    // Also for whoever has just come and has read nothing yet.
+    // Also for a client that has read nothing yet.
     for storage in [ModelStorage::open(&b.settings).await.unwrap(), b.storage.clone()] {
         let versions = storage.list_model_versions(&model("m")).await.unwrap();
         assert_eq!(versions.iter().map(|v| v.damaged).collect::<Vec<_>>(), [false, true, true]);
@@ -403,7 +403,7 @@ pub(crate) async fn missing_files_show_in_every_view(b: Backend) {
         assert_eq!((models[0].damaged, models[0].latest_damaged), (2, true));
         assert_eq!(models[0].latest, version("3-one-gone"), "never silently an older one");
     }
-    // The lists of models alone, for whoever has read nothing yet.
+    // The lists of models alone, for a client that has read nothing yet.
     let fresh = ModelStorage::open(&b.settings).await.unwrap().list_models().await.unwrap();
     assert_eq!((fresh[0].damaged, fresh[0].latest_damaged), (2, true));
     let found = b.storage.describe(&"m@2-all-gone".parse().unwrap()).await.unwrap();

@@ -109,7 +109,7 @@ pub(crate) async fn an_automatic_push_that_was_cut_off_goes_on_as_the_same_versi
     assert!(published.kept >= 2 * part, "{} bytes were kept", published.kept);
     assert_eq!(published.manifest.version.as_str(), "20251028_181858");
     let next = b.storage.upload_model(request(120), &Progress::none()).await.unwrap();
-    assert_eq!(next.manifest.version.as_str(), "20251028_182058", "what is finished is not gone on with");
+    assert_eq!(next.manifest.version.as_str(), "20251028_182058", "a finished push is not resumed");
 }
 
 pub(crate) async fn a_living_pusher_is_not_disturbed(b: Backend) {

@@ -113,7 +113,7 @@ async fn tried(b: &Backend, wish: &Wish, version: &str) -> bool {
         }
     };
     let folder = b.path(&format!("out-{version}"));
-    // Names such as `.env` can be published by whoever names them, and are pulled by whoever insists.
+    // Names such as `.env` can be published by naming them, and pulled with `force`.
     let pull = Pull { force: true, ..Pull::new(format!("m@{version}").parse().unwrap(), folder) };
     let fetched = b.storage.download_model(&pull, &Progress::none()).await.unwrap();
     assert_eq!(fetched.manifest, published.manifest);
@@ -188,7 +188,7 @@ pub(crate) async fn what_nobody_could_read_is_not_sent(b: Backend) {
     assert_eq!(b.keys().await, before);
 }
 
-/// Whoever sends the parts himself is held to the same.
+/// The same rules hold for programs that send the parts themselves.
 pub(crate) async fn what_nobody_could_read_is_not_begun(b: Backend) {
     let offer = |paths: &[&str], depth: usize| Offer {
         model: "m".parse().unwrap(),

@@ -248,7 +248,7 @@ pub(crate) async fn a_complete_folder_is_left_as_it_is(b: Backend) {
     }
 }
 
-/// Whoever uses nothing of what is there leaves alone what is not of a pull.
+/// A pull that reuses no local data leaves alone files that no pull put there.
 pub(crate) async fn a_pull_that_begins_anew_leaves_what_is_the_users(b: Backend) {
     publish(&b, "m", "1", &[("m.bin", b"weights"), ("run.sh", b"#!/bin/sh")]).await;
     b.file("out/run.sh", b"#!/bin/sh");

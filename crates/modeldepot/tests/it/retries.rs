@@ -21,7 +21,7 @@ fn good(asked: &Asked) -> Act {
     }
 }
 
-/// Returns true for the one request that asks what is there at all.
+/// Returns true for the one request that lists what exists.
 fn is_a_look(asked: &Asked) -> bool {
     asked.path == "/"
 }

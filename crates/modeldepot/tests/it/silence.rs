@@ -1,4 +1,4 @@
-//! Servers that say nothing, or say it too slowly: whoever asks is told soon, and in words.
+//! Servers that say nothing, or say it too slowly: the caller gets a clear error soon.
 
 use std::time::{Duration, Instant};
 

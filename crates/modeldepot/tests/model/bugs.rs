@@ -36,7 +36,7 @@ fn no_reading_back() {
 fn trusting_the_write_id() {
     let leases = Leases::Kept(Stalls::Before(|_| true));
     let resumed = Protocol { contents: &[A, C], leases, cleaners: 0, resumed: true, late: 1, ..TWO };
-    bug("a push goes on with other metadata", Bug::TrustsWriteId, resumed, "lasting");
+    bug("a push resumes with other metadata", Bug::TrustsWriteId, resumed, "lasting");
 }
 
 #[test]

@@ -45,7 +45,7 @@ struct World {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Bug {
     No,
-    /// Whoever sees another withdraws, whatever its name.
+    /// A contender that sees another withdraws, whatever its name.
     AllWithdraw,
     /// Nobody withdraws.
     NobodyWithdraws,

@@ -47,7 +47,7 @@ pub(crate) enum Bug {
     NoCheck,
     /// The tombstone is looked for before, or together with, the marks.
     NameBesideMarks,
-    /// Whoever takes a version over removes what lies there.
+    /// A push that takes a version over removes what lies there.
     ClearsLeftovers,
     /// All cleaners share one mark.
     SharedMark,
@@ -75,7 +75,7 @@ pub(crate) struct Protocol {
     pub(crate) deleter: bool,
     /// How many requests can be late at one time.
     pub(crate) late: usize,
-    /// The second push goes on with the first, under its `write_id`, once that is dead.
+    /// The second push resumes the first, under its `write_id`, once that is dead.
     pub(crate) resumed: bool,
     /// Whether to go on from worlds in which the name is spent. Success is told only right after a look that found no
     /// tombstone, a tombstone never goes away, and readers see nothing under it: so nothing can break any more. The
@@ -121,7 +121,7 @@ impl Protocol {
         if self.has(Bug::SharedMark) { 0 } else { cleaner }
     }
 
-    /// What a request does when the server carries it out. Whoever sent it may be gone.
+    /// What a request does when the server carries it out. Its sender may be gone.
     pub(crate) fn act(&self, world: &mut World, request: Request) {
         match request {
             Request::Lease(lease) => world.leases[lease as usize] = Lease::Living,

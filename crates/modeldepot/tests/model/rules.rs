@@ -15,7 +15,7 @@ pub(crate) const RULES: [Rule; 5] = [
         let stands = |p: u8| world.told == 1 << protocol.content_number(p) && complete(protocol, world, p);
         world.told == 0 || world.spent != Spent::No || world.manifest.is_some_and(stands)
     }),
-    // No cleaner decides against a version that somebody was told of, whoever is told first.
+    // No cleaner decides against a version that somebody was told of, no matter who is told first.
     ("cleaning", |_, world| world.told == 0 || world.spent != Spent::ByCleaner),
     // Every visible version is complete, whether anybody was told of it or not.
     ("whole", |protocol, world| visible(world).is_none_or(|p| complete(protocol, world, p))),

@@ -1,10 +1,10 @@
 //! What can happen next in a world.
 //!
 //! A step of a process is one request, at the moment when the server carries it out, with what the process makes of
-//! the answer. Whoever may stall before any step needs no step for stalling, and for safety none for dying either:
+//! the answer. A process that may stall before any step needs no step for stalling, and for safety none for dying either:
 //! a process that died is one that never takes another step, and a request of its that acts after its death is a step
 //! that it took before. A pusher that is started again is one more pusher of the same content. What remains are
-//! requests that act although their process has gone on without them: see [`World::late`].
+//! requests that act although their process has continued without them: see [`World::late`].
 
 use crate::protocol::{Leases, Protocol, Stalls};
 use crate::world::{Lease, Push, Request, World};

@@ -172,7 +172,7 @@ impl Http {
         Some(answer.map(|body| Arriving::new(body, self.rate.clone(), &self.limits, true)))
     }
 
-    /// Says why no answer came: what is there instead of S3, if that can be found out.
+    /// Says why no answer came: what answers instead of S3, if that can be found out.
     async fn explained(&self, uri: &hyper::Uri, lost: Lost) -> ConnectorError {
         let explained = match &self.peer {
             Some(peer) => {

@@ -20,7 +20,7 @@ const WARM_UP: u32 = 2;
 /// Windows that pass after a try that was not worth it, before the next.
 const REST: u32 = 8;
 
-/// A number of requests at once, between bounds, that adapts.
+/// Limits how many requests go at once, and adapts that number to the throughput, between bounds.
 #[derive(Debug)]
 pub(in crate::s3) struct Concurrency {
     permits: Arc<Semaphore>,

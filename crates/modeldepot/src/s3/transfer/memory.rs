@@ -45,7 +45,7 @@ impl Pool {
         Arc::clone(&self.budget).acquire_many_owned(units as u32).await.expect("open")
     }
 
-    /// Waits for buffers of `len` bytes together, all at once: whoever had some and waited for more could wait for
+    /// Waits for buffers of `len` bytes together, all at once: a task that had some and waited for more could wait for
     /// somebody who does the same. What is in them is whatever was.
     pub(in crate::s3) async fn buffers(self: &Arc<Self>, len: u64) -> Vec<Buffer> {
         let mut permit = self.permit(len).await;

@@ -36,7 +36,7 @@ pub struct Pull {
     pub selector: Selector,
     /// The folder to put it into. It is made if it is missing.
     pub folder: PathBuf,
-    /// Whether to use what is there: of a fetch of the same that was cut off, and of an older version in the folder.
+    /// Whether to reuse local data: of an interrupted fetch of the same version, and of an older version in the folder.
     /// And whether to let the next fetch do so.
     pub resume: bool,
     /// Whether the files are to be durable before they appear. Without, a host that loses its power may find files under
@@ -99,7 +99,7 @@ impl ModelStorage {
     /// [`Pull::force`] says so.
     ///
     /// Every file is compared with its digest before any appears under its name. What is damaged is fetched once more;
-    /// is it damaged again, nothing of the version is put in place. What a fetch that was cut off brought is kept in a
+    /// if it is damaged again, nothing of the version is put in place. What a fetch that was cut off brought is kept in a
     /// hidden folder, and the next one resumes from there. A file that is in the folder already is not fetched, and of
     /// one that differs only the parts that do.
     ///
@@ -157,7 +157,7 @@ impl ModelStorage {
         let files = match fetch.await {
             Ok(files) => files,
             Err(error) => {
-                // Whoever was about to put a file there when all was given up may still be at it, and takes it away.
+                // A task that was still placing a file when the pull was cancelled removes it itself.
                 for _ in 0..200 {
                     if Arc::strong_count(&staging) == 1 {
                         break;

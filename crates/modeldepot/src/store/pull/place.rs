@@ -70,7 +70,7 @@ impl Switch {
                 known.extend(unchanged(folder, &path, files)?.map(|stamp| (path, stamp)));
             }
         }
-        // Others may have pulled into the folder meanwhile: what is there now decides.
+        // Others may have pulled into the folder meanwhile: its current content decides.
         let _lock = folder.lock()?;
         let owned = Owned::read(folder, found, self.force)?;
         let mut local = Local::new();

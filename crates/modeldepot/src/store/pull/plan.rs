@@ -55,7 +55,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Plans for a pull that uses nothing of what is there: what is kept is fetched all the same, and put where the same
+    /// Plans for a pull that reuses no local data: files that would be kept are fetched all the same, and put where the same
     /// bytes are. The user's own files stay as they are.
     pub(super) fn anew(&mut self) {
         let kept = self.steps.iter_mut().filter(|(path, step)| **step == Step::Keep && !self.theirs.contains(*path));

@@ -44,7 +44,7 @@ pub(in crate::store) struct Job<'a> {
     pub(in crate::store) push: &'a Push,
     pub(in crate::store) version: Version,
     pub(in crate::store) id: Uuid,
-    /// Whether this goes on with a push that was cut off.
+    /// Whether this resumes an interrupted push.
     pub(in crate::store) resumed: bool,
     pub(in crate::store) lease: &'a Lease,
     pub(in crate::store) progress: &'a Progress,
@@ -97,7 +97,7 @@ impl Job<'_> {
             None => None,
         };
         let files = push.source.files();
-        // What is there decides whether the push can end well at all, so it is looked at before anything is sent.
+        // Objects that exist already decide whether the push can succeed at all, so they are listed before anything is sent.
         let (known, new): (Vec<usize>, Vec<usize>) =
             (0..files.len()).partition(|at| there.contains_key(files[*at].path.as_str()));
         let mut begun: BTreeMap<usize, Begun> = BTreeMap::new();
@@ -155,7 +155,7 @@ impl Job<'_> {
         Ok(Uploaded { manifest, kept, copied, foreign })
     }
 
-    /// Returns which of the objects that lie under the version besides its files are foreign. For whoever counts the
+    /// Returns which of the objects that lie under the version besides its files are foreign. For readers that count the
     /// version's files in a listing, a record says that there are such objects.
     async fn foreign(&self, prefix: &str, besides: Vec<ListedObject>) -> Result<Foreign> {
         if besides.is_empty() {
@@ -177,7 +177,7 @@ impl Job<'_> {
         ObjectKey::Artifact(self.push.model.clone(), self.version.clone(), path.clone()).to_string()
     }
 
-    /// Sends what nobody sees of a file, or takes what is there.
+    /// Sends the data of a file without making it visible, or takes the object that exists already.
     async fn begin(&self, file: &SourceFile, there: bool, own: Option<OwnUploads>) -> Result<Begun> {
         self.progress.send(Event::Begun { path: file.path.clone(), bytes: file.size });
         let key = self.key(&file.path);

@@ -1,4 +1,4 @@
-//! What does not belong in a version, whoever's folder it lies in.
+//! Files that never belong in a version, in any folder.
 
 use std::path::Path;
 

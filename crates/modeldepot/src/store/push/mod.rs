@@ -3,8 +3,8 @@
 //! The order is held by types, in [`super::push::commit`].
 //!
 //! Where the server can be trusted with create-if-absent, nothing under a version is ever overwritten, and nothing is
-//! deleted before the version's name is retired. So whoever stalls, at whatever step, and wakes after others have moved
-//! on, can change nothing: his writes are refused, or they are of what is there. `docs/format.md` has the argument
+//! deleted before the version's name is retired. So a push that stalls, at any step, and wakes after others have moved
+//! on, can change nothing: its writes are refused, or store what is stored already. `docs/format.md` has the argument
 //! and what remains on servers without conditions.
 
 pub(in crate::store) mod base_version;
@@ -44,7 +44,7 @@ use crate::progress::Progress;
 use crate::s3::part_size;
 use crate::task::{blocking, settled};
 
-/// How long a publication waits for a cleaner to make up its mind about the version.
+/// How long a push waits for a gc run to decide about the version.
 const CLEANING: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// A version to publish.
@@ -62,12 +62,12 @@ pub struct Push {
     pub created: Option<OffsetDateTime>,
     /// The program that publishes, with its version, for the manifest.
     pub tool: String,
-    /// Who publishes, for the manifest. It is not compared: the same content is the same version, whoever pushes it.
+    /// Who publishes, for the manifest. It is not compared: the same content is the same version, no matter who pushes it.
     pub published_by: Option<PublishedBy>,
     /// A folder of this machine in which to remember the push while it runs. A push that was cut off, by whatever,
     /// then goes on when it is repeated: same version, and only what is missing is sent.
     pub state_folder: Option<PathBuf>,
-    /// Whether to compute the MD5 that the Python original checks. Without, a push may be faster than the 0.7 GB/s that
+    /// Whether to compute the MD5 that the Python pipeline checks. Without, a push may be faster than the 0.7 GB/s that
     /// MD5 reaches, and the original cannot check the version.
     pub md5: bool,
     /// Whether parts of large files that an earlier version has at the same place may be copied within the server.
@@ -107,7 +107,7 @@ struct Attempt<'a> {
     begun_at: OffsetDateTime,
     version: Version,
     id: Uuid,
-    /// Whether this goes on with a push that was cut off.
+    /// Whether this resumes an interrupted push.
     resumed: bool,
     /// Whether the server decides create-if-absent.
     conditions: bool,

@@ -1,6 +1,6 @@
 //! What this machine remembers of a push, so that one that was cut off goes on as the same push.
 //!
-//! The file is locked as long as its push runs. Whoever gets the lock of a record that is not empty knows that its
+//! The file is locked as long as its push runs. A process that gets the lock of a record that is not empty knows that its
 //! push is dead, without waiting for its lease to go stale.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -58,7 +58,7 @@ impl ResumeState {
         Ok(Some((ResumeState { file, path }, serde_json::from_str(&text).ok())))
     }
 
-    /// Writes down which version is claimed, before anything is sent.
+    /// Records which version is leased, before anything is sent.
     pub(in crate::store) fn write(&mut self, entry: &Entry) -> Result<()> {
         let text = serde_json::to_vec(entry).unwrap_or_default();
         let written = self
@@ -72,7 +72,7 @@ impl ResumeState {
 
     /// Forgets the push: it is over.
     pub(in crate::store) fn finish(self) {
-        // Removed while it is locked: whoever opens it meanwhile gets no lock, and goes on without.
+        // Removed while it is locked: a process that opens it meanwhile gets no lock, and continues without a record.
         let _ = fs::remove_file(&self.path);
     }
 }

@@ -39,7 +39,7 @@ pub struct Scan {
 }
 
 impl Source {
-    /// Looks at what is there; reads no file but `.modeldepotignore` and a `manifest.json`. Blocks.
+    /// Lists the files; reads none but `.modeldepotignore` and a `manifest.json`. Blocks.
     ///
     /// A file that is named (as the model, `with` or `history`) is published whatever it is. Of a folder, what does not
     /// belong in a version is [left out](Source::left_out).

@@ -83,7 +83,7 @@ struct Run {
     md5: Option<Md5>,
 }
 
-/// Joins adjacent parts to runs. One that is proven by its MD5 goes alone.
+/// Joins adjacent parts to runs. One that is verified by its MD5 goes alone.
 fn runs(parts: &BTreeMap<i32, PartCopy>, part: u64) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for (&number, &PartCopy { len, source, md5 }) in parts {
@@ -216,9 +216,9 @@ mod tests {
         let lens: Vec<_> = runs(&many, 8 * MIB).iter().map(|run| run.len / MIB).collect();
         assert_eq!(lens, [256, 256, 8]);
         let md5 = Some(Md5::of(b""));
-        let proven: BTreeMap<i32, PartCopy> =
+        let verified: BTreeMap<i32, PartCopy> =
             (1..=2).map(|number| (number, PartCopy { md5, ..copy(number) })).collect();
-        assert_eq!(runs(&proven, 8 * MIB).len(), 2, "each MD5 is of one part");
+        assert_eq!(runs(&verified, 8 * MIB).len(), 2, "each MD5 is of one part");
         let sources = [(1, 0), (2, 0), (3, 1)].map(|(number, source)| (number, PartCopy { source, ..copy(number) }));
         assert_eq!(runs(&sources.into(), 8 * MIB).len(), 2, "each run is of one file");
     }

@@ -1,4 +1,4 @@
-//! Uploads whose bytes somebody else sends: begun and completed here, each part by whoever holds its URL.
+//! Uploads whose bytes another program sends: begun and completed here, each part sent by the holder of its URL.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -115,7 +115,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// What is said of a server that claims a success and shows none.
+/// The error for a server that reports a success without evidence of it.
 const NOT_THERE: &str = "it says that it stored the object, and the object is not there";
 
 impl S3Client {
@@ -295,7 +295,7 @@ impl Upload {
         if maybe_checksums { Failure::Checksums(error) } else { Failure::Final(error) }
     }
 
-    /// Decides about a write that was to create an object and did not: what is there may be the same.
+    /// Decides about a write that was to create an object and did not: the existing object may be the same.
     async fn settle(&self, client: &S3Client, digests: &Digests) -> Result<String, Failure> {
         if let Some(etag) = client.same_object(&self.bucket, &self.key, digests).await? {
             return Ok(etag);

@@ -130,7 +130,7 @@ impl Target {
     /// Sends a part until it has arrived whole, and returns its ETag.
     ///
     /// What has gone to the connection is out of memory. If it must be sent again it is read again, after the permit was
-    /// given back: whoever waits for memory with a permit could wait for somebody who waits for a permit with memory.
+    /// given back: a task that holds a permit and waits for memory could wait for one that holds memory and waits for a permit.
     async fn send(&self, part: Sending<'_>, payload: Payload) -> Result<Option<String>, Failure> {
         let (mut retry, mut damaged) = (Retry::transfer(self.client.timeouts()), 0);
         let mut payload = Some(payload);

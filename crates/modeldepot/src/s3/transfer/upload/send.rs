@@ -28,7 +28,7 @@ pub(in crate::s3) struct SentParts {
 }
 
 impl Upload {
-    /// Sends the parts of a file, or goes on with an upload of it that was cut off.
+    /// Sends the parts of a file, or resumes an interrupted upload of it.
     pub(in crate::s3) async fn send_parts(
         &self,
         client: &S3Client,
