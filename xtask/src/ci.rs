@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::report::{Outcome, Report};
 use crate::tools::{CARGO_DENY, COMPOSE_CHECK, Tools};
 use crate::{
-    cargo, circles, config_files, fuzz, generate, instructions, oidc, package, promises, quietly, root,
+    cargo, circles, config_files, fuzz, generate, instructions, oidc, package, promises, public_api, quietly, root,
     run as run_command, test,
 };
 
@@ -32,6 +32,7 @@ pub(crate) fn run(report: &mut Report, tools: &Tools) {
         run_command(cargo(["doc", "--workspace", "--lib", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", flags))
     });
     report.step("generated files", generate::check);
+    public_api::check(report);
     instructions::run(report);
     test::run(report, tools, None, &[("MODELDEPOT_FAULT_SEEDS", SEEDS)]);
     fuzz::run(report, &fuzz::Options::default());

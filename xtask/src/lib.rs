@@ -2,6 +2,7 @@
 //!
 //! A library, so that `benchsuite` uses it without being compiled with every chore.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "for commands that talk to a terminal")]
+#![allow(clippy::new_without_default, reason = "a report and the tools have one way to be made")]
 #![allow(missing_docs, reason = "the pins of tools and the fields of reports explain themselves")]
 
 pub mod command;

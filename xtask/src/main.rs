@@ -12,6 +12,7 @@
 //! | `readme`   | runs the code blocks of README.md as written                              |
 //! | `config-files` | checks the workflows, the issue forms, `docker-compose.yml`, the `Dockerfile` |
 //! | `package`  | packs what crates.io would get, and compiles it on its own               |
+//! | `public-api` | compares the library's public API with its listing                     |
 //! | `generate` | rewrites the committed files that are derived from code                  |
 //! | `servers`  | runs MinIO, SeaweedFS, Ceph, versitygw, moto and `rclone serve s3` for work by hand |
 //! | `servers-table` | measures these servers, rewrites `docs/servers.md`                       |
@@ -34,6 +35,7 @@ mod mutants;
 mod oidc;
 mod package;
 mod promises;
+mod public_api;
 mod python;
 mod readme;
 mod test;
@@ -68,6 +70,7 @@ usage: cargo xtask VERB
   instructions    count the instructions of the hot loops (needs valgrind)
   config-files    check the workflows, the issue forms, docker-compose.yml and the Dockerfile
   package         pack what crates.io would get, and compile it on its own
+  public-api      compare the library's public API with its listing, crates/modeldepot/public-api.txt
   generate        rewrite the committed files that are derived from code
   servers [--minio-port PORT] [--seaweedfs-port PORT] [--ceph-port PORT]
           [--versitygw-port PORT] [--moto-port PORT] [--rclone-port PORT]
@@ -122,8 +125,12 @@ fn main() -> ExitCode {
         ["ci"] => reported(|report| ci::run(report, &Tools::new())),
         ["circles"] => reported(|report| report.step("circles of files", circles::check)),
         ["config-files"] => reported(|report| config_files::run(report, &Tools::new())),
+        ["public-api"] => reported(public_api::check),
         ["package"] => reported(package::run),
-        ["generate"] => reported(generate::run),
+        ["generate"] => reported(|report| {
+            generate::run(report);
+            public_api::write(report);
+        }),
         ["instructions"] => reported(instructions::run),
         ["servers-table", ref names @ ..] if names.iter().all(|name| suite::has(name)) => {
             reported(|report| suite::write_table(report, &Tools::new(), names))

@@ -1,0 +1,91 @@
+//! The public API of the library, listed in `crates/modeldepot/public-api.txt`: what breaks a user shows in the diff of a
+//! change, and cannot be missed in its review.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::report::{Outcome, Report};
+use crate::{cargo, quietly, root, run as run_command};
+
+const LISTING: &str = "crates/modeldepot/public-api.txt";
+
+/// Compares the listing with the code.
+pub(crate) fn check(report: &mut Report) {
+    report.step("public API of the library", || -> Result<(), Outcome> {
+        let now = list()?;
+        let committed = fs::read_to_string(path()).unwrap_or_default();
+        match first_difference(&committed, &now) {
+            None => Ok(()),
+            Some(line) => Err(Outcome::Failed(format!(
+                "{LISTING} differs from the code, first by `{line}`: if that is meant, run `cargo xtask generate` and \
+                 commit it"
+            ))),
+        }
+    });
+}
+
+/// Writes the listing anew.
+pub(crate) fn write(report: &mut Report) {
+    report.step("public API of the library", || -> Result<(), Outcome> {
+        let now = list()?;
+        if fs::read_to_string(path()).is_ok_and(|committed| committed == now) {
+            return Ok(());
+        }
+        println!("rewritten: {LISTING}");
+        fs::write(path(), now).map_err(|error| Outcome::Failed(format!("cannot write {LISTING}: {error}")))
+    });
+}
+
+fn path() -> PathBuf {
+    root().join(LISTING)
+}
+
+/// Has rustdoc describe the library, and lists what is public.
+fn list() -> Result<String, Outcome> {
+    let wanted = env!("CARGO_PKG_RUST_VERSION");
+    let found = quietly(&mut cargo(["--version"])).map_err(Outcome::Failed)?;
+    if !is_of(&found, wanted) {
+        // The form of the description changes with every other release of Rust, and the listing with it.
+        return Err(Outcome::OutOfReach(format!("the listing is made with Rust {wanted}; this is {}", found.trim())));
+    }
+    let mut rustdoc = cargo(["rustdoc", "--quiet", "--locked", "--package", "modeldepot", "--lib", "--"]);
+    rustdoc.args(["-Z", "unstable-options", "--output-format", "json", "--cap-lints", "allow"]);
+    // Of a stable Rust, the form is not: it is turned on for this crate alone, and nothing that is built has it.
+    run_command(rustdoc.env("RUSTC_BOOTSTRAP", "modeldepot")).map_err(Outcome::Failed)?;
+    let mut lister = cargo(["run", "--quiet", "--locked", "--manifest-path", "xtask/public-api/Cargo.toml"]);
+    lister.arg("--target-dir").arg(root().join("target/tools/public-api")).arg("--");
+    quietly(lister.arg(root().join("target/doc/modeldepot.json"))).map_err(Outcome::Failed)
+}
+
+/// Returns whether `cargo 1.95.0 (…)` is of Rust 1.95.
+fn is_of(cargo: &str, version: &str) -> bool {
+    let rest = cargo.trim().strip_prefix("cargo ").and_then(|rest| rest.strip_prefix(version));
+    rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// Returns the first line that only one of two listings has.
+fn first_difference<'a>(committed: &'a str, now: &'a str) -> Option<&'a str> {
+    let lacks = |text: &str, line: &str| !text.lines().any(|other| other == line);
+    let removed = committed.lines().find(|line| lacks(now, line));
+    removed.or_else(|| now.lines().find(|line| lacks(committed, line))).or((committed != now).then_some("the order"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_as_wholes() {
+        assert!(is_of("cargo 1.95.0 (f2d3ce0bd 2026-03-21)\n", "1.95"));
+        assert!(!is_of("cargo 1.950.0", "1.95"));
+        assert!(!is_of("cargo 1.96.0-nightly", "1.95"));
+    }
+
+    #[test]
+    fn what_is_gone_is_named_first() {
+        assert_eq!(first_difference("a\nb\n", "a\nb\n"), None);
+        assert_eq!(first_difference("a\nb\n", "a\nc\n"), Some("b"));
+        assert_eq!(first_difference("a\n", "a\nc\n"), Some("c"));
+        assert_eq!(first_difference("a\nb\n", "b\na\n"), Some("the order"));
+    }
+}
