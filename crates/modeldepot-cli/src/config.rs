@@ -82,8 +82,8 @@ pub(crate) fn aws_by_default(globals: &Globals, settings: &Settings) -> Result<O
     if settings.endpoint.is_some() || all(globals)?.endpoint_name().is_some() {
         return Ok(None);
     }
-    let note = format!("no endpoint is set, and AWS credentials are: using AWS S3 in {}", settings.region);
-    let hint = "set S3_ENDPOINT to use another service, or to nothing (S3_ENDPOINT=) to mean AWS".to_owned();
+    let note = format!("no endpoint is set, but AWS credentials are: using AWS S3 in {}", settings.region);
+    let hint = "set S3_ENDPOINT to use another service, or set it empty (S3_ENDPOINT=) to confirm AWS".to_owned();
     Ok(Some((note, hint)))
 }
 
@@ -141,8 +141,8 @@ pub(crate) fn login() -> Result<Option<bool>, Error> {
         Some("always") => Ok(Some(true)),
         Some("never") => Ok(Some(false)),
         Some(_) => Err(Error::Usage {
-            message: "MODELDEPOT_LOGIN is none of `auto`, `always` and `never`".to_owned(),
-            hint: "set it to one of them, or leave it out",
+            message: "MODELDEPOT_LOGIN is not `auto`, `always` or `never`".to_owned(),
+            hint: "set it to one of these, or unset it",
         }),
     }
 }

@@ -33,28 +33,28 @@ pub(crate) enum Error {
     Tls(#[from] modeldepot_listen::TlsError),
     #[error("{source}")]
     Settings { source: SettingsError, origin: Box<Origin> },
-    #[error("`{text}` is not a way to name buckets: use `auto`, `path` or `virtual`")]
+    #[error("invalid addressing style `{text}`: use `auto`, `path` or `virtual`")]
     Addressing { text: String, origin: Box<Origin> },
-    #[error("cannot find the current folder")]
+    #[error("cannot determine the current folder")]
     CurrentFolder { source: io::Error },
-    #[error("cannot start the threads that do the work")]
+    #[error("cannot start threads")]
     Runtime { source: io::Error },
     #[error("cannot read `{}`", path.display())]
     DotEnvRead { path: PathBuf, source: io::Error },
-    #[error("`{}` is not in UTF-8", path.display())]
+    #[error("`{}` is not valid UTF-8", path.display())]
     DotEnvEncoding { path: PathBuf },
-    #[error("there is no AWS profile `{name}`")]
+    #[error("AWS profile `{name}` does not exist")]
     NoSuchProfile { name: String, known: Vec<String> },
     #[error("cannot read the AWS profile `{name}`: {reason}")]
     Profiles { name: String, reason: String },
     /// Holds no text of the line: it may be a secret.
-    #[error("line {line} of `{}` is not `NAME=value`", path.display())]
+    #[error("line {line} of `{}` is not a `NAME=value` line", path.display())]
     DotEnv { path: PathBuf, line: usize },
-    #[error("cannot read the metadata `{}`", path.display())]
+    #[error("cannot read the metadata file `{}`", path.display())]
     MetaFileRead { path: PathBuf, source: io::Error },
-    #[error("the metadata `{}` is not a JSON object", path.display())]
+    #[error("the metadata file `{}` is not a JSON object", path.display())]
     MetaFile { path: PathBuf, source: Option<serde_json::Error> },
-    #[error("deleting `{name}` needs to be confirmed, and stdin is not a terminal")]
+    #[error("cannot ask for confirmation to delete `{name}`: stdin is not a terminal")]
     Unconfirmed { name: String },
     #[error("nothing was deleted")]
     Declined,
@@ -71,11 +71,11 @@ pub(crate) enum Error {
     Untrue(String),
     #[error("cannot {action} `{}`", path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },
-    #[error("{url} answered {answer}")]
+    #[error("`{url}` answered: {answer}")]
     Fetch { url: String, answer: String },
-    #[error("there is no such bucket or object")]
+    #[error("the bucket or object does not exist")]
     Absent,
-    #[error("cannot write the answer")]
+    #[error("cannot write to stdout")]
     Answer(#[from] io::Error),
     /// The work was dropped; with `goes_on`, the same command takes it up again.
     #[error("{}", signal.word())]

@@ -48,6 +48,6 @@ pub(crate) async fn first_byte(url: &str) -> Result<Option<u16>, Error> {
     match status {
         Some(status @ 200..300) => Ok(Some(status)),
         Some(status) => Err(Error::Fetch { url: shown, answer: format!("HTTP {status}") }),
-        None => Err(Error::Fetch { url: shown, answer: "what is not HTTP".to_owned() }),
+        None => Err(Error::Fetch { url: shown, answer: "not HTTP".to_owned() }),
     }
 }

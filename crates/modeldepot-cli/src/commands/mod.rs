@@ -117,7 +117,7 @@ fn tell_damaged(damaged: usize, of: &str, cx: &Context<'_>) {
     if damaged > 0 {
         let versions = crate::ui::plural(damaged, "version");
         let warning = crate::ui::styled(crate::ui::HINT, "warning:");
-        cx.ui.note(format_args!("{warning} {versions} damaged; `modeldepot fsck{of}` says what is wrong"));
+        cx.ui.note(format_args!("{warning} {versions} damaged; `modeldepot fsck{of}` shows the damage"));
     }
 }
 

@@ -33,7 +33,7 @@ impl fmt::Display for Ignored {
         match self.why {
             Distrust::FileOf(uid) => write!(f, "it belongs to {}, not to you", user(uid)),
             Distrust::FolderOf(uid) => write!(f, "its folder belongs to {}, not to you", user(uid)),
-            Distrust::AnybodyWritesFile => f.write_str("every user of this machine can write it"),
+            Distrust::AnybodyWritesFile => f.write_str("every user of this machine can write to it"),
             Distrust::AnybodyWritesFolder => f.write_str("every user of this machine can write to its folder"),
         }
     }
