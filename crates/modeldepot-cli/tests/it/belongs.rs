@@ -38,7 +38,7 @@ fn what_does_not_belong_is_left_out_and_said() {
     ------- stderr -------
     model file: model.safetensors
     excluded 4 files and 5 folders: 1 hidden, 3 possible secrets, 1 repository data, 3 litter, 1 modeldepot file; --dry-run lists them
-    1 empty folder is not published: a version holds files
+    1 empty folder not published: versions contain only files
     published 6 files, 94 B in [TIME] ([RATE])
     [exit status: 0]
     ");
@@ -74,7 +74,7 @@ fn a_dry_run_lists_it_and_sends_nothing() {
        2 B  keys/id_map.json
       11 B  model.safetensors  (model file)
       43 B  optimizer.pt
-    left out:
+    excluded:
       .cache/  (hidden)
       .env  (possible secret)
       .git/  (repository data)

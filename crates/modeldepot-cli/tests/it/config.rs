@@ -355,12 +355,12 @@ fn through_a_proxy() {
     let shown = crate::doctor::steady(&doctor);
     let lines: Vec<&str> =
         shown.lines().filter(|line| ["proxy", "name", "port", "answer"].iter().any(|it| line.contains(it))).collect();
-    insta::assert_snapshot!(lines.join("\n"), @"
+    insta::assert_snapshot!(lines.join("\n"), @r"
                      proxy (http)   http://127.0.0.1:[PORT]          http_proxy in the environment
     ✓ proxy          read proxy variables: requests go through http://127.0.0.1:[PORT]
     ✓ name           look up `127.0.0.1`: is an IP address
     ✓ port           connect to port [PORT] of the proxy: open
-    ✓ answer         ask as S3: an S3 service (modeldepot-embedded)
+    ✓ answer         send an S3 request: an S3 service (modeldepot-embedded)
     ");
     let wrong = format!("http://me:wrong@{}", proxy.address);
     let refused = env.run_with(["models"], &[&keys[..], &[("http_proxy", wrong.as_str())]].concat());
@@ -478,22 +478,22 @@ fn models_alone() {
     let env = TestEnv::with_buckets(&[]);
     insta::assert_snapshot!(env.run(["init", "--bucket", "mine"]), @r"
     ------- stdout -------
-    made   mine
+    created mine
     [exit status: 0]
     ");
     insta::assert_snapshot!(env.run_with(["init"], &[("S3_BUCKET_IMAGES", "")]), @r"
     ------- stdout -------
-    made   models
-    made   data
+    created models
+    created data
     [exit status: 0]
     ");
     let doctor = env.run(["doctor", "--bucket", "mine"]);
     let buckets: Vec<&str> = doctor.stdout.lines().filter(|line| line.contains(" bucket ")).collect();
-    insta::assert_snapshot!(buckets.join("\n").replace(&env.endpoint, "$ENDPOINT"), @"
-                     models bucket  mine                                                           --bucket
-                     images bucket  none                                                           default
-                     data bucket    none                                                           default
-                     addressing     auto: bucket in the path                                       default
+    insta::assert_snapshot!(buckets.join("\n").replace(&env.endpoint, "$ENDPOINT"), @r"
+                     models bucket  mine                                  --bucket
+                     images bucket  none                                  default
+                     data bucket    none                                  default
+                     addressing     auto: bucket in the path              default
     ✓ bucket         check `mine`: exists
     ");
     assert_eq!(doctor.code, Some(0), "what is not wanted is not missed: {doctor}");

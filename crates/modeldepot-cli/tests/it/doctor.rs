@@ -64,21 +64,21 @@ fn answering(answer: &'static str) -> String {
 #[test]
 fn all_is_well() {
     let env = TestEnv::new();
-    insta::assert_snapshot!(steady(&env.run(["doctor"])), @"
+    insta::assert_snapshot!(steady(&env.run(["doctor"])), @r"
     ------- stdout -------
     ✓ settings       read flags, environment, .env and AWS profile: found
                      endpoint       $ENDPOINT S3_ENDPOINT in the environment
                      credentials    minioadmin (default on this machine)  default
-                     region         us-east-1                                                      default
-                     models bucket  models                                                         default
-                     images bucket  plants-images                                                  default
-                     data bucket    data                                                           default
-                     addressing     auto: bucket in the path                                       default
+                     region         us-east-1                             default
+                     models bucket  models                                default
+                     images bucket  plants-images                         default
+                     data bucket    data                                  default
+                     addressing     auto: bucket in the path              default
     ✓ proxy          read proxy variables: none set
     ✓ name           look up `127.0.0.1`: is an IP address
     ✓ port           connect to port [PORT]: open
     ✓ TLS            not in use: the endpoint is http://
-    ✓ answer         ask as S3: an S3 service (modeldepot-embedded)
+    ✓ answer         send an S3 request: an S3 service (modeldepot-embedded)
     ✓ clock          compare the clocks: within 5 seconds of the server
     ✓ credentials    log in with minioadmin (default on this machine): accepted
     ✓ region         sign for `us-east-1`: accepted
@@ -130,16 +130,16 @@ fn a_server_that_ignores_conditions() {
 #[test]
 fn nobody_listens() {
     let env = TestEnv::without_server("http://127.0.0.1:1");
-    insta::assert_snapshot!(steady(&env.run(["doctor"])), @"
+    insta::assert_snapshot!(steady(&env.run(["doctor"])), @r"
     ------- stdout -------
     ✓ settings       read flags, environment, .env and AWS profile: found
                      endpoint       $ENDPOINT S3_ENDPOINT in the environment
                      credentials    minioadmin (default on this machine)  default
-                     region         us-east-1                                                      default
-                     models bucket  models                                                         default
-                     images bucket  plants-images                                                  default
-                     data bucket    data                                                           default
-                     addressing     auto: bucket in the path                                       default
+                     region         us-east-1                             default
+                     models bucket  models                                default
+                     images bucket  plants-images                         default
+                     data bucket    data                                  default
+                     addressing     auto: bucket in the path              default
     ✓ proxy          read proxy variables: none set
     ✓ name           look up `127.0.0.1`: is an IP address
     ✗ port           connect to port [PORT]: refused
@@ -176,7 +176,7 @@ fn a_wrong_login() {
     let env = TestEnv::new();
     let secret = [("S3_ACCESS_KEY", "minioadmin"), ("S3_SECRET_KEY", "not-the-one")];
     insta::assert_snapshot!(from(&env.run_with(["doctor"], &secret), "answer"), @r"
-    ✓ answer         ask as S3: an S3 service (modeldepot-embedded)
+    ✓ answer         send an S3 request: an S3 service (modeldepot-embedded)
     ✓ clock          compare the clocks: within 5 seconds of the server
     ✗ credentials    log in with S3_ACCESS_KEY in the environment: the secret key does not match the access key (SignatureDoesNotMatch)
                      → check S3_SECRET_KEY for typos; in `.env`, quote a key with `$` or `#`: '…'
@@ -189,7 +189,7 @@ fn a_wrong_login() {
     [exit status: 5]
     ");
     env.write(".env", "S3_ACCESS_KEY=nobody\nS3_SECRET_KEY='not-the-one'\n");
-    insta::assert_snapshot!(steady(&env.run(["doctor"])), @"
+    insta::assert_snapshot!(steady(&env.run(["doctor"])), @r"
     ------- stdout -------
     ✓ settings       read flags, environment, .env and AWS profile: found
                      endpoint       $ENDPOINT S3_ENDPOINT in the environment
@@ -204,7 +204,7 @@ fn a_wrong_login() {
     ✓ name           look up `127.0.0.1`: is an IP address
     ✓ port           connect to port [PORT]: open
     ✓ TLS            not in use: the endpoint is http://
-    ✓ answer         ask as S3: an S3 service (modeldepot-embedded)
+    ✓ answer         send an S3 request: an S3 service (modeldepot-embedded)
     ✓ clock          compare the clocks: within 5 seconds of the server
     ✗ credentials    log in with S3_ACCESS_KEY in $TEMP/work/.env:1: the server does not know this access key (InvalidAccessKeyId)
                      → check S3_ACCESS_KEY: is it mistyped, deleted, or from another server?
@@ -226,7 +226,7 @@ fn buckets_that_are_missing() {
     insta::assert_snapshot!(from(&env.run(["doctor"]), "credentials"), @r"
     ✓ credentials    log in with minioadmin (default on this machine): accepted
     ✓ region         sign for `us-east-1`: accepted
-    ! addressing     find `models` in the path: in neither this nor the host: the bucket is missing, so the right way cannot be told
+    ! addressing     find `models` in the path: found in neither the host nor the path: the bucket does not exist, so the style is unknown
     ✗ bucket         check `models`: it does not exist
                      → run `modeldepot init` to create the buckets, or correct the name in S3_BUCKET_…
     ✗ bucket         check `plants-images`: it does not exist
@@ -245,9 +245,9 @@ fn buckets_that_are_missing() {
 fn https_to_a_port_that_speaks_http() {
     let env = TestEnv::new();
     let endpoint = env.endpoint.replace("http://", "https://");
-    insta::assert_snapshot!(from(&env.run(["doctor", "--endpoint", &endpoint]), "port"), @"
+    insta::assert_snapshot!(from(&env.run(["doctor", "--endpoint", &endpoint]), "port"), @r"
     ✓ port           connect to port [PORT]: open
-    ✗ TLS            shake hands: `https://127.0.0.1:[PORT]` speaks plain HTTP, not TLS
+    ✗ TLS            TLS handshake: `https://127.0.0.1:[PORT]` speaks plain HTTP, not TLS
                      → set S3_ENDPOINT=$ENDPOINT
     – not tried      no S3 service answers: answer, clock, credentials, region, addressing, bucket, permissions, abilities
     ✓ pull folder    write into `.`: writable
@@ -265,7 +265,7 @@ fn something_that_is_not_s3() {
     let env = TestEnv::without_server(&answering(html));
     insta::assert_snapshot!(from(&env.run(["doctor"]), "TLS"), @r"
     ✓ TLS            not in use: the endpoint is http://
-    ✗ answer         ask as S3: `$ENDPOINT` is not an S3 API: it answers HTTP 200 with a web page (Server: nginx)
+    ✗ answer         send an S3 request: `$ENDPOINT` is not an S3 API: it answers HTTP 200 with a web page (Server: nginx)
                      → is another service on that port, or a proxy in between? set S3_ENDPOINT to the S3 server's own address and port
     – not tried      no S3 service answers: clock, credentials, region, addressing, bucket, permissions, abilities
     ✓ pull folder    write into `.`: writable

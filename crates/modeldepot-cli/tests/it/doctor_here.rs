@@ -8,17 +8,17 @@ fn a_value_in_the_file_that_does_not_count() {
     let env = TestEnv::without_server("http://127.0.0.1:1");
     env.write(".env", "S3_ENDPOINT=http://elsewhere:9000\nS3_REGION=eu-west-1\nS3_ADDRESSING=path\n");
     let shown = steady(&env.run(["doctor", "--bucket", "mine", "--region", "us-west-2"]));
-    insta::assert_snapshot!(shown.lines().take(11).collect::<Vec<_>>().join("\n"), @"
+    insta::assert_snapshot!(shown.lines().take(11).collect::<Vec<_>>().join("\n"), @r"
     ------- stdout -------
     ! settings       read flags, environment, .env and AWS profile: found; one overrides another
                      endpoint       $ENDPOINT S3_ENDPOINT in the environment
                                     overrides: S3_ENDPOINT in $TEMP/work/.env:1
                      credentials    minioadmin (default on this machine)  default
-                     region         us-west-2                                                      --region
-                     models bucket  mine                                                           --bucket
-                     images bucket  none                                                           default
-                     data bucket    none                                                           default
-                     addressing     bucket in the path                                             S3_ADDRESSING in $TEMP/work/.env:3
+                     region         us-west-2                             --region
+                     models bucket  mine                                  --bucket
+                     images bucket  none                                  default
+                     data bucket    none                                  default
+                     addressing     bucket in the path                    S3_ADDRESSING in $TEMP/work/.env:3
     ✓ proxy          read proxy variables: none set
     ");
 }
@@ -43,7 +43,7 @@ fn folders_for_pulls() {
     let line = |folder: &str| from(&env.run(["doctor", "--pull-folder", folder]), "pull");
     let first = |folder: &str| line(folder).lines().take(2).collect::<Vec<_>>().join("\n");
     insta::assert_snapshot!(first("/proc"), @r"
-    ✗ pull folder    write into `/proc`: cannot make a file in `/proc`: No such file or directory (os error 2)
+    ✗ pull folder    write into `/proc`: cannot create a file in `/proc`: No such file or directory (os error 2)
                      → use another folder, or change the permissions or the mount of this one
     ");
     insta::assert_snapshot!(first("models/downloaded"), @r"

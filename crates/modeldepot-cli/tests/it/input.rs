@@ -185,7 +185,7 @@ fn metadata_that_cannot_be() {
     ");
     insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--meta", "=1"]), @r"
     ------- stderr -------
-    error: invalid value '=1' for '--meta <KEY=VALUE>': the key before `=` is missing
+    error: invalid value '=1' for '--meta <KEY=VALUE>': there is no key before `=`
 
     For more information, try '--help'.
     [exit status: 2]

@@ -8,7 +8,73 @@ use crate::environment::TestEnv;
 fn version_and_help() {
     let env = TestEnv::without_server("not even looked at");
     assert_eq!(env.run(["--version"]).success(), concat!("modeldepot ", env!("CARGO_PKG_VERSION"), "\n"));
-    insta::assert_snapshot!(env.run(["-h"]), @"");
+    insta::assert_snapshot!(env.run(["-h"]), @r"
+    ------- stdout -------
+    Publish, verify and fetch trained models on any S3 bucket
+
+    Usage: modeldepot [OPTIONS] <COMMAND>
+
+    Publish and fetch:
+      push         Publish a model file or folder as a new version
+      pull         Fetch a version and verify every file
+      url          Print a presigned URL of a file
+      s3           Work with plain buckets and objects
+
+    Find and compare:
+      models       List the models and their latest versions
+      versions     List the versions of a model, latest last
+      show         Show the files, digests and metadata of a version
+
+    Maintain:
+      verify       Verify a version in the bucket against its digests
+      fsck         Check every version for damage
+      gc           Find and delete orphaned objects
+      rm           Delete a version
+      check        Run an end-to-end check of the store in seven steps
+      doctor       Diagnose connection and permission problems
+
+    Serve:
+      up           Start a local S3 server with the web console and REST API
+      serve        Serve the web console and REST API for any S3 endpoint
+      token        Create, list, rotate and revoke access tokens
+      key          Create, list and revoke S3 key pairs for `modeldepot up`
+      demo         Run a self-contained demo
+
+    Configure:
+      init         Create the project's buckets
+      config       Show the settings in use and where each comes from
+      completions  Print a completion script for a shell
+      man          Print the manual pages in roff format
+
+    Options:
+      -h, --help     Print help (see more with '--help')
+      -V, --version  Print version
+
+    Connection:
+          --endpoint <URL>          URL of the S3 service [S3_ENDPOINT]
+          --region <NAME>           Sign requests for this region [S3_REGION]
+          --profile <NAME>          Use this AWS profile and its credentials [AWS_PROFILE]
+          --bucket <NAME>           Bucket of the models [S3_BUCKET_MODELS]
+          --prefix <FOLDER>         Keep the models in this folder of a shared bucket [S3_PREFIX]
+          --addressing <STYLE>      Put the bucket into the path or the host name of requests
+                                    [S3_ADDRESSING] [possible values: auto, path, virtual]
+          --ca-bundle <FILE>        Also trust the certificate authorities in this PEM file
+                                    [AWS_CA_BUNDLE]
+          --limit-rate <RATE>       Limit transfers to this many bytes per second: 500k, 20M, 1G
+          --timeout <TIME>          Time out when the server sends nothing for this long [default: 20s]
+                                    [S3_TIMEOUT]
+          --connect-timeout <TIME>  Time out when connecting takes longer than this [default: 5s]
+                                    [S3_CONNECT_TIMEOUT]
+
+    Output:
+          --json          Print results as JSON on stdout and errors as JSON on stderr
+      -q, --quiet         Print only results and errors
+      -v, --verbose...    Increase verbosity (-vv logs requests, -vvv SDK internals)
+          --color <WHEN>  When to use colors [default: auto] [possible values: auto, always, never]
+
+    `modeldepot COMMAND --help` shows the options of a command with examples
+    [exit status: 0]
+    ");
     insta::assert_snapshot!(env.run(["pull", "-h"]), @"");
     insta::assert_snapshot!(env.run(["pull", "--help"]), @"");
     let help = env.run(["help", "pull"]).success();

@@ -52,7 +52,7 @@ fn a_version_has_its_own_files_whatever_lies_beside_them() {
     ------- stdout -------
     deleted resnet@1: 1 file, 7 B
     ------- stderr -------
-    left 1 object under `resnet/v1/` that modeldepot did not create: `notes.onnx`
+    kept 1 object under `resnet/v1/` that modeldepot did not create: `notes.onnx`
     [exit status: 0]
     ");
     let again = env.run(["rm", "resnet@1", "--yes", "--json"]).json();

@@ -158,7 +158,7 @@ fn what_has_no_digest_is_not_called_verified() {
     assert_eq!(json["unverified_files"], serde_json::json!(["labels.txt", "model.onnx"]));
     insta::assert_snapshot!(env.run(["fsck", "--deep"]), @r"
     ------- stdout -------
-    ✓ all there: 1 version, 2 files, 10 B read in [TIME] ([RATE])
+    ✓ complete: 1 version, 2 files, 10 B read in [TIME] ([RATE])
     ! 2 files without a published digest: not verified
     [exit status: 0]
     ");

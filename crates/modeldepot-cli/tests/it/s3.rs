@@ -11,7 +11,7 @@ fn the_nine_methods() {
     env.write("leaf.jpg", "a picture");
     insta::assert_snapshot!(env.run(["s3", "mb", "s3://leaves"]), @r"
     ------- stdout -------
-    s3://leaves made
+    s3://leaves created
     [exit status: 0]
     ");
     insta::assert_snapshot!(env.run(["s3", "mb", "s3://leaves"]), @r"
@@ -121,7 +121,11 @@ fn piped(env: &TestEnv, args: &[&str], input: &[u8]) -> Output {
 #[test]
 fn a_dash_is_stdin_or_stdout() {
     let env = TestEnv::new();
-    insta::assert_snapshot!(piped(&env, &["s3", "cp", "-", "s3://data/notes.txt", "--quiet"], b"from a pipe\n"), @"");
+    insta::assert_snapshot!(piped(&env, &["s3", "cp", "-", "s3://data/notes.txt", "--quiet"], b"from a pipe\n"), @r"
+    ------- stdout -------
+    - -> s3://data/notes.txt (12 B in [TIME] ([RATE]))
+    [exit status: 0]
+    ");
     insta::assert_snapshot!(env.run(["s3", "cp", "s3://data/notes.txt", "-"]), @"");
     assert_eq!(env.run(["s3", "stat", "s3://data/notes.txt", "--json"]).json()["content_type"], "text/plain");
     // Larger than one part, and than what a pipe holds.
@@ -169,7 +173,7 @@ fn refusals() {
     ");
     insta::assert_snapshot!(env.run(["s3", "cp", "s3://data", "x"]), @r"
     ------- stderr -------
-    error: `s3://data`: name the object too: `s3://data/KEY`
+    error: `s3://data`: add the key of the object: `s3://data/KEY`
     hint: write addresses as `s3://BUCKET/KEY`
     [exit status: 2]
     ");

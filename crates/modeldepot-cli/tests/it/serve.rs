@@ -330,7 +330,7 @@ fn nobody_else_is_let_in_without_a_token() {
     ");
     insta::assert_snapshot!(env.run(["serve", "--public-url", "models.example"]), @r"
     ------- stderr -------
-    error: invalid value 'models.example' for '--public-url <URL>': write it with its scheme: `https://models.example`
+    error: invalid value 'models.example' for '--public-url <URL>': add the scheme: `https://models.example`
 
     For more information, try '--help'.
     [exit status: 2]

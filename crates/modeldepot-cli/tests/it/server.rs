@@ -151,7 +151,7 @@ fn the_start_says_who_is_let_in_at_which_port_and_how_to_reach_it() {
       endpoint  https://localhost:$ENDPOINT
       login     key pairs in private/keys
       console   https://localhost:$CONSOLE, with the REST API at https://localhost:$CONSOLE/api/v1
-      access    tokens of tokens
+      access    tokens in tokens
       data      store
       buckets   models, plants-images, data
 
@@ -185,7 +185,7 @@ fn refusals() {
     ");
     insta::assert_snapshot!(env.run(["up", "--listen", "everywhere:9000"]), @r"
     ------- stderr -------
-    error: invalid value 'everywhere:9000' for '--listen <ADDRESS:PORT>': write it as address and port, `127.0.0.1:9000`
+    error: invalid value 'everywhere:9000' for '--listen <ADDRESS:PORT>': use an address and a port: `127.0.0.1:9000`
 
     For more information, try '--help'.
     [exit status: 2]

@@ -195,9 +195,9 @@ fn buckets_that_do_not_exist() {
     ");
     insta::assert_snapshot!(env.run(["init"]), @r"
     ------- stdout -------
-    made   models
-    made   plants-images
-    made   data
+    created models
+    created plants-images
+    created data
     [exit status: 0]
     ");
     insta::assert_snapshot!(env.run(["init"]), @r"

@@ -58,7 +58,7 @@ fn gc_says_what_it_would_do_then_does_it() {
       m@3  1 file, 7 B, last modified just now
     not created by modeldepot: not deleted (1)
       notes/todo.txt
-    removed 3 objects, 33 B; 0 uploads ended
+    deleted 3 objects, 33 B; 0 uploads aborted
     names that cannot be used again: m@1
     [exit status: 0]
     ");
@@ -99,7 +99,7 @@ fn gc_shows_no_more_than_a_screenful_of_what_is_not_ours() {
     assert!(shown.contains("… and 3 keys more; --json lists all"), "{shown}");
     insta::assert_snapshot!(env.run(["gc", "--grace", "soon"]), @r"
     ------- stderr -------
-    error: invalid value 'soon' for '--grace <TIME>': write a whole number and a unit: `90s`, `15m`, `1h` or `7d`
+    error: invalid value 'soon' for '--grace <TIME>': use a whole number and a unit: `90s`, `15m`, `1h`, `7d`
 
     For more information, try '--help'.
     [exit status: 2]
@@ -130,7 +130,7 @@ fn fsck_finds_every_damage() {
     let env = published();
     insta::assert_snapshot!(env.run(["fsck"]), @r"
     ------- stdout -------
-    ✓ all there: 5 versions, 9 files
+    ✓ complete: 5 versions, 9 files
     [exit status: 0]
     ");
     env.delete("m/v1/config.json");

@@ -139,7 +139,7 @@ fn deleting_asks_nobody_who_is_not_there() {
     assert_eq!(env.keys(), before);
     insta::assert_snapshot!(env.run(["rm", "plant_classifier"]), @r"
     ------- stderr -------
-    error: invalid value 'plant_classifier' for '<MODEL@VERSION>': name the version exactly, as in `plant_classifier@[VERSION]`
+    error: invalid value 'plant_classifier' for '<MODEL@VERSION>': specify an exact version to delete: `plant_classifier@VERSION`
 
     For more information, try '--help'.
     [exit status: 2]
@@ -202,7 +202,7 @@ fn presigned_urls() {
     ");
     insta::assert_snapshot!(env.run(["url", "plant_classifier", "--expires", "1w"]), @r"
     ------- stderr -------
-    error: invalid value '1w' for '--expires <TIME>': write a whole number and a unit: `90s`, `15m`, `1h` or `7d`
+    error: invalid value '1w' for '--expires <TIME>': use a whole number and a unit: `90s`, `15m`, `1h`, `7d`
 
     For more information, try '--help'.
     [exit status: 2]
