@@ -146,7 +146,7 @@ async fn write(report: &mut Report<'_>, service: &Service, scratch: &str, wrote:
     if may_write {
         rights::abilities(service, |line| report.add(line)).await;
     } else {
-        report.skip_from("abilities", "testing the server needs the permission to put objects");
+        report.skip_from("abilities", "probing the server needs the permission to put objects");
     }
 }
 

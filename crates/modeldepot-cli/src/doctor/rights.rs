@@ -36,9 +36,11 @@ pub(super) async fn reading(service: &Service, mut tell: impl FnMut(Line)) {
     tell(said("may list", "s3:ListBucket", listed));
     let got = within(client, "read", client.get_small(bucket, &scratch(), 1024)).await.map(drop);
     tell(match got {
-        Err(Error::Depot(Depot::Denied { .. })) if !lists => {
-            Line::note("may get", "s3:GetObject", "unknown without the permission to list; test the server to find out")
-        }
+        Err(Error::Depot(Depot::Denied { .. })) if !lists => Line::note(
+            "may get",
+            "s3:GetObject",
+            "unknown without the permission to list; probe the server to find out",
+        ),
         got => said("may get", "s3:GetObject", got),
     });
 }
@@ -53,10 +55,10 @@ pub(super) async fn known(service: &Service, mut tell: impl FnMut(Line)) {
         Ok(Some(Probed { capabilities, probed_at, .. })) => {
             lines(&capabilities)
                 .into_iter()
-                .for_each(|line| tell(line.details(vec![format!("tested at {probed_at}")])));
+                .for_each(|line| tell(line.details(vec![format!("probed at {probed_at}")])));
         }
-        Ok(None) => tell(Line::skipped("abilities", "this server was not tested in the last week")),
-        Err(error) => tell(Line::failed("abilities", "read the last test", error, &service.settings)),
+        Ok(None) => tell(Line::skipped("abilities", "this server was not probed in the last week")),
+        Err(error) => tell(Line::failed("abilities", "read the last probe", error, &service.settings)),
     }
 }
 
@@ -153,7 +155,7 @@ pub(super) async fn abilities(service: &Service, mut tell: impl FnMut(Line)) {
     };
     let Probed { capabilities, .. } = match probed {
         Ok(probed) => probed,
-        Err(error) => return tell(Line::failed("create", "test the server", error, &service.settings)),
+        Err(error) => return tell(Line::failed("create", "probe the server", error, &service.settings)),
     };
     lines(&capabilities).into_iter().for_each(&mut tell);
 }

@@ -659,7 +659,7 @@ fn a_key_that_may_only_read() {
     ! may send parts s3:PutObject, in parts: denied (AccessDenied)
     ! access         read and write: reads work; writes are refused
                      → a read-only key is enough to pull and verify; push, rm and gc need s3:PutObject and s3:DeleteObject
-    – not tried      testing the server needs the permission to put objects: abilities
+    – not tried      probing the server needs the permission to put objects: abilities
     ✓ pull folder    write into `.`: writable
     ✓ free space     check the free space: [SIZE]
     [exit status: 0]

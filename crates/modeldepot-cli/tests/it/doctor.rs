@@ -278,7 +278,7 @@ fn something_that_is_not_s3() {
                    Connection: close\r\n\r\n<html>";
     let env = TestEnv::without_server(&answering(console));
     insta::assert_snapshot!(from(&env.run(["doctor"]), "answer"), @r"
-    ✗ answer         ask as S3: `$ENDPOINT` is not an S3 API: it is MinIO's console
+    ✗ answer         send an S3 request: `$ENDPOINT` is not an S3 API: it is MinIO's console
                      → the S3 API is on another port, often 9000: set S3_ENDPOINT to it
     – not tried      no S3 service answers: clock, credentials, region, addressing, bucket, permissions, abilities
     ✓ pull folder    write into `.`: writable
@@ -289,7 +289,7 @@ fn something_that_is_not_s3() {
     ");
     let env = TestEnv::without_server(&answering("SSH-2.0-OpenSSH_9.6\r\n"));
     insta::assert_snapshot!(from(&env.run(["doctor"]), "answer"), @r"
-    ✗ answer         ask as S3: `$ENDPOINT` is not an S3 API: it is an SSH server (`SSH-2.0-OpenSSH_9.6`)
+    ✗ answer         send an S3 request: `$ENDPOINT` is not an S3 API: it is an SSH server (`SSH-2.0-OpenSSH_9.6`)
                      → another service is on that port: set S3_ENDPOINT to the S3 server's own address
     – not tried      no S3 service answers: clock, credentials, region, addressing, bucket, permissions, abilities
     ✓ pull folder    write into `.`: writable
@@ -300,7 +300,7 @@ fn something_that_is_not_s3() {
     ");
     let env = TestEnv::without_server(&answering(""));
     insta::assert_snapshot!(from(&env.run(["doctor"]), "answer"), @r"
-    ✗ answer         ask as S3: cannot reach the S3 endpoint `$ENDPOINT`: connection closed before message completed
+    ✗ answer         send an S3 request: cannot reach the S3 endpoint `$ENDPOINT`: connection closed before message completed
                      → the port is open and answers nothing in HTTP: is it the S3 server's, with the right scheme?
     – not tried      no S3 service answers: clock, credentials, region, addressing, bucket, permissions, abilities
     ✓ pull folder    write into `.`: writable
@@ -333,7 +333,7 @@ fn a_clock_that_is_years_off() {
     assert_eq!(ended.code, Some(5), "{ended}");
     let shown = from(&ended, "clock");
     assert!(shown.starts_with("✗ clock          compare the clocks: "), "{shown}");
-    assert!(shown.contains("set the clock that is wrong (NTP)"), "{shown}");
+    assert!(shown.contains("correct the wrong clock (NTP)"), "{shown}");
     assert!(shown.contains("refused: the clocks differ too much"), "{shown}");
 }
 

@@ -75,8 +75,75 @@ fn version_and_help() {
     `modeldepot COMMAND --help` shows the options of a command with examples
     [exit status: 0]
     ");
-    insta::assert_snapshot!(env.run(["pull", "-h"]), @"");
-    insta::assert_snapshot!(env.run(["pull", "--help"]), @"");
+    insta::assert_snapshot!(env.run(["pull", "-h"]), @r"
+    ------- stdout -------
+    Fetch a version and verify every file
+
+    Usage: modeldepot pull [OPTIONS] <MODEL[@VERSION]> [DIR]
+
+    Arguments:
+      <MODEL[@VERSION]>  Model, or one of its versions
+      [DIR]              Destination folder [default: ./MODEL]
+
+    Options:
+          --no-resume        Fetch all data, instead of resuming or reusing files in the folder
+          --no-sync          Do not wait for the data to reach the disk
+          --force            Overwrite files that are not from an earlier pull, and allow names such as
+                             `.env`
+          --require-digests  Fail if a file has no published digest
+      -h, --help             Print help (see more with '--help')
+
+    Connection and output options: see `modeldepot --help`
+    [exit status: 0]
+    ");
+    insta::assert_snapshot!(env.run(["pull", "--help"]), @r"
+    ------- stdout -------
+    Fetch a version and verify every file
+
+    Prints the path of the model file. Without a version, fetches the latest. Files appear under their
+    final names only after all digests match. Files of an earlier pull are replaced, or removed if this
+    version does not have them. Other files in the folder are left alone; if one of them would be
+    overwritten, the pull stops. An interrupted pull resumes when it is repeated, and data that already
+    exists in the folder is not transferred again.
+
+    Versions published by the boto3 pipeline that this project replaces may have files without a
+    published digest. They are fetched and reported as not verified.
+
+    Usage: modeldepot pull [OPTIONS] <MODEL[@VERSION]> [DIR]
+
+    Arguments:
+      <MODEL[@VERSION]>
+              Model, or one of its versions
+
+      [DIR]
+              Destination folder [default: ./MODEL]
+
+    Options:
+          --no-resume
+              Fetch all data, instead of resuming or reusing files in the folder
+
+          --no-sync
+              Do not wait for the data to reach the disk
+              
+              Faster, but a power failure can leave damaged files.
+
+          --force
+              Overwrite files that are not from an earlier pull, and allow names such as `.env`
+
+          --require-digests
+              Fail if a file has no published digest
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Connection and output options: see `modeldepot --help`
+
+    Examples:
+      modeldepot pull plant_classifier
+      modeldepot pull plant_classifier@1.0.0 ./serving --require-digests
+      modeldepot pull plant_classifier ./serving --json
+    [exit status: 0]
+    ");
     let help = env.run(["help", "pull"]).success();
     assert_eq!(help, env.run(["pull", "--help"]).success());
     assert_eq!(env.run([""; 0]).code, Some(2));

@@ -126,7 +126,11 @@ fn a_dash_is_stdin_or_stdout() {
     - -> s3://data/notes.txt (12 B in [TIME] ([RATE]))
     [exit status: 0]
     ");
-    insta::assert_snapshot!(env.run(["s3", "cp", "s3://data/notes.txt", "-"]), @"");
+    insta::assert_snapshot!(env.run(["s3", "cp", "s3://data/notes.txt", "-"]), @r"
+    ------- stdout -------
+    from a pipe
+    [exit status: 0]
+    ");
     assert_eq!(env.run(["s3", "stat", "s3://data/notes.txt", "--json"]).json()["content_type"], "text/plain");
     // Larger than one part, and than what a pipe holds.
     let line = "0123456789abcdef".repeat(1 << 16) + "\n";
@@ -138,10 +142,29 @@ fn a_dash_is_stdin_or_stdout() {
     piped(&env, &["s3", "cp", "-", "s3://data/empty"], b"").success();
     assert_eq!(env.run(["s3", "cp", "s3://data/empty", "-"]).success(), "");
 
-    insta::assert_snapshot!(piped(&env, &["s3", "cp", "-", "s3://data/folder/"], b"x"), @"");
-    insta::assert_snapshot!(env.run(["s3", "cp", "s3://data/notes.txt", "-", "--json"]), @"");
-    insta::assert_snapshot!(env.run(["s3", "cp", "s3://data/nope", "-"]), @"");
-    insta::assert_snapshot!(piped(&env, &["s3", "cp", "-", "-"], b"x"), @"");
+    insta::assert_snapshot!(piped(&env, &["s3", "cp", "-", "s3://data/folder/"], b"x"), @r"
+    ------- stderr -------
+    error: `s3://data/folder/` names no object, and stdin has no file name to use
+    hint: name the object: `s3://BUCKET/KEY`
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["s3", "cp", "s3://data/notes.txt", "-", "--json"]), @r#"
+    ------- stderr -------
+    {"error":{"kind":"invalid","message":"--json cannot be combined with the destination `-`","causes":[],"hint":"copy to a file, or omit --json","exit":2}}
+    [exit status: 2]
+    "#);
+    insta::assert_snapshot!(env.run(["s3", "cp", "s3://data/nope", "-"]), @r"
+    ------- stderr -------
+    error: object `nope` does not exist in bucket `data`
+    hint: `modeldepot s3 ls s3://data` lists what is there
+    [exit status: 3]
+    ");
+    insta::assert_snapshot!(piped(&env, &["s3", "cp", "-", "-"], b"x"), @r"
+    ------- stderr -------
+    error: neither side is an object
+    hint: write addresses as `s3://BUCKET/KEY`
+    [exit status: 2]
+    ");
 }
 
 #[test]
@@ -197,7 +220,7 @@ fn refusals() {
     ");
     insta::assert_snapshot!(env.run(["s3", "rm", "s3://data"]), @r"
     ------- stderr -------
-    error: invalid value 's3://data' for '<s3://BUCKET/KEY>': name the object too: `s3://data/KEY`
+    error: invalid value 's3://data' for '<s3://BUCKET/KEY>': add the key of the object: `s3://data/KEY`
 
     For more information, try '--help'.
     [exit status: 2]

@@ -337,7 +337,7 @@ fn nobody_else_is_let_in_without_a_token() {
     ");
     insta::assert_snapshot!(env.run(["serve", "--public-url", "models.example:443"]), @r"
     ------- stderr -------
-    error: invalid value 'models.example:443' for '--public-url <URL>': write it with its scheme: `https://models.example:443`
+    error: invalid value 'models.example:443' for '--public-url <URL>': add the scheme: `https://models.example:443`
 
     For more information, try '--help'.
     [exit status: 2]

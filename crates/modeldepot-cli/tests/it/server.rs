@@ -56,7 +56,7 @@ fn what_is_published_outlives_the_server() {
     let address = up.endpoint.trim_start_matches("http://").to_owned();
     let taken = env.run(["up", "--no-console", "--listen", &address, "--data", "other"]);
     assert_eq!(taken.code, Some(2), "{taken}");
-    assert!(taken.stderr.contains("hint: another program listens there"), "{taken}");
+    assert!(taken.stderr.contains("hint: the port is in use"), "{taken}");
     up.stop(&env).success();
 }
 

@@ -202,9 +202,9 @@ fn buckets_that_do_not_exist() {
     ");
     insta::assert_snapshot!(env.run(["init"]), @r"
     ------- stdout -------
-    exists models
-    exists plants-images
-    exists data
+    exists  models
+    exists  plants-images
+    exists  data
     [exit status: 0]
     ");
     env.run(["push", "m", "m.bin"]).success();

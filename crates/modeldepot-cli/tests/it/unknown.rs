@@ -101,10 +101,19 @@ fn misspelled_verbs() {
     error: unknown command `psuh`
     hint: did you mean `modeldepot push`?
     ");
-    insta::assert_snapshot!(refused("s3 sta s3://data/x"), @"");
-    insta::assert_snapshot!(refused("frobnicate"), @"");
-    insta::assert_snapshot!(refused("s3 frobnicate"), @"");
-    insta::assert_snapshot!(refused("frobnicate --json"), @"");
+    insta::assert_snapshot!(refused("s3 sta s3://data/x"), @r"
+    error: unknown command `sta`
+    hint: did you mean `modeldepot s3 stat`?
+    ");
+    insta::assert_snapshot!(refused("frobnicate"), @r"
+    error: unknown command `frobnicate`
+    hint: `modeldepot --help` lists the commands
+    ");
+    insta::assert_snapshot!(refused("s3 frobnicate"), @r"
+    error: unknown command `frobnicate`
+    hint: `modeldepot s3 --help` lists the commands
+    ");
+    insta::assert_snapshot!(refused("frobnicate --json"), @r#"{"error":{"kind":"invalid","message":"unknown command `frobnicate`","causes":[],"hint":"`modeldepot --help` lists the commands","exit":2}}"#);
 }
 
 #[test]
