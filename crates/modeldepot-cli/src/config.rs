@@ -96,7 +96,7 @@ pub fn settings_of(given: Vec<(&'static str, &'static str, String)>) -> Result<S
     Ok(here(given)?.with_profile()?.resolve(None)?)
 }
 
-/// Returns the settings of whoever has set nothing.
+/// Returns the default settings.
 pub(crate) fn defaults() -> Result<Settings, Error> {
     Settings::from_variables(|_| None).map_err(|source| Error::Settings { source, origin: Box::new(Origin::Default) })
 }
@@ -154,7 +154,7 @@ pub fn state_folder() -> Option<PathBuf> {
     let folder = state.join("modeldepot");
     match private(&folder) {
         Ok(()) => Some(folder),
-        // A container's home may not be writable: then a push works, and only cannot be gone on with.
+        // A container's home may not be writable: then a push works but cannot resume.
         Err(error) => {
             tracing::debug!(%error, folder = %folder.display(), "pushes cannot be remembered");
             None

@@ -1,4 +1,4 @@
-//! What to do next, computed from the fields of an error.
+//! The `hint:` line of an error, computed from its fields.
 
 use std::io;
 
@@ -63,7 +63,7 @@ pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String>
             "do not use damaged versions; publish them again under a new version and delete the old one with `modeldepot rm`"
                 .to_owned(),
         ),
-        Error::Signal { goes_on: true, .. } => Some("repeat the command to resume".to_owned()),
+        Error::Signal { resumable: true, .. } => Some("repeat the command to resume".to_owned()),
         _ => None,
     }
 }
@@ -84,7 +84,7 @@ fn setting(error: &SettingsError, origin: &Origin) -> Option<String> {
     }
 }
 
-/// Says where a value was found, when that is not in plain sight.
+/// Names the origin of a value unless it was a flag.
 fn found(origin: &Origin) -> Option<String> {
     match origin {
         Origin::Environment(name) => Some(format!("it comes from `{name}` in the environment")),

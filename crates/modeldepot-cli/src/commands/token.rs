@@ -98,7 +98,7 @@ fn list(path: &Path, cx: &Context<'_>) -> Result<(), Error> {
     table.lines().iter().try_for_each(|line| cx.ui.answer(line))
 }
 
-/// Returns the time that lies so far ahead.
+/// Returns the time after this duration.
 fn after(life: Lifetime, now: OffsetDateTime) -> Result<OffsetDateTime, Error> {
     if life.0.is_zero() {
         return Err(Error::Usage {

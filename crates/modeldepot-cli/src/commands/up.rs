@@ -18,14 +18,14 @@ use crate::error::Error;
 use crate::interrupt::Signals;
 use crate::ui::{BOLD, DIM, plural, size, styled};
 
-/// The access key of a pair that is made for one run.
+/// The access key of a generated key pair.
 const OWN_KEY: &str = "modeldepot";
 
 pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Result<(), Error> {
     let keys = config::keys(args.access.keys)?;
     let (mut access_key, mut secret_key) = login(cx.settings);
-    // A secret that everybody knows protects nobody from the other users of a host, also where it was configured: examples
-    // of `.env` hold it.
+    // The default secret does not protect against other users of the host, even if it was configured: example `.env` files
+    // contain it.
     let made = secret_key == LOOPBACK_LOGIN
         && keys.is_none()
         && args.listen.ip().is_loopback()
@@ -148,7 +148,7 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
         cx.ui.note(format_args!("compressed: {}", saved(saving)));
     }
     cx.ui.note("stopping");
-    // Running requests may finish, unless the user has no patience with them.
+    // Running requests may finish; a second signal ends them.
     let stop = async {
         if let Some(console) = console {
             console.stop().await;
@@ -176,7 +176,7 @@ fn saved(saving: Saving) -> String {
     }
 }
 
-/// Returns the configured key pair, else the login that everybody knows.
+/// Returns the configured key pair, or the default login.
 fn login(settings: &Settings) -> (String, String) {
     match &settings.credentials {
         Credentials::Key { access, secret, .. } => (access.clone(), secret.reveal().to_owned()),

@@ -1,4 +1,4 @@
-//! Where each setting comes from, for whoever cannot believe what is used.
+//! Where each setting comes from, for `config` and `doctor`.
 
 use modeldepot::{Addressing, BucketName, Credentials, Proxy, Settings};
 

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Names the one `.env` that is read, whoever owns it. Empty: none.
+/// Names the only `.env` to read, regardless of its owner. Empty: none.
 pub(super) const VARIABLE: &str = "MODELDEPOT_DOTENV";
 
 /// A `.env` that was found and is not read.

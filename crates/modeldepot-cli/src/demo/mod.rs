@@ -1,4 +1,4 @@
-//! `modeldepot demo`: all of it at work on an embedded server, in a folder that is gone afterwards.
+//! `modeldepot demo`: a round trip on an embedded server in a temporary folder.
 
 mod checkpoint;
 mod steps;
@@ -219,7 +219,7 @@ struct Damage {
     name: String,
 }
 
-/// Changes one byte on the server's disk, behind everybody's back.
+/// Changes one byte on the server's disk.
 async fn damage(
     server: &Server,
     storage: &ModelStorage,

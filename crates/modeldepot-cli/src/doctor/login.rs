@@ -15,7 +15,7 @@ enum Login {
     Unknown,
 }
 
-/// Looks at how the service took the login and the region. Goes on with the region that the service named.
+/// Checks the credentials and the region. Continues with the region that the service named.
 pub(super) async fn login(service: &mut Service, source: &str) -> Vec<Line> {
     let region = region(service).await;
     let (credentials, login) = credentials(service, source);
@@ -101,7 +101,7 @@ fn endpoint_of(settings: &Settings) -> String {
     settings.endpoint.as_ref().map_or_else(|| "AWS".to_owned(), ToString::to_string)
 }
 
-/// Makes sure that the models bucket is found the way it is named. Goes on with the other way if that finds it.
+/// Checks the addressing style. Continues with the other style if only that finds the models bucket.
 pub(super) async fn addressing(service: &mut Service) -> Line {
     let bucket = service.settings.buckets.models.clone();
     let word = |in_host: bool| if in_host { "host" } else { "path" };

@@ -1,7 +1,7 @@
-//! `modeldepot doctor`: the questions that users lose days on, tried one after the other.
+//! `modeldepot doctor`: checks from the settings to the permissions, one after the other.
 //!
 //! Each step says what was tried, what came back and what to change. Where a setting turns out to be wrong and the
-//! right one is known, the steps after it go on with the right one.
+//! right one is known, the following checks use the right one.
 
 mod folder;
 mod line;

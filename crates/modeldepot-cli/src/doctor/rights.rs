@@ -82,7 +82,7 @@ pub(super) async fn rights(service: &Service, key: &str, mut tell: impl FnMut(Li
     let put = within(client, "store", client.put_small(bucket, key, BODY.into(), "text/plain")).await;
     let wrote = put.is_ok();
 
-    // Without an object, "there is none" is an answer that only whoever may read gets; and only whoever may list.
+    // For a missing object, servers answer 404 only with the permission to read and to list.
     let cannot_tell =
         |done: &Result<(), Error>| !wrote && !lists && matches!(done, Err(Error::Depot(Depot::Denied { .. })));
     let read = |check, done: Result<(), Error>| {

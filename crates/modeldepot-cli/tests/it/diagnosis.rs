@@ -551,7 +551,7 @@ fn every_verb_says_what_is_there() {
 fn a_diagnosis_is_short_and_shows_no_login() {
     let peer = peers::says(b"SSH-2.0-OpenSSH_9.6\r\n", true);
     let _ = at(&peer);
-    assert_eq!(peer.connections(), 2, "the request, and one look at what is there");
+    assert_eq!(peer.connections(), 2, "the request, and one more to identify it");
     let heads = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
     let noted = std::sync::Arc::clone(&heads);
     let peer = Peer::start(move |mut stream| {

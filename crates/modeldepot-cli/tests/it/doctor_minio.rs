@@ -88,7 +88,7 @@ fn minio_in_another_region() {
     ! region         sign for `eu-west-1`: `models-[ID]` is in `us-east-1`; requests are redirected there
                      → set S3_REGION=us-east-1 to save a redirect per command
     ");
-    assert!(shown.contains("✓ may put"), "it goes on with the right one: {shown}");
+    assert!(shown.contains("✓ may put"), "it continues with the right one: {shown}");
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn files_that_cannot_be_read() {
     hint: repair the link, or exclude it
     [exit status: 2]
     ");
-    // Whoever runs the tests may read every file of theirs, but nobody the first byte of their memory.
+    // Tests may run as root, which can read every file; no user can read the first byte of its memory.
     insta::assert_snapshot!(env.run(["push", "m", "/proc/self/mem"]), @r"
     ------- stderr -------
     error: cannot read `/proc/self/mem`
