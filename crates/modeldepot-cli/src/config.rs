@@ -82,8 +82,8 @@ pub(crate) fn aws_by_default(globals: &Globals, settings: &Settings) -> Result<O
     if settings.endpoint.is_some() || all(globals)?.endpoint_name().is_some() {
         return Ok(None);
     }
-    let note = format!("no endpoint is set, and AWS credentials are: using AWS S3 in {}", settings.region);
-    let hint = "set S3_ENDPOINT to use another service, or to nothing (S3_ENDPOINT=) to mean AWS".to_owned();
+    let note = format!("no endpoint is set, but AWS credentials are: using AWS S3 in {}", settings.region);
+    let hint = "set S3_ENDPOINT to use another service, or set it empty (S3_ENDPOINT=) to confirm AWS".to_owned();
     Ok(Some((note, hint)))
 }
 
@@ -96,7 +96,7 @@ pub fn settings_of(given: Vec<(&'static str, &'static str, String)>) -> Result<S
     Ok(here(given)?.with_profile()?.resolve(None)?)
 }
 
-/// Returns the settings of whoever has set nothing.
+/// Returns the default settings.
 pub(crate) fn defaults() -> Result<Settings, Error> {
     Settings::from_variables(|_| None).map_err(|source| Error::Settings { source, origin: Box::new(Origin::Default) })
 }
@@ -141,8 +141,8 @@ pub(crate) fn login() -> Result<Option<bool>, Error> {
         Some("always") => Ok(Some(true)),
         Some("never") => Ok(Some(false)),
         Some(_) => Err(Error::Usage {
-            message: "MODELDEPOT_LOGIN is none of `auto`, `always` and `never`".to_owned(),
-            hint: "set it to one of them, or leave it out",
+            message: "MODELDEPOT_LOGIN is not `auto`, `always` or `never`".to_owned(),
+            hint: "set it to one of these, or unset it",
         }),
     }
 }
@@ -154,7 +154,7 @@ pub fn state_folder() -> Option<PathBuf> {
     let folder = state.join("modeldepot");
     match private(&folder) {
         Ok(()) => Some(folder),
-        // A container's home may not be writable: then a push works, and only cannot be gone on with.
+        // A container's home may not be writable: then a push works but cannot resume.
         Err(error) => {
             tracing::debug!(%error, folder = %folder.display(), "pushes cannot be remembered");
             None

@@ -1,4 +1,4 @@
-//! Every way in which a command ends badly: its message, its causes, its hint and its exit status.
+//! The errors of the command: message, causes and exit status. Hints are in [`crate::hint`].
 
 use std::io;
 use std::path::PathBuf;
@@ -14,15 +14,15 @@ use crate::interrupt::Signal;
 pub(crate) enum Error {
     #[error(transparent)]
     Depot(#[from] modeldepot::Error),
-    /// Refused to change an object that the plain verbs on objects leave alone.
+    /// An object of a published version, which the `s3` verbs do not change.
     #[error(transparent)]
     Guarded(modeldepot::Error),
-    /// Refused to sign a URL for an upload, which may allow more than that.
+    /// An upload URL that would permit more than the upload.
     #[error(transparent)]
     UploadUrl(modeldepot::Error),
     #[error(transparent)]
     Embedded(#[from] modeldepot_embedded::Error),
-    /// A file of keys that a verb on it cannot use.
+    /// A key file that cannot be used.
     #[error(transparent)]
     Keys(#[from] modeldepot_embedded::KeysError),
     #[error(transparent)]
@@ -33,28 +33,28 @@ pub(crate) enum Error {
     Tls(#[from] modeldepot_listen::TlsError),
     #[error("{source}")]
     Settings { source: SettingsError, origin: Box<Origin> },
-    #[error("`{text}` is not a way to name buckets: use `auto`, `path` or `virtual`")]
+    #[error("invalid addressing style `{text}`: use `auto`, `path` or `virtual`")]
     Addressing { text: String, origin: Box<Origin> },
-    #[error("cannot find the current folder")]
+    #[error("cannot determine the current folder")]
     CurrentFolder { source: io::Error },
-    #[error("cannot start the threads that do the work")]
+    #[error("cannot start threads")]
     Runtime { source: io::Error },
     #[error("cannot read `{}`", path.display())]
     DotEnvRead { path: PathBuf, source: io::Error },
-    #[error("`{}` is not in UTF-8", path.display())]
+    #[error("`{}` is not valid UTF-8", path.display())]
     DotEnvEncoding { path: PathBuf },
-    #[error("there is no AWS profile `{name}`")]
+    #[error("AWS profile `{name}` does not exist")]
     NoSuchProfile { name: String, known: Vec<String> },
     #[error("cannot read the AWS profile `{name}`: {reason}")]
     Profiles { name: String, reason: String },
-    /// Holds no text of the line: it may be a secret.
-    #[error("line {line} of `{}` is not `NAME=value`", path.display())]
+    /// Does not contain the line: it may be a secret.
+    #[error("line {line} of `{}` is not a `NAME=value` line", path.display())]
     DotEnv { path: PathBuf, line: usize },
-    #[error("cannot read the metadata `{}`", path.display())]
+    #[error("cannot read the metadata file `{}`", path.display())]
     MetaFileRead { path: PathBuf, source: io::Error },
-    #[error("the metadata `{}` is not a JSON object", path.display())]
+    #[error("the metadata file `{}` is not a JSON object", path.display())]
     MetaFile { path: PathBuf, source: Option<serde_json::Error> },
-    #[error("deleting `{name}` needs to be confirmed, and stdin is not a terminal")]
+    #[error("cannot ask for confirmation to delete `{name}`: stdin is not a terminal")]
     Unconfirmed { name: String },
     #[error("nothing was deleted")]
     Declined,
@@ -71,20 +71,20 @@ pub(crate) enum Error {
     Untrue(String),
     #[error("cannot {action} `{}`", path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },
-    #[error("{url} answered {answer}")]
+    #[error("`{url}` answered: {answer}")]
     Fetch { url: String, answer: String },
-    #[error("there is no such bucket or object")]
+    #[error("the bucket or object does not exist")]
     Absent,
-    #[error("cannot write the answer")]
+    #[error("cannot write to stdout")]
     Answer(#[from] io::Error),
-    /// The work was dropped; with `goes_on`, the same command takes it up again.
+    /// The work was cancelled; with `resumable`, repeating the command resumes it.
     #[error("{}", signal.word())]
-    Signal { signal: Signal, goes_on: bool },
+    Signal { signal: Signal, resumable: bool },
 }
 
 impl From<Signal> for Error {
     fn from(signal: Signal) -> Self {
-        Error::Signal { signal, goes_on: false }
+        Error::Signal { signal, resumable: false }
     }
 }
 
@@ -95,13 +95,13 @@ impl From<SourceError> for Error {
 }
 
 impl Error {
-    /// Takes up a failure of the file system.
+    /// Wraps an I/O error with the action and the path.
     pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
         let path = path.into();
         move |source| Error::Io { action, path, source }
     }
 
-    /// Returns what the user should do about it.
+    /// Returns the kind, which says what the user should do.
     pub(crate) fn kind(&self) -> ErrorKind {
         use modeldepot_embedded::Error as Embedded;
         match self {
@@ -143,14 +143,14 @@ impl Error {
     /// Returns the exit status.
     pub(crate) fn exit(&self) -> u8 {
         match self {
-            // Whoever read the answer had enough of it.
+            // The reader of stdout closed the pipe on purpose.
             Error::Answer(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             Error::Signal { signal, .. } => signal.exit(),
             _ => exit(self.kind()),
         }
     }
 
-    /// Returns true when there is nothing to say: the answer was enough, or nobody listens.
+    /// Returns true for errors without a message: the output was enough, or its reader is gone.
     pub(crate) fn is_silent(&self) -> bool {
         match self {
             Error::Answer(error) => error.kind() == io::ErrorKind::BrokenPipe,
@@ -159,7 +159,7 @@ impl Error {
         }
     }
 
-    /// Returns the messages of the causes, the nearest first, each once.
+    /// Returns the messages of the cause chain without repetitions.
     pub(crate) fn causes(&self) -> Vec<String> {
         causes(self)
     }

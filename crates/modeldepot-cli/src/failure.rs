@@ -1,4 +1,4 @@
-//! What the command would say of a failure, for a front end that says it in its own way.
+//! Errors in the words of the command, for other front ends.
 
 use modeldepot::{Error as Depot, ErrorKind, Settings, causes};
 
@@ -13,14 +13,14 @@ pub struct Failure {
     pub kind: ErrorKind,
     /// What failed.
     pub message: String,
-    /// Why, the nearest cause first. What the message says is not said again.
+    /// The cause chain, without repeating the message.
     pub causes: Vec<String>,
     /// What to do next.
     pub hint: Option<String>,
 }
 
 impl Failure {
-    /// Returns what is to be said of an error of the library, under the settings it happened with.
+    /// Describes an error of the library, with the settings that were in use.
     pub fn of(error: &Depot, settings: Option<&Settings>) -> Failure {
         Failure {
             kind: error.kind(),
@@ -31,7 +31,7 @@ impl Failure {
         .clean()
     }
 
-    /// Names of strangers are in there, and it may be shown on a terminal.
+    /// Escapes control characters: names from the bucket may be shown on a terminal.
     fn clean(self) -> Failure {
         Failure {
             kind: self.kind,

@@ -1,4 +1,4 @@
-//! What to do next, computed from the fields of an error.
+//! The `hint:` line of an error, computed from its fields.
 
 use std::io;
 
@@ -13,19 +13,19 @@ use crate::error::Error;
 pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
     match error {
         Error::Depot(Depot::Source(SourceError::LeavesTheTree { .. })) => {
-            Some("pass --follow-links to publish what it points to, or leave the link out with --exclude".to_owned())
+            Some("pass --follow-links to publish its target, or exclude the link with --exclude".to_owned())
         }
-        Error::Depot(Depot::NoModelFile) => Some("name the model file with --main, or add it".to_owned()),
+        Error::Depot(Depot::NoModelFile) => Some("choose the model file with --main, or add one".to_owned()),
         Error::Depot(Depot::Source(SourceError::Empty { .. })) => Some(
-            "--dry-run lists what is left out: is --exclude too wide, or does it take --include-hidden?".to_owned(),
+            "--dry-run lists the excluded files; check --exclude, or pass --include-hidden".to_owned(),
         ),
         Error::Depot(modeldepot::Error::InTheWay { obstacles, .. })
             if obstacles.iter().all(|one| one.what.yields()) =>
         {
-            Some("pull into another folder, or pass --force to replace these files".to_owned())
+            Some("pull into another folder, or pass --force to overwrite these files".to_owned())
         }
         Error::Depot(modeldepot::Error::OtherModel { .. }) => {
-            Some("pull into another folder, or pass --force to replace these files".to_owned())
+            Some("pull into another folder, or pass --force to overwrite these files".to_owned())
         }
         Error::Depot(error) => depot(error, settings),
         Error::UploadUrl(error) => {
@@ -42,28 +42,28 @@ pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String>
         Error::Settings { source, origin } => setting(source, origin),
         Error::Addressing { origin, .. } => found(origin),
         Error::DotEnvEncoding { .. } => Some(
-            "save it as UTF-8 (in PowerShell: `Set-Content -Encoding utf8`); it looks like UTF-16, as `>` writes there"
+            "save it as UTF-8 (PowerShell: `Set-Content -Encoding utf8`); it looks like UTF-16, which `>` writes in PowerShell"
                 .to_owned(),
         ),
         Error::NoSuchProfile { known, .. } if known.is_empty() => Some(
-            "AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name the files, ~/.aws/config and ~/.aws/credentials unless set"
+            "profiles are read from ~/.aws/config and ~/.aws/credentials, or from AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE"
                 .to_owned(),
         ),
         Error::NoSuchProfile { known, .. } => {
             let few: Vec<String> = known.iter().take(10).map(|name| format!("`{name}`")).collect();
-            Some(format!("the profiles are {}{}", few.join(", "), if known.len() > few.len() { ", …" } else { "" }))
+            Some(format!("known profiles: {}{}", few.join(", "), if known.len() > few.len() { ", …" } else { "" }))
         }
-        Error::Profiles { .. } => Some("correct the file, or leave out the profile".to_owned()),
+        Error::Profiles { .. } => Some("correct the file, or do not select the profile".to_owned()),
         Error::Usage { hint, .. } => Some((*hint).to_owned()),
         Error::Typed { hint, .. } => Some(hint.clone()),
-        Error::MetaFile { .. } => Some("write it as one object: `{\"architecture\": \"resnet18\", …}`".to_owned()),
+        Error::MetaFile { .. } => Some("use one JSON object: `{\"architecture\": \"resnet18\", …}`".to_owned()),
         Error::Unconfirmed { .. } => Some("pass --yes to delete without confirmation".to_owned()),
         Error::Io { source, .. } => disk(source),
         Error::Faults { kind: ErrorKind::Corrupt, .. } => Some(
-            "do not use what is damaged; publish it again under a new version, and `modeldepot rm` the old one"
+            "do not use damaged versions; publish them again under a new version and delete the old one with `modeldepot rm`"
                 .to_owned(),
         ),
-        Error::Signal { goes_on: true, .. } => Some("push the same again to go on from here".to_owned()),
+        Error::Signal { resumable: true, .. } => Some("repeat the command to resume".to_owned()),
         _ => None,
     }
 }
@@ -78,13 +78,13 @@ fn setting(error: &SettingsError, origin: &Origin) -> Option<String> {
                 Origin::File(_, path, _) => format!(" in `{}`", path.display()),
                 _ => String::new(),
             };
-            Some(format!("set `{missing}` too{place}, or neither"))
+            Some(format!("also set `{missing}`{place}, or unset both"))
         }
         _ => found(origin),
     }
 }
 
-/// Says where a value was found, when that is not in plain sight.
+/// Names the origin of a value unless it was a flag.
 fn found(origin: &Origin) -> Option<String> {
     match origin {
         Origin::Environment(name) => Some(format!("it comes from `{name}` in the environment")),
@@ -97,13 +97,13 @@ fn found(origin: &Origin) -> Option<String> {
 fn keys(error: &KeysError) -> Option<String> {
     Some(match error {
         KeysError::Io { source, path, .. } if source.kind() == io::ErrorKind::NotFound => {
-            format!("`modeldepot key add NAME --grant BUCKET=read --keys {}` makes it", path.display())
+            format!("`modeldepot key add NAME --grant BUCKET=read --keys {}` creates it", path.display())
         }
         KeysError::Io { source, .. } => return disk(source),
         KeysError::Open { path, .. } => {
-            format!("run `chmod 600 {}`; if another user may have read it, make new key pairs", path.display())
+            format!("run `chmod 600 {}`; if another user may have read it, create new key pairs", path.display())
         }
-        KeysError::Line { .. } => "correct or remove the line, and make key pairs with `modeldepot key add`".to_owned(),
+        KeysError::Line { .. } => "correct or remove the line; create key pairs with `modeldepot key add`".to_owned(),
         KeysError::Taken { name, path } => format!("`modeldepot key rm {name} --keys {}` revokes it", path.display()),
         KeysError::Unknown { path, .. } => format!("`modeldepot key list --keys {}` lists them", path.display()),
         _ => return None,
@@ -112,13 +112,13 @@ fn keys(error: &KeysError) -> Option<String> {
 
 fn embedded(error: &Embedded) -> Option<String> {
     Some(match error {
-        Embedded::InUse { .. } => "another `modeldepot up` serves it; give this one another --data".to_owned(),
+        Embedded::InUse { .. } => "another `modeldepot up` uses this folder; choose another with --data".to_owned(),
         Embedded::Bind { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
-            "another program listens there: choose another port with --listen".to_owned()
+            "the port is in use: choose another with --listen".to_owned()
         }
         Embedded::Bind { .. } => "choose an address of this machine with --listen".to_owned(),
         Embedded::DefaultCredentials { .. } => "set S3_ACCESS_KEY and S3_SECRET_KEY first".to_owned(),
-        Embedded::NotADataFolder { .. } => "give an empty or new folder with --data".to_owned(),
+        Embedded::NotADataFolder { .. } => "choose an empty or new folder with --data".to_owned(),
         Embedded::Io { source, .. } => return disk(source),
         Embedded::Keys(error) => return keys(error),
         _ => return None,

@@ -23,7 +23,7 @@ pub(crate) async fn first_byte(url: &str) -> Result<Option<u16>, Error> {
     if parsed.scheme() != "http" {
         return Ok(None);
     }
-    // Without its query: that is the signature, which lets whoever reads it in.
+    // Without the query, which contains the signature.
     let shown = parsed[..url::Position::AfterPath].to_owned();
     let failed = |error: io::Error| Error::Fetch { url: shown.clone(), answer: error.to_string() };
     let target = &parsed[url::Position::BeforePath..url::Position::AfterQuery];
@@ -48,6 +48,6 @@ pub(crate) async fn first_byte(url: &str) -> Result<Option<u16>, Error> {
     match status {
         Some(status @ 200..300) => Ok(Some(status)),
         Some(status) => Err(Error::Fetch { url: shown, answer: format!("HTTP {status}") }),
-        None => Err(Error::Fetch { url: shown, answer: "what is not HTTP".to_owned() }),
+        None => Err(Error::Fetch { url: shown, answer: "not HTTP".to_owned() }),
     }
 }

@@ -1,7 +1,7 @@
-//! The `modeldepot` command: what was typed, resolved, done by the library, and told.
+//! The `modeldepot` command: parses arguments, resolves settings, calls the library and prints results.
 //!
-//! A library, so that the Python package carries the command ([`run`]), reads the same settings ([`settings`]) and says
-//! the same of a failure ([`Failure`]).
+//! It is a library so that the Python package can include the command ([`run`]), read the same settings ([`settings`]) and
+//! describe errors in the same words ([`Failure`]).
 
 mod args;
 mod commands;
@@ -38,8 +38,8 @@ use crate::ui::{BAD, Fitted, HINT, Ui, WARN, styled};
 pub use crate::config::{publisher as published_by, settings_of as settings, state_folder, warnings};
 pub use crate::failure::Failure;
 
-/// Runs the command with what was typed, its own name first, and returns the exit status. Signals and the log are the
-/// process's, so a process runs one command.
+/// Runs the command with these arguments, the program name first, and returns the exit status. Signal handlers and the
+/// logger belong to the process, so run it once per process.
 pub fn run(typed: impl IntoIterator<Item = OsString>) -> u8 {
     let typed: Vec<OsString> = typed.into_iter().collect();
     let mut command = help::command();
@@ -60,7 +60,7 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> u8 {
     }
 }
 
-/// Does what was typed, and returns the settings it was done with: hints are made of them.
+/// Runs the verb, and returns the settings for use in hints.
 fn obey(args: Args, ui: &Ui) -> (Option<Settings>, Result<(), Error>) {
     let Args { globals, command } = args;
     let command = match commands::run_offline(command, ui) {
@@ -68,7 +68,7 @@ fn obey(args: Args, ui: &Ui) -> (Option<Settings>, Result<(), Error>) {
         Err(done) => return (None, done),
     };
     log(&globals, matches!(command, Command::Up(_) | Command::Serve(_)));
-    // The demo stands on its own: a broken `.env` is no reason not to see it.
+    // The demo needs no settings and must run despite a broken `.env`.
     let settings = match &command {
         Command::Demo(_) => config::defaults(),
         _ => {
@@ -79,7 +79,7 @@ fn obey(args: Args, ui: &Ui) -> (Option<Settings>, Result<(), Error>) {
             config::settings(&globals)
         }
     };
-    // These show it themselves, or ask no endpoint.
+    // These show it themselves, or use no endpoint.
     let tells = !matches!(
         &command,
         Command::Demo(_) | Command::Up(_) | Command::Token(_) | Command::Key(_) | Command::Config | Command::Doctor(_)
@@ -108,15 +108,14 @@ fn obey(args: Args, ui: &Ui) -> (Option<Settings>, Result<(), Error>) {
         settled().await;
         done
     });
-    // Threads that write a staged file end soon; one that waits for the keyboard never does.
+    // Threads that write a staged file end soon; one that reads from the keyboard never does.
     runtime.shutdown_timeout(Duration::from_secs(2));
     (Some(settings), done)
 }
 
-/// Waits a moment for the tasks of dropped work to be gone: one that is cut off by the end of the runtime instead may
-/// find the threads it needs missing, and panic.
+/// Waits briefly for the tasks of cancelled work to end. A task that is still running when the runtime shuts down can panic.
 async fn settled() {
-    // The lease of a push that was broken off while it took it is withdrawn, unless the server does not answer.
+    // Releases the lease of an interrupted push, unless the server does not answer.
     let _ = tokio::time::timeout(Duration::from_secs(3), modeldepot::settled()).await;
     let tasks = tokio::runtime::Handle::current().metrics();
     for _ in 0..100 {
@@ -151,7 +150,7 @@ fn refused(refusal: &clap::Error, typed: &[OsString]) -> u8 {
     error.exit()
 }
 
-/// Writes an event of the log as the command writes what it has to say.
+/// Formats log events like the messages of the command.
 struct Warnings;
 
 impl<S, N> FormatEvent<S, N> for Warnings
@@ -173,8 +172,8 @@ where
     }
 }
 
-/// Sends the log to stderr: our own with -v, a line for each request with -vv, what the SDK says of each with -vvv. Never
-/// the SDK's traces, which show headers. A server says in any case what its operator should know, as the command does.
+/// Logs to stderr: our own events with -v, requests with -vv, SDK events with -vvv. Never the SDK's traces, which contain
+/// headers. Servers always log warnings.
 fn log(globals: &Globals, serves: bool) {
     let filter = match globals.verbose {
         0 if serves => "modeldepot_listen=warn,modeldepot_server=warn,modeldepot_embedded=warn",

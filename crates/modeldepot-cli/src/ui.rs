@@ -79,7 +79,7 @@ impl Ui {
 
     /// Prints a line of the answer.
     pub(crate) fn answer(&self, line: impl Display) -> Result<(), Error> {
-        // Flushed at once: whoever reads a pipe sees each line when it is true.
+        // Flushed immediately, so that the reader of a pipe sees each line in time.
         let mut stdout = anstream::stdout().lock();
         writeln!(stdout, "{}", fit(&line.to_string()))?;
         Ok(stdout.flush()?)
@@ -146,12 +146,12 @@ impl Ui {
     }
 }
 
-/// Says what is wrong with what was typed, which may have been copied from anywhere.
+/// Prints why the arguments cannot be parsed; they may contain control characters.
 pub(crate) fn refused(message: impl Display) {
     to_stderr(message.to_string().trim_end_matches('\n'));
 }
 
 fn to_stderr(line: impl Display) {
-    // When nobody reads stderr, there is nobody to tell.
+    // A closed stderr cannot be reported anywhere.
     let _ = writeln!(anstream::stderr().lock(), "{}", fit(&line.to_string()));
 }

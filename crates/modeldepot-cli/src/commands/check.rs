@@ -53,7 +53,7 @@ async fn on_a_throw_away_model(storage: &ModelStorage, cx: &Context<'_>) -> Resu
     let folder = tempfile::Builder::new()
         .prefix("modeldepot-check-")
         .tempdir()
-        .map_err(Error::io("make a folder in", std::env::temp_dir()))?;
+        .map_err(Error::io("create a folder in", std::env::temp_dir()))?;
     // The folder's random name makes one that no model has.
     let name = folder.path().file_name().unwrap_or_default().to_string_lossy();
     let model: ModelName = name.parse().map_err(modeldepot::Error::from)?;
@@ -169,14 +169,14 @@ pub(crate) async fn checks(
             let fetched = storage.download_model(&pull, &Progress::none()).await;
             (Some(folder), fetched.map_err(Error::from))
         }
-        Err(error) => (None, Err(Error::io("make a folder in", std::env::temp_dir())(error))),
+        Err(error) => (None, Err(Error::io("create a folder in", std::env::temp_dir())(error))),
     };
     let pace = |fetched: &Fetched| {
         let (bytes, took) = (fetched.bytes, begun_download.elapsed());
         let pace = format!("{}, {} at {}", plural(fetched.files, "file"), size(bytes), throughput(bytes, took));
         match fetched.unverified.len() {
             0 => pace,
-            files => format!("{pace}, {} not verified: no digest was published", plural(files, "file")),
+            files => format!("{pace}, {} not verified: no published digest", plural(files, "file")),
         }
     };
     let (fetched, found) = match fetched {
@@ -214,7 +214,7 @@ pub(crate) async fn checks(
 fn agree(latest: Version, last: Option<Version>) -> Result<String, Error> {
     match last {
         Some(last) if last != latest => {
-            Err(Error::Untrue(format!("it is `{latest}`, but the listing ends with `{last}`")))
+            Err(Error::Untrue(format!("latest is `{latest}`, but the listing ends with `{last}`")))
         }
         _ => Ok(latest.to_string()),
     }
@@ -223,19 +223,19 @@ fn agree(latest: Version, last: Option<Version>) -> Result<String, Error> {
 fn files(fetched: &Fetched, found: &Description) -> Result<String, Error> {
     for file in &found.files {
         let path = fetched.folder.join(file.path.as_str());
-        let size = fs::metadata(&path).map_err(Error::io("look at", &path))?.len();
+        let size = fs::metadata(&path).map_err(Error::io("read", &path))?.len();
         if size != file.size {
             return Err(Error::Untrue(format!("`{}` has {size} bytes, not {}", file.path, file.size)));
         }
     }
     let name = fetched.model_path.file_name().unwrap_or_default().to_string_lossy();
-    Ok(format!("all there with their sizes, model file {name}"))
+    Ok(format!("complete with the right sizes, model file {name}"))
 }
 
 fn manifest(found: &Description, fetched: Option<&Fetched>) -> Result<String, Error> {
     let manifest = &found.manifest;
     if fetched.is_some_and(|fetched| fetched.manifest != *manifest) {
-        return Err(Error::Untrue("it changed while it was checked".to_owned()));
+        return Err(Error::Untrue("the manifest changed during the check".to_owned()));
     }
     let checksum = manifest.checksum.as_ref().map_or_else(|| "no MD5".to_owned(), |md5| format!("MD5 {md5}"));
     Ok(format!("valid, {checksum}, {}", plural(manifest.metadata.len(), "metadata field")))
@@ -246,20 +246,20 @@ async fn methods(storage: &ModelStorage, found: &Description) -> Result<String, 
     let manifest = &found.manifest;
     let untrue = |what: String| Err(Error::Untrue(what));
     if !client.bucket_exists(bucket).await? {
-        return untrue(format!("bucket `{bucket}` is not said to exist"));
+        return untrue(format!("the server says that bucket `{bucket}` does not exist"));
     }
     let key = &manifest.model_file;
     if !client.object_exists(bucket, key).await? {
-        return untrue(format!("object `{key}` is not said to exist"));
+        return untrue(format!("the server says that object `{key}` does not exist"));
     }
     let nothing = format!("{}/v{}/.absent", manifest.model_name, manifest.version);
     if client.object_exists(bucket, &nothing).await? {
-        return untrue(format!("object `{nothing}` is said to exist"));
+        return untrue(format!("the server says that object `{nothing}` exists"));
     }
     let stored = client.get_object_metadata(bucket, key).await?;
     let size = found.files.iter().find(|file| key.ends_with(file.path.as_str())).map(|file| file.size);
     if size.is_some_and(|size| size != stored.size) {
-        return untrue(format!("object `{key}` is said to have {} bytes", stored.size));
+        return untrue(format!("the server says that object `{key}` has {} bytes", stored.size));
     }
     let life = Duration::from_secs(60);
     let url = client.get_presigned_url(bucket, key, PresignedMethod::Get, life).await?;
@@ -268,7 +268,7 @@ async fn methods(storage: &ModelStorage, found: &Description) -> Result<String, 
     let answer = if tries { http::first_byte(&url).await? } else { None };
     let url = match answer {
         Some(status) => format!("presigned URL answered {status}"),
-        None => "presigned URL signed, not tried".to_owned(),
+        None => "presigned URL signed, not tested".to_owned(),
     };
     Ok(format!("bucket and object exist, metadata, {url}"))
 }
@@ -282,7 +282,7 @@ async fn objects(storage: &ModelStorage, found: &Description) -> Result<String, 
             return Err(Error::Untrue(format!("`{key}` is not listed")));
         }
     }
-    Ok(format!("{}, every file and the manifest among them", plural(listed.len(), "object")))
+    Ok(format!("{}, including every file and the manifest", plural(listed.len(), "object")))
 }
 
 impl Outcome {

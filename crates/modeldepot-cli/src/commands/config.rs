@@ -33,7 +33,7 @@ pub(crate) fn run(globals: &Globals, cx: &Context<'_>) -> Result<(), Error> {
     for InUse { name, value, origin, hidden } in &found {
         table.row([(*name).to_owned(), clean(value).into_owned(), clean(&origin.to_string()).into_owned()]);
         if let Some(hidden) = hidden {
-            let text = format!("another value does not count: {hidden}");
+            let text = format!("overrides: {hidden}");
             table.row([String::new(), String::new(), clean(&text).into_owned()]);
         }
     }

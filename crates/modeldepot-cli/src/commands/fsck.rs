@@ -12,7 +12,7 @@ use crate::ui::{BAD, BOLD, GOOD, WARN, clean, plural, size, styled};
 
 pub(crate) async fn run(args: FsckArgs, cx: &Context<'_>) -> Result<(), Error> {
     let storage = cx.storage().await?;
-    let bar = cx.ui.bar(if args.deep { "reading" } else { "looking" });
+    let bar = cx.ui.bar(if args.deep { "reading" } else { "checking" });
     let report = storage.fsck(args.model.as_ref(), args.deep).await?;
     let pace = bar.pace(report.bytes);
     drop(bar);
@@ -43,7 +43,7 @@ pub(crate) async fn run(args: FsckArgs, cx: &Context<'_>) -> Result<(), Error> {
             cx.ui.answer("no versions")?;
         } else if report.faults.is_empty() {
             // Without a digest nothing says that a file is intact, however deep the look.
-            let depth = if args.deep && report.unverified == 0 { "intact" } else { "all there" };
+            let depth = if args.deep && report.unverified == 0 { "intact" } else { "complete" };
             cx.ui.answer(format_args!("{} {depth}: {looked}{read}", styled(GOOD, "✓")))?;
             if report.unverified > 0 {
                 let files = plural(report.unverified, "file");

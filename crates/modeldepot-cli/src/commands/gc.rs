@@ -17,14 +17,14 @@ const SCREENFUL: usize = 20;
 pub(crate) async fn run(args: GcArgs, cx: &Context<'_>) -> Result<(), Error> {
     let grace = Duration::try_from(args.grace.0).unwrap_or(Duration::MAX);
     let storage = cx.storage().await?;
-    let bar = cx.ui.bar("looking");
+    let bar = cx.ui.bar("listing");
     let plan = storage.gc_plan(args.model.as_ref(), grace).await?;
     drop(bar);
     if !cx.ui.json {
         lines(&plan, config::now()).iter().try_for_each(|line| cx.ui.answer(line))?;
     }
     let collected = if args.delete && !plan.is_empty() {
-        let bar = cx.ui.bar("removing");
+        let bar = cx.ui.bar("deleting");
         let collected = storage.gc(&plan).await?;
         drop(bar);
         Some(collected)
@@ -43,9 +43,9 @@ pub(crate) async fn run(args: GcArgs, cx: &Context<'_>) -> Result<(), Error> {
         return Ok(());
     }
     if plan.is_empty() {
-        return cx.ui.answer("nothing to remove");
+        return cx.ui.answer("nothing to delete");
     }
-    cx.ui.note(format_args!("{} nothing was removed; add --delete to remove this", styled(HINT, "dry run:")));
+    cx.ui.note(format_args!("{} nothing was deleted; pass --delete to delete these objects", styled(HINT, "dry run:")));
     Ok(())
 }
 
@@ -53,41 +53,41 @@ pub(crate) async fn run(args: GcArgs, cx: &Context<'_>) -> Result<(), Error> {
 fn lines(plan: &GcPlan, now: OffsetDateTime) -> Vec<String> {
     let mut lines = Vec::new();
     let age = |time: Option<OffsetDateTime>| match time {
-        Some(time) => format!("last written {}", ago(time, now)),
-        None => "of unknown age".to_owned(),
+        Some(time) => format!("last modified {}", ago(time, now)),
+        None => "unknown age".to_owned(),
     };
     let remains = |remains: &Orphans| {
         let what = format!("{}, {}", plural(remains.objects.len(), "file"), size(remains.bytes()));
         format!("{}@{}  {what}, {}", remains.model, remains.version, age(youngest(&remains.objects)))
     };
-    section(&mut lines, "never published, and nobody is at it", plan.abandoned.iter().map(remains), "version");
+    section(&mut lines, "orphans of failed pushes", plan.abandoned.iter().map(remains), "version");
     let lost = plan.without_manifest.iter().map(remains);
-    section(&mut lines, "published, but the manifest is gone: never touched", lost, "version");
-    section(&mut lines, "deleted, but not all of it", plan.deleted.iter().map(remains), "version");
+    section(&mut lines, "published, but the manifest is missing: not deleted", lost, "version");
+    section(&mut lines, "remaining objects of deleted versions", plan.deleted.iter().map(remains), "version");
     let upload = |upload: &UnfinishedUpload| {
         let begun = upload.begun.map_or_else(|| "at an unknown time".to_owned(), |time| ago(time, now));
-        format!("{}  begun {begun}", clean(&upload.key))
+        format!("{}  started {begun}", clean(&upload.key))
     };
-    section(&mut lines, "uploads that were never finished", plan.uploads.iter().map(upload), "upload");
+    section(&mut lines, "unfinished uploads", plan.uploads.iter().map(upload), "upload");
     let record = |record: &ListedObject| format!("{}  {}", clean(&record.key), age(record.modified));
-    section(&mut lines, "records of pushes and cleanings that died", plan.records.iter().map(record), "record");
+    section(&mut lines, "stale leases and gc locks", plan.records.iter().map(record), "record");
     section(
         &mut lines,
-        "under a version, but not made by modeldepot: never touched",
+        "under a version, but not created by modeldepot: not deleted",
         plan.foreign.iter().map(remains),
         "version",
     );
     let foreign = plan.foreign_uploads.iter().map(upload);
-    section(&mut lines, "uploads that nothing shows to be modeldepot's: never touched", foreign, "upload");
+    section(&mut lines, "unfinished uploads not started by modeldepot: not deleted", foreign, "upload");
     section(
         &mut lines,
-        "not made by modeldepot: never touched",
+        "not created by modeldepot: not deleted",
         plan.unknown.iter().map(|key| clean(key).into_owned()),
         "key",
     );
     if plan.young > 0 {
         let what = plural(plan.young, "object or upload").replace("object or uploads", "objects or uploads");
-        lines.push(styled(DIM, format_args!("spared: {what}, younger than the grace period or still in use")));
+        lines.push(styled(DIM, format_args!("kept: {what}, younger than the grace period or still in use")));
     }
     lines
 }
@@ -107,18 +107,18 @@ fn section(lines: &mut Vec<String>, title: &str, items: impl ExactSizeIterator<I
 /// Returns what became of a plan.
 fn told(plan: &GcPlan, collected: Collected) -> Vec<String> {
     let Collected { objects, bytes, uploads, spared } = collected;
-    let removed = format!("{}, {}; {} ended", plural(objects, "object"), size(bytes), plural(uploads, "upload"));
-    let mut lines = vec![format!("{} {removed}", styled(GOOD, "removed"))];
+    let removed = format!("{}, {}; {} aborted", plural(objects, "object"), size(bytes), plural(uploads, "upload"));
+    let mut lines = vec![format!("{} {removed}", styled(GOOD, "deleted"))];
     if spared > 0 {
-        lines.push(format!("spared {}: alive or published when looked at again", plural(spared, "version or upload")));
+        lines.push(format!("kept {}: in progress or published by now", plural(spared, "version or upload")));
     }
     let spent: Vec<String> = plan.abandoned.iter().map(|gone| format!("{}@{}", gone.model, gone.version)).collect();
     if !spent.is_empty() && spared == 0 {
         let more = if spent.len() > SCREENFUL { ", …" } else { "" };
         let names = spent.iter().take(SCREENFUL).map(String::as_str).collect::<Vec<_>>().join(", ");
-        lines.push(format!("spent, and never used again: {names}{more}"));
+        lines.push(format!("names that cannot be used again: {names}{more}"));
     } else if spent.len() > spared {
-        lines.push("the names of the versions that were removed are spent, and never used again".to_owned());
+        lines.push("the names of the deleted versions cannot be used again".to_owned());
     }
     lines
 }

@@ -18,7 +18,7 @@ pub(crate) async fn run(cx: &Context<'_>) -> Result<(), Error> {
         if cx.ui.json {
             answer.push(json!({"bucket": bucket, "created": made}));
         } else {
-            let state = if made { styled(GOOD, "made  ") } else { styled(DIM, "exists") };
+            let state = if made { styled(GOOD, "created") } else { styled(DIM, "exists ") };
             cx.ui.answer(format_args!("{state} {}", styled(BOLD, bucket)))?;
         }
     }

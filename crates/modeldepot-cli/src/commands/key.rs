@@ -10,13 +10,13 @@ use crate::error::Error;
 use crate::ui::Table;
 
 pub(crate) fn run(args: KeyArgs, cx: &Context<'_>) -> Result<(), Error> {
-    let hint = "name it with --keys, or set MODELDEPOT_KEYS";
-    let missing = || Error::Usage { message: "no file of keys is given".to_owned(), hint };
+    let hint = "pass --keys FILE, or set MODELDEPOT_KEYS";
+    let missing = || Error::Usage { message: "no key file is set".to_owned(), hint };
     let path = config::keys(args.keys)?.ok_or_else(missing)?;
     match args.command {
         KeyCommand::Add { name, grant } => {
             let key = Keys::add(&path, &name, grant)?;
-            cx.ui.note("the secret key is not shown again");
+            cx.ui.note("the secret key is shown only once");
             if cx.ui.json {
                 let told = json!({
                     "name": key.name,

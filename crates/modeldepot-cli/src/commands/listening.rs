@@ -54,8 +54,8 @@ pub(super) fn own_client(settings: &Settings, server: &Server, tls: Option<&Tls>
     }
     let Some(host) = hosts.iter().find(|host| tls.is_for(host)) else {
         return Err(Error::Usage {
-            message: format!("the certificate `{}` is for no single host", tls.certificate().display()),
-            hint: "set S3_ENDPOINT=https://NAME:PORT to a name that it is valid for",
+            message: format!("the certificate `{}` names no host", tls.certificate().display()),
+            hint: "set S3_ENDPOINT=https://NAME:PORT with a name that the certificate is valid for",
         });
     };
     let endpoint = parse(&format!("https://{host}:{port}"))?;

@@ -1,4 +1,4 @@
-//! The verbs, one file each: they ask the library and tell the user.
+//! The verbs, one file each: they call the library and print the result.
 
 mod check;
 mod completions;
@@ -51,7 +51,7 @@ impl Context<'_> {
     }
 }
 
-/// Runs the verbs that need neither settings nor a runtime; gives back what is none of them.
+/// Runs the verbs that need neither settings nor a runtime; returns any other.
 pub(crate) fn run_offline(command: Command, ui: &Ui) -> Result<Command, Result<(), Error>> {
     match command {
         Command::Completions(args) => Err(completions::run(&args, ui)),
@@ -64,7 +64,7 @@ pub(crate) fn run_offline(command: Command, ui: &Ui) -> Result<Command, Result<(
 pub(crate) async fn run(command: Command, globals: &Globals, settings: &Settings, ui: &Ui) -> Result<(), Error> {
     let cx = Context { settings, ui };
     match command {
-        // These tidy up after themselves, so they handle signals themselves.
+        // These clean up after a signal, so they handle signals themselves.
         Command::Up(args) => up::run(args, globals, &cx).await,
         Command::Serve(args) => serve::run(args, globals, &cx).await,
         Command::Check(args) => check::run(args, &cx).await,
@@ -72,9 +72,9 @@ pub(crate) async fn run(command: Command, globals: &Globals, settings: &Settings
         Command::Doctor(args) => doctor::run(args, globals, &cx).await,
         Command::Config => config::run(globals, &cx),
         command => {
-            let goes_on = matches!(&command, Command::Push(push) if !push.no_resume);
+            let resumable = matches!(&command, Command::Push(push) if !push.no_resume);
             let done = unless_interrupted(verb(command, &cx)).await;
-            done.map_err(|signal| Error::Signal { signal, goes_on })?
+            done.map_err(|signal| Error::Signal { signal, resumable })?
         }
     }
 }
@@ -112,22 +112,22 @@ pub(crate) fn foreign_json(foreign: &modeldepot::Foreign) -> serde_json::Value {
     serde_json::json!({"objects": foreign.objects, "bytes": foreign.bytes, "paths": foreign.paths})
 }
 
-/// Says what to do about versions that a listing shows to be damaged.
+/// Warns of damaged versions in a listing.
 fn tell_damaged(damaged: usize, of: &str, cx: &Context<'_>) {
     if damaged > 0 {
         let versions = crate::ui::plural(damaged, "version");
         let warning = crate::ui::styled(crate::ui::HINT, "warning:");
-        cx.ui.note(format_args!("{warning} {versions} damaged; `modeldepot fsck{of}` says what is wrong"));
+        cx.ui.note(format_args!("{warning} {versions} damaged; `modeldepot fsck{of}` shows the damage"));
     }
 }
 
-/// Returns whether what was deleted is still on the server: the bucket keeps versions. Where the server does not say, it is
-/// taken for gone, as it is by default everywhere.
+/// Returns true if the bucket keeps deleted objects as noncurrent versions. If the server does not say, assumes the default,
+/// which is that it does not.
 async fn kept_as_versions(storage: &modeldepot::ModelStorage) -> bool {
     matches!(storage.client().keeps_versions(storage.bucket()).await, Ok(Some(true)))
 }
 
-/// Says that the bytes are not gone.
+/// Notes that the deleted data still uses space.
 fn note_kept(storage: &modeldepot::ModelStorage, cx: &Context<'_>) {
     cx.ui.note(format_args!(
         "bucket `{}` keeps versions: the bytes stay on the server as noncurrent versions until a lifecycle rule or an \

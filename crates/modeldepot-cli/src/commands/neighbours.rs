@@ -1,4 +1,4 @@
-//! Whether a host has other users, who would reach what listens on it.
+//! Detects other users of the host, who can connect to loopback ports.
 
 use std::path::Path;
 

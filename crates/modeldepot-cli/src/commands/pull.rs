@@ -42,14 +42,14 @@ pub(crate) async fn run(args: PullArgs, cx: &Context<'_>) -> Result<(), Error> {
         cx.ui.note(format_args!("{} of an earlier version removed", plural(fetched.removed, "file")));
     }
     if !fetched.left.is_empty() {
-        cx.ui.note(format_args!("left {}: changed here since an earlier pull", named(&fetched.left)));
+        cx.ui.note(format_args!("kept {}: modified since an earlier pull", named(&fetched.left)));
     }
     if fetched.kept > 0 {
-        cx.ui.note(format_args!("{} were there already, from a pull that was cut off", size(fetched.kept)));
+        cx.ui.note(format_args!("{} kept from an interrupted pull", size(fetched.kept)));
     }
     if fetched.reused > 0 {
         let new = fetched.bytes.saturating_sub(fetched.kept + fetched.reused);
-        cx.ui.note(format_args!("{} fetched, {} in the folder already", size(new), size(fetched.reused)));
+        cx.ui.note(format_args!("{} fetched, {} reused from the folder", size(new), size(fetched.reused)));
     }
     if cx.ui.json {
         return cx.ui.answer_json(&json!({

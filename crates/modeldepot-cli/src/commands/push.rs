@@ -65,11 +65,11 @@ pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
     let name = format!("{}@{}", manifest.model_name, manifest.version);
     let what = format!("{}, {}", plural(files, "file"), size(bytes));
     if published.already {
-        cx.ui.note(format_args!("already published with this content: {what}; nothing was changed"));
+        cx.ui.note(format_args!("already published with this content: {what}; nothing changed"));
     } else {
         cx.ui.note(format_args!("{} {what} in {pace}", styled(GOOD, "published")));
         if published.kept > 0 {
-            cx.ui.note(format_args!("{} were there already, from a push that was cut off", size(published.kept)));
+            cx.ui.note(format_args!("{} kept from an interrupted push", size(published.kept)));
         }
         if published.copied > 0 {
             let sent = bytes.saturating_sub(published.kept + published.copied);
@@ -111,7 +111,7 @@ fn warned(source: &Source, ui: &Ui) {
         let place = malformed.line.as_ref().map(|(file, line)| format!("line {line} of `{}`: ", clean(file)));
         let place = place.unwrap_or_default();
         ui.note(format_args!(
-            "{} {place}`{pattern}` is not a pattern: {reason}; it matches nothing",
+            "{} {place}invalid pattern `{pattern}`: {reason}; it is ignored",
             styled(BOLD, "warning:")
         ));
     }
@@ -128,12 +128,11 @@ fn told(source: &Source, ui: &Ui) {
         ui.note(format_args!("model file: {}", source.main()));
     }
     if !source.left_out().is_empty() {
-        ui.note(format_args!("left out {}; --dry-run lists them", left_out(source.left_out())));
+        ui.note(format_args!("excluded {}; --dry-run lists them", left_out(source.left_out())));
     }
     let empty = source.empty_folders();
     if !empty.is_empty() {
-        let them = if empty.len() == 1 { "is" } else { "are" };
-        ui.note(format_args!("{} {them} not published: a version holds files", plural(empty.len(), "empty folder")));
+        ui.note(format_args!("{} not published: versions contain only files", plural(empty.len(), "empty folder")));
     }
 }
 
@@ -157,7 +156,8 @@ fn word(reason: Reason, count: usize) -> &'static str {
         Reason::Secret if count == 1 => "possible secret",
         Reason::Secret => "possible secrets",
         Reason::Repository => "repository data",
-        Reason::Own => "modeldepot's own",
+        Reason::Own if count == 1 => "modeldepot file",
+        Reason::Own => "modeldepot files",
         reason => reason.word(),
     }
 }
@@ -208,7 +208,7 @@ fn planned(push: &Push, ui: &Ui) -> Result<(), Error> {
         ui.answer(format_args!("  {:>width$}  {}{}", size(file.size), file.path, styled(DIM, mark)))?;
     }
     if !source.left_out().is_empty() {
-        ui.answer("left out:")?;
+        ui.answer("excluded:")?;
     }
     for left in source.left_out() {
         let slash = if left.folder { "/" } else { "" };

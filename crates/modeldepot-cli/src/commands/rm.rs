@@ -25,12 +25,12 @@ pub(crate) async fn run(args: RmArgs, cx: &Context<'_>) -> Result<(), Error> {
     if !deleted.foreign.is_empty() {
         let objects = plural(deleted.foreign.objects, "object");
         cx.ui.note(format_args!(
-            "left {objects} under `{model}/v{version}/` that modeldepot did not create: {}",
+            "kept {objects} under `{model}/v{version}/` that modeldepot did not create: {}",
             deleted.foreign.names(5)
         ));
     }
     if deleted.files == 0 {
-        let what = if deleted.already { "was deleted before" } else { "is deleted; its files were missing already" };
+        let what = if deleted.already { "was already deleted" } else { "is deleted; its files were already missing" };
         return cx.ui.answer(format_args!("{model}@{version} {what}"));
     }
     let what = format!("{}, {}", plural(deleted.files, "file"), size(deleted.bytes));
@@ -53,7 +53,7 @@ async fn confirm(storage: &modeldepot::ModelStorage, selector: &Selector, cx: &C
         Err(modeldepot::Error::Manifest { .. }) => " (its manifest is damaged)".to_owned(),
         Err(error) => return Err(error.into()),
     };
-    let question = format!("delete {name}{what}? its name cannot be used again");
+    let question = format!("delete {name}{what}? The name cannot be used again");
     let ui = cx.ui.clone();
     let asked = tokio::task::spawn_blocking(move || ui.confirm(&question)).await;
     match asked.unwrap_or(Some(false)) {

@@ -1,7 +1,9 @@
-//! `modeldepot s3`: the document's nine S3 methods, on any bucket.
+//! `modeldepot s3`: operations on plain buckets and objects.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
+use futures_util::StreamExt as _;
 use modeldepot::s3::{PresignedMethod, UploadOptions};
 use modeldepot::{Change, ModelStorage, S3Client, SourceError};
 use serde_json::json;
@@ -14,7 +16,7 @@ use crate::ui::{DIM, Table, clean, date, plural, size, styled};
 pub(crate) async fn run(command: S3Command, cx: &Context<'_>) -> Result<(), Error> {
     let storage = ModelStorage::open(cx.settings).await?;
     let client = storage.client().clone();
-    // What belongs to a published version is changed only by the verbs that know of versions.
+    // Only the verbs for versions may change objects of a published version.
     let refuse = async |address: &S3Address, change, force| match force {
         true => Ok(()),
         false => storage.refuse_change(&address.bucket, &address.key, change).await.map_err(guarded),
@@ -66,17 +68,17 @@ pub(crate) async fn run(command: S3Command, cx: &Context<'_>) -> Result<(), Erro
 
 async fn make(client: &S3Client, address: &S3Address, cx: &Context<'_>) -> Result<(), Error> {
     if !address.key.is_empty() {
-        let message = format!("`{address}` is not a bucket alone");
-        return Err(Error::Usage { message, hint: "a bucket has no folders to make: a key may simply have `/` in it" });
+        let message = format!("`{address}` is not just a bucket");
+        return Err(Error::Usage { message, hint: "buckets have no folders; use `/` in keys instead" });
     }
     let made = client.create_bucket(&address.bucket).await?;
     if cx.ui.json {
         return cx.ui.answer_json(&json!({"bucket": address.bucket, "created": made}));
     }
-    cx.ui.answer(format_args!("{address} {}", if made { "made" } else { "exists" }))
+    cx.ui.answer(format_args!("{address} {}", if made { "created" } else { "exists" }))
 }
 
-/// Lists the project's buckets: which others an account has is nobody's business here.
+/// Lists only the buckets of the project, not all buckets of the account.
 async fn buckets(client: &S3Client, cx: &Context<'_>) -> Result<(), Error> {
     let mut answer = Vec::new();
     for bucket in cx.settings.buckets.all() {
@@ -84,7 +86,7 @@ async fn buckets(client: &S3Client, cx: &Context<'_>) -> Result<(), Error> {
         if cx.ui.json {
             answer.push(json!({"bucket": bucket, "exists": exists}));
         } else {
-            let missing = if exists { String::new() } else { styled(DIM, "  (missing: `modeldepot init` makes it)") };
+            let missing = if exists { String::new() } else { styled(DIM, "  (missing: `modeldepot init` creates it)") };
             cx.ui.answer(format_args!("s3://{bucket}{missing}"))?;
         }
     }
@@ -104,7 +106,7 @@ async fn list(client: &S3Client, address: &S3Address, cx: &Context<'_>) -> Resul
         return cx.ui.answer_json(&objects);
     }
     if objects.is_empty() {
-        cx.ui.note(format_args!("nothing under {address}"));
+        cx.ui.note(format_args!("no objects under {address}"));
         return Ok(());
     }
     let mut table = Table::new(&["MODIFIED", "SIZE>", "KEY"]);
@@ -118,7 +120,7 @@ async fn list(client: &S3Client, address: &S3Address, cx: &Context<'_>) -> Resul
     Ok(())
 }
 
-/// Says of a refusal how to get past it.
+/// Adds --force to the hint of a refused change.
 fn guarded(error: modeldepot::Error) -> Error {
     match error {
         error @ (modeldepot::Error::PublishedObject { .. } | modeldepot::Error::OwnRecord { .. }) => {
@@ -130,7 +132,7 @@ fn guarded(error: modeldepot::Error) -> Error {
 
 async fn copy(storage: &ModelStorage, args: CpArgs, cx: &Context<'_>) -> Result<(), Error> {
     let client = storage.client();
-    let refused = |message: String| Error::Usage { message, hint: "addresses are written `s3://bucket/key`" };
+    let refused = |message: String| Error::Usage { message, hint: "write addresses as `s3://BUCKET/KEY`" };
     let address = |text: &str| text.parse::<S3Address>().map_err(|rule| refused(format!("`{text}`: {rule}")));
     match (S3Address::is_meant(&args.from), S3Address::is_meant(&args.to)) {
         (false, true) => {
@@ -139,19 +141,29 @@ async fn copy(storage: &ModelStorage, args: CpArgs, cx: &Context<'_>) -> Result<
         }
         (true, false) => {
             if args.content_type.is_some() || !args.meta.is_empty() || args.force {
-                let message = "--content-type, --meta and --force are for objects; this copies to a file";
+                let message = "--content-type, --meta and --force apply only when copying to an object";
                 return Err(refused(message.to_owned()));
             }
             let from = S3Address::with_key(&args.from).map_err(|rule| refused(format!("`{}`: {rule}", args.from)))?;
-            download(client, &from, PathBuf::from(&args.to), cx).await
+            match args.to.as_str() {
+                STDIO => print(client, &from, cx).await,
+                to => download(client, &from, PathBuf::from(to), cx).await,
+            }
         }
-        (true, true) => Err(refused("both sides are objects: copy through a file".to_owned())),
+        (true, true) => Err(refused("both sides are objects; copy through a file".to_owned())),
         (false, false) => Err(refused("neither side is an object".to_owned())),
     }
 }
 
+/// Stdin as a source, stdout as a destination.
+const STDIO: &str = "-";
+
 async fn upload(storage: &ModelStorage, args: CpArgs, mut to: S3Address, cx: &Context<'_>) -> Result<(), Error> {
     let (client, from) = (storage.client(), Path::new(&args.from));
+    if args.from == STDIO && (to.key.is_empty() || to.key.ends_with('/')) {
+        let message = format!("`{to}` names no object, and stdin has no file name to use");
+        return Err(Error::Usage { message, hint: "name the object: `s3://BUCKET/KEY`" });
+    }
     if to.key.is_empty() || to.key.ends_with('/') {
         let name = from.file_name().and_then(|name| name.to_str());
         to.key.push_str(name.ok_or_else(|| SourceError::NotUtf8 { path: from.to_owned() })?);
@@ -161,8 +173,10 @@ async fn upload(storage: &ModelStorage, args: CpArgs, mut to: S3Address, cx: &Co
     }
     let (content_type, meta) = (args.content_type, args.meta);
     let options = UploadOptions { content_type, metadata: meta.into_iter().collect(), ..UploadOptions::default() };
+    let spooled = if args.from == STDIO { Some(spool().await?) } else { None };
+    let from = spooled.as_ref().map_or(from, |file| file.path());
     let bar = cx.ui.bar("copying");
-    // Whatever is wrong with the file is the upload's to say.
+    // A missing or unreadable file is reported by the upload.
     let total = from.metadata().map_or(0, |found| found.len());
     let stored = client.upload_file(from, &to.bucket, &to.key, &options, bar.bytes(total)).await?;
     let pace = bar.pace(stored.size);
@@ -170,7 +184,31 @@ async fn upload(storage: &ModelStorage, args: CpArgs, mut to: S3Address, cx: &Co
     if cx.ui.json {
         return cx.ui.answer_json(&json!({"to": to.to_string(), "size": stored.size, "etag": stored.etag}));
     }
-    cx.ui.answer(format_args!("{} -> {to} ({} in {pace})", from.display(), size(stored.size)))
+    cx.ui.answer(format_args!("{} -> {to} ({} in {pace})", args.from, size(stored.size)))
+}
+
+/// Copies stdin to a temporary file: parts are sent with their checksums, and again after a failure.
+async fn spool() -> Result<tempfile::NamedTempFile, Error> {
+    let copied = tokio::task::spawn_blocking(|| {
+        let mut file = tempfile::Builder::new().prefix("modeldepot-stdin-").tempfile()?;
+        io::copy(&mut io::stdin().lock(), file.as_file_mut())?;
+        Ok(file)
+    });
+    copied.await.map_err(io::Error::from).flatten().map_err(Error::io("copy stdin to", std::env::temp_dir()))
+}
+
+/// Writes an object to stdout as it arrives.
+async fn print(client: &S3Client, from: &S3Address, cx: &Context<'_>) -> Result<(), Error> {
+    if cx.ui.json {
+        let message = "--json cannot be combined with the destination `-`".to_owned();
+        return Err(Error::Usage { message, hint: "copy to a file, or omit --json" });
+    }
+    let object = client.open_object(&from.bucket, &from.key).await?;
+    let mut stream = std::pin::pin!(object.stream(0..object.metadata().size));
+    while let Some(bytes) = stream.next().await {
+        cx.ui.answer_bytes(&bytes?)?;
+    }
+    Ok(())
 }
 
 async fn download(client: &S3Client, from: &S3Address, mut to: PathBuf, cx: &Context<'_>) -> Result<(), Error> {

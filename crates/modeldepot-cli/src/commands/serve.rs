@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
-use modeldepot::Settings;
+use modeldepot::{BucketName, S3Client, Settings};
 use modeldepot_listen::Tls;
 use modeldepot_server::{Config, Log, LogTarget, Login, Redirect, Server};
 use serde_json::json;
@@ -25,15 +25,21 @@ pub(crate) async fn run(args: ServeArgs, globals: &Globals, cx: &Context<'_>) ->
     let tls = certificate(args.tls)?;
     let config = configured(args.listen, globals, cx.settings.clone(), args.service, tls)?;
     let (login, people, tls) = (config.login.clone(), who(&config), config.connections.tls.clone());
+    let client = cx.storage().await?.client().clone();
+    tokio::select! {
+        biased;
+        signal = signals.next() => return Err(signal.into()),
+        checked = is_s3(&client, &cx.settings.buckets.models) => checked?,
+    }
     let server = Server::start(config).await?;
-    let endpoint = cx.storage().await?.client().endpoint().to_owned();
+    let endpoint = client.endpoint().to_owned();
     let url = beside(&server.url(), &endpoint, tls.as_ref());
     if cx.ui.json {
         let token = login.as_ref().map(Login::reveal);
         cx.ui.answer_json(&json!({"console": url, "endpoint": endpoint, "token": token}))?;
     } else {
         let field = |name: &str| styled(DIM, format_args!("{name:<9}"));
-        cx.ui.answer(styled(BOLD, "modeldepot serves"))?;
+        cx.ui.answer(styled(BOLD, "modeldepot is serving"))?;
         cx.ui.answer(format_args!("  {} {url}", field("console")))?;
         cx.ui.answer(format_args!("  {} {people}", field("access")))?;
         if let Some(login) = &login {
@@ -46,11 +52,11 @@ pub(crate) async fn run(args: ServeArgs, globals: &Globals, cx: &Context<'_>) ->
         if login.is_some() {
             cx.ui.answer(LOGIN)?;
         }
-        cx.ui.answer(styled(DIM, "Ctrl-C stops it."))?;
+        cx.ui.answer(styled(DIM, "Press Ctrl-C to stop."))?;
     }
     signals.next().await;
     cx.ui.note("stopping");
-    // Running requests may finish, unless the user has no patience with them.
+    // Running requests may finish; a second signal ends them.
     tokio::select! {
         biased;
         signal = signals.next() => Err(signal.into()),
@@ -58,7 +64,20 @@ pub(crate) async fn run(args: ServeArgs, globals: &Globals, cx: &Context<'_>) ->
     }
 }
 
-/// Requests a second of each client, where others than this machine are let in.
+/// Fails if the endpoint answers, but not as S3. An endpoint that is not reachable yet may be starting, and missing
+/// permissions are shown by the console.
+async fn is_s3(client: &S3Client, models: &BucketName) -> Result<(), Error> {
+    match client.ask(models).await {
+        Err(error @ (modeldepot::Error::NotS3 { .. } | modeldepot::Error::Tls { .. })) => Err(error.into()),
+        Err(error) => {
+            tracing::warn!("{error}; starting anyway");
+            Ok(())
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Default limit of requests per second and client, beyond loopback.
 const RATE: u32 = 200;
 
 /// Opens a log.
@@ -68,25 +87,25 @@ pub(super) fn log(target: Option<&LogTarget>) -> Result<Option<Log>, Error> {
     Ok(Some(Log::open(target).map_err(failed)?))
 }
 
-/// What is said of the token for one run.
-pub(super) const LOGIN: &str = "The token is for this run: paste it into the login page, or send it as `Authorization: Bearer TOKEN`. \
-     `--no-login` turns this off: then every user of this host may do everything.";
+/// How to use the generated token.
+pub(super) const LOGIN: &str = "The token is valid for this run: paste it into the login page, or send it as `Authorization: Bearer TOKEN`. \
+     With `--no-login`, no token is required and every user of this host can do everything.";
 
-/// Returns true when a token is asked for where there is no file of tokens.
+/// Returns true if a token is required although there is no token file.
 pub(super) fn asks(listen: SocketAddr, login: bool, no_login: bool) -> Result<bool, Error> {
     let said = match (login, no_login) {
         (false, false) => config::login()?,
         (login, _) => Some(login),
     };
-    // Beyond this machine a file is needed anyway.
+    // Beyond loopback, a token file is required anyway.
     Ok(said.unwrap_or_else(|| listen.ip().is_loopback() && others()))
 }
 
-/// Says who may use the console and the REST API.
+/// Describes who can use the console and the REST API.
 pub(super) fn who(config: &Config) -> String {
-    let tokens = config.tokens.as_ref().map(|file| format!("tokens of {}", file.display()));
-    let login = config.login.as_ref().map(|_| "the token of this run".to_owned());
-    let people = config.oidc.as_ref().map(|oidc| format!("people of {}", oidc.issuer.as_str()));
+    let tokens = config.tokens.as_ref().map(|file| format!("tokens in {}", file.display()));
+    let login = config.login.as_ref().map(|_| "the token below".to_owned());
+    let people = config.oidc.as_ref().map(|oidc| format!("users of {}", oidc.issuer.as_str()));
     let all: Vec<String> = tokens.into_iter().chain(login).chain(people).collect();
     match all.is_empty() {
         true => "everyone on this machine".to_owned(),
@@ -94,8 +113,8 @@ pub(super) fn who(config: &Config) -> String {
     }
 }
 
-/// Returns the URL of the console under the name that the S3 endpoint has, where both are of this machine. To a browser
-/// `localhost` and `127.0.0.1` are two sites, and a download that leads from one to the other is refused.
+/// Returns the URL of the console with the same host name as the S3 endpoint, if both are on this machine. Browsers treat
+/// `localhost` and `127.0.0.1` as two sites, and refuse a download that is redirected from one to the other.
 pub(super) fn beside(console: &str, endpoint: &str, tls: Option<&Tls>) -> String {
     let named = || {
         let mut url = Url::parse(console).ok()?;
@@ -115,7 +134,7 @@ pub(super) fn beside(console: &str, endpoint: &str, tls: Option<&Tls>) -> String
     named().unwrap_or_else(|| console.to_owned())
 }
 
-/// Returns how the service is started.
+/// Returns the configuration of the service.
 pub(super) fn configured(
     listen: SocketAddr,
     globals: &Globals,

@@ -85,7 +85,7 @@ pub(crate) fn lines(found: &Description) -> Vec<String> {
                 Value::String(text) => text.clone(),
                 other => other.to_string(),
             };
-            // Whoever published the version wrote this: it must not steer the reader's terminal.
+            // Metadata is untrusted: it must not contain terminal escape sequences.
             let (key, value) = (clean(key), clean(&value));
             lines.push(format!("  {} {value}", styled(DIM, format_args!("{key:<width$}"))));
         }

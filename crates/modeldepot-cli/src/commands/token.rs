@@ -15,8 +15,8 @@ use crate::error::Error;
 use crate::ui::{HINT, Table, styled};
 
 pub(crate) fn run(args: TokenArgs, cx: &Context<'_>) -> Result<(), Error> {
-    let hint = "name it with --tokens, or set MODELDEPOT_TOKENS";
-    let missing = || Error::Usage { message: "no file of tokens is given".to_owned(), hint };
+    let hint = "pass --tokens FILE, or set MODELDEPOT_TOKENS";
+    let missing = || Error::Usage { message: "no token file is set".to_owned(), hint };
     let path = config::tokens(args.tokens)?.ok_or_else(missing)?;
     if let Some(warning) = tokens_warning(&path) {
         cx.ui.note(format_args!("{} {warning}", styled(HINT, "warning:")));
@@ -26,7 +26,7 @@ pub(crate) fn run(args: TokenArgs, cx: &Context<'_>) -> Result<(), Error> {
         TokenCommand::Add { name, scope, expires } => {
             let expires = expires.map(|life| after(life, now)).transpose()?;
             let token = Tokens::add_until(&path, &name, scope.clone(), expires)?;
-            cx.ui.note("this is the only time that it is shown");
+            cx.ui.note("the token is shown only once");
             match cx.ui.json {
                 true => {
                     let grants = scope.to_string();
@@ -42,7 +42,7 @@ pub(crate) fn run(args: TokenArgs, cx: &Context<'_>) -> Result<(), Error> {
             let expires = expires.map(|life| after(life, now)).transpose()?;
             let grace = grace.map_or(Duration::ZERO, |grace| grace.0);
             let token = Tokens::rotate(&path, &name, grace, expires)?;
-            cx.ui.note("this is the only time that it is shown");
+            cx.ui.note("the token is shown only once");
             match cx.ui.json {
                 true => cx.ui.answer_json(&json!({"name": name, "token": token})),
                 false => cx.ui.answer(token),
@@ -98,17 +98,17 @@ fn list(path: &Path, cx: &Context<'_>) -> Result<(), Error> {
     table.lines().iter().try_for_each(|line| cx.ui.answer(line))
 }
 
-/// Returns the time that lies so far ahead.
+/// Returns the time after this duration.
 fn after(life: Lifetime, now: OffsetDateTime) -> Result<OffsetDateTime, Error> {
     if life.0.is_zero() {
         return Err(Error::Usage {
-            message: "a token cannot expire at once".to_owned(),
-            hint: "give `--expires` a time such as `12h` or `90d`; `modeldepot token rm` revokes a token",
+            message: "a token cannot expire immediately".to_owned(),
+            hint: "pass a time such as `--expires 90d`; `modeldepot token rm` revokes a token",
         });
     }
     let at = time::Duration::try_from(life.0).ok().and_then(|life| now.replace_nanosecond(0).ok()?.checked_add(life));
     at.filter(|at| at.year() <= 9999).ok_or_else(|| Error::Usage {
-        message: "no token lives that long".to_owned(),
-        hint: "leave `--expires` out for one that does not expire",
+        message: "the expiry is too far in the future".to_owned(),
+        hint: "omit --expires for a token that does not expire",
     })
 }

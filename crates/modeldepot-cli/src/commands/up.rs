@@ -18,14 +18,14 @@ use crate::error::Error;
 use crate::interrupt::Signals;
 use crate::ui::{BOLD, DIM, plural, size, styled};
 
-/// The access key of a pair that is made for one run.
+/// The access key of a generated key pair.
 const OWN_KEY: &str = "modeldepot";
 
 pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Result<(), Error> {
     let keys = config::keys(args.access.keys)?;
     let (mut access_key, mut secret_key) = login(cx.settings);
-    // A secret that everybody knows protects nobody from the other users of a host, also where it was configured: examples
-    // of `.env` hold it.
+    // The default secret does not protect against other users of the host, even if it was configured: example `.env` files
+    // contain it.
     let made = secret_key == LOOPBACK_LOGIN
         && keys.is_none()
         && args.listen.ip().is_loopback()
@@ -66,7 +66,7 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
             let config = configured(args.console, globals, settings, args.service, tls.clone())?;
             (token, people) = (config.login.clone(), who(&config));
             if keys.is_some() && config.tokens.is_none() && config.login.is_none() && config.oidc.is_none() {
-                people += " (--keys is for the S3 port alone, --tokens for the console)";
+                people += " (--keys applies to the S3 port only; use --tokens for the console)";
             }
             Some(Console::start(config).await?)
         }
@@ -90,8 +90,8 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
     } else {
         // A configured secret is never shown, nor the key that goes with it.
         let login = match &keys {
-            Some(file) => format!("key pairs of {}", file.display()),
-            None if made => "made for this run, see below".to_owned(),
+            Some(file) => format!("key pairs in {}", file.display()),
+            None if made => "generated for this run, see below".to_owned(),
             None if known => "minioadmin / minioadmin".to_owned(),
             None => "S3_ACCESS_KEY and S3_SECRET_KEY, as configured".to_owned(),
         };
@@ -122,7 +122,7 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
         match &keys {
             Some(file) => {
                 let file = file.display();
-                cx.ui.answer(format_args!("  export S3_ACCESS_KEY=… S3_SECRET_KEY=…  # a key pair of {file}"))?;
+                cx.ui.answer(format_args!("  export S3_ACCESS_KEY=… S3_SECRET_KEY=…  # a key pair from {file}"))?;
             }
             None if made => {
                 cx.ui.answer(format_args!("  export S3_ACCESS_KEY={} S3_SECRET_KEY={}", shown.0, shown.1))?;
@@ -140,7 +140,7 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
         if token.is_some() {
             cx.ui.answer(LOGIN)?;
         }
-        cx.ui.answer(styled(DIM, "Ctrl-C stops it."))?;
+        cx.ui.answer(styled(DIM, "Press Ctrl-C to stop."))?;
     }
 
     signals.next().await;
@@ -148,7 +148,7 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
         cx.ui.note(format_args!("compressed: {}", saved(saving)));
     }
     cx.ui.note("stopping");
-    // Running requests may finish, unless the user has no patience with them.
+    // Running requests may finish; a second signal ends them.
     let stop = async {
         if let Some(console) = console {
             console.stop().await;
@@ -171,12 +171,12 @@ fn saving(server: &Server, compresses: bool) -> Result<Option<Saving>, Error> {
 fn saved(saving: Saving) -> String {
     let Saving { files, bytes, stored, .. } = saving;
     match files {
-        0 => "nothing is compressed yet".to_owned(),
-        _ => format!("{} of {} take {} on the disk", plural(files as usize, "file"), size(bytes), size(stored)),
+        0 => "nothing compressed yet".to_owned(),
+        _ => format!("{}, {}, stored in {}", plural(files as usize, "file"), size(bytes), size(stored)),
     }
 }
 
-/// Returns the configured key pair, else the login that everybody knows.
+/// Returns the configured key pair, or the default login.
 fn login(settings: &Settings) -> (String, String) {
     match &settings.credentials {
         Credentials::Key { access, secret, .. } => (access.clone(), secret.reveal().to_owned()),

@@ -1,4 +1,4 @@
-//! Where each setting comes from, for whoever cannot believe what is used.
+//! Where each setting comes from, for `config` and `doctor`.
 
 use modeldepot::{Addressing, BucketName, Credentials, Proxy, Settings};
 
@@ -37,8 +37,8 @@ impl<E: Fn(&str) -> Option<String>> Layers<E> {
         let mut found = vec![match (&settings.endpoint, self.endpoint_name()) {
             (Some(endpoint), Some(variable)) => self.one("endpoint", variable, endpoint.to_string()),
             (Some(endpoint), None) => by_default("endpoint", endpoint.as_str()),
-            (None, Some(variable)) => self.one("endpoint", variable, "AWS itself".to_owned()),
-            (None, None) => by_default("endpoint", "AWS itself, as only AWS credentials are set"),
+            (None, Some(variable)) => self.one("endpoint", variable, "AWS".to_owned()),
+            (None, None) => by_default("endpoint", "AWS (only AWS credentials are set)"),
         }];
         found.extend(self.login(settings));
         let own = !self.logs_in_as_it_comes(settings);
@@ -137,7 +137,7 @@ impl<E: Fn(&str) -> Option<String>> Layers<E> {
                 return vec![InUse { name: "credentials", value, origin, hidden: None }];
             }
             Credentials::Chain => {
-                return vec![known("the AWS standard chain: profile, SSO, container or instance role")];
+                return vec![known("the AWS credential chain: profile, SSO, container or instance role")];
             }
             Credentials::Key { .. } => {}
         }
@@ -150,7 +150,7 @@ impl<E: Fn(&str) -> Option<String>> Layers<E> {
                 return found;
             }
         }
-        vec![known("minioadmin, as this machine is the endpoint and no key is set")]
+        vec![known("minioadmin (default on this machine)")]
     }
 
     /// Returns where a variable of the environment has another value, which does not count. Who types a flag means it.

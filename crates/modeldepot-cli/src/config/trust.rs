@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Names the one `.env` that is read, whoever owns it. Empty: none.
+/// Names the only `.env` to read, regardless of its owner. Empty: none.
 pub(super) const VARIABLE: &str = "MODELDEPOT_DOTENV";
 
 /// A `.env` that was found and is not read.
@@ -33,7 +33,7 @@ impl fmt::Display for Ignored {
         match self.why {
             Distrust::FileOf(uid) => write!(f, "it belongs to {}, not to you", user(uid)),
             Distrust::FolderOf(uid) => write!(f, "its folder belongs to {}, not to you", user(uid)),
-            Distrust::AnybodyWritesFile => f.write_str("every user of this machine can write it"),
+            Distrust::AnybodyWritesFile => f.write_str("every user of this machine can write to it"),
             Distrust::AnybodyWritesFolder => f.write_str("every user of this machine can write to its folder"),
         }
     }

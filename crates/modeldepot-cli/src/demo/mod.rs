@@ -1,4 +1,4 @@
-//! `modeldepot demo`: all of it at work on an embedded server, in a folder that is gone afterwards.
+//! `modeldepot demo`: a round trip on an embedded server in a temporary folder.
 
 mod checkpoint;
 mod steps;
@@ -35,7 +35,7 @@ pub(crate) async fn run(args: DemoArgs, ui: &Ui) -> Result<(), Error> {
     let folder = tempfile::Builder::new()
         .prefix("modeldepot-demo-")
         .tempdir()
-        .map_err(Error::io("make a folder in", std::env::temp_dir()))?;
+        .map_err(Error::io("create a folder in", std::env::temp_dir()))?;
     let mut steps = Steps::new(ui);
     let mut server = None;
     let done = unless_interrupted(script(&args, &folder, &mut server, &mut steps)).await;
@@ -84,12 +84,12 @@ struct Material {
 impl Material {
     async fn make(args: &DemoArgs, folder: &Path, steps: &mut Steps<'_>) -> Result<Material, Error> {
         if let Some(file) = &args.file {
-            steps.title(&format!("modeldepot demo: {} on an S3 server of its own", file.display()))?;
-            steps.remark("Your file is only read; the copies lie in a temporary folder.")?;
+            steps.title(&format!("modeldepot demo: {} on an embedded S3 server", file.display()))?;
+            steps.remark("Your file is only read; copies are made in a temporary folder.")?;
             return Ok(Material { model: file.clone(), history: None });
         }
-        steps.title("modeldepot demo: a checkpoint on an S3 server of its own")?;
-        steps.remark("The weights are random numbers and the history is made up: nothing here was trained.")?;
+        steps.title("modeldepot demo: a checkpoint on an embedded S3 server")?;
+        steps.remark("The weights are random and the history is made up; nothing was trained.")?;
         steps.begin("make");
         let (model, history) = (folder.join("best_model.safetensors"), folder.join("training_history.json"));
         let paths = (model.clone(), history.clone());
@@ -169,7 +169,7 @@ async fn list(storage: &ModelStorage, model: &ModelName, steps: &mut Steps<'_>) 
 async fn show(storage: &ModelStorage, selector: &Selector, steps: &mut Steps<'_>) -> Result<(), Error> {
     steps.begin("show");
     let found = storage.describe(selector).await?;
-    steps.done("the manifest, which is the version:", None)?;
+    steps.done("the manifest:", None)?;
     steps.quote(&show_lines(&found))
 }
 
@@ -195,10 +195,10 @@ async fn compare(ours: &Material, pulled: &Path, steps: &mut Steps<'_>) -> Resul
         let compared = spawn_blocking(move || same_bytes(&ours, &theirs)).await;
         match compared.map_err(io::Error::from).flatten().map_err(Error::io("compare", &name))? {
             Some(length) => bytes += length,
-            None => return Err(Error::Untrue(format!("`{}` came back with other bytes", name.display()))),
+            None => return Err(Error::Untrue(format!("`{}` differs from the pushed file", name.display()))),
         }
     }
-    steps.done("byte for byte what was pushed", Some(bytes))
+    steps.done("identical to the pushed files", Some(bytes))
 }
 
 async fn check(storage: &ModelStorage, model: &ModelName, steps: &mut Steps<'_>) -> Result<(), Error> {
@@ -219,7 +219,7 @@ struct Damage {
     name: String,
 }
 
-/// Changes one byte on the server's disk, behind everybody's back.
+/// Changes one byte on the server's disk.
 async fn damage(
     server: &Server,
     storage: &ModelStorage,
@@ -252,16 +252,16 @@ async fn refuse(
     drop(bar);
     let (path, place, expected, found) = match refused {
         Err(Depot::WrongPart { path, first, last, expected, found }) => {
-            (path, format!(" between its bytes {first} and {last}"), expected, found)
+            (path, format!(" between bytes {first} and {last}"), expected, found)
         }
         Err(Depot::WrongDigest { path, expected, found, .. }) => (path, String::new(), expected, found),
         Err(error) => return Err(error.into()),
-        Ok(_) => return Err(Error::Untrue("a damaged file was taken for whole".to_owned())),
+        Ok(_) => return Err(Error::Untrue("the pull did not detect the damage".to_owned())),
     };
     if folder.join(&damage.name).exists() {
-        return Err(Error::Untrue(format!("`{path}` was put in place although it is damaged")));
+        return Err(Error::Untrue(format!("the damaged `{path}` was put in place")));
     }
-    steps.done(&format!("refused, exit status 7, nothing left in place: {path} is damaged{place}"), None)?;
+    steps.done(&format!("refused with exit status 7, no file written: {path} is damaged{place}"), None)?;
     steps.quote(&[format!("BLAKE3 published  {expected}"), format!("BLAKE3 found      {found}")])
 }
 

@@ -65,11 +65,11 @@ impl<'a> Steps<'a> {
             return self.ui.answer_json(&json!({"steps": self.told, "seconds": seconds(took)}));
         }
         self.line("")?;
-        self.line(format_args!("All of it in {}; nothing is left behind.", duration(took)))?;
+        self.line(format_args!("Finished in {}; all files were deleted.", duration(took)))?;
         self.line("")?;
         self.line(styled(BOLD, "Try it yourself:"))?;
         for (command, what) in [
-            ("modeldepot up", "start the S3 server, and leave it running"),
+            ("modeldepot up", "start the S3 server and leave it running"),
             ("modeldepot push my_model PATH", "publish a file or folder, in another terminal"),
             ("modeldepot pull my_model", "fetch the latest version and verify it"),
             ("modeldepot --help", "everything else"),

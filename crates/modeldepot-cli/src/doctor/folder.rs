@@ -18,16 +18,16 @@ pub(super) fn look(folder: &Path) -> Vec<Line> {
     // A pull makes the folders that are missing: what counts is the first that is there.
     let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let Some(there) = absolute.ancestors().find(|path| path.symlink_metadata().is_ok()) else {
-        return vec![Line::bad("pull folder", ErrorKind::Io, tried, "there is no such path").change(ELSEWHERE)];
+        return vec![Line::bad("pull folder", ErrorKind::Io, tried, "the path does not exist").change(ELSEWHERE)];
     };
     if !there.is_dir() {
         let found = format!("`{}` is not a folder", there.display());
         return vec![Line::bad("pull folder", ErrorKind::Io, tried, found).change(ELSEWHERE)];
     }
     let found = if there == absolute {
-        "written, synced and removed".to_owned()
+        "writable".to_owned()
     } else {
-        format!("does not exist yet; a pull makes it in `{}`, which can be written to", there.display())
+        format!("does not exist yet; pull creates it in `{}`, which is writable", there.display())
     };
     let mut lines = vec![match write(there) {
         Ok(()) => Line::good("pull folder", tried, found),
@@ -45,10 +45,10 @@ const ELSEWHERE: &str = "use another folder, or change the permissions or the mo
 /// Does with a small file what a pull does with a large one.
 fn write(folder: &Path) -> Result<(), (&'static str, io::Error)> {
     let named = tempfile::Builder::new().prefix(".modeldepot-doctor-").tempfile_in(folder);
-    let mut file = named.map_err(|error| ("make a file", without_path(error)))?;
+    let mut file = named.map_err(|error| ("create a file", without_path(error)))?;
     file.write_all(b"modeldepot doctor\n").map_err(|error| ("write", error))?;
     file.as_file().sync_all().map_err(|error| ("sync a file", error))?;
-    file.close().map_err(|error| ("remove a file", without_path(error)))?;
+    file.close().map_err(|error| ("delete a file", without_path(error)))?;
     #[cfg(unix)]
     std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| ("sync the folder", error))?;
     Ok(())
@@ -62,18 +62,18 @@ fn without_path(error: io::Error) -> io::Error {
 
 #[cfg(unix)]
 fn space(folder: &Path) -> Option<Line> {
-    let tried = "look at the free space";
+    let tried = "check the free space";
     Some(match rustix::fs::statvfs(folder) {
         Ok(found) => {
             let free = found.f_bavail.saturating_mul(found.f_frsize);
             let amount = format!("{} free", size(free));
             if free < LITTLE {
-                Line::note("free space", tried, amount).change("a pull needs room for the whole model; make some")
+                Line::note("free space", tried, amount).change("free some space: a pull needs room for the whole model")
             } else {
                 Line::good("free space", tried, amount)
             }
         }
-        Err(error) => Line::note("free space", tried, format!("cannot be told: {error}")),
+        Err(error) => Line::note("free space", tried, format!("unknown: {error}")),
     })
 }
 

@@ -15,7 +15,7 @@ enum Login {
     Unknown,
 }
 
-/// Looks at how the service took the login and the region. Goes on with the region that the service named.
+/// Checks the credentials and the region. Continues with the region that the service named.
 pub(super) async fn login(service: &mut Service, source: &str) -> Vec<Line> {
     let region = region(service).await;
     let (credentials, login) = credentials(service, source);
@@ -23,13 +23,14 @@ pub(super) async fn login(service: &mut Service, source: &str) -> Vec<Line> {
         (Some(wrong), _) => wrong,
         (None, Login::Known) => match &service.answer.region {
             Some(region) => {
-                let found = format!("`{}` is in `{region}`, and requests follow it", service.settings.buckets.models);
+                let found =
+                    format!("`{}` is in `{region}`; requests are redirected there", service.settings.buckets.models);
                 Line::note("region", sign_for(&service.settings), found)
-                    .change(format!("set S3_REGION={region}: it saves every command a refused request"))
+                    .change(format!("set S3_REGION={region} to save a redirect per command"))
             }
             None => Line::good("region", sign_for(&service.settings), "accepted"),
         },
-        (None, _) => Line::skipped("region", "the login was refused before the region was looked at"),
+        (None, _) => Line::skipped("region", "the credentials were refused first"),
     };
     vec![credentials, region]
 }
@@ -58,8 +59,10 @@ async fn region(service: &mut Service) -> Option<Line> {
             }
             line
         }
-        None => Line::bad("region", ErrorKind::Denied, tried, "it is another one, and the server does not say which")
-            .change("ask whoever runs the server, and pass it with --region or S3_REGION"),
+        None => {
+            Line::bad("region", ErrorKind::Denied, tried, "wrong region, and the server does not name the right one")
+                .change("ask the administrator of the server, and set it with --region or S3_REGION")
+        }
     };
     service.answer.refusal = error;
     Some(line)
@@ -69,29 +72,27 @@ fn credentials(service: &Service, source: &str) -> (Line, Login) {
     let tried = format!("log in with {source}");
     let settings = &service.settings;
     let bad = |found: &str| Line::bad("credentials", ErrorKind::Denied, tried.clone(), found);
-    let line =
-        match &service.answer.refusal {
-            None | Some(Depot::BucketNotFound { .. }) => Line::good("credentials", tried, "accepted"),
-            Some(Depot::Denied { code, .. }) => match code.as_str() {
-                "InvalidAccessKeyId" => bad("the server does not know this access key (InvalidAccessKeyId)")
-                    .change("check S3_ACCESS_KEY: a typo, a deleted key, or the key of another server"),
-                "SignatureDoesNotMatch" => bad(
-                    "the server knows the access key, and the secret is not the one for it (SignatureDoesNotMatch)",
-                )
-                .change("check S3_SECRET_KEY: a typo, an old one; in `.env`, one with `$` or `#` needs '…' around it"),
-                "RequestTimeTooSkewed" => bad("refused: the clocks are too far apart").change("set the clock first"),
-                "ExpiredToken" | "TokenRefreshRequired" => bad("the login has expired").change("log in again"),
-                "InvalidToken" | "InvalidClientTokenId" => bad("the session token is not one of this server")
-                    .change("log in again, or leave AWS_SESSION_TOKEN out"),
-                "AccessDenied" => Line::good("credentials", tried, "accepted; what they allow is tried below"),
-                code => bad(&format!("refused: {code}")).change("check S3_ACCESS_KEY and S3_SECRET_KEY"),
-            },
-            Some(Depot::WrongRegion { .. }) => {
-                return (Line::skipped("credentials", "the region is wrong"), Login::Unknown);
+    let line = match &service.answer.refusal {
+        None | Some(Depot::BucketNotFound { .. }) => Line::good("credentials", tried, "accepted"),
+        Some(Depot::Denied { code, .. }) => match code.as_str() {
+            "InvalidAccessKeyId" => bad("the server does not know this access key (InvalidAccessKeyId)")
+                .change("check S3_ACCESS_KEY: is it mistyped, deleted, or from another server?"),
+            "SignatureDoesNotMatch" => bad("the secret key does not match the access key (SignatureDoesNotMatch)")
+                .change("check S3_SECRET_KEY for typos; in `.env`, quote a key with `$` or `#`: '…'"),
+            "RequestTimeTooSkewed" => bad("refused: the clocks differ too much").change("set the clock first"),
+            "ExpiredToken" | "TokenRefreshRequired" => bad("the credentials have expired").change("log in again"),
+            "InvalidToken" | "InvalidClientTokenId" => {
+                bad("the session token is not valid for this server").change("log in again, or unset AWS_SESSION_TOKEN")
             }
-            Some(_) if service.answer.status < 400 => Line::good("credentials", tried, "accepted"),
-            Some(other) => bad(&other.to_string()).change(format!("is `{}` the S3 API itself?", endpoint_of(settings))),
-        };
+            "AccessDenied" => Line::good("credentials", tried, "accepted; permissions are checked below"),
+            code => bad(&format!("refused: {code}")).change("check S3_ACCESS_KEY and S3_SECRET_KEY"),
+        },
+        Some(Depot::WrongRegion { .. }) => {
+            return (Line::skipped("credentials", "the region is wrong"), Login::Unknown);
+        }
+        Some(_) if service.answer.status < 400 => Line::good("credentials", tried, "accepted"),
+        Some(other) => bad(&other.to_string()).change(format!("is `{}` the S3 API itself?", endpoint_of(settings))),
+    };
     let login = if line.is_good() { Login::Known } else { Login::Refused };
     (line, login)
 }
@@ -100,14 +101,14 @@ fn endpoint_of(settings: &Settings) -> String {
     settings.endpoint.as_ref().map_or_else(|| "AWS".to_owned(), ToString::to_string)
 }
 
-/// Makes sure that the models bucket is found the way it is named. Goes on with the other way if that finds it.
+/// Checks the addressing style. Continues with the other style if only that finds the models bucket.
 pub(super) async fn addressing(service: &mut Service) -> Line {
     let bucket = service.settings.buckets.models.clone();
     let word = |in_host: bool| if in_host { "host" } else { "path" };
     let asked_in_host = in_host(&service.settings);
     if let Some(said) = &service.host_failed {
         return Line::bad("addressing", ErrorKind::Invalid, format!("find `{bucket}` in the host"), said.clone())
-            .change("pass --addressing path, or set S3_ADDRESSING=path: by that the server is found");
+            .change("pass --addressing path, or set S3_ADDRESSING=path; that works");
     }
     let tried = format!("find `{bucket}` in the {}", word(asked_in_host));
     if is_found(&service.answer.refusal) {
@@ -119,15 +120,12 @@ pub(super) async fn addressing(service: &mut Service) -> Line {
         && is_found(&answer.refusal)
     {
         let style = if asked_in_host { "path" } else { "virtual" };
-        let found = format!("not found; in the {} it is", word(!asked_in_host));
+        let found = format!("not found, but found in the {}", word(!asked_in_host));
         *service = Service { settings, client, answer, host_failed: None };
         return Line::bad("addressing", ErrorKind::Invalid, tried, found)
             .change(format!("pass --addressing {style}, or set S3_ADDRESSING={style}"));
     }
-    let found = format!(
-        "in neither this nor the {}: the bucket is missing, so the right way cannot be told",
-        word(!asked_in_host)
-    );
+    let found = "found in neither the host nor the path: the bucket does not exist, so the style is unknown";
     Line::new("addressing", State::Note, tried, found)
 }
 
@@ -137,13 +135,13 @@ fn is_found(refusal: &Option<Depot>) -> bool {
 
 /// Looks at one of the buckets.
 pub(super) async fn bucket(service: &Service, bucket: &BucketName) -> Line {
-    let tried = format!("look at `{bucket}`");
-    match within(&service.client, "look at a bucket", service.client.bucket_exists(bucket)).await {
+    let tried = format!("check `{bucket}`");
+    match within(&service.client, "check a bucket", service.client.bucket_exists(bucket)).await {
         Ok(true) => Line::good("bucket", tried, "exists"),
         Ok(false) => Line::bad("bucket", ErrorKind::NotFound, tried, "it does not exist")
-            .change("`modeldepot init` makes the three; or is another name in S3_BUCKET_… meant?"),
+            .change("run `modeldepot init` to create the buckets, or correct the name in S3_BUCKET_…"),
         Err(Error::Depot(Depot::Denied { .. })) => {
-            Line::note("bucket", tried, "this login may not know whether it exists")
+            Line::note("bucket", tried, "no permission to see whether it exists")
         }
         Err(error) => Line::failed("bucket", tried, error, &service.settings),
     }

@@ -1,7 +1,7 @@
-//! `modeldepot doctor`: the questions that users lose days on, tried one after the other.
+//! `modeldepot doctor`: checks from the settings to the permissions, one after the other.
 //!
 //! Each step says what was tried, what came back and what to change. Where a setting turns out to be wrong and the
-//! right one is known, the steps after it go on with the right one.
+//! right one is known, the following checks use the right one.
 
 mod folder;
 mod line;
@@ -121,7 +121,7 @@ async fn look(report: &mut Report<'_>, in_use: &[InUse]) -> Option<Service> {
     let source = source(in_use);
     report.add_all(login::login(&mut service, &source).await);
     if report.failed("credentials") || report.skipped("credentials") {
-        report.skip_from("addressing", "the login is not accepted");
+        report.skip_from("addressing", "the credentials were not accepted");
         return None;
     }
     report.add(login::addressing(&mut service).await);
@@ -146,7 +146,7 @@ async fn write(report: &mut Report<'_>, service: &Service, scratch: &str, wrote:
     if may_write {
         rights::abilities(service, |line| report.add(line)).await;
     } else {
-        report.skip_from("abilities", "probing needs the right to put objects");
+        report.skip_from("abilities", "probing the server needs the permission to put objects");
     }
 }
 
@@ -166,20 +166,20 @@ async fn reach(report: &mut Report<'_>) -> Option<Service> {
     let (line, addresses) = network::name(next, proxy.is_some()).await;
     report.add(line);
     if addresses.is_empty() {
-        report.add(Line::skipped("port", "the name is not known"));
+        report.add(Line::skipped("port", "the name could not be resolved"));
     } else {
         report.add(network::port(next, &addresses, proxy.is_some()).await);
     }
     let open = report.is_good("port");
     if !open {
-        report.add(Line::skipped("TLS", "there is no connection"));
-        report.skip_from("answer", "there is no connection");
+        report.add(Line::skipped("TLS", "no connection"));
+        report.skip_from("answer", "no connection");
         return None;
     }
     let (lines, service) = service::reach(&place, settings).await;
     report.add_all(lines);
     if service.is_none() {
-        let because = if report.failed("credentials") { "there is no login" } else { "no S3 service answers" };
+        let because = if report.failed("credentials") { "no credentials" } else { "no S3 service answers" };
         report.skip_from("answer", because);
     }
     service
@@ -194,12 +194,12 @@ fn settings(in_use: &[InUse]) -> Line {
         details.push(format!("{name:<14} {value:<width$}  {origin}").trim_end().to_owned());
         if let Some(other) = other {
             hidden = true;
-            details.push(format!("{:14} another value does not count: {other}", ""));
+            details.push(format!("{:14} overrides: {other}", ""));
         }
     }
     let make = if hidden { Line::note } else { Line::good };
-    let found = if hidden { "found, one of them twice" } else { "found" };
-    make("settings", "look in flags, environment, .env and AWS profile", found).details(details)
+    let found = if hidden { "found; one overrides another" } else { "found" };
+    make("settings", "read flags, environment, .env and AWS profile", found).details(details)
 }
 
 /// Names the login by where it comes from.
@@ -208,7 +208,7 @@ fn source(in_use: &[InUse]) -> String {
     match found {
         Some(InUse { name: "access key", origin, .. }) => origin.to_string(),
         Some(other) => other.value.clone(),
-        None => "the configured login".to_owned(),
+        None => "the configured credentials".to_owned(),
     }
 }
 

@@ -44,23 +44,21 @@ pub(super) async fn name(place: &Place, proxy: bool) -> (Line, Vec<SocketAddr>) 
         Err(_) => Err(io::ErrorKind::TimedOut.into()),
     };
     let right = match proxy {
-        true => {
-            "is the proxy's name spelled right, and known on this network? NO_PROXY names hosts that are reached without it"
-        }
+        true => "check the name of the proxy; NO_PROXY lists hosts to reach without it",
         false => &Unreached::UnknownHost { host: place.host.clone() }.hint(place.url.as_str()),
     };
     match found {
         Ok(found) if !found.is_empty() => {
             if matches!(place.url.host(), Some(Host::Ipv4(_) | Host::Ipv6(_))) {
-                return (Line::good("name", tried, "it is an address"), found);
+                return (Line::good("name", tried, "is an IP address"), found);
             }
             let addresses: Vec<String> = found.iter().map(|address| address.ip().to_string()).collect();
             (Line::good("name", tried, addresses.join(", ")), found)
         }
-        Ok(_) => (Line::bad("name", ErrorKind::Unavailable, tried, "it has no address").change(right), Vec::new()),
+        Ok(_) => (Line::bad("name", ErrorKind::Unavailable, tried, "has no address").change(right), Vec::new()),
         Err(error) if error.kind() == io::ErrorKind::TimedOut => {
             let line = Line::bad("name", ErrorKind::Unavailable, tried, "no name server answered in 5 s");
-            (line.change("check this machine's network and its name servers"), Vec::new())
+            (line.change("check the network and DNS settings of this machine"), Vec::new())
         }
         Err(error) => {
             let found = format!("unknown host ({error})");
@@ -79,7 +77,8 @@ pub(super) async fn port(place: &Place, addresses: &[SocketAddr], proxy: bool) -
             Ok(Ok(_)) if failures.is_empty() => return Line::good("port", tried, "open"),
             Ok(Ok(_)) => {
                 let details = failures.iter().map(|(address, error)| format!("{address}: {}", word(error))).collect();
-                return Line::note("port", tried, format!("open at {address}, not at every address")).details(details);
+                return Line::note("port", tried, format!("open at {address}, but not at every address"))
+                    .details(details);
             }
             Ok(Err(error)) => error,
             Err(_) => io::ErrorKind::TimedOut.into(),
@@ -95,7 +94,7 @@ pub(super) async fn port(place: &Place, addresses: &[SocketAddr], proxy: bool) -
     };
     let line = Line::bad("port", ErrorKind::Unavailable, tried, found);
     if proxy {
-        return line.change("is the proxy's address right? NO_PROXY names hosts that are reached without it");
+        return line.change("check the address of the proxy; NO_PROXY lists hosts to reach without it");
     }
     // What is refused is there.
     let refused = failures.iter().position(|(_, error)| error.kind() == io::ErrorKind::ConnectionRefused);
@@ -106,7 +105,7 @@ pub(super) async fn port(place: &Place, addresses: &[SocketAddr], proxy: bool) -
 fn word(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "refused".to_owned(),
-        io::ErrorKind::TimedOut => "no answer in time".to_owned(),
+        io::ErrorKind::TimedOut => "timed out".to_owned(),
         io::ErrorKind::NetworkUnreachable => "network unreachable".to_owned(),
         io::ErrorKind::HostUnreachable => "host unreachable".to_owned(),
         _ => error.to_string(),
@@ -124,12 +123,12 @@ pub(super) fn asked(place: &Place, settings: &Settings) -> Option<Url> {
 
 /// Says which proxy requests go through.
 pub(super) fn proxies(place: &Place, settings: &Settings) -> Line {
-    let tried = "look for proxy variables";
+    let tried = "read proxy variables";
     if settings.proxies.are_none() {
         return Line::good("proxy", tried, "none set");
     }
     match asked(place, settings).and_then(|url| settings.proxies.route(&url).cloned()) {
         Some(proxy) => Line::good("proxy", tried, format!("requests go through {proxy}")),
-        None => Line::good("proxy", tried, "set, and not used for this endpoint"),
+        None => Line::good("proxy", tried, "set, but not used for this endpoint"),
     }
 }

@@ -27,7 +27,7 @@ pub(super) async fn reading(service: &Service, mut tell: impl FnMut(Line)) {
         Ok(()) => Line::good(check, action, "allowed"),
         Err(Error::Depot(Depot::Denied { code, .. })) => {
             Line::bad(check, ErrorKind::Denied, action, format!("denied ({code})"))
-                .change(format!("every verb needs it; ask for a policy that allows {action}"))
+                .change(format!("every command needs it; ask for a policy that allows {action}"))
         }
         Err(error) => Line::failed(check, action, error, &service.settings),
     };
@@ -36,9 +36,11 @@ pub(super) async fn reading(service: &Service, mut tell: impl FnMut(Line)) {
     tell(said("may list", "s3:ListBucket", listed));
     let got = within(client, "read", client.get_small(bucket, &scratch(), 1024)).await.map(drop);
     tell(match got {
-        Err(Error::Depot(Depot::Denied { .. })) if !lists => {
-            Line::note("may get", "s3:GetObject", "cannot be told without the right to list; probe to find out")
-        }
+        Err(Error::Depot(Depot::Denied { .. })) if !lists => Line::note(
+            "may get",
+            "s3:GetObject",
+            "unknown without the permission to list; probe the server to find out",
+        ),
         got => said("may get", "s3:GetObject", got),
     });
 }
@@ -55,7 +57,7 @@ pub(super) async fn known(service: &Service, mut tell: impl FnMut(Line)) {
                 .into_iter()
                 .for_each(|line| tell(line.details(vec![format!("probed at {probed_at}")])));
         }
-        Ok(None) => tell(Line::skipped("abilities", "nobody has probed this server within the last week")),
+        Ok(None) => tell(Line::skipped("abilities", "this server was not probed in the last week")),
         Err(error) => tell(Line::failed("abilities", "read the last probe", error, &service.settings)),
     }
 }
@@ -75,23 +77,23 @@ pub(super) async fn rights(service: &Service, key: &str, mut tell: impl FnMut(Li
     };
     let listed = within(client, "list", client.list_objects(bucket, key)).await.map(drop);
     let lists = listed.is_ok();
-    tell(told("may list", "s3:ListBucket", "every verb needs it", listed));
+    tell(told("may list", "s3:ListBucket", "every command needs it", listed));
 
     let put = within(client, "store", client.put_small(bucket, key, BODY.into(), "text/plain")).await;
     let wrote = put.is_ok();
 
-    // Without an object, "there is none" is an answer that only whoever may read gets; and only whoever may list.
+    // For a missing object, servers answer 404 only with the permission to read and to list.
     let cannot_tell =
         |done: &Result<(), Error>| !wrote && !lists && matches!(done, Err(Error::Depot(Depot::Denied { .. })));
     let read = |check, done: Result<(), Error>| {
         if cannot_tell(&done) {
-            return Line::note(check, "s3:GetObject", "cannot be told without an object to read or the right to list");
+            return Line::note(check, "s3:GetObject", "unknown without an object to read or the permission to list");
         }
-        told(check, "s3:GetObject", "every verb needs it", done)
+        told(check, "s3:GetObject", "every command needs it", done)
     };
     let got = within(client, "read", client.get_small(bucket, key, 1024)).await.and_then(|got| match got {
-        Some(bytes) if bytes != BODY => Err(Error::Untrue("other bytes came back than were sent".to_owned())),
-        None if wrote => Err(Error::Untrue("what was just stored is not there".to_owned())),
+        Some(bytes) if bytes != BODY => Err(Error::Untrue("the object came back with different content".to_owned())),
+        None if wrote => Err(Error::Untrue("the object that was just stored does not exist".to_owned())),
         _ => Ok(()),
     });
     // For hosts that only pull, a key that may not write is the right one.
@@ -102,7 +104,7 @@ pub(super) async fn rights(service: &Service, key: &str, mut tell: impl FnMut(Li
         }
         done => told(check, action, needed, done),
     };
-    tell(written("may put", "s3:PutObject", "a push needs it, a pull does not", put));
+    tell(written("may put", "s3:PutObject", "required for push, not for pull", put));
     tell(read("may get", got));
 
     let head = match within(client, "look at", client.get_object_metadata(bucket, key)).await {
@@ -121,20 +123,20 @@ pub(super) async fn rights(service: &Service, key: &str, mut tell: impl FnMut(Li
                     "s3:AbortMultipartUpload",
                     format!("denied ({code})"),
                 );
-                Some(line.change("a push that fails leaves parts behind; ask for a policy that allows it"))
+                Some(line.change("failed pushes leave parts behind; ask for a policy that allows it"))
             }
             aborted => {
-                Some(written("may send parts", "s3:PutObject, in parts", "a push of a large file needs it", aborted))
+                Some(written("may send parts", "s3:PutObject, in parts", "required to push large files", aborted))
             }
         },
         Err(error) => {
-            Some(written("may send parts", "s3:PutObject, in parts", "a push of a large file needs it", Err(error)))
+            Some(written("may send parts", "s3:PutObject, in parts", "required to push large files", Err(error)))
         }
     };
 
     let deleted = within(client, "delete", client.delete_object(bucket, key)).await;
-    let leftover = if wrote && deleted.is_err() { format!(" (`{key}` was left behind)") } else { String::new() };
-    let needed = format!("a push withdraws its claim with it, and `rm` and `gc` need it{leftover}");
+    let leftover = if wrote && deleted.is_err() { format!(" (`{key}` could not be deleted)") } else { String::new() };
+    let needed = format!("required to release the lease of a push, and by `rm` and `gc`{leftover}");
     tell(written("may delete", "s3:DeleteObject", &needed, deleted));
     parts.into_iter().for_each(&mut tell);
     if read_only {
@@ -159,58 +161,56 @@ pub(super) async fn abilities(service: &Service, mut tell: impl FnMut(Line)) {
 }
 
 fn lines(found: &Capabilities) -> Vec<Line> {
-    let create = "16 writers create one object";
-    let swap = "replace under a wrong ETag";
-    let checksum = "send bytes with a wrong checksum";
-    let payload = "send bytes that the signature does not cover";
+    let create = "create an object from 16 writers";
+    let swap = "overwrite with a wrong ETag";
+    let checksum = "upload with a wrong checksum";
+    let payload = "upload with an unsigned payload";
     let copy = "copy a part within the server";
     vec![
         if found.create_if_absent {
-            Line::good("create", create, "one wins, every time: the server decides who publishes a version")
+            Line::good("create", create, "exactly one succeeds: the server prevents conflicting pushes")
         } else {
-            Line::note("create", create, "the condition is ignored or undecided: pushers keep apart by claims alone")
-                .change(
-                    "let no push be stopped for more than 10 minutes and go on: it could overwrite; `verify` shows it",
-                )
+            Line::note(
+                "create",
+                create,
+                "the condition is ignored or unreliable: only leases prevent conflicting pushes",
+            )
+            .change("do not suspend a push for more than 10 minutes: it could overwrite another; `verify` detects that")
         },
         if found.compare_and_swap {
-            Line::good("If-Match", swap, "refused, as it should be")
+            Line::good("If-Match", swap, "refused, as expected")
         } else {
-            Line::note("If-Match", swap, "not decided by the server; modeldepot does not rely on it")
+            Line::note("If-Match", swap, "not enforced; modeldepot does not rely on it")
         },
         match found.crc64nvme {
-            ChecksumSupport::Verified => {
-                Line::good("CRC64NVME", checksum, "refused: damage on the way to it is noticed")
-            }
+            ChecksumSupport::Verified => Line::good("CRC64NVME", checksum, "refused: damage in transit is detected"),
             ChecksumSupport::Ignored => Line::note(
                 "CRC64NVME",
                 checksum,
-                "stored: the server does not look; a pull compares every digest all the same",
+                "accepted: the server does not check it; pull still verifies every digest",
             ),
             ChecksumSupport::Refused => Line::note(
                 "CRC64NVME",
                 checksum,
-                "any such checksum is refused: parts go without; a pull compares every digest all the same",
+                "not supported: parts are sent without it; pull still verifies every digest",
             ),
         },
         if found.unsigned_payload {
-            Line::good("payload", payload, "accepted: a file is read once for a push")
+            Line::good("payload", payload, "accepted: push reads each file once")
         } else {
-            Line::bad("payload", ErrorKind::Denied, payload, "refused: pushes cannot work here")
+            Line::bad("payload", ErrorKind::Denied, payload, "refused: push does not work with this server")
                 .change("allow unsigned payloads (a policy may forbid them by s3:x-amz-content-sha256)")
         },
         match found.part_copy {
             CopySupport::Checked => {
-                Line::good("part copy", copy, "works, and a wrong checksum of the whole is refused")
+                Line::good("part copy", copy, "works, and a wrong checksum of the object is refused")
             }
-            CopySupport::Hashed => {
-                Line::good("part copy", copy, "works, and the answer has the MD5 of what was copied")
-            }
+            CopySupport::Hashed => Line::good("part copy", copy, "works, and the response has the MD5 of the copy"),
             CopySupport::Unchecked => {
-                Line::note("part copy", copy, "works, but nothing proves the bytes: every push sends all its bytes")
+                Line::note("part copy", copy, "works, but copies cannot be verified: push sends all data")
             }
-            CopySupport::Unknown => Line::note("part copy", copy, "was not tried: the first push that needs it does"),
-            CopySupport::None => Line::note("part copy", copy, "does not work: every push sends all its bytes"),
+            CopySupport::Unknown => Line::note("part copy", copy, "not tested yet: the first push that needs it does"),
+            CopySupport::None => Line::note("part copy", copy, "not supported: push sends all data"),
         },
         upload_urls(found.unsigned_headers),
     ]
@@ -219,21 +219,23 @@ fn lines(found: &Capabilities) -> Vec<Line> {
 /// Says what the holder of a presigned URL for an upload can do with it.
 fn upload_urls(found: UnsignedHeaders) -> Line {
     const CHECK: &str = "upload URLs";
-    const TRIED: &str = "copy another object by a URL for an upload";
+    const TRIED: &str = "copy another object with an upload URL";
     match found {
-        UnsignedHeaders::Refused => Line::good(CHECK, TRIED, "refused: the URL allows that upload only"),
-        UnsignedHeaders::Ignored => Line::good(CHECK, TRIED, "not copied: the URL allows that upload only"),
+        UnsignedHeaders::Refused => Line::good(CHECK, TRIED, "refused: the URL permits only that upload"),
+        UnsignedHeaders::Ignored => Line::good(CHECK, TRIED, "not copied: the URL permits only that upload"),
         UnsignedHeaders::Obeyed => Line::note(
             CHECK,
             TRIED,
-            "not copied, but anyone holding such a URL can also set metadata and access rights of that object",
+            "not copied, but anyone with such a URL can also set metadata and permissions of that object",
         ),
         UnsignedHeaders::Copied => {
-            Line::note(CHECK, TRIED, "copied: anyone holding an upload URL can copy any object that your key can read")
-                .change("update the server, or use a key that can read nothing else; until then such URLs are refused")
+            Line::note(CHECK, TRIED, "copied: anyone with an upload URL can copy any object that your key can read")
+                .change(
+                    "update the server, or use a key that can read nothing else; modeldepot does not sign such URLs",
+                )
         }
         UnsignedHeaders::Unknown => {
-            Line::note(CHECK, TRIED, "not tried: the server accepts no presigned URL; none is handed out for uploads")
+            Line::note(CHECK, TRIED, "not tested: the server accepts no presigned URLs, so none are signed for uploads")
         }
     }
 }

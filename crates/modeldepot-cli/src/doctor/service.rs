@@ -11,7 +11,7 @@ use crate::config;
 use crate::ui::date;
 
 /// What is tried first.
-const ASK: &str = "ask as S3";
+const ASK: &str = "send an S3 request";
 
 /// A difference of clocks that is none: an answer takes its time, and says the second only.
 const NOTHING: Duration = Duration::seconds(5);
@@ -48,7 +48,9 @@ pub(super) fn other_style(settings: &Settings) -> Settings {
 pub(super) async fn reach(place: &Place, settings: &Settings) -> (Vec<Line>, Option<Service>) {
     let client = match S3Client::connect_depot(settings).await {
         Ok(client) => client,
-        Err(error) => return (vec![Line::failed("TLS", "read the authorities", error.into(), settings)], None),
+        Err(error) => {
+            return (vec![Line::failed("TLS", "read the certificate authorities", error.into(), settings)], None);
+        }
     };
     let mut service = match client.ask(&settings.buckets.models).await {
         Ok(answer) => Service { settings: settings.clone(), client, answer, host_failed: None },
@@ -60,7 +62,7 @@ pub(super) async fn reach(place: &Place, settings: &Settings) -> (Vec<Line>, Opt
     let now = config::now();
     let mut lines = vec![tls(place, settings)];
     let head = &service.answer.head;
-    let server = head.server.clone().unwrap_or_else(|| "no name given".to_owned());
+    let server = head.server.clone().unwrap_or_else(|| "no Server header".to_owned());
     let tried = ASK;
     match service.answer.refusal.take() {
         Some(error) if error.kind() == ErrorKind::Unavailable => {
@@ -77,8 +79,8 @@ pub(super) async fn reach(place: &Place, settings: &Settings) -> (Vec<Line>, Opt
 /// Says that nothing is wrong with TLS.
 fn tls(place: &Place, settings: &Settings) -> Line {
     if place.is_tls() {
-        let authorities = if settings.ca_bundle.is_some() { ", with the authorities given" } else { "" };
-        Line::good("TLS", "shake hands", format!("the certificate is trusted{authorities}"))
+        let authorities = if settings.ca_bundle.is_some() { " with the configured authorities" } else { "" };
+        Line::good("TLS", "TLS handshake", format!("the certificate is trusted{authorities}"))
     } else {
         Line::good("TLS", "", "not in use: the endpoint is http://")
     }
@@ -98,13 +100,13 @@ async fn without_the_host(settings: &Settings, error: &Depot) -> Option<Service>
 
 /// Says why no S3 service answers, as every verb says it.
 fn unanswered(place: &Place, error: Depot, settings: &Settings) -> Vec<Line> {
-    let hands = "shake hands";
+    let hands = "TLS handshake";
     let (check, tried) = match &error {
-        Depot::NoCredentials { .. } => ("credentials", "find a login"),
+        Depot::NoCredentials { .. } => ("credentials", "find credentials"),
         Depot::Tls { .. } => ("TLS", hands),
         Depot::NotS3 { found, .. } => match **found {
             Stranger::PlainHttp | Stranger::NotTls => ("TLS", hands),
-            Stranger::Tls => ("TLS", "ask in plain HTTP"),
+            Stranger::Tls => ("TLS", "send a plain HTTP request"),
             Stranger::Banner { .. } if place.is_tls() => ("TLS", hands),
             _ => ("answer", ASK),
         },
@@ -122,12 +124,12 @@ fn unanswered(place: &Place, error: Depot, settings: &Settings) -> Vec<Line> {
 fn clock(theirs: Option<OffsetDateTime>, ours: OffsetDateTime) -> Line {
     let tried = "compare the clocks";
     let Some(theirs) = theirs else {
-        return Line::note("clock", tried, "the server does not say what time it is");
+        return Line::note("clock", tried, "the server sends no Date header");
     };
     let ahead = ours - theirs;
     let amount = ahead.abs();
     let found = if amount < NOTHING {
-        "less than 5 seconds from the server's".to_owned()
+        "within 5 seconds of the server".to_owned()
     } else {
         let way = if ahead.is_positive() { "ahead of" } else { "behind" };
         format!("{} s {way} the server", amount.whole_seconds())
@@ -138,5 +140,5 @@ fn clock(theirs: Option<OffsetDateTime>, ours: OffsetDateTime) -> Line {
     let details = vec![format!("here {}, there {}", date(Some(ours)), date(Some(theirs)))];
     Line::bad("clock", ErrorKind::Denied, tried, found)
         .details(details)
-        .change("set the clock that is wrong (NTP); from 15 minutes on every signature is refused")
+        .change("correct the wrong clock (NTP); beyond 15 minutes every request is refused")
 }

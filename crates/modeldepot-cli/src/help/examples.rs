@@ -88,7 +88,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "url",
         &[
             "modeldepot url plant_classifier",
-            "modeldepot url plant_classifier@1.0.0 --file training_history.json --expires 15m",
+            "modeldepot url plant_classifier@1.0.0 --file best_model.pth --expires 15m",
         ],
     ),
     ("check", &["modeldepot check", "modeldepot check plant_classifier"]),

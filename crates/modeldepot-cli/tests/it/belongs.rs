@@ -37,8 +37,8 @@ fn what_does_not_belong_is_left_out_and_said() {
     m@1
     ------- stderr -------
     model file: model.safetensors
-    left out 4 files and 5 folders: 1 hidden, 3 possible secrets, 1 repository data, 3 litter, 1 modeldepot's own; --dry-run lists them
-    1 empty folder is not published: a version holds files
+    excluded 4 files and 5 folders: 1 hidden, 3 possible secrets, 1 repository data, 3 litter, 1 modeldepot file; --dry-run lists them
+    1 empty folder not published: versions contain only files
     published 6 files, 94 B in [TIME] ([RATE])
     [exit status: 0]
     ");
@@ -74,14 +74,14 @@ fn a_dry_run_lists_it_and_sends_nothing() {
        2 B  keys/id_map.json
       11 B  model.safetensors  (model file)
       43 B  optimizer.pt
-    left out:
+    excluded:
       .cache/  (hidden)
       .env  (possible secret)
       .git/  (repository data)
-      .modeldepotignore  (modeldepot's own)
+      .modeldepotignore  (modeldepot file)
       keys/id_ed25519  (possible secret)
       keys/server.pem  (possible secret)
-      modeldepot-data/  (modeldepot's own)
+      modeldepot-data/  (modeldepot file)
       notes.txt~  (litter)
       src/  (excluded)
       tensorboard/  (empty)
@@ -145,7 +145,7 @@ fn patterns_are_those_of_gitignore() {
     warning: the pattern `*.ckpt` matches nothing
     warning: the pattern `!x` matches nothing
     model file: m.bin
-    left out 6 files and 1 folder: 2 excluded, 2 hidden, 1 possible secret, 2 modeldepot's own; --dry-run lists them
+    excluded 6 files and 1 folder: 2 excluded, 2 hidden, 1 possible secret, 2 modeldepot files; --dry-run lists them
     published 5 files, 44 B in [TIME] ([RATE])
     [exit status: 0]
     ");
@@ -158,11 +158,11 @@ fn patterns_are_those_of_gitignore() {
     ------- stdout -------
     m@9
     ------- stderr -------
-    warning: `x[` is not a pattern: unclosed character class; missing ']'; it matches nothing
-    warning: line 2 of `.modeldepotignore`: `[` is not a pattern: unclosed character class; missing ']'; it matches nothing
+    warning: invalid pattern `x[`: unclosed character class; missing ']'; it is ignored
+    warning: line 2 of `.modeldepotignore`: invalid pattern `[`: unclosed character class; missing ']'; it is ignored
     warning: the pattern `no` matches nothing
     model file: m.bin
-    left out 6 files: 1 excluded, 2 hidden, 1 possible secret, 2 modeldepot's own; --dry-run lists them
+    excluded 6 files: 1 excluded, 2 hidden, 1 possible secret, 2 modeldepot files; --dry-run lists them
     published 8 files, 61 B in [TIME] ([RATE])
     [exit status: 0]
     ");
@@ -192,7 +192,7 @@ fn what_is_named_is_published() {
     insta::assert_snapshot!(env.run(["push", "c", "state"]), @r"
     ------- stderr -------
     error: none of the files can be the model file: they are the state of a training
-    hint: name the model file with --main, or add it
+    hint: choose the model file with --main, or add one
     [exit status: 2]
     ");
     env.run(["push", "c", "state", "--main", "optimizer.pt"]).success();
@@ -204,7 +204,7 @@ fn what_is_named_is_published() {
     insta::assert_snapshot!(env.run(["push", "d", "hidden"]), @r"
     ------- stderr -------
     error: `hidden` holds no file to push
-    hint: --dry-run lists what is left out: is --exclude too wide, or does it take --include-hidden?
+    hint: --dry-run lists the excluded files; check --exclude, or pass --include-hidden
     [exit status: 2]
     ");
 }
@@ -222,7 +222,7 @@ fn a_pulled_folder_pushes_again() {
     m@2
     ------- stderr -------
     model file: model.bin
-    left out 1 file: 1 modeldepot's own; --dry-run lists them
+    excluded 1 file: 1 modeldepot file; --dry-run lists them
     published 2 files, 16 B in [TIME] ([RATE])
     [exit status: 0]
     ");
@@ -260,7 +260,7 @@ fn a_snapshot_of_the_hugging_face_cache_pushes_as_it_is() {
     insta::assert_snapshot!(env.run(["push", "bert", &snapshot, "--version", "2"]), @r"
     ------- stderr -------
     error: `hub/models--org--bert/snapshots/0a1b2c/ref` is a symbolic link that leaves the folder
-    hint: pass --follow-links to publish what it points to, or leave the link out with --exclude
+    hint: pass --follow-links to publish its target, or exclude the link with --exclude
     [exit status: 2]
     ");
     fs::remove_file(env.path(&format!("{snapshot}/ref"))).unwrap();
@@ -292,7 +292,7 @@ fn links_are_followed_as_far_as_they_may() {
     insta::assert_snapshot!(env.run(["push", "m", "run"]), @r"
     ------- stderr -------
     error: `run/data` is a symbolic link that leaves the folder
-    hint: pass --follow-links to publish what it points to, or leave the link out with --exclude
+    hint: pass --follow-links to publish its target, or exclude the link with --exclude
     [exit status: 2]
     ");
     // Another name does not make another file of it.

@@ -12,10 +12,10 @@ fn a_sound_store() {
     ✓ list versions   1 version [TIME]
     ✓ latest version  [VERSION] [TIME]
     ✓ download        2 files, 262.2 kB at [RATE] [TIME]
-    ✓ files           all there with their sizes, model file model.bin [TIME]
+    ✓ files           complete with the right sizes, model file model.bin [TIME]
     ✓ manifest        valid, MD5 027289358fe63d31d65b662e5276e344, 1 metadata field [TIME]
     ✓ S3 methods      bucket and object exist, metadata, presigned URL answered 206 [TIME]
-    ✓ list objects    3 objects, every file and the manifest among them [TIME]
+    ✓ list objects    3 objects, including every file and the manifest [TIME]
     [exit status: 0]
     ");
     let records = env.all_keys().into_iter().filter(|key| key != ".depot/probe.json").collect::<Vec<_>>();
@@ -28,10 +28,10 @@ fn a_sound_store() {
     ✓ list versions   1 version [TIME]
     ✓ latest version  1 [TIME]
     ✓ download        1 file, 7 B at [RATE] [TIME]
-    ✓ files           all there with their sizes, model file m.bin [TIME]
+    ✓ files           complete with the right sizes, model file m.bin [TIME]
     ✓ manifest        valid, MD5 63f4f1e9b725370f459720575cd5f953, 1 metadata field [TIME]
     ✓ S3 methods      bucket and object exist, metadata, presigned URL answered 206 [TIME]
-    ✓ list objects    2 objects, every file and the manifest among them [TIME]
+    ✓ list objects    2 objects, including every file and the manifest [TIME]
     [exit status: 0]
     ");
     assert_eq!(env.keys(), ["m/v1/m.bin", "m/v1/manifest.json"]);
@@ -52,7 +52,7 @@ fn a_damaged_store_is_checked_to_the_end() {
     - files           skipped: an earlier check failed
     ✓ manifest        valid, MD5 63f4f1e9b725370f459720575cd5f953, 0 metadata fields [TIME]
     ✓ S3 methods      bucket and object exist, metadata, presigned URL answered 206 [TIME]
-    ✓ list objects    2 objects, every file and the manifest among them [TIME]
+    ✓ list objects    2 objects, including every file and the manifest [TIME]
     ------- stderr -------
     error: 1 of 7 checks failed
     [exit status: 7]
@@ -100,13 +100,13 @@ fn the_demo_with_a_file_of_ones_own() {
     env.write(".env", "not a variable");
     insta::assert_snapshot!(env.run(["demo", "mine.onnx"]), @r"
     ------- stdout -------
-    modeldepot demo: mine.onnx on an S3 server of its own
-    Your file is only read; the copies lie in a temporary folder.
+    modeldepot demo: mine.onnx on an embedded S3 server
+    Your file is only read; copies are made in a temporary folder.
 
     ✓ up       S3 server on http://127.0.0.1:[PORT], three buckets ([TIME])
     ✓ push     plant_classifier@[VERSION]: 1 file, 14 B ([TIME], [RATE])
     ✓ versions 1 version: [VERSION] ([TIME])
-    ✓ show     the manifest, which is the version: ([TIME])
+    ✓ show     the manifest: ([TIME])
         plant_classifier@[VERSION]
         published  [DATE] UTC (just now)
         tool       modeldepot 0.1.0
@@ -119,17 +119,17 @@ fn the_demo_with_a_file_of_ones_own() {
                 blake3 063b689d200c16270d8f2d97c7eba23310710dd0e9e4108b5e41a9bd6a67510f
                 md5    15512197846d0c12099ce942c08785ce
     ✓ pull     1 file, 14 B, every BLAKE3 matches ([TIME], [RATE])
-    ✓ compare  byte for byte what was pushed ([TIME], [RATE])
+    ✓ compare  identical to the pushed files ([TIME], [RATE])
     ✓ check    7 of 7: list versions, latest version, download, files, manifest, S3 methods, list objects ([TIME])
     ✓ damage   one byte of mine.onnx on the server's disk: 0x77 is now 0x76 ([TIME])
-    ✓ pull     refused, exit status 7, nothing left in place: mine.onnx is damaged ([TIME])
+    ✓ pull     refused with exit status 7, no file written: mine.onnx is damaged ([TIME])
         BLAKE3 published  063b689d200c16270d8f2d97c7eba23310710dd0e9e4108b5e41a9bd6a67510f
         BLAKE3 found      3c590431dfc306587c62927a2bcdcbe8fadba2972727d2e6dcd0f8cc2bd78bf9
 
-    All of it in [TIME]; nothing is left behind.
+    Finished in [TIME]; all files were deleted.
 
     Try it yourself:
-      modeldepot up                    start the S3 server, and leave it running
+      modeldepot up                    start the S3 server and leave it running
       modeldepot push my_model PATH    publish a file or folder, in another terminal
       modeldepot pull my_model         fetch the latest version and verify it
       modeldepot --help                everything else

@@ -46,7 +46,7 @@ fn nothing_is_set() {
     ------- stdout -------
     SETTING  VALUE  FROM
     endpoint  http://localhost:9000  default
-    credentials  minioadmin, as this machine is the endpoint and no key is set  default
+    credentials  minioadmin (default on this machine)  default
     region  us-east-1  default
     models bucket  models  default
     images bucket  plants-images  default
@@ -83,7 +83,7 @@ fn every_place_is_named() {
     secret key  set  S3_SECRET_KEY in $TEMP/work/.env:3
     region  eu-north-1  --region
     models bucket  from-environment  S3_BUCKET_MODELS in the environment
-    another value does not count: S3_BUCKET_MODELS in $TEMP/work/.env:5
+    overrides: S3_BUCKET_MODELS in $TEMP/work/.env:5
     images bucket  none  default
     data bucket  none  default
     addressing  auto: bucket in the path  default
@@ -249,21 +249,21 @@ fn a_profile() {
     ");
     insta::assert_snapshot!(bare(&env, &["models", "--profile", "labb"], &[variables[0]]), @"
     ------- stderr -------
-    error: there is no AWS profile `labb`
-    hint: the profiles are `lab`, `places`
+    error: AWS profile `labb` does not exist
+    hint: known profiles: `lab`, `places`
     [exit status: 2]
     ");
     insta::assert_snapshot!(bare(&env, &["models"], &[("AWS_PROFILE", "lab")]), @"
     ------- stderr -------
-    error: there is no AWS profile `lab`
-    hint: AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name the files, ~/.aws/config and ~/.aws/credentials unless set
+    error: AWS profile `lab` does not exist
+    hint: profiles are read from ~/.aws/config and ~/.aws/credentials, or from AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE
     [exit status: 2]
     ");
     env.write("aws-config", "[profile lab\nregion = x\n");
     insta::assert_snapshot!(bare(&env, &["models"], &variables), @"
     ------- stderr -------
     error: cannot read the AWS profile `lab`: line 1: Profile definition must end with ']'
-    hint: correct the file, or leave out the profile
+    hint: correct the file, or do not select the profile
     [exit status: 2]
     ");
     // A broken file that nobody asked for is no reason to fail, and a `.env` cannot name one that runs programs.
@@ -299,8 +299,8 @@ fn aws_itself_where_only_its_credentials_are_set() {
     let keys = [("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "hush")];
     insta::assert_snapshot!(bare(&env, &["models"], &[&variables[..], &keys].concat()), @"
     ------- stderr -------
-    note: no endpoint is set, and AWS credentials are: using AWS S3 in eu-west-1
-    hint: set S3_ENDPOINT to use another service, or to nothing (S3_ENDPOINT=) to mean AWS
+    note: no endpoint is set, but AWS credentials are: using AWS S3 in eu-west-1
+    hint: set S3_ENDPOINT to use another service, or set it empty (S3_ENDPOINT=) to confirm AWS
     error: the proxy `http://127.0.0.1:[PORT]` refuses requests to `https://s3.eu-west-1.amazonaws.com`: HTTP 403
     hint: ask for the proxy to let `s3.eu-west-1.amazonaws.com` through, or reach it directly with NO_PROXY=s3.eu-west-1.amazonaws.com
     [exit status: 5]
@@ -309,7 +309,7 @@ fn aws_itself_where_only_its_credentials_are_set() {
     insta::assert_snapshot!(narrow(&bare(&env, &["config"], &[&variables[..], &keys].concat())), @"
     ------- stdout -------
     SETTING  VALUE  FROM
-    endpoint  AWS itself, as only AWS credentials are set  default
+    endpoint  AWS (only AWS credentials are set)  default
     access key  set  AWS_ACCESS_KEY_ID in the environment
     secret key  set  AWS_SECRET_ACCESS_KEY in the environment
     region  eu-west-1  AWS_REGION in the environment
@@ -355,12 +355,12 @@ fn through_a_proxy() {
     let shown = crate::doctor::steady(&doctor);
     let lines: Vec<&str> =
         shown.lines().filter(|line| ["proxy", "name", "port", "answer"].iter().any(|it| line.contains(it))).collect();
-    insta::assert_snapshot!(lines.join("\n"), @"
+    insta::assert_snapshot!(lines.join("\n"), @r"
                      proxy (http)   http://127.0.0.1:[PORT]          http_proxy in the environment
-    ✓ proxy          look for proxy variables: requests go through http://127.0.0.1:[PORT]
-    ✓ name           look up `127.0.0.1`: it is an address
+    ✓ proxy          read proxy variables: requests go through http://127.0.0.1:[PORT]
+    ✓ name           look up `127.0.0.1`: is an IP address
     ✓ port           connect to port [PORT] of the proxy: open
-    ✓ answer         ask as S3: an S3 service (modeldepot-embedded)
+    ✓ answer         send an S3 request: an S3 service (modeldepot-embedded)
     ");
     let wrong = format!("http://me:wrong@{}", proxy.address);
     let refused = env.run_with(["models"], &[&keys[..], &[("http_proxy", wrong.as_str())]].concat());
@@ -416,8 +416,8 @@ fn a_dotenv_that_is_shared_with_other_programs() {
     env.write(".env", utf16);
     insta::assert_snapshot!(env.run(["models"]), @"
     ------- stderr -------
-    error: `$TEMP/work/.env` is not in UTF-8
-    hint: save it as UTF-8 (in PowerShell: `Set-Content -Encoding utf8`); it looks like UTF-16, as `>` writes there
+    error: `$TEMP/work/.env` is not valid UTF-8
+    hint: save it as UTF-8 (PowerShell: `Set-Content -Encoding utf8`); it looks like UTF-16, which `>` writes in PowerShell
     [exit status: 2]
     ");
 }
@@ -478,23 +478,23 @@ fn models_alone() {
     let env = TestEnv::with_buckets(&[]);
     insta::assert_snapshot!(env.run(["init", "--bucket", "mine"]), @r"
     ------- stdout -------
-    made   mine
+    created mine
     [exit status: 0]
     ");
     insta::assert_snapshot!(env.run_with(["init"], &[("S3_BUCKET_IMAGES", "")]), @r"
     ------- stdout -------
-    made   models
-    made   data
+    created models
+    created data
     [exit status: 0]
     ");
     let doctor = env.run(["doctor", "--bucket", "mine"]);
     let buckets: Vec<&str> = doctor.stdout.lines().filter(|line| line.contains(" bucket ")).collect();
-    insta::assert_snapshot!(buckets.join("\n").replace(&env.endpoint, "$ENDPOINT"), @"
-                     models bucket  mine                                                           --bucket
-                     images bucket  none                                                           default
-                     data bucket    none                                                           default
-                     addressing     auto: bucket in the path                                       default
-    ✓ bucket         look at `mine`: exists
+    insta::assert_snapshot!(buckets.join("\n").replace(&env.endpoint, "$ENDPOINT"), @r"
+                     models bucket  mine                                  --bucket
+                     images bucket  none                                  default
+                     data bucket    none                                  default
+                     addressing     auto: bucket in the path              default
+    ✓ bucket         check `mine`: exists
     ");
     assert_eq!(doctor.code, Some(0), "what is not wanted is not missed: {doctor}");
 }

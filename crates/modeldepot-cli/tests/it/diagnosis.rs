@@ -10,7 +10,7 @@ use crate::peers::{self, Peer};
 /// Runs a verb against an endpoint, and takes the port out of what it says.
 fn run(endpoint: &str, more: &[&str]) -> String {
     let env = TestEnv::without_server(endpoint);
-    // Beyond this machine there is no login that is known to all.
+    // Beyond this machine, no default credentials apply.
     let login = [("S3_ACCESS_KEY", "minioadmin"), ("S3_SECRET_KEY", "minioadmin")];
     shown(&env.run_with(["models"].iter().chain(more), &login))
 }
@@ -533,6 +533,7 @@ fn every_verb_says_what_is_there() {
             "s3 stat s3://models/k",
             "s3 mb s3://models",
             "doctor",
+            "serve --listen 127.0.0.1:0",
         ] {
             let ended = env.run(verb.split(' '));
             let said = ended.to_string();
@@ -550,7 +551,7 @@ fn every_verb_says_what_is_there() {
 fn a_diagnosis_is_short_and_shows_no_login() {
     let peer = peers::says(b"SSH-2.0-OpenSSH_9.6\r\n", true);
     let _ = at(&peer);
-    assert_eq!(peer.connections(), 2, "the request, and one look at what is there");
+    assert_eq!(peer.connections(), 2, "the request, and one more to identify it");
     let heads = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
     let noted = std::sync::Arc::clone(&heads);
     let peer = Peer::start(move |mut stream| {
@@ -658,9 +659,9 @@ fn a_key_that_may_only_read() {
     ! may send parts s3:PutObject, in parts: denied (AccessDenied)
     ! access         read and write: reads work; writes are refused
                      → a read-only key is enough to pull and verify; push, rm and gc need s3:PutObject and s3:DeleteObject
-    – not tried      probing needs the right to put objects: abilities
-    ✓ pull folder    write into `.`: written, synced and removed
-    ✓ free space     look at the free space: [SIZE]
+    – not tried      probing the server needs the permission to put objects: abilities
+    ✓ pull folder    write into `.`: writable
+    ✓ free space     check the free space: [SIZE]
     [exit status: 0]
     ");
 }

@@ -64,42 +64,42 @@ fn answering(answer: &'static str) -> String {
 #[test]
 fn all_is_well() {
     let env = TestEnv::new();
-    insta::assert_snapshot!(steady(&env.run(["doctor"])), @"
+    insta::assert_snapshot!(steady(&env.run(["doctor"])), @r"
     ------- stdout -------
-    ✓ settings       look in flags, environment, .env and AWS profile: found
+    ✓ settings       read flags, environment, .env and AWS profile: found
                      endpoint       $ENDPOINT S3_ENDPOINT in the environment
-                     credentials    minioadmin, as this machine is the endpoint and no key is set  default
-                     region         us-east-1                                                      default
-                     models bucket  models                                                         default
-                     images bucket  plants-images                                                  default
-                     data bucket    data                                                           default
-                     addressing     auto: bucket in the path                                       default
-    ✓ proxy          look for proxy variables: none set
-    ✓ name           look up `127.0.0.1`: it is an address
+                     credentials    minioadmin (default on this machine)  default
+                     region         us-east-1                             default
+                     models bucket  models                                default
+                     images bucket  plants-images                         default
+                     data bucket    data                                  default
+                     addressing     auto: bucket in the path              default
+    ✓ proxy          read proxy variables: none set
+    ✓ name           look up `127.0.0.1`: is an IP address
     ✓ port           connect to port [PORT]: open
     ✓ TLS            not in use: the endpoint is http://
-    ✓ answer         ask as S3: an S3 service (modeldepot-embedded)
-    ✓ clock          compare the clocks: less than 5 seconds from the server's
-    ✓ credentials    log in with minioadmin, as this machine is the endpoint and no key is set: accepted
+    ✓ answer         send an S3 request: an S3 service (modeldepot-embedded)
+    ✓ clock          compare the clocks: within 5 seconds of the server
+    ✓ credentials    log in with minioadmin (default on this machine): accepted
     ✓ region         sign for `us-east-1`: accepted
     ✓ addressing     find `models` in the path: found
-    ✓ bucket         look at `models`: exists
-    ✓ bucket         look at `plants-images`: exists
-    ✓ bucket         look at `data`: exists
+    ✓ bucket         check `models`: exists
+    ✓ bucket         check `plants-images`: exists
+    ✓ bucket         check `data`: exists
     ✓ may list       s3:ListBucket: allowed
     ✓ may put        s3:PutObject: allowed
     ✓ may get        s3:GetObject: allowed
     ✓ may head       s3:GetObject: allowed
     ✓ may delete     s3:DeleteObject: allowed
     ✓ may send parts s3:PutObject, in parts: allowed
-    ✓ create         16 writers create one object: one wins, every time: the server decides who publishes a version
-    ✓ If-Match       replace under a wrong ETag: refused, as it should be
-    ✓ CRC64NVME      send bytes with a wrong checksum: refused: damage on the way to it is noticed
-    ✓ payload        send bytes that the signature does not cover: accepted: a file is read once for a push
-    ✓ part copy      copy a part within the server: works, and a wrong checksum of the whole is refused
-    ✓ upload URLs    copy another object by a URL for an upload: refused: the URL allows that upload only
-    ✓ pull folder    write into `.`: written, synced and removed
-    ✓ free space     look at the free space: [SIZE]
+    ✓ create         create an object from 16 writers: exactly one succeeds: the server prevents conflicting pushes
+    ✓ If-Match       overwrite with a wrong ETag: refused, as expected
+    ✓ CRC64NVME      upload with a wrong checksum: refused: damage in transit is detected
+    ✓ payload        upload with an unsigned payload: accepted: push reads each file once
+    ✓ part copy      copy a part within the server: works, and a wrong checksum of the object is refused
+    ✓ upload URLs    copy another object with an upload URL: refused: the URL permits only that upload
+    ✓ pull folder    write into `.`: writable
+    ✓ free space     check the free space: [SIZE]
     [exit status: 0]
     ");
     assert_eq!(env.all_keys(), [".depot/probe.json"], "what was written is removed");
@@ -114,15 +114,15 @@ fn a_server_that_ignores_conditions() {
     let ended = env.run(["doctor"]);
     assert_eq!(ended.code, Some(0), "what is worth knowing is no failure: {ended}");
     insta::assert_snapshot!(from(&ended, "create"), @r"
-    ! create         16 writers create one object: the condition is ignored or undecided: pushers keep apart by claims alone
-                     → let no push be stopped for more than 10 minutes and go on: it could overwrite; `verify` shows it
-    ! If-Match       replace under a wrong ETag: not decided by the server; modeldepot does not rely on it
-    ✓ CRC64NVME      send bytes with a wrong checksum: refused: damage on the way to it is noticed
-    ✓ payload        send bytes that the signature does not cover: accepted: a file is read once for a push
-    ✓ part copy      copy a part within the server: works, and a wrong checksum of the whole is refused
-    ✓ upload URLs    copy another object by a URL for an upload: refused: the URL allows that upload only
-    ✓ pull folder    write into `.`: written, synced and removed
-    ✓ free space     look at the free space: [SIZE]
+    ! create         create an object from 16 writers: the condition is ignored or unreliable: only leases prevent conflicting pushes
+                     → do not suspend a push for more than 10 minutes: it could overwrite another; `verify` detects that
+    ! If-Match       overwrite with a wrong ETag: not enforced; modeldepot does not rely on it
+    ✓ CRC64NVME      upload with a wrong checksum: refused: damage in transit is detected
+    ✓ payload        upload with an unsigned payload: accepted: push reads each file once
+    ✓ part copy      copy a part within the server: works, and a wrong checksum of the object is refused
+    ✓ upload URLs    copy another object with an upload URL: refused: the URL permits only that upload
+    ✓ pull folder    write into `.`: writable
+    ✓ free space     check the free space: [SIZE]
     [exit status: 0]
     ");
 }
@@ -130,24 +130,24 @@ fn a_server_that_ignores_conditions() {
 #[test]
 fn nobody_listens() {
     let env = TestEnv::without_server("http://127.0.0.1:1");
-    insta::assert_snapshot!(steady(&env.run(["doctor"])), @"
+    insta::assert_snapshot!(steady(&env.run(["doctor"])), @r"
     ------- stdout -------
-    ✓ settings       look in flags, environment, .env and AWS profile: found
+    ✓ settings       read flags, environment, .env and AWS profile: found
                      endpoint       $ENDPOINT S3_ENDPOINT in the environment
-                     credentials    minioadmin, as this machine is the endpoint and no key is set  default
-                     region         us-east-1                                                      default
-                     models bucket  models                                                         default
-                     images bucket  plants-images                                                  default
-                     data bucket    data                                                           default
-                     addressing     auto: bucket in the path                                       default
-    ✓ proxy          look for proxy variables: none set
-    ✓ name           look up `127.0.0.1`: it is an address
+                     credentials    minioadmin (default on this machine)  default
+                     region         us-east-1                             default
+                     models bucket  models                                default
+                     images bucket  plants-images                         default
+                     data bucket    data                                  default
+                     addressing     auto: bucket in the path              default
+    ✓ proxy          read proxy variables: none set
+    ✓ name           look up `127.0.0.1`: is an IP address
     ✗ port           connect to port [PORT]: refused
                      → nothing listens there: `modeldepot up` starts a server; or is the port in S3_ENDPOINT another one?
-    – TLS            there is no connection
-    – not tried      there is no connection: answer, clock, credentials, region, addressing, bucket, permissions, abilities
-    ✓ pull folder    write into `.`: written, synced and removed
-    ✓ free space     look at the free space: [SIZE]
+    – TLS            no connection
+    – not tried      no connection: answer, clock, credentials, region, addressing, bucket, permissions, abilities
+    ✓ pull folder    write into `.`: writable
+    ✓ free space     check the free space: [SIZE]
     ------- stderr -------
     error: 1 of 15 checks failed
     [exit status: 6]
@@ -160,11 +160,11 @@ fn a_name_that_nobody_knows() {
     insta::assert_snapshot!(from(&env.run(["doctor"]), "name"), @"
     ✗ name           look up `no-such-host.invalid`: unknown host (failed to lookup address information: [SYSTEM])
                      → is the name in S3_ENDPOINT or --endpoint spelled right, and known on this network (VPN, /etc/hosts)?
-    – port           the name is not known
-    – TLS            there is no connection
-    – not tried      there is no connection: answer, clock, credentials, region, addressing, bucket, permissions, abilities
-    ✓ pull folder    write into `.`: written, synced and removed
-    ✓ free space     look at the free space: [SIZE]
+    – port           the name could not be resolved
+    – TLS            no connection
+    – not tried      no connection: answer, clock, credentials, region, addressing, bucket, permissions, abilities
+    ✓ pull folder    write into `.`: writable
+    ✓ free space     check the free space: [SIZE]
     ------- stderr -------
     error: 1 of 15 checks failed
     [exit status: 6]
@@ -176,22 +176,22 @@ fn a_wrong_login() {
     let env = TestEnv::new();
     let secret = [("S3_ACCESS_KEY", "minioadmin"), ("S3_SECRET_KEY", "not-the-one")];
     insta::assert_snapshot!(from(&env.run_with(["doctor"], &secret), "answer"), @r"
-    ✓ answer         ask as S3: an S3 service (modeldepot-embedded)
-    ✓ clock          compare the clocks: less than 5 seconds from the server's
-    ✗ credentials    log in with S3_ACCESS_KEY in the environment: the server knows the access key, and the secret is not the one for it (SignatureDoesNotMatch)
-                     → check S3_SECRET_KEY: a typo, an old one; in `.env`, one with `$` or `#` needs '…' around it
-    – region         the login was refused before the region was looked at
-    – not tried      the login is not accepted: addressing, bucket, permissions, abilities
-    ✓ pull folder    write into `.`: written, synced and removed
-    ✓ free space     look at the free space: [SIZE]
+    ✓ answer         send an S3 request: an S3 service (modeldepot-embedded)
+    ✓ clock          compare the clocks: within 5 seconds of the server
+    ✗ credentials    log in with S3_ACCESS_KEY in the environment: the secret key does not match the access key (SignatureDoesNotMatch)
+                     → check S3_SECRET_KEY for typos; in `.env`, quote a key with `$` or `#`: '…'
+    – region         the credentials were refused first
+    – not tried      the credentials were not accepted: addressing, bucket, permissions, abilities
+    ✓ pull folder    write into `.`: writable
+    ✓ free space     check the free space: [SIZE]
     ------- stderr -------
     error: 1 of 15 checks failed
     [exit status: 5]
     ");
     env.write(".env", "S3_ACCESS_KEY=nobody\nS3_SECRET_KEY='not-the-one'\n");
-    insta::assert_snapshot!(steady(&env.run(["doctor"])), @"
+    insta::assert_snapshot!(steady(&env.run(["doctor"])), @r"
     ------- stdout -------
-    ✓ settings       look in flags, environment, .env and AWS profile: found
+    ✓ settings       read flags, environment, .env and AWS profile: found
                      endpoint       $ENDPOINT S3_ENDPOINT in the environment
                      access key     set                       S3_ACCESS_KEY in $TEMP/work/.env:1
                      secret key     set                       S3_SECRET_KEY in $TEMP/work/.env:2
@@ -200,18 +200,18 @@ fn a_wrong_login() {
                      images bucket  plants-images             default
                      data bucket    data                      default
                      addressing     auto: bucket in the path  default
-    ✓ proxy          look for proxy variables: none set
-    ✓ name           look up `127.0.0.1`: it is an address
+    ✓ proxy          read proxy variables: none set
+    ✓ name           look up `127.0.0.1`: is an IP address
     ✓ port           connect to port [PORT]: open
     ✓ TLS            not in use: the endpoint is http://
-    ✓ answer         ask as S3: an S3 service (modeldepot-embedded)
-    ✓ clock          compare the clocks: less than 5 seconds from the server's
+    ✓ answer         send an S3 request: an S3 service (modeldepot-embedded)
+    ✓ clock          compare the clocks: within 5 seconds of the server
     ✗ credentials    log in with S3_ACCESS_KEY in $TEMP/work/.env:1: the server does not know this access key (InvalidAccessKeyId)
-                     → check S3_ACCESS_KEY: a typo, a deleted key, or the key of another server
-    – region         the login was refused before the region was looked at
-    – not tried      the login is not accepted: addressing, bucket, permissions, abilities
-    ✓ pull folder    write into `.`: written, synced and removed
-    ✓ free space     look at the free space: [SIZE]
+                     → check S3_ACCESS_KEY: is it mistyped, deleted, or from another server?
+    – region         the credentials were refused first
+    – not tried      the credentials were not accepted: addressing, bucket, permissions, abilities
+    ✓ pull folder    write into `.`: writable
+    ✓ free space     check the free space: [SIZE]
     ------- stderr -------
     error: 1 of 15 checks failed
     [exit status: 5]
@@ -224,17 +224,17 @@ fn a_wrong_login() {
 fn buckets_that_are_missing() {
     let env = TestEnv::with_buckets(&["data"]);
     insta::assert_snapshot!(from(&env.run(["doctor"]), "credentials"), @r"
-    ✓ credentials    log in with minioadmin, as this machine is the endpoint and no key is set: accepted
+    ✓ credentials    log in with minioadmin (default on this machine): accepted
     ✓ region         sign for `us-east-1`: accepted
-    ! addressing     find `models` in the path: in neither this nor the host: the bucket is missing, so the right way cannot be told
-    ✗ bucket         look at `models`: it does not exist
-                     → `modeldepot init` makes the three; or is another name in S3_BUCKET_… meant?
-    ✗ bucket         look at `plants-images`: it does not exist
-                     → `modeldepot init` makes the three; or is another name in S3_BUCKET_… meant?
-    ✓ bucket         look at `data`: exists
+    ! addressing     find `models` in the path: found in neither the host nor the path: the bucket does not exist, so the style is unknown
+    ✗ bucket         check `models`: it does not exist
+                     → run `modeldepot init` to create the buckets, or correct the name in S3_BUCKET_…
+    ✗ bucket         check `plants-images`: it does not exist
+                     → run `modeldepot init` to create the buckets, or correct the name in S3_BUCKET_…
+    ✓ bucket         check `data`: exists
     – not tried      the models bucket cannot be used: permissions, abilities
-    ✓ pull folder    write into `.`: written, synced and removed
-    ✓ free space     look at the free space: [SIZE]
+    ✓ pull folder    write into `.`: writable
+    ✓ free space     check the free space: [SIZE]
     ------- stderr -------
     error: 2 of 17 checks failed
     [exit status: 3]
@@ -245,13 +245,13 @@ fn buckets_that_are_missing() {
 fn https_to_a_port_that_speaks_http() {
     let env = TestEnv::new();
     let endpoint = env.endpoint.replace("http://", "https://");
-    insta::assert_snapshot!(from(&env.run(["doctor", "--endpoint", &endpoint]), "port"), @"
+    insta::assert_snapshot!(from(&env.run(["doctor", "--endpoint", &endpoint]), "port"), @r"
     ✓ port           connect to port [PORT]: open
-    ✗ TLS            shake hands: `https://127.0.0.1:[PORT]` speaks plain HTTP, not TLS
+    ✗ TLS            TLS handshake: `https://127.0.0.1:[PORT]` speaks plain HTTP, not TLS
                      → set S3_ENDPOINT=$ENDPOINT
     – not tried      no S3 service answers: answer, clock, credentials, region, addressing, bucket, permissions, abilities
-    ✓ pull folder    write into `.`: written, synced and removed
-    ✓ free space     look at the free space: [SIZE]
+    ✓ pull folder    write into `.`: writable
+    ✓ free space     check the free space: [SIZE]
     ------- stderr -------
     error: 1 of 15 checks failed
     [exit status: 2]
@@ -265,11 +265,11 @@ fn something_that_is_not_s3() {
     let env = TestEnv::without_server(&answering(html));
     insta::assert_snapshot!(from(&env.run(["doctor"]), "TLS"), @r"
     ✓ TLS            not in use: the endpoint is http://
-    ✗ answer         ask as S3: `$ENDPOINT` is not an S3 API: it answers HTTP 200 with a web page (Server: nginx)
+    ✗ answer         send an S3 request: `$ENDPOINT` is not an S3 API: it answers HTTP 200 with a web page (Server: nginx)
                      → is another service on that port, or a proxy in between? set S3_ENDPOINT to the S3 server's own address and port
     – not tried      no S3 service answers: clock, credentials, region, addressing, bucket, permissions, abilities
-    ✓ pull folder    write into `.`: written, synced and removed
-    ✓ free space     look at the free space: [SIZE]
+    ✓ pull folder    write into `.`: writable
+    ✓ free space     check the free space: [SIZE]
     ------- stderr -------
     error: 1 of 15 checks failed
     [exit status: 2]
@@ -278,33 +278,33 @@ fn something_that_is_not_s3() {
                    Connection: close\r\n\r\n<html>";
     let env = TestEnv::without_server(&answering(console));
     insta::assert_snapshot!(from(&env.run(["doctor"]), "answer"), @r"
-    ✗ answer         ask as S3: `$ENDPOINT` is not an S3 API: it is MinIO's console
+    ✗ answer         send an S3 request: `$ENDPOINT` is not an S3 API: it is MinIO's console
                      → the S3 API is on another port, often 9000: set S3_ENDPOINT to it
     – not tried      no S3 service answers: clock, credentials, region, addressing, bucket, permissions, abilities
-    ✓ pull folder    write into `.`: written, synced and removed
-    ✓ free space     look at the free space: [SIZE]
+    ✓ pull folder    write into `.`: writable
+    ✓ free space     check the free space: [SIZE]
     ------- stderr -------
     error: 1 of 15 checks failed
     [exit status: 2]
     ");
     let env = TestEnv::without_server(&answering("SSH-2.0-OpenSSH_9.6\r\n"));
     insta::assert_snapshot!(from(&env.run(["doctor"]), "answer"), @r"
-    ✗ answer         ask as S3: `$ENDPOINT` is not an S3 API: it is an SSH server (`SSH-2.0-OpenSSH_9.6`)
+    ✗ answer         send an S3 request: `$ENDPOINT` is not an S3 API: it is an SSH server (`SSH-2.0-OpenSSH_9.6`)
                      → another service is on that port: set S3_ENDPOINT to the S3 server's own address
     – not tried      no S3 service answers: clock, credentials, region, addressing, bucket, permissions, abilities
-    ✓ pull folder    write into `.`: written, synced and removed
-    ✓ free space     look at the free space: [SIZE]
+    ✓ pull folder    write into `.`: writable
+    ✓ free space     check the free space: [SIZE]
     ------- stderr -------
     error: 1 of 15 checks failed
     [exit status: 2]
     ");
     let env = TestEnv::without_server(&answering(""));
     insta::assert_snapshot!(from(&env.run(["doctor"]), "answer"), @r"
-    ✗ answer         ask as S3: cannot reach the S3 endpoint `$ENDPOINT`: connection closed before message completed
+    ✗ answer         send an S3 request: cannot reach the S3 endpoint `$ENDPOINT`: connection closed before message completed
                      → the port is open and answers nothing in HTTP: is it the S3 server's, with the right scheme?
     – not tried      no S3 service answers: clock, credentials, region, addressing, bucket, permissions, abilities
-    ✓ pull folder    write into `.`: written, synced and removed
-    ✓ free space     look at the free space: [SIZE]
+    ✓ pull folder    write into `.`: writable
+    ✓ free space     check the free space: [SIZE]
     ------- stderr -------
     error: 1 of 15 checks failed
     [exit status: 6]
@@ -333,8 +333,8 @@ fn a_clock_that_is_years_off() {
     assert_eq!(ended.code, Some(5), "{ended}");
     let shown = from(&ended, "clock");
     assert!(shown.starts_with("✗ clock          compare the clocks: "), "{shown}");
-    assert!(shown.contains("set the clock that is wrong (NTP)"), "{shown}");
-    assert!(shown.contains("refused: the clocks are too far apart"), "{shown}");
+    assert!(shown.contains("correct the wrong clock (NTP)"), "{shown}");
+    assert!(shown.contains("refused: the clocks differ too much"), "{shown}");
 }
 
 #[test]

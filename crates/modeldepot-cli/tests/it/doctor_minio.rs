@@ -85,10 +85,10 @@ fn minio_in_another_region() {
     let line = shown.lines().take(2).collect::<Vec<_>>().join("\n");
     let bucket = line.split('`').nth(3).unwrap();
     insta::assert_snapshot!(line.replace(bucket, "models-[ID]"), @r"
-    ! region         sign for `eu-west-1`: `models-[ID]` is in `us-east-1`, and requests follow it
-                     → set S3_REGION=us-east-1: it saves every command a refused request
+    ! region         sign for `eu-west-1`: `models-[ID]` is in `us-east-1`; requests are redirected there
+                     → set S3_REGION=us-east-1 to save a redirect per command
     ");
-    assert!(shown.contains("✓ may put"), "it goes on with the right one: {shown}");
+    assert!(shown.contains("✓ may put"), "it continues with the right one: {shown}");
 }
 
 #[test]
@@ -142,8 +142,8 @@ fn minio_outside_mc_login_that_may_only_read() {
     ! may send parts s3:PutObject, in parts: denied (AccessDenied)
     ! access         read and write: reads work; writes are refused
                      → a read-only key is enough to pull and verify; push, rm and gc need s3:PutObject and s3:DeleteObject
-    – not tried      probing needs the right to put objects: abilities
-    ✓ pull folder    write into `.`: written, synced and removed
+    – not tried      probing the server needs the permission to put objects: abilities
+    ✓ pull folder    write into `.`: writable
     ");
 }
 
@@ -188,13 +188,13 @@ fn minio_over_tls() {
     – not tried      no S3 service answers: answer, clock, credentials, region, addressing, bucket, permissions, abilities
     ");
     insta::assert_snapshot!(first(&["--endpoint", &at("http://localhost")]), @r"
-    ✗ TLS            ask in plain HTTP: `http://localhost:[PORT]` speaks TLS, not plain HTTP
+    ✗ TLS            send a plain HTTP request: `http://localhost:[PORT]` speaks TLS, not plain HTTP
                      → set S3_ENDPOINT=https://localhost:[PORT]
     – not tried      no S3 service answers: answer, clock, credentials, region, addressing, bucket, permissions, abilities
     ");
     insta::assert_snapshot!(first(&[["--endpoint", &at("https://localhost")], trusting].concat()), @r"
-    ✓ TLS            shake hands: the certificate is trusted, with the authorities given
+    ✓ TLS            shake hands: the certificate is trusted with the configured authorities
     ✓ answer         ask as S3: an S3 service (MinIO)
-    ✓ clock          compare the clocks: less than 5 seconds from the server's
+    ✓ clock          compare the clocks: within 5 seconds of the server
     ");
 }

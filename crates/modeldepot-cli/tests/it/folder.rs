@@ -115,7 +115,7 @@ fn init_asks_for_no_more_than_the_folder() {
     let variables = [("S3_BUCKET_IMAGES", ""), ("S3_BUCKET_DATA", "")];
     insta::assert_snapshot!(env.run_with(["init", "--prefix", "team/ml", "--bucket", "models"], &variables), @r"
     ------- stdout -------
-    exists models
+    exists  models
     [exit status: 0]
     ");
 }

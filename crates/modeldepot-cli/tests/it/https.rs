@@ -226,8 +226,8 @@ fn a_certificate_that_cannot_be_used_is_refused_at_once() {
     insta::assert_snapshot!(env.run(up), @r"
     ------- stderr -------
     warning: every user of this machine can read the private key `wild-key.pem`: run `chmod 600 wild-key.pem`
-    error: the certificate `wild.pem` is for no single host
-    hint: set S3_ENDPOINT=https://NAME:PORT to a name that it is valid for
+    error: the certificate `wild.pem` names no host
+    hint: set S3_ENDPOINT=https://NAME:PORT with a name that the certificate is valid for
     [exit status: 2]
     ");
 }

@@ -32,7 +32,7 @@ fn paths_that_are_not_there_or_not_files() {
     insta::assert_snapshot!(env.run(["push", "m", "empty"]), @r"
     ------- stderr -------
     error: `empty` holds no file to push
-    hint: --dry-run lists what is left out: is --exclude too wide, or does it take --include-hidden?
+    hint: --dry-run lists the excluded files; check --exclude, or pass --include-hidden
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--with", "empty"]), @r"
@@ -55,7 +55,7 @@ fn paths_that_are_not_there_or_not_files() {
     insta::assert_snapshot!(env.run(["push", "m", ".", "--exclude", "*"]), @r"
     ------- stderr -------
     error: `.` holds no file to push
-    hint: --dry-run lists what is left out: is --exclude too wide, or does it take --include-hidden?
+    hint: --dry-run lists the excluded files; check --exclude, or pass --include-hidden
     [exit status: 2]
     ");
     nothing_is_stored(&env);
@@ -73,7 +73,7 @@ fn files_that_cannot_be_read() {
     hint: repair the link, or exclude it
     [exit status: 2]
     ");
-    // Whoever runs the tests may read every file of theirs, but nobody the first byte of their memory.
+    // Tests may run as root, which can read every file; no user can read the first byte of its memory.
     insta::assert_snapshot!(env.run(["push", "m", "/proc/self/mem"]), @r"
     ------- stderr -------
     error: cannot read `/proc/self/mem`
@@ -99,7 +99,7 @@ fn links_that_leave_the_folder() {
     insta::assert_snapshot!(env.run(["push", "m", "run"]), @r"
     ------- stderr -------
     error: `run/config.json` is a symbolic link that leaves the folder
-    hint: pass --follow-links to publish what it points to, or leave the link out with --exclude
+    hint: pass --follow-links to publish its target, or exclude the link with --exclude
     [exit status: 2]
     ");
     std::os::unix::fs::symlink("gone", env.path("run/dangling")).unwrap();
@@ -185,27 +185,27 @@ fn metadata_that_cannot_be() {
     ");
     insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--meta", "=1"]), @r"
     ------- stderr -------
-    error: invalid value '=1' for '--meta <KEY=VALUE>': the key before `=` is missing
+    error: invalid value '=1' for '--meta <KEY=VALUE>': there is no key before `=`
 
     For more information, try '--help'.
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--meta-file", "list.json"]), @r#"
     ------- stderr -------
-    error: the metadata `list.json` is not a JSON object
-    hint: write it as one object: `{"architecture": "resnet18", …}`
+    error: the metadata file `list.json` is not a JSON object
+    hint: use one JSON object: `{"architecture": "resnet18", …}`
     [exit status: 2]
     "#);
     insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--meta-file", "broken.json"]), @r#"
     ------- stderr -------
-    error: the metadata `broken.json` is not a JSON object
+    error: the metadata file `broken.json` is not a JSON object
     caused by: EOF while parsing a value at line 1 column 6
-    hint: write it as one object: `{"architecture": "resnet18", …}`
+    hint: use one JSON object: `{"architecture": "resnet18", …}`
     [exit status: 2]
     "#);
     insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--meta-file", "nope.json"]), @r"
     ------- stderr -------
-    error: cannot read the metadata `nope.json`
+    error: cannot read the metadata file `nope.json`
     caused by: No such file or directory (os error 2)
     [exit status: 2]
     ");

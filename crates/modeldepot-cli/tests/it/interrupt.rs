@@ -53,7 +53,7 @@ fn a_push_goes_on_when_it_is_repeated() {
     insta::assert_snapshot!(cut_off(&env, "INT"), @r"
     ------- stderr -------
     interrupted
-    hint: push the same again to go on from here
+    hint: repeat the command to resume
     [exit status: 130]
     ");
     let again = env.run(["push", "m", "large.bin", "--version", "1", "--json"]).json();
@@ -67,7 +67,7 @@ fn a_version_that_was_not_published_is_free() {
     insta::assert_snapshot!(cut_off(&env, "TERM"), @r"
     ------- stderr -------
     terminated
-    hint: push the same again to go on from here
+    hint: repeat the command to resume
     [exit status: 143]
     ");
     env.write("small.bin", "weights");

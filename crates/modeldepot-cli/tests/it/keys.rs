@@ -28,8 +28,8 @@ fn key_pairs_are_made_listed_and_revoked() {
     let env = TestEnv::without_server("");
     insta::assert_snapshot!(env.run(["key", "list"]), @r"
     ------- stderr -------
-    error: no file of keys is given
-    hint: name it with --keys, or set MODELDEPOT_KEYS
+    error: no key file is set
+    hint: pass --keys FILE, or set MODELDEPOT_KEYS
     [exit status: 2]
     ");
     let (access_key, secret_key) = add(&env, "ci", &["models=write", "data=read"]);
@@ -89,7 +89,7 @@ fn key_pairs_are_made_listed_and_revoked() {
     ------- stderr -------
     error: cannot read the file of keys `nowhere`
     caused by: No such file or directory (os error 2)
-    hint: `modeldepot key add NAME --grant BUCKET=read --keys nowhere` makes it
+    hint: `modeldepot key add NAME --grant BUCKET=read --keys nowhere` creates it
     [exit status: 8]
     ");
     let up = ["up", "--no-console", "--listen", "127.0.0.1:0", "--data", "store", "--keys"];
@@ -98,20 +98,20 @@ fn key_pairs_are_made_listed_and_revoked() {
     ------- stderr -------
     error: cannot read the file of keys `nowhere`
     caused by: No such file or directory (os error 2)
-    hint: `modeldepot key add NAME --grant BUCKET=read --keys nowhere` makes it
+    hint: `modeldepot key add NAME --grant BUCKET=read --keys nowhere` creates it
     [exit status: 8]
     ");
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     insta::assert_snapshot!(started("private/keys"), @r"
     ------- stderr -------
     error: the file of keys `private/keys` is open to other users: its mode is 644
-    hint: run `chmod 600 private/keys`; if another user may have read it, make new key pairs
+    hint: run `chmod 600 private/keys`; if another user may have read it, create new key pairs
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["key", "list", "--keys", "private/keys"]), @r"
     ------- stderr -------
     error: the file of keys `private/keys` is open to other users: its mode is 644
-    hint: run `chmod 600 private/keys`; if another user may have read it, make new key pairs
+    hint: run `chmod 600 private/keys`; if another user may have read it, create new key pairs
     [exit status: 2]
     ");
     env.write("broken", "ci MDKAAAA too-short models=read\n");
@@ -119,7 +119,7 @@ fn key_pairs_are_made_listed_and_revoked() {
     insta::assert_snapshot!(started("broken"), @r"
     ------- stderr -------
     error: line 1 of `broken` is not a key pair: its secret key has fewer than 16 characters, or more than 128
-    hint: correct or remove the line, and make key pairs with `modeldepot key add`
+    hint: correct or remove the line; create key pairs with `modeldepot key add`
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["up", "--cors-origin", "*"]), @r"

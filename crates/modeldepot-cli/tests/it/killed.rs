@@ -85,10 +85,10 @@ fn a_push_that_is_killed_at_any_moment_goes_on() {
     // A push that dies between beginning an upload and recording its id leaves an upload that nothing shows to be
     // modeldepot's. No part of it was sent: those wait for the record.
     let found = env.run(["gc", "--grace", "0s"]).success();
-    let unrecorded = "uploads that nothing shows to be modeldepot's: never touched (";
+    let unrecorded = "unfinished uploads not started by modeldepot: not deleted (";
     let only_unrecorded = found.starts_with(unrecorded)
-        && found.lines().skip(1).all(|line| line.starts_with("  m/") || line == "nothing to remove");
-    assert!(found == "nothing to remove\n" || only_unrecorded, "{found}");
+        && found.lines().skip(1).all(|line| line.starts_with("  m/") || line == "nothing to delete");
+    assert!(found == "nothing to delete\n" || only_unrecorded, "{found}");
     let versions = env.keys().iter().filter(|key| key.ends_with("/manifest.json")).count() as u64;
     assert_eq!(parts_on_disk(&env).len() as u64, versions * PARTS, "parts that belong to no version");
     assert!(!env.all_keys().iter().any(|key| key.contains("claims")), "{:?}", env.all_keys());

@@ -14,84 +14,138 @@ fn version_and_help() {
 
     Usage: modeldepot [OPTIONS] <COMMAND>
 
-    Commands:
-      up           Start the embedded S3 server, with the console and the REST API beside it
-      serve        Serve the console and the REST API for the models of the configured endpoint
-      token        Make, list, rotate and revoke the tokens of the service
-      key          Make, list and revoke key pairs for the S3 server of `modeldepot up`
-      init         Make the project's buckets at the endpoint
-      config       Show the settings in use, and where each comes from
+    Publish and fetch:
       push         Publish a model file or folder as a new version
-      pull         Fetch a version, and compare every file with its published digest
-      models       List the models with their latest versions
-      versions     List the versions of a model, the latest last
-      show         Show a version: its files with their digests, and its metadata
-      verify       Read a version's files in the bucket and compare them with their digests
-      rm           Delete a version
+      pull         Fetch a version and verify every file
       url          Print a presigned URL of a file
-      check        Check the store from end to end, in seven steps
-      doctor       Find out why it does not work
-      fsck         Look for damage in every version
-      gc           Find what nobody can reach, and remove it with --delete
-      s3           Work on plain buckets and objects
-      demo         See all of it work, in seconds, with nothing but this program
+      s3           Work with plain buckets and objects
+
+    Find and compare:
+      models       List the models and their latest versions
+      versions     List the versions of a model, latest last
+      show         Show the files, digests and metadata of a version
+
+    Maintain:
+      verify       Verify a version in the bucket against its digests
+      fsck         Check every version for damage
+      gc           Find and delete orphaned objects
+      rm           Delete a version
+      check        Run an end-to-end check of the store in seven steps
+      doctor       Diagnose connection and permission problems
+
+    Serve:
+      up           Start a local S3 server with the web console and REST API
+      serve        Serve the web console and REST API for any S3 endpoint
+      token        Create, list, rotate and revoke access tokens
+      key          Create, list and revoke S3 key pairs for `modeldepot up`
+      demo         Run a self-contained demo
+
+    Configure:
+      init         Create the project's buckets
+      config       Show the settings in use and where each comes from
       completions  Print a completion script for a shell
-      man          Print the manual page, in roff, of all verbs
-      help         Print this message or the help of the given subcommand(s)
+      man          Print the manual pages in roff format
 
     Options:
       -h, --help     Print help (see more with '--help')
       -V, --version  Print version
 
     Connection:
-          --endpoint <URL>          Use the S3 service at this address [S3_ENDPOINT]
+          --endpoint <URL>          URL of the S3 service [S3_ENDPOINT]
           --region <NAME>           Sign requests for this region [S3_REGION]
-          --profile <NAME>          Use this AWS profile, with its credentials, whatever else is set
-                                    [AWS_PROFILE]
-          --bucket <NAME>           Keep the models in this bucket [S3_BUCKET_MODELS]
-          --prefix <FOLDER>         Keep them in this folder of the bucket, which others may use too
-                                    [S3_PREFIX]
-          --addressing <STYLE>      Name the bucket in the path or in the host of requests
+          --profile <NAME>          Use this AWS profile and its credentials [AWS_PROFILE]
+          --bucket <NAME>           Bucket of the models [S3_BUCKET_MODELS]
+          --prefix <FOLDER>         Keep the models in this folder of a shared bucket [S3_PREFIX]
+          --addressing <STYLE>      Put the bucket into the path or the host name of requests
                                     [S3_ADDRESSING] [possible values: auto, path, virtual]
-          --ca-bundle <FILE>        Trust the certificate authorities in this PEM file too
+          --ca-bundle <FILE>        Also trust the certificate authorities in this PEM file
                                     [AWS_CA_BUNDLE]
-          --limit-rate <RATE>       Move at most so many bytes a second, both ways together: 500k, 20M,
-                                    1G
-          --timeout <TIME>          Wait so long for the server's answer: 20s, 500ms, 2m [S3_TIMEOUT,
-                                    20s]
-          --connect-timeout <TIME>  Wait so long for a connection to the server [S3_CONNECT_TIMEOUT, 5s]
-
-    Bucket policies:
-          --request-payer
-              Pay for requests to a bucket whose owner does not [S3_REQUEST_PAYER=requester]
-          --expected-bucket-owner <ACCOUNT>
-              Refuse buckets that another account owns [S3_EXPECTED_BUCKET_OWNER]
-          --sse <MODE>
-              Have everything encrypted by the server: AES256, aws:kms, aws:kms:dsse [S3_SSE]
-          --kms-key <ID>
-              Encrypt with this key of the server's key service [S3_KMS_KEY]
-          --storage-class <CLASS>
-              Store the files of models in this storage class, such as STANDARD_IA [S3_STORAGE_CLASS]
+          --limit-rate <RATE>       Limit transfers to this many bytes per second: 500k, 20M, 1G
+          --timeout <TIME>          Time out when the server sends nothing for this long [default: 20s]
+                                    [S3_TIMEOUT]
+          --connect-timeout <TIME>  Time out when connecting takes longer than this [default: 5s]
+                                    [S3_CONNECT_TIMEOUT]
 
     Output:
-          --json          Answer in JSON on stdout, and print errors as JSON on stderr
-      -q, --quiet         Print answers and errors only
-      -v, --verbose...    Log to stderr what is done; twice for each request too, three times for what
-                          the SDK makes of it
-          --color <WHEN>  Use colours [default: auto] [possible values: auto, always, never]
+          --json          Print results as JSON on stdout and errors as JSON on stderr
+      -q, --quiet         Print only results and errors
+      -v, --verbose...    Increase verbosity (-vv logs requests, -vvv SDK internals)
+          --color <WHEN>  When to use colors [default: auto] [possible values: auto, always, never]
+
+    `modeldepot COMMAND --help` shows the options of a command with examples
     [exit status: 0]
     ");
-    insta::assert_snapshot!(env.run(["psuh"]), @r"
-    ------- stderr -------
-    error: unrecognized subcommand 'psuh'
+    insta::assert_snapshot!(env.run(["pull", "-h"]), @r"
+    ------- stdout -------
+    Fetch a version and verify every file
 
-      tip: a similar subcommand exists: 'push'
+    Usage: modeldepot pull [OPTIONS] <MODEL[@VERSION]> [DIR]
 
-    Usage: modeldepot [OPTIONS] <COMMAND>
+    Arguments:
+      <MODEL[@VERSION]>  Model, or one of its versions
+      [DIR]              Destination folder [default: ./MODEL]
 
-    For more information, try '--help'.
-    [exit status: 2]
+    Options:
+          --no-resume        Fetch all data, instead of resuming or reusing files in the folder
+          --no-sync          Do not wait for the data to reach the disk
+          --force            Overwrite files that are not from an earlier pull, and allow names such as
+                             `.env`
+          --require-digests  Fail if a file has no published digest
+      -h, --help             Print help (see more with '--help')
+
+    Connection and output options: see `modeldepot --help`
+    [exit status: 0]
     ");
+    insta::assert_snapshot!(env.run(["pull", "--help"]), @r"
+    ------- stdout -------
+    Fetch a version and verify every file
+
+    Prints the path of the model file. Without a version, fetches the latest. Files appear under their
+    final names only after all digests match. Files of an earlier pull are replaced, or removed if this
+    version does not have them. Other files in the folder are left alone; if one of them would be
+    overwritten, the pull stops. An interrupted pull resumes when it is repeated, and data that already
+    exists in the folder is not transferred again.
+
+    Versions published by the boto3 pipeline that this project replaces may have files without a
+    published digest. They are fetched and reported as not verified.
+
+    Usage: modeldepot pull [OPTIONS] <MODEL[@VERSION]> [DIR]
+
+    Arguments:
+      <MODEL[@VERSION]>
+              Model, or one of its versions
+
+      [DIR]
+              Destination folder [default: ./MODEL]
+
+    Options:
+          --no-resume
+              Fetch all data, instead of resuming or reusing files in the folder
+
+          --no-sync
+              Do not wait for the data to reach the disk
+              
+              Faster, but a power failure can leave damaged files.
+
+          --force
+              Overwrite files that are not from an earlier pull, and allow names such as `.env`
+
+          --require-digests
+              Fail if a file has no published digest
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Connection and output options: see `modeldepot --help`
+
+    Examples:
+      modeldepot pull plant_classifier
+      modeldepot pull plant_classifier@1.0.0 ./serving --require-digests
+      modeldepot pull plant_classifier ./serving --json
+    [exit status: 0]
+    ");
+    let help = env.run(["help", "pull"]).success();
+    assert_eq!(help, env.run(["pull", "--help"]).success());
     assert_eq!(env.run([""; 0]).code, Some(2));
 }
 

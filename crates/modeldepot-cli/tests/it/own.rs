@@ -16,9 +16,9 @@ fn gc_lists_what_it_did_not_make_and_leaves_it() {
     env.put("resnet/v1/model.onnx", "made by hand");
     insta::assert_snapshot!(env.run(["gc", "--grace", "0s", "--delete"]), @r"
     ------- stdout -------
-    under a version, but not made by modeldepot: never touched (1)
-      resnet@1  1 file, 12 B, last written just now
-    nothing to remove
+    under a version, but not created by modeldepot: not deleted (1)
+      resnet@1  1 file, 12 B, last modified just now
+    nothing to delete
     [exit status: 0]
     ");
     assert_eq!(env.all_keys(), ["resnet/v1/model.onnx"]);
@@ -52,7 +52,7 @@ fn a_version_has_its_own_files_whatever_lies_beside_them() {
     ------- stdout -------
     deleted resnet@1: 1 file, 7 B
     ------- stderr -------
-    left 1 object under `resnet/v1/` that modeldepot did not create: `notes.onnx`
+    kept 1 object under `resnet/v1/` that modeldepot did not create: `notes.onnx`
     [exit status: 0]
     ");
     let again = env.run(["rm", "resnet@1", "--yes", "--json"]).json();
@@ -166,7 +166,7 @@ fn missing_files_are_noticed() {
     2            2   9 B  [DATE] UTC
     3            2   9 B  [DATE] UTC  latest, damaged
     ------- stderr -------
-    warning: 2 versions damaged; `modeldepot fsck resnet` says what is wrong
+    warning: 2 versions damaged; `modeldepot fsck resnet` shows the damage
     [exit status: 0]
     ");
     insta::assert_snapshot!(env.run(["models"]), @r"
@@ -174,7 +174,7 @@ fn missing_files_are_noticed() {
     MODEL   LATEST  VERSIONS  SIZE  PUBLISHED
     resnet  3              3  18 B  [DATE] UTC  latest and 1 more damaged
     ------- stderr -------
-    warning: 2 versions damaged; `modeldepot fsck` says what is wrong
+    warning: 2 versions damaged; `modeldepot fsck` shows the damage
     [exit status: 0]
     ");
     let versions = env.run(["versions", "resnet", "--json"]).json();

@@ -24,7 +24,7 @@ fn fewer_shards_take_the_place_of_more() {
     ------- stderr -------
     fetched and verified m@2: 2 files, 6 B in [TIME] ([RATE])
     2 files of an earlier version removed
-    left `model-3-of-3.bin`: changed here since an earlier pull
+    kept `model-3-of-3.bin`: modified since an earlier pull
     [exit status: 0]
     ");
     assert_eq!(
@@ -49,12 +49,12 @@ fn files_of_the_user_are_not_replaced() {
     insta::assert_snapshot!(env.run(["pull", "m", "out"]), @r"
     ------- stderr -------
     error: cannot pull into `out`: `pipe` is not a regular file; `train.py` is not from an earlier pull
-    hint: pull into another folder, or pass --force to replace these files
+    hint: pull into another folder, or pass --force to overwrite these files
     [exit status: 4]
     ");
     insta::assert_snapshot!(env.run(["pull", "m", "out", "--json"]), @r#"
     ------- stderr -------
-    {"error":{"kind":"conflict","message":"cannot pull into `out`: `pipe` is not a regular file; `train.py` is not from an earlier pull","causes":[],"hint":"pull into another folder, or pass --force to replace these files","exit":4}}
+    {"error":{"kind":"conflict","message":"cannot pull into `out`: `pipe` is not a regular file; `train.py` is not from an earlier pull","causes":[],"hint":"pull into another folder, or pass --force to overwrite these files","exit":4}}
     [exit status: 4]
     "#);
     assert_eq!(env.read("out/train.py"), b"mine");
@@ -84,7 +84,7 @@ fn files_of_the_user_are_not_replaced() {
     insta::assert_snapshot!(env.run(["pull", "many", "here"]), @r"
     ------- stderr -------
     error: cannot pull into `here`: `0.bin`, `1.bin`, `2.bin`, `3.bin`, `4.bin` and 4 more are not from an earlier pull
-    hint: pull into another folder, or pass --force to replace these files
+    hint: pull into another folder, or pass --force to overwrite these files
     [exit status: 4]
     ");
 }
@@ -100,14 +100,14 @@ fn a_folder_holds_one_model() {
     insta::assert_snapshot!(env.run(["pull", "dogs", "out"]), @r"
     ------- stderr -------
     error: `out` holds the model `cats`, not `dogs`
-    hint: pull into another folder, or pass --force to replace these files
+    hint: pull into another folder, or pass --force to overwrite these files
     [exit status: 4]
     ");
     env.write("other/manifest.json", "{}");
     insta::assert_snapshot!(env.run(["pull", "dogs", "other"]), @r"
     ------- stderr -------
     error: cannot pull into `other`: `manifest.json` was not written by modeldepot
-    hint: pull into another folder, or pass --force to replace these files
+    hint: pull into another folder, or pass --force to overwrite these files
     [exit status: 4]
     ");
 }
@@ -146,11 +146,11 @@ fn what_has_no_digest_is_not_called_verified() {
     ------- stdout -------
     ✓ list versions   1 version [TIME]
     ✓ latest version  1 [TIME]
-    ✓ download        2 files, 10 B at [RATE], 2 files not verified: no digest was published [TIME]
-    ✓ files           all there with their sizes, model file model.onnx [TIME]
+    ✓ download        2 files, 10 B at [RATE], 2 files not verified: no published digest [TIME]
+    ✓ files           complete with the right sizes, model file model.onnx [TIME]
     ✓ manifest        valid, no MD5, 0 metadata fields [TIME]
     ✓ S3 methods      bucket and object exist, metadata, presigned URL answered 206 [TIME]
-    ✓ list objects    3 objects, every file and the manifest among them [TIME]
+    ✓ list objects    3 objects, including every file and the manifest [TIME]
     [exit status: 0]
     ");
     let json = env.run(["pull", "m", "--json"]).json();
@@ -158,7 +158,7 @@ fn what_has_no_digest_is_not_called_verified() {
     assert_eq!(json["unverified_files"], serde_json::json!(["labels.txt", "model.onnx"]));
     insta::assert_snapshot!(env.run(["fsck", "--deep"]), @r"
     ------- stdout -------
-    ✓ all there: 1 version, 2 files, 10 B read in [TIME] ([RATE])
+    ✓ complete: 1 version, 2 files, 10 B read in [TIME] ([RATE])
     ! 2 files without a published digest: not verified
     [exit status: 0]
     ");
@@ -234,7 +234,7 @@ fn a_read_only_folder_that_is_complete_is_success() {
     mount/m.bin
     ------- stderr -------
     fetched and verified m@1: 1 file, 7 B in [TIME] ([RATE])
-    0 B fetched, 7 B in the folder already
+    0 B fetched, 7 B reused from the folder
     [exit status: 0]
     ");
     env.write("m.bin", "other weights");

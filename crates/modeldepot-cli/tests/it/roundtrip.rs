@@ -248,7 +248,7 @@ fn what_is_there_already_is_not_moved() {
     m/m.bin
     ------- stderr -------
     fetched and verified m@2: 1 file, 20.0 MB in [TIME] ([RATE])
-    3.2 MB fetched, 16.8 MB in the folder already
+    3.2 MB fetched, 16.8 MB reused from the folder
     [exit status: 0]
     ");
     insta::assert_snapshot!(env.run(["pull", "m"]), @r"
@@ -256,7 +256,7 @@ fn what_is_there_already_is_not_moved() {
     m/m.bin
     ------- stderr -------
     fetched and verified m@2: 1 file, 20.0 MB in [TIME] ([RATE])
-    0 B fetched, 20.0 MB in the folder already
+    0 B fetched, 20.0 MB reused from the folder
     [exit status: 0]
     ");
     let pushed = env.run(["push", "m", "m.bin", "--version", "3", "--json"]).json();

@@ -1,6 +1,9 @@
 //! The plain S3 verbs.
 
-use crate::environment::{TestEnv, tree};
+use std::io::Write as _;
+use std::process::Stdio;
+
+use crate::environment::{Output, TestEnv, tree};
 
 #[test]
 fn the_nine_methods() {
@@ -8,7 +11,7 @@ fn the_nine_methods() {
     env.write("leaf.jpg", "a picture");
     insta::assert_snapshot!(env.run(["s3", "mb", "s3://leaves"]), @r"
     ------- stdout -------
-    s3://leaves made
+    s3://leaves created
     [exit status: 0]
     ");
     insta::assert_snapshot!(env.run(["s3", "mb", "s3://leaves"]), @r"
@@ -75,7 +78,7 @@ fn the_nine_methods() {
     ");
     insta::assert_snapshot!(env.run(["s3", "ls", "s3://leaves"]), @r"
     ------- stderr -------
-    nothing under s3://leaves
+    no objects under s3://leaves
     [exit status: 0]
     ");
 }
@@ -85,7 +88,7 @@ fn the_projects_buckets() {
     insta::assert_snapshot!(TestEnv::with_buckets(&["models", "data"]).run(["s3", "ls"]), @r"
     ------- stdout -------
     s3://models
-    s3://plants-images  (missing: `modeldepot init` makes it)
+    s3://plants-images  (missing: `modeldepot init` creates it)
     s3://data
     [exit status: 0]
     ");
@@ -100,6 +103,70 @@ fn a_type_of_ones_own() {
     assert_eq!(stat["content_type"], "application/json");
 }
 
+/// Writes to stdin of a run, and returns what it printed.
+fn piped(env: &TestEnv, args: &[&str], input: &[u8]) -> Output {
+    let mut command = env.command(args);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    let writer = std::thread::spawn(move || {
+        // A run that refuses its arguments does not read.
+        let _ = stdin.write_all(&input);
+    });
+    let ended = env.finish(child);
+    writer.join().unwrap();
+    ended
+}
+
+#[test]
+fn a_dash_is_stdin_or_stdout() {
+    let env = TestEnv::new();
+    insta::assert_snapshot!(piped(&env, &["s3", "cp", "-", "s3://data/notes.txt", "--quiet"], b"from a pipe\n"), @r"
+    ------- stdout -------
+    - -> s3://data/notes.txt (12 B in [TIME] ([RATE]))
+    [exit status: 0]
+    ");
+    insta::assert_snapshot!(env.run(["s3", "cp", "s3://data/notes.txt", "-"]), @r"
+    ------- stdout -------
+    from a pipe
+    [exit status: 0]
+    ");
+    assert_eq!(env.run(["s3", "stat", "s3://data/notes.txt", "--json"]).json()["content_type"], "text/plain");
+    // Larger than one part, and than what a pipe holds.
+    let line = "0123456789abcdef".repeat(1 << 16) + "\n";
+    let long = line.repeat(20);
+    piped(&env, &["s3", "cp", "-", "s3://data/long"], long.as_bytes()).success();
+    assert!(env.run(["s3", "cp", "s3://data/long", "-"]).success() == long);
+    // Nothing is left in the folder for temporary files, and no file is called `-`.
+    assert_eq!((tree(&env.tmp()), tree(&env.folder())), (Vec::new(), Vec::new()));
+    piped(&env, &["s3", "cp", "-", "s3://data/empty"], b"").success();
+    assert_eq!(env.run(["s3", "cp", "s3://data/empty", "-"]).success(), "");
+
+    insta::assert_snapshot!(piped(&env, &["s3", "cp", "-", "s3://data/folder/"], b"x"), @r"
+    ------- stderr -------
+    error: `s3://data/folder/` names no object, and stdin has no file name to use
+    hint: name the object: `s3://BUCKET/KEY`
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.run(["s3", "cp", "s3://data/notes.txt", "-", "--json"]), @r#"
+    ------- stderr -------
+    {"error":{"kind":"invalid","message":"--json cannot be combined with the destination `-`","causes":[],"hint":"copy to a file, or omit --json","exit":2}}
+    [exit status: 2]
+    "#);
+    insta::assert_snapshot!(env.run(["s3", "cp", "s3://data/nope", "-"]), @r"
+    ------- stderr -------
+    error: object `nope` does not exist in bucket `data`
+    hint: `modeldepot s3 ls s3://data` lists what is there
+    [exit status: 3]
+    ");
+    insta::assert_snapshot!(piped(&env, &["s3", "cp", "-", "-"], b"x"), @r"
+    ------- stderr -------
+    error: neither side is an object
+    hint: write addresses as `s3://BUCKET/KEY`
+    [exit status: 2]
+    ");
+}
+
 #[test]
 fn refusals() {
     let env = TestEnv::new();
@@ -107,13 +174,13 @@ fn refusals() {
     insta::assert_snapshot!(env.run(["s3", "cp", "x.bin", "y.bin"]), @r"
     ------- stderr -------
     error: neither side is an object
-    hint: addresses are written `s3://bucket/key`
+    hint: write addresses as `s3://BUCKET/KEY`
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["s3", "cp", "s3://data/x", "s3://data/y"]), @r"
     ------- stderr -------
-    error: both sides are objects: copy through a file
-    hint: addresses are written `s3://bucket/key`
+    error: both sides are objects; copy through a file
+    hint: write addresses as `s3://BUCKET/KEY`
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["s3", "cp", "nope.bin", "s3://data/x"]), @r"
@@ -129,14 +196,14 @@ fn refusals() {
     ");
     insta::assert_snapshot!(env.run(["s3", "cp", "s3://data", "x"]), @r"
     ------- stderr -------
-    error: `s3://data`: name the object too: `s3://data/KEY`
-    hint: addresses are written `s3://bucket/key`
+    error: `s3://data`: add the key of the object: `s3://data/KEY`
+    hint: write addresses as `s3://BUCKET/KEY`
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["s3", "cp", "x.bin", "s3://Data/x"]), @r"
     ------- stderr -------
     error: `s3://Data/x`: `Data` is not a valid bucket name: use 3 to 63 lowercase letters, digits, `.` and `-`
-    hint: addresses are written `s3://bucket/key`
+    hint: write addresses as `s3://BUCKET/KEY`
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["s3", "stat", "s3://data/nope"]), @r"
@@ -153,7 +220,7 @@ fn refusals() {
     ");
     insta::assert_snapshot!(env.run(["s3", "rm", "s3://data"]), @r"
     ------- stderr -------
-    error: invalid value 's3://data' for '<s3://BUCKET/KEY>': name the object too: `s3://data/KEY`
+    error: invalid value 's3://data' for '<s3://BUCKET/KEY>': add the key of the object: `s3://data/KEY`
 
     For more information, try '--help'.
     [exit status: 2]
@@ -167,8 +234,8 @@ fn refusals() {
     ");
     insta::assert_snapshot!(env.run(["s3", "mb", "s3://data/folder"]), @r"
     ------- stderr -------
-    error: `s3://data/folder` is not a bucket alone
-    hint: a bucket has no folders to make: a key may simply have `/` in it
+    error: `s3://data/folder` is not just a bucket
+    hint: buckets have no folders; use `/` in keys instead
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["s3", "cp", "x.bin", "s3://nowhere/x"]), @r"

@@ -12,8 +12,8 @@ fn tokens_are_made_listed_and_revoked() {
     let env = TestEnv::without_server("");
     insta::assert_snapshot!(env.run(["token", "list"]), @r"
     ------- stderr -------
-    error: no file of tokens is given
-    hint: name it with --tokens, or set MODELDEPOT_TOKENS
+    error: no token file is set
+    hint: pass --tokens FILE, or set MODELDEPOT_TOKENS
     [exit status: 2]
     ");
     let made = env.run(["token", "add", "ci", "--scope", "publish", "--tokens", "keys/tokens"]);
@@ -77,8 +77,8 @@ fn tokens_expire_are_rotated_and_are_for_models() {
     expire();
     insta::assert_snapshot!(add(&["x", "--scope", "read", "--expires", "0s"]), @r"
     ------- stderr -------
-    error: a token cannot expire at once
-    hint: give `--expires` a time such as `12h` or `90d`; `modeldepot token rm` revokes a token
+    error: a token cannot expire immediately
+    hint: pass a time such as `--expires 90d`; `modeldepot token rm` revokes a token
     [exit status: 2]
     ");
     insta::assert_snapshot!(add(&["x", "--scope", "publish:plant/*"]), @r"
@@ -90,14 +90,14 @@ fn tokens_expire_are_rotated_and_are_for_models() {
     ");
     insta::assert_snapshot!(add(&["x", "--scope", "read", "--expires", "99999999999999d"]), @r"
     ------- stderr -------
-    error: no token lives that long
-    hint: leave `--expires` out for one that does not expire
+    error: the expiry is too far in the future
+    hint: omit --expires for a token that does not expire
     [exit status: 2]
     ");
     let rotate = |more: &[&str]| env.run(["token", "rotate", "--tokens", "tokens"].iter().chain(more));
     let rotated = rotate(&["ci", "--grace", "1h"]);
     assert!(rotated.stdout.starts_with("mdt_") && rotated.code == Some(0), "{rotated}");
-    insta::assert_snapshot!(rotated.stderr, @r"this is the only time that it is shown");
+    insta::assert_snapshot!(rotated.stderr, @r"the token is shown only once");
     insta::assert_snapshot!(rotate(&["nobody"]), @r"
     ------- stderr -------
     error: token `nobody` does not exist in `tokens`
@@ -330,14 +330,14 @@ fn nobody_else_is_let_in_without_a_token() {
     ");
     insta::assert_snapshot!(env.run(["serve", "--public-url", "models.example"]), @r"
     ------- stderr -------
-    error: invalid value 'models.example' for '--public-url <URL>': write it with its scheme: `https://models.example`
+    error: invalid value 'models.example' for '--public-url <URL>': add the scheme: `https://models.example`
 
     For more information, try '--help'.
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["serve", "--public-url", "models.example:443"]), @r"
     ------- stderr -------
-    error: invalid value 'models.example:443' for '--public-url <URL>': write it with its scheme: `https://models.example:443`
+    error: invalid value 'models.example:443' for '--public-url <URL>': add the scheme: `https://models.example:443`
 
     For more information, try '--help'.
     [exit status: 2]

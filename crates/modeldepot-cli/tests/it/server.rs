@@ -50,13 +50,13 @@ fn what_is_published_outlives_the_server() {
     insta::assert_snapshot!(env.run(["up", "--no-console", "--listen", "127.0.0.1:0", "--data", "store"]), @r"
     ------- stderr -------
     error: data folder `store` is in use by another process
-    hint: another `modeldepot up` serves it; give this one another --data
+    hint: another `modeldepot up` uses this folder; choose another with --data
     [exit status: 6]
     ");
     let address = up.endpoint.trim_start_matches("http://").to_owned();
     let taken = env.run(["up", "--no-console", "--listen", &address, "--data", "other"]);
     assert_eq!(taken.code, Some(2), "{taken}");
-    assert!(taken.stderr.contains("hint: another program listens there"), "{taken}");
+    assert!(taken.stderr.contains("hint: the port is in use"), "{taken}");
     up.stop(&env).success();
 }
 
@@ -96,7 +96,7 @@ fn a_configured_login_is_asked_for_and_never_shown() {
       modeldepot models
       modeldepot pull plant_classifier
 
-    Ctrl-C stops it.
+    Press Ctrl-C to stop.
     ");
 }
 
@@ -131,39 +131,39 @@ fn the_start_says_who_is_let_in_at_which_port_and_how_to_reach_it() {
     insta::assert_snapshot!(start(&[]), @r"
     modeldepot is up
       endpoint  http://127.0.0.1:$ENDPOINT
-      login     key pairs of private/keys
+      login     key pairs in private/keys
       console   http://127.0.0.1:$CONSOLE, with the REST API at http://127.0.0.1:$CONSOLE/api/v1
-      access    everyone on this machine (--keys is for the S3 port alone, --tokens for the console)
+      access    everyone on this machine (--keys applies to the S3 port only; use --tokens for the console)
       data      store
       buckets   models, plants-images, data
 
     Try, in another terminal:
       export S3_ENDPOINT=http://127.0.0.1:$ENDPOINT
-      export S3_ACCESS_KEY=… S3_SECRET_KEY=…  # a key pair of private/keys
+      export S3_ACCESS_KEY=… S3_SECRET_KEY=…  # a key pair from private/keys
       modeldepot push plant_classifier best_model.pth --history training_history.json
       modeldepot models
       modeldepot pull plant_classifier
 
-    Ctrl-C stops it.
+    Press Ctrl-C to stop.
     ");
     insta::assert_snapshot!(start(&["--tokens", "tokens", "--tls-cert", "cert.pem", "--tls-key", "key.pem"]), @r"
     modeldepot is up
       endpoint  https://localhost:$ENDPOINT
-      login     key pairs of private/keys
+      login     key pairs in private/keys
       console   https://localhost:$CONSOLE, with the REST API at https://localhost:$CONSOLE/api/v1
-      access    tokens of tokens
+      access    tokens in tokens
       data      store
       buckets   models, plants-images, data
 
     Try, in another terminal:
       export S3_ENDPOINT=https://localhost:$ENDPOINT
       export AWS_CA_BUNDLE=cert.pem
-      export S3_ACCESS_KEY=… S3_SECRET_KEY=…  # a key pair of private/keys
+      export S3_ACCESS_KEY=… S3_SECRET_KEY=…  # a key pair from private/keys
       modeldepot push plant_classifier best_model.pth --history training_history.json
       modeldepot models
       modeldepot pull plant_classifier
 
-    Ctrl-C stops it.
+    Press Ctrl-C to stop.
     ");
 }
 
@@ -174,7 +174,7 @@ fn refusals() {
     insta::assert_snapshot!(env.run(["up", "--no-console", "--listen", "127.0.0.1:0", "--data", "full"]), @r"
     ------- stderr -------
     error: `full` is neither empty nor a data folder of this server
-    hint: give an empty or new folder with --data
+    hint: choose an empty or new folder with --data
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["up", "--listen", "0.0.0.0:0", "--data", "store"]), @r"
@@ -185,7 +185,7 @@ fn refusals() {
     ");
     insta::assert_snapshot!(env.run(["up", "--listen", "everywhere:9000"]), @r"
     ------- stderr -------
-    error: invalid value 'everywhere:9000' for '--listen <ADDRESS:PORT>': write it as address and port, `127.0.0.1:9000`
+    error: invalid value 'everywhere:9000' for '--listen <ADDRESS:PORT>': use an address and a port: `127.0.0.1:9000`
 
     For more information, try '--help'.
     [exit status: 2]

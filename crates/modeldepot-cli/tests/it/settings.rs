@@ -10,7 +10,7 @@ fn a_malformed_env_file_is_named_without_its_secrets() {
     assert!(!refused.stderr.contains("hush"), "{refused}");
     insta::assert_snapshot!(refused, @r"
     ------- stderr -------
-    error: line 2 of `$TEMP/work/.env` is not `NAME=value`
+    error: line 2 of `$TEMP/work/.env` is not a `NAME=value` line
     [exit status: 2]
     ");
 }
@@ -45,7 +45,7 @@ fn settings_that_cannot_be() {
     insta::assert_snapshot!(env.run_with(["models"], &[("S3_ACCESS_KEY", "me")]), @r"
     ------- stderr -------
     error: `S3_ACCESS_KEY` is set but `S3_SECRET_KEY` is not
-    hint: set `S3_SECRET_KEY` too, or neither
+    hint: also set `S3_SECRET_KEY`, or unset both
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run_with(["models"], &[("S3_ENDPOINT", "localhost:9000")]), @r"
@@ -89,7 +89,7 @@ fn settings_that_cannot_be() {
     ");
     insta::assert_snapshot!(env.run_with(["models"], &[("S3_ADDRESSING", "sideways")]), @r"
     ------- stderr -------
-    error: `sideways` is not a way to name buckets: use `auto`, `path` or `virtual`
+    error: invalid addressing style `sideways`: use `auto`, `path` or `virtual`
     hint: it comes from `S3_ADDRESSING` in the environment
     [exit status: 2]
     ");
@@ -97,7 +97,7 @@ fn settings_that_cannot_be() {
     insta::assert_snapshot!(env.run(["models"]), @r"
     ------- stderr -------
     error: `S3_SECRET_KEY` is set but `S3_ACCESS_KEY` is not
-    hint: set `S3_ACCESS_KEY` too in `$TEMP/work/.env`, or neither
+    hint: also set `S3_ACCESS_KEY` in `$TEMP/work/.env`, or unset both
     [exit status: 2]
     ");
 }
@@ -195,16 +195,16 @@ fn buckets_that_do_not_exist() {
     ");
     insta::assert_snapshot!(env.run(["init"]), @r"
     ------- stdout -------
-    made   models
-    made   plants-images
-    made   data
+    created models
+    created plants-images
+    created data
     [exit status: 0]
     ");
     insta::assert_snapshot!(env.run(["init"]), @r"
     ------- stdout -------
-    exists models
-    exists plants-images
-    exists data
+    exists  models
+    exists  plants-images
+    exists  data
     [exit status: 0]
     ");
     env.run(["push", "m", "m.bin"]).success();

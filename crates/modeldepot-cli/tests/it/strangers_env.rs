@@ -53,7 +53,7 @@ fn what_anybody_can_write_is_not_read() {
     set(&file, 0o666);
     insta::assert_snapshot!(env.run(["models"]), @r"
     ------- stderr -------
-    warning: ignoring `$TEMP/.env`: every user of this machine can write it
+    warning: ignoring `$TEMP/.env`: every user of this machine can write to it
     hint: if you trust it, set MODELDEPOT_DOTENV=$TEMP/.env
     no models in bucket `models`: `modeldepot push MODEL PATH` publishes one
     [exit status: 0]

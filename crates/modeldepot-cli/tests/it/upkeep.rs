@@ -23,25 +23,25 @@ fn gc_says_what_it_would_do_then_does_it() {
     let before = env.all_keys();
     insta::assert_snapshot!(env.run(["gc"]), @r"
     ------- stdout -------
-    deleted, but not all of it (1)
-      m@3  1 file, 7 B, last written just now
-    not made by modeldepot: never touched (1)
+    remaining objects of deleted versions (1)
+      m@3  1 file, 7 B, last modified just now
+    not created by modeldepot: not deleted (1)
       notes/todo.txt
-    spared: 2 objects or uploads, younger than the grace period or still in use
+    kept: 2 objects or uploads, younger than the grace period or still in use
     ------- stderr -------
-    dry run: nothing was removed; add --delete to remove this
+    dry run: nothing was deleted; pass --delete to delete these objects
     [exit status: 0]
     ");
     insta::assert_snapshot!(env.run(["gc", "m", "--grace", "0s"]), @r"
     ------- stdout -------
-    never published, and nobody is at it (1)
-      m@1  2 files, 26 B, last written just now
-    deleted, but not all of it (1)
-      m@3  1 file, 7 B, last written just now
-    not made by modeldepot: never touched (1)
+    orphans of failed pushes (1)
+      m@1  2 files, 26 B, last modified just now
+    remaining objects of deleted versions (1)
+      m@3  1 file, 7 B, last modified just now
+    not created by modeldepot: not deleted (1)
       notes/todo.txt
     ------- stderr -------
-    dry run: nothing was removed; add --delete to remove this
+    dry run: nothing was deleted; pass --delete to delete these objects
     [exit status: 0]
     ");
     assert_eq!(env.all_keys(), before, "a dry run changes nothing");
@@ -52,23 +52,23 @@ fn gc_says_what_it_would_do_then_does_it() {
 
     insta::assert_snapshot!(env.run(["gc", "--grace", "0s", "--delete"]), @r"
     ------- stdout -------
-    never published, and nobody is at it (1)
-      m@1  2 files, 26 B, last written just now
-    deleted, but not all of it (1)
-      m@3  1 file, 7 B, last written just now
-    not made by modeldepot: never touched (1)
+    orphans of failed pushes (1)
+      m@1  2 files, 26 B, last modified just now
+    remaining objects of deleted versions (1)
+      m@3  1 file, 7 B, last modified just now
+    not created by modeldepot: not deleted (1)
       notes/todo.txt
-    removed 3 objects, 33 B; 0 uploads ended
-    spent, and never used again: m@1
+    deleted 3 objects, 33 B; 0 uploads aborted
+    names that cannot be used again: m@1
     [exit status: 0]
     ");
     assert_eq!(env.keys(), ["m/v2/m.bin", "m/v2/manifest.json", "notes/todo.txt"]);
     insta::assert_snapshot!(env.run(["gc", "--grace", "0s", "--delete"]), @r"
     ------- stdout -------
-    not made by modeldepot: never touched (1)
+    not created by modeldepot: not deleted (1)
       notes/todo.txt
-    spared: 1 object or upload, younger than the grace period or still in use
-    nothing to remove
+    kept: 1 object or upload, younger than the grace period or still in use
+    nothing to delete
     [exit status: 0]
     ");
     env.run(["verify", "m@2"]).success();
@@ -99,7 +99,7 @@ fn gc_shows_no_more_than_a_screenful_of_what_is_not_ours() {
     assert!(shown.contains("… and 3 keys more; --json lists all"), "{shown}");
     insta::assert_snapshot!(env.run(["gc", "--grace", "soon"]), @r"
     ------- stderr -------
-    error: invalid value 'soon' for '--grace <TIME>': write a whole number and a unit: `90s`, `15m`, `1h` or `7d`
+    error: invalid value 'soon' for '--grace <TIME>': use a whole number and a unit: `90s`, `15m`, `1h`, `7d`
 
     For more information, try '--help'.
     [exit status: 2]
@@ -130,7 +130,7 @@ fn fsck_finds_every_damage() {
     let env = published();
     insta::assert_snapshot!(env.run(["fsck"]), @r"
     ------- stdout -------
-    ✓ all there: 5 versions, 9 files
+    ✓ complete: 5 versions, 9 files
     [exit status: 0]
     ");
     env.delete("m/v1/config.json");
@@ -147,7 +147,7 @@ fn fsck_finds_every_damage() {
     3 of 4 versions damaged; 6 files
     ------- stderr -------
     error: 3 faults found
-    hint: do not use what is damaged; publish it again under a new version, and `modeldepot rm` the old one
+    hint: do not use damaged versions; publish them again under a new version and delete the old one with `modeldepot rm`
     [exit status: 7]
     ");
     insta::assert_snapshot!(env.run(["fsck", "--deep"]), @r"
@@ -161,7 +161,7 @@ fn fsck_finds_every_damage() {
     4 of 5 versions damaged; 7 files, 35 B read in [TIME] ([RATE])
     ------- stderr -------
     error: 4 faults found
-    hint: do not use what is damaged; publish it again under a new version, and `modeldepot rm` the old one
+    hint: do not use damaged versions; publish them again under a new version and delete the old one with `modeldepot rm`
     [exit status: 7]
     ");
     let report = env.run(["fsck", "--deep", "--json"]);
@@ -193,14 +193,14 @@ fn a_version_that_lost_its_manifest_is_kept_and_named() {
     1 of 1 version damaged; 1 file
     ------- stderr -------
     error: 1 fault found
-    hint: do not use what is damaged; publish it again under a new version, and `modeldepot rm` the old one
+    hint: do not use damaged versions; publish them again under a new version and delete the old one with `modeldepot rm`
     [exit status: 7]
     ");
     insta::assert_snapshot!(env.run(["gc", "--grace", "0s", "--delete"]), @r"
     ------- stdout -------
-    published, but the manifest is gone: never touched (1)
-      m@1  1 file, 7 B, last written just now
-    nothing to remove
+    published, but the manifest is missing: not deleted (1)
+      m@1  1 file, 7 B, last modified just now
+    nothing to delete
     [exit status: 0]
     ");
     env.run(["push", "m", "m.bin", "--version", "1"]).success();

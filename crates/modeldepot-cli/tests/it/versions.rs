@@ -98,7 +98,7 @@ fn pushing_the_same_again_is_success() {
     ------- stdout -------
     m@1
     ------- stderr -------
-    already published with this content: 1 file, 7 B; nothing was changed
+    already published with this content: 1 file, 7 B; nothing changed
     [exit status: 0]
     ");
 }
@@ -132,14 +132,14 @@ fn deleting_asks_nobody_who_is_not_there() {
     let before = env.keys();
     insta::assert_snapshot!(env.run(["rm", "plant_classifier@1.9.0"]), @r"
     ------- stderr -------
-    error: deleting `plant_classifier@1.9.0` needs to be confirmed, and stdin is not a terminal
+    error: cannot ask for confirmation to delete `plant_classifier@1.9.0`: stdin is not a terminal
     hint: pass --yes to delete without confirmation
     [exit status: 2]
     ");
     assert_eq!(env.keys(), before);
     insta::assert_snapshot!(env.run(["rm", "plant_classifier"]), @r"
     ------- stderr -------
-    error: invalid value 'plant_classifier' for '<MODEL@VERSION>': name the version exactly, as in `plant_classifier@[VERSION]`
+    error: invalid value 'plant_classifier' for '<MODEL@VERSION>': specify an exact version to delete: `plant_classifier@VERSION`
 
     For more information, try '--help'.
     [exit status: 2]
@@ -151,7 +151,7 @@ fn deleting_asks_nobody_who_is_not_there() {
     ");
     insta::assert_snapshot!(env.run(["rm", "plant_classifier@1.9.0", "--yes"]), @r"
     ------- stdout -------
-    plant_classifier@1.9.0 was deleted before
+    plant_classifier@1.9.0 was already deleted
     [exit status: 0]
     ");
     insta::assert_snapshot!(env.run(["push", "plant_classifier", "m.bin", "--version", "1.9.0"]), @r"
@@ -202,7 +202,7 @@ fn presigned_urls() {
     ");
     insta::assert_snapshot!(env.run(["url", "plant_classifier", "--expires", "1w"]), @r"
     ------- stderr -------
-    error: invalid value '1w' for '--expires <TIME>': write a whole number and a unit: `90s`, `15m`, `1h` or `7d`
+    error: invalid value '1w' for '--expires <TIME>': use a whole number and a unit: `90s`, `15m`, `1h`, `7d`
 
     For more information, try '--help'.
     [exit status: 2]

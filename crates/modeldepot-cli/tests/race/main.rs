@@ -88,7 +88,7 @@ fn know(env: &TestEnv) {
 }
 
 fn write_all(env: &TestEnv, round: usize, processes: usize) -> Vec<PathBuf> {
-    // One name for all: whoever overwrites another's file shows.
+    // One name for all, so that an overwritten file is detected.
     (0..processes).map(|n| env.write(&format!("{n}/m.bin"), content(round, n))).collect()
 }
 
