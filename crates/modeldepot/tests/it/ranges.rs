@@ -279,7 +279,7 @@ async fn a_part_that_was_damaged_on_its_way_is_fetched_once_more() {
     let count = Arc::clone(&damaged);
     let wrong = move |_, asked: &Asked| {
         let first = asked.range()?.0 == PART as u64;
-        (first && count.fetch_add(1, Ordering::Relaxed) % 2 == 0).then_some(OtherBytes)
+        (first && count.fetch_add(1, Ordering::Relaxed).is_multiple_of(2)).then_some(OtherBytes)
     };
     let (b, server, storage) = published(&content, Duration::from_secs(20), wrong).await;
     let pull = Pull::new("m@1".parse().unwrap(), b.path("out"));
