@@ -35,7 +35,7 @@ def test_published_objects_are_not_touched(storage: ModelStorage, model: Path) -
         lambda: s3.delete_object(storage.bucket, "m/v1/manifest.json"),
         lambda: s3.upload_file(model, storage.bucket, key),
         lambda: s3.get_presigned_url(storage.bucket, key, put=True),
-        lambda: s3.upload_file(model, storage.bucket, ".depot/spent/m/1.json"),
+        lambda: s3.upload_file(model, storage.bucket, ".depot/tombstones/m/1.json"),
     ):
         with pytest.raises(ConflictError):
             refused()

@@ -81,7 +81,7 @@ fn a_push_that_is_interrupted_while_it_takes_its_lease_withdraws_it() {
     let slow = Faults::new(1).with(Fault::Delay, 1.0).only("prefix=.depot%2Fclaims");
     let env = TestEnv::failing(slow.longest_delay(Duration::from_secs(600)));
     env.write("m.bin", "weights");
-    let leases = || env.all_keys().into_iter().filter(|key| key.starts_with(".depot/claims/")).count();
+    let leases = || env.all_keys().into_iter().filter(|key| key.starts_with(".depot/leases/")).count();
     let push = env.start(["push", "m", "m.bin", "--version", "1"]);
     wait_until("the lease", || leases() == 1);
     send(&push, "INT");

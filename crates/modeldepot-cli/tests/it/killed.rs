@@ -68,7 +68,7 @@ fn a_push_that_is_killed_at_any_moment_goes_on() {
 
         // Killed when all was done. Without a name, what comes next is another version, rightly. A claim that is left
         // says that not all was done.
-        let done = versions as u64 == n + 1 && !env.all_keys().iter().any(|key| key.contains("/claims/"));
+        let done = versions as u64 == n + 1 && !env.all_keys().iter().any(|key| key.contains("/leases/"));
         if done && n % 2 == 1 {
             continue;
         }
@@ -91,5 +91,5 @@ fn a_push_that_is_killed_at_any_moment_goes_on() {
     assert!(found == "nothing to delete\n" || only_unrecorded, "{found}");
     let versions = env.keys().iter().filter(|key| key.ends_with("/manifest.json")).count() as u64;
     assert_eq!(parts_on_disk(&env).len() as u64, versions * PARTS, "parts that belong to no version");
-    assert!(!env.all_keys().iter().any(|key| key.contains("claims")), "{:?}", env.all_keys());
+    assert!(!env.all_keys().iter().any(|key| key.contains("leases")), "{:?}", env.all_keys());
 }

@@ -94,9 +94,9 @@ fn plain_verbs_leave_published_versions_alone() {
     hint: `modeldepot rm resnet@1` deletes the whole version; or pass --force to change this object anyway
     [exit status: 4]
     ");
-    insta::assert_snapshot!(env.run(["s3", "rm", "s3://models/.depot/spent/resnet/1.json"]), @r"
+    insta::assert_snapshot!(env.run(["s3", "rm", "s3://models/.depot/tombstones/resnet/1.json"]), @r"
     ------- stderr -------
-    error: `.depot/spent/resnet/1.json` is a record that modeldepot keeps
+    error: `.depot/tombstones/resnet/1.json` is a record that modeldepot keeps
     hint: leave it where it is; `modeldepot gc` removes records that are of no use; or pass --force to change this object anyway
     [exit status: 4]
     ");

@@ -64,7 +64,7 @@ pub(crate) async fn three_steps(place: Place) {
     place.post(&complete, &Value::Null).await.is(404);
     let found = place.storage.fsck(None, false).await.unwrap();
     assert!(found.faults.is_empty(), "{found:?}");
-    let left = place.storage.client().list_objects(place.storage.bucket(), ".depot/claims/").await.unwrap();
+    let left = place.storage.client().list_objects(place.storage.bucket(), ".depot/leases/").await.unwrap();
     assert!(left.is_empty(), "{left:?}");
 }
 
@@ -120,7 +120,7 @@ async fn an_upload_that_is_given_up_leaves_nothing() {
 async fn no_lease(place: &Place) {
     let (client, bucket) = (place.storage.client(), place.storage.bucket());
     for _ in 0..400 {
-        if client.list_objects(bucket, ".depot/claims/").await.unwrap().is_empty() {
+        if client.list_objects(bucket, ".depot/leases/").await.unwrap().is_empty() {
             return;
         }
         tokio::time::sleep(Duration::from_millis(25)).await;
@@ -131,7 +131,7 @@ async fn no_lease(place: &Place) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_does_not_wait_leaves_no_lease_and_no_parts() {
     // Putting the lease and listing take a random time each, a second or so.
-    let slow = Faults::new(1).with(Fault::Delay, 1.0).only("claims").longest_delay(Duration::from_secs(3));
+    let slow = Faults::new(1).with(Fault::Delay, 1.0).only("leases").longest_delay(Duration::from_secs(3));
     let place = Place::failing(Some(slow), |_| {}).await;
     place.storage.probe().await.unwrap();
     let body = json!({"version": "1", "files": [{"path": "m", "size": 7}]}).to_string();
@@ -162,7 +162,7 @@ async fn uploads_end_with_their_service() {
     let Place { storage, server, s3, folder } = place;
     server.stop().await;
     let (client, bucket) = (storage.client(), storage.bucket());
-    assert!(client.list_objects(bucket, ".depot/claims/").await.unwrap().is_empty());
+    assert!(client.list_objects(bucket, ".depot/leases/").await.unwrap().is_empty());
     assert!(client.list_multipart_uploads(bucket, "").await.unwrap().is_empty());
     drop((s3, folder));
 }

@@ -17,12 +17,12 @@ pub enum ObjectKey {
     Manifest(ModelName, Version),
     /// A file of a version: `<model>/v<version>/<path>`.
     Artifact(ModelName, Version, ArtifactPath),
-    /// The tombstone of a version whose name is never used again: `.depot/spent/<model>/<version>.json`.
+    /// The tombstone of a version whose name is never used again: `.depot/tombstones/<model>/<version>.json`.
     Tombstone(ModelName, Version),
-    /// A push in progress: `.depot/claims/<model>/<version>/<write_id>.json`.
+    /// A push in progress: `.depot/leases/<model>/<version>/<write_id>.json`.
     Lease(ModelName, Version, Uuid),
     /// The gc lock of a version whose orphans a run of gc is about to remove:
-    /// `.depot/condemned/<model>/<version>/<id>.json`. Each run has its own, so that none removes another's.
+    /// `.depot/gc/<model>/<version>/<id>.json`. Each run has its own, so that none removes another's.
     GcLock(ModelName, Version, Uuid),
     /// The files that a push uploads in parts: `.depot/uploads/<model>/<version>/<write_id>.json`.
     Uploads(ModelName, Version, Uuid),
@@ -37,9 +37,9 @@ impl fmt::Display for ObjectKey {
         match self {
             ObjectKey::Manifest(model, version) => write!(f, "{model}/v{version}/manifest.json"),
             ObjectKey::Artifact(model, version, path) => write!(f, "{model}/v{version}/{path}"),
-            ObjectKey::Tombstone(model, version) => write!(f, "{RECORDS}spent/{model}/{version}.json"),
-            ObjectKey::Lease(model, version, id) => write!(f, "{RECORDS}claims/{model}/{version}/{id}.json"),
-            ObjectKey::GcLock(model, version, id) => write!(f, "{RECORDS}condemned/{model}/{version}/{id}.json"),
+            ObjectKey::Tombstone(model, version) => write!(f, "{RECORDS}tombstones/{model}/{version}.json"),
+            ObjectKey::Lease(model, version, id) => write!(f, "{RECORDS}leases/{model}/{version}/{id}.json"),
+            ObjectKey::GcLock(model, version, id) => write!(f, "{RECORDS}gc/{model}/{version}/{id}.json"),
             ObjectKey::Uploads(model, version, id) => write!(f, "{RECORDS}uploads/{model}/{version}/{id}.json"),
             ObjectKey::ForeignObjects(model, version) => write!(f, "{RECORDS}foreign/{model}/{version}.json"),
             ObjectKey::Probe => write!(f, "{RECORDS}probe.json"),
@@ -55,13 +55,13 @@ impl FromStr for ObjectKey {
         if let Some(record) = key.strip_prefix(RECORDS) {
             let parts: Vec<&str> = record.strip_suffix(".json").ok_or_else(foreign)?.split('/').collect();
             return match parts[..] {
-                ["spent", model, version] => Ok(ObjectKey::Tombstone(model.parse()?, stored_version(version)?)),
+                ["tombstones", model, version] => Ok(ObjectKey::Tombstone(model.parse()?, stored_version(version)?)),
                 ["foreign", model, version] => Ok(ObjectKey::ForeignObjects(model.parse()?, stored_version(version)?)),
-                [kind @ ("claims" | "condemned" | "uploads"), model, version, id] => {
+                [kind @ ("leases" | "gc" | "uploads"), model, version, id] => {
                     let id = Uuid::try_parse(id).ok().filter(|uuid| uuid.to_string() == *id).ok_or_else(foreign)?;
                     let (model, version) = (model.parse()?, stored_version(version)?);
                     Ok(match kind {
-                        "claims" => ObjectKey::Lease(model, version, id),
+                        "leases" => ObjectKey::Lease(model, version, id),
                         "uploads" => ObjectKey::Uploads(model, version, id),
                         _ => ObjectKey::GcLock(model, version, id),
                     })
@@ -110,17 +110,17 @@ pub(crate) fn version_prefix(model: &ModelName, version: &Version) -> String {
 
 /// Returns the prefix of the leases on a version.
 pub(crate) fn leases_prefix(model: &ModelName, version: &Version) -> String {
-    format!("{RECORDS}claims/{model}/{version}/")
+    format!("{RECORDS}leases/{model}/{version}/")
 }
 
 /// Returns the prefix of the gc locks on a version.
 pub(crate) fn gc_locks_prefix(model: &ModelName, version: &Version) -> String {
-    format!("{RECORDS}condemned/{model}/{version}/")
+    format!("{RECORDS}gc/{model}/{version}/")
 }
 
 /// Returns the prefix of a model's tombstones.
 pub(crate) fn tombstones_prefix(model: &ModelName) -> String {
-    format!("{RECORDS}spent/{model}/")
+    format!("{RECORDS}tombstones/{model}/")
 }
 
 /// Returns the prefix of the records of a model's versions beside which foreign objects lie.
@@ -184,7 +184,7 @@ mod tests {
         }
 
         #[test]
-        fn what_parses_is_spelled_the_same(text in "(\\.depot/(spent|condemned|claims|uploads|foreign)/)?[a-z.]{1,4}/v{0,2}[0-9a-z]{1,3}(/|\\.)[a-z./]{1,14}") {
+        fn what_parses_is_spelled_the_same(text in "(\\.depot/(tombstones|gc|leases|uploads|foreign)/)?[a-z.]{1,4}/v{0,2}[0-9a-z]{1,3}(/|\\.)[a-z./]{1,14}") {
             if let Ok(key) = text.parse::<ObjectKey>() {
                 prop_assert_eq!(key.to_string(), text);
             }
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn foreign_keys_are_refused() {
         for key in
-            ["", "x", "m/v1", "m/1/f", "m/vv1/f", "m/v1/", "m/v1/../x", ".depot/x/y", ".depot/claims/m/1", "/m/v1/f"]
+            ["", "x", "m/v1", "m/1/f", "m/vv1/f", "m/v1/", "m/v1/../x", ".depot/x/y", ".depot/leases/m/1", "/m/v1/f"]
         {
             assert!(key.parse::<ObjectKey>().is_err(), "{key}");
         }

@@ -68,7 +68,7 @@ impl ModelStorage {
         let objects = match model {
             Some(model) => {
                 let (prefix, tombstones) = (model_prefix(model), tombstones_prefix(model));
-                let [leases, uploads] = ["claims", "uploads"].map(|kind| format!("{RECORDS}{kind}/{model}/"));
+                let [leases, uploads] = ["leases", "uploads"].map(|kind| format!("{RECORDS}{kind}/{model}/"));
                 let (mut objects, tombstones, leases, uploads) = tokio::try_join!(
                     self.depot.list_objects(&self.bucket, &prefix),
                     self.depot.list_objects(&self.bucket, &tombstones),

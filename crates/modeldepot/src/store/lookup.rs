@@ -517,7 +517,7 @@ mod tests {
     #[test]
     fn a_version_is_its_manifest_unless_it_is_spent() {
         let mut models = survey(listed(&[
-            ".depot/spent/m/3.json",
+            ".depot/tombstones/m/3.json",
             "m/v1/a",
             "m/v1/b/c",
             "m/v1/manifest.json",

@@ -10,14 +10,14 @@ use crate::reduced::{failing_at, push};
 use crate::world::World;
 
 /// The requests of taking a lease, of which the first puts it.
-const PUT: &str = "PUT /models/.depot/claims/m/1/";
+const PUT: &str = "PUT /models/.depot/leases/m/1/";
 const LISTING: &str = "prefix=.depot%2Fclaims%2Fm%2F1%2F";
 
 async fn leases(world: &World) -> Vec<String> {
     world.heal().await;
     settled().await;
     let storage = world.open().await.unwrap();
-    let listed = storage.client().list_objects(storage.bucket(), ".depot/claims/").await.unwrap();
+    let listed = storage.client().list_objects(storage.bucket(), ".depot/leases/").await.unwrap();
     listed.into_iter().map(|lease| lease.key).collect()
 }
 
@@ -69,7 +69,7 @@ async fn a_push_that_is_dropped_while_it_takes_its_lease() {
 async fn the_lowest_outwaits_a_contender_that_withdraws_late() {
     let (world, storage) = failing_at(Faults::new(1), true).await;
     let (client, bucket) = (storage.client().clone(), storage.bucket().clone());
-    let late = ".depot/claims/m/1/ffffffff-ffff-7fff-bfff-ffffffffffff.json";
+    let late = ".depot/leases/m/1/ffffffff-ffff-7fff-bfff-ffffffffffff.json";
     let record = r#"{"tool": "another", "begun": "", "at_work": false}"#;
     client.put_small(&bucket, late, record.into(), "application/json").await.unwrap();
     let withdraw = tokio::spawn(async move {

@@ -83,7 +83,7 @@ async fn a_create_that_is_not_decided_is_no_sign_of_others() {
 
 #[tokio::test]
 async fn a_tombstone_that_is_not_decided_is_written_all_the_same() {
-    let (world, storage) = failing(first(Fault::Conflict, "PUT /models/.depot/spent/")).await;
+    let (world, storage) = failing(first(Fault::Conflict, "PUT /models/.depot/tombstones/")).await;
     push(&world, &storage, Some("1"), 0).await.unwrap();
     storage.delete_model_version(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
     assert_eq!(hits(&world, Fault::Conflict), 1);
@@ -94,7 +94,7 @@ async fn a_tombstone_that_is_not_decided_is_written_all_the_same() {
 #[tokio::test]
 async fn automatic_pushes_of_the_same_content_get_a_version_each() {
     // One lease is held up, until the other push is through with the same second.
-    let delay = first(Fault::Delay, "PUT /models/.depot/claims/m/").longest_delay(Duration::from_secs(2));
+    let delay = first(Fault::Delay, "PUT /models/.depot/leases/m/").longest_delay(Duration::from_secs(2));
     let (world, storage) = failing(delay).await;
     let other = world.open().await.unwrap();
     let (one, two) = tokio::join!(push(&world, &storage, None, 0), push(&world, &other, None, 0));

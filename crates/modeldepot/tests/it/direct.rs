@@ -33,7 +33,7 @@ async fn try_to_send(upload: &DirectUpload, number: u64, part: &[u8]) -> (String
 }
 
 async fn leases(b: &Backend) -> usize {
-    b.client().list_objects(b.bucket(), ".depot/claims/").await.unwrap().len()
+    b.client().list_objects(b.bucket(), ".depot/leases/").await.unwrap().len()
 }
 
 pub(crate) async fn parts_that_others_send_become_a_version(b: Backend) {

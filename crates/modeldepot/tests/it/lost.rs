@@ -137,7 +137,7 @@ fn page() -> Act {
 /// A proxy that answers with a page of its own has neither stored nor deleted anything.
 #[tokio::test]
 async fn a_web_page_is_no_success() {
-    for which in ["manifest.json", "/spent/", "DELETE"] {
+    for which in ["manifest.json", "/tombstones/", "DELETE"] {
         let (b, _server, mut settings) = behind(move |asked| {
             let hit = if which == "DELETE" { asked.method == which } else { asked.is("PUT", which) };
             if hit { page() } else { Act::Pass }

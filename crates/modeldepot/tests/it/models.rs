@@ -135,7 +135,7 @@ pub(crate) async fn a_deleted_version_is_gone_and_its_name_spent(b: Backend) {
     let (name, version) = (model("m"), "2".parse().unwrap());
     let deleted = b.storage.delete_model_version(&name, &version).await.unwrap();
     assert_eq!((deleted.files, deleted.bytes), (1, 1));
-    assert_eq!(b.keys().await, [".depot/spent/m/2.json", "m/v1/m.bin", "m/v1/manifest.json"]);
+    assert_eq!(b.keys().await, [".depot/tombstones/m/2.json", "m/v1/m.bin", "m/v1/manifest.json"]);
     assert_eq!(b.storage.get_latest_version(&name).await.unwrap().as_str(), "1");
     for content in [b"x", b"y"] {
         fs::write(&file, content).unwrap();

@@ -40,7 +40,7 @@ async fn depots_side_by_side_do_not_see_each_other() {
     let left = keys(&b).await;
     let gone: Vec<_> = all.iter().filter(|key| !left.contains(key)).collect();
     assert_eq!(gone, ["a/m1/v1/m.bin", "a/m1/v1/manifest.json"]);
-    assert!(left.contains(&"a/.depot/spent/m1/1.json".to_owned()), "{left:?}");
+    assert!(left.contains(&"a/.depot/tombstones/m1/1.json".to_owned()), "{left:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -63,8 +63,8 @@ async fn plain_verbs_leave_the_versions_of_every_depot_alone() {
             ("a/m/v1/new.txt", Store),
             ("a/b/v1/m/v1/m.bin", Delete),
             ("a/.depot/probe.json", Delete),
-            (".depot/spent/m/1.json", Delete),
-            ("elsewhere/.depot/spent/m/1.json", Store),
+            (".depot/tombstones/m/1.json", Delete),
+            ("elsewhere/.depot/tombstones/m/1.json", Store),
         ] {
             assert!(refused(key, change).await, "{} {key} {change:?}", depot.prefix());
         }

@@ -58,7 +58,7 @@ pub(crate) async fn a_delete_removes_what_the_manifest_lists(b: Backend) {
     assert_eq!((deleted.files, deleted.bytes), (1, 7));
     assert_eq!(deleted.foreign.paths, ["later.txt", "notes.onnx"]);
     assert_eq!(deleted.foreign.bytes, 10 + 15);
-    assert_eq!(b.keys().await, [".depot/spent/m/1.json", "m/v1/later.txt", "m/v1/notes.onnx"]);
+    assert_eq!(b.keys().await, [".depot/tombstones/m/1.json", "m/v1/later.txt", "m/v1/notes.onnx"]);
     // Neither does the next delete remove them, nor gc.
     assert_eq!(b.storage.delete_model_version(&model("m"), &version("1")).await.unwrap().files, 0);
     collect(&b).await;
@@ -184,7 +184,7 @@ pub(crate) async fn a_version_of_orphans_and_foreign_objects_loses_the_orphans(b
     assert_eq!((collected.objects, collected.bytes), (1, 19));
     let mut left = b.keys().await;
     left.retain(|key| !key.starts_with(".depot/uploads/"));
-    assert_eq!(left, [".depot/spent/m/1.json", "m/v1/notes.onnx"]);
+    assert_eq!(left, [".depot/tombstones/m/1.json", "m/v1/notes.onnx"]);
 }
 
 /// Another tool removes the manifest alone: the weights are no orphans of a push that failed.
@@ -280,7 +280,7 @@ pub(crate) async fn plain_verbs_leave_published_versions_alone(b: Backend) {
         ("m/v1/sub/", Store),
         ("m/v3/w.bin", Delete),
         ("m/v4/manifest.json", Store),
-        (".depot/spent/m/2.json", Delete),
+        (".depot/tombstones/m/2.json", Delete),
         (".depot/future/x", Store),
     ] {
         assert!(refused(key, change).await, "{key} {change:?}");

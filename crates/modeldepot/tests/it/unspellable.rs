@@ -116,7 +116,7 @@ pub(crate) async fn one_key_stops_no_verb(b: Backend) {
     let file = b.file("m.bin", b"a model");
     b.storage.upload_model(push("m", Some("1.0+cu118"), &file, &[]), &Progress::none()).await.unwrap();
     let mut keys = Vec::new();
-    for prefix in ["", "m/", "m/v1.0+cu118/", "m/v2/", "other/v1/", ".depot/claims/m/1/"] {
+    for prefix in ["", "m/", "m/v1.0+cu118/", "m/v2/", "other/v1/", ".depot/leases/m/1/"] {
         keys.extend(store(&b, prefix).await);
     }
     let model = "m".parse().unwrap();

@@ -49,7 +49,7 @@ pub(crate) async fn what_a_dead_push_left_is_found_and_removed(b: Backend) {
     let (records, left): (Vec<_>, Vec<_>) =
         b.keys().await.into_iter().partition(|key| key.starts_with(".depot/uploads/"));
     assert_eq!((records.len(), records.contains(&record.to_owned())), (3, true));
-    assert_eq!(left, [".depot/spent/m/2.json", ".depot/spent/other/1.json", "m/v1/m.bin", "m/v1/manifest.json"]);
+    assert_eq!(left, [".depot/tombstones/m/2.json", ".depot/tombstones/other/1.json", "m/v1/m.bin", "m/v1/manifest.json"]);
     assert!(b.storage.gc_plan(None, NOW).await.unwrap().is_empty());
     assert_eq!(b.client().list_multipart_uploads(b.bucket(), "m/v3/m.bin").await.unwrap(), []);
     let late = b.storage.upload_model(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap_err();
@@ -69,12 +69,12 @@ pub(crate) async fn what_is_alive_or_published_or_unknown_is_spared(b: Backend) 
     assert_eq!(plan.unknown, [".depot/future/x.json", "m/notes/x", "readme.txt"]);
     // Since the plan was made, one version came to be and somebody began to push the other.
     b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
-    b.put(".depot/claims/m/2/0192f0c1-0000-7000-8000-000000000000.json", b"{}").await;
+    b.put(".depot/leases/m/2/0192f0c1-0000-7000-8000-000000000000.json", b"{}").await;
     let collected = b.storage.gc(&plan).await.unwrap();
     assert_eq!((collected.objects, collected.spared), (0, 2));
     b.storage.verify(&"m@1".parse().unwrap(), &Progress::none()).await.unwrap();
     assert_eq!(b.get("m/v2/m.bin").await, b"whole");
-    assert!(!b.keys().await.iter().any(|key| key.contains("/spent/") || key.contains("/condemned/")));
+    assert!(!b.keys().await.iter().any(|key| key.contains("/tombstones/") || key.contains("/gc/")));
     let plan = b.storage.gc_plan(None, NOW).await.unwrap();
     assert!(plan.is_empty(), "a living lease covers its version: {plan:?}");
 }
@@ -84,11 +84,11 @@ pub(crate) async fn a_delete_that_was_cut_off_is_finished(b: Backend) {
     for version in ["1", "2"] {
         b.storage.upload_model(push("m", Some(version), &file, &[]), &Progress::none()).await.unwrap();
     }
-    b.put(".depot/spent/m/1.json", b"{}").await;
+    b.put(".depot/tombstones/m/1.json", b"{}").await;
     let plan = b.storage.gc_plan(None, Duration::hours(24)).await.unwrap();
     assert_eq!((plan.deleted.len(), plan.deleted[0].objects.len()), (1, 2));
     b.storage.gc(&plan).await.unwrap();
-    assert_eq!(b.keys().await, [".depot/spent/m/1.json", "m/v2/m.bin", "m/v2/manifest.json"]);
+    assert_eq!(b.keys().await, [".depot/tombstones/m/1.json", "m/v2/m.bin", "m/v2/manifest.json"]);
 }
 
 pub(crate) async fn fsck_tells_what_is_wrong_with_every_version(b: Backend) {
