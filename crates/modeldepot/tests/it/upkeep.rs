@@ -49,7 +49,10 @@ pub(crate) async fn what_a_dead_push_left_is_found_and_removed(b: Backend) {
     let (records, left): (Vec<_>, Vec<_>) =
         b.keys().await.into_iter().partition(|key| key.starts_with(".depot/uploads/"));
     assert_eq!((records.len(), records.contains(&record.to_owned())), (3, true));
-    assert_eq!(left, [".depot/tombstones/m/2.json", ".depot/tombstones/other/1.json", "m/v1/m.bin", "m/v1/manifest.json"]);
+    assert_eq!(
+        left,
+        [".depot/tombstones/m/2.json", ".depot/tombstones/other/1.json", "m/v1/m.bin", "m/v1/manifest.json"]
+    );
     assert!(b.storage.gc_plan(None, NOW).await.unwrap().is_empty());
     assert_eq!(b.client().list_multipart_uploads(b.bucket(), "m/v3/m.bin").await.unwrap(), []);
     let late = b.storage.upload_model(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap_err();
