@@ -347,5 +347,5 @@ fn buckets_in_the_host_of_a_server_that_takes_them_in_the_path() {
     let shown = from(&ended, "addressing");
     assert!(shown.starts_with("✗ addressing     find `models` in the host: "), "{shown}");
     assert!(shown.contains("→ pass --addressing path, or set S3_ADDRESSING=path"), "{shown}");
-    assert!(shown.contains("✓ may put"), "it goes on with the path: {shown}");
+    assert!(shown.contains("✓ may put"), "it continues with the path: {shown}");
 }

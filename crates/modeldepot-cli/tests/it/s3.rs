@@ -156,7 +156,7 @@ fn a_dash_is_stdin_or_stdout() {
     insta::assert_snapshot!(env.run(["s3", "cp", "s3://data/nope", "-"]), @r"
     ------- stderr -------
     error: object `nope` does not exist in bucket `data`
-    hint: `modeldepot s3 ls s3://data` lists what is there
+    hint: `modeldepot s3 ls s3://data` lists its objects
     [exit status: 3]
     ");
     insta::assert_snapshot!(piped(&env, &["s3", "cp", "-", "-"], b"x"), @r"

@@ -43,7 +43,7 @@ fn without_conditions_only_who_is_alone_works_and_publishes() {
     }
 }
 
-/// Leases are a courtesy where the server decides creates: whoever holds one publishes.
+/// Leases are a courtesy where the server decides creates: its holder publishes.
 #[test]
 fn with_conditions_a_lease_that_stands_is_enough_to_publish() {
     for (own, others, _, patience) in looks().filter(|(own, ..)| *own != Own::Missing) {
