@@ -78,7 +78,7 @@ fn a_version_that_was_not_published_is_free() {
 #[test]
 fn a_push_that_is_interrupted_while_it_takes_its_lease_withdraws_it() {
     // It has put its lease, and waits for the list of all leases.
-    let slow = Faults::new(1).with(Fault::Delay, 1.0).only("prefix=.depot%2Fclaims");
+    let slow = Faults::new(1).with(Fault::Delay, 1.0).only("prefix=.depot%2Fleases");
     let env = TestEnv::failing(slow.longest_delay(Duration::from_secs(600)));
     env.write("m.bin", "weights");
     let leases = || env.all_keys().into_iter().filter(|key| key.starts_with(".depot/leases/")).count();

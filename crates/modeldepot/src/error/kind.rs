@@ -1,6 +1,6 @@
 //! What the caller should do.
 
-/// What the caller should do about an [`Error`].
+/// What the caller should do about an [`Error`](crate::Error).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// Fix the input.

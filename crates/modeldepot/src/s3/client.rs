@@ -121,7 +121,7 @@ impl S3Client {
     /// Prepares a client for the settings' endpoint. Nothing is sent yet.
     ///
     /// # Errors
-    /// [`Error::Settings`] when the file of certificate authorities cannot be used.
+    /// [`Error::Settings`](crate::Error::Settings) when the file of certificate authorities cannot be used.
     pub async fn connect(settings: &Settings) -> Result<S3Client> {
         let endpoint = match &settings.endpoint {
             Some(endpoint) => endpoint.to_string(),

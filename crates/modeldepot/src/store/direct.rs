@@ -40,7 +40,7 @@ pub struct Offer {
     pub version: Option<Version>,
     /// The files.
     pub files: Vec<OfferedFile>,
-    /// The model file; none lets [`model_file`](crate::model::model_file()) choose.
+    /// The model file; none lets [`model_file`](crate::model_file()) choose.
     pub main: Option<ArtifactPath>,
     /// The file that holds the training history.
     pub history: Option<ArtifactPath>,

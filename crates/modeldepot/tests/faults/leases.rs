@@ -11,7 +11,7 @@ use crate::world::World;
 
 /// The requests of taking a lease, of which the first puts it.
 const PUT: &str = "PUT /models/.depot/leases/m/1/";
-const LISTING: &str = "prefix=.depot%2Fclaims%2Fm%2F1%2F";
+const LISTING: &str = "prefix=.depot%2Fleases%2Fm%2F1%2F";
 
 async fn leases(world: &World) -> Vec<String> {
     world.heal().await;

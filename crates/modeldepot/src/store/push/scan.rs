@@ -22,7 +22,7 @@ const MOST: usize = 1_000_000;
 pub struct Scan {
     /// The model: a file, or a folder whose files keep their relative paths.
     pub path: PathBuf,
-    /// The model file within a folder; none lets [`model_file`](crate::model::model_file()) choose.
+    /// The model file within a folder; none lets [`model_file`](crate::model_file()) choose.
     pub main: Option<String>,
     /// Patterns of files in a folder to leave out, in the syntax of `.gitignore`: `*.tmp`, `logs/`, `!logs/keep`. They
     /// win over those in `.modeldepotignore`.
