@@ -95,6 +95,12 @@ impl Landing {
 }
 
 impl Object {
+    /// Returns the place of the ETag that every answer must have: the known one, or that of the first answer.
+    fn first_etag(&self) -> Arc<OnceLock<String>> {
+        let known = self.etag.clone().filter(|etag| !etag.is_empty());
+        Arc::new(known.map_or_else(OnceLock::new, OnceLock::from))
+    }
+
     /// Returns the length of the ranges that it is read in.
     pub(in crate::s3) fn cut(&self) -> u64 {
         self.expected.as_ref().map_or_else(|| part_size(self.size), |expected| expected.cut(self.size))
@@ -146,10 +152,7 @@ impl S3Client {
         sink: &Sink,
         on_bytes: &(impl Fn(u64) + Sync),
     ) -> Result<Vec<PartDigest>> {
-        let etag = Arc::new(OnceLock::new());
-        if let Some(known) = object.etag.as_ref().filter(|etag| !etag.is_empty()) {
-            let _ = etag.set(known.clone());
-        }
+        let etag = object.first_etag();
         let (cut, whole) = (object.cut(), Arc::new(object.clone()));
         let mut ranges = JoinSet::new();
         let mut digests: Vec<Option<PartDigest>> = Vec::new();

@@ -17,13 +17,13 @@ use crate::task::blocking;
 pub(crate) struct Pieces {
     client: S3Client,
     object: Arc<Object>,
-    /// The ETag of the first answer. Every later one must be of the same object.
+    /// The known ETag, or that of the first answer: every answer must be of the same object.
     etag: Arc<OnceLock<String>>,
 }
 
 impl Pieces {
     pub(crate) fn new(client: &S3Client, object: Object) -> Pieces {
-        Pieces { client: client.clone(), object: Arc::new(object), etag: Arc::default() }
+        Pieces { client: client.clone(), etag: object.first_etag(), object: Arc::new(object) }
     }
 
     /// Returns the length of every part but the last.
