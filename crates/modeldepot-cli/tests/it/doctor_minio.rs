@@ -177,13 +177,13 @@ fn minio_over_tls() {
     };
     let at = |address: &str| format!("{address}:{}", minio.port);
     insta::assert_snapshot!(first(&["--endpoint", &at("https://localhost")]), @r"
-    ✗ TLS            shake hands: cannot connect to `https://localhost:[PORT]` over TLS: no authority known here vouches for its certificate
+    ✗ TLS            TLS handshake: cannot connect to `https://localhost:[PORT]` over TLS: no authority known here vouches for its certificate
                      → save the certificate of its authority, or the server's own if it is self-signed, as a PEM file and name that with --ca-bundle or AWS_CA_BUNDLE
     – not tried      no S3 service answers: answer, clock, credentials, region, addressing, bucket, permissions, abilities
     ");
     let trusting = ["--ca-bundle", bundle.to_str().unwrap()];
     insta::assert_snapshot!(first(&[["--endpoint", &at("https://127.0.0.1")], trusting].concat()), @r"
-    ✗ TLS            shake hands: cannot connect to `https://127.0.0.1:[PORT]` over TLS: its certificate is for `localhost` only
+    ✗ TLS            TLS handshake: cannot connect to `https://127.0.0.1:[PORT]` over TLS: its certificate is for `localhost` only
                      → use a name that the certificate is for in S3_ENDPOINT, or have one made for this name; if only the bucket's name in the host is missing, set S3_ADDRESSING=path
     – not tried      no S3 service answers: answer, clock, credentials, region, addressing, bucket, permissions, abilities
     ");
@@ -193,8 +193,8 @@ fn minio_over_tls() {
     – not tried      no S3 service answers: answer, clock, credentials, region, addressing, bucket, permissions, abilities
     ");
     insta::assert_snapshot!(first(&[["--endpoint", &at("https://localhost")], trusting].concat()), @r"
-    ✓ TLS            shake hands: the certificate is trusted with the configured authorities
-    ✓ answer         ask as S3: an S3 service (MinIO)
+    ✓ TLS            TLS handshake: the certificate is trusted with the configured authorities
+    ✓ answer         send an S3 request: an S3 service (MinIO)
     ✓ clock          compare the clocks: within 5 seconds of the server
     ");
 }
