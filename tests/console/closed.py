@@ -41,7 +41,7 @@ def test_login_and_refused_login(at):
         at.expected = {401, 403}
         log_in(page, "mdt_" + "x" * 43)
         page.get_by_role("alert").wait_for()
-        assert "not known" in page.get_by_role("alert").inner_text()
+        assert "unknown token" in page.get_by_role("alert").inner_text().lower()
         at.check(page)
         at.shot(page, "login-refused-desktop")
         log_in(page, tokens["read"])
