@@ -51,13 +51,13 @@ async fn tokens_that_are_not_the_providers_for_us_and_of_now() {
         ("iss", json!("https://evil.example"), "Invalid issuer"),
         ("iss", json!(format!("{}/", fake.issuer())), "Invalid issuer"),
         ("exp", json!(now() - 120), "Expired"),
-        ("iat", json!(now() + 3600), "of the future"),
+        ("iat", json!(now() + 3600), "issued in the future"),
         ("nonce", json!("another"), "Invalid nonce"),
         ("nonce", json!(null), "Invalid nonce"),
         ("at_hash", json!("AAAAAAAAAAAAAAAAAAAAAA"), "does not belong to the ID token"),
-        ("sub", json!(null), "something else than tokens"),
-        ("exp", json!("never"), "something else than tokens"),
-        ("exp", json!(1e300), "something else than tokens"),
+        ("sub", json!(null), "did not return tokens"),
+        ("exp", json!("never"), "did not return tokens"),
+        ("exp", json!(1e300), "did not return tokens"),
     ];
     for (name, value, word) in claims {
         fake.gives(move |fake| fake.key().sign(&with(fake, name, value.clone())));
@@ -125,22 +125,22 @@ async fn answers_of_the_token_endpoint() {
     .await;
     let internal = format!("{}/internal", fake.issuer());
     fake.says("/token", move |_| Redirect::temporary(&internal).into_response());
-    refused(&place, &fake, 503, "redirects to another address").await;
+    refused(&place, &fake, 503, "redirects elsewhere").await;
     assert_eq!(fake.asked("/internal"), 0);
     fake.says("/token", |_| endless());
     refused(&place, &fake, 503, "longer than 256 KiB").await;
     fake.says("/token", |_| silent());
     refused(&place, &fake, 503, "no answer within").await;
     fake.says("/token", |_| StatusCode::INTERNAL_SERVER_ERROR.into_response());
-    refused(&place, &fake, 503, "answers with status 500").await;
+    refused(&place, &fake, 503, "responded with status 500").await;
     fake.says("/token", |_| "access-secret".into_response());
-    refused(&place, &fake, 502, "something else than tokens").await;
+    refused(&place, &fake, 502, "did not return tokens").await;
     fake.says("/token", |_| said(&json!({"access_token": ["access-secret"], "token_type": 7})));
-    refused(&place, &fake, 502, "something else than tokens").await;
+    refused(&place, &fake, 502, "did not return tokens").await;
     fake.says("/token", |_| tokens(&json!({})));
     refused(&place, &fake, 502, "sent no ID token").await;
     fake.says("/token", |_| said(&serde_json::from_str(&format!("{}1{}", "[".repeat(100), "]".repeat(100))).unwrap()));
-    refused(&place, &fake, 502, "something else than tokens").await;
+    refused(&place, &fake, 502, "did not return tokens").await;
     fake.says("/token", |_| {
         let refusal = json!({"error": "invalid_grant", "error_description": "<script>alert(1)</script>"});
         (StatusCode::BAD_REQUEST, said(&refusal)).into_response()
@@ -167,7 +167,7 @@ async fn answers_of_the_userinfo_endpoint() {
     fake.says("/token", |fake| {
         tokens(&json!({"id_token": fake.key().sign(&fake.good()), "access_token": "a\r\nb: c"}))
     });
-    refused(&place, &fake, 502, "characters that no token has").await;
+    refused(&place, &fake, 502, "contains invalid characters").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -207,7 +207,7 @@ async fn what_a_provider_says_of_itself() {
     begun(&|fake| fake.says(DISCOVERY, |_| silent()), 503, "no answer within").await;
     begun(&|fake| fake.says(DISCOVERY, |_| "<html>".into_response()), 503, "cannot reach the login provider").await;
     let elsewhere = |_: &Fake| Redirect::temporary("http://127.0.0.1:1/").into_response();
-    begun(&|fake| fake.says(DISCOVERY, elsewhere), 503, "redirects to another address").await;
+    begun(&|fake| fake.says(DISCOVERY, elsewhere), 503, "redirects elsewhere").await;
     let many = |_: &Fake| said(&json!({"keys": vec![json!({"kty": "oct", "k": "A".repeat(1000)}); 1000]}));
     begun(&|fake| fake.says("/keys", many), 503, "longer than 256 KiB").await;
     begun(&|fake| fake.says("/keys", |_| endless()), 503, "longer than 256 KiB").await;
@@ -235,7 +235,7 @@ async fn refusals_of_the_provider_are_shown_as_text() {
     assert!(!page.contains("555"), "{page}");
     let mixed = [("code", "c"), ("state", state.as_str()), ("iss", "https://evil.example")];
     let page = text(&browser.back(&place, &mixed).await.is(502));
-    assert!(page.contains("of another issuer") && fake.asked("/token") == 0, "{page}");
+    assert!(page.contains("from another issuer") && fake.asked("/token") == 0, "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

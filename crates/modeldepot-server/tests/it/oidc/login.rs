@@ -36,7 +36,9 @@ async fn groups_say_what_a_person_may() {
     reader.get(&place, "/api/v1/models/other/versions/1").await.is(200);
     let refused = ask(&mut reader, Method::DELETE, "/api/v1/models/other/versions/1").await.is(403).json();
     insta::assert_snapshot!(refused["detail"].as_str().unwrap(), @"`ana` may not delete model `other`");
-    insta::assert_snapshot!(refused["hint"].as_str().unwrap(), @"your groups have `read`; ask the operator for a group with `--oidc-grant GROUP=delete:other`");
+    insta::assert_snapshot!(refused["hint"].as_str().unwrap(), @r"
+    your groups have `read`; ask the operator of this service to grant one of them `delete:other`
+    ");
     ask(&mut reader, Method::PUT, "/api/v1/models/plant-a/versions/2/files/m").await.is(403);
 
     fake.claim(json!({"groups": ["elsewhere", "ml-team"], "preferred_username": "bo"}));
