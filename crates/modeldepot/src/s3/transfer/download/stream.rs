@@ -21,7 +21,7 @@ struct Passing {
     at: u64,
     end: u64,
     body: Option<Arrived>,
-    /// What came and has not been handed on.
+    /// Received, and not yet returned to the caller.
     pending: Bytes,
     /// The part that is being hashed, and where it ends.
     part: Option<(PartHasher, PartExpected, u64)>,

@@ -74,7 +74,7 @@ proptest! {
             }
             std::cmp::Ordering::Less => {
                 prop_assert_eq!(error.as_deref(), Some("the body ended early"));
-                prop_assert_eq!(came.len(), sent, "what came counts");
+                prop_assert_eq!(came.len(), sent, "received bytes count");
             }
             std::cmp::Ordering::Greater if whole => {
                 prop_assert_eq!(error, None);
