@@ -24,12 +24,12 @@ impl<'a, 'py> FromPyObject<'a, 'py> for VersionText {
 }
 
 pub(crate) fn model(py: Python<'_>, name: String) -> PyResult<ModelName> {
-    name.parse().map_err(|error| raised(py, &Error::Name(error), None))
+    name.parse().map_err(|error| raised(py, &Error::from(error), None))
 }
 
 /// Returns a version to publish; none and `latest` name none.
 pub(crate) fn version(py: Python<'_>, given: Option<VersionText>) -> PyResult<Option<Version>> {
-    let parse = |text: VersionText| text.0.parse().map_err(|error| raised(py, &Error::Name(error), None));
+    let parse = |text: VersionText| text.0.parse().map_err(|error| raised(py, &Error::from(error), None));
     given.filter(|text| text.0 != "latest").map(parse).transpose()
 }
 
@@ -37,16 +37,16 @@ pub(crate) fn version(py: Python<'_>, given: Option<VersionText>) -> PyResult<Op
 pub(crate) fn selector(py: Python<'_>, name: String, given: Option<VersionText>) -> PyResult<Selector> {
     match version(py, given)? {
         Some(version) => Ok(Selector { model: model(py, name)?, version: Some(version) }),
-        None => name.parse().map_err(|error| raised(py, &Error::Name(error), None)),
+        None => name.parse().map_err(|error| raised(py, &Error::from(error), None)),
     }
 }
 
 pub(crate) fn bucket(py: Python<'_>, name: String) -> PyResult<BucketName> {
-    name.parse().map_err(|error| raised(py, &Error::Name(error), None))
+    name.parse().map_err(|error| raised(py, &Error::from(error), None))
 }
 
 pub(crate) fn artifact(py: Python<'_>, path: Option<String>) -> PyResult<Option<ArtifactPath>> {
-    path.map(|path| path.parse().map_err(|error| raised(py, &Error::Name(error), None))).transpose()
+    path.map(|path| path.parse().map_err(|error| raised(py, &Error::from(error), None))).transpose()
 }
 
 /// Returns a lifetime of so many seconds. Whether so long a life is allowed is S3's rule, and the library's.

@@ -7,12 +7,15 @@ use modeldepot::{Error, ErrorKind, Settings, SourceError};
 use modeldepot_cli::Failure;
 use pyo3::prelude::*;
 
+use crate::hint;
+
 /// Returns the exception for an error that happened under these settings.
 pub(crate) fn raised(py: Python<'_>, error: &Error, settings: Option<&Settings>) -> PyErr {
-    let failure = Failure::of(error, settings);
+    let hint = error.advice(settings).map(|advice| hint::said(&advice));
+    let failure = Failure::of(error, hint);
     let (class, cause, path) = match error {
-        Error::Source(SourceError::Missing { path }) => ("LocalFileNotFoundError", None, Some(path.as_path())),
-        Error::Source(SourceError::Unreadable { path, source }) | Error::Io { path, source, .. } => {
+        Error::Source(SourceError::Missing { path, .. }) => ("LocalFileNotFoundError", None, Some(path.as_path())),
+        Error::Source(SourceError::Unreadable { path, source, .. }) | Error::Io { path, source, .. } => {
             (class(failure.kind), Some(source), Some(path.as_path()))
         }
         _ => (class(failure.kind), None, None),
@@ -56,8 +59,7 @@ fn made(py: Python<'_>, class: &str, failure: Failure, cause: Option<&io::Error>
         let class = py.import("modeldepot._errors")?.getattr(class)?;
         let errno = cause.and_then(io::Error::raw_os_error);
         let path = path.map(|path| path.as_os_str());
-        let hint = failure.hint.map(|hint| crate::hint::translated(&hint));
-        Ok(PyErr::from_value(class.call1((failure.message, hint, failure.causes, errno, path))?))
+        Ok(PyErr::from_value(class.call1((failure.message, failure.hint, failure.causes, errno, path))?))
     };
     make().unwrap_or_else(|error| error)
 }

@@ -83,7 +83,7 @@ fn read_history(path: &Path) -> Result<History> {
         _ => SourceError::Unreadable { path: path.to_owned(), source },
     })?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    History::parse(&name, &bytes).map_err(|source| Error::History { path: path.to_owned(), source })
+    History::parse(&name, &bytes).map_err(|source| Error::history(path, source))
 }
 
 /// Fetches a version and returns where its model file lies.

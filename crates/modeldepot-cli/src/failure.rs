@@ -1,12 +1,12 @@
-//! Errors in the words of the command, for other front ends.
+//! Failures as data, for the Python package.
 
-use modeldepot::{Error as Depot, ErrorKind, Settings, causes};
+use modeldepot::{Error as Depot, ErrorKind, causes};
 
 use crate::error::Error;
 use crate::hint;
 use crate::ui::clean_message;
 
-/// A failure, in the command's words.
+/// A failure: what an exception is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// What the user should do.
@@ -20,15 +20,9 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Describes an error of the library, with the settings that were in use.
-    pub fn of(error: &Depot, settings: Option<&Settings>) -> Failure {
-        Failure {
-            kind: error.kind(),
-            message: error.to_string(),
-            causes: causes(error),
-            hint: modeldepot::hint::hint(error, settings),
-        }
-        .clean()
+    /// Describes an error of the library, with the hint in the caller's terms.
+    pub fn of(error: &Depot, hint: Option<String>) -> Failure {
+        Failure { kind: error.kind(), message: error.to_string(), causes: causes(error), hint }.clean()
     }
 
     /// Escapes control characters: names from the bucket may be shown on a terminal.

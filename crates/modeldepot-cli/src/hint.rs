@@ -2,31 +2,18 @@
 
 use std::io;
 
-use modeldepot::hint::{disk, hint as depot};
-use modeldepot::{Endpoint, Error as Depot, ErrorKind, Settings, SettingsError, SourceError};
+use modeldepot::advice::{self, Advice};
+use modeldepot::{Error as Depot, ErrorKind, Settings, SettingsError};
 use modeldepot_embedded::{Error as Embedded, KeysError};
+use modeldepot_server::{Error as Service, TokensError};
 
+use crate::advice::said;
 use crate::error::Error;
 use crate::origin::Origin;
 
 /// Returns the hint for an error, if there is one worth a line.
 pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
     match error {
-        Error::Depot(Depot::Source(SourceError::LeavesTheTree { .. })) => {
-            Some("pass --follow-links to publish its target, or exclude the link with --exclude".to_owned())
-        }
-        Error::Depot(Depot::NoModelFile) => Some("choose the model file with --main, or add one".to_owned()),
-        Error::Depot(Depot::Source(SourceError::Empty { .. })) => Some(
-            "--dry-run lists the excluded files; check --exclude, or pass --include-hidden".to_owned(),
-        ),
-        Error::Depot(modeldepot::Error::InTheWay { obstacles, .. })
-            if obstacles.iter().all(|one| one.what.yields()) =>
-        {
-            Some("pull into another folder, or pass --force to overwrite these files".to_owned())
-        }
-        Error::Depot(modeldepot::Error::OtherModel { .. }) => {
-            Some("pull into another folder, or pass --force to overwrite these files".to_owned())
-        }
         Error::Depot(error) => depot(error, settings),
         Error::UploadUrl(error) => {
             Some(format!("{}; or pass --force to sign this URL anyway", depot(error, settings)?))
@@ -36,8 +23,8 @@ pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String>
         }
         Error::Embedded(error) => embedded(error),
         Error::Keys(error) => keys(error),
-        Error::Service(error) => error.hint(),
-        Error::Tokens(error) => error.hint(),
+        Error::Service(error) => service(error),
+        Error::Tokens(error) => tokens(error),
         Error::Tls(error) => error.hint().map(str::to_owned),
         Error::Settings { source, origin } => setting(source, origin),
         Error::Addressing { origin, .. } => found(origin),
@@ -69,18 +56,12 @@ pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String>
 }
 
 fn setting(error: &SettingsError, origin: &Origin) -> Option<String> {
-    match error {
-        SettingsError::Endpoint { text, .. } if format!("http://{text}").parse::<Endpoint>().is_ok() => {
-            Some(format!("did you mean `http://{text}`?"))
+    match (advice::setting(error), origin) {
+        (Some(Advice::SetOther { missing }), Origin::File(_, path, _)) => {
+            Some(format!("also set `{missing}` in `{}`, or unset both", path.display()))
         }
-        SettingsError::HalfAKey { missing, .. } => {
-            let place = match origin {
-                Origin::File(_, path, _) => format!(" in `{}`", path.display()),
-                _ => String::new(),
-            };
-            Some(format!("also set `{missing}`{place}, or unset both"))
-        }
-        _ => found(origin),
+        (Some(advice), _) => Some(said(&advice)),
+        (None, origin) => found(origin),
     }
 }
 
@@ -123,4 +104,73 @@ fn embedded(error: &Embedded) -> Option<String> {
         Embedded::Keys(error) => return keys(error),
         _ => return None,
     })
+}
+
+fn service(error: &Service) -> Option<String> {
+    Some(match error {
+        Service::Depot(error) => return depot(error, None),
+        Service::Tokens(error) => return tokens(error),
+        Service::Open { .. } => {
+            "create a token with `modeldepot token add NAME --scope read --tokens FILE`, and start with --tokens FILE"
+                .to_owned()
+        }
+        Service::NoOidc => {
+            "build it with the feature: `cargo install --path crates/modeldepot-cli --features oidc`".to_owned()
+        }
+        Service::NoGrants => {
+            "grant something to a group: `--oidc-grant ml-team=publish:plant-*`, or `--oidc-grant '*=read'` for everyone \
+             who logs in"
+                .to_owned()
+        }
+        Service::NoPublicUrl { .. } => {
+            "set `--public-url https://models.example.com`, and register \
+             `https://models.example.com/login/oidc/callback` with the provider"
+                .to_owned()
+        }
+        Service::Log { source, .. } => {
+            return disk(source)
+                .or_else(|| Some("choose a file in an existing folder that you can write to".to_owned()));
+        }
+        Service::Staging { .. } => "choose a folder of your own with `--staging DIR`".to_owned(),
+        Service::Bind { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
+            "the port is in use by another program: choose another port".to_owned()
+        }
+        Service::Bind { .. } => "choose an address of this machine".to_owned(),
+        _ => return None,
+    })
+}
+
+fn tokens(error: &TokensError) -> Option<String> {
+    Some(match error {
+        TokensError::Io { source, path, .. } if source.kind() == io::ErrorKind::NotFound => {
+            format!("`modeldepot token add NAME --scope read --tokens {}` creates it", path.display())
+        }
+        TokensError::Io { source, .. } => return disk(source),
+        TokensError::Writable { path } => format!("check its lines, then `chmod 600 {}`", path.display()),
+        TokensError::Line { .. } => "remove the line, and create tokens with `modeldepot token add`".to_owned(),
+        TokensError::Taken { name, path } => {
+            let tokens = format!("--tokens {}", path.display());
+            format!(
+                "`modeldepot token rotate {name} {tokens}` gives it a new secret, `modeldepot token rm {name} {tokens}` \
+                 revokes it"
+            )
+        }
+        TokensError::Unknown { path, .. } => {
+            format!("`modeldepot token list --tokens {}` lists them", path.display())
+        }
+        TokensError::Expired { name, path, .. } => {
+            let path = path.display();
+            format!("give it more time: `modeldepot token rotate {name} --expires 90d --tokens {path}`")
+        }
+        _ => return None,
+    })
+}
+
+/// Returns the hint for a failure of the library.
+pub(crate) fn depot(error: &Depot, settings: Option<&Settings>) -> Option<String> {
+    error.advice(settings).map(|advice| said(&advice))
+}
+
+fn disk(error: &io::Error) -> Option<String> {
+    advice::disk(error).map(|note| note.to_string())
 }

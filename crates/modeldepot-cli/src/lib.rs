@@ -1,8 +1,9 @@
 //! The `modeldepot` command: parses arguments, resolves settings, calls the library and prints results.
 //!
 //! It is a library so that the Python package can include the command ([`run`]), read the same settings ([`settings`]) and
-//! describe errors in the same words ([`Failure`]).
+//! describe failures in the same way ([`Failure`]).
 
+mod advice;
 mod args;
 mod commands;
 mod config;

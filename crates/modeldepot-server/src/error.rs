@@ -74,35 +74,4 @@ impl Error {
             Error::Staging { .. } | Error::Log { .. } => ErrorKind::Io,
         }
     }
-
-    /// Returns what to do next, in words.
-    pub fn hint(&self) -> Option<String> {
-        Some(match self {
-            Error::Depot(error) => return modeldepot::hint::hint(error, None),
-            Error::Tokens(error) => return error.hint(),
-            Error::Open { .. } => {
-                "make a token with `modeldepot token add NAME --scope read --tokens FILE`, and start with `--tokens FILE`"
-                    .to_owned()
-            }
-            Error::NoOidc => {
-                "build it with the feature: `cargo install --path crates/modeldepot-cli --features oidc`".to_owned()
-            }
-            Error::NoGrants => {
-                "grant something to a group: `--oidc-grant ml-team=publish:plant-*`, or `--oidc-grant '*=read'` for everyone who logs in"
-                    .to_owned()
-            }
-            Error::NoPublicUrl { .. } => {
-                "set `--public-url https://models.example.com`, and register `https://models.example.com/login/oidc/callback` with the provider"
-                    .to_owned()
-            }
-            Error::Log { source, .. } => {
-                return modeldepot::hint::disk(source).or(Some("choose a file in an existing folder that you can write to".to_owned()));
-            }
-            Error::Staging { .. } => "choose a folder of your own with `--staging DIR`".to_owned(),
-            Error::Bind { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
-                "the port is in use by another program: choose another port".to_owned()
-            }
-            Error::Bind { .. } => "choose an address of this machine".to_owned(),
-        })
-    }
 }

@@ -1,166 +1,151 @@
-//! What to do next, for callers of the REST API and visitors of the console, who have no command line.
-//!
-//! The library's hints speak the terms of the command. What they say about its flags and verbs is translated here.
+//! What to do next about a failure of the library, for callers of the REST API and visitors of the console: in terms of
+//! routes and fields. Settings are the operator's, by their variables.
 
-use modeldepot::{Error, hint};
+use modeldepot::Error;
+use modeldepot::advice::{Advice, NearestVersion, Traced};
 
-/// Phrases of the library's hints, and what a caller of the service is told instead. They are replaced in this order, so
-/// longer phrases come first.
-const TERMS: &[(&str, &str)] = &[
-    ("choose another --version", "choose another version"),
-    ("pass the server's own region with --region, or set S3_REGION", "set S3_REGION to the server's own region"),
-    ("S3_REGION or --region", "S3_REGION"),
-    ("S3_ENDPOINT or --endpoint", "S3_ENDPOINT"),
-    ("--ca-bundle or AWS_CA_BUNDLE", "AWS_CA_BUNDLE"),
-    ("S3_KMS_KEY or --kms-key", "S3_KMS_KEY"),
-    ("leave out --sse and --kms-key (S3_SSE, S3_KMS_KEY)", "leave out S3_SSE and S3_KMS_KEY"),
-    ("S3_STORAGE_CLASS or --storage-class", "S3_STORAGE_CLASS"),
-    ("pass --addressing path, or set S3_ADDRESSING=path", "set S3_ADDRESSING=path"),
-    ("or leave it out with --exclude", "or leave it out"),
-    (
-        "--with takes any file; --history only a training history",
-        "send it as a file without naming it as the training history",
-    ),
-    ("--expires takes 1s to 7d", "`expires` takes 1 to 604800 seconds"),
-    ("--main takes a path inside the folder", "`main` takes the path of one of the files"),
-    ("-vv shows the requests and what the server answered", "the log of the service has the server's response"),
-    (
-        "`modeldepot up` starts a server; or is the port in S3_ENDPOINT another one?",
-        "is the S3 server running, and is the port in S3_ENDPOINT right?",
-    ),
-    ("; -vv shows the requests", ""),
-    ("-vv shows what the server answered: its message", "the server's message"),
-    ("`modeldepot models`", "`GET /api/v1/models`"),
-    ("`modeldepot init` makes the buckets", "the operator of this service must create the bucket"),
-    (
-        "have the files sent by `modeldepot push` or through the service instead",
-        "send the files in a form with `POST …/versions` instead",
-    ),
-];
-
-/// Returns what to do next about a failure of the library, in terms of the REST API.
+/// Returns what to do next, if there is something worth a line.
 pub(crate) fn hint(error: &Error) -> Option<String> {
-    match error {
-        Error::WrongRegion { expected: Some(region), .. } => {
-            Some(format!("the operator of this service must set S3_REGION={region}"))
-        }
-        Error::ObjectNotFound { .. } => None,
-        Error::PublishedObject { model, version, prefix: None, .. } => {
-            Some(format!("`DELETE /api/v1/models/{model}/versions/{version}` deletes the whole version"))
-        }
-        Error::PublishedObject { prefix: Some(_), .. } => {
-            Some("it belongs to a version of another depot in this bucket: delete the whole version there".to_owned())
-        }
-        Error::VersionNotFound { model, .. } => {
-            let command = format!("`modeldepot versions {model}`");
+    said(&error.advice(None)?)
+}
+
+/// Returns advice in words. Some of it is none of a caller's business.
+fn said(advice: &Advice) -> Option<String> {
+    Some(match advice {
+        Advice::Note(note) => note.to_string(),
+
+        Advice::DidYouMean(name) => format!("did you mean `{name}`?"),
+        Advice::ListModels => "`GET /api/v1/models` lists the models of this bucket".to_owned(),
+        Advice::ListVersions { model, nearest } => {
             let route = format!("`GET /api/v1/models/{model}/versions`");
-            hint::hint(error, None).and_then(|text| translated(&text.replace(&command, &route)))
+            match nearest {
+                Some(NearestVersion::Similar(version)) => {
+                    format!("did you mean `{model}@{version}`? {route} lists all")
+                }
+                Some(NearestVersion::Latest(version)) => format!("there is `{model}@{version}`; {route} lists all"),
+                None => format!("{route} lists the versions"),
+            }
         }
-        _ => hint::hint(error, None).and_then(|text| translated(&text)),
-    }
-}
+        Advice::CreateBucket { .. } => "the operator of this service must create the bucket".to_owned(),
+        Advice::RenameBucket { .. } => {
+            "all accounts of a service share its bucket names: choose another one".to_owned()
+        }
+        Advice::ListObjects { .. } => return None,
+        Advice::ShowObject { .. } => "move that object away, or use another name".to_owned(),
 
-/// Returns a hint without the terms of the command line. One that still has a flag is left out: it helps nobody here.
-fn translated(text: &str) -> Option<String> {
-    let text = TERMS.iter().fold(text.to_owned(), |text, (command, service)| text.replace(command, service));
-    (!names_a_flag(&text)).then_some(text)
-}
+        Advice::VersionIsPublished => {
+            "a published version never changes: choose another version, or leave it out".to_owned()
+        }
+        Advice::VersionIsRetired => "choose another version, or leave it out".to_owned(),
+        Advice::WaitForPush => {
+            "wait until it is published, or choose another version; the lease of a push that died expires after 10 \
+             minutes"
+                .to_owned()
+        }
+        Advice::WaitForGc => "try again in a minute, or choose another version".to_owned(),
+        Advice::FinishPush => "push the same files again to finish it, or choose another version".to_owned(),
+        Advice::YieldToPush => "choose another version, or leave it out; or push again when they are done".to_owned(),
+        Advice::MoveObject => "move that object away, or choose another version".to_owned(),
+        Advice::DeleteObjects { model, version } => {
+            format!("nothing was deleted; the objects under `{model}/v{version}/` belong to another tool")
+        }
+        Advice::DeleteVersion { model, version, prefix: None } => {
+            format!("`DELETE /api/v1/models/{model}/versions/{version}` deletes the whole version")
+        }
+        Advice::DeleteVersion { prefix: Some(_), .. } => {
+            "it belongs to a version of another depot in this bucket: delete the whole version there".to_owned()
+        }
+        Advice::LeaveRecord => "leave it where it is; gc removes records that are of no use".to_owned(),
 
-/// Returns true for a text that names a flag of a command line: `--version`, `-v`.
-fn names_a_flag(text: &str) -> bool {
-    text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-').any(|word| {
-        let name = word.trim_start_matches('-');
-        let dashes = word.len() - name.len();
-        // One dash is for one letter, which may be repeated: `-Infinity` is a number.
-        let short = name.len() <= 3 && name.bytes().all(|letter| Some(letter) == name.bytes().next());
-        (dashes == 2 || dashes == 1 && short) && name.starts_with(|letter: char| letter.is_ascii_alphabetic())
+        Advice::PushFolder => "send each file of the folder in a field of its own".to_owned(),
+        Advice::CheckExcluded => "check what is excluded".to_owned(),
+        Advice::RenameFile => "rename the file, or leave it out".to_owned(),
+        Advice::RenameOneFile => "rename one of them, or leave it out".to_owned(),
+        Advice::FollowLinks => "send the file that the link points to, or leave it out".to_owned(),
+        Advice::NameModelFile => "`main` takes the path of one of the files, such as `weights/model.bin`".to_owned(),
+        Advice::ChooseModelFile => "choose the model file with `main`, or add one".to_owned(),
+        Advice::PushAsFile => "send it as a file without naming it as the training history".to_owned(),
+        Advice::OfferFiles => "offer the files with their sizes".to_owned(),
+        Advice::SendPart => "send the part, then complete the upload again".to_owned(),
+        Advice::SendAnnounced => {
+            "nothing was published: send the right file, under another version until gc has removed this one".to_owned()
+        }
+
+        Advice::ChangeFolder { .. } => "use another folder, or move these files away".to_owned(),
+        Advice::ChangeLifetime => "`expires` takes 1 to 604800 seconds".to_owned(),
+        Advice::NameUpload => "upload with `POST …/uploads`".to_owned(),
+        Advice::AvoidUploadUrls => {
+            "update the server, or send the files in a form with `POST …/versions` instead".to_owned()
+        }
+
+        Advice::CheckAccessKey(origin) => format!("the server does not know the access key: {origin}"),
+        Advice::LogIn => "the operator of this service must set S3_ACCESS_KEY and S3_SECRET_KEY".to_owned(),
+        Advice::SetOther { missing } => format!("the operator of this service must also set `{missing}`"),
+        Advice::CheckKmsKey => {
+            "check S3_KMS_KEY: the key must exist in the bucket's region, be enabled, and be usable by this login"
+                .to_owned()
+        }
+
+        Advice::SetEndpoint(endpoint) => format!("the operator of this service must set S3_ENDPOINT={endpoint}"),
+        Advice::CorrectEndpoint(mistake) => mistake.to_string(),
+        Advice::CheckHost => {
+            "is the name in S3_ENDPOINT spelled right, and known on the service's network (VPN, /etc/hosts)?".to_owned()
+        }
+        Advice::CheckEndpoint => "is S3_ENDPOINT right, with its scheme and port?".to_owned(),
+        Advice::CheckPort => {
+            "is this the port of an S3 server, and is there a proxy in between? S3_TIMEOUT sets how long to wait"
+                .to_owned()
+        }
+        Advice::StartServer => "is the S3 server running, and is the port in S3_ENDPOINT right?".to_owned(),
+        Advice::UseServerOfService => "S3_ENDPOINT must be the S3 server, not this or another service".to_owned(),
+        Advice::UsePathStyle => {
+            "the bucket is named in the host, which no name server knows: set S3_ADDRESSING=path".to_owned()
+        }
+        Advice::SetRegion { expected: Some(region) } => {
+            format!("the operator of this service must set S3_REGION={region}")
+        }
+        Advice::SetRegion { expected: None } => "set S3_REGION to the server's own region".to_owned(),
+        Advice::CheckRegion => "check S3_REGION".to_owned(),
+        Advice::DropEncryption => "leave out S3_SSE and S3_KMS_KEY, or set up the server's key service".to_owned(),
+        Advice::CheckStorageClass => "check S3_STORAGE_CLASS".to_owned(),
+        Advice::TrustAuthority => {
+            "save the certificate of its authority, or the server's own if it is self-signed, as a PEM file and name \
+             that with AWS_CA_BUNDLE"
+                .to_owned()
+        }
+        Advice::TrustCertificate => {
+            "name that certificate with AWS_CA_BUNDLE to trust it as it is, or make one for the server with \
+             `basicConstraints=CA:FALSE`"
+                .to_owned()
+        }
+        Advice::ReplaceAuthority => {
+            "an authority of the same name with another key is trusted here, or something in between swaps \
+             certificates: name the right one with AWS_CA_BUNDLE"
+                .to_owned()
+        }
+
+        Advice::FreeSpace => "free space on the S3 server, or have its storage enlarged".to_owned(),
+        Advice::FreeQuota => "delete versions that nobody needs, or ask for a higher quota".to_owned(),
+        Advice::CheckProxy => "does a proxy in between change requests?".to_owned(),
+        Advice::Diagnose => "often the region is wrong or a session has expired".to_owned(),
+        Advice::Trace(Traced::Unknown) => "the log of the service has the server's response".to_owned(),
+        Advice::Trace(Traced::Parts) => "this server has rules of its own for parts".to_owned(),
+        Advice::Trace(Traced::Unsupported) => "the server's message says what it cannot do".to_owned(),
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
+    /// Terms of the command and of Python, which no caller of the service has.
+    const FOREIGN: [&str; 6] = [" --", "`--", "(--", " -v", "`modeldepot ", "storage."];
+
     #[test]
-    fn flags_are_recognised() {
-        for flag in ["choose another --version", "`--main` takes", "-vv shows", "(--sse)"] {
-            assert!(names_a_flag(flag), "{flag}");
+    fn no_hint_has_terms_of_another_front_end() {
+        for advice in modeldepot::advice::samples() {
+            let text = format!(" {}", said(&advice).unwrap_or_default());
+            assert!(FOREIGN.iter().all(|term| !text.contains(term)), "{advice:?}: {text}");
         }
-        for plain in
-            ["choose another version", "a - b", "read-only", "plant--1", "from 1 -- 2", "us-east-1", "-Infinity"]
-        {
-            assert!(!names_a_flag(plain), "{plain}");
-        }
-    }
-
-    /// Returns the string literals of a Rust source, up to its tests. Good enough for texts, not for a compiler.
-    fn literals(source: &str) -> Vec<String> {
-        let source = source.split("#[cfg(test)]\nmod ").next().unwrap();
-        let code: Vec<&str> = source.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
-        let mut found = Vec::new();
-        let code = code.join("\n").replace("'\"'", "");
-        let mut rest = code.as_str();
-        while let Some(start) = rest.find('"') {
-            let mut text = String::new();
-            let mut letters = rest[start + 1..].char_indices();
-            let mut end = rest.len();
-            while let Some((at, letter)) = letters.next() {
-                match letter {
-                    '"' => {
-                        end = start + 1 + at + 1;
-                        break;
-                    }
-                    '\\' => match letters.next() {
-                        // A continued line: its indentation is no part of the text.
-                        Some((_, '\n')) => {
-                            let skipped = letters.as_str().len() - letters.as_str().trim_start().len();
-                            (0..skipped).for_each(|_| {
-                                letters.next();
-                            });
-                        }
-                        Some((_, escaped)) => text.push(escaped),
-                        None => {}
-                    },
-                    letter => text.push(letter),
-                }
-            }
-            found.push(text);
-            rest = &rest[end.min(rest.len())..];
-        }
-        found
-    }
-
-    fn sources(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                sources(&path, found);
-            } else if path.extension().is_some_and(|kind| kind == "rs") && path.file_stem().unwrap() != "tests" {
-                found.push(path);
-            }
-        }
-    }
-
-    /// A hint that the library gains must be translated as well, or callers would get none.
-    #[test]
-    fn every_hint_of_the_library_has_words_for_callers() {
-        let mut files = Vec::new();
-        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../modeldepot/src"), &mut files);
-        let mut seen = 0;
-        for file in files {
-            for text in literals(&std::fs::read_to_string(&file).unwrap()) {
-                // Hints are sentences; other literals, such as arguments of tests, are single words.
-                // Those of `PublishedObject` and `WrongRegion` are replaced as a whole, and `PutNeedsAName` is an error of a
-                // verb that the service does not have.
-                let elsewhere = ["--prefix {}", "--put`", "--region {region}"].iter().any(|part| text.contains(part));
-                if text.contains(' ') && names_a_flag(&text) && !elsewhere {
-                    seen += 1;
-                    assert!(translated(&text).is_some(), "{}: {text}", file.display());
-                }
-            }
-        }
-        assert!(seen > 10, "only {seen} hints with flags were found: does this test still read the library?");
     }
 }

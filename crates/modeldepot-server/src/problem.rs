@@ -166,9 +166,9 @@ impl From<&modeldepot::Error> for Problem {
 
 /// Returns what to do next. It suggests no model that the caller may not see.
 fn suggested(error: &modeldepot::Error) -> Option<String> {
-    let modeldepot::Error::ModelNotFound { model, similar } = error else { return hint(error) };
+    let modeldepot::Error::ModelNotFound { model, similar, .. } = error else { return hint(error) };
     let similar = similar.iter().filter(|model| sees(model)).cloned().collect();
-    hint(&modeldepot::Error::ModelNotFound { model: model.clone(), similar })
+    hint(&modeldepot::Error::model_not_found(model.clone(), similar))
 }
 
 impl From<NameError> for Problem {

@@ -40,8 +40,7 @@ async fn look(storage: &ModelStorage) -> Result<()> {
     if exists? {
         return Ok(());
     }
-    let endpoint = client.endpoint().to_owned();
-    Err(Problem::from(modeldepot::Error::BucketNotFound { bucket: bucket.clone(), endpoint }))
+    Err(Problem::from(modeldepot::Error::bucket_not_found(bucket.clone(), client.endpoint())))
 }
 
 /// Returns what strangers are told of a failure: that there is one. It names no endpoint, and no bucket.

@@ -287,12 +287,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_failure_that_passes_keeps_the_upload_and_any_other_ends_it() {
-        let passes = || modeldepot::Error::Unavailable {
-            action: "store".to_owned(),
-            endpoint: "e".to_owned(),
-            source: "no answer".into(),
-        };
-        let fails = Arc::new(Mutex::new(vec![modeldepot::Error::PutNeedsAName, passes(), passes()]));
+        let passes = || modeldepot::Error::unavailable("store", "e", "no answer");
+        let fails = Arc::new(Mutex::new(vec![
+            modeldepot::Error::io("read", "f")(std::io::ErrorKind::NotFound.into()),
+            passes(),
+            passes(),
+        ]));
         // What is given up frees nothing for ever.
         let fake = Fake { hangs: true, fails, ..Fake::default() };
         let uploads = Arc::new(Uploads::default());

@@ -47,16 +47,16 @@
 //! - [`ModelName`], [`Version`], [`ArtifactPath`], [`Selector`]: names, each parsed once.
 //! - [`Manifest`], [`ObjectKey`]: what lies in the bucket.
 //! - [`history`]: a training history becomes metadata. [`units`]: sizes, durations and times as people read them.
-//! - [`Error`] and [`ErrorKind`]: what to do when it fails; [`hint`] says it in words, [`diagnosis`] is what answers where
+//! - [`Error`] and [`ErrorKind`]: what to do when it fails; [`advice`] is what to do next, [`diagnosis`] what answers where
 //!   S3 was expected. [`Progress`]: how far it has come.
 //!
 //! It is not a server and keeps no cache. Nothing runs in the background but what cleans up after work that was dropped
 //! ([`settled`]).
 
+pub mod advice;
 pub mod diagnosis;
 mod error;
 mod fs;
-pub mod hint;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;
@@ -69,7 +69,7 @@ mod task;
 pub mod units;
 mod visible;
 
-pub use error::{Error, ErrorKind, Result, SourceError, causes};
+pub use error::{Error, ErrorKind, Mismatch, OtherError, Result, SourceError, causes};
 pub use model::digest::{Blake3, Crc64, DigestError, Md5, Subtree};
 pub use model::history;
 pub use model::key::{ObjectKey, creatable};

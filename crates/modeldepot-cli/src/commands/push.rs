@@ -238,7 +238,7 @@ pub(crate) fn read_history(path: &Path) -> Result<History, Error> {
     let limit = MAX_BYTES as u64 + 1;
     File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).map_err(unreadable)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    Ok(History::parse(&name, &bytes).map_err(|source| Depot::History { path: path.to_owned(), source })?)
+    Ok(History::parse(&name, &bytes).map_err(|source| Depot::history(path, source))?)
 }
 
 fn read_object(path: &Path) -> Result<Map<String, Value>, Error> {

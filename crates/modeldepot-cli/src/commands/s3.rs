@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use futures_util::StreamExt as _;
+use modeldepot::advice::Advice;
 use modeldepot::s3::{PresignedMethod, UploadOptions};
 use modeldepot::{Change, ModelStorage, S3Client, SourceError};
 use serde_json::json;
@@ -122,11 +123,9 @@ async fn list(client: &S3Client, address: &S3Address, cx: &Context<'_>) -> Resul
 
 /// Adds --force to the hint of a refused change.
 fn guarded(error: modeldepot::Error) -> Error {
-    match error {
-        error @ (modeldepot::Error::PublishedObject { .. } | modeldepot::Error::OwnRecord { .. }) => {
-            Error::Guarded(error)
-        }
-        error => error.into(),
+    match error.advice(None) {
+        Some(Advice::DeleteVersion { .. } | Advice::LeaveRecord) => Error::Guarded(error),
+        _ => error.into(),
     }
 }
 
@@ -229,8 +228,7 @@ async fn download(client: &S3Client, from: &S3Address, mut to: PathBuf, cx: &Con
 async fn stat(client: &S3Client, address: &S3Address, cx: &Context<'_>) -> Result<(), Error> {
     if address.key.is_empty() {
         if !client.bucket_exists(&address.bucket).await? {
-            let (bucket, endpoint) = (address.bucket.clone(), client.endpoint().to_owned());
-            return Err(modeldepot::Error::BucketNotFound { bucket, endpoint }.into());
+            return Err(modeldepot::Error::bucket_not_found(address.bucket.clone(), client.endpoint()).into());
         }
         if cx.ui.json {
             return cx.ui.answer_json(&json!({"bucket": address.bucket}));

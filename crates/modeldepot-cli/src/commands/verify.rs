@@ -46,5 +46,5 @@ pub(crate) async fn run(args: VerifyArgs, cx: &Context<'_>) -> Result<(), Error>
         return Ok(());
     }
     let (model, version) = (model.clone(), version.clone());
-    Err(modeldepot::Error::Unverified { model, version, files: verified.unverified }.into())
+    Err(modeldepot::Error::unverified(&model, &version, &verified.unverified).into())
 }

@@ -96,33 +96,6 @@ impl TokensError {
             TokensError::Random => ErrorKind::Internal,
         }
     }
-
-    /// Returns what to do next, in words.
-    pub fn hint(&self) -> Option<String> {
-        Some(match self {
-            TokensError::Io { source, path, .. } if source.kind() == io::ErrorKind::NotFound => {
-                format!("`modeldepot token add NAME --scope read --tokens {}` makes it", path.display())
-            }
-            TokensError::Io { source, .. } => return modeldepot::hint::disk(source),
-            TokensError::Writable { path } => format!("check its lines, then `chmod 600 {}`", path.display()),
-            TokensError::Line { .. } => "remove the line, and make tokens with `modeldepot token add`".to_owned(),
-            TokensError::Taken { name, path } => {
-                let tokens = format!("--tokens {}", path.display());
-                format!(
-                    "`modeldepot token rotate {name} {tokens}` gives it a new secret, \
-                     `modeldepot token rm {name} {tokens}` revokes it"
-                )
-            }
-            TokensError::Unknown { path, .. } => {
-                format!("`modeldepot token list --tokens {}` lists them", path.display())
-            }
-            TokensError::Expired { name, path, .. } => {
-                let path = path.display();
-                format!("give it more time: `modeldepot token rotate {name} --expires 90d --tokens {path}`")
-            }
-            TokensError::Name { .. } | TokensError::Random => return None,
-        })
-    }
 }
 
 /// A token, as far as it is known.

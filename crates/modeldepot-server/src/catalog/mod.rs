@@ -162,7 +162,7 @@ impl Catalog {
     /// Returns a model's latest version.
     pub(crate) async fn latest(&self, model: &ModelName) -> Result<Version> {
         let versions = self.versions(model).await?;
-        let none = || Error::ModelNotFound { model: model.clone(), similar: Vec::new() };
+        let none = || Error::model_not_found(model.clone(), Vec::new());
         Ok(versions.last().ok_or_else(none)?.version.clone())
     }
 

@@ -72,11 +72,10 @@ pub(super) fn known(app: &App, bucket: &str) -> Result<BucketName> {
 /// Says what is wrong with an address where S3 refuses what it asks for: anybody may write one.
 pub(super) fn of_address(error: Error) -> Refusal {
     let refused = match &error {
-        // Servers have codes of their own, such as `XMinioInvalidObjectName`.
-        Error::Service { code, .. } => {
-            let known = ["KeyTooLongError", "HTTP 400", "the request could not be made"];
-            code.contains("Invalid") || known.contains(&code.as_str())
-        }
+        Error::Other(error) => error.code().is_some_and(|code| {
+            // Servers have codes of their own, such as `XMinioInvalidObjectName`.
+            code.contains("Invalid") || ["KeyTooLongError", "HTTP 400", "the request could not be made"].contains(&code)
+        }),
         _ => false,
     };
     if !refused {

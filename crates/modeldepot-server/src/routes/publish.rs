@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{Stream, TryStreamExt as _};
 use http_body::Body as _;
+use modeldepot::advice::Advice;
 use modeldepot::history::{History, MAX_BYTES, history_file};
 use modeldepot::{
     ArtifactPath, Error, ErrorKind, ModelName, Progress, Published, PublishedBy, Push, Source, SourceFile, Version,
@@ -161,8 +162,7 @@ impl Files {
                 Some(path.clone())
             }
             (Some((path, Err(source))), Some(_)) => {
-                let path = path.as_str().into();
-                return Err(told(&Error::History { path, source }));
+                return Err(told(&Error::history(path.as_str(), source)));
             }
             (_, named) => named,
         };
@@ -196,13 +196,16 @@ struct Ask {
 
 /// Says of a push what went wrong. Where this service keeps a file meanwhile is its own business.
 pub(crate) fn told(error: &Error) -> Problem {
-    match error {
-        Error::NothingOffered => {
-            Problem::from(error).hint("send at least one `file` field; its file name is the path in the version")
+    if let Error::Source(_) = error {
+        return Problem::new(ErrorKind::Io, "cannot read the uploaded files back");
+    }
+    let problem = Problem::from(error);
+    match error.advice(None) {
+        Some(Advice::OfferFiles) => {
+            problem.hint("send at least one `file` field; its file name is the path in the version")
         }
-        Error::OfferedTwice { .. } | Error::FileAndFolder { .. } => Problem::from(error).status(StatusCode::CONFLICT),
-        Error::Source(_) => Problem::new(ErrorKind::Io, "cannot read the uploaded files back"),
-        error => error.into(),
+        Some(Advice::RenameOneFile) => problem.status(StatusCode::CONFLICT),
+        _ => problem,
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use modeldepot::advice::Advice;
 use modeldepot::{ArtifactPath, Blake3, Error, ErrorKind, Offer, OfferedFile};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -182,7 +183,7 @@ async fn refuse_unsafe_urls(app: &App) -> Result<()> {
         return Ok(());
     }
     app.storage.check_upload_urls().await.map_err(|error| match error {
-        error @ Error::UploadUrls { .. } => Problem::from(error).hint(
+        error if error.advice(None) == Some(Advice::AvoidUploadUrls) => Problem::from(error).hint(
             "publish with a form, through this service; or start it with `--allow-unsafe-upload-urls`, if everybody who \
              may publish may also read every object that its login can read",
         ),
@@ -331,7 +332,7 @@ async fn completed(app: &App, id: Uuid, slot: &Slot) -> Result<PublishedDocument
     app.catalog.changed(&model);
     let published = published.ok_or_else(gone)?;
     // The request is right, and what was sent before it is not.
-    let conflicts = |error: &Error| matches!(error, Error::PartMissing { .. } | Error::NotAsAnnounced { .. });
+    let conflicts = |error: &Error| matches!(error.advice(None), Some(Advice::SendPart | Advice::SendAnnounced));
     Ok(PublishedDocument::of(&published.map_err(|error| match conflicts(&error) {
         true => Problem::from(error).status(StatusCode::CONFLICT),
         false => error.into(),

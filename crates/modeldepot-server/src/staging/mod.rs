@@ -82,8 +82,7 @@ impl Staging {
 
     fn disk(&self, source: io::Error) -> Problem {
         let full = matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-        let path = self.folder.path().to_owned();
-        let problem = Problem::from(Error::Io { action: "write to the folder for uploads", path, source });
+        let problem = Problem::from(Error::io("write to the folder for uploads", self.folder.path())(source));
         if full { problem.status(StatusCode::INSUFFICIENT_STORAGE) } else { problem }
     }
 }

@@ -1,9 +1,8 @@
 //! Why an endpoint does not answer as S3, in types: every front end says the same, and nobody reads a message back.
 //!
 //! [`Stranger`] is what answers instead of S3, [`TlsFault`] why no TLS connection comes about, [`Unreached`] why there is
-//! no connection at all. [`crate::Error`] carries them, and [`crate::hint`] says what to do.
+//! no connection at all. [`crate::Error`] carries them, and [`crate::advice`] is what to do.
 
-mod endpoint;
 mod look;
 mod page;
 mod product;
@@ -11,7 +10,6 @@ mod stranger;
 mod tls;
 mod unreached;
 
-pub(crate) use self::endpoint::mistake;
 pub(crate) use self::look::{Spoken, spoken, wants_tls};
 pub(crate) use self::page::is_s3_error;
 pub use self::page::{Content, Page};

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use super::tls::NO_CERTIFICATE;
+use crate::advice::{Advice, note};
+
 /// A program that is not an S3 API, known by its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -67,32 +70,31 @@ impl Product {
     }
 
     /// Returns what to do.
-    pub(super) fn hint(self) -> &'static str {
+    pub(super) fn advice(self) -> Advice {
         match self {
-            Product::MinioConsole => "the S3 API is on another port, often 9000: set S3_ENDPOINT to it",
-            Product::Modeldepot => {
-                "set S3_ENDPOINT to the S3 server that it uses; that of `modeldepot up` is on port 9000"
-            }
-            Product::SeaweedMaster | Product::SeaweedFiler | Product::SeaweedVolume => {
+            Product::MinioConsole => note!("the S3 API is on another port, often 9000: set S3_ENDPOINT to it"),
+            Product::Modeldepot => return Advice::UseServerOfService,
+            Product::SeaweedMaster | Product::SeaweedFiler | Product::SeaweedVolume => note!(
                 "the S3 API is on another port, often 8333 (`weed s3`, or `weed server -s3`): set S3_ENDPOINT to it"
+            ),
+            Product::CephDashboard => {
+                note!("the object gateway is on another port, often 7480 or 80: set S3_ENDPOINT to it")
             }
-            Product::CephDashboard => "the object gateway is on another port, often 7480 or 80: set S3_ENDPOINT to it",
-            Product::GarageAdmin => "the S3 API is on another port, often 3900: set S3_ENDPOINT to it",
-            Product::S3Website => {
+            Product::GarageAdmin => note!("the S3 API is on another port, often 3900: set S3_ENDPOINT to it"),
+            Product::S3Website => note!(
                 "a web site's endpoint only reads pages: leave S3_ENDPOINT empty, and set S3_REGION to the bucket's \
                  region"
-            }
-            Product::CloudFront => {
-                "a distribution hands out files and is not the API: leave S3_ENDPOINT empty, and set S3_REGION to the \
+            ),
+            Product::CloudFront => note!(
+                "a distribution serves files and is not the API: leave S3_ENDPOINT empty, and set S3_REGION to the \
                  bucket's region"
-            }
-            Product::WantsCertificate => {
-                "modeldepot shows no client certificate: use an address of the server that asks for none"
-            }
+            ),
+            Product::WantsCertificate => NO_CERTIFICATE,
             Product::Prometheus | Product::Nginx | Product::Mlflow | Product::Grafana => {
-                "another service is on that port: set S3_ENDPOINT to the S3 server's own address and port"
+                note!("another service is on that port: set S3_ENDPOINT to the S3 server's own address and port")
             }
         }
+        .into()
     }
 }
 

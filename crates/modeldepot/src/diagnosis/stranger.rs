@@ -6,6 +6,7 @@ use url::Url;
 
 use super::page::Page;
 use super::shown;
+use crate::advice::{Advice, Note, note};
 
 /// What answers at an endpoint instead of S3. Texts of the server are shortened and printable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,50 +77,50 @@ impl Stranger {
         Stranger::Banner { text: shown(line), service }
     }
 
-    /// Returns what to do, in the settings' words.
-    pub(crate) fn hint(&self, endpoint: &str) -> String {
-        const ELSEWHERE: &str = "another service is on that port: set S3_ENDPOINT to the S3 server's own address";
-        let with = |scheme: &str| {
-            let url = Url::parse(endpoint).ok();
-            let port = url.as_ref().and_then(Url::port_or_known_default);
-            let host = url.as_ref().and_then(|url| url.host_str()).unwrap_or("HOST").to_owned();
-            match port {
-                Some(port) => format!("set S3_ENDPOINT={scheme}://{host}:{port}"),
-                None => format!("set S3_ENDPOINT={scheme}://{host}"),
-            }
-        };
+    /// Returns what to do.
+    pub(crate) fn advice(&self, endpoint: &str) -> Advice {
         match self {
-            Stranger::PlainHttp => with("http"),
-            Stranger::Tls => with("https"),
+            Stranger::PlainHttp => Advice::SetEndpoint(with_scheme("http", endpoint)),
+            Stranger::Tls => Advice::SetEndpoint(with_scheme("https", endpoint)),
             Stranger::Redirect { to, secure: true, .. } => {
                 let at = Url::parse(to).map(|url| url.origin().ascii_serialization()).unwrap_or_else(|_| to.clone());
-                format!("set S3_ENDPOINT={at}")
+                Advice::SetEndpoint(at)
             }
-            Stranger::Redirect { to, .. } if is_login(to) => {
-                "a login page is in front of that address, or this network has one (open a page in a browser): S3 needs \
-                 an address without it"
-                    .to_owned()
-            }
-            Stranger::Redirect { .. } => {
+            Stranger::Redirect { to, .. } if is_login(to) => LOGIN_PAGE.into(),
+            Stranger::Redirect { .. } => note!(
                 "if the S3 API is there, set S3_ENDPOINT to that address; else a proxy or another service is in between"
-                    .to_owned()
-            }
-            Stranger::Page(Page { product: Some(product), .. }) => product.hint().to_owned(),
+            )
+            .into(),
+            Stranger::Page(Page { product: Some(product), .. }) => product.advice(),
             Stranger::Page(Page { status: 407, .. }) => {
-                "a proxy in between asks for a login: use an endpoint that is reached directly".to_owned()
+                note!("a proxy in between asks for a login: use an endpoint that is reached directly").into()
             }
-            Stranger::Page(page) if page.title.as_deref().is_some_and(is_login) => {
-                "a login page is in front of that address, or this network has one (open a page in a browser): S3 needs \
-                 an address without it"
-                    .to_owned()
-            }
-            Stranger::Page(_) => {
+            Stranger::Page(page) if page.title.as_deref().is_some_and(is_login) => LOGIN_PAGE.into(),
+            Stranger::Page(_) => note!(
                 "is another service on that port, or a proxy in between? set S3_ENDPOINT to the S3 server's own address \
                  and port"
-                    .to_owned()
+            )
+            .into(),
+            Stranger::Banner { .. } | Stranger::NotTls => {
+                note!("another service is on that port: set S3_ENDPOINT to the S3 server's own address").into()
             }
-            Stranger::Banner { .. } | Stranger::NotTls => ELSEWHERE.to_owned(),
         }
+    }
+}
+
+const LOGIN_PAGE: Note = note!(
+    "a login page is in front of that address, or this network has one (open a page in a browser): S3 needs an address \
+     without it"
+);
+
+/// Returns an endpoint with another scheme, and its port spelled out.
+fn with_scheme(scheme: &str, endpoint: &str) -> String {
+    let url = Url::parse(endpoint).ok();
+    let port = url.as_ref().and_then(Url::port_or_known_default);
+    let host = url.as_ref().and_then(|url| url.host_str()).unwrap_or("HOST");
+    match port {
+        Some(port) => format!("{scheme}://{host}:{port}"),
+        None => format!("{scheme}://{host}"),
     }
 }
 

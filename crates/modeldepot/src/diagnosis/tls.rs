@@ -7,6 +7,7 @@ use rustls::{AlertDescription, CertificateError, Error as Rustls, InvalidMessage
 use time::OffsetDateTime;
 
 use super::{chain, shown};
+use crate::advice::{Advice, Note, note};
 use crate::units::date;
 
 /// The most names of a certificate that a message lists.
@@ -120,41 +121,34 @@ fn bare(name: &str) -> &str {
 
 impl TlsFault {
     /// Returns what to do.
-    pub(crate) fn hint(&self) -> String {
+    pub(crate) fn advice(&self) -> Advice {
         match self {
-            TlsFault::UnknownIssuer => {
-                "save the certificate of its authority, or the server's own if it is self-signed, as a PEM file and name \
-                 that with --ca-bundle or AWS_CA_BUNDLE"
-            }
-            TlsFault::WrongName { .. } => {
+            TlsFault::UnknownIssuer => return Advice::TrustAuthority,
+            TlsFault::CaUsedAsEndEntity => return Advice::TrustCertificate,
+            TlsFault::BadSignature => return Advice::ReplaceAuthority,
+            TlsFault::WrongName { .. } => note!(
                 "use a name that the certificate is for in S3_ENDPOINT, or have one made for this name; if only the \
                  bucket's name in the host is missing, set S3_ADDRESSING=path"
-            }
-            TlsFault::Expired { .. } => "have it renewed; or is this machine's clock wrong?",
-            TlsFault::NotYetValid { .. } => "is this machine's clock wrong?",
-            TlsFault::CaUsedAsEndEntity => {
-                "name that certificate with --ca-bundle or AWS_CA_BUNDLE to trust it as it is, or make one for the \
-                 server with `basicConstraints=CA:FALSE`"
-            }
-            TlsFault::BadSignature => {
-                "an authority of the same name with another key is trusted here, or something in between swaps \
-                 certificates: name the right one with --ca-bundle or AWS_CA_BUNDLE"
-            }
-            TlsFault::BadCertificate(_) => "have another certificate made for the server",
-            TlsFault::OldVersion => "enable TLS 1.2 or 1.3 at the server",
-            TlsFault::CertificateRequired => {
-                "modeldepot shows no client certificate: use an address of the server that asks for none"
-            }
-            TlsFault::Refused(_) => {
+            ),
+            TlsFault::Expired { .. } => note!("have it renewed; or is this machine's clock wrong?"),
+            TlsFault::NotYetValid { .. } => note!("is this machine's clock wrong?"),
+            TlsFault::BadCertificate(_) => note!("have another certificate made for the server"),
+            TlsFault::OldVersion => note!("enable TLS 1.2 or 1.3 at the server"),
+            TlsFault::CertificateRequired => NO_CERTIFICATE,
+            TlsFault::Refused(_) => note!(
                 "the server, or a proxy in front of it, does not accept this name, these versions (TLS 1.2, 1.3) or a \
                  client without a certificate: its log says which"
-            }
-            TlsFault::Cut => "is TLS spoken on that port? a firewall or proxy in between may also cut it off",
-            TlsFault::Other(_) => "is TLS spoken on that port?",
+            ),
+            TlsFault::Cut => note!("is TLS spoken on that port? a firewall or proxy in between may also cut it off"),
+            TlsFault::Other(_) => note!("is TLS spoken on that port?"),
         }
-        .to_owned()
+        .into()
     }
 }
+
+/// What to do about a server that asks for a client certificate.
+pub(super) const NO_CERTIFICATE: Note =
+    note!("modeldepot cannot present a client certificate: use an address of the server that does not require one");
 
 impl fmt::Display for TlsFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,6 +7,7 @@ use url::Url;
 
 use super::chain;
 use crate::Endpoint;
+use crate::advice::{Advice, note};
 
 /// Why there is no connection, or no answer on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,35 +65,30 @@ impl Unreached {
     }
 
     /// Returns what to do about an endpoint that is not reached.
-    pub fn hint(&self, endpoint: &str) -> String {
+    pub fn advice(&self, endpoint: &str) -> Advice {
         let is_loopback = endpoint.parse::<Endpoint>().is_ok_and(|endpoint| endpoint.is_loopback());
         let own = Url::parse(endpoint).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
         match self {
             Unreached::UnknownHost { host } if *host != own && host.ends_with(&format!(".{own}")) => {
-                "the bucket is named in the host, which no name server knows: pass --addressing path, or set \
-                 S3_ADDRESSING=path"
+                return Advice::UsePathStyle;
             }
-            Unreached::UnknownHost { .. } => {
-                "is the name in S3_ENDPOINT or --endpoint spelled right, and known on this network (VPN, /etc/hosts)?"
-            }
-            Unreached::Refused if is_loopback => {
-                "nothing listens there: `modeldepot up` starts a server; or is the port in S3_ENDPOINT another one?"
-            }
-            Unreached::Refused => {
+            Unreached::UnknownHost { .. } => return Advice::CheckHost,
+            Unreached::Refused if is_loopback => return Advice::StartServer,
+            Unreached::Other => return Advice::CheckEndpoint,
+            Unreached::Refused => note!(
                 "the machine is there, and nothing listens on that port: is the server running, and the port right?"
-            }
+            ),
             Unreached::NoConnection => {
-                "nobody answers: a firewall, a VPN that is not up, or the address of another machine"
+                note!("nobody answers: a firewall, a VPN that is not up, or the address of another machine")
             }
             Unreached::NoRoute => {
-                "there is no way to that address from here: check this machine's network, VPN and routes"
+                note!("there is no way to that address from here: check this machine's network, VPN and routes")
             }
             Unreached::Closed => {
-                "the port is open and answers nothing in HTTP: is it the S3 server's, with the right scheme?"
+                note!("the port is open and answers nothing in HTTP: is it the S3 server's, with the right scheme?")
             }
-            Unreached::Other => "is S3_ENDPOINT or --endpoint right, with its scheme and port?",
         }
-        .to_owned()
+        .into()
     }
 }
 
@@ -101,10 +97,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hint_speaks_of_up_on_this_machine_only() {
+    fn a_server_is_started_on_this_machine_only() {
         let (here, there) = ("http://localhost:9000", "http://192.0.2.7:9000");
-        let hint = |kind| Unreached::kind(kind);
-        assert!(hint(io::ErrorKind::ConnectionRefused).hint(here).contains("`modeldepot up`"));
+        let advice = |kind, endpoint| Unreached::kind(kind).advice(endpoint);
+        assert_eq!(advice(io::ErrorKind::ConnectionRefused, here), Advice::StartServer);
         for kind in [
             io::ErrorKind::ConnectionRefused,
             io::ErrorKind::TimedOut,
@@ -113,10 +109,14 @@ mod tests {
             io::ErrorKind::ConnectionReset,
             io::ErrorKind::Other,
         ] {
-            assert!(!hint(kind).hint(there).contains("`modeldepot up`"), "{kind}");
+            assert_ne!(advice(kind, there), Advice::StartServer, "{kind}");
         }
-        insta::assert_snapshot!(hint(io::ErrorKind::TimedOut).hint(there), @"nobody answers: a firewall, a VPN that is not up, or the address of another machine");
-        insta::assert_snapshot!(hint(io::ErrorKind::HostUnreachable).hint(there), @"there is no way to that address from here: check this machine's network, VPN and routes");
+        let note = |kind| match advice(kind, there) {
+            Advice::Note(note) => note.to_string(),
+            other => panic!("{other:?}"),
+        };
+        insta::assert_snapshot!(note(io::ErrorKind::TimedOut), @"nobody answers: a firewall, a VPN that is not up, or the address of another machine");
+        insta::assert_snapshot!(note(io::ErrorKind::HostUnreachable), @"there is no way to that address from here: check this machine's network, VPN and routes");
     }
 
     #[test]

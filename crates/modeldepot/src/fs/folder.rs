@@ -106,7 +106,7 @@ impl Folder {
             match dir.try_lock() {
                 Ok(true) => return Ok(Some(FolderLock(dir))),
                 Ok(false) if waited < PATIENCE => sleep(PAUSE),
-                Ok(false) => return Err(Error::FolderBusy { folder: self.root.clone() }),
+                Ok(false) => return Err(Error::folder_busy(&self.root)),
                 // Not every file system knows locks: then nobody has one.
                 Err(_) => return Ok(None),
             }

@@ -27,8 +27,8 @@ pub(crate) fn check(metadata: &Map<String, Value>) -> Result<(), Error> {
 }
 
 fn count(value: &Value, depth: usize, left: &mut usize) -> Result<(), Error> {
-    *left = left.checked_sub(1).ok_or(Error::MetadataTooLarge { limit: VALUES })?;
-    let deeper = || depth.checked_sub(1).ok_or(Error::MetadataTooDeep { limit: DEPTH });
+    *left = left.checked_sub(1).ok_or_else(|| Error::metadata_too_large(VALUES))?;
+    let deeper = || depth.checked_sub(1).ok_or_else(|| Error::metadata_too_deep(DEPTH));
     match value {
         Value::Array(items) => {
             let depth = deeper()?;

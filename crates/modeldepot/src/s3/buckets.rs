@@ -4,7 +4,7 @@ use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 
 use super::client::S3Client;
 use super::error::{About, code, status};
-use crate::error::{Error, Result};
+use crate::error::{Error, Mark, Result};
 use crate::model::name::BucketName;
 
 impl S3Client {
@@ -61,7 +61,7 @@ impl S3Client {
             return Ok(());
         }
         match Box::pin(self.any_object(bucket, "")).await {
-            Err(error @ (Error::NotS3 { .. } | Error::Settings(_))) => Err(error),
+            Err(error) if matches!(error, Error::NotS3 { .. }) || *error.mark() == Mark::Settings => Err(error),
             // A login may look at a bucket and not list it.
             _ => Ok(()),
         }

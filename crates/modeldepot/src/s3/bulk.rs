@@ -55,8 +55,8 @@ impl S3Client {
                 let (code, key) = (refused.code().unwrap_or("no code"), refused.key().unwrap_or_default());
                 let code = &brief(code, CODE);
                 let text = brief(refused.message().unwrap_or("the server gave no reason"), MESSAGE);
-                let source = Box::new(Said { text, passing: Passing::default() });
-                return Err(self.refused(code, 200, format!("delete `{key}` in bucket `{bucket}`"), None, source));
+                let source = Said { text, passing: Passing::default() };
+                return Err(self.refusal(code, 200, format!("delete `{key}` in bucket `{bucket}`"), None, source));
             }
         }
         Ok(())

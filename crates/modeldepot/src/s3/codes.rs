@@ -3,6 +3,7 @@
 //! They are those of AWS's list that a request of ours can meet, and those that other servers add. A refusal without a code, as a
 //! HEAD has it, goes by its status: `HTTP 403`.
 
+use crate::advice::{Advice, Traced, note};
 use crate::error::ErrorKind;
 
 /// What a code says of the request.
@@ -27,16 +28,16 @@ pub(crate) struct Code {
     pub(crate) means: Means,
     /// What is wrong, in words; none where the code says it.
     words: Option<&'static str>,
-    hint: &'static str,
+    advice: Advice,
 }
 
-const fn code(name: &'static str, means: Means, words: &'static str, hint: &'static str) -> Code {
-    Code { name, means, words: Some(words), hint }
+const fn code(name: &'static str, means: Means, words: &'static str, advice: Advice) -> Code {
+    Code { name, means, words: Some(words), advice }
 }
 
 /// A code whose name says what is wrong.
-const fn plain(name: &'static str, means: Means, hint: &'static str) -> Code {
-    Code { name, means, words: None, hint }
+const fn plain(name: &'static str, means: Means, advice: Advice) -> Code {
+    Code { name, means, words: None, advice }
 }
 
 use Means::{Denied, Passes, Refused, Region, Throttled};
@@ -48,21 +49,21 @@ const INTERNAL: Means = Refused(ErrorKind::Internal);
 const NOT_FOUND: Means = Refused(ErrorKind::NotFound);
 const LATER: Means = Refused(ErrorKind::Unavailable);
 
-const POLICY: &str = "ask for a policy that allows it, or check S3_ACCESS_KEY and S3_SECRET_KEY";
-const LOG_IN: &str = "the login has expired: log in again";
-const CLOCK: &str = "this machine's clock is wrong: set it";
-const AGAIN: &str = "try again; a push or pull can be repeated safely";
-const REGION: &str = "pass the server's own region with --region, or set S3_REGION";
-const ROOM: &str =
-    "free space on the server, or have its storage enlarged; `modeldepot gc` lists what failed pushes left";
-const QUOTA: &str = "delete versions that nobody needs (`modeldepot rm`, `modeldepot gc`), or ask for a higher quota";
-const SENT_WRONG: &str = "the bytes changed on the way, perhaps in a proxy that rewrites them: try again, or use another route to the server";
-const KEY: &str =
-    "check S3_KMS_KEY or --kms-key: the key must exist in the bucket's region, be enabled, and be usable by this login";
-const SEE: &str = "-vv shows the requests and what the server answered";
-const UPLOAD: &str =
-    "push again; a lifecycle rule that aborts unfinished uploads after less than a day may be the reason";
-const NAME: &str = "use shorter names of models, versions and files, of letters, digits, `.`, `_` and `-`";
+const POLICY: Advice = Advice::Note(note!("ask for a policy that allows it, or check S3_ACCESS_KEY and S3_SECRET_KEY"));
+const LOG_IN: Advice = Advice::Note(note!("the login has expired: log in again"));
+const CLOCK: Advice = Advice::Note(note!("this machine's clock is wrong: set it"));
+const AGAIN: Advice = Advice::Note(note!("try again; a push or pull can be repeated safely"));
+const REGION: Advice = Advice::SetRegion { expected: None };
+const SENT_WRONG: Advice = Advice::Note(note!(
+    "the bytes changed on the way, perhaps in a proxy that rewrites them: try again, or use another route to the server"
+));
+const SEE: Advice = Advice::Trace(Traced::Unknown);
+const UPLOAD: Advice = Advice::Note(note!(
+    "push again; a lifecycle rule that aborts unfinished uploads after less than a day may be the reason"
+));
+const NAME: Advice =
+    Advice::Note(note!("use shorter names of models, versions and files, of letters, digits, `.`, `_` and `-`"));
+const UNKNOWN_KEY: Advice = Advice::Note(note!("the server does not know the access key: check S3_ACCESS_KEY"));
 
 /// All codes that are told apart.
 pub(crate) const CODES: &[Code] = &[
@@ -71,12 +72,14 @@ pub(crate) const CODES: &[Code] = &[
     code("HTTP 401", Denied, "access denied, with no reason given", POLICY),
     code("HTTP 403", Denied, "access denied, with no reason given", POLICY),
     // versitygw's word for an unknown access key, with status 404.
-    plain("XAdminUserNotFound", Denied, "the server does not know the access key: check S3_ACCESS_KEY"),
-    plain("InvalidAccessKeyId", Denied, "the server does not know the access key: check S3_ACCESS_KEY"),
+    plain("XAdminUserNotFound", Denied, UNKNOWN_KEY),
+    plain("InvalidAccessKeyId", Denied, UNKNOWN_KEY),
     plain(
         "SignatureDoesNotMatch",
         Denied,
-        "the secret key does not fit the access key: check S3_SECRET_KEY (in `.env`, one with `$` or `#` needs '…')",
+        Advice::Note(note!(
+            "the secret key does not fit the access key: check S3_SECRET_KEY (in `.env`, one with `$` or `#` needs '…')"
+        )),
     ),
     plain("RequestTimeTooSkewed", Denied, CLOCK),
     code("RequestExpired", Denied, "the request had expired when it arrived", CLOCK),
@@ -87,47 +90,55 @@ pub(crate) const CODES: &[Code] = &[
         "InvalidToken",
         Denied,
         "the session token is malformed or belongs to another key",
-        "check AWS_SESSION_TOKEN: it goes with the key pair that came with it; or log in again",
+        Advice::Note(note!("check AWS_SESSION_TOKEN: it goes with the key pair that came with it; or log in again")),
     ),
     code(
         "AllAccessDisabled",
         Denied,
         "all access to this bucket is disabled",
-        "check the bucket's name: AWS keeps some for itself; else the owner of the account can have it enabled",
+        Advice::Note(note!(
+            "check the bucket's name: AWS keeps some for itself; else the owner of the account can have it enabled"
+        )),
     ),
     code(
         "AccountProblem",
         Denied,
         "there is a problem with the account",
-        "the account's owner has to settle it with the provider (an unpaid bill, a suspended account)",
+        Advice::Note(note!(
+            "the account's owner has to settle it with the provider (an unpaid bill, a suspended account)"
+        )),
     ),
     code(
         "NotSignedUp",
         Denied,
         "the account is not signed up for this service",
-        "the account's owner has to sign up for S3",
+        Advice::Note(note!("the account's owner has to sign up for S3")),
     ),
-    code("InvalidSecurity", Denied, "the credentials are not valid", "check S3_ACCESS_KEY and S3_SECRET_KEY"),
+    code(
+        "InvalidSecurity",
+        Denied,
+        "the credentials are not valid",
+        Advice::Note(note!("check S3_ACCESS_KEY and S3_SECRET_KEY")),
+    ),
     code(
         "InvalidPayer",
         Denied,
         "access to this object is disabled",
-        "the bucket's owner has to settle it with the provider",
+        Advice::Note(note!("the bucket's owner has to settle it with the provider")),
     ),
-    code(
-        "MissingSecurityHeader",
-        Denied,
-        "the server asks for a header that was not sent",
-        "is there a proxy in between that removes headers? `modeldepot doctor` checks",
-    ),
+    code("MissingSecurityHeader", Denied, "the server asks for a header that was not sent", Advice::CheckProxy),
     code(
         "UnauthorizedAccess",
         Denied,
         "the account may not be used in this region",
-        "AWS China and other partitions have accounts of their own: check S3_REGION",
+        Advice::Note(note!("AWS China and other partitions have accounts of their own: check S3_REGION")),
     ),
     // Where it is.
-    plain("AuthorizationHeaderMalformed", Region, "check S3_ACCESS_KEY, which must not be empty, and S3_REGION"),
+    plain(
+        "AuthorizationHeaderMalformed",
+        Region,
+        Advice::Note(note!("check S3_ACCESS_KEY, which must not be empty, and S3_REGION")),
+    ),
     plain("AuthorizationQueryParametersError", Region, REGION),
     plain("IllegalLocationConstraintException", Region, REGION),
     plain("IncorrectEndpoint", Region, REGION),
@@ -138,8 +149,8 @@ pub(crate) const CODES: &[Code] = &[
     plain("HTTP 302", Region, REGION),
     plain("HTTP 307", Region, REGION),
     plain("HTTP 308", Region, REGION),
-    code("InvalidLocationConstraint", INVALID, "the service has no such region", "check S3_REGION or --region"),
-    code("InvalidRegionName", INVALID, "the service has no such region", "check S3_REGION or --region"),
+    code("InvalidLocationConstraint", INVALID, "the service has no such region", Advice::CheckRegion),
+    code("InvalidRegionName", INVALID, "the service has no such region", Advice::CheckRegion),
     // What passes.
     plain("SlowDown", Throttled, AGAIN),
     plain("SlowDownRead", Throttled, AGAIN),
@@ -166,126 +177,121 @@ pub(crate) const CODES: &[Code] = &[
     plain("HTTP 502", Passes, AGAIN),
     plain("HTTP 504", Passes, AGAIN),
     // How much.
-    code("XMinioStorageFull", FULL, "the server's storage is full", ROOM),
-    code("StorageFull", FULL, "the server's storage is full", ROOM),
-    code("InsufficientStorage", FULL, "the server's storage is full", ROOM),
-    code("HTTP 507", FULL, "the server's storage is full", ROOM),
-    code("QuotaExceeded", FULL, "a quota is exhausted", QUOTA),
-    code("XMinioAdminBucketQuotaExceeded", FULL, "the bucket's quota is exhausted", QUOTA),
-    code("ServiceQuotaExceededException", FULL, "a quota is exhausted", QUOTA),
+    code("XMinioStorageFull", FULL, "the server's storage is full", Advice::FreeSpace),
+    code("StorageFull", FULL, "the server's storage is full", Advice::FreeSpace),
+    code("InsufficientStorage", FULL, "the server's storage is full", Advice::FreeSpace),
+    code("HTTP 507", FULL, "the server's storage is full", Advice::FreeSpace),
+    code("QuotaExceeded", FULL, "a quota is exhausted", Advice::FreeQuota),
+    code("XMinioAdminBucketQuotaExceeded", FULL, "the bucket's quota is exhausted", Advice::FreeQuota),
+    code("ServiceQuotaExceededException", FULL, "a quota is exhausted", Advice::FreeQuota),
     code(
         "TooManyBuckets",
         CONFLICT,
         "the account has as many buckets as it may have",
-        "delete a bucket that nobody needs, or ask the provider for more",
+        Advice::Note(note!("delete a bucket that nobody needs, or ask the provider for more")),
     ),
     code(
         "EntityTooLarge",
         INVALID,
         "the object is larger than the server accepts",
-        "split the file, or use a server that takes larger objects (AWS: 5 TB and more)",
+        Advice::Note(note!("split the file, or use a server that takes larger objects (AWS: 5 TB and more)")),
     ),
     code(
         "HTTP 413",
         INVALID,
         "the request is larger than the server, or a proxy in front of it, accepts",
-        "raise the limit of the proxy (nginx: client_max_body_size); parts have 8 MiB and more",
+        Advice::Note(note!("raise the limit of the proxy (nginx: client_max_body_size); parts have 8 MiB and more")),
     ),
-    code(
-        "EntityTooSmall",
-        INTERNAL,
-        "a part is smaller than the server accepts",
-        "this server has rules of its own for parts; -vv shows the requests",
-    ),
+    code("EntityTooSmall", INTERNAL, "a part is smaller than the server accepts", Advice::Trace(Traced::Parts)),
     code("KeyTooLongError", INVALID, "the object's name is too long", NAME),
     code("KeyTooLong", INVALID, "the object's name is too long", NAME),
     code("InvalidURI", INVALID, "the server cannot read the object's name", NAME),
     code("XMinioInvalidObjectName", INVALID, "the server cannot store an object of this name", NAME),
-    code(
-        "XMinioParentIsObject",
-        CONFLICT,
-        "another object has the name of a folder of this one",
-        "choose another --version, or move that object away",
-    ),
+    code("XMinioParentIsObject", CONFLICT, "another object has the name of a folder of this one", Advice::MoveObject),
     code(
         "InvalidBucketName",
         INVALID,
         "the server accepts no bucket of this name",
-        "use 3 to 63 lowercase letters, digits and `-`",
+        Advice::Note(note!("use 3 to 63 lowercase letters, digits and `-`")),
     ),
     code(
         "MetadataTooLarge",
         INVALID,
         "the object's metadata is larger than the server accepts",
-        "give fewer or shorter metadata",
+        Advice::Note(note!("give fewer or shorter metadata")),
     ),
     // Buckets.
-    plain("BucketAlreadyExists", CONFLICT, "all accounts of a service share its bucket names: choose another name"),
-    plain("BucketAlreadyOwnedByYou", CONFLICT, "the bucket exists and is yours: use it"),
-    plain("BucketNotEmpty", CONFLICT, "delete its objects first; versions and unfinished uploads count as well"),
-    plain("NoSuchBucket", NOT_FOUND, "check the bucket's name, or make it"),
-    plain("NoSuchKey", NOT_FOUND, "check the object's name"),
-    plain("NoSuchVersion", NOT_FOUND, "check the object's version"),
-    // Encryption.
-    code("KMS.DisabledException", Denied, "the encryption key is disabled", KEY),
-    code("KMS.NotFoundException", Denied, "the encryption key does not exist", KEY),
-    code("KMS.KMSInvalidStateException", Denied, "the encryption key cannot be used now", KEY),
-    code("KMS.InvalidKeyUsageException", Denied, "the encryption key is for another use", KEY),
-    code("KMS.AccessDeniedException", Denied, "the login may not use the encryption key", KEY),
-    code("KMS.*", Denied, "the encryption key cannot be used", KEY),
-    code("XMinioKMSKeyNotFoundException", Denied, "the encryption key does not exist", KEY),
-    code("kms:KeyNotFound", Denied, "the encryption key does not exist", KEY),
-    code(
-        "KMSNotConfigured",
-        INVALID,
-        "the server has no key service, so it cannot encrypt",
-        "leave out --sse and --kms-key (S3_SSE, S3_KMS_KEY), or set up the server's key service",
+    plain(
+        "BucketAlreadyExists",
+        CONFLICT,
+        Advice::Note(note!("all accounts of a service share its bucket names: choose another name")),
     ),
+    plain("BucketAlreadyOwnedByYou", CONFLICT, Advice::Note(note!("the bucket exists and is yours: use it"))),
+    plain(
+        "BucketNotEmpty",
+        CONFLICT,
+        Advice::Note(note!("delete its objects first; versions and unfinished uploads count as well")),
+    ),
+    plain("NoSuchBucket", NOT_FOUND, Advice::Note(note!("check the bucket's name, or make it"))),
+    plain("NoSuchKey", NOT_FOUND, Advice::Note(note!("check the object's name"))),
+    plain("NoSuchVersion", NOT_FOUND, Advice::Note(note!("check the object's version"))),
+    // Encryption.
+    code("KMS.DisabledException", Denied, "the encryption key is disabled", Advice::CheckKmsKey),
+    code("KMS.NotFoundException", Denied, "the encryption key does not exist", Advice::CheckKmsKey),
+    code("KMS.KMSInvalidStateException", Denied, "the encryption key cannot be used now", Advice::CheckKmsKey),
+    code("KMS.InvalidKeyUsageException", Denied, "the encryption key is for another use", Advice::CheckKmsKey),
+    code("KMS.AccessDeniedException", Denied, "the login may not use the encryption key", Advice::CheckKmsKey),
+    code("KMS.*", Denied, "the encryption key cannot be used", Advice::CheckKmsKey),
+    code("XMinioKMSKeyNotFoundException", Denied, "the encryption key does not exist", Advice::CheckKmsKey),
+    code("kms:KeyNotFound", Denied, "the encryption key does not exist", Advice::CheckKmsKey),
+    code("KMSNotConfigured", INVALID, "the server has no key service, so it cannot encrypt", Advice::DropEncryption),
     code(
         "InvalidEncryptionAlgorithmError",
         INVALID,
         "the server knows no such encryption",
-        "S3_SSE takes AES256, aws:kms and aws:kms:dsse; not every server has all three",
+        Advice::Note(note!("S3_SSE takes AES256, aws:kms and aws:kms:dsse; not every server has all three")),
     ),
-    code(
-        "InvalidStorageClass",
-        INVALID,
-        "the server has no such storage class",
-        "check S3_STORAGE_CLASS or --storage-class",
-    ),
+    code("InvalidStorageClass", INVALID, "the server has no such storage class", Advice::CheckStorageClass),
     // Archives and retentions.
     code(
         "InvalidObjectState",
         LATER,
         "the object is archived and cannot be read",
-        "restore it first (`aws s3api restore-object`), then pull; keep models that are in use in a storage class without \
-         archiving",
+        Advice::Note(note!(
+            "restore it first (`aws s3api restore-object`), then pull; keep models that are in use in a storage class without \
+         archiving"
+        )),
     ),
-    code("RestoreAlreadyInProgress", LATER, "the object is being restored", "try again when it is restored"),
+    code(
+        "RestoreAlreadyInProgress",
+        LATER,
+        "the object is being restored",
+        Advice::Note(note!("try again when it is restored")),
+    ),
     code(
         "ObjectLocked",
         CONFLICT,
         "the object is under a retention",
-        "it can be deleted when its retention has ended; until then nobody can",
+        Advice::Note(note!("it can be deleted when its retention has ended; until then nobody can")),
     ),
     code(
         "InvalidRetentionPeriod",
         INVALID,
         "the server accepts no such retention",
-        "check the bucket's object lock configuration",
+        Advice::Note(note!("check the bucket's object lock configuration")),
     ),
     // Access lists.
     code(
         "AccessControlListNotSupported",
         INVALID,
         "the bucket does not use access control lists",
-        "something on the way adds an ACL to requests: modeldepot sends none",
+        Advice::Note(note!("something on the way adds an ACL to requests: modeldepot sends none")),
     ),
     code(
         "OwnershipControlsNotFoundError",
         NOT_FOUND,
         "the bucket has no ownership controls",
-        "set the bucket's object ownership, or leave it out",
+        Advice::Note(note!("set the bucket's object ownership, or leave it out")),
     ),
     // Damage and misunderstandings.
     code("BadDigest", LATER, "the bytes that arrived are not those that were sent", SENT_WRONG),
@@ -300,14 +306,9 @@ pub(crate) const CODES: &[Code] = &[
         "PreconditionFailed",
         CONFLICT,
         "the object is not what it was a moment ago",
-        "somebody else writes there: try again when they are done",
+        Advice::Note(note!("somebody else writes there: try again when they are done")),
     ),
-    code(
-        "InvalidRequest",
-        INTERNAL,
-        "the server cannot do this",
-        "-vv shows what the server answered: its message says what it cannot do",
-    ),
+    code("InvalidRequest", INTERNAL, "the server cannot do this", Advice::Trace(Traced::Unsupported)),
     code("MalformedXML", INTERNAL, "the server does not understand the request", SEE),
     code("InvalidArgument", INTERNAL, "the server does not understand the request", SEE),
     code("MethodNotAllowed", INTERNAL, "the server does not have this operation", SEE),
@@ -315,24 +316,9 @@ pub(crate) const CODES: &[Code] = &[
     code("XNotImplemented", INTERNAL, "the server does not have this operation", SEE),
     code("HTTP 405", INTERNAL, "the server does not have this operation", SEE),
     code("HTTP 501", INTERNAL, "the server does not have this operation", SEE),
-    code(
-        "HTTP 400",
-        INTERNAL,
-        "the server rejected the request without a reason",
-        "often the region is wrong or a session has expired: `modeldepot doctor` finds out",
-    ),
-    code(
-        "MissingContentLength",
-        INTERNAL,
-        "the length of the body did not arrive",
-        "is there a proxy in between that changes requests? `modeldepot doctor` checks",
-    ),
-    code(
-        "HTTP 411",
-        INTERNAL,
-        "the length of the body did not arrive",
-        "is there a proxy in between that changes requests? `modeldepot doctor` checks",
-    ),
+    code("HTTP 400", INTERNAL, "the server rejected the request without a reason", Advice::Diagnose),
+    code("MissingContentLength", INTERNAL, "the length of the body did not arrive", Advice::CheckProxy),
+    code("HTTP 411", INTERNAL, "the length of the body did not arrive", Advice::CheckProxy),
 ];
 
 /// Returns what is known of a code.
@@ -369,8 +355,8 @@ pub(crate) fn kind(name: &str) -> ErrorKind {
 }
 
 /// Returns what to do about a refusal by its code.
-pub(crate) fn hint(name: &str) -> Option<&'static str> {
-    known(name).map(|code| code.hint)
+pub(crate) fn advice(name: &str) -> Option<Advice> {
+    known(name).map(|code| code.advice.clone())
 }
 
 #[cfg(test)]
@@ -384,13 +370,16 @@ mod tests {
         let mut seen = BTreeSet::new();
         for code in CODES {
             assert!(seen.insert(code.name), "{} is there twice", code.name);
-            assert!(!code.hint.is_empty() && !code.hint.ends_with('.'), "{}", code.name);
+            if let Advice::Note(note) = &code.advice {
+                let note = note.to_string();
+                assert!(!note.is_empty() && !note.ends_with('.'), "{}", code.name);
+            }
             let words = code.words.unwrap_or("x");
             assert!(words.chars().next().is_some_and(char::is_lowercase) && !words.ends_with('.'), "{words}");
             let by_status_alone = code.name.starts_with("HTTP 4") && code.words.is_none();
             assert!(!by_status_alone || code.means == Throttled, "a status says little: {}", code.name);
             // Who is not denied by the login should not be sent to ask for a policy.
-            assert!(code.hint != POLICY || matches!(code.name, "AccessDenied" | "HTTP 401" | "HTTP 403"));
+            assert!(code.advice != POLICY || matches!(code.name, "AccessDenied" | "HTTP 401" | "HTTP 403"));
         }
     }
 

@@ -73,7 +73,7 @@ impl S3Client {
         let endpoint = self.endpoint().to_owned();
         let action = about.action(&self.prefix);
         let passing = passing(&error).unwrap_or_default();
-        let said = |text| Box::new(Said { text, passing });
+        let said = |text| Said { text, passing };
         if let Some(Foreign(stranger)) = found::<Foreign>(&error) {
             return Error::NotS3 { endpoint, found: Box::new(stranger.clone()) };
         }
@@ -81,17 +81,14 @@ impl S3Client {
             return Error::Tls { endpoint, fault: fault.clone() };
         }
         if let Some(Silent(within)) = found::<Silent>(&error) {
-            return Error::NoAnswer { action, endpoint, within: *within };
+            return Error::no_answer(&action, &endpoint, *within);
         }
         // Credentials are asked for through the same proxies.
         if let Some(AtProxy { proxy, login, fault }) = found::<AtProxy>(&error) {
-            let proxy = proxy.clone();
             return match fault {
-                Fault::Refused(status) => {
-                    Error::ProxyRefused { proxy, endpoint, status: status.as_u16(), login: *login }
-                }
+                Fault::Refused(status) => Error::proxy_refused(proxy, &endpoint, status.as_u16(), *login),
                 Fault::Unreached(text) | Fault::Broken(text) => {
-                    Error::ProxyUnreachable { proxy, endpoint, source: said(text.clone()) }
+                    Error::proxy_unreachable(proxy, &endpoint, said(text.clone()))
                 }
             };
         }
@@ -100,7 +97,7 @@ impl S3Client {
         }
         if is_moved(&error) {
             let source = said("the bucket is in another region".to_owned());
-            return Error::Unavailable { action, endpoint, source };
+            return Error::unavailable(&action, &endpoint, source);
         }
         match &error {
             // It answers what is signed as S3 does.
@@ -118,12 +115,10 @@ impl S3Client {
             {
                 Error::NotS3 { endpoint, found: Box::new(Stranger::Page(page)) }
             }
-            SdkError::ServiceError(refusal) if is_not_understood(&error) => Error::Service {
-                action,
-                endpoint,
-                code: format!("HTTP {} with an answer that is not one of S3", refusal.raw().status().as_u16()),
-                source: said(root(&error)),
-            },
+            SdkError::ServiceError(refusal) if is_not_understood(&error) => {
+                let code = format!("HTTP {} with an answer that is not one of S3", refusal.raw().status().as_u16());
+                Error::refused(&action, &endpoint, code, said(root(&error)))
+            }
             SdkError::ServiceError(refusal) => {
                 let answer = refusal.raw();
                 let status = answer.status().as_u16();
@@ -141,51 +136,44 @@ impl S3Client {
                     }
                     ("NoSuchBucket", _, Some(bucket), _) => Error::BucketNotFound { bucket: bucket.clone(), endpoint },
                     (code, ..) if self.encrypts() && is_no_encryption(code, refusal.err().message()) => {
-                        self.refused("KMSNotConfigured", status, action, None, words)
+                        self.refusal("KMSNotConfigured", status, action, None, words)
                     }
-                    ("NoSuchUpload", ..) => Error::Service { action, endpoint, code, source: words },
+                    ("NoSuchUpload", ..) => Error::refused(&action, &endpoint, code, words),
                     // A key service has things that are not found as well.
-                    (code, 404, ..) if is_no_absence(code) => self.refused(code, 404, action, None, words),
+                    (code, 404, ..) if is_no_absence(code) => self.refusal(code, 404, action, None, words),
                     (_, 404, Some(bucket), Some(key)) => {
                         Error::ObjectNotFound { bucket: bucket.clone(), key: self.prefix.whole(key).into_owned() }
                     }
                     // Who makes a bucket is not helped by hearing that there is none.
                     (_, 404, Some(_), None) if about.verb == "create" => {
-                        Error::Service { action, endpoint, code, source: words }
+                        Error::refused(&action, &endpoint, code, words)
                     }
                     (_, 404, Some(bucket), None) => Error::BucketNotFound { bucket: bucket.clone(), endpoint },
-                    ("BucketAlreadyExists", _, Some(bucket), _) => Error::BucketTaken { bucket: bucket.clone() },
-                    (code, status, ..) => self.refused(code, status, action, named(answer), words),
+                    ("BucketAlreadyExists", _, Some(bucket), _) => Error::bucket_taken(bucket),
+                    (code, status, ..) => self.refusal(code, status, action, named(answer), words),
                 }
             }
             SdkError::DispatchFailure(_) => match no_credentials(&error) {
-                Some(why) => Error::NoCredentials { endpoint, source: said(why) },
+                Some(why) => Error::no_credentials(&endpoint, said(why)),
                 None => {
                     let why = found::<NoWay>(&error).map_or(Unreached::Other, |no_way| no_way.why.clone());
                     if let Some(TlsSaid::Fault(fault)) = tls_said(&error) {
                         return Error::Tls { endpoint, fault };
                     }
-                    Error::Unreachable { endpoint, why, source: said(root(&error)) }
+                    Error::unreachable(&endpoint, &why, said(root(&error)))
                 }
             },
-            SdkError::TimeoutError(_) => {
-                Error::Unavailable { action, endpoint, source: said("no answer in time".to_owned()) }
+            SdkError::TimeoutError(_) => Error::unavailable(&action, &endpoint, said("no answer in time".to_owned())),
+            SdkError::ResponseError(_) if found::<TooLong>(&error).is_some() => {
+                Error::refused(&action, &endpoint, "an answer without end".to_owned(), said(root(&error)))
             }
-            SdkError::ResponseError(_) if found::<TooLong>(&error).is_some() => Error::Service {
-                action,
-                endpoint,
-                code: "an answer without end".to_owned(),
-                source: said(root(&error)),
-            },
-            SdkError::ResponseError(_) => Error::Unavailable { action, endpoint, source: said(root(&error)) },
+            SdkError::ResponseError(_) => Error::unavailable(&action, &endpoint, said(root(&error))),
             _ => match no_credentials(&error) {
-                Some(why) => Error::NoCredentials { endpoint, source: said(why) },
-                None => Error::Service {
-                    action,
-                    endpoint,
-                    code: "the request could not be made".to_owned(),
-                    source: said(root(&error)),
-                },
+                Some(why) => Error::no_credentials(&endpoint, said(why)),
+                None => {
+                    let code = "the request could not be made".to_owned();
+                    Error::refused(&action, &endpoint, code, said(root(&error)))
+                }
             },
         }
     }
@@ -197,13 +185,13 @@ impl S3Client {
     }
 
     /// Translates a refusal by its code: what each means is in [`codes`].
-    pub(super) fn refused(
+    pub(super) fn refusal(
         &self,
         code: &str,
         status: u16,
         action: String,
         region: Option<String>,
-        source: Box<Said>,
+        source: Said,
     ) -> Error {
         let endpoint = self.endpoint().to_owned();
         let meaning = codes::meaning(Some(code), status);
@@ -221,43 +209,33 @@ impl S3Client {
                 Error::Denied { action, endpoint, code }
             }
             Some(Means::Region) => Error::WrongRegion { endpoint, region: self.region().to_owned(), expected: region },
-            Some(Means::Passes | Means::Throttled) => Error::Unavailable { action, endpoint, source },
-            Some(Means::Refused(_)) | None => Error::Service { action, endpoint, code, source },
+            Some(Means::Passes | Means::Throttled) => Error::unavailable(&action, &endpoint, source),
+            Some(Means::Refused(_)) | None => Error::refused(&action, &endpoint, code, source),
         }
     }
 
     /// Translates a body that broke off.
     pub(super) fn broke_off(&self, about: About<'_>, error: &(dyn StdError + 'static)) -> Error {
         let silent = found::<StoodStill>(error).map(StoodStill::waited).unwrap_or_default();
-        Error::Unavailable {
-            action: about.action(&self.prefix),
-            endpoint: self.endpoint().to_owned(),
-            source: Box::new(Said { text: root(error), passing: Passing { silent, ..Passing::default() } }),
-        }
+        let said = Said { text: root(error), passing: Passing { silent, ..Passing::default() } };
+        Error::unavailable(&about.action(&self.prefix), self.endpoint(), said)
     }
 
     /// An error of a server that was silent.
     pub(super) fn no_answer(&self, about: About<'_>, within: Duration) -> Error {
-        Error::NoAnswer { action: about.action(&self.prefix), endpoint: self.endpoint().to_owned(), within }
+        Error::no_answer(&about.action(&self.prefix), self.endpoint(), within)
     }
 
     /// An error of a server that sends the whole object where a range was asked for.
     pub(super) fn ignores_range(&self, about: About<'_>) -> Error {
-        Error::Service {
-            action: about.action(&self.prefix),
-            endpoint: self.endpoint().to_owned(),
-            code: "it ignores `Range`".to_owned(),
-            source: "it answered with the whole object where a part was asked for, as a proxy may".into(),
-        }
+        let said = "it answered with the whole object where a part was asked for, as a proxy may";
+        Error::refused(&about.action(&self.prefix), self.endpoint(), "it ignores `Range`".to_owned(), said)
     }
 
     /// An error of a server that did what it was asked for and says so in no way that is known.
     pub(super) fn not_understood(&self, about: About<'_>, what: &str) -> Error {
-        Error::Unavailable {
-            action: about.action(&self.prefix),
-            endpoint: self.endpoint().to_owned(),
-            source: Box::new(Said { text: what.to_owned(), passing: Passing::default() }),
-        }
+        let said = Said { text: what.to_owned(), passing: Passing::default() };
+        Error::unavailable(&about.action(&self.prefix), self.endpoint(), said)
     }
 
     /// Translates a request that the SDK would not even build.

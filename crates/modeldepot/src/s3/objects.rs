@@ -77,7 +77,7 @@ impl S3Client {
         if let (Some(expected), Some(found)) = (stored.crc64nvme, found.crc64.map(|found| found.to_string()))
             && expected != found
         {
-            return Err(Error::WrongDigest { path: key.to_owned(), algorithm: "CRC64NVME", expected, found });
+            return Err(Error::wrong_digest(key, "CRC64NVME", expected, found));
         }
         staged.persist().await?;
         Ok(stored.size)
@@ -275,7 +275,7 @@ impl S3Client {
         limit: u64,
         over: &mut Instant,
     ) -> Result<Bytes, Gathered> {
-        let too_large = |found| Gathered::TooLarge(Error::WrongSize { path: key.to_owned(), expected: limit, found });
+        let too_large = |found| Gathered::TooLarge(Error::wrong_size(key, limit, found));
         if let Some(size) =
             answer.content_length().and_then(|size| u64::try_from(size).ok()).filter(|size| *size > limit)
         {

@@ -70,7 +70,7 @@ impl S3Client {
     fn presigning(&self, about: About<'_>, expires: Duration) -> Result<PresigningConfig> {
         let seconds = expires.as_secs();
         if seconds == 0 || expires > LONGEST_EXPIRY {
-            return Err(Error::Expiry { seconds });
+            return Err(Error::expiry(seconds));
         }
         let config = PresigningConfig::expires_in(Duration::from_secs(seconds));
         config.map_err(|error| self.failed_locally(about, &error))

@@ -4,6 +4,7 @@
 //! do not come back at the same moment; after the pause that the server asks for, if it asks. It ends by number and by
 //! time: what counts is the time in which nothing moved, so a transfer that gets on is never given up for being long.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
@@ -17,7 +18,7 @@ use super::http::timeouts;
 use super::passing::{Cause, Passing, Said};
 use super::transfer::concurrency::Concurrency;
 use crate::diagnosis::root;
-use crate::error::{Error, Result};
+use crate::error::{Error, Mark, Result};
 use crate::settings::Timeouts;
 
 /// The bound of the first pause.
@@ -108,12 +109,15 @@ impl Retry {
 }
 
 fn passing_of(error: &Error) -> Option<Passing> {
-    match error {
-        Error::NoAnswer { within, .. } => Some(Passing { silent: *within, ..Passing::default() }),
-        Error::Unavailable { source, .. } | Error::Unreachable { source, .. } => {
-            Some(source.downcast_ref::<Said>().map_or_else(Passing::default, |said| said.passing))
+    if let Error::Tls { .. } = error {
+        return Some(Passing { cause: Cause::Unreached, ..Passing::default() });
+    }
+    match error.mark() {
+        Mark::Silent(within) => Some(Passing { silent: *within, ..Passing::default() }),
+        Mark::Unavailable | Mark::Unreached => {
+            let said = error.source().and_then(|source| source.downcast_ref::<Said>());
+            Some(said.map_or_else(Passing::default, |said| said.passing))
         }
-        Error::Tls { .. } => Some(Passing { cause: Cause::Unreached, ..Passing::default() }),
         _ => None,
     }
 }

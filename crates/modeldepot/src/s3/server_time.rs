@@ -12,11 +12,8 @@ impl S3Client {
     /// Returns the server's time, to the second.
     pub(crate) async fn server_time(&self, bucket: &BucketName) -> Result<OffsetDateTime> {
         let head = self.head(bucket).await?;
-        head.date.ok_or_else(|| Error::Unavailable {
-            action: "say what time it is".to_owned(),
-            endpoint: self.endpoint().to_owned(),
-            source: "the answer has no `Date`".into(),
-        })
+        let silent = || Error::unavailable("say what time it is", self.endpoint(), "the answer has no `Date`");
+        head.date.ok_or_else(silent)
     }
 
     /// Returns the server's time, to the second: by its last answer if that was lately, else it is asked.

@@ -5,7 +5,7 @@ use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
 use super::ModelStorage;
-use crate::error::{Error, Result};
+use crate::error::{Error, Mark, Result};
 use crate::model::key::ObjectKey;
 use crate::s3::{Capabilities, ChecksumSupport, CopySupport};
 
@@ -89,7 +89,7 @@ impl ModelStorage {
         if found.are_harmless() {
             return Ok(());
         }
-        Err(Error::UploadUrls { endpoint: self.depot.endpoint().to_owned(), found })
+        Err(Error::upload_urls(self.depot.endpoint(), found))
     }
 
     /// Returns the stored probe of this server, if it is still trusted.
@@ -106,9 +106,7 @@ impl ModelStorage {
             Ok(kept) => kept,
             // A record that is too large, archived or unreadable with our permissions counts as missing, and is
             // replaced.
-            Err(error @ (Error::WrongSize { .. } | Error::Denied { .. } | Error::Service { .. }))
-                if !error.may_pass() =>
-            {
+            Err(error) if may_be_replaced(&error) => {
                 tracing::debug!(%error, "the record of what the server does cannot be read");
                 None
             }
@@ -137,4 +135,9 @@ impl ModelStorage {
         let body = serde_json::to_vec_pretty(probed).unwrap_or_default();
         self.depot.put_small(&self.bucket, &ObjectKey::Probe.to_string(), body.into(), "application/json").await
     }
+}
+
+/// Returns true for a record that is too large, archived or unreadable with our permissions.
+fn may_be_replaced(error: &Error) -> bool {
+    matches!(error, Error::Damaged { .. } | Error::Denied { .. }) || matches!(error.mark(), Mark::Refused(_))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::ModelStorage;
 use super::ownership::Foreign;
 use super::tombstone::Tombstone;
-use crate::error::{Error, Result};
+use crate::error::{Error, Mismatch, Result};
 use crate::model::key::{ObjectKey, version_prefix};
 use crate::model::name::{ArtifactPath, ModelName, Selector, Version};
 use crate::s3::ListedObject;
@@ -65,7 +65,7 @@ impl ModelStorage {
             Found::Nothing => false,
         };
         if !ours && !retired && !self.has_own(&there).await? {
-            return Err(Error::ForeignVersion { model: model.clone(), version: version.clone() });
+            return Err(Error::foreign_version(model, version));
         }
         let of_version = |object: &&ListedObject| match object.key == manifest {
             true => ours,
@@ -100,7 +100,7 @@ impl ModelStorage {
                 Ok(Found::Manifest(files))
             }
             Ok(None) => Ok(Found::Nothing),
-            Err(Error::Manifest { .. } | Error::WrongSize { .. }) => Ok(Found::Damaged),
+            Err(Error::Manifest { .. } | Error::Damaged { mismatch: Mismatch::Size { .. }, .. }) => Ok(Found::Damaged),
             Err(error) => Err(error),
         }
     }

@@ -23,7 +23,7 @@ use super::ownership::mark;
 use super::push::base_version::BaseFiles;
 use super::push::commit::Job;
 use super::push::source::{Source, SourceFile};
-use super::push::{Published, Push, is_taken, moment};
+use super::push::{Published, Push, moment};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::digest::Blake3;
 use crate::model::key::{ObjectKey, gc_locks_prefix, version_prefix};
@@ -126,7 +126,7 @@ impl ModelStorage {
                 None => self.free_second(&offer.model, &mut not_before).await?,
             };
             match self.begin_at(&offer, &push, version, begun_at, conditions).await {
-                Err(error) if offer.version.is_none() && is_taken(&error) => not_before += time::Duration::SECOND,
+                Err(error) if offer.version.is_none() && error.is_taken() => not_before += time::Duration::SECOND,
                 result => return result,
             }
         }
@@ -228,7 +228,7 @@ impl DirectUpload {
         match (decide::begin(true, standing.is_some(), in_the_way.is_some(), gc_locked), in_the_way) {
             (Begin::Compare | Begin::Taken, _) => return Err(Error::VersionExists { model, version }),
             (_, Some(file)) => return Err(self.storage.in_the_way(&model, &version, &file.path).await?),
-            (Begin::Locked, None) => return Err(Error::GcLocked { model, version }),
+            (Begin::Locked, None) => return Err(Error::gc_locked(&model, &version)),
             (Begin::Send, None) => {}
         }
         self.lease.sends();
@@ -264,7 +264,7 @@ impl DirectUpload {
         let file = self.files.iter().find(|(file, _)| file.path == *path);
         let part = file.and_then(|(file, upload)| Some((upload, file.part_len(number)?)));
         let (Some((upload, len)), Ok(number)) = (part, i32::try_from(number)) else {
-            return Err(Error::NoSuchPart { path: path.clone() });
+            return Err(Error::no_such_part(path));
         };
         self.storage.depot.part_url(&self.storage.bucket, &self.key(path), upload, number, len, expires).await
     }
@@ -306,7 +306,7 @@ impl DirectUpload {
                 // Of a part that was sent several times, the newest.
                 let good = found.extract_if(.., |part| sent(part) && part.size == expected);
                 let Some(part) = good.max_by_key(|part| part.modified) else {
-                    return Err(Error::PartMissing { path: file.path.clone(), number, expected, found: other });
+                    return Err(Error::part_missing(&file.path, number, expected, other));
                 };
                 parts.push(part);
             }
@@ -357,11 +357,7 @@ impl DirectUpload {
             };
             let digests = client.fetch(bucket, &key, file.size, Some(&etag), &Sink::Nothing, &|_| {}).await?;
             if let Some(expected) = file.blake3.filter(|expected| *expected != digests.blake3) {
-                return Err(Error::NotAsAnnounced {
-                    path: file.path.clone(),
-                    expected: expected.to_string(),
-                    found: digests.blake3.to_string(),
-                });
+                return Err(Error::not_as_announced(&file.path, &expected.to_string(), &digests.blake3.to_string()));
             }
             let made = Sent { kept: 0, copied: 0, etag, digests };
             self.made().insert(file.path.clone(), made.clone());

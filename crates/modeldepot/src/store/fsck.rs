@@ -148,7 +148,7 @@ impl ModelStorage {
             if !self.lost_its_manifest(&model, &version, &listed).await? {
                 return Ok(FsckReport::default());
             }
-            let error = Error::ManifestMissing { model: model.clone(), version: version.clone() };
+            let error = Error::manifest_missing(&model, &version);
             report.files = listed.objects.len();
             report.faults.push(Fault { model, version, error });
             return Ok(report);
@@ -194,11 +194,7 @@ impl ModelStorage {
 
 /// Compares a manifest with the listing of its version.
 fn compare(manifest: &Manifest, objects: &Objects, files: &mut usize) -> Vec<Error> {
-    let missing = |path: &ArtifactPath| Error::FileMissing {
-        model: manifest.model_name.clone(),
-        version: manifest.version.clone(),
-        path: path.clone(),
-    };
+    let missing = |path: &ArtifactPath| Error::file_missing(&manifest.model_name, &manifest.version, path);
     let Some(entries) = &manifest.files else {
         // Written by the Python pipeline: all objects are files, and the model file must be among them.
         *files += objects.len();
@@ -215,7 +211,7 @@ fn compare(manifest: &Manifest, objects: &Objects, files: &mut usize) -> Vec<Err
         .filter_map(|entry| match objects.get(&entry.path) {
             None => Some(missing(&entry.path)),
             Some(object) if object.size != entry.size => {
-                Some(Error::WrongSize { path: entry.path.to_string(), expected: entry.size, found: object.size })
+                Some(Error::wrong_size(entry.path.as_str(), entry.size, object.size))
             }
             Some(_) => None,
         })

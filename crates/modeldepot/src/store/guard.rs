@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::ModelStorage;
-use crate::error::{Error, Result};
+use crate::error::{Error, Mismatch, Result};
 use crate::model::key::{ObjectKey, RECORDS, version_of};
 use crate::model::name::BucketName;
 use crate::model::prefix::KeyPrefix;
@@ -39,7 +39,7 @@ impl ModelStorage {
         for prefix in folders(key).filter(|prefix| *prefix != self.prefix) {
             let Some(inner) = prefix.within(key) else { continue };
             if inner.starts_with(RECORDS) {
-                return Err(Error::OwnRecord { key: key.to_owned() });
+                return Err(Error::own_record(key));
             }
             if version_of(inner).is_some() {
                 self.in_folder(prefix.clone()).refuse_here(key, inner, change, false).await?;
@@ -57,19 +57,15 @@ impl ModelStorage {
     /// already exists.
     async fn refuse_here(&self, whole: &str, key: &str, change: Change, is_ours: bool) -> Result<()> {
         if key.starts_with(RECORDS) {
-            return Err(Error::OwnRecord { key: whole.to_owned() });
+            return Err(Error::own_record(whole));
         }
         // No key under a version is free, not even one that cannot be a file, such as a marker of an empty folder.
         let Some((model, version)) = version_of(key) else { return Ok(()) };
         let parsed = key.parse::<ObjectKey>().ok();
         let is_manifest = matches!(parsed, Some(ObjectKey::Manifest(..)));
         let refused = || {
-            Err(Error::PublishedObject {
-                key: whole.to_owned(),
-                prefix: Some(self.prefix.clone()).filter(|_| !is_ours),
-                model: model.clone(),
-                version: version.clone(),
-            })
+            let prefix = Some(self.prefix.clone()).filter(|_| !is_ours);
+            Err(Error::published_object(whole, prefix, &model, &version))
         };
         if is_manifest && change == Change::Store && is_ours {
             return refused();
@@ -89,7 +85,7 @@ impl ModelStorage {
             },
             // What a damaged manifest lists is unknown. One without a mark belongs to another tool, and so do the
             // objects beside it unless they are marked.
-            (Err(Error::Manifest { .. } | Error::WrongSize { .. }), _) => {
+            (Err(Error::Manifest { .. } | Error::Damaged { mismatch: Mismatch::Size { .. }, .. }), _) => {
                 let manifest = ObjectKey::Manifest(model.clone(), version.clone()).to_string();
                 let (marked, with) = tokio::try_join!(self.is_own(&manifest), self.is_own(key))?;
                 if marked || with { refused() } else { Ok(()) }

@@ -140,17 +140,15 @@ impl Description {
     /// [`Error::FileMissing`], [`Error::FilesMissing`], [`Error::WrongSize`].
     pub fn whole(&self) -> Result<()> {
         let missing: Vec<_> = self.damaged.iter().filter(|file| file.found.is_none()).map(|file| &file.path).collect();
-        let (model, version) = (self.manifest.model_name.clone(), self.manifest.version.clone());
+        let (model, version) = (&self.manifest.model_name, &self.manifest.version);
         match (&missing[..], self.damaged.first()) {
             ([], None) => Ok(()),
             ([], Some(Damaged { path, expected, found })) => {
                 let (expected, found) = (*expected, found.unwrap_or_default());
-                Err(Error::WrongSize { path: path.to_string(), expected, found })
+                Err(Error::wrong_size(path.as_str(), expected, found))
             }
-            ([path], _) => Err(Error::FileMissing { model, version, path: (*path).clone() }),
-            (paths, _) => {
-                Err(Error::FilesMissing { model, version, paths: paths.iter().map(|path| (*path).clone()).collect() })
-            }
+            ([path], _) => Err(Error::file_missing(model, version, path)),
+            (paths, _) => Err(Error::files_missing(model, version, paths)),
         }
     }
 
@@ -378,7 +376,7 @@ impl ModelStorage {
             // All that is known of such a version is that it has a model file.
             let main = found.main()?;
             if found.files.iter().all(|file| file.path != main) {
-                return Err(Error::FileMissing { model: model.clone(), version, path: main });
+                return Err(Error::file_missing(model, &version, &main));
             }
         }
         Ok(found)

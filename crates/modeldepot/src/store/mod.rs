@@ -25,7 +25,7 @@ use bytes::Bytes;
 use tokio::sync::OnceCell;
 
 use self::counts::Counted;
-use crate::error::Result;
+use crate::error::{Mismatch, Result};
 use crate::model::key::ObjectKey;
 use crate::model::manifest::LARGEST;
 use crate::model::name::{ArtifactPath, BucketName, ModelName, Selector, Version};
@@ -128,7 +128,7 @@ impl ModelStorage {
                 self.refuse_published(&model, &version).await?;
                 (model, version, path.clone())
             }
-            (PresignedMethod::Put, ..) => return Err(Error::PutNeedsAName),
+            (PresignedMethod::Put, ..) => return Err(Error::put_needs_a_name()),
         };
         let key = ObjectKey::Artifact(model, version, path).to_string();
         self.depot.get_presigned_url(&self.bucket, &key, method, expires).await
@@ -160,7 +160,7 @@ impl ModelStorage {
             tokio::try_join!(self.read_manifest(model, version), self.is_retired(model, version))?;
         let (model, version) = (model.clone(), version.clone());
         match (manifest, retired) {
-            (_, true) => Err(Error::VersionRetired { model, version }),
+            (_, true) => Err(Error::version_retired(&model, &version)),
             (Some(_), false) => Err(Error::VersionExists { model, version }),
             (None, false) => Ok(()),
         }
@@ -176,7 +176,7 @@ impl ModelStorage {
                 Ok(Some(bytes)) => bytes,
                 Ok(None) => return Ok(None),
                 // No push writes one this large: it is damaged, or another tool's.
-                Err(Error::WrongSize { found, .. }) => {
+                Err(Error::Damaged { mismatch: Mismatch::Size { found, .. }, .. }) => {
                     let source = ManifestError::TooLarge { bytes: found };
                     return Err(Error::Manifest { key, source });
                 }

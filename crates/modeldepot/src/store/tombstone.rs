@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::ModelStorage;
-use crate::error::{Error, Result};
+use crate::error::{Error, Mismatch, Result};
 use crate::model::key::ObjectKey;
 use crate::model::name::{ModelName, Version};
 use crate::s3::{Created, ListedObject};
@@ -66,7 +66,7 @@ impl ModelStorage {
         match self.depot.get_small(&self.bucket, &key, LARGEST).await {
             // An unreadable tombstone still counts, but lists nothing.
             Ok(found) => Ok(found.map(|json| serde_json::from_slice(&json).unwrap_or_default())),
-            Err(Error::WrongSize { .. }) => Ok(Some(Tombstone::default())),
+            Err(Error::Damaged { mismatch: Mismatch::Size { .. }, .. }) => Ok(Some(Tombstone::default())),
             Err(error) => Err(error),
         }
     }

@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::ModelStorage;
-use crate::error::{Error, Result};
+use crate::error::{Error, Mismatch, Result};
 use crate::model::key::{ObjectKey, version_prefix};
 use crate::model::name::{ModelName, Version};
 use crate::s3::{OwnUploads, UnfinishedUpload};
@@ -104,7 +104,7 @@ impl ModelStorage {
     pub(super) async fn announced_uploads(&self, record: &str) -> Result<Record> {
         match self.depot.get_small(&self.bucket, record, 2 * LARGEST as u64).await {
             Ok(json) => Ok(json.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default()),
-            Err(Error::WrongSize { .. }) => Ok(Record::default()),
+            Err(Error::Damaged { mismatch: Mismatch::Size { .. }, .. }) => Ok(Record::default()),
             Err(error) => Err(error),
         }
     }

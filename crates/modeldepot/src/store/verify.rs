@@ -4,7 +4,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::ModelStorage;
 use super::lookup::StoredFile;
-use crate::error::{Error, Result};
+use crate::error::{Error, Mismatch, Result};
 use crate::model::digest::Blake3;
 use crate::model::key::ObjectKey;
 use crate::model::manifest::Manifest;
@@ -57,7 +57,7 @@ impl ModelStorage {
         progress.send(Event::Begun { path: file.path.clone(), bytes: file.size });
         let moved = |bytes| progress.send(Event::Moved { path: file.path.clone(), bytes });
         match self.read_file(manifest, file, &Sink::Nothing, &moved).await {
-            Err(Error::WrongDigest { .. }) => {
+            Err(Error::Damaged { mismatch: Mismatch::Digest { .. }, .. }) => {
                 tracing::warn!(path = %file.path, "wrong digest; reading once more");
                 self.read_file(manifest, file, &Sink::Nothing, &|_| {}).await?;
             }
@@ -99,19 +99,9 @@ impl ModelStorage {
 
 /// Rewords an error about an object for a file of a version: callers know files by their paths, not by keys.
 pub(super) fn of_version(error: Error, manifest: &Manifest, file: &ArtifactPath) -> Error {
-    let path = file.to_string();
     match error {
-        Error::ObjectNotFound { .. } => {
-            let (model, version) = (manifest.model_name.clone(), manifest.version.clone());
-            Error::FileMissing { model, version, path: file.clone() }
-        }
-        Error::WrongSize { expected, found, .. } => Error::WrongSize { path, expected, found },
-        Error::WrongDigest { algorithm, expected, found, .. } => {
-            Error::WrongDigest { path, algorithm, expected, found }
-        }
-        Error::WrongPart { first, last, expected, found, .. } => {
-            Error::WrongPart { path, first, last, expected, found }
-        }
+        Error::ObjectNotFound { .. } => Error::file_missing(&manifest.model_name, &manifest.version, file),
+        Error::Damaged { mismatch, .. } => Error::Damaged { path: file.to_string(), mismatch },
         error => error,
     }
 }
@@ -126,6 +116,5 @@ pub(super) fn same<D: PartialEq + std::fmt::Display>(
     if expected == found {
         return Ok(());
     }
-    let (expected, found) = (expected.to_string(), found.to_string());
-    Err(Error::WrongDigest { path: path.to_string(), algorithm, expected, found })
+    Err(Error::wrong_digest(path.as_str(), algorithm, expected.to_string(), found.to_string()))
 }

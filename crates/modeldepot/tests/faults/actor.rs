@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use modeldepot::advice::Advice;
 use modeldepot::{
     Error, ErrorKind, Manifest, ModelStorage, Progress, Published, Pull, Push, Result, Scan, Selector, Source,
 };
@@ -327,7 +328,7 @@ pub(crate) fn judge_push(
             // Only a collection may take such a version away: it spends the names of pushes that seem dead.
             if error.kind() == ErrorKind::Conflict
                 && wish.is_own()
-                && !matches!(error, Error::VersionRetired { .. } | Error::GcLocked { .. })
+                && !matches!(error.advice(None), Some(Advice::VersionIsRetired | Advice::WaitForGc))
             {
                 world.ledger.broken(format!("nobody else pushes there, but {what} fails: {}", chain(&error)));
             }

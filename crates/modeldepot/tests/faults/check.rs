@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use modeldepot::advice::Advice;
 use modeldepot::{Error, ErrorKind, ModelStorage, Progress, Pull, Selector};
 use modeldepot_embedded::Fault;
 
@@ -94,7 +95,7 @@ async fn whole(world: &World, storage: &ModelStorage, name: &Name) {
 async fn spent(world: &World, storage: &ModelStorage, name: &Name) {
     let wish = Wish::late(name);
     match storage.upload_model(wish.request(world), &Progress::none()).await {
-        Err(Error::VersionRetired { .. }) => {}
+        Err(error) if error.advice(None) == Some(Advice::VersionIsRetired) => {}
         other => world.ledger.broken(format!("{name} was deleted and another push of it ends in {other:?}")),
     }
 }

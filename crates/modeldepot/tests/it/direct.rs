@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use modeldepot::advice::Advice;
 use modeldepot::{Blake3, DirectUpload, Error, ModelStorage, Offer, OfferedFile};
 
 use crate::backend::{Backend, bytes};
@@ -44,7 +45,7 @@ pub(crate) async fn parts_that_others_send_become_a_version(b: Backend) {
     send(&upload, 3, parts[2]).await;
     send(&upload, 1, parts[0]).await;
     let missing = upload.complete().await.unwrap_err();
-    assert!(matches!(missing, Error::PartMissing { number: 2, found: None, .. }), "{missing:?}");
+    assert!(is_missing(&missing, 2), "{missing:?}");
     assert!(upload.is_open_after(&missing));
     let busy = storage.begin_upload(offer("m.bin", 1, None)).await.unwrap_err();
     assert!(matches!(busy, Error::VersionBusy { .. }), "{busy:?}");
@@ -83,7 +84,7 @@ pub(crate) async fn the_url_of_a_part_takes_no_other_length(b: Backend) {
         assert!(status.contains("403"), "{}: {status}", other.len());
     }
     let missing = upload.complete().await.unwrap_err();
-    assert!(matches!(missing, Error::PartMissing { number: 1, found: None, .. }), "{missing:?}");
+    assert!(is_missing(&missing, 1), "{missing:?}");
     send(&upload, 1, &bytes(100, 1)).await;
     upload.complete().await.unwrap();
     upload.abort().await;
@@ -94,7 +95,7 @@ async fn fail(b: &Backend) {
     let storage = ModelStorage::open(&b.settings).await.unwrap();
     let upload = storage.begin_upload(offer("empty", 0, Some("00".repeat(32).parse().unwrap()))).await.unwrap();
     let other = upload.complete().await.unwrap_err();
-    assert!(matches!(other, Error::NotAsAnnounced { .. }), "{other:?}");
+    assert!(matches!(other.advice(None), Some(Advice::SendAnnounced)), "{other:?}");
     assert!(!upload.is_open_after(&other));
     upload.abort().await;
     let unknown = storage.describe(&"m@1".parse().unwrap()).await.unwrap_err();
@@ -110,4 +111,9 @@ pub(crate) async fn a_file_that_is_not_what_was_announced_is_not_published(b: Ba
 pub(crate) async fn a_failed_upload_without_conditions_keeps_its_claim(b: Backend) {
     fail(&b).await;
     assert_eq!(leases(&b).await, 1);
+}
+
+fn is_missing(error: &Error, part: u64) -> bool {
+    let message = error.to_string();
+    message.starts_with(&format!("part {part} of ")) && message.ends_with("was not sent")
 }

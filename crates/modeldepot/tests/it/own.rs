@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use modeldepot::advice::Advice;
 use modeldepot::{
     Change, Error, ErrorKind, ModelName, ModelStorage, Offer, OfferedFile, Progress, Published, Result, Version,
 };
@@ -195,7 +196,7 @@ pub(crate) async fn a_version_that_lost_its_manifest_is_kept_and_named(b: Backen
     b.client().delete_object(b.bucket(), "m/v1/manifest.json").await.unwrap();
     for model in [None, Some(model("m"))] {
         let report = b.storage.fsck(model.as_ref(), false).await.unwrap();
-        assert!(matches!(report.faults[0].error, Error::ManifestMissing { .. }), "{:?}", report.faults);
+        assert!(report.faults[0].error.to_string().starts_with("the manifest of "), "{:?}", report.faults);
         assert_eq!((report.faults[0].error.kind(), report.versions), (ErrorKind::Corrupt, 2));
     }
     // Nor does a push of other bytes that fails change that.
@@ -307,7 +308,7 @@ pub(crate) async fn a_manifest_that_modeldepot_did_not_write_is_left(b: Backend)
     b.put("webapp/v1/icon.png", b"icon").await;
     let before = b.keys().await;
     let error = b.storage.delete_model_version(&model("webapp"), &version("1")).await.unwrap_err();
-    assert!(matches!(error, Error::ForeignVersion { .. }), "{error:?}");
+    assert!(matches!(error.advice(None), Some(Advice::DeleteObjects { .. })), "{error:?}");
     assert_eq!((error.kind(), b.keys().await), (ErrorKind::Conflict, before), "and its name is not retired");
     for key in ["webapp/v1/manifest.json", "webapp/v1/icon.png"] {
         b.storage.refuse_change(b.bucket(), key, Change::Delete).await.unwrap();
@@ -334,7 +335,7 @@ pub(crate) async fn a_push_that_is_refused_leaves_no_parts(b: Backend) {
     let mut request = push("m", Some("1"), &large, &[small]);
     request.state_folder = Some(b.path("state"));
     let error = b.storage.upload_model(request, &Progress::none()).await.unwrap_err();
-    assert!(matches!(error, Error::ForeignObject { .. }), "{error:?}");
+    assert!(matches!(error.advice(None), Some(Advice::MoveObject)), "{error:?}");
     assert_eq!(b.client().list_multipart_uploads(b.bucket(), "m/v1/model.safetensors").await.unwrap(), []);
     assert_eq!(b.keys().await, ["m/v1/zz.txt"]);
 }
@@ -412,7 +413,7 @@ pub(crate) async fn missing_files_show_in_every_view(b: Backend) {
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert_eq!(error.to_string(), "`h.json`, `w.bin` of `m@2-all-gone` are missing from the bucket");
     let error = b.pull("m", "out").await.unwrap_err();
-    assert!(matches!(&error, Error::FileMissing { path, .. } if path.as_str() == "h.json"), "{error:?}");
+    assert!(error.to_string().starts_with("`h.json` of ") && error.to_string().contains("is missing"), "{error:?}");
     assert!(!b.path("out").exists(), "nothing is fetched of it");
     assert_eq!(b.storage.fsck(Some(&model("m")), false).await.unwrap().faults.len(), 3);
 }
@@ -420,7 +421,7 @@ pub(crate) async fn missing_files_show_in_every_view(b: Backend) {
 pub(crate) async fn a_push_never_replaces_another_tools_object(b: Backend) {
     b.put("m/v1/w.bin", b"somebody's").await;
     let error = publish(&b, "1", "w.bin", b"weights").await.unwrap_err();
-    assert!(matches!(&error, Error::ForeignObject { path, .. } if path.as_str() == "w.bin"), "{error:?}");
+    assert!(error.to_string().starts_with("`w.bin` of ") && error.to_string().contains("another tool's"), "{error:?}");
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert_eq!(b.get("m/v1/w.bin").await, b"somebody's");
 }
@@ -484,7 +485,7 @@ pub(crate) async fn a_push_over_a_damaged_version_says_so(b: Backend) {
     b.storage.upload_model(push("m", Some("1"), &file, std::slice::from_ref(&more)), &Progress::none()).await.unwrap();
     b.client().delete_object(b.bucket(), "m/v1/h.json").await.unwrap();
     let error = b.storage.upload_model(push("m", Some("1"), &file, &[more]), &Progress::none()).await.unwrap_err();
-    assert!(matches!(error, modeldepot::Error::FileMissing { .. }), "{error:?}");
+    assert!(error.to_string().contains("is missing from the bucket"), "{error:?}");
     let deleted = b.storage.delete_model_version(&model("m"), &version("1")).await.unwrap();
     assert_eq!((deleted.files, deleted.already), (1, false));
     assert!(b.storage.delete_model_version(&model("m"), &version("1")).await.unwrap().already);

@@ -105,7 +105,11 @@ async fn tried(b: &Backend, wish: &Wish, version: &str) -> bool {
         Err(error) => {
             assert_eq!(
                 error.kind(),
-                if matches!(error, Error::NoSuchMain { .. }) { ErrorKind::NotFound } else { ErrorKind::Invalid },
+                if error.to_string().ends_with("is not among the files") {
+                    ErrorKind::NotFound
+                } else {
+                    ErrorKind::Invalid
+                },
                 "{error:?}"
             );
             assert_eq!(b.keys().await, before, "{wish:?}: {error}");
@@ -184,7 +188,7 @@ pub(crate) async fn what_nobody_could_read_is_not_sent(b: Backend) {
     let push =
         Push { source: Source::of(None, None, files.collect()).unwrap(), ..request(&b, &wish, "large").unwrap() };
     let error = b.storage.upload_model(push, &Progress::none()).await.unwrap_err();
-    assert!(matches!(error, Error::UnreadableManifest { .. }) && error.kind() == ErrorKind::Invalid, "{error:?}");
+    assert!(error.to_string().contains("would be unreadable") && error.kind() == ErrorKind::Invalid, "{error:?}");
     assert_eq!(b.keys().await, before);
 }
 

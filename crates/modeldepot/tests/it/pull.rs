@@ -107,7 +107,7 @@ pub(crate) async fn a_folder_holds_one_model(b: Backend) {
     b.pull("cats", "out").await.unwrap();
     let error = b.pull("dogs", "out").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
-    assert!(matches!(&error, Error::OtherModel { found, .. } if found.as_str() == "cats"), "{error:?}");
+    assert!(error.to_string().contains("holds the model `cats`"), "{error:?}");
     assert_eq!(fs::read(b.path("out/best_model.pth")).unwrap(), b"cats");
     forced(&b, "dogs", "out").await.unwrap();
     assert_eq!(fs::read(b.path("out/best_model.pth")).unwrap(), b"dogs");
@@ -315,7 +315,7 @@ pub(crate) async fn what_has_no_digest_is_not_verified(b: Backend) {
     assert_eq!(b.storage.fsck(None, true).await.unwrap().unverified, 2);
     let strict = Pull { require_digests: true, ..Pull::new("m".parse().unwrap(), b.path("out")) };
     let error = b.storage.download_model(&strict, &Progress::none()).await.unwrap_err();
-    assert!(matches!(&error, Error::Unverified { files, .. } if *files == none), "{error:?}");
+    assert!(error.to_string().ends_with("digest: `h.json`, `m.bin`"), "{error:?}");
     assert_eq!(error.kind(), ErrorKind::Unverified);
     assert!(!b.path("out").exists(), "something was put in place");
     assert_eq!(b.pull("m", "out").await.unwrap().unverified, none);

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use modeldepot::hint::hint;
+use modeldepot::advice::Advice;
 use modeldepot::{BucketName, Error, S3Client};
 
 use crate::misbehaving::{Act, Asked, Misbehaving};
@@ -20,7 +20,11 @@ async fn answered(act: impl Fn(&Asked) -> Act + Send + Sync + 'static) -> (Misbe
 }
 
 fn told(error: &Error, client: &S3Client) -> String {
-    let hint = hint(error, None).unwrap_or_else(|| "(none)".to_owned());
+    let hint = match error.advice(None) {
+        Some(Advice::Note(note)) => note.to_string(),
+        Some(advice) => format!("{advice:?}"),
+        None => "(none)".to_owned(),
+    };
     format!("{}: {}\n    hint: {hint}", error.kind().word(), error.to_string().replace(client.endpoint(), "$ENDPOINT"))
 }
 

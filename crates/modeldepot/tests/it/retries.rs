@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use modeldepot::{BucketName, Error, ErrorKind, S3Client};
+use modeldepot::{BucketName, ErrorKind, S3Client};
 
 use crate::misbehaving::{Act, Asked, Misbehaving};
 
@@ -138,6 +138,6 @@ async fn the_pause_is_the_one_that_the_server_asks_for() {
     let client = S3Client::connect(&server.settings(Duration::from_secs(1))).await.unwrap();
     let begun = Instant::now();
     let error = client.list_objects(&bucket(), "").await.unwrap_err();
-    assert!(matches!(error, Error::Unavailable { .. }), "{error:?}");
+    assert!(error.kind() == ErrorKind::Unavailable && error.to_string().contains(" failed to "), "{error:?}");
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
 }

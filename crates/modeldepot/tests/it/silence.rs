@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use modeldepot::advice::Advice;
 use modeldepot::{BucketName, Error, ErrorKind, S3Client, Settings, Timeouts};
 
 use crate::backend::bytes;
@@ -62,7 +63,7 @@ async fn each_ends_in_time(play: impl Fn(&Asked) -> Act + Send + Sync + 'static,
 async fn a_server_that_never_answers_is_named_soon() {
     let errors = each_ends_in_time(|_| Act::Silence, &ALL).await;
     for error in errors {
-        assert!(matches!(error, Error::NoAnswer { .. }), "{error:?}");
+        assert!(matches!(error.advice(None), Some(Advice::CheckPort)), "{error:?}");
         let said = error.to_string();
         // The whole of a request may end first where the machine is busy.
         let within = ["300 ms", "750 ms"].iter().any(|time| said.contains(&format!("did not answer within {time}")));
@@ -114,7 +115,7 @@ async fn a_server_that_takes_no_bytes_is_given_up() {
         let (path, begun) = (folder.path().join("f"), Instant::now());
         std::fs::write(&path, bytes(size, 1)).unwrap();
         let error = client.upload_file(&path, &bucket(), "k", &Default::default(), |_| {}).await.unwrap_err();
-        assert!(matches!(error, Error::NoAnswer { .. }), "{error:?}");
+        assert!(matches!(error.advice(None), Some(Advice::CheckPort)), "{error:?}");
         assert!(begun.elapsed() < ANSWER * 25 + Duration::from_secs(5), "{:?}", begun.elapsed());
     }
 }
@@ -162,7 +163,7 @@ async fn a_connection_that_never_comes_about_ends_in_time() {
     settings.timeouts = Timeouts { connect: Duration::from_millis(100), answer: ANSWER };
     let (client, begun) = (S3Client::connect(&settings).await.unwrap(), Instant::now());
     let error = client.list_objects(&bucket(), "").await.unwrap_err();
-    assert!(matches!(error, Error::Unreachable { .. } | Error::NoAnswer { .. }), "{error:?}");
+    assert!(error.kind() == ErrorKind::Unavailable, "{error:?}");
     assert!(begun.elapsed() < SMALL, "{:?}", begun.elapsed());
     waiting.iter().for_each(tokio::task::JoinHandle::abort);
 }

@@ -1,5 +1,6 @@
 //! What a server lets the holder of a presigned URL for an upload do besides.
 
+use modeldepot::advice::Advice;
 use modeldepot::s3::UnsignedHeaders;
 use modeldepot::{Error, ModelStorage};
 
@@ -78,7 +79,7 @@ async fn a_server_that_copies_an_object_that_nobody_signed() {
     .await;
     assert_eq!(found, UnsignedHeaders::Copied);
     let refused = checked.unwrap_err();
-    assert!(matches!(refused, Error::UploadUrls { found: UnsignedHeaders::Copied, .. }), "{refused:?}");
+    assert!(refused.to_string().contains("can copy any object"), "{refused:?}");
     assert!(
         refused.to_string().contains("anyone holding one can copy any object that its signer can read"),
         "{refused}"
@@ -103,7 +104,7 @@ async fn a_server_that_copies_into_a_part_only() {
     })
     .await;
     assert_eq!(found, UnsignedHeaders::Copied);
-    assert!(matches!(checked, Err(Error::UploadUrls { .. })), "{checked:?}");
+    assert!(checked.as_ref().is_err_and(|error| error.advice(None) == Some(Advice::AvoidUploadUrls)), "{checked:?}");
 }
 
 /// A clock that is wrong must not pass for a server that refuses the header.
@@ -113,5 +114,5 @@ async fn a_server_that_accepts_no_presigned_url() {
         found(|asked| asked.path.contains("X-Amz-Signature=").then(|| Act::refuse(403, "RequestTimeTooSkewed"))).await;
     assert_eq!(found, UnsignedHeaders::Unknown);
     let refused = checked.unwrap_err();
-    assert!(matches!(refused, Error::UploadUrls { found: UnsignedHeaders::Unknown, .. }), "{refused:?}");
+    assert!(refused.to_string().contains("accepts no presigned URL"), "{refused:?}");
 }

@@ -1,5 +1,6 @@
 //! A bucket that keeps versions: everything works as in any other, and what is deleted is hidden, not gone.
 
+use modeldepot::advice::Advice;
 use modeldepot::{Error, Progress};
 
 use crate::backend::{Backend, bytes, push};
@@ -25,7 +26,7 @@ pub(crate) async fn a_depot_in_a_bucket_that_keeps_versions(b: Backend) {
     assert_eq!((deleted.files, deleted.bytes), (1, 20 << 20));
     assert!(matches!(b.pull("m@1", "gone").await.unwrap_err(), Error::VersionNotFound { .. }));
     let late = b.storage.upload_model(push("m", Some("1"), &first, &[]), &Progress::none()).await.unwrap_err();
-    assert!(matches!(late, Error::VersionRetired { .. }), "{late:?}");
+    assert!(matches!(late.advice(None), Some(Advice::VersionIsRetired)), "{late:?}");
     assert!(b.storage.gc_plan(None, NOW).await.unwrap().is_empty());
 
     // What a dead push left is collected, once.

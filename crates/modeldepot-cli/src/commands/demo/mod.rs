@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use modeldepot::{
-    Error as Depot, LOOPBACK_LOGIN, ModelName, ModelStorage, Pull, Push, Scan, Selector, Settings, Source, Version,
+    Error as Depot, LOOPBACK_LOGIN, Mismatch, ModelName, ModelStorage, Pull, Push, Scan, Selector, Settings, Source,
+    Version,
 };
 use modeldepot_embedded::{Config, Server};
 use serde_json::Map;
@@ -253,10 +254,12 @@ async fn refuse(
     let refused = storage.download_model(&whole(selector, folder), &bar.progress()).await;
     drop(bar);
     let (path, place, expected, found) = match refused {
-        Err(Depot::WrongPart { path, first, last, expected, found }) => {
+        Err(Depot::Damaged { path, mismatch: Mismatch::Part { first, last, expected, found }, .. }) => {
             (path, format!(" between bytes {first} and {last}"), expected, found)
         }
-        Err(Depot::WrongDigest { path, expected, found, .. }) => (path, String::new(), expected, found),
+        Err(Depot::Damaged { path, mismatch: Mismatch::Digest { expected, found, .. }, .. }) => {
+            (path, String::new(), expected, found)
+        }
         Err(error) => return Err(error.into()),
         Ok(_) => return Err(Error::Untrue("the pull did not detect the damage".to_owned())),
     };

@@ -276,10 +276,9 @@ async fn within_time<T>(
 ) -> Result<T, Error> {
     match tokio::time::timeout(patience, step).await {
         Ok(done) => Ok(done?),
-        Err(_) => Err(Error::Depot(Depot::Unavailable {
-            action: action.to_owned(),
-            endpoint: client.endpoint().to_owned(),
-            source: format!("no answer in {} s", patience.as_secs()).into(),
-        })),
+        Err(_) => {
+            let said = format!("no answer in {} s", patience.as_secs());
+            Err(Error::Depot(Depot::unavailable(action, client.endpoint(), said)))
+        }
     }
 }

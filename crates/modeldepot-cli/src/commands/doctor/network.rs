@@ -12,6 +12,7 @@ use url::{Host, Url};
 
 use super::line::Line;
 use super::style::in_host;
+use crate::advice::said;
 
 /// How long one step may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -45,7 +46,7 @@ pub(super) async fn name(place: &Place, proxy: bool) -> (Line, Vec<SocketAddr>) 
     };
     let right = match proxy {
         true => "check the name of the proxy; NO_PROXY lists hosts to reach without it",
-        false => &Unreached::UnknownHost { host: place.host.clone() }.hint(place.url.as_str()),
+        false => &said(&Unreached::UnknownHost { host: place.host.clone() }.advice(place.url.as_str())),
     };
     match found {
         Ok(found) if !found.is_empty() => {
@@ -99,7 +100,7 @@ pub(super) async fn port(place: &Place, addresses: &[SocketAddr], proxy: bool) -
     // What is refused is there.
     let refused = failures.iter().position(|(_, error)| error.kind() == io::ErrorKind::ConnectionRefused);
     let why = failures.get(refused.unwrap_or(0)).map_or(Unreached::NoRoute, |(_, error)| Unreached::kind(error.kind()));
-    line.change(why.hint(place.url.as_str()))
+    line.change(said(&why.advice(place.url.as_str())))
 }
 
 fn word(error: &io::Error) -> String {

@@ -1,5 +1,6 @@
 //! What answers at the port: TLS, and whether it is S3.
 
+use modeldepot::advice::Advice;
 use modeldepot::diagnosis::Stranger;
 use modeldepot::s3::Answer;
 use modeldepot::{Error as Depot, ErrorKind, S3Client, Settings, causes};
@@ -88,7 +89,7 @@ async fn without_the_host(settings: &Settings, error: &Depot) -> Option<Service>
 fn unanswered(place: &Place, error: Depot, settings: &Settings) -> Vec<Line> {
     let hands = "TLS handshake";
     let (check, tried) = match &error {
-        Depot::NoCredentials { .. } => ("credentials", "find credentials"),
+        Depot::Other(error) if error.advice() == Some(&Advice::LogIn) => ("credentials", "find credentials"),
         Depot::Tls { .. } => ("TLS", hands),
         Depot::NotS3 { found, .. } => match **found {
             Stranger::PlainHttp | Stranger::NotTls => ("TLS", hands),

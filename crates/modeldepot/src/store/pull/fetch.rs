@@ -9,7 +9,7 @@ use super::local::md5_of;
 use super::owned::OwnFile;
 use super::plan::{Plan, Step};
 use super::{ModelStorage, Pull};
-use crate::error::{Error, Result};
+use crate::error::{Error, Mismatch, Result};
 use crate::fs::{Folder, Staged, Staging, make_executable};
 use crate::model::digest::Blake3;
 use crate::model::manifest::Manifest;
@@ -125,7 +125,7 @@ impl ModelStorage {
         };
         match self.fetch_once(manifest, file, staged, &sink, &moved).await {
             // Fetching once more repairs damage in transit, but not in the bucket.
-            Err(Error::WrongDigest { .. }) => {
+            Err(Error::Damaged { mismatch: Mismatch::Digest { .. }, .. }) => {
                 tracing::warn!(path = %file.path, "wrong digest; fetching once more");
                 self.fetch_once(manifest, file, staged, &sink, &|_| {}).await
             }

@@ -110,8 +110,7 @@ impl ModelStorage {
         let main = found.main()?;
         let unverified = found.unverified();
         if pull.require_digests && !unverified.is_empty() {
-            let (model, version) = (found.manifest.model_name.clone(), found.manifest.version.clone());
-            return Err(Error::Unverified { model, version, files: unverified });
+            return Err(Error::unverified(&found.manifest.model_name, &found.manifest.version, &unverified));
         }
         // Fetch nothing of an incomplete version.
         found.whole()?;

@@ -100,9 +100,7 @@ impl Owned {
         let of = |named: &ModelName| match named == model {
             true => Ok(true),
             false if force => Ok(false),
-            false => {
-                Err(Error::OtherModel { folder: folder.root().to_owned(), found: named.clone(), wanted: model.clone() })
-            }
+            false => Err(Error::other_model(folder.root(), named, model)),
         };
         let mut files = Vec::new();
         let seen = folder.look(MANIFEST)?;

@@ -85,7 +85,7 @@ impl Switch {
             files.iter().map(|ready| (ready.file.path.clone(), ready.file.blake3)).collect();
         if plan.steps.iter().any(|(path, step)| *step != Step::Keep && !came.contains_key(path)) {
             // What was found there before has changed.
-            return Err(Error::FolderBusy { folder: folder.root().to_owned() });
+            return Err(Error::folder_busy(folder.root()));
         }
         let mut done = Done::default();
         let (mut obsolete, mut vanished) = (Vec::new(), Vec::new());

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::base_version::BaseFiles;
 use super::source::SourceFile;
 use super::validate::read_back;
-use crate::error::{Error, Result};
+use crate::error::{Error, Mark, Result};
 use crate::model::key::{ObjectKey, gc_locks_prefix, version_prefix};
 use crate::model::manifest::Manifest;
 use crate::model::name::{ArtifactPath, Version};
@@ -71,7 +71,7 @@ impl Job<'_> {
             (Begin::Compare, Some(theirs)) => return storage.compare(push, self.id, theirs).await,
             (Begin::Compare | Begin::Taken, _) => return Err(self.taken()),
             (Begin::Locked, _) => {
-                return Err(Error::GcLocked { model: push.model.clone(), version: version.clone() });
+                return Err(Error::gc_locked(&push.model, version));
             }
             (Begin::Send, _) => {}
         }
@@ -232,14 +232,14 @@ impl Job<'_> {
     }
 
     pub(in crate::store) fn name_the_other(&self, error: Error, path: &ArtifactPath) -> Error {
-        match error {
-            Error::ObjectExists { .. } => self.pushed_by_another(path),
-            error => error,
+        match error.mark() {
+            Mark::ObjectExists => self.pushed_by_another(path),
+            _ => error,
         }
     }
 
     fn pushed_by_another(&self, path: &ArtifactPath) -> Error {
-        Error::PushedByAnother { model: self.push.model.clone(), version: self.version.clone(), path: path.clone() }
+        Error::pushed_by_another(&self.push.model, &self.version, path)
     }
 
     /// Checks every object and the lease again: each object must be as this push left it. Without conditional writes
@@ -327,7 +327,9 @@ impl Job<'_> {
                 }
                 (ReadBack::Already | ReadBack::Taken, ..) => return Err(self.taken()),
                 // Nothing was stored. Sending again is safe: the manifest is read back, and names its push.
-                (ReadBack::Nothing, _, Some(Error::Unavailable { .. })) if self.conditions && attempt < CREATES => {
+                (ReadBack::Nothing, _, Some(error))
+                    if *error.mark() == Mark::Unavailable && self.conditions && attempt < CREATES =>
+                {
                     tokio::time::sleep(Duration::from_millis(fastrand::u64(50..200 << attempt))).await;
                     attempt += 1;
                 }

@@ -174,7 +174,7 @@ impl ModelStorage {
             match result {
                 // Another push has this second. A later one may be free; contenders spread over the next seconds by
                 // rank.
-                Err(error) if push.version.is_none() && is_taken(&error) => {
+                Err(error) if push.version.is_none() && error.is_taken() => {
                     let rank = if let Error::VersionBusy { rank, .. } = &error { *rank } else { 1 };
                     if !resumed {
                         not_before += Duration::SECOND * rank;
@@ -311,7 +311,7 @@ impl ModelStorage {
         let (manifest, retired) =
             tokio::try_join!(self.read_manifest(model, version), self.is_retired(model, version))?;
         if retired {
-            return Err(Error::VersionRetired { model: model.clone(), version: version.clone() });
+            return Err(Error::version_retired(model, version));
         }
         Ok(manifest.map(|(manifest, _)| manifest))
     }
@@ -353,10 +353,9 @@ impl ModelStorage {
     /// Returns the error for an object at the key of a file to push: an orphan, or another tool's object.
     pub(super) async fn in_the_way(&self, model: &ModelName, version: &Version, path: &ArtifactPath) -> Result<Error> {
         let key = ObjectKey::Artifact(model.clone(), version.clone(), path.clone()).to_string();
-        let (model, version, path) = (model.clone(), version.clone(), path.clone());
         match self.is_own(&key).await? {
-            true => Ok(Error::Orphans { model, version, path }),
-            false => Ok(Error::ForeignObject { model, version, path }),
+            true => Ok(Error::orphans(model, version, path)),
+            false => Ok(Error::foreign_object(model, version, path)),
         }
     }
 
@@ -404,10 +403,10 @@ impl ModelStorage {
                 Checked::Look(next) => next,
                 Checked::Lasts => return Ok(()),
                 Checked::Deleted => {
-                    return Err(Error::VersionRetired { model: model.clone(), version: version.clone() });
+                    return Err(Error::version_retired(model, version));
                 }
                 Checked::Wait if began.elapsed() > CLEANING => {
-                    return Err(Error::GcLocked { model: model.clone(), version: version.clone() });
+                    return Err(Error::gc_locked(model, version));
                 }
                 Checked::Wait => {
                     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
@@ -416,20 +415,6 @@ impl ModelStorage {
             };
         }
     }
-}
-
-/// Returns true for errors that mean the version is not free, whatever is pushed.
-pub(super) fn is_taken(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::VersionExists { .. }
-            | Error::VersionRetired { .. }
-            | Error::VersionBusy { .. }
-            | Error::PushedByAnother { .. }
-            | Error::Orphans { .. }
-            | Error::ForeignObject { .. }
-            | Error::GcLocked { .. }
-    )
 }
 
 pub(super) fn moment(time: OffsetDateTime) -> Timestamp {

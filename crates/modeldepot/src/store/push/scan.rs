@@ -163,7 +163,7 @@ impl Files {
             }
             None => {
                 let chosen = model_file(self.files.values().map(|file| (&file.path, file.size)));
-                Ok(chosen.ok_or(Error::NoModelFile)?.clone())
+                Ok(chosen.ok_or_else(Error::no_model_file)?.clone())
             }
         }
     }

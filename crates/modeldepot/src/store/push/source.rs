@@ -64,23 +64,23 @@ impl Source {
     ) -> Result<Source> {
         files.sort_by(|a, b| a.path.cmp(&b.path));
         if let Some(two) = files.windows(2).find(|two| two[0].path == two[1].path) {
-            return Err(Error::OfferedTwice { path: two[0].path.clone() });
+            return Err(Error::offered_twice(&two[0].path));
         }
         let known: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
         for file in &files {
             let path = file.path.as_str();
             if let Some((cut, _)) = path.match_indices('/').find(|(cut, _)| known.contains(&path[..*cut])) {
-                return Err(Error::FileAndFolder { path: path[..cut].to_owned() });
+                return Err(Error::file_and_folder(&path[..cut]));
             }
         }
         if files.is_empty() {
-            return Err(Error::NothingOffered);
+            return Err(Error::nothing_offered());
         }
         if let Some(absent) = [main, history].into_iter().flatten().find(|named| !known.contains(named.as_str())) {
-            return Err(Error::NoSuchMain { path: absent.clone() });
+            return Err(Error::no_such_main(absent));
         }
         let chosen = main.or_else(|| model_file(files.iter().map(|file| (&file.path, file.size))));
-        let chosen = chosen.ok_or(Error::NoModelFile)?.clone();
+        let chosen = chosen.ok_or_else(Error::no_model_file)?.clone();
         let notes = Notes { main_was_chosen: main.is_none() && files.len() > 1, ..Notes::default() };
         Ok(Source { main: chosen, history: history.cloned(), files, notes })
     }

@@ -43,7 +43,7 @@ pub(in crate::store) fn read_back(manifest: &Manifest) -> Result<Vec<u8>> {
     let bytes = manifest.to_json();
     match Manifest::parse(&manifest.model_name, &manifest.version, &bytes) {
         Ok(_) => Ok(bytes),
-        Err(source) => Err(Error::UnreadableManifest { source }),
+        Err(source) => Err(Error::unreadable_manifest(source)),
     }
 }
 

@@ -128,7 +128,7 @@ impl S3Client {
         let digests = if object.size == 0 {
             let found = self.get_object_metadata(&object.bucket, &object.key).await?.size;
             if found > 0 {
-                return Err(Error::WrongSize { path: object.key.clone(), expected: 0, found });
+                return Err(Error::wrong_size(&object.key, 0, found));
             }
             vec![PartDigest::of(0, &[])]
         } else {
@@ -136,12 +136,9 @@ impl S3Client {
         };
         let found = merge(&digests, None);
         match &object.expected {
-            Some(expected) if expected.blake3 != found.blake3 => Err(Error::WrongDigest {
-                path: object.key.clone(),
-                algorithm: "BLAKE3",
-                expected: expected.blake3.to_string(),
-                found: found.blake3.to_string(),
-            }),
+            Some(expected) if expected.blake3 != found.blake3 => {
+                Err(Error::wrong_digest(&object.key, "BLAKE3", expected.blake3.to_string(), found.blake3.to_string()))
+            }
             _ => Ok(found),
         }
     }
@@ -240,7 +237,7 @@ impl S3Client {
             found = self.get_object_metadata(bucket, key).await?.size;
         }
         if found != size {
-            return Err(Error::WrongSize { path: key.to_owned(), expected: size, found });
+            return Err(Error::wrong_size(key, size, found));
         }
         Ok(md5.finish())
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::Object;
 use super::range::Range;
-use crate::error::{Error, Result};
+use crate::error::{Error, Mismatch, Result};
 use crate::model::digest::{PartDigest, PartExpected, PartHasher};
 use crate::s3::client::S3Client;
 use crate::s3::retry::Retry;
@@ -95,21 +95,20 @@ impl Pieces {
     pub(in crate::s3) fn wrong(&self, offset: u64, len: u64, expected: &PartExpected, found: &PartDigest) -> Error {
         let path = self.object.key.clone();
         let found_part = found.subtree().map(|found| found.to_string()).unwrap_or_default();
-        match expected {
-            PartExpected::Inner(expected) => Error::WrongPart {
-                path,
+        let mismatch = match expected {
+            PartExpected::Inner(expected) => Mismatch::Part {
                 first: offset,
                 last: offset + len - 1,
                 expected: expected.to_string(),
                 found: found_part,
             },
-            PartExpected::Whole(expected) => Error::WrongDigest {
-                path,
+            PartExpected::Whole(expected) => Mismatch::Digest {
                 algorithm: "BLAKE3",
                 expected: expected.to_string(),
                 found: found.root().map(|found| found.to_string()).unwrap_or_default(),
             },
-        }
+        };
+        Error::Damaged { path, mismatch }
     }
 }
 

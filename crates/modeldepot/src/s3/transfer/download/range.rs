@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::task::JoinHandle;
 
 use super::writeback;
-use crate::error::{Error, Result};
+use crate::error::{Error, Mismatch, Result};
 use crate::fs::write_at;
 use crate::model::digest::{PartDigest, PartExpected, PartHasher};
 use crate::s3::client::S3Client;
@@ -59,12 +59,14 @@ impl Range {
         // What was damaged on its way is whole the second time; what is damaged in the bucket is not.
         let second = self.land(sink).await?;
         match second.subtree() {
-            Some(found) if found != expected => Err(Error::WrongPart {
+            Some(found) if found != expected => Err(Error::Damaged {
                 path: self.object.key.clone(),
-                first: self.offset,
-                last: self.offset + self.len - 1,
-                expected: expected.to_string(),
-                found: found.to_string(),
+                mismatch: Mismatch::Part {
+                    first: self.offset,
+                    last: self.offset + self.len - 1,
+                    expected: expected.to_string(),
+                    found: found.to_string(),
+                },
             }),
             _ => Ok(second),
         }
@@ -148,11 +150,11 @@ impl Range {
         let answer = match sent {
             Ok(answer) => answer,
             Err(error) if status(&error) == Some(412) => {
-                return Err(Error::ObjectChanged { bucket: object.bucket.clone(), key: object.key.clone() });
+                return Err(Error::object_changed(&object.bucket, &object.key));
             }
             Err(error) if status(&error) == Some(416) => {
                 let found = self.client.get_object_metadata(&object.bucket, &object.key).await?.size;
-                return Err(Error::WrongSize { path: object.key.clone(), expected: object.size, found });
+                return Err(Error::wrong_size(&object.key, object.size, found));
             }
             Err(error) => {
                 self.client.slow_down_after(&error, &self.client.limits.down);
@@ -162,7 +164,7 @@ impl Range {
         if let Some(etag) = answer.e_tag().filter(|etag| etag.len() > 2) {
             let _ = self.etag.set(bare(Some(etag)));
         }
-        let wrong_size = |found| Error::WrongSize { path: object.key.clone(), expected: object.size, found };
+        let wrong_size = |found| Error::wrong_size(&object.key, object.size, found);
         let left = self.len - landed;
         let length = answer.content_length().and_then(|length| u64::try_from(length).ok());
         let whole = match answer.content_range().and_then(ranged) {

@@ -99,12 +99,9 @@ impl Passing {
             }
         }
         match self.md5.take_if(|_| self.at == self.end).map(|(hasher, expected)| (hasher.finish(), expected)) {
-            Some((found, expected)) if found != expected => Err(Error::WrongDigest {
-                path: self.pieces.key().to_owned(),
-                algorithm: "MD5",
-                expected: expected.to_string(),
-                found: found.to_string(),
-            }),
+            Some((found, expected)) if found != expected => {
+                Err(Error::wrong_digest(self.pieces.key(), "MD5", expected.to_string(), found.to_string()))
+            }
             _ => Ok(()),
         }
     }

@@ -134,7 +134,7 @@ impl S3Client {
                 }
             }
             if exists {
-                return Err(Error::ObjectExists { bucket: bucket.clone(), key: key.to_owned() });
+                return Err(Error::object_exists(bucket, key));
             }
             let error = if is_not_understood(&error) {
                 self.not_understood(about, "it says that it stored the object, and the object is not there")

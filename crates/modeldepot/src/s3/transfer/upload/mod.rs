@@ -25,7 +25,7 @@ use super::upload::part::{DAMAGED_ATTEMPTS, arrived_damaged};
 use super::upload::payload::Payload;
 use super::upload::read::Source;
 use super::upload::send::SentParts;
-use crate::error::{Error, Result};
+use crate::error::{Error, Mismatch, Result};
 use crate::model::digest::{Digests, merge};
 use crate::model::name::BucketName;
 use crate::s3::client::{S3Client, UploadOptions};
@@ -173,7 +173,7 @@ impl S3Client {
                 _ if ours.md5.is_some_and(|md5| found.etag == md5.to_string()) => true,
                 _ => match self.fetch(bucket, key, ours.size, Some(&found.etag), &Sink::Nothing, &|_| {}).await {
                     Ok(theirs) => theirs.blake3 == ours.blake3,
-                    Err(Error::WrongSize { .. } | Error::ObjectNotFound { .. }) => false,
+                    Err(Error::Damaged { mismatch: Mismatch::Size { .. }, .. } | Error::ObjectNotFound { .. }) => false,
                     Err(error) => return Err(error),
                 },
             };
@@ -300,7 +300,7 @@ impl Upload {
         if let Some(etag) = client.same_object(&self.bucket, &self.key, digests).await? {
             return Ok(etag);
         }
-        let error = Error::ObjectExists { bucket: self.bucket.clone(), key: self.key.clone() };
+        let error = Error::object_exists(&self.bucket, &self.key);
         if client.object_exists(&self.bucket, &self.key).await? {
             Err(Failure::Final(error))
         } else {

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use super::copy;
 use super::part::{Outcome, Part, Target};
 use super::read::{Source, read_parts};
-use crate::error::Error;
+use crate::error::Mark;
 use crate::model::digest::{Digests, PartDigest, merge};
 use crate::s3::client::S3Client;
 use crate::s3::multipart::{Begun, StoredPart};
@@ -79,7 +79,7 @@ impl Upload {
         }
         // A part cannot always be sent again with other bytes: `rclone serve s3` has passed it on already.
         sent.map_err(|failure| match failure {
-            Failure::Final(error @ Error::Service { .. }) if resumed => Failure::Obstacle(error),
+            Failure::Final(error) if resumed && matches!(error.mark(), Mark::Refused(_)) => Failure::Obstacle(error),
             failure => failure,
         })
     }

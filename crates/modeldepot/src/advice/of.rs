@@ -1,0 +1,148 @@
+//! What to do about an error, computed from its fields.
+
+use std::path::{Path, PathBuf};
+
+use super::{Advice, EndpointMistake, KeyOrigin, NearestVersion, disk, note};
+use crate::diagnosis::{Stranger, TlsFault};
+use crate::model::history::HistoryError;
+use crate::s3::codes;
+use crate::store::Obstacle;
+use crate::{Endpoint, Error, ManifestError, Settings, SettingsError, SourceError};
+
+impl Error {
+    /// Returns what to do next, if there is something worth a line, under the settings that it happened with.
+    pub fn advice(&self, settings: Option<&Settings>) -> Option<Advice> {
+        if concerns_the_endpoint(self)
+            && let Some(mistake) = settings.and_then(EndpointMistake::of)
+        {
+            return Some(Advice::CorrectEndpoint(mistake));
+        }
+        Some(match self {
+            Error::ModelNotFound { similar, .. } => match similar.first() {
+                Some(similar) => Advice::did_you_mean(similar),
+                None => Advice::ListModels,
+            },
+            Error::VersionNotFound { model, version, similar } => Advice::ListVersions {
+                model: model.clone(),
+                nearest: similar.first().map(|found| match is_near(found.as_str(), version.as_str()) {
+                    true => NearestVersion::Similar(found.clone()),
+                    false => NearestVersion::Latest(found.clone()),
+                }),
+            },
+            Error::FileNotFound { path, files, .. } => {
+                match files.iter().find(|file| is_near(file.as_str(), path.as_str())) {
+                    Some(file) => Advice::did_you_mean(file),
+                    None => Advice::files(files),
+                }
+            }
+            Error::BucketNotFound { bucket, .. } => Advice::CreateBucket {
+                bucket: bucket.clone(),
+                configured: settings.is_none_or(|settings| settings.buckets.setting(bucket).is_some()),
+            },
+            Error::ObjectNotFound { bucket, .. } => Advice::ListObjects { bucket: bucket.clone() },
+            Error::VersionExists { .. } => Advice::VersionIsPublished,
+            Error::VersionBusy { .. } => Advice::WaitForPush,
+            Error::InTheWay { obstacles, .. } => Advice::ChangeFolder { overwrite: obstacles.iter().all(yields) },
+            Error::Denied { code, .. } if code == "InvalidAccessKeyId" => {
+                Advice::CheckAccessKey(KeyOrigin::of(settings))
+            }
+            Error::Denied { code, .. } => codes::advice(code).or_else(|| codes::advice("AccessDenied"))?,
+            Error::WrongRegion { expected, .. } => Advice::SetRegion { expected: expected.clone() },
+            Error::NotS3 { endpoint, found } => found.advice(endpoint),
+            Error::Tls { fault, .. } => fault.advice(),
+            Error::Damaged { .. } => damaged(),
+            Error::Manifest { source, .. } => manifest(source),
+            Error::Io { source, .. } => disk(source)?.into(),
+            Error::Source(error) => return source(error),
+            Error::Other(error) => match (error.advice(), settings) {
+                (Some(Advice::RenameBucket { bucket, .. }), Some(settings)) => {
+                    Advice::RenameBucket { bucket: bucket.clone(), setting: settings.buckets.setting(bucket) }
+                }
+                (advice, _) => return advice.cloned(),
+            },
+        })
+    }
+}
+
+/// Returns true for failures that an endpoint which cannot be right may be the reason of.
+fn concerns_the_endpoint(error: &Error) -> bool {
+    match error {
+        Error::NotS3 { found, .. } => !matches!(**found, Stranger::Tls | Stranger::PlainHttp),
+        Error::Tls { fault, .. } => matches!(fault, TlsFault::WrongName { .. }),
+        Error::BucketNotFound { .. } | Error::ObjectNotFound { .. } | Error::Denied { .. } => true,
+        Error::Other(error) => matches!(error.advice(), Some(Advice::CheckHost | Advice::UsePathStyle)),
+        _ => false,
+    }
+}
+
+fn yields(obstacle: &Obstacle) -> bool {
+    obstacle.what.yields()
+}
+
+/// Returns what to do about a version that is damaged in the bucket.
+pub(crate) fn damaged() -> Advice {
+    note!("do not use this version; publish the model again under a new one").into()
+}
+
+fn manifest(error: &ManifestError) -> Advice {
+    match error {
+        ManifestError::TooNew(_) => note!("a newer modeldepot wrote it: update this one").into(),
+        _ => damaged(),
+    }
+}
+
+/// Returns what to do about a training history.
+pub(crate) fn history(error: &HistoryError) -> Advice {
+    match error {
+        HistoryError::Binary { instead, .. } => note!("{}", instead).into(),
+        _ => Advice::PushAsFile,
+    }
+}
+
+fn source(error: &SourceError) -> Option<Advice> {
+    Some(match error {
+        SourceError::Folder { .. } => Advice::PushFolder,
+        SourceError::NotAFile { .. } => note!("write it to a file first").into(),
+        SourceError::Empty { .. } => Advice::CheckExcluded,
+        SourceError::TooMany { .. } => {
+            note!("exclude what does not belong to the model, or pack it into archives").into()
+        }
+        SourceError::Dangling { .. } | SourceError::LinkLoop { .. } => note!("repair the link, or exclude it").into(),
+        SourceError::IgnoreFile { .. } => note!("it is a small text file, with patterns as in `.gitignore`").into(),
+        SourceError::Name { .. } | SourceError::NotUtf8 { .. } => Advice::RenameFile,
+        SourceError::Twice { .. } => Advice::RenameOneFile,
+        SourceError::LeavesTheTree { .. } => Advice::FollowLinks,
+        SourceError::NoSuchMain { .. } => Advice::NameModelFile,
+        SourceError::Changed { .. } => note!("let its writer finish, then push again; nothing was published").into(),
+        SourceError::Missing { path } => Advice::did_you_mean(neighbour(path)?.display()),
+        SourceError::Unreadable { .. } => return None,
+    })
+}
+
+/// Returns what to do about a setting, wherever it was found.
+pub fn setting(error: &SettingsError) -> Option<Advice> {
+    match error {
+        SettingsError::Endpoint { text, .. } if format!("http://{text}").parse::<Endpoint>().is_ok() => {
+            Some(Advice::DidYouMean(format!("http://{text}")))
+        }
+        SettingsError::HalfAKey { missing, .. } => Some(Advice::SetOther { missing }),
+        _ => None,
+    }
+}
+
+/// Returns true for names that one may be typed for the other.
+fn is_near(a: &str, b: &str) -> bool {
+    strsim::jaro_winkler(a, b) > 0.85
+}
+
+/// Returns the entry beside a path that does not exist whose name is nearly the same.
+fn neighbour(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let entries = std::fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let nearest = entries.max_by(|a, b| {
+        let [a, b] = [a, b].map(|candidate| strsim::jaro_winkler(candidate, name));
+        a.total_cmp(&b)
+    });
+    nearest.filter(|nearest| is_near(nearest, name)).map(|nearest| path.with_file_name(nearest))
+}
