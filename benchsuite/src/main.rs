@@ -4,9 +4,9 @@
 //! |-------------|----------------------------------------------------------------------|
 //! | `contests`  | the contests, by name                                                |
 //! | `single`, `many`, `memory`, `catalog`, `start` | their competitors                 |
-//! | `contest`   | rounds, their order, what came out                                   |
-//! | `peer`      | who takes part, and the commands                                     |
-//! | `site`      | a server, and the programs that speak to it                          |
+//! | `contest`   | rounds, their order, and results                                     |
+//! | `peer`      | the peers and their commands                                         |
+//! | `site`      | a server and its clients                                             |
 //! | `measure`   | one process, from its start to its end (`measure.py`)                |
 //! | `network`   | a long and lossy wire (`wire.py`)                                    |
 //! | `table`, `targets`, `chart`, `page`, `results` | what is written                   |

@@ -120,14 +120,14 @@ impl Site {
         quietly(&mut self.within(measure::surround(plain, command)))
     }
 
-    /// Runs a command without measuring it, and returns what it said on stderr.
+    /// Runs a command without measuring it, and returns its stderr.
     pub(crate) fn talk(&self, command: &Command) -> Result<String, String> {
         let mut plain = Command::new("sh");
         plain.args(["-c", "\"$@\" 2>&1 >/dev/null", "sh"]).arg(command.get_program()).args(command.get_args());
         quietly(&mut self.within(measure::surround(plain, command)))
     }
 
-    /// Runs a command and measures it; it is killed after so many seconds.
+    /// Runs a command and measures it; it is killed after `limit` seconds.
     pub(crate) fn measure(&self, command: &Command, limit: f64) -> Result<Sample, String> {
         let mut measuring = self.within(measure::measuring(&self.kit.python, command, limit));
         let output = measuring.output().map_err(|error| format!("cannot start Python: {error}"))?;
@@ -145,7 +145,7 @@ impl Site {
         measure::surround(within, &command)
     }
 
-    /// Makes a bucket, and has the server probed there, so that no push is charged for it.
+    /// Creates a bucket, and has the server probed there, so that the probe does not count in a push.
     pub(crate) fn make_bucket(&self, bucket: &str) -> Result<(), String> {
         self.run(self.command(Peer::Modeldepot, bucket)?.args(["s3", "mb"]).arg(format!("s3://{bucket}")))?;
         let tiny = self.kit.work.join("tiny");
@@ -154,7 +154,7 @@ impl Site {
         Ok(())
     }
 
-    /// Removes what begins with a prefix.
+    /// Removes all objects with a prefix.
     pub(crate) fn sweep(&self, bucket: &str, prefix: &str) -> Result<(), String> {
         self.run(self.command(Peer::S5cmd, bucket)?.arg("rm").arg(format!("s3://{bucket}/{prefix}*"))).map(drop)
     }

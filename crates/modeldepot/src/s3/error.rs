@@ -316,7 +316,7 @@ where
             }
             Some(passing)
         }
-        // It would be as long the next time.
+        // It would be too long the next time as well.
         SdkError::ResponseError(_) if found::<TooLong>(error).is_some() => None,
         SdkError::ResponseError(_) => {
             passing.silent = found::<StoodStill>(error).map(StoodStill::waited).unwrap_or_default();

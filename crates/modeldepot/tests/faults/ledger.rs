@@ -113,7 +113,7 @@ impl Book {
         self.acknowledged.keys().filter(|name| !self.doomed.contains(*name)).cloned().collect()
     }
 
-    /// Returns the versions of a model that were acknowledged, doomed or not.
+    /// Returns the acknowledged versions of a model, including those that may have been deleted.
     pub(crate) fn acknowledged_of(&self, model: &str) -> Vec<Version> {
         self.acknowledged.keys().filter(|name| name.model == model).map(|name| name.version.clone()).collect()
     }

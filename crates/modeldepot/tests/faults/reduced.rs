@@ -1,4 +1,4 @@
-//! Single faults, each where it once did harm or would do the most.
+//! Single faults, each where it once did harm or would do the most harm.
 
 use std::time::Duration;
 

@@ -120,7 +120,7 @@ pub(crate) async fn an_interrupted_delete_removes_only_what_the_version_had(b: B
         b.put(&format!("{prefix}/manifest.json"), manifest.as_bytes()).await;
         let deleted = b.storage.delete_model_version(&model("m"), &version(at)).await.unwrap();
         assert_eq!((deleted.files, deleted.foreign.objects), (2, 0), "all objects are files of such a version");
-        // None of it was deleted yet; meanwhile somebody stored another object, and replaced one.
+        // None of it was deleted yet; meanwhile another tool stored one more object, and replaced one.
         pipeline().await;
         b.put(&format!("{prefix}/history.json"), b"{\"another\": 1}").await;
         b.put(&format!("{prefix}/later.txt"), b"somebody's").await;

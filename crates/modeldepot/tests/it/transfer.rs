@@ -10,7 +10,7 @@ use crate::backend::{Backend, bytes, push};
 
 const PART: usize = 8 << 20;
 
-/// Five parts and a bit.
+/// Slightly more than five parts.
 const SIZE: usize = 5 * PART + 12_345;
 
 /// Returns a file that shares all parts with the other generation except the second and the last.

@@ -101,7 +101,7 @@ pub(crate) enum Request {
 /// The whole state. Small and flat: millions of these are kept.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) struct World {
-    /// The content of each file; zero is none.
+    /// The content of each file; zero means that it does not exist.
     pub(crate) files: [u8; 2],
     /// The pusher whose manifest exists.
     pub(crate) manifest: Option<u8>,
