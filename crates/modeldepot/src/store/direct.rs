@@ -112,8 +112,8 @@ impl ModelStorage {
     /// Takes the lease of a version, and begins an upload for each of its files.
     ///
     /// # Errors
-    /// [`Error::VersionExists`], [`Error::VersionRetired`], [`Error::VersionBusy`] or [`Error::Orphans`] when the version is
-    /// not free; and as [`Source::of`] and [`ModelStorage::check_push`], before anything is sent.
+    /// [`Error::VersionExists`], [`Error::VersionRetired`], [`Error::VersionBusy`] or [`Error::Orphans`] when the
+    /// version is not free; and as [`Source::of`] and [`ModelStorage::check_push`], before anything is sent.
     pub async fn begin_upload(&self, offer: Offer) -> Result<DirectUpload> {
         let push = as_push(&offer)?;
         self.check_push(&push)?;

@@ -55,8 +55,8 @@ impl Source {
     /// file. `history` is the path of the training history.
     ///
     /// # Errors
-    /// [`Error::NothingOffered`], [`Error::OfferedTwice`], [`Error::FileAndFolder`]; [`Error::NoSuchMain`] when `main` or
-    /// `history` is not among the files; [`Error::NoModelFile`] when none of them can be the model file.
+    /// [`Error::NothingOffered`], [`Error::OfferedTwice`], [`Error::FileAndFolder`]; [`Error::NoSuchMain`] when `main`
+    /// or `history` is not among the files; [`Error::NoModelFile`] when none of them can be the model file.
     pub fn of(
         main: Option<&ArtifactPath>,
         history: Option<&ArtifactPath>,
