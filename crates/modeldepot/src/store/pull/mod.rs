@@ -22,6 +22,7 @@ use crate::model::manifest::Manifest;
 use crate::model::name::{ArtifactPath, Selector};
 use crate::progress::{Event, Progress};
 use crate::s3::files_at_once;
+use crate::setters::setters;
 use crate::task::blocking;
 use local::Local;
 pub use obstacle::{Obstacle, ObstacleKind};
@@ -29,54 +30,64 @@ use owned::{MANIFEST, Owned, Present};
 use place::{Switch, keep_executable};
 use plan::{Found, Plan, Step, plan};
 
-/// A version to fetch.
+/// A version to fetch: [`Pull::new`], then a setter for each field that is not to be as it comes.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Pull {
     /// The version.
     pub selector: Selector,
-    /// The folder to put it into. It is made if it is missing.
+    /// The folder to put it into. It is created if it is missing.
     pub folder: PathBuf,
-    /// Whether to reuse local data: of an interrupted fetch of the same version, and of an older version in the folder.
-    /// And whether to let the next fetch do so.
+    /// Whether to reuse local data: of an interrupted pull of the same version, and of an older version in the folder.
+    /// And whether to keep what the next pull can reuse. True by default.
     pub resume: bool,
-    /// Whether the files are to be durable before they appear. Without, a host that loses its power may find files under
-    /// their names with other bytes than were fetched.
+    /// Whether to flush the files to disk before they get their names; true by default. Without it, a host that loses power
+    /// may be left with files that hold other bytes than were fetched.
     pub sync: bool,
-    /// Whether to replace what earlier pulls did not put into the folder, and to write under names as `.git` and `.env`.
+    /// Whether to replace files that earlier pulls did not put into the folder, and to write under names such as `.git` and
+    /// `.env`; false by default.
     pub force: bool,
-    /// Whether to refuse a version that has a file without a published digest.
+    /// Whether to refuse a version that has a file without a published digest; false by default.
     pub require_digests: bool,
 }
 
 impl Pull {
-    /// A fetch as it should be: resuming, durable, and replacing nothing but files of earlier pulls.
+    /// Fetches the selected version into `folder`: resuming, durable, and replacing only files of earlier pulls.
     pub fn new(selector: Selector, folder: impl Into<PathBuf>) -> Self {
         Self { selector, folder: folder.into(), resume: true, sync: true, force: false, require_digests: false }
     }
 }
 
+setters!(Pull {
+    value resume: bool,
+    value sync: bool,
+    value force: bool,
+    value require_digests: bool,
+});
+
 /// What was fetched.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Fetched {
-    /// The version's manifest, which now lies in the folder as well.
+    /// The version's manifest, which is now in the folder too.
     pub manifest: Manifest,
     /// The folder.
     pub folder: PathBuf,
-    /// Where the model file lies.
+    /// The path of the model file.
     pub model_path: PathBuf,
-    /// Files of the version, the manifest not counted.
+    /// The number of files of the version, without the manifest.
     pub files: usize,
-    /// Their bytes.
+    /// Their size in bytes.
     pub bytes: u64,
-    /// Bytes of them that were there already, from a fetch that was cut off.
+    /// How many of these bytes an interrupted pull had already fetched.
     pub kept: u64,
-    /// Bytes of them that were there already, in the folder's files of the same names.
+    /// How many of these bytes were in the folder already, in files of the same names.
     pub reused: u64,
-    /// Files of an earlier version that were removed, since this version does not have them.
+    /// The number of files of an earlier version that were removed, since this version does not have them.
     pub removed: usize,
-    /// Files of an earlier version that this one does not have, and that stay: they were changed since.
+    /// Files of an earlier version that this one does not have, and that stay because they were changed since.
     pub left: Vec<ArtifactPath>,
-    /// Files that no digest was published of. They are as the bucket has them, which nothing says is right.
+    /// Files without a published digest. They are as the bucket has them, and nothing shows whether that is right.
     pub unverified: Vec<ArtifactPath>,
 }
 
@@ -94,20 +105,20 @@ impl ModelStorage {
     /// Fetches a version into a folder: the model file, the additional files and the manifest, at their relative
     /// paths.
     ///
-    /// What lies in the folder is looked at before anything is fetched. Files that an earlier pull put there are
-    /// replaced, and removed if this version does not have them and they are unchanged; nothing else is touched unless
-    /// [`Pull::force`] says so.
+    /// The folder is inspected before anything is fetched. Files that an earlier pull put there are replaced, and removed if
+    /// this version does not have them and they are unchanged; nothing else is touched unless [`Pull::force`](field@Pull::force)
+    /// allows it.
     ///
-    /// Every file is compared with its digest before any appears under its name. What is damaged is fetched once more;
-    /// if it is damaged again, nothing of the version is put in place. What a fetch that was cut off brought is kept in a
-    /// hidden folder, and the next one resumes from there. A file that is in the folder already is not fetched, and of
-    /// one that differs only the parts that do.
+    /// Every file is compared with its digest before any of them gets its name. A damaged file is fetched once more; if it
+    /// is damaged again, nothing of the version is put in place. What an interrupted pull fetched stays in a hidden folder,
+    /// and the next pull resumes from there. A file that is already in the folder is not fetched again; of a file that
+    /// differs, only the parts that differ are.
     ///
     /// # Errors
     /// As [`ModelStorage::verify`]; [`Error::InTheWay`] and [`Error::OtherModel`] when the folder holds what no earlier
-    /// pull put there; [`Error::Unverified`] with [`Pull::require_digests`]; and [`Error::Io`] when the folder cannot be
+    /// pull put there; [`Error::Unverified`] with [`Pull::require_digests`](field@Pull::require_digests); and [`Error::Io`] when the folder cannot be
     /// written.
-    pub async fn download_model(&self, pull: &Pull, progress: &Progress) -> Result<Fetched> {
+    pub async fn pull(&self, pull: &Pull, progress: &Progress) -> Result<Fetched> {
         let found = self.describe(&pull.selector).await?;
         let main = found.main()?;
         let unverified = found.unverified();

@@ -42,52 +42,86 @@ use crate::model::manifest::{FORMAT_VERSION, FileEntry, Manifest, Parts};
 use crate::model::name::{ArtifactPath, ModelName, PublishedBy, Version};
 use crate::progress::Progress;
 use crate::s3::part_size;
+use crate::setters::setters;
 use crate::task::{blocking, settled};
 
 /// How long a push waits for a gc run to decide about the version.
 const CLEANING: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// A version to publish.
+/// A version to publish: [`Push::new`], then a setter for each field that is not to be as it comes.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Push {
     /// The model.
     pub model: ModelName,
-    /// The version; none takes the UTC second in which the push begins, by the server's clock, or the next free one.
+    /// The version. None, the default, takes the UTC second in which the push begins, by the server's clock, or the next free
+    /// one.
     pub version: Option<Version>,
     /// The files.
     pub source: Source,
-    /// What the user says about the version.
+    /// What the user says about the version: a JSON object. Empty by default.
     pub metadata: Map<String, Value>,
-    /// The time of publication; none is the server's when the manifest is written. Only an import knows better.
+    /// The time of publication. None, the default, is the server's when the manifest is written. Only an import knows better.
     pub created: Option<OffsetDateTime>,
-    /// The program that publishes, with its version, for the manifest.
+    /// The program that publishes, with its version, for the manifest: `my-trainer 1.0`. This library by default.
     pub tool: String,
-    /// Who publishes, for the manifest. It is not compared: the same content is the same version, no matter who pushes it.
+    /// Who publishes, for the manifest; nobody by default. It is not compared: the same content is the same version, no matter who pushes it.
     pub published_by: Option<PublishedBy>,
-    /// A folder of this machine in which to remember the push while it runs. A push that was cut off, by whatever,
-    /// then goes on when it is repeated: same version, and only what is missing is sent.
+    /// A folder of this machine that keeps the state of the push while it runs. An interrupted push then resumes when it is
+    /// repeated: same version, and only what is missing is sent. None, the default, keeps no state.
     pub state_folder: Option<PathBuf>,
-    /// Whether to compute the MD5 that the Python pipeline checks. Without, a push may be faster than the 0.7 GB/s that
-    /// MD5 reaches, and the original cannot check the version.
+    /// Whether to compute the MD5 that the Python pipeline checks; true by default. Without it, a push may be faster than the
+    /// 0.7 GB/s that MD5 reaches, and that pipeline cannot check the version.
     pub md5: bool,
-    /// Whether parts of large files that an earlier version has at the same place may be copied within the server.
+    /// Whether parts of large files that an earlier version has at the same place may be copied within the server; true by
+    /// default.
     pub copies: bool,
 }
 
+impl Push {
+    /// Publishes `source` as a new version of `model`, with no metadata.
+    pub fn new(model: ModelName, source: Source) -> Push {
+        Push {
+            model,
+            version: None,
+            source,
+            metadata: Map::new(),
+            created: None,
+            tool: concat!("modeldepot ", env!("CARGO_PKG_VERSION")).to_owned(),
+            published_by: None,
+            state_folder: None,
+            md5: true,
+            copies: true,
+        }
+    }
+}
+
+setters!(Push {
+    some version: Version,
+    value metadata: Map<String, Value>,
+    some created: OffsetDateTime,
+    into tool: String,
+    some published_by: PublishedBy,
+    some_into state_folder: PathBuf,
+    value md5: bool,
+    value copies: bool,
+});
+
 /// What was published.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Published {
     /// The version's manifest.
     pub manifest: Manifest,
-    /// True when the same content was there before, so that nothing was done.
+    /// True when this version was already published with the same content, so that nothing changed.
     pub already: bool,
-    /// Bytes that the server had already, from a push of the same files that was cut off.
+    /// Bytes that the server already had, from an interrupted push of the same files.
     pub kept: u64,
     /// Bytes that were copied within the server, from an earlier version.
     pub copied: u64,
     /// Objects under the version's prefix that are not part of it, and that modeldepot did not create.
     pub foreign: Foreign,
-    /// What lies in the pushed folder and does not belong in a version.
+    /// Files and folders of the pushed folder that were left out.
     pub left_out: Vec<LeftOut>,
     /// Patterns that were given and matched nothing.
     pub unmatched: Vec<String>,
@@ -115,14 +149,14 @@ struct Attempt<'a> {
 }
 
 impl ModelStorage {
-    /// Publishes a version. It exists for others from the moment its manifest does, and then it is complete.
+    /// Publishes a version. Others see it from the moment its manifest exists, and then it is complete.
     ///
     /// # Errors
     /// As [`ModelStorage::check_push`], before anything is sent. [`Error::Source`] when a file cannot be read or changes
     /// meanwhile; [`Error::VersionExists`],
     /// [`Error::VersionRetired`], [`Error::VersionBusy`] or [`Error::Orphans`] when the version is not free. After an
-    /// error no version is visible that was not before, unless the error is of a reply that was lost.
-    pub async fn upload_model(&self, push: Push, progress: &Progress) -> Result<Published> {
+    /// error no new version is visible, unless the server's reply to the last request was lost.
+    pub async fn push(&self, push: Push, progress: &Progress) -> Result<Published> {
         self.check_push(&push)?;
         // On the heap, as the large steps below: together they do not fit the stack of a test's or a worker's thread.
         let mut published = Box::pin(self.push_checked(&push, progress)).await?;

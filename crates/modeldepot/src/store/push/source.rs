@@ -1,16 +1,23 @@
 //! The files of a version that is to be published.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use super::left_out::LeftOut;
+use super::links::absent;
 use super::patterns::Malformed;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SourceError};
 use crate::model::model_file::model_file;
 use crate::model::name::ArtifactPath;
 
-/// The files to publish, each at its path in the version. Every value was made by [`Source::of`], so its paths can be
-/// those of a version.
+/// The files to publish, each at its path in the version.
+///
+/// There are two ways to make one, [`Source::scan`] and [`Source::from_files`], and both make sure that a version can hold
+/// the files:
+/// - there is at least one file, and each was a regular file that could be read when it was looked at
+/// - paths are relative and valid, no two are equal, and none is both a file and a folder
+/// - the model file and the training history are among the files
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     main: ArtifactPath,
@@ -19,7 +26,7 @@ pub struct Source {
     notes: Notes,
 }
 
-/// What a scan has to say beside the files.
+/// What a scan found beside the files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::store) struct Notes {
     pub(in crate::store) main_was_chosen: bool,
@@ -35,29 +42,68 @@ pub(in crate::store) struct Notes {
 pub struct SourceFile {
     /// Its path in the version.
     pub path: ArtifactPath,
-    /// Where it lies on this machine.
+    /// Its path on this machine.
     pub local: PathBuf,
-    /// Its size in bytes, as it was found.
+    /// Its size in bytes when it was looked at.
     pub size: u64,
     /// Whether its owner may run it.
     pub executable: bool,
 }
 
 impl SourceFile {
-    /// A file that is not executable.
-    pub fn new(path: ArtifactPath, local: impl Into<PathBuf>, size: u64) -> SourceFile {
-        SourceFile { path, local: local.into(), size, executable: false }
+    /// A file that another program has, and that is not executable.
+    pub(in crate::store) fn new(path: ArtifactPath, local: PathBuf, size: u64) -> SourceFile {
+        SourceFile { path, local, size, executable: false }
+    }
+
+    /// Takes a file that was looked at.
+    pub(in crate::store) fn found(path: ArtifactPath, local: &Path, found: &fs::Metadata) -> SourceFile {
+        SourceFile { path, local: local.to_owned(), size: found.len(), executable: is_executable(found) }
     }
 }
 
+/// Looks at a file that is to be published.
+///
+/// # Errors
+/// [`SourceError`] when it is missing, or no regular file.
+pub(in crate::store) fn look(local: &Path) -> Result<fs::Metadata> {
+    let found = fs::metadata(local).map_err(|error| absent(local, error))?;
+    match found.is_file() {
+        true => Ok(found),
+        false => Err(SourceError::NotAFile { path: local.to_owned() }.into()),
+    }
+}
+
+#[cfg(unix)]
+fn is_executable(found: &fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    found.permissions().mode() & 0o100 != 0
+}
+
+#[cfg(not(unix))]
+fn is_executable(_: &fs::Metadata) -> bool {
+    false
+}
+
 impl Source {
-    /// Takes files that lie anywhere, each with its path in the version. Without `main`, [`model_file`] chooses the model
-    /// file. `history` is the one that holds the training history.
+    /// Takes files of this machine, each with its path in the version. Without `main`, [`model_file`] chooses the model
+    /// file. `history` is the one that holds the training history. Blocks: it looks at every file, and reads none.
     ///
     /// # Errors
-    /// [`Error::NothingOffered`], [`Error::OfferedTwice`], [`Error::FileAndFolder`]; [`Error::NoSuchMain`] when `main` or
-    /// `history` is not among the files; [`Error::NoModelFile`] when none of them can be the model file.
-    pub fn of(
+    /// [`Error::Source`] when a file is missing or no regular file; [`Error::NothingOffered`], [`Error::OfferedTwice`],
+    /// [`Error::FileAndFolder`]; [`Error::NoSuchMain`] when `main` or `history` is not among the files;
+    /// [`Error::NoModelFile`] when none of them can be the model file.
+    pub fn from_files(
+        main: Option<&ArtifactPath>,
+        history: Option<&ArtifactPath>,
+        files: impl IntoIterator<Item = (ArtifactPath, PathBuf)>,
+    ) -> Result<Source> {
+        let found = files.into_iter().map(|(path, local)| Ok(SourceFile::found(path, &local, &look(&local)?)));
+        Source::of(main, history, found.collect::<Result<_>>()?)
+    }
+
+    /// Takes files that were looked at, or that another program has.
+    pub(in crate::store) fn of(
         main: Option<&ArtifactPath>,
         history: Option<&ArtifactPath>,
         mut files: Vec<SourceFile>,
@@ -88,7 +134,7 @@ impl Source {
     /// Returns the same files with the model file under another path.
     ///
     /// # Errors
-    /// As [`Source::of`].
+    /// As [`Source::from_files`].
     pub fn with_main_at(self, path: ArtifactPath) -> Result<Source> {
         let Source { main, history, mut files, notes } = self;
         for file in files.iter_mut().filter(|file| file.path == main) {
@@ -117,7 +163,7 @@ impl Source {
         &self.files
     }
 
-    /// Returns true when nobody named the model file and there was a choice.
+    /// Returns true when the model file was chosen among several files, because the caller named none.
     pub fn main_was_chosen(&self) -> bool {
         self.notes.main_was_chosen
     }
@@ -137,7 +183,7 @@ impl Source {
         &self.notes.unmatched
     }
 
-    /// Returns the patterns that are none. They match nothing, and are among the [`unmatched`](Source::unmatched).
+    /// Returns the invalid patterns. They match nothing, and are also among the [`unmatched`](Source::unmatched).
     pub fn malformed(&self) -> &[Malformed] {
         &self.notes.malformed
     }
