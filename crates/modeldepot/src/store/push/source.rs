@@ -1,4 +1,4 @@
-//! The files of a version that is to be published.
+//! The files of a version to publish.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -26,7 +26,7 @@ pub struct Source {
     notes: Notes,
 }
 
-/// What a scan found beside the files.
+/// Notes of a scan, beside the files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::store) struct Notes {
     pub(in crate::store) main_was_chosen: bool,
@@ -44,9 +44,9 @@ pub struct SourceFile {
     pub path: ArtifactPath,
     /// Its path on this machine.
     pub local: PathBuf,
-    /// Its size in bytes when it was looked at.
+    /// Its size in bytes when it was found.
     pub size: u64,
-    /// Whether its owner may run it.
+    /// Whether its owner may execute it.
     pub executable: bool,
 }
 
@@ -153,7 +153,7 @@ impl Source {
         &self.main
     }
 
-    /// Returns the path of the training history, where one was named.
+    /// Returns the path of the training history, if one was named.
     pub fn history(&self) -> Option<&ArtifactPath> {
         self.history.as_ref()
     }
@@ -163,17 +163,17 @@ impl Source {
         &self.files
     }
 
-    /// Returns true when the model file was chosen among several files, because the caller named none.
+    /// Returns true when the model file was chosen automatically among several files.
     pub fn main_was_chosen(&self) -> bool {
         self.notes.main_was_chosen
     }
 
-    /// Returns what a scan left out.
+    /// Returns the entries that a scan left out.
     pub fn left_out(&self) -> &[LeftOut] {
         &self.notes.left_out
     }
 
-    /// Returns the folders that a scan found empty: a version holds files.
+    /// Returns the empty folders that a scan found; a version holds only files.
     pub fn empty_folders(&self) -> &[String] {
         &self.notes.empty_folders
     }
@@ -183,7 +183,7 @@ impl Source {
         &self.notes.unmatched
     }
 
-    /// Returns the invalid patterns. They match nothing, and are also among the [`unmatched`](Source::unmatched).
+    /// Returns the malformed patterns. They match nothing, and are among the [`unmatched`](Source::unmatched).
     pub fn malformed(&self) -> &[Malformed] {
         &self.notes.malformed
     }
