@@ -434,7 +434,7 @@ impl S3Client {
             if put && !force {
                 storage.refuse_change(&bucket, &object_name, Change::Store).await?;
             }
-            storage.client().get_presigned_url(&bucket, &object_name, method, expires).await
+            storage.client().presign(&bucket, &object_name, method, expires).await
         })
     }
 

@@ -1,7 +1,7 @@
 //! Publishes, verifies and fetches trained models on any S3 bucket.
 //!
-//! A team trains a model. [`ModelStorage::upload_model`] publishes it under a new version, with its metadata and
-//! checksums; [`ModelStorage::download_model`], on any machine, fetches the latest or a named version, compares
+//! A team trains a model. [`ModelStorage::push`] publishes it under a new version, with its metadata and
+//! checksums; [`ModelStorage::pull`], on any machine, fetches the latest or a named version, compares
 //! every file with its published digest, and puts it in place. There is no database: every fact is an object in
 //! the bucket, in a layout that a person can read with any S3 browser (`docs/format.md`).
 //!
@@ -12,28 +12,13 @@
 //! let settings = Settings::from_variables(|name| std::env::var(name).ok())?;
 //! let storage = ModelStorage::open(&settings).await?;
 //!
-//! let source = Source::scan(&Scan { path: "best_model.pth".into(), ..Scan::default() })?;
-//! let published = storage
-//!     .upload_model(
-//!         Push {
-//!             model: "plant_classifier".parse()?,
-//!             version: None, // the UTC second, as 20251028_181858
-//!             source,
-//!             metadata: Default::default(),
-//!             created: None, // the server's time
-//!             tool: "my trainer 1.0".to_owned(),
-//!             published_by: None,
-//!             state_folder: None,
-//!             md5: true,
-//!             copies: true,
-//!         },
-//!         &Progress::none(),
-//!     )
-//!     .await?;
+//! // A file, or a folder with everything in it.
+//! let source = Source::scan(&Scan::new("best_model.pth"))?;
+//! let push = Push::new("plant_classifier".parse()?, source).version("1.0".parse()?).tool("my-trainer 1.0");
+//! let published = storage.push(push, &Progress::none()).await?;
 //!
-//! let selector = "plant_classifier@latest".parse()?;
-//! let pull = Pull::new(selector, "models/downloaded");
-//! let fetched = storage.download_model(&pull, &Progress::none()).await?;
+//! let pull = Pull::new("plant_classifier@latest".parse()?, "serving");
+//! let fetched = storage.pull(&pull, &Progress::none()).await?;
 //! assert_eq!(fetched.manifest.version, published.manifest.version);
 //! # Ok(())
 //! # }
@@ -63,6 +48,7 @@ pub mod internals;
 mod model;
 mod progress;
 pub mod s3;
+mod setters;
 mod settings;
 mod store;
 mod task;

@@ -43,7 +43,7 @@ pub(crate) async fn run(command: S3Command, cx: &Context<'_>) -> Result<(), Erro
                 }
             }
             let method = if put { PresignedMethod::Put } else { PresignedMethod::Get };
-            let url = client.get_presigned_url(&address.bucket, &address.key, method, expires.0).await?;
+            let url = client.presign(&address.bucket, &address.key, method, expires.0).await?;
             if cx.ui.json {
                 let method = if put { "PUT" } else { "GET" };
                 return cx.ui.answer_json(&json!({"url": url, "method": method, "expires_in": expires.0.as_secs()}));

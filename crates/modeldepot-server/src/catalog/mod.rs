@@ -112,7 +112,7 @@ impl Catalog {
         let storage = self.storage.clone();
         let ask = move || {
             let storage = storage.clone();
-            async move { storage.list_models().await.map(Arc::new) }
+            async move { storage.models().await.map(Arc::new) }
         };
         self.listed(&self.kept.models, ask).await
     }
@@ -123,7 +123,7 @@ impl Catalog {
         let of = (self.storage.clone(), model.clone());
         let ask = move || {
             let (storage, model) = of.clone();
-            async move { storage.list_model_versions(&model).await.map(Arc::new) }
+            async move { storage.versions(&model).await.map(Arc::new) }
         };
         let found = self.listed(&watched, ask).await;
         if found.is_err() {
@@ -274,7 +274,7 @@ impl Catalog {
         if let Some(known) = lock(&self.kept.facts).get(model, version) {
             return Ok(known);
         }
-        let metadata = match self.storage.read_metadata(model, &version.version).await {
+        let metadata = match self.storage.metadata_of(model, &version.version).await {
             Ok(metadata) => metadata.unwrap_or_default(),
             Err(error) if error.kind() == ErrorKind::Corrupt || error.kind() == ErrorKind::Invalid => {
                 tracing::debug!(%error, "cannot read the manifest of a version");

@@ -33,7 +33,7 @@ pub(super) async fn post(
     // What was begun is finished, whether or not anybody waits for it.
     let (storage, catalog, of) = (app.storage.clone(), app.catalog.clone(), (model.clone(), version.clone()));
     let deleting = tokio::spawn(async move {
-        let deleted = storage.delete_model_version(&of.0, &of.1).await;
+        let deleted = storage.delete(&of.0, &of.1).await;
         catalog.changed(&of.0);
         let deleted = deleted.map_err(Problem::from);
         note.ended(deleted.as_ref().map(drop));

@@ -47,7 +47,7 @@ pub(super) async fn post(
     };
     let life = links::life(&by.0, &model, Some(Duration::from_secs(*seconds)))?;
     let found = app.catalog.version(&model, &version).await?;
-    let url = app.storage.get_link(&found, Some(&file), life).await?;
+    let url = app.storage.link(&found, Some(&file), life).await?;
     let until = OffsetDateTime::now_utc() + life;
     let shown = Shown { notice: html! {}, shared: Some(Shared { url, file, until }) };
     version::page(&app, &model, &version, &visitor, &headers, shown).await

@@ -356,7 +356,7 @@ pub(crate) async fn delete(
     // What was begun is finished, whether or not its caller waits for it.
     let (storage, catalog) = (app.storage.clone(), app.catalog.clone());
     let deleted = tokio::spawn(async move {
-        let deleted = storage.delete_model_version(&model, &version).await;
+        let deleted = storage.delete(&model, &version).await;
         catalog.changed(&model);
         let deleted = deleted.map_err(Problem::from);
         note.ended(deleted.as_ref().map(drop));

@@ -20,7 +20,7 @@ impl S3Client {
     ///
     /// # Errors
     /// [`Error::Expiry`] for any other lifetime, and [`Error::Name`] for a key to store that listings cannot show.
-    pub async fn get_presigned_url(
+    pub async fn presign(
         &self,
         bucket: &BucketName,
         key: &str,
@@ -49,7 +49,7 @@ impl S3Client {
     /// of showing it: HTML and SVG would run in the origin of the S3 endpoint.
     ///
     /// # Errors
-    /// As [`S3Client::get_presigned_url`].
+    /// As [`S3Client::presign`].
     pub(crate) async fn download_url(
         &self,
         bucket: &BucketName,

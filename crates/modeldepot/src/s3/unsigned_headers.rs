@@ -104,7 +104,7 @@ impl S3Client {
     }
 
     async fn put_by_url(&self, bucket: &BucketName, key: &str, added: Option<(&'static str, String)>) -> Result<Sent> {
-        let url = self.get_presigned_url(bucket, key, PresignedMethod::Put, LIFE).await?;
+        let url = self.presign(bucket, key, PresignedMethod::Put, LIFE).await?;
         let by_url = ByUrl { url, added };
         let put = || self.sdk.small.put_object().bucket(bucket.as_str()).key(key);
         let put = || put().body(ByteStream::from_static(SENT)).customize().interceptor(by_url.clone());

@@ -46,7 +46,7 @@ impl ModelStorage {
     /// # Errors
     /// [`Error::VersionNotFound`] or [`Error::ModelNotFound`] when there is none, [`Error::ForeignVersion`] when
     /// nothing shows that modeldepot created any of it.
-    pub async fn delete_model_version(&self, model: &ModelName, version: &Version) -> Result<Deleted> {
+    pub async fn delete(&self, model: &ModelName, version: &Version) -> Result<Deleted> {
         let (found, tombstone) = tokio::try_join!(self.found(model, version), self.tombstone(model, version))?;
         if matches!(found, Found::Nothing) && tombstone.is_none() {
             // Returns the error that says which of the two names is unknown, with similar names.

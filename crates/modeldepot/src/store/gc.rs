@@ -123,7 +123,7 @@ impl ModelStorage {
     ///
     /// # Errors
     /// [`Error::ModelNotFound`] when the bucket has nothing of the model.
-    pub async fn gc_plan(&self, model: Option<&ModelName>, grace: Duration) -> Result<GcPlan> {
+    pub async fn plan_gc(&self, model: Option<&ModelName>, grace: Duration) -> Result<GcPlan> {
         let now = self.depot.server_time(&self.bucket).await?;
         let objects = self.depot.list_objects(&self.bucket, "").await?;
         let uploads = self.depot.list_multipart_uploads(&self.bucket, "").await?;

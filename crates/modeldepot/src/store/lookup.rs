@@ -279,7 +279,7 @@ pub(crate) fn survey(objects: Vec<ListedObject>) -> BTreeMap<ModelName, BTreeMap
 
 impl ModelStorage {
     /// Returns the models that have a version, by name.
-    pub async fn list_models(&self) -> Result<Vec<ModelSummary>> {
+    pub async fn models(&self) -> Result<Vec<ModelSummary>> {
         let objects = self.depot.list_objects(&self.bucket, "").await?;
         let mut models = survey(objects);
         // The latest version of each model is what people fetch.
@@ -303,7 +303,7 @@ impl ModelStorage {
     ///
     /// # Errors
     /// [`Error::ModelNotFound`] when it never had one.
-    pub async fn list_model_versions(&self, model: &ModelName) -> Result<Vec<VersionSummary>> {
+    pub async fn versions(&self, model: &ModelName) -> Result<Vec<VersionSummary>> {
         let (prefix, tombstones, beside) = (model_prefix(model), tombstones_prefix(model), foreign_prefix(model));
         let (mut objects, tombstones, beside) = tokio::try_join!(
             self.depot.list_objects(&self.bucket, &prefix),
@@ -328,8 +328,8 @@ impl ModelStorage {
     ///
     /// # Errors
     /// [`Error::ModelNotFound`] when it has no version.
-    pub async fn get_latest_version(&self, model: &ModelName) -> Result<Version> {
-        let mut versions = self.list_model_versions(model).await?;
+    pub async fn latest(&self, model: &ModelName) -> Result<Version> {
+        let mut versions = self.versions(model).await?;
         let none = || Error::ModelNotFound { model: model.clone(), similar: Vec::new() };
         Ok(versions.pop().ok_or_else(none)?.version)
     }
@@ -342,7 +342,7 @@ impl ModelStorage {
         let model = &selector.model;
         let version = match &selector.version {
             Some(version) => version.clone(),
-            None => self.get_latest_version(model).await?,
+            None => self.latest(model).await?,
         };
         let prefix = version_prefix(model, &version);
         let (manifest, retired, objects) = tokio::join!(
@@ -393,7 +393,7 @@ impl ModelStorage {
 
     /// Returns the error for an unknown version. If the whole model is unknown, the error says that instead.
     async fn no_such_version(&self, model: &ModelName, version: Version) -> Result<Error> {
-        let similar = similar_versions(&version, self.list_model_versions(model).await?);
+        let similar = similar_versions(&version, self.versions(model).await?);
         Ok(Error::VersionNotFound { model: model.clone(), version, similar })
     }
 
@@ -418,7 +418,7 @@ impl ModelStorage {
     ///
     /// # Errors
     /// [`Error::Manifest`] when the manifest cannot be used.
-    pub async fn read_metadata(&self, model: &ModelName, version: &Version) -> Result<Option<Map<String, Value>>> {
+    pub async fn metadata_of(&self, model: &ModelName, version: &Version) -> Result<Option<Map<String, Value>>> {
         Ok(self.read_manifest(model, version).await?.map(|(manifest, _)| manifest.metadata))
     }
 }

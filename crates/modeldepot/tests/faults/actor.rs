@@ -43,19 +43,15 @@ impl Wish {
     }
 
     pub(crate) fn request(&self, world: &World) -> Push {
-        let scan = Scan { path: world.source(self.content), main: Some("m.bin".to_owned()), ..Scan::default() };
-        Push {
-            model: self.model.parse().unwrap(),
-            version: self.version.as_ref().map(|version| version.parse().unwrap()),
-            source: Source::scan(&scan).unwrap(),
-            metadata: serde_json::from_value(serde_json::json!({"content": self.content})).unwrap(),
-            created: Some(time::macros::datetime!(2025-10-28 18:18:58 UTC) + Duration::from_secs(self.second as u64)),
-            tool: format!("machine {}", self.machine),
-            published_by: None,
-            state_folder: Some(world.path(&format!("journal-{}", self.machine))),
-            md5: true,
-            copies: true,
-        }
+        let source = Source::scan(&Scan::new(world.source(self.content)).main("m.bin")).unwrap();
+        let created = time::macros::datetime!(2025-10-28 18:18:58 UTC) + Duration::from_secs(self.second as u64);
+        let mut push = Push::new(self.model.parse().unwrap(), source)
+            .metadata(serde_json::from_value(serde_json::json!({"content": self.content})).unwrap())
+            .created(created)
+            .tool(format!("machine {}", self.machine))
+            .state_folder(world.path(&format!("journal-{}", self.machine)));
+        push.version = self.version.as_ref().map(|version| version.parse().unwrap());
+        push
     }
 }
 
@@ -138,7 +134,7 @@ impl Actor {
         self.world.ledger.book().tried.insert((wish.model.to_owned(), wish.version.clone(), wish.content));
         let (storage, request) = (self.storage.clone(), wish.request(&self.world));
         self.log(format_args!("{} begins, cut {cut:?}", wish.text()));
-        let pushed = self.cut(cut, async move { storage.upload_model(request, &Progress::none()).await }).await;
+        let pushed = self.cut(cut, async move { storage.push(request, &Progress::none()).await }).await;
         let Some(pushed) = pushed else {
             self.log(format_args!("{} was cut off", wish.text()));
             return None;
@@ -177,7 +173,7 @@ impl Actor {
         let pull = Pull::new(selector.clone(), folder);
         let storage = self.storage.clone();
         self.log(format_args!("pull of {selector} begins, cut {cut:?}"));
-        match self.cut(cut, async move { storage.download_model(&pull, &Progress::none()).await }).await {
+        match self.cut(cut, async move { storage.pull(&pull, &Progress::none()).await }).await {
             None => {
                 self.log(format_args!("pull of {selector} was cut off"));
                 None
@@ -238,7 +234,7 @@ impl Actor {
 
     async fn list(&self, model: &str) {
         let before = self.before();
-        let listed = match self.storage.list_model_versions(&model.parse().unwrap()).await {
+        let listed = match self.storage.versions(&model.parse().unwrap()).await {
             Ok(listed) => listed.into_iter().map(|summary| Name::new(model, &summary.version)).collect(),
             Err(error) if error.kind() == ErrorKind::NotFound => BTreeSet::new(),
             Err(error) => {
@@ -264,7 +260,7 @@ impl Actor {
         self.world.ledger.book().doomed.insert(name.clone());
         let storage = self.storage.clone();
         self.log(format_args!("delete of {name} begins, cut {cut:?}"));
-        match self.cut(cut, async move { storage.delete_model_version(&model, &version).await }).await {
+        match self.cut(cut, async move { storage.delete(&model, &version).await }).await {
             None => self.log(format_args!("delete of {name} was cut off")),
             Some(Ok(_)) => {
                 self.log(format_args!("deleted {name}"));
@@ -282,7 +278,7 @@ impl Actor {
     /// Runs gc on everything, however young: live pushes must be spared all the same.
     async fn collect(&self) {
         let collected = async {
-            let plan = self.storage.gc_plan(None, time::Duration::ZERO).await?;
+            let plan = self.storage.plan_gc(None, time::Duration::ZERO).await?;
             self.storage.gc(&plan).await
         };
         match collected.await {
@@ -340,7 +336,7 @@ pub(crate) fn judge_push(
 /// Repeats a push that ended without a result.
 pub(crate) async fn repeat(world: &World, storage: &ModelStorage, wish: &Wish) -> Option<()> {
     let deleted = world.ledger.book().deleted.clone();
-    let pushed = storage.upload_model(wish.request(world), &Progress::none()).await;
+    let pushed = storage.push(wish.request(world), &Progress::none()).await;
     judge_push(world, wish, pushed, &deleted)
 }
 

@@ -49,9 +49,9 @@ pub(crate) async fn check(world: &World, unfinished: Vec<Wish>) {
 /// Runs gc. A second plan must find nothing more.
 async fn collect(world: &World, storage: &ModelStorage) {
     let collected = async {
-        let plan = storage.gc_plan(None, time::Duration::ZERO).await?;
+        let plan = storage.plan_gc(None, time::Duration::ZERO).await?;
         let collected = storage.gc(&plan).await?;
-        Ok::<_, Error>((collected, storage.gc_plan(None, time::Duration::ZERO).await?))
+        Ok::<_, Error>((collected, storage.plan_gc(None, time::Duration::ZERO).await?))
     };
     match collected.await {
         Ok((collected, left)) => {
@@ -67,7 +67,7 @@ async fn collect(world: &World, storage: &ModelStorage) {
 async fn visible(world: &World, storage: &ModelStorage) -> BTreeSet<Name> {
     let mut visible = BTreeSet::new();
     for model in MODELS {
-        match storage.list_model_versions(&model.parse().unwrap()).await {
+        match storage.versions(&model.parse().unwrap()).await {
             Ok(versions) => visible.extend(versions.iter().map(|summary| Name::new(model, &summary.version))),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => world.ledger.broken(format!("list fails: {}", chain(&error))),
@@ -83,8 +83,8 @@ async fn whole(world: &World, storage: &ModelStorage, name: &Name) {
         return world.ledger.broken(format!("{name} is visible and not whole: {}", chain(&error)));
     }
     let folder = world.path(&format!("final-{name}"));
-    let pull = Pull { resume: false, ..Pull::new(selector, folder.clone()) };
-    match storage.download_model(&pull, &Progress::none()).await {
+    let pull = Pull::new(selector, folder.clone()).resume(false);
+    match storage.pull(&pull, &Progress::none()).await {
         Ok(fetched) => judge_read(world, &fetched.manifest, Some(&folder), "pulled at the end"),
         Err(error) => world.ledger.broken(format!("{name} cannot be pulled: {}", chain(&error))),
     }
@@ -93,7 +93,7 @@ async fn whole(world: &World, storage: &ModelStorage, name: &Name) {
 /// The name of a deleted version is never used again.
 async fn spent(world: &World, storage: &ModelStorage, name: &Name) {
     let wish = Wish::late(name);
-    match storage.upload_model(wish.request(world), &Progress::none()).await {
+    match storage.push(wish.request(world), &Progress::none()).await {
         Err(Error::VersionRetired { .. }) => {}
         other => world.ledger.broken(format!("{name} was deleted and another push of it ends in {other:?}")),
     }

@@ -53,8 +53,9 @@ async fn a_push_that_is_dropped_while_it_takes_its_lease() {
             let slow = Faults::new(1).with(Fault::Delay, 1.0).only(held_up).longest_delay(longest);
             let (world, storage) = failing_at(slow, !conditions).await;
             let wish = Wish { model: "m", version: Some("1".to_owned()), content: 0, second: 0, machine: 0 };
-            let request = modeldepot::Push { state_folder: None, ..wish.request(&world) };
-            let pushing = tokio::spawn(async move { storage.upload_model(request, &Progress::none()).await });
+            let mut request = wish.request(&world);
+            request.state_folder = None;
+            let pushing = tokio::spawn(async move { storage.push(request, &Progress::none()).await });
             tokio::time::sleep(Duration::from_millis(after)).await;
             pushing.abort();
             let dropped = pushing.await.is_err();

@@ -46,8 +46,9 @@ pub(crate) async fn push(
 ) -> Result<Published> {
     let version = version.map(str::to_owned);
     let wish = Wish { model: "m", version, content, second: 0, machine: 0 };
-    let request = modeldepot::Push { state_folder: None, ..wish.request(world) };
-    storage.upload_model(request, &Progress::none()).await
+    let mut request = wish.request(world);
+    request.state_folder = None;
+    storage.push(request, &Progress::none()).await
 }
 
 fn hits(world: &World, fault: Fault) -> usize {
@@ -85,7 +86,7 @@ async fn a_create_that_is_not_decided_is_no_sign_of_others() {
 async fn a_tombstone_that_is_not_decided_is_written_all_the_same() {
     let (world, storage) = failing(first(Fault::Conflict, "PUT /models/.depot/tombstones/")).await;
     push(&world, &storage, Some("1"), 0).await.unwrap();
-    storage.delete_model_version(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
+    storage.delete(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
     assert_eq!(hits(&world, Fault::Conflict), 1);
     let again = push(&world, &storage, Some("1"), 1).await.unwrap_err();
     assert!(matches!(again, Error::VersionRetired { .. }), "{again:?}");
@@ -123,11 +124,11 @@ async fn what_was_damaged_on_its_way_is_whole_the_second_time() {
 async fn what_stays_damaged_is_never_put_in_place() {
     let (world, storage) = failing(Faults::new(1).with(Fault::FlipBit, 1.0).only("GET /models/m/v1/m.bin")).await;
     push(&world, &storage, Some("1"), 0).await.unwrap();
-    let pull = Pull { resume: false, ..Pull::new(m1(), world.path("out")) };
-    let damaged = storage.download_model(&pull, &Progress::none()).await.unwrap_err();
+    let pull = Pull::new(m1(), world.path("out")).resume(false);
+    let damaged = storage.pull(&pull, &Progress::none()).await.unwrap_err();
     assert!(matches!(damaged, Error::WrongDigest { .. }), "{damaged:?}");
     assert!(!world.path("out").exists());
     world.heal().await;
-    storage.download_model(&pull, &Progress::none()).await.unwrap();
+    storage.pull(&pull, &Progress::none()).await.unwrap();
     assert_eq!(world.differs(&world.path("out"), 0), None);
 }

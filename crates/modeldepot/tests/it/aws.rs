@@ -32,17 +32,17 @@ async fn a_whole_round(b: &Backend) {
     let small = b.file("config.json", b"{}");
     for version in ["1", "2"] {
         let with = std::slice::from_ref(&small);
-        b.storage.upload_model(push("m", Some(version), &file, with), &Progress::none()).await.unwrap();
+        b.storage.push(push("m", Some(version), &file, with), &Progress::none()).await.unwrap();
     }
     b.pull("m@2", "out").await.unwrap();
     b.storage.verify(&"m@1".parse().unwrap(), &Progress::none()).await.unwrap();
-    b.storage.delete_model_version(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
-    assert_eq!(b.storage.list_model_versions(&"m".parse().unwrap()).await.unwrap().len(), 1);
+    b.storage.delete(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
+    assert_eq!(b.storage.versions(&"m".parse().unwrap()).await.unwrap().len(), 1);
 }
 
 async fn refused(b: &Backend) -> Error {
     let file = b.file("m.bin", b"weights");
-    b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap_err()
+    b.storage.push(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap_err()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -85,8 +85,7 @@ async fn what_is_set_goes_with_every_request_that_needs_it() {
     let b = ruled(rules.clone(), |settings| settings.writing = writing.clone()).await;
     a_whole_round(&b).await;
     // A link is paid for too, by its signature.
-    let url =
-        b.client().get_presigned_url(b.bucket(), "m/v2/config.json", PresignedMethod::Get, Duration::from_secs(60));
+    let url = b.client().presign(b.bucket(), "m/v2/config.json", PresignedMethod::Get, Duration::from_secs(60));
     let (status, body) = http("GET", &url.await.unwrap(), b"").await;
     assert!(status.contains("200") && body == b"{}", "{status}");
 
@@ -121,9 +120,9 @@ async fn copies_are_tried_when_they_matter_and_old_records_are_not_trusted() {
     let b = ruled(AwsRules::default(), |_| {}).await;
     let known = async || ModelStorage::open(&b.settings).await.unwrap().last_probe().await.unwrap();
     let file = b.file("m.bin", &bytes(9 << 20, 1));
-    b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
+    b.storage.push(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
     assert_eq!(known().await.unwrap().capabilities.part_copy, CopySupport::Unknown, "nothing could be copied");
-    let published = b.storage.upload_model(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap();
+    let published = b.storage.push(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap();
     assert_eq!(published.copied, 9 << 20);
     assert_eq!(known().await.unwrap().capabilities.part_copy, CopySupport::Checked, "kept for the next push");
     // As written by an earlier modeldepot, which copied six bytes of thirteen.
@@ -160,7 +159,7 @@ async fn minio_with_a_retention_is_used_as_ever_and_keeps_what_was_deleted() {
         let b = retained(mode).await;
         a_whole_round(&b).await;
         b.put_own("m/v9/orphan.bin", b"of a push that failed").await;
-        let plan = b.storage.gc_plan(None, time::Duration::ZERO).await.unwrap();
+        let plan = b.storage.plan_gc(None, time::Duration::ZERO).await.unwrap();
         b.storage.gc(&plan).await.unwrap();
         assert!(!b.keys().await.iter().any(|key| key.starts_with("m/v9/") || key.starts_with("m/v1/")));
         assert!(b.storage.fsck(None, true).await.unwrap().faults.is_empty());
@@ -184,7 +183,7 @@ async fn minio_encrypts_what_is_stored_and_no_etag_is_taken_for_an_md5() {
         // The same content again, which is compared in the bucket.
         let file = b.file("m.bin", &bytes(17 << 20, 1));
         let small = b.file("config.json", b"{}");
-        b.storage.upload_model(push("m", Some("2"), &file, &[small]), &Progress::none()).await.unwrap();
+        b.storage.push(push("m", Some("2"), &file, &[small]), &Progress::none()).await.unwrap();
         let url = format!("{}/{}/m/v2/config.json", b.client().endpoint(), b.bucket());
         let (status, _) = signed_url("GET", &url, None, b"").await;
         assert!(status.contains("200"), "{status}");

@@ -106,7 +106,7 @@ impl Backend {
     /// Pulls a version into a folder of the test's folder.
     pub(crate) async fn pull(&self, selector: &str, folder: &str) -> modeldepot::Result<Fetched> {
         let pull = Pull::new(selector.parse()?, self.path(folder));
-        self.storage.download_model(&pull, &Progress::none()).await
+        self.storage.pull(&pull, &Progress::none()).await
     }
 
     /// Stores bytes under a key, replacing an existing object.
@@ -145,19 +145,12 @@ pub(crate) fn mark(key: &str) -> std::collections::BTreeMap<String, String> {
 
 /// A push of a path, at a fixed time.
 pub(crate) fn push(model: &str, version: Option<&str>, path: &Path, with: &[PathBuf]) -> Push {
-    let scan = Scan { path: path.to_owned(), with: with.to_vec(), ..Scan::default() };
-    Push {
-        model: model.parse().unwrap(),
-        version: version.map(|v| v.parse().unwrap()),
-        source: Source::scan(&scan).unwrap(),
-        metadata: serde_json::from_str(r#"{"architecture": "resnet18", "val_accuracy": 0.95}"#).unwrap(),
-        created: Some(time::macros::datetime!(2025-10-28 18:18:58 UTC)),
-        tool: "test".to_owned(),
-        published_by: None,
-        state_folder: None,
-        md5: true,
-        copies: true,
-    }
+    let source = Source::scan(&Scan::new(path).with(with)).unwrap();
+    let metadata = serde_json::from_str(r#"{"architecture": "resnet18", "val_accuracy": 0.95}"#).unwrap();
+    let created = time::macros::datetime!(2025-10-28 18:18:58 UTC);
+    let mut push = Push::new(model.parse().unwrap(), source).metadata(metadata).created(created).tool("test");
+    push.version = version.map(|version| version.parse().unwrap());
+    push
 }
 
 /// Bytes that no two offsets or lengths share, so that a misplaced or missing part shows.

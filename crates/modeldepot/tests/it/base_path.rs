@@ -143,22 +143,22 @@ async fn everything_keeps_the_path_of_the_endpoint() {
         let made = b.client().create_bucket(b.bucket()).await;
         assert!(matches!(made, Ok(true)), "{made:?} {:?}", refused.lock().unwrap());
         let file = b.file("m.bin", &bytes(20 << 20, 1));
-        b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
+        b.storage.push(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
         let fetched = b.pull("m@1", "out").await.unwrap();
         assert!(std::fs::read(fetched.model_path).unwrap() == bytes(20 << 20, 1));
         // A second version copies parts, whose source is given only by bucket and key.
         let mut next = bytes(20 << 20, 1);
         next[0] ^= 1;
         let file = b.file("m.bin", &next);
-        b.storage.upload_model(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap();
+        b.storage.push(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap();
         assert!(b.storage.probe().await.unwrap().capabilities.create_if_absent);
-        let version = b.storage.list_model_versions(&"m".parse().unwrap()).await.unwrap();
+        let version = b.storage.versions(&"m".parse().unwrap()).await.unwrap();
         assert_eq!(version.len(), 2);
 
         let key = "a b/ü+%.bin";
         b.put(key, b"odd").await;
         let life = Duration::from_secs(60);
-        let url = b.client().get_presigned_url(b.bucket(), key, PresignedMethod::Get, life).await.unwrap();
+        let url = b.client().presign(b.bucket(), key, PresignedMethod::Get, life).await.unwrap();
         assert!(url.starts_with(&format!("http://{address}{BASE}/{bucket}/a%20b/")), "{url}");
         let mut stream = TcpStream::connect(address).await.unwrap();
         let target = url.split_once(&address.to_string()).unwrap().1;

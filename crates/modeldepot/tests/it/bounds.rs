@@ -96,7 +96,7 @@ async fn another_range_than_was_asked_for_is_none() {
 async fn a_manifest_that_claims_a_huge_file_reserves_nothing_for_it() {
     let b = Backend::embedded().await;
     let path = b.file("m.bin", b"weights");
-    b.storage.upload_model(push("m", Some("1"), &path, &[]), &modeldepot::Progress::none()).await.unwrap();
+    b.storage.push(push("m", Some("1"), &path, &[]), &modeldepot::Progress::none()).await.unwrap();
     let manifest = String::from_utf8(b.get("m/v1/manifest.json").await).unwrap();
     for size in ["7000000000000000", "40000000000", "9007199254740000"] {
         // With a new digest, or it would be refused for that alone.

@@ -31,7 +31,7 @@ pub(crate) async fn a_missing_bucket_is_named(b: Backend) {
     let storage = ModelStorage::open(&settings).await.unwrap();
     for version in [None, Some("1")] {
         let request = push("m", version, &b.file("f", b"x"), &[]);
-        let error = storage.upload_model(request, &Progress::none()).await.unwrap_err();
+        let error = storage.push(request, &Progress::none()).await.unwrap_err();
         assert!(matches!(error, Error::BucketNotFound { .. }), "{error:?}");
     }
     assert!(!b.client().bucket_exists(storage.bucket()).await.unwrap());
@@ -128,7 +128,7 @@ pub(crate) async fn http_with(method: &str, url: &str, lines: &str, body: &[u8])
 pub(crate) async fn presigned_urls_work_without_credentials(b: Backend) {
     let sign = async |method, seconds| {
         let expires = Duration::from_secs(seconds);
-        b.client().get_presigned_url(b.bucket(), "a b/ü.txt", method, expires).await
+        b.client().presign(b.bucket(), "a b/ü.txt", method, expires).await
     };
     let put = sign(PresignedMethod::Put, 60).await.unwrap();
     let (status, body) = http("PUT", &put, b"by url").await;

@@ -86,11 +86,11 @@ impl Cluster {
     }
 
     fn push(&self) -> Push {
-        Push { state_folder: Some(self.b.path("state")), ..push("m", Some("1"), &self.file, &[]) }
+        push("m", Some("1"), &self.file, &[]).state_folder(self.b.path("state"))
     }
 
     async fn publish(&self) -> Published {
-        self.b.storage.upload_model(self.push(), &Progress::none()).await.unwrap()
+        self.b.storage.push(self.push(), &Progress::none()).await.unwrap()
     }
 
     fn pull(&self, folder: &str) -> Pull {
@@ -99,7 +99,7 @@ impl Cluster {
 
     /// Pulls the version at full speed, and compares it with what was pushed.
     async fn pulled_is_what_was_pushed(&self, folder: &str) -> u64 {
-        let fetched = self.b.storage.download_model(&self.pull(folder), &Progress::none()).await.unwrap();
+        let fetched = self.b.storage.pull(&self.pull(folder), &Progress::none()).await.unwrap();
         assert!(same(&self.file, &self.b.path(folder).join("m.bin")), "the bytes that came back are others");
         fetched.kept
     }
@@ -115,7 +115,7 @@ impl Cluster {
             sleep(down).await;
             self.release(daemon).await;
         };
-        let (pushed, ()) = tokio::join!(storage.upload_model(self.push(), &progress), back);
+        let (pushed, ()) = tokio::join!(storage.push(self.push(), &progress), back);
         pushed
     }
 }
@@ -166,14 +166,14 @@ fn gave_up(error: &Error, c: &Cluster) {
 async fn an_osd_dies_during_a_push_and_stays_dead() {
     let c = Cluster::with(megabytes()).await;
     let (progress, killed) = c.killing("osd.1");
-    c.slow().await.upload_model(c.push(), &progress).await.unwrap();
+    c.slow().await.push(c.push(), &progress).await.unwrap();
     assert!(killed.load(Ordering::Relaxed) && c.pid("osd.1").is_none(), "one of three is missing");
     c.pulled_is_what_was_pushed("degraded").await;
     c.b.storage.verify(&"m@1".parse().unwrap(), &Progress::none()).await.unwrap();
     // It comes back without its data.
     c.release("osd.1").await;
     c.pulled_is_what_was_pushed("recovering").await;
-    c.b.storage.delete_model_version(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
+    c.b.storage.delete(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
 }
 
 #[ignore = "needs Ceph: run by `cargo xtask test`"]
@@ -182,7 +182,7 @@ async fn the_manager_dies_during_a_push() {
     let c = Cluster::with(megabytes() / 3).await;
     c.push_while_down("mgr.x", Duration::from_secs(1)).await.unwrap();
     c.pulled_is_what_was_pushed("out").await;
-    c.b.storage.delete_model_version(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
+    c.b.storage.delete(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
 }
 
 #[ignore = "needs Ceph: run by `cargo xtask test`"]
@@ -191,7 +191,7 @@ async fn the_monitor_dies_during_a_push() {
     let c = Cluster::with(megabytes() / 3).await;
     c.push_while_down("mon.a", Duration::from_secs(2)).await.unwrap();
     c.pulled_is_what_was_pushed("out").await;
-    c.b.storage.delete_model_version(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
+    c.b.storage.delete(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
 }
 
 #[ignore = "needs Ceph: run by `cargo xtask test`"]
@@ -204,7 +204,7 @@ async fn the_gateway_restarts_during_a_push() {
         c.publish().await;
     }
     c.pulled_is_what_was_pushed("out").await;
-    c.b.storage.delete_model_version(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
+    c.b.storage.delete(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
 }
 
 #[ignore = "needs Ceph: run by `cargo xtask test`"]
@@ -212,16 +212,16 @@ async fn the_gateway_restarts_during_a_push() {
 async fn the_gateway_dies_during_a_push_and_the_next_push_resumes() {
     let c = Cluster::with(megabytes() / 3).await;
     let (progress, killed) = c.killing("rgw");
-    let error = c.slow().await.upload_model(c.push(), &progress).await.unwrap_err();
+    let error = c.slow().await.push(c.push(), &progress).await.unwrap_err();
     assert!(killed.load(Ordering::Relaxed));
     gave_up(&error, &c);
     c.release("rgw").await;
-    let versions = c.b.storage.list_model_versions(&"m".parse().unwrap()).await;
+    let versions = c.b.storage.versions(&"m".parse().unwrap()).await;
     assert!(matches!(versions, Err(Error::ModelNotFound { .. })), "half of a version is none: {versions:?}");
     let published = c.publish().await;
     assert!(published.kept > 0, "what the server has is not sent again");
     c.pulled_is_what_was_pushed("out").await;
-    c.b.storage.delete_model_version(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
+    c.b.storage.delete(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
 }
 
 #[ignore = "needs Ceph: run by `cargo xtask test`"]
@@ -230,12 +230,12 @@ async fn the_gateway_dies_during_a_pull_and_the_next_pull_resumes() {
     let c = Cluster::with(megabytes() / 3).await;
     c.publish().await;
     let (progress, killed) = c.killing("rgw");
-    let error = c.slow().await.download_model(&c.pull("out"), &progress).await.unwrap_err();
+    let error = c.slow().await.pull(&c.pull("out"), &progress).await.unwrap_err();
     assert!(killed.load(Ordering::Relaxed));
     gave_up(&error, &c);
     assert!(!c.b.path("out/m.bin").exists(), "a file is there when all of it is");
     c.release("rgw").await;
     let kept = c.pulled_is_what_was_pushed("out").await;
     assert!(kept > 0, "what was fetched is not fetched again");
-    c.b.storage.delete_model_version(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
+    c.b.storage.delete(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
 }

@@ -8,17 +8,9 @@ use crate::backend::{Backend, bytes};
 use crate::client::http;
 
 fn offer(path: &str, size: u64, blake3: Option<Blake3>) -> Offer {
-    Offer {
-        model: "m".parse().unwrap(),
-        version: Some("1".parse().unwrap()),
-        files: vec![OfferedFile { path: path.parse().unwrap(), size, blake3 }],
-        main: None,
-        history: None,
-        metadata: Default::default(),
-        created: None,
-        tool: "tests".to_owned(),
-        published_by: None,
-    }
+    let mut file = OfferedFile::new(path.parse().unwrap(), size);
+    file.blake3 = blake3;
+    Offer::new("m".parse().unwrap(), [file]).version("1".parse().unwrap()).tool("tests")
 }
 
 async fn send(upload: &DirectUpload, number: u64, part: &[u8]) {

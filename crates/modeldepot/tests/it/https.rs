@@ -65,7 +65,7 @@ async fn minio_over_https_with_an_authority_of_its_own() {
     }
     b.client().create_bucket(b.bucket()).await.unwrap();
     let file = b.file("m.bin", &bytes(20 << 20, 1));
-    b.storage.upload_model(push("m", None, &file, &[]), &Progress::none()).await.unwrap();
+    b.storage.push(push("m", None, &file, &[]), &Progress::none()).await.unwrap();
     let fetched = b.pull("m", "out").await.unwrap();
     assert!(std::fs::read(fetched.model_path).unwrap() == bytes(20 << 20, 1));
 

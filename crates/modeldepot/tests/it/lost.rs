@@ -37,7 +37,7 @@ async fn a_completion_that_is_not_understood_is_looked_at() {
     }
     assert!(server.count("POST", "uploadId=") <= 3, "an existing bucket is not created again");
     let storage = modeldepot::ModelStorage::open(&settings).await.unwrap();
-    storage.upload_model(push("m", Some("1"), &path, &[]), &Progress::none()).await.unwrap();
+    storage.push(push("m", Some("1"), &path, &[]), &Progress::none()).await.unwrap();
     b.storage.verify(&"m@1".parse().unwrap(), &Progress::none()).await.unwrap();
     assert!(b.client().list_multipart_uploads(b.bucket(), "").await.unwrap().is_empty());
 }
@@ -105,14 +105,14 @@ async fn a_copy_that_is_not_understood_is_sent() {
     let (b, server, settings) = behind(replaced(|asked| asked.headers.contains_key("x-amz-copy-source"))).await;
     let content = bytes(3 * PART, 1);
     let path = b.file("m.bin", &content);
-    b.storage.upload_model(push("m", Some("1"), &path, &[]), &Progress::none()).await.unwrap();
+    b.storage.push(push("m", Some("1"), &path, &[]), &Progress::none()).await.unwrap();
     // Probed without the misbehaving server, so that copies are tried.
     b.storage.probe().await.unwrap();
     let storage = modeldepot::ModelStorage::open(&settings).await.unwrap();
     let mut changed = content.clone();
     changed[0] ^= 1;
     let path = b.file("m.bin", &changed);
-    let published = storage.upload_model(push("m", Some("2"), &path, &[]), &Progress::none()).await.unwrap();
+    let published = storage.push(push("m", Some("2"), &path, &[]), &Progress::none()).await.unwrap();
     assert_eq!(published.copied, 0);
     assert!(server.count("PUT", "uploadId=") > 3, "copies were tried, and then all was sent");
     b.storage.verify(&"m@2".parse().unwrap(), &Progress::none()).await.unwrap();
@@ -148,17 +148,17 @@ async fn a_web_page_is_no_success() {
         let path = b.file("f", b"abc");
         let request = push("m", Some("1"), &path, &[]);
         if which == "manifest.json" {
-            let error = storage.upload_model(request, &Progress::none()).await.unwrap_err();
+            let error = storage.push(request, &Progress::none()).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
-            assert!(b.storage.list_model_versions(&"m".parse().unwrap()).await.is_err(), "nothing was published");
+            assert!(b.storage.versions(&"m".parse().unwrap()).await.is_err(), "nothing was published");
             continue;
         }
-        b.storage.upload_model(request, &Progress::none()).await.unwrap();
+        b.storage.push(request, &Progress::none()).await.unwrap();
         let (model, version) = ("m".parse().unwrap(), "1".parse().unwrap());
-        let error = storage.delete_model_version(&model, &version).await.unwrap_err();
+        let error = storage.delete(&model, &version).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{which}: {error:?}");
         // What was not deleted still exists, or is known to be deleted: its name is never free again.
-        let again = b.storage.upload_model(push("m", Some("1"), &b.file("g", b"other"), &[]), &Progress::none()).await;
+        let again = b.storage.push(push("m", Some("1"), &b.file("g", b"other"), &[]), &Progress::none()).await;
         assert_eq!(again.unwrap_err().kind(), ErrorKind::Conflict, "{which}");
     }
 }
@@ -177,7 +177,7 @@ async fn a_manifest_that_a_busy_server_refuses_is_created_again() {
     .await;
     let storage = modeldepot::ModelStorage::open(&settings).await.unwrap();
     let path = b.file("f", b"abc");
-    let published = storage.upload_model(push("m", Some("1"), &path, &[]), &Progress::none()).await.unwrap();
+    let published = storage.push(push("m", Some("1"), &path, &[]), &Progress::none()).await.unwrap();
     assert!(!published.already);
     assert_eq!(server.count("PUT", "/v1/manifest.json"), 3);
     b.storage.verify(&"m@1".parse().unwrap(), &Progress::none()).await.unwrap();

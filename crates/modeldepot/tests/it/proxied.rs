@@ -41,7 +41,7 @@ fn endpoint(server: &Server, scheme: &str) -> (&'static str, String) {
 async fn round_trip(settings: Settings) {
     let b = Backend::with(settings, tempfile::tempdir().unwrap()).await;
     let file = b.file("m.bin", &bytes(20 << 20, 1));
-    b.storage.upload_model(push("m", None, &file, &[]), &Progress::none()).await.unwrap();
+    b.storage.push(push("m", None, &file, &[]), &Progress::none()).await.unwrap();
     let fetched = b.pull("m", "out").await.unwrap();
     assert!(std::fs::read(fetched.model_path).unwrap() == bytes(20 << 20, 1));
 }

@@ -31,7 +31,7 @@ async fn publish(b: &Backend, model: &str, version: &str, files: &[(&str, &[u8])
     for (path, bytes) in files {
         b.file(&format!("{folder}/{path}"), bytes);
     }
-    b.storage.upload_model(push(model, Some(version), &b.path(&folder), &[]), &Progress::none()).await.unwrap();
+    b.storage.push(push(model, Some(version), &b.path(&folder), &[]), &Progress::none()).await.unwrap();
 }
 
 /// Returns the obstacles to a pull, which then writes nothing.
@@ -49,8 +49,8 @@ async fn in_the_way(b: &Backend, selector: &str, folder: &str) -> Vec<(String, O
 }
 
 async fn forced(b: &Backend, selector: &str, folder: &str) -> Result<modeldepot::Fetched> {
-    let pull = Pull { force: true, ..Pull::new(selector.parse().unwrap(), b.path(folder)) };
-    b.storage.download_model(&pull, &Progress::none()).await
+    let pull = Pull::new(selector.parse().unwrap(), b.path(folder)).force(true);
+    b.storage.pull(&pull, &Progress::none()).await
 }
 
 pub(crate) async fn what_a_version_no_longer_has_goes(b: Backend) {
@@ -255,8 +255,8 @@ pub(crate) async fn a_pull_that_begins_anew_leaves_what_is_the_users(b: Backend)
     fs::hard_link(b.path("out/run.sh"), b.path("linked")).unwrap();
     let before = fs::metadata(b.path("out/run.sh")).unwrap().modified().unwrap();
     for _ in 0..2 {
-        let pull = Pull { resume: false, ..Pull::new("m".parse().unwrap(), b.path("out")) };
-        b.storage.download_model(&pull, &Progress::none()).await.unwrap();
+        let pull = Pull::new("m".parse().unwrap(), b.path("out")).resume(false);
+        b.storage.pull(&pull, &Progress::none()).await.unwrap();
         assert_eq!(fs::metadata(b.path("out/run.sh")).unwrap().modified().unwrap(), before);
         #[cfg(unix)]
         assert_eq!(std::os::unix::fs::MetadataExt::nlink(&fs::metadata(b.path("out/run.sh")).unwrap()), 2);
@@ -271,7 +271,7 @@ pub(crate) async fn pulls_side_by_side_into_one_folder_all_succeed(b: Backend) {
         let pulls = (0..6).map(|_| {
             let (storage, pull) =
                 (b.storage.clone(), Pull::new(format!("m@{version}").parse().unwrap(), b.path("out")));
-            tokio::spawn(async move { storage.download_model(&pull, &Progress::none()).await })
+            tokio::spawn(async move { storage.pull(&pull, &Progress::none()).await })
         });
         for pulled in futures_util::future::join_all(pulls.collect::<Vec<_>>()).await {
             pulled.unwrap().unwrap();
@@ -296,7 +296,7 @@ pub(crate) async fn a_switch_under_way_is_no_conflict(b: Backend) {
     folder.lock().unwrap();
     fs::rename(&manifest, &away).unwrap();
     let (storage, pull) = (b.storage.clone(), Pull::new("m@2".parse().unwrap(), b.path("out")));
-    let pulled = tokio::spawn(async move { storage.download_model(&pull, &Progress::none()).await });
+    let pulled = tokio::spawn(async move { storage.pull(&pull, &Progress::none()).await });
     tokio::time::sleep(Duration::from_secs(1)).await;
     fs::rename(&away, &manifest).unwrap();
     drop(folder);
@@ -314,8 +314,8 @@ pub(crate) async fn what_has_no_digest_is_not_verified(b: Backend) {
     let verified = b.storage.verify(&"m".parse().unwrap(), &Progress::none()).await.unwrap();
     assert_eq!((verified.is_intact(), &verified.unverified[..]), (false, &none[..]));
     assert_eq!(b.storage.fsck(None, true).await.unwrap().unverified, 2);
-    let strict = Pull { require_digests: true, ..Pull::new("m".parse().unwrap(), b.path("out")) };
-    let error = b.storage.download_model(&strict, &Progress::none()).await.unwrap_err();
+    let strict = Pull::new("m".parse().unwrap(), b.path("out")).require_digests(true);
+    let error = b.storage.pull(&strict, &Progress::none()).await.unwrap_err();
     assert!(matches!(&error, Error::Unverified { files, .. } if *files == none), "{error:?}");
     assert_eq!(error.kind(), ErrorKind::Unverified);
     assert!(!b.path("out").exists(), "something was put in place");

@@ -233,7 +233,7 @@ async fn published(
 ) -> (Backend, Misbehaving, ModelStorage) {
     let b = Backend::embedded().await;
     let file = b.file("m.bin", content);
-    b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
+    b.storage.push(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
     let (content, reads) = (content.to_vec(), AtomicUsize::new(0));
     let server = Misbehaving::before(b.client().endpoint(), move |asked| match asked.is("GET", "/m.bin") {
         true => self::answer(&content, asked, wrong(reads.fetch_add(1, Ordering::Relaxed), asked)),
@@ -253,7 +253,7 @@ async fn published(
 async fn neither(content: &[u8], wrong: Wrong, fits: impl Fn(&Error) -> bool) {
     let (b, _server, storage) = published(content, Duration::from_millis(300), move |_, _| Some(wrong)).await;
     let pull = Pull::new("m@1".parse().unwrap(), b.path("out"));
-    let pulled = storage.download_model(&pull, &Progress::none()).await.unwrap_err();
+    let pulled = storage.pull(&pull, &Progress::none()).await.unwrap_err();
     assert!(fits(&pulled), "{wrong:?}: {pulled:?}");
     assert!(!b.path("out/m.bin").exists(), "{wrong:?}");
     let reader = storage.open_file(&"m@1".parse().unwrap(), None).await.unwrap();
@@ -284,7 +284,7 @@ async fn a_part_that_was_damaged_on_its_way_is_fetched_once_more() {
     };
     let (b, server, storage) = published(&content, Duration::from_secs(20), wrong).await;
     let pull = Pull::new("m@1".parse().unwrap(), b.path("out"));
-    storage.download_model(&pull, &Progress::none()).await.unwrap();
+    storage.pull(&pull, &Progress::none()).await.unwrap();
     assert!(std::fs::read(b.path("out/m.bin")).unwrap() == content);
     assert_eq!(server.count("GET", "/m.bin"), 4, "one part of three came twice");
     let reader = storage.open_file(&"m@1".parse().unwrap(), None).await.unwrap();
@@ -299,7 +299,7 @@ async fn a_part_that_is_damaged_twice_is_named() {
     let wrong = |_, asked: &Asked| (asked.range()?.0 == 2 * PART as u64).then_some(OtherBytes);
     let (b, _server, storage) = published(&content, Duration::from_secs(20), wrong).await;
     let pull = Pull::new("m@1".parse().unwrap(), b.path("out"));
-    let error = storage.download_model(&pull, &Progress::none()).await.unwrap_err();
+    let error = storage.pull(&pull, &Progress::none()).await.unwrap_err();
     assert!(error.to_string().contains("between its bytes 16777216 and 16777220"), "{error}");
 }
 

@@ -38,15 +38,15 @@ async fn many(b: Arc<Backend>, storage: ModelStorage, round: usize) {
         tokio::spawn(async move {
             let silent = Progress::none();
             let selector = format!("m-{round}@{version}").parse().unwrap();
-            storage.upload_model(push, &Progress::none()).await.unwrap();
+            storage.push(push, &Progress::none()).await.unwrap();
             let (verified, fetched, read) = tokio::join!(
                 storage.verify(&selector, &silent),
                 async {
                     let target = tempfile::tempdir().unwrap();
                     let pull = Pull::new(selector.clone(), target.path().join("t"));
-                    storage.download_model(&pull, &Progress::none()).await.unwrap();
+                    storage.pull(&pull, &Progress::none()).await.unwrap();
                     // Again: now every file is hashed on disk.
-                    storage.download_model(&pull, &Progress::none()).await
+                    storage.pull(&pull, &Progress::none()).await
                 },
                 async { storage.open_file(&selector, None).await.unwrap().read(|_| {}).await },
             );

@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
 use modeldepot::s3::CopySupport;
-use modeldepot::{ModelStorage, Progress, Push, Settings};
+use modeldepot::{ModelStorage, Progress, Settings};
 
 use crate::backend::{Backend, bytes, push};
 
@@ -30,8 +30,8 @@ pub(crate) async fn parts_of_an_earlier_version_are_copied(b: Backend) {
     let most = |bytes: usize| if copies { bytes as u64 } else { 0 };
     let upload = async |version: &'static str, content: &[u8], copies: bool| {
         let file = b.file("m.bin", content);
-        let push = Push { copies, ..push("m", Some(version), &file, &[]) };
-        let published = b.storage.upload_model(push, &Progress::none()).await.unwrap();
+        let push = push("m", Some(version), &file, &[]).copies(copies);
+        let published = b.storage.push(push, &Progress::none()).await.unwrap();
         b.storage.verify(&format!("m@{version}").parse().unwrap(), &Progress::none()).await.unwrap();
         assert_eq!(b.get(&format!("m/v{version}/m.bin")).await.len(), content.len());
         published.copied
@@ -45,19 +45,19 @@ pub(crate) async fn parts_of_an_earlier_version_are_copied(b: Backend) {
     let longer = [&first[..], b"and more"].concat();
     assert_eq!(upload("6", &longer, true).await, most(5 * PART));
     let other = b.file("m.bin", &bytes(SIZE, 2));
-    let published = b.storage.upload_model(push("m", Some("7"), &other, &[]), &Progress::none()).await.unwrap();
+    let published = b.storage.push(push("m", Some("7"), &other, &[]), &Progress::none()).await.unwrap();
     assert_eq!(published.copied, 0, "nothing of it was there");
 }
 
 pub(crate) async fn what_is_damaged_in_an_earlier_version_is_not_copied(b: Backend) {
     let content = bytes(SIZE, 1);
     let file = b.file("m.bin", &content);
-    b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
+    b.storage.push(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
     let mut damaged = content.clone();
     damaged[3 * PART + 5] ^= 1;
     b.put("m/v1/m.bin", &damaged).await;
     let file = b.file("m.bin", &content);
-    let published = b.storage.upload_model(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap();
+    let published = b.storage.push(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap();
     assert_eq!(published.copied, 0, "all is sent instead");
     b.storage.verify(&"m@2".parse().unwrap(), &Progress::none()).await.unwrap();
     b.storage.verify(&"m@1".parse().unwrap(), &Progress::none()).await.unwrap_err();
@@ -69,7 +69,7 @@ pub(crate) async fn a_pull_fetches_only_what_differs(b: Backend) {
     for (version, content) in [("1", first.clone()), ("2", next(first.clone()))] {
         let file = b.file("m.bin", &content);
         let with = std::slice::from_ref(&history);
-        b.storage.upload_model(push("m", Some(version), &file, with), &Progress::none()).await.unwrap();
+        b.storage.push(push("m", Some(version), &file, with), &Progress::none()).await.unwrap();
     }
     assert_eq!(b.pull("m@1", "out").await.unwrap().reused, 0);
     let fetched = b.pull("m@2", "out").await.unwrap();
@@ -89,8 +89,8 @@ pub(crate) async fn a_pull_fetches_only_what_differs(b: Backend) {
 pub(crate) async fn a_push_without_md5_is_proven_all_the_same(b: Backend) {
     let (content, history) = (bytes(SIZE, 1), b.file("h.json", b"{}"));
     let file = b.file("m.bin", &content);
-    let push = Push { md5: false, ..push("m", Some("1"), &file, &[history]) };
-    let published = b.storage.upload_model(push, &Progress::none()).await.unwrap();
+    let push = push("m", Some("1"), &file, &[history]).md5(false);
+    let published = b.storage.push(push, &Progress::none()).await.unwrap();
     assert_eq!(published.manifest.checksum, None);
     assert!(published.manifest.files.unwrap().iter().all(|file| file.md5.is_none()));
     b.pull("m@1", "out").await.unwrap();
@@ -106,7 +106,7 @@ pub(crate) async fn no_more_than_the_limit_is_moved(b: Backend) {
     let file = b.file("m.bin", &bytes(PART * 3 / 2, 1));
     let least = Duration::from_secs_f64((PART as f64 * 1.5 - 2e6) / limit as f64);
     let began = Instant::now();
-    slow.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
+    slow.push(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
     assert!(began.elapsed() > least, "pushed in {:?}", began.elapsed());
     let began = Instant::now();
     slow.verify(&"m".parse().unwrap(), &Progress::none()).await.unwrap();

@@ -114,28 +114,28 @@ pub(crate) async fn every_key_is_listed_as_it_is(b: Backend) {
 
 pub(crate) async fn one_key_stops_no_verb(b: Backend) {
     let file = b.file("m.bin", b"a model");
-    b.storage.upload_model(push("m", Some("1.0+cu118"), &file, &[]), &Progress::none()).await.unwrap();
+    b.storage.push(push("m", Some("1.0+cu118"), &file, &[]), &Progress::none()).await.unwrap();
     let mut keys = Vec::new();
     for prefix in ["", "m/", "m/v1.0+cu118/", "m/v2/", "other/v1/", ".depot/leases/m/1/"] {
         keys.extend(store(&b, prefix).await);
     }
     let model = "m".parse().unwrap();
-    let models = b.storage.list_models().await.unwrap();
+    let models = b.storage.models().await.unwrap();
     assert!(models.iter().any(|found| found.model == model), "{models:?}");
-    let versions = b.storage.list_model_versions(&model).await.unwrap();
+    let versions = b.storage.versions(&model).await.unwrap();
     assert!(versions.iter().any(|found| found.version.as_str() == "1.0+cu118"), "{versions:?}");
     b.storage.describe(&"m".parse().unwrap()).await.unwrap();
     b.pull("m@1.0+cu118", "back").await.unwrap();
     b.storage.verify(&"m@1.0+cu118".parse().unwrap(), &Progress::none()).await.unwrap();
     let report = b.storage.fsck(None, true).await.unwrap();
     assert!(report.faults.is_empty(), "{:?}", report.faults);
-    let plan = b.storage.gc_plan(None, time::Duration::ZERO).await.unwrap();
+    let plan = b.storage.plan_gc(None, time::Duration::ZERO).await.unwrap();
     b.storage.gc(&plan).await.unwrap();
     let left = b.keys().await;
     for key in keys {
         assert!(left.contains(&key), "{key:?} is not modeldepot's to remove");
     }
-    b.storage.delete_model_version(&model, &"1.0+cu118".parse().unwrap()).await.unwrap();
+    b.storage.delete(&model, &"1.0+cu118".parse().unwrap()).await.unwrap();
 }
 
 pub(crate) async fn one_upload_hides_no_other(b: Backend) {
@@ -149,7 +149,7 @@ pub(crate) async fn one_upload_hides_no_other(b: Backend) {
     for name in MISLEADING {
         assert!(listed.contains(&format!("m/v1/{name}").as_str()), "{name}: {listed:?}");
     }
-    b.storage.gc_plan(None, time::Duration::ZERO).await.unwrap();
+    b.storage.plan_gc(None, time::Duration::ZERO).await.unwrap();
     for upload in &uploads {
         b.client().abort_multipart_upload(b.bucket(), &upload.key, &upload.upload_id).await.unwrap();
     }
@@ -164,7 +164,7 @@ pub(crate) async fn such_keys_are_not_created(b: Backend) {
             client.put_small(bucket, name, "x".into(), "text/plain").await.err(),
             client.put_if_absent(bucket, name, "x".into(), "text/plain").await.err(),
             client.begin_multipart_upload(bucket, name).await.err(),
-            client.get_presigned_url(bucket, name, PresignedMethod::Put, Duration::from_secs(60)).await.err(),
+            client.presign(bucket, name, PresignedMethod::Put, Duration::from_secs(60)).await.err(),
         ];
         for error in refused {
             let error = error.unwrap();

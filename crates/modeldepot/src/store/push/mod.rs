@@ -42,42 +42,75 @@ use crate::model::manifest::{FORMAT_VERSION, FileEntry, Manifest, Parts};
 use crate::model::name::{ArtifactPath, ModelName, PublishedBy, Version};
 use crate::progress::Progress;
 use crate::s3::part_size;
+use crate::setters::setters;
 use crate::task::{blocking, settled};
 
 /// How long a push waits for a gc run to decide about the version.
 const CLEANING: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// A version to publish.
+/// A version to publish: [`Push::new`], then a setter for each field that is not to be as it comes.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Push {
     /// The model.
     pub model: ModelName,
-    /// The version; defaults to the UTC second in which the push starts, by the server's clock, or the next free
-    /// second.
+    /// The version. None, the default, takes the UTC second in which the push begins, by the server's clock, or the next free
+    /// one.
     pub version: Option<Version>,
     /// The files.
     pub source: Source,
-    /// Metadata of the version, chosen by the user.
+    /// What the user says about the version: a JSON object. Empty by default.
     pub metadata: Map<String, Value>,
-    /// The time of publication; defaults to the server's time when the manifest is written. Set it only for imports.
+    /// The time of publication. None, the default, is the server's when the manifest is written. Only an import knows better.
     pub created: Option<OffsetDateTime>,
-    /// Name and version of the publishing program, for the manifest.
+    /// The program that publishes, with its version, for the manifest: `my-trainer 1.0`. This library by default.
     pub tool: String,
-    /// Who publishes, for the manifest. It is not compared: the same content is the same version, no matter who pushes
-    /// it.
+    /// Who publishes, for the manifest; nobody by default. It is not compared: the same content is the same version, no
+    /// matter who pushes it.
     pub published_by: Option<PublishedBy>,
-    /// Local folder for the resume state of this push. An interrupted push that is repeated then continues under the
-    /// same version, and sends only the missing data.
+    /// A folder of this machine that keeps the state of the push while it runs. An interrupted push then resumes when it is
+    /// repeated: same version, and only what is missing is sent. None, the default, keeps no state.
     pub state_folder: Option<PathBuf>,
-    /// Whether to compute the MD5 that the Python pipeline checks. Without it a push may exceed the 0.7 GB/s that MD5
-    /// reaches, but the Python pipeline cannot verify the version.
+    /// Whether to compute the MD5 that the Python pipeline checks; true by default. Without it, a push may be faster than the
+    /// 0.7 GB/s that MD5 reaches, and that pipeline cannot check the version.
     pub md5: bool,
-    /// Whether to copy parts of large files within the server, from an earlier version that has them at the same place.
+    /// Whether parts of large files that an earlier version has at the same place may be copied within the server; true by
+    /// default.
     pub copies: bool,
 }
 
+impl Push {
+    /// Publishes `source` as a new version of `model`, with no metadata.
+    pub fn new(model: ModelName, source: Source) -> Push {
+        Push {
+            model,
+            version: None,
+            source,
+            metadata: Map::new(),
+            created: None,
+            tool: concat!("modeldepot ", env!("CARGO_PKG_VERSION")).to_owned(),
+            published_by: None,
+            state_folder: None,
+            md5: true,
+            copies: true,
+        }
+    }
+}
+
+setters!(Push {
+    some version: Version,
+    value metadata: Map<String, Value>,
+    some created: OffsetDateTime,
+    into tool: String,
+    some published_by: PublishedBy,
+    some_into state_folder: PathBuf,
+    value md5: bool,
+    value copies: bool,
+});
+
 /// What was published.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Published {
     /// The version's manifest.
     pub manifest: Manifest,
@@ -124,7 +157,7 @@ impl ModelStorage {
     /// changes during the push; [`Error::VersionExists`], [`Error::VersionRetired`], [`Error::VersionBusy`] or
     /// [`Error::Orphans`] when the version is not free. After an error no new version is visible, unless the error is a
     /// lost reply.
-    pub async fn upload_model(&self, push: Push, progress: &Progress) -> Result<Published> {
+    pub async fn push(&self, push: Push, progress: &Progress) -> Result<Published> {
         self.check_push(&push)?;
         // Boxed, like the other large steps below: together they would overflow the stack of a test or worker thread.
         let mut published = Box::pin(self.push_checked(&push, progress)).await?;
