@@ -19,6 +19,7 @@ use crate::auth::{Publisher, Scope};
 use crate::log::Note;
 use crate::problem::{Problem, Result};
 use crate::state::App;
+use crate::tasks::{broken, joined};
 use crate::uploads::{IDLE, Slot};
 
 /// How long the URL of a part leads somewhere.
@@ -166,7 +167,7 @@ pub(crate) async fn begin(
             uploads.give_up(document.id).await;
         }
     });
-    let document = told.await.map_err(|_| super::broken())??;
+    let document = told.await.map_err(|_| broken())??;
     note.version(&document.model, &document.version);
     let place = format!("/api/v1/uploads/{}", document.id);
     Ok((StatusCode::CREATED, [(header::LOCATION, place)], axum::Json(document)).into_response())
@@ -312,7 +313,7 @@ pub(crate) async fn complete(
         note.ended(completed.as_ref().map(drop));
         completed
     });
-    let document = super::joined(work.await)??;
+    let document = joined(work.await)??;
     Ok((StatusCode::CREATED, [(header::LOCATION, document.place())], axum::Json(document)).into_response())
 }
 
@@ -347,6 +348,6 @@ pub(crate) async fn abort(
 ) -> Result<StatusCode> {
     let (id, _) = find(&app, &by, &note, &id).await?;
     let ended = tokio::spawn(async move { app.service.uploads.give_up(id).await });
-    super::joined(ended.await)?;
+    joined(ended.await)?;
     Ok(StatusCode::NO_CONTENT)
 }

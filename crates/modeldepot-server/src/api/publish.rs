@@ -21,13 +21,14 @@ use super::extract::{Path, Query};
 use super::files::OfFile;
 use super::problems::Problems;
 use super::versions::ForeignObjects;
-use crate::access::broke_off;
 use crate::auth::Publisher;
+use crate::body::broke_off;
 use crate::form::{Form, Part, Texts};
 use crate::log::Note;
 use crate::problem::{Problem, Result};
 use crate::staging::Staged;
 use crate::state::App;
+use crate::tasks::joined;
 
 /// What a form says beside the files: no name or path is as long, and no metadata that a manifest takes.
 const TEXTS: Texts = &[("version", 1024), ("metadata", 1 << 20), ("main", 4096), ("history", 4096)];
@@ -112,7 +113,7 @@ struct Received {
 
 impl Files {
     async fn new(app: &App, by: &Publisher, length: Option<u64>) -> Result<Files> {
-        Ok(Files { staged: Staged::new(app, by.0.who.name(), length).await?, files: Vec::new() })
+        Ok(Files { staged: Staged::new(&app.service.staging, by.0.who.name(), length).await?, files: Vec::new() })
     }
 
     /// Writes a file as it comes.
@@ -131,10 +132,15 @@ impl Files {
             let _turn = app.service.staging.publish().await;
             let model = ask.model.clone();
             let published = async {
+<<<<<<< HEAD:crates/modeldepot-server/src/routes/publish.rs
                 let (folder, push) = super::joined(tokio::task::spawn_blocking(move || self.push(ask)).await)??;
                 let published = storage.push(push, &Progress::none()).await;
+=======
+                let (folder, push) = joined(tokio::task::spawn_blocking(move || self.push(ask)).await)??;
+                let published = storage.upload_model(push, &Progress::none()).await;
+>>>>>>> server:crates/modeldepot-server/src/api/publish.rs
                 catalog.changed(&model);
-                super::joined(tokio::task::spawn_blocking(move || drop(folder)).await)?;
+                joined(tokio::task::spawn_blocking(move || drop(folder)).await)?;
                 Ok::<_, Problem>(PublishedDocument::of(&published.map_err(|error| told(&error))?))
             };
             let published = published.await;
@@ -144,7 +150,7 @@ impl Files {
             note.ended(published.as_ref().map(drop));
             published
         });
-        let document = super::joined(work.await)??;
+        let document = joined(work.await)??;
         let status = if document.already { StatusCode::OK } else { StatusCode::CREATED };
         Ok((status, [(header::LOCATION, document.place())], axum::Json(document)).into_response())
     }

@@ -17,9 +17,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::extract::{Path, Query};
 use super::problems::Problems;
 use crate::auth::Reader;
+use crate::config::Redirect;
 use crate::links;
 use crate::problem::{Problem, Result};
-use crate::server::Redirect;
 use crate::state::App;
 
 /// Files from this size on are fetched from the S3 endpoint itself, where that can be reached.
