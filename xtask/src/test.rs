@@ -10,7 +10,7 @@ use std::process::Command;
 use crate::command::{built_command, tallied};
 use crate::python;
 use crate::report::{Outcome, Report, Tally};
-use crate::servers::{KINDS, suite, table};
+use crate::servers::{KINDS, results, suite, table};
 use crate::tools::{AXE, BOTO3, MC, PLAYWRIGHT, RCLONE, S5CMD, Tools, chromium};
 use crate::{cargo, clients, contract, oidc, root, run as run_command};
 
@@ -23,8 +23,8 @@ pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, more
         }
     }
 
-    suite::forget_results();
-    let (results, folder) = (suite::RESULTS.0, suite::RESULTS.1());
+    results::forget();
+    let (results, folder) = (results::VARIABLE, results::folder());
     let mut plain = Tally::default();
     // Without --no-fail-fast, one failing test would hide those of all crates after it.
     let mut command = cargo(["test", "--workspace", "--locked", "--no-fail-fast"]);

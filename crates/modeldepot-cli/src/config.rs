@@ -14,7 +14,6 @@ mod publisher;
 mod trust;
 mod warnings;
 
-use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,6 +23,7 @@ use time::OffsetDateTime;
 
 use crate::args::{AddressingArg, Globals};
 use crate::error::Error;
+use crate::origin::Origin;
 
 use self::dotenv::{DotEnv, Found, dotenv};
 pub(crate) use self::oidc::oidc;
@@ -32,30 +32,6 @@ use self::profile::{Chosen, Profile};
 pub(crate) use self::publisher::published_by;
 pub use self::publisher::publisher;
 pub use self::warnings::warnings;
-
-/// Where the value of a setting was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Origin {
-    Flag(&'static str),
-    Environment(String),
-    /// The name, the file, and the number of the line.
-    File(String, PathBuf, usize),
-    /// The key, and the profile's name.
-    Profile(&'static str, String),
-    Default,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Origin::Flag(flag) => f.write_str(flag),
-            Origin::Environment(name) => write!(f, "{name} in the environment"),
-            Origin::File(name, path, line) => write!(f, "{name} in {}:{line}", path.display()),
-            Origin::Profile(key, name) => write!(f, "{key} of the AWS profile {name}"),
-            Origin::Default => f.write_str("default"),
-        }
-    }
-}
 
 /// Returns the settings that hold for this call.
 pub(crate) fn settings(globals: &Globals) -> Result<Settings, Error> {

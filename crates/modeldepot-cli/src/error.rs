@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use modeldepot::{ErrorKind, SettingsError, SourceError, causes};
 use serde_json::json;
 
-use crate::config::Origin;
 use crate::interrupt::Signal;
+use crate::origin::Origin;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]

@@ -6,8 +6,8 @@ use modeldepot::hint::{disk, hint as depot};
 use modeldepot::{Endpoint, Error as Depot, ErrorKind, Settings, SettingsError, SourceError};
 use modeldepot_embedded::{Error as Embedded, KeysError};
 
-use crate::config::Origin;
 use crate::error::Error;
+use crate::origin::Origin;
 
 /// Returns the hint for an error, if there is one worth a line.
 pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {

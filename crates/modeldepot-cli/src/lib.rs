@@ -6,14 +6,13 @@
 mod args;
 mod commands;
 mod config;
-mod demo;
-mod doctor;
 mod error;
 mod failure;
 mod help;
 mod hint;
 mod http;
 mod interrupt;
+mod origin;
 #[cfg(test)]
 mod reference;
 mod ui;

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::daemon::Daemon;
-use super::process::{Server, data_dir, free_ports, watched};
+use super::process::{Server, free_ports};
+use super::watchdog::{data_dir, watched};
 use super::{ACCESS_KEY, SECRET_KEY};
 use crate::quietly;
 use crate::tools::{CEPH, Tools};

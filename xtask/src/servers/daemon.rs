@@ -1,6 +1,6 @@
-//! A part of a server that tests kill: it is started again when it ends, as by an init system.
+//! A part of a server that tests kill: it is restarted when it ends, as an init system would.
 //!
-//! In the folder of the cluster, `NAME.pid` has the number of its process. While there is a file `NAME.hold` it stays down.
+//! In the cluster's folder, `NAME.pid` contains its process id. While a file `NAME.hold` exists, it stays down.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,16 +10,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::process::Server;
+use super::watchdog::Watched;
 
-/// A daemon that is kept running. It ends when this is dropped.
+/// A daemon that is kept running. Dropping it ends the daemon.
 pub struct Daemon {
     over: Arc<AtomicBool>,
     keeping: Option<JoinHandle<()>>,
 }
 
 impl Daemon {
-    /// Keeps what `command` starts running. Its process is named in `folder`.
+    /// Starts `command`, and again whenever it ends. Writes its process id to `folder`.
     pub fn keep(name: String, folder: PathBuf, command: impl Fn() -> Command + Send + 'static) -> Self {
         let over = Arc::new(AtomicBool::new(false));
         let ended = Arc::clone(&over);
@@ -33,8 +33,8 @@ impl Daemon {
                 }
                 let mut command = command();
                 command.env("SERVER_PID", &pid);
-                let Ok(mut server) = Server::spawn(command, &format!("ceph-{name}"), 0) else { return };
-                while !ended.load(Ordering::Relaxed) && !server.has_ended() {
+                let Ok(mut process) = Watched::spawn(command, &format!("ceph-{name}")) else { return };
+                while !ended.load(Ordering::Relaxed) && !process.has_ended() {
                     pause();
                 }
                 let _ = fs::remove_file(&pid);

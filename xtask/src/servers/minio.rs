@@ -1,6 +1,7 @@
 //! MinIO: the last commit of its public source.
 
-use super::process::{Server, data_dir, free_ports, watched};
+use super::process::{Server, free_ports};
+use super::watchdog::{data_dir, watched};
 use super::{ACCESS_KEY, SECRET_KEY};
 use crate::tools::{MINIO, Tools};
 

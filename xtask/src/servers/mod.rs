@@ -7,17 +7,20 @@ mod modeldepot;
 mod moto;
 mod process;
 mod rclone;
+pub mod results;
 mod seaweedfs;
 pub mod suite;
 pub mod table;
 mod versitygw;
+mod watchdog;
 
 use std::time::Duration;
 
 pub use ceph::cluster;
 pub use minio::{start as minio, start_by as minio_by};
 pub use modeldepot::start as modeldepot;
-pub use process::{Server, data_dir, free_ports, watched};
+pub use process::{Server, free_ports};
+pub use watchdog::{data_dir, watched};
 
 use crate::tools::Tools;
 

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::process::{Server, data_dir, free_ports, watched};
+use super::process::{Server, free_ports};
+use super::watchdog::{data_dir, watched};
 
 /// Starts the command that this workspace has built: its S3 server, with the REST service beside it.
 pub fn start(program: &Path) -> Result<(Server, String), String> {

@@ -1,6 +1,7 @@
 //! moto's server: what many projects test against instead of AWS. It keeps everything in memory and knows no login.
 
-use super::process::{Server, data_dir, free_ports, watched};
+use super::process::{Server, free_ports};
+use super::watchdog::{data_dir, watched};
 use crate::tools::{MOTO, Tools};
 
 /// Starts moto and waits until it answers.

@@ -1,58 +1,29 @@
-//! A process that ends with us, however we end.
+//! A running server: where it answers, and the processes that it consists of.
 
-use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::daemon::Daemon;
-use crate::root;
+use super::watchdog::Watched;
 
 /// How long a server may take to answer. On an idle machine each needs a few seconds.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Stands between us and a server: the read end of our pipe is at its end as soon as we are gone, be it by a
-/// return, a panic, Ctrl-C or `kill -9`. Then the server dies and its data is removed. When the server ends by
-/// itself, so does this.
-const WATCHDOG: &str = r#"
-exec 3<&0
-"$@" </dev/null >"$SERVER_LOG" 2>&1 3<&- &
-server=$!
-[ -z "$SERVER_PID" ] || echo "$server" >"$SERVER_PID"
-{ cat <&3 >/dev/null; kill -KILL "$server"; } &
-wait "$server"
-kill "$!"
-# Other processes of the same server may have to end first.
-rm -rf "$SERVER_DATA" || { sleep 1; rm -rf "$SERVER_DATA"; }
-"#;
-
-/// A running server; it ends when this is dropped.
+/// A running server. Dropping it ends the server.
 pub struct Server {
     pub endpoint: String,
-    /// Its other processes.
+    /// Its other processes. They end first.
     pub with: Vec<Daemon>,
-    watchdog: Child,
-    log: PathBuf,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.with.clear();
-        drop(self.watchdog.stdin.take());
-        let _ = self.watchdog.wait();
-    }
+    process: Watched,
 }
 
 impl Server {
-    pub fn spawn(mut command: Command, name: &str, port: u16) -> Result<Self, String> {
-        let log = log_file(name);
-        // The words of the last one are not ours.
-        let _ = fs::remove_file(&log);
-        let watchdog = command.spawn().map_err(|error| format!("cannot start {name}: {error}"))?;
-        Ok(Self { endpoint: format!("http://127.0.0.1:{port}"), with: Vec::new(), watchdog, log })
+    /// Starts a command made by [`watched`](super::watched) under the same name.
+    pub fn spawn(command: Command, name: &str, port: u16) -> Result<Self, String> {
+        let process = Watched::spawn(command, name)?;
+        Ok(Self { endpoint: format!("http://127.0.0.1:{port}"), with: Vec::new(), process })
     }
 
     pub fn wait_for(&mut self, port: u16, path: &str, status: u16) -> Result<(), String> {
@@ -72,49 +43,15 @@ impl Server {
     }
 
     pub fn has_ended(&mut self) -> bool {
-        !matches!(self.watchdog.try_wait(), Ok(None))
+        self.process.has_ended()
     }
 
     pub fn last_words(&self) -> String {
-        let log = fs::read(&self.log).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
-        let last = log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
-        format!("{} (see {})", last.trim(), self.log.display())
+        self.process.last_words()
     }
 }
 
-/// Returns the command that starts the watchdog; the server's own command line is to follow as arguments.
-pub fn watched(name: &str, data: &Path) -> Command {
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", WATCHDOG, "watchdog"])
-        .env("SERVER_LOG", log_file(name))
-        .env("SERVER_DATA", data)
-        // Whatever a server keeps in a home directory goes away with its data.
-        .env("HOME", data)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        // Ctrl-C at the terminal is for us: the watchdog has to outlive it.
-        .process_group(0);
-    command
-}
-
-fn servers_dir() -> PathBuf {
-    root().join("target/test-servers")
-}
-
-fn log_file(name: &str) -> PathBuf {
-    servers_dir().join(format!("{name}.log"))
-}
-
-pub fn data_dir(name: &str) -> Result<PathBuf, String> {
-    let dir = servers_dir().join(format!("{name}-{}", std::process::id()));
-    fs::create_dir_all(&dir).map_err(|error| format!("cannot make {}: {error}", dir.display()))?;
-    Ok(dir)
-}
-
-/// Returns ports that nobody listened on a moment ago.
+/// Returns ports that were free a moment ago.
 pub fn free_ports<const N: usize>() -> Result<[u16; N], String> {
     let none = |error: io::Error| format!("no free port: {error}");
     let mut held = Vec::new();
@@ -141,28 +78,7 @@ fn answer(port: u16, path: &str) -> io::Result<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// The pipe is all that ties a server to us: closing it must end the server and remove its data.
-    #[test]
-    fn a_dropped_server_leaves_nothing() {
-        let data = data_dir("dropped").unwrap();
-        let mut command = watched("dropped", &data);
-        command.args(["sh", "-c", "echo $$; exec sleep 600"]);
-        let server = Server::spawn(command, "dropped", 0).unwrap();
-        let pid = loop {
-            let log = fs::read_to_string(&server.log).unwrap_or_default();
-            if log.ends_with('\n') {
-                break log.trim().to_owned();
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        };
-        let alive = || Command::new("kill").args(["-0", &pid]).stderr(Stdio::null()).status().unwrap().success();
-        assert!(alive());
-        fs::write(data.join("object"), "bytes").unwrap();
-        drop(server);
-        assert!(!alive());
-        assert!(!data.exists());
-    }
+    use crate::servers::{data_dir, watched};
 
     #[test]
     fn a_server_that_ends_says_why() {

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use super::process::{Server, data_dir, free_ports, watched};
+use super::process::{Server, free_ports};
+use super::watchdog::{data_dir, watched};
 use super::{ACCESS_KEY, SECRET_KEY};
 use crate::tools::{RCLONE, Tools};
 

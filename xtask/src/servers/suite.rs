@@ -1,15 +1,10 @@
 //! The contract suite on other servers, and the cluster: `cargo test`, with the servers that it needs.
 
-use std::path::PathBuf;
-
-use super::{KINDS, Kind, Server, cluster, table};
+use super::{KINDS, Kind, Server, cluster, results, table};
+use crate::cargo;
 use crate::command::tallied;
 use crate::report::{Outcome, Report, Tally};
 use crate::tools::Tools;
-use crate::{cargo, root};
-
-/// Where each check leaves how it came out, for the table of servers.
-pub const RESULTS: (&str, fn() -> PathBuf) = ("MODELDEPOT_TEST_RESULTS", || root().join("target/test-servers/results"));
 
 /// They wait for servers more than they work: on two cores six at once take half the time of two.
 pub const THREADS: &str = "6";
@@ -44,7 +39,7 @@ pub fn on_a_cluster(report: &mut Report, tools: &Tools) -> Tally {
 
 /// The verb `servers-table`: measures all servers, or those with these names, and writes `docs/servers.md`.
 pub fn write_table(report: &mut Report, tools: &Tools, names: &[&str]) {
-    forget_results();
+    results::forget();
     let wanted = |name: &str| names.is_empty() || names.contains(&name);
     let mut tally = Tally::default();
     if wanted("embedded") {
@@ -67,15 +62,10 @@ pub fn has(name: &str) -> bool {
     name == "embedded" || KINDS.iter().any(|kind| kind.name == name)
 }
 
-/// Results of an earlier run are not of this one.
-pub fn forget_results() {
-    let _ = std::fs::remove_dir_all(RESULTS.1());
-}
-
 /// Returns the command that runs the library's tests with a name; what follows goes to the test binary.
 fn checks(name: &str) -> std::process::Command {
     // --workspace: to build the library's tests alone would compile half of the tree once more, with other features.
     let mut command = cargo(["test", "--workspace", "--locked", "--no-fail-fast", "--test", "it", name, "--"]);
-    command.env(RESULTS.0, RESULTS.1());
+    command.env(results::VARIABLE, results::folder());
     command
 }

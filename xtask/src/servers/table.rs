@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use super::KINDS;
-use super::suite::RESULTS;
+use super::{KINDS, results as checks};
 use crate::report::Outcome;
 use crate::root;
 use crate::tools::Tools;
@@ -106,7 +105,7 @@ fn row(found: &Measured) -> String {
 }
 
 fn results(name: &str) -> PathBuf {
-    RESULTS.1().join(name)
+    checks::folder().join(name)
 }
 
 /// Reads what the checks of a server left; none when it was not measured.

@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use super::Context;
 use crate::args::Globals;
-use crate::config::{InUse, Origin, all_origins};
+use crate::config::{InUse, all_origins};
 use crate::error::Error;
+use crate::origin::Origin;
 use crate::ui::{DIM, Table, clean, styled};
 
 pub(crate) fn run(globals: &Globals, cx: &Context<'_>) -> Result<(), Error> {

@@ -3,6 +3,8 @@
 mod check;
 mod completions;
 mod config;
+mod demo;
+mod doctor;
 mod fsck;
 mod gc;
 mod init;
@@ -24,16 +26,10 @@ mod url;
 mod verify;
 mod versions;
 
-pub(crate) use self::check::checks;
-pub(crate) use self::push::read_history;
-pub(crate) use self::show::lines as show_lines;
-
 use modeldepot::{ModelStorage, Settings};
 use time::OffsetDateTime;
 
 use crate::args::{Command, Globals};
-use crate::demo;
-use crate::doctor;
 use crate::error::Error;
 use crate::interrupt::unless_interrupted;
 use crate::ui::Ui;

@@ -10,11 +10,11 @@ use serde_json::json;
 use url::{Host, Url};
 
 use super::Context;
+use super::doctor;
 use super::listening::{certificate, raise_open_files};
 use super::neighbours::others;
 use crate::args::{Globals, RedirectArg, ServeArgs, ServiceArgs};
 use crate::config;
-use crate::doctor;
 use crate::error::Error;
 use crate::interrupt::Signals;
 use crate::ui::{BOLD, DIM, styled};

@@ -2,9 +2,10 @@
 
 use modeldepot::{Addressing, BucketName, Credentials, Proxy, Settings};
 
-use super::{Layers, Origin, all};
+use super::{Layers, all};
 use crate::args::Globals;
 use crate::error::Error;
+use crate::origin::Origin;
 use crate::ui::duration;
 
 /// One setting that is in use.

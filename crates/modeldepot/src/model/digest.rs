@@ -1,7 +1,7 @@
-//! One pass over bytes: MD5, BLAKE3 and CRC64NVME.
+//! Digests in one pass over the bytes: MD5, BLAKE3 and CRC64NVME.
 //!
-//! BLAKE3 is a tree and CRC64NVME folds, so both are computed per part, by different threads and in any order,
-//! and merged to the digests of the whole file. MD5 is serial: it is fed in file order.
+//! BLAKE3 is a tree and CRC64NVME can be combined, so both are computed per part, by different threads in any order,
+//! and merged into the digests of the whole file. MD5 is serial: it is fed in file order.
 
 use blake3::hazmat::{self, HasherExt as _, Mode};
 use serde::{Deserialize, Serialize};
@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(extend("pattern" = r"^[0-9a-f]{64}$")))]
 pub struct Blake3([u8; 32]);
 
-/// A BLAKE3 of one part of a file as a node inside the file's tree, 64 hexadecimal digits. It depends on where in the
-/// file the part lies, and merges with those of the other parts to the [`Blake3`] of the file; `b3sum` does not print it.
+/// The BLAKE3 of one part of a file as a node of the file's tree, 64 hexadecimal digits. It depends on the part's
+/// offset in the file, and merges with those of the other parts into the [`Blake3`] of the file; `b3sum` does not print
+/// it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(extend("pattern" = r"^[0-9a-f]{64}$")))]
@@ -31,7 +32,7 @@ pub struct Md5([u8; 16]);
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(extend("pattern" = r"^[A-Za-z0-9+/]{11}=$")))]
 pub struct Crc64(u64);
 
-/// A text that is not the digest it should be.
+/// Text that is not a valid digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a digest of {bytes} bytes in {encoding}")]
 pub struct DigestError {
@@ -155,24 +156,24 @@ impl Md5Stream {
     }
 }
 
-/// Hashes one part of a file, wherever it lies.
+/// Hashes one part of a file, at any offset.
 ///
-/// Parts must be cut at multiples of one length, a power of two of at least 1 KiB: only such ranges are whole
-/// subtrees of BLAKE3's tree.
+/// Parts must start at multiples of one length, a power of two of at least 1 KiB: only such ranges are whole subtrees
+/// of BLAKE3's tree.
 pub(crate) struct PartHasher {
     blake3: blake3::Hasher,
-    /// None where nobody asks for it.
+    /// `None` if it was not requested.
     crc64: Option<crc_fast::Digest>,
     offset: u64,
     len: u64,
 }
 
-/// What is left of a part once it was hashed: enough to merge it with its neighbours.
+/// The result of hashing a part: enough to merge it with its neighbours.
 #[derive(Clone)]
 pub(crate) struct PartDigest {
-    /// The part as a node inside the tree. An empty part, which only an empty file has, is none.
+    /// The part as a node of the tree. `None` for an empty part, which only an empty file has.
     inner: Option<Subtree>,
-    /// The first part as the whole tree: a file's only part is its root, which finishes otherwise.
+    /// The first part as the whole tree: if it is the file's only part it is the root, which is finalized differently.
     root: Option<Blake3>,
     crc64: Option<u64>,
     len: u64,
@@ -210,14 +211,14 @@ impl PartHasher {
 }
 
 impl PartDigest {
-    /// Returns both digests of one part in one go.
+    /// Returns both digests of one part at once.
     pub(crate) fn of(offset: u64, bytes: &[u8]) -> Self {
         let mut hasher = PartHasher::new(offset);
         hasher.update(bytes);
         hasher.finish()
     }
 
-    /// Returns the CRC64NVME of the part alone, if it was asked for.
+    /// Returns the CRC64NVME of the part alone, if it was requested.
     pub(crate) fn crc64(&self) -> Option<Crc64> {
         self.crc64.map(Crc64)
     }
@@ -226,7 +227,7 @@ impl PartDigest {
         self.len
     }
 
-    /// Returns true when the part is what was expected of it.
+    /// Returns true when the part has the expected digest.
     pub(crate) fn is(&self, expected: &PartExpected) -> bool {
         match expected {
             PartExpected::Whole(blake3) => self.root == Some(*blake3),
@@ -234,18 +235,18 @@ impl PartDigest {
         }
     }
 
-    /// Returns the digest of the file that the part is the whole of, if it may be one.
+    /// Returns the digest of the file if this is its only part; `None` if it cannot be.
     pub(crate) fn root(&self) -> Option<Blake3> {
         self.root
     }
 
-    /// Returns the part as a node of the file's tree; none of an empty file.
+    /// Returns the part as a node of the file's tree; `None` for an empty file.
     pub(crate) fn subtree(&self) -> Option<Subtree> {
         self.inner
     }
 }
 
-/// What a part of a file is to be.
+/// The expected digest of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PartExpected {
     /// The file's only part.
@@ -258,18 +259,18 @@ pub(crate) enum PartExpected {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Digests {
     pub(crate) size: u64,
-    /// None when nobody asked for it.
+    /// `None` if it was not requested.
     pub(crate) md5: Option<Md5>,
     pub(crate) blake3: Blake3,
-    /// None when nobody asked for it.
+    /// `None` if it was not requested.
     pub(crate) crc64: Option<Crc64>,
-    /// The BLAKE3 of each part; none of a file that is one part.
+    /// The BLAKE3 of each part; empty for a file of one part.
     pub(crate) parts: Vec<Subtree>,
 }
 
-/// Merges the digests of all parts of a file, in file order, to those of the file.
+/// Merges the digests of all parts of a file, in file order, into those of the file.
 ///
-/// The parts begin at the file's first byte and lie edge to edge; an empty file has one empty part.
+/// The parts cover the file without gaps from its first byte; an empty file has one empty part.
 pub(crate) fn merge(parts: &[PartDigest], md5: Option<Md5>) -> Digests {
     let (blake3, parts_of_many) = match parts {
         [PartDigest { root: Some(root), .. }] => (*root, Vec::new()),
@@ -279,7 +280,7 @@ pub(crate) fn merge(parts: &[PartDigest], md5: Option<Md5>) -> Digests {
         }
     };
     let crc64 = parts.split_first().and_then(|(first, others)| {
-        // Combining takes as long as hashing half a megabyte: a file of one part needs none.
+        // Combining takes as long as hashing half a megabyte, and a file of one part needs none.
         others.iter().try_fold(first.crc64?, |crc, part| {
             Some(crc_fast::checksum_combine(crc_fast::CrcAlgorithm::Crc64Nvme, crc, part.crc64?, part.len))
         })
@@ -288,7 +289,7 @@ pub(crate) fn merge(parts: &[PartDigest], md5: Option<Md5>) -> Digests {
     Digests { size, md5, blake3, crc64: crc64.map(Crc64), parts: parts_of_many }
 }
 
-/// Merges the parts of a file that has several to the BLAKE3 of the file.
+/// Merges the parts of a file with several parts into the BLAKE3 of the file.
 pub(crate) fn root_of(parts: &[Subtree]) -> Blake3 {
     let (left, right) = parts.split_at(left_subtree(parts.len()));
     Blake3(*hazmat::merge_subtrees_root(&subtree(left), &subtree(right), Mode::Hash).as_bytes())
@@ -304,7 +305,7 @@ fn subtree(values: &[Subtree]) -> hazmat::ChainingValue {
     }
 }
 
-/// Returns how many of `parts` lie left of the node above them: the largest power of two that leaves one.
+/// Returns how many of `parts` are in the left subtree: the largest power of two smaller than `parts`.
 fn left_subtree(parts: usize) -> usize {
     1 << (parts - 1).ilog2()
 }

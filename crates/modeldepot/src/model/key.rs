@@ -1,4 +1,4 @@
-//! The only place that spells the keys of the models bucket, both ways.
+//! The keys of the models bucket; the only place that formats and parses them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,18 +17,19 @@ pub enum ObjectKey {
     Manifest(ModelName, Version),
     /// A file of a version: `<model>/v<version>/<path>`.
     Artifact(ModelName, Version, ArtifactPath),
-    /// The tombstone of a version whose name is never used again: `.depot/tombstones/<model>/<version>.json`.
+    /// The tombstone of a deleted version: `.depot/tombstones/<model>/<version>.json`.
     Tombstone(ModelName, Version),
     /// A push in progress: `.depot/leases/<model>/<version>/<write_id>.json`.
     Lease(ModelName, Version, Uuid),
-    /// The gc lock of a version whose orphans a run of gc is about to remove:
-    /// `.depot/gc/<model>/<version>/<id>.json`. Each run has its own, so that none removes another's.
+    /// The gc lock of a version whose orphans a gc run is about to remove: `.depot/gc/<model>/<version>/<id>.json`.
+    /// Each run has its own, so that none removes another's.
     GcLock(ModelName, Version, Uuid),
     /// The files that a push uploads in parts: `.depot/uploads/<model>/<version>/<write_id>.json`.
     Uploads(ModelName, Version, Uuid),
-    /// Objects that are not part of a published version lie under its prefix: `.depot/foreign/<model>/<version>.json`.
+    /// Record that objects that are not part of a version exist under its prefix:
+    /// `.depot/foreign/<model>/<version>.json`.
     ForeignObjects(ModelName, Version),
-    /// What was found out about the server: `.depot/probe.json`.
+    /// The capabilities found by probing the server: `.depot/probe.json`.
     Probe,
 }
 
@@ -81,7 +82,7 @@ impl FromStr for ObjectKey {
     }
 }
 
-/// Parses a version as it stands in a key, where nothing is dropped: `vv1/` is no version's folder.
+/// Parses a version as spelled in a key, where nothing is dropped: `vv1/` is not the folder of a version.
 fn stored_version(text: &str) -> Result<Version, NameError> {
     let version: Version = text.parse()?;
     if version.as_str() == text {
@@ -91,14 +92,14 @@ fn stored_version(text: &str) -> Result<Version, NameError> {
     }
 }
 
-/// Returns the version under whose prefix a key lies, also one that can be no file's.
+/// Returns the version under whose prefix a key lies, even if the key cannot be that of a file.
 pub(crate) fn version_of(key: &str) -> Option<(ModelName, Version)> {
     let (model, rest) = key.split_once('/')?;
     let (version, _) = rest.split_once('/')?;
     Some((model.parse().ok()?, stored_version(version.strip_prefix('v')?).ok()?))
 }
 
-/// Returns the prefix of all versions of a model, with its final `/`: a bare `plant` would match `plants` too.
+/// Returns the prefix of all versions of a model, with its final `/`: without it, `plant` would match `plants` too.
 pub(crate) fn model_prefix(model: &ModelName) -> String {
     format!("{model}/")
 }
@@ -123,15 +124,15 @@ pub(crate) fn tombstones_prefix(model: &ModelName) -> String {
     format!("{RECORDS}tombstones/{model}/")
 }
 
-/// Returns the prefix of the records of a model's versions beside which foreign objects lie.
+/// Returns the prefix of the records of foreign objects beside a model's versions.
 pub(crate) fn foreign_prefix(model: &ModelName) -> String {
     format!("{RECORDS}foreign/{model}/")
 }
 
-/// Refuses a key under which nothing is to be created: listings could not show it, or would show something else.
+/// Refuses a key that no object should be created under: listings could not show it, or would show something else.
 ///
 /// # Errors
-/// The rule that it breaks.
+/// [`NameError`] with the rule that it breaks.
 pub fn creatable(key: &str) -> Result<(), NameError> {
     let refused = |rule| Err(NameError { what: "key for an object", text: key.to_owned(), rule });
     if key.is_empty() || key.len() > 1024 {

@@ -1,8 +1,8 @@
 //! `manifest.json`, the record that makes a version exist.
 //!
-//! The first seven fields and their meaning are the Python pipeline's, so that either side reads what the other
-//! wrote. Readers ignore fields that they do not know. `docs/format.md` describes it in full, and
-//! `docs/manifest.schema.json` is generated from the types here.
+//! The first seven fields and their meaning are those of the Python pipeline, so that each side can read what the other
+//! wrote. Readers ignore unknown fields. `docs/format.md` describes the format in full, and `docs/manifest.schema.json`
+//! is generated from the types here.
 
 use std::collections::BTreeSet;
 
@@ -27,14 +27,14 @@ pub struct Manifest {
     pub version: Version,
     /// The key of the model file: `<model>/v<version>/<path>`.
     pub model_file: String,
-    /// The address of the model file at the endpoint that it was pushed to. For people; nothing here reads it.
+    /// The address of the model file at the endpoint that it was pushed to. For people; no program reads it.
     #[serde(default)]
     pub model_url: String,
-    /// The MD5 of the model file. Missing when the pusher asked for none.
+    /// The MD5 of the model file. Missing when it was not requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checksum: Option<Md5>,
-    /// What the user says about the version: architecture, metrics, hyper-parameters. At most 64 levels deep, itself
-    /// counted, and 100,000 values.
+    /// Metadata of the version, chosen by the user: architecture, metrics, hyper-parameters. At most 64 levels deep,
+    /// including itself, and 100,000 values.
     #[serde(default, deserialize_with = "metadata::deserialize")]
     #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, Value>"))]
     pub metadata: Map<String, Value>,
@@ -42,28 +42,28 @@ pub struct Manifest {
     #[serde(with = "created", default = "created::unknown")]
     #[cfg_attr(test, schemars(with = "String", extend("format" = "date-time")))]
     pub created_at: OffsetDateTime,
-    /// The version of this layout. Missing in what the Python pipeline wrote.
+    /// The version of this format. Missing in manifests of the Python pipeline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format_version: Option<u32>,
-    /// Every file of the version. Missing in what the Python pipeline wrote: there, all objects beside the
-    /// manifest are the files.
+    /// Every file of the version. Missing in manifests of the Python pipeline: there, all objects beside the manifest
+    /// are files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<Vec<FileEntry>>,
-    /// The path of the file that holds the training history, from which curves are drawn. Missing when nobody named one.
+    /// The path of the training history, from which curves are drawn. Missing when none was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<ArtifactPath>,
-    /// Names the push that wrote this manifest, so that a pusher whose reply was lost knows its own work.
+    /// The id of the push that wrote this manifest, by which a push whose reply was lost recognizes its own manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub write_id: Option<String>,
-    /// Who published the version: a token's name, `user@host`, or the address of a CI job. A claim of the publisher's, not a
-    /// signature; missing where nobody said.
+    /// Who published the version: a token's name, `user@host`, or the address of a CI job. Stated by the publisher and
+    /// not signed; missing when not stated.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "published_by")]
     pub published_by: Option<PublishedBy>,
     /// The program that wrote the manifest, with its version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
-    /// The BLAKE3 of the manifest's own bytes, taken with 64 zeros in its own place. It shows a manifest that is no
-    /// longer what was published; without it a changed digit in a metric would go unseen.
+    /// The BLAKE3 of the manifest's own bytes, computed with 64 zeros in this field. It detects a manifest that was
+    /// changed after publication, such as a single digit of a metric.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest_blake3: Option<Blake3>,
 }
@@ -72,11 +72,11 @@ pub struct Manifest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FileEntry {
-    /// Where the file lies, relative to the version's folder.
+    /// The path of the file, relative to the version's folder.
     pub path: ArtifactPath,
     /// Its size in bytes.
     pub size: u64,
-    /// Its MD5, as `md5sum` prints it. Missing when the pusher asked for none.
+    /// Its MD5, as `md5sum` prints it. Missing when it was not requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub md5: Option<Md5>,
     /// Its BLAKE3, as `b3sum` prints it.
@@ -84,33 +84,33 @@ pub struct FileEntry {
     /// Its CRC64NVME, in base64 as S3 writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crc64nvme: Option<Crc64>,
-    /// Whether it is a program or script that may be run. Missing when it is not.
+    /// Whether it is an executable program or script. Missing when it is not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub executable: bool,
-    /// Its parts, if it has several. Missing in small files.
+    /// Its parts, if it has several. Missing for small files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<Parts>,
 }
 
-/// The parts of a file, so that a damaged one is known by itself, and one that is the same in another version need not
-/// be moved again.
+/// The parts of a file. They show which part is damaged, and which need not be transferred again because another
+/// version has them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Parts {
     /// The length of every part but the last, in bytes: a power of two of at least 1 MiB.
     pub size: u64,
-    /// The parts in the order of the file. They merge to the file's `blake3`.
+    /// The digests of the parts, in file order. They merge into the file's `blake3`.
     pub blake3: Vec<Subtree>,
 }
 
-/// The largest object that S3 can have: 10,000 parts of 5 GiB. (AWS calls it 50 TB, since December 2025.)
+/// The largest object that S3 allows: 10,000 parts of 5 GiB. (AWS calls it 50 TB, since December 2025.)
 const LARGEST_FILE: u64 = 10_000 * 5 * 1024 * 1024 * 1024;
 
 /// The smallest parts that a manifest may list.
 const SMALLEST_PARTS: u64 = 1024 * 1024;
 
 impl FileEntry {
-    /// Returns false when the parts are not those of this file.
+    /// Returns false when the parts do not fit this file.
     fn parts_fit(&self) -> bool {
         self.parts.as_ref().is_none_or(|parts| {
             parts.size.is_power_of_two()
@@ -123,11 +123,11 @@ impl FileEntry {
 }
 
 impl Manifest {
-    /// Reads the manifest found at the key of `model` and `version`.
+    /// Parses the manifest found at the key of `model` and `version`.
     ///
     /// # Errors
-    /// [`ManifestError`] when the bytes are no manifest, or one that must not be acted on: another model's or
-    /// version's, a path outside the version's folder, one path twice or inside another.
+    /// [`ManifestError`] when the bytes are not a manifest, or one that must not be used: for another model or version,
+    /// with a path outside the version's folder, or with one path twice or inside another.
     pub fn parse(model: &ModelName, version: &Version, bytes: &[u8]) -> Result<Manifest, ManifestError> {
         if bytes.len() as u64 > LARGEST {
             return Err(ManifestError::TooLarge { bytes: bytes.len() as u64 });
@@ -141,7 +141,8 @@ impl Manifest {
             return wrong(format!("it says it is of `{}@{}`", manifest.model_name, manifest.version));
         }
         let main = manifest.main()?;
-        // The three are ours and come together. One that is missing was lost, and would change what the others mean.
+        // These three fields are ours and come together. If one is missing it was lost, which would change the meaning
+        // of the others.
         let ours = [manifest.format_version.is_some(), manifest.files.is_some(), manifest.manifest_blake3.is_some()];
         let Some(files) = manifest.files.as_ref().filter(|_| ours == [true; 3]) else {
             return if ours == [false; 3] {
@@ -186,7 +187,7 @@ impl Manifest {
         }
     }
 
-    /// Returns the manifest with its own digest.
+    /// Returns the manifest with its own digest set.
     pub fn sealed(mut self) -> Manifest {
         self.manifest_blake3 = Some(Blake3::ZEROS);
         self.manifest_blake3 = Some(Blake3::of(&self.to_json()));
@@ -204,7 +205,7 @@ impl Manifest {
     /// Returns the path of the model file within the version's folder.
     ///
     /// # Errors
-    /// [`ManifestError::Inconsistent`] when `model_file` lies outside the version's folder.
+    /// [`ManifestError::Inconsistent`] when `model_file` is outside the version's folder.
     pub fn main(&self) -> Result<ArtifactPath, ManifestError> {
         let outside = || {
             ManifestError::Inconsistent(format!(
@@ -222,7 +223,7 @@ impl Manifest {
         ObjectKey::Manifest(self.model_name.clone(), self.version.clone())
     }
 
-    /// Returns the total size of the files in bytes, where the manifest lists them.
+    /// Returns the total size of the files in bytes, if the manifest lists them.
     pub fn size(&self) -> Option<u64> {
         self.files.as_ref().map(|files| files.iter().fold(0u64, |sum, file| sum.saturating_add(file.size)))
     }
@@ -234,7 +235,7 @@ impl Manifest {
         json
     }
 
-    /// Returns true when both publish the same files under the same metadata, no matter who pushed them and when.
+    /// Returns true when both publish the same files with the same metadata, no matter who pushed them and when.
     pub fn same_content(&self, other: &Manifest) -> bool {
         let files = |m: &Manifest| -> Option<BTreeSet<(ArtifactPath, u64, String, bool)>> {
             let file = |f: &FileEntry| (f.path.clone(), f.size, f.blake3.to_string(), f.executable);
@@ -250,13 +251,13 @@ impl Manifest {
     }
 }
 
-/// Reads who published. What breaks the rule says nothing: a version is not lost for it.
+/// Reads the publisher. An invalid value is ignored, so that the version stays usable.
 fn published_by<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<PublishedBy>, D::Error> {
     let text = Option::<Value>::deserialize(deserializer)?;
     Ok(text.and_then(|text| text.as_str()?.parse().ok()))
 }
 
-/// Reads both forms of `created_at`, the Python pipeline's without a zone and RFC 3339, and writes RFC 3339 with `Z`.
+/// Reads both forms of `created_at`, RFC 3339 and the Python pipeline's without a time zone; writes RFC 3339 with `Z`.
 mod created {
     use serde::{Deserialize as _, Deserializer, Serializer, de};
     use time::format_description::well_known::{Iso8601, Rfc3339};
@@ -284,7 +285,7 @@ mod created {
 mod tests {
     use super::*;
 
-    /// What the Python pipeline writes, from its own documentation.
+    /// A manifest of the Python pipeline, from its documentation.
     const ORIGINAL: &str = r#"{
       "model_name": "plant_classifier",
       "version": "20251028_181858",
@@ -299,13 +300,13 @@ mod tests {
         Manifest::parse(&"plant_classifier".parse().unwrap(), &"20251028_181858".parse().unwrap(), json.as_bytes())
     }
 
-    /// A manifest of ours, unsealed.
+    /// A manifest of ours, without its digest.
     fn with_files(files: &str) -> String {
         let ours = format!(r#""format_version": 1, "files": [{files}], "manifest_blake3": "{}", "#, "00".repeat(32));
         ORIGINAL.replace("\"created_at\"", &format!("{ours}\"created_at\""))
     }
 
-    /// Sealed as it was written.
+    /// Sets the digest of a manifest as written.
     fn seal(json: &str) -> String {
         let seal = Blake3::of(json.as_bytes()).to_string();
         json.replacen(&"00".repeat(32), &seal, 1)
@@ -336,7 +337,7 @@ mod tests {
         assert_eq!(parse(std::str::from_utf8(&json).unwrap()).unwrap(), manifest);
     }
 
-    /// A parser that is off by the last bit would make another content of the same push.
+    /// A parser that loses the last bit would make the content of the same push differ.
     #[test]
     fn a_metric_comes_back_as_it_was() {
         let mut manifest = parse(&seal(&with_files(&file("best_model.pth")))).unwrap();
@@ -366,7 +367,7 @@ mod tests {
         assert!(Manifest::parse(&model, &version, &json[..json.len() - 1]).is_err(), "a byte less");
     }
 
-    /// Neither depth nor width of a hostile manifest may end the process or fill its memory.
+    /// Neither the depth nor the width of a hostile manifest may crash the process or exhaust its memory.
     #[test]
     fn what_is_nested_endlessly_is_refused() {
         for (open, close) in [("[", "]"), ("{\"a\": ", "}")] {

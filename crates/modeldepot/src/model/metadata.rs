@@ -1,20 +1,20 @@
-//! How much metadata a manifest may hold: deep or wide enough for any description, too little to exhaust a reader.
+//! Limits on the metadata of a manifest: enough for any description, but too little to exhaust a reader.
 //!
-//! A value takes many times its JSON in memory, so a manifest that is within its size could still fill it.
+//! A value takes many times its JSON size in memory, so even a manifest within its size limit could exhaust it.
 
 use serde::de::{self, Deserialize as _, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::error::Error;
 
-/// The most levels of lists and objects within each other, the metadata itself counted. Well below what JSON parsers
-/// take (128 in this one, 100 in others).
+/// The maximum nesting depth of lists and objects, including the metadata itself. Well below the limits of JSON parsers
+/// (128 in this one, 100 in others).
 pub(crate) const DEPTH: usize = 64;
 
-/// The most values, over all levels.
+/// The maximum number of values, over all levels.
 pub(crate) const VALUES: usize = 100_000;
 
-/// Makes sure that metadata could be read again.
+/// Makes sure that metadata can be read again.
 ///
 /// # Errors
 /// [`Error::MetadataTooDeep`], [`Error::MetadataTooLarge`].
@@ -42,7 +42,7 @@ fn count(value: &Value, depth: usize, left: &mut usize) -> Result<(), Error> {
     }
 }
 
-/// Reads metadata, and stops at the first value that is too much.
+/// Reads metadata, and stops at the first value beyond a limit.
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Map<String, Value>, D::Error> {
     let mut left = VALUES;
     match (Bounded { depth: DEPTH, left: &mut left }).deserialize(deserializer)? {
@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(read(text).unwrap(), direct);
     }
 
-    /// No depth of nesting, anywhere, may end the process.
+    /// Nesting of any depth, anywhere, must not crash the process.
     #[test]
     fn what_is_nested_endlessly_is_refused() {
         for (open, close) in [("[", "]"), ("{\"a\":", "}")] {

@@ -1,23 +1,23 @@
-//! Which file of a version is its model file, when nobody says so.
+//! Choosing the model file of a version when none is named.
 //!
-//! Known names of weights come first, then known endings, then the largest file. The state of a training (optimizer,
+//! Known names of weights come first, then known extensions, then the largest file. Training state (optimizer,
 //! scheduler, …) is never the model file, however large it is.
 
 use std::cmp::Reverse;
 
 use crate::model::name::ArtifactPath;
 
-/// The best of a training, as many loops name it.
+/// The best checkpoint, as many training loops name it.
 const BEST: &str = "best_model.*";
 
-/// Names of weights, the most telling first. `*` stands for any text.
+/// Names of weights, most specific first. `*` matches any text.
 const NAMES: &[&str] = &[
     "model.safetensors",
-    // The index stands for its shards: it is the file that loaders open.
+    // The index represents its shards: it is the file that loaders open.
     "model.safetensors.index.json",
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
-    // With an ending of the tables below: `best_model.json` may as well hold the scores.
+    // Only with an extension of the tables below: `best_model.json` may just as well hold the scores.
     BEST,
     "adapter_model.safetensors",
     "adapter_model.bin",
@@ -29,7 +29,7 @@ const NAMES: &[&str] = &[
     "flax_model.msgpack",
 ];
 
-/// Endings of weights, the most telling first.
+/// Extensions of weights, most specific first.
 const ENDINGS: &[&str] = &[
     "*.safetensors",
     "*.safetensors.index.json",
@@ -38,7 +38,7 @@ const ENDINGS: &[&str] = &[
     "*.keras",
     "*.h5",
     "*.hdf5",
-    // DeepSpeed: the first of the ranks, whose optimizers lie beside it.
+    // DeepSpeed: the file of the first rank, which has its optimizers beside it.
     "mp_rank_00_model_states.pt",
     "zero_pp_rank_0_mp_rank_00_model_states.pt",
     "*.pth",
@@ -55,10 +55,10 @@ const ENDINGS: &[&str] = &[
     "*.cbm",
 ];
 
-/// Endings that hold models as often as other objects.
+/// Extensions that are used for models as often as for other objects.
 const OBJECTS: &[&str] = &["*.skops", "*.joblib", "*.pkl", "*.pickle", "*.bin", "*.msgpack", "*.npz", "*.distcp", BEST];
 
-/// Folders of what a model has beside itself: the parts of a pipeline of diffusers that are no diffusion model.
+/// Folders of components beside the model: the parts of a diffusers pipeline other than the diffusion model.
 const ASIDE: &[&str] = &[
     "safety_checker",
     "text_encoder",
@@ -71,7 +71,7 @@ const ASIDE: &[&str] = &[
     "vqvae",
 ];
 
-/// The state of a training, which no version is about: whole words of a name, with a number or without.
+/// Training state, which is never the model file: whole words of a name, with or without a number.
 const NEVER: &[&str] = &[
     "optimizer",
     "optim",
@@ -85,10 +85,10 @@ const NEVER: &[&str] = &[
     "training_args",
 ];
 
-/// How telling a file is of its version, the most telling least.
+/// How well a file represents its version; the lowest is best.
 type Rank = (bool, usize, usize, Stage, usize);
 
-/// Which moment of a training a file says it is of.
+/// Which moment of the training a file name indicates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
     Best,
@@ -96,12 +96,12 @@ enum Stage {
     Last,
 }
 
-/// Returns the model file among some files, each with its size; none when there is none that could be.
+/// Returns the model file among some files, each given with its size; `None` when none of them can be it.
 ///
-/// Files with well-known names come first, then those with an ending of weights, then serialized objects; among them
-/// the ones nearest to the root, then the best of a training before the last, then in the order of the table, then the
-/// largest, then the first by name. What only accompanies a model comes after all that. Otherwise it is the largest file.
-/// A version of a single file has that one.
+/// Files with well-known names come first, then those with an extension of weights, then serialized objects. Among
+/// those, the order is: nearest to the root, best checkpoint before the last, order of the table, largest, first by
+/// name. Files that only accompany a model come after all of these. Otherwise the largest file is chosen. In a version
+/// of a single file, that file is chosen.
 pub fn model_file<'f>(files: impl IntoIterator<Item = (&'f ArtifactPath, u64)>) -> Option<&'f ArtifactPath> {
     let files: Vec<(&ArtifactPath, u64)> = files.into_iter().collect();
     if let [(only, _)] = files[..] {
@@ -126,7 +126,7 @@ fn could_be(path: &ArtifactPath) -> bool {
     !NEVER.iter().any(state) && !path.segments().any(|segment| segment.starts_with('.'))
 }
 
-/// Returns true when a name has a word, alone or with a number: `optimizer` in `last-optimizer_0.pt`.
+/// Returns true when a name contains a word, with or without a number: `optimizer` in `last-optimizer_0.pt`.
 fn has(name: &str, word: &str) -> bool {
     name.match_indices(word).any(|(place, _)| {
         let (before, after) = (&name[..place], &name[place + word.len()..]);
@@ -138,12 +138,12 @@ fn rank(path: &ArtifactPath) -> Option<Rank> {
     let text = path.as_str().to_ascii_lowercase();
     let (folders, name) = text.rsplit_once('/').unwrap_or(("", &text));
     if shard(name).is_some_and(|number| number != 1) {
-        // The first one stands for all.
+        // The first shard represents all.
         return None;
     }
     let depth = path.segments().count();
     let weights = ENDINGS.iter().chain(OBJECTS).any(|pattern| *pattern != BEST && fits(pattern, name));
-    // The projector of a language model that sees is a file of its own.
+    // The projector of a multimodal language model is a separate file.
     let aside = folders.split('/').any(|folder| ASIDE.contains(&folder)) || has(name, "mmproj");
     let stage = match name {
         name if has(name, "best") => Stage::Best,
@@ -154,12 +154,12 @@ fn rank(path: &ArtifactPath) -> Option<Rank> {
     kinds.iter().enumerate().find_map(|(kind, table)| {
         let counts = |pattern: &&str| fits(pattern, name) && (kind > 0 || *pattern != BEST || weights);
         let place = table.iter().position(counts)?;
-        // A well-known name says all by itself.
+        // A well-known name needs no further evidence.
         Some((aside, kind, depth, if kind > 0 { stage } else { Stage::Unsaid }, place))
     })
 }
 
-/// Returns true when a name fits a pattern with at most one `*`.
+/// Returns true when a name matches a pattern with at most one `*`.
 fn fits(pattern: &str, name: &str) -> bool {
     match pattern.split_once('*') {
         Some((start, end)) => name.len() > start.len() + end.len() && name.starts_with(start) && name.ends_with(end),
@@ -167,7 +167,7 @@ fn fits(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// Returns which shard a file is, as `2` for `model-00002-of-00003.safetensors`.
+/// Returns the number of a shard, such as `2` for `model-00002-of-00003.safetensors`.
 fn shard(name: &str) -> Option<u32> {
     let (before, after) = name.rsplit_once("-of-")?;
     let digits = |text: &str| text.len() >= 2 && text.bytes().all(|b| b.is_ascii_digit());
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn layouts_as_they_are_found() {
         for (files, expected) in [
-            // A checkpoint of a Trainer: the optimizer is twice as large as the model.
+            // A checkpoint of a Hugging Face Trainer: the optimizer is twice as large as the model.
             (
                 &[("model.safetensors", 9), ("optimizer.pt", 18), ("config.json", 1), ("training_args.bin", 1)][..],
                 "model.safetensors",
@@ -202,12 +202,12 @@ mod tests {
                 ],
                 "model.safetensors.index.json",
             ),
-            // Sharded, without.
+            // Sharded, without an index.
             (&[("x-00002-of-00002.gguf", 99), ("x-00001-of-00002.gguf", 9)], "x-00001-of-00002.gguf"),
             (&[("pytorch_model.bin", 9), ("scheduler.bin", 99), ("optimizer_0.bin", 99)], "pytorch_model.bin"),
             (&[("best_model.pth", 9), ("last_model.pth", 99), ("data.csv", 999)], "best_model.pth"),
             (&[("adapter_model.safetensors", 9), ("tokenizer.json", 99)], "adapter_model.safetensors"),
-            // Near the root before deep, whatever the order of the table.
+            // Nearest to the root first, whatever the order of the table.
             (&[("best_model.pth", 1), ("checkpoint-500/model.safetensors", 99)], "best_model.pth"),
             (&[("model.safetensors", 9), ("onnx/model.onnx", 99)], "model.safetensors"),
             (&[("vectorizer.joblib", 99), ("weights/model.safetensors", 9)], "weights/model.safetensors"),
@@ -215,13 +215,13 @@ mod tests {
             (&[("model.onnx", 9), ("model.onnx_data", 99)], "model.onnx"),
             (&[("scaler.joblib", 99), ("classifier.pkl", 9)], "classifier.pkl"),
             (&[("rng_state_0.pth", 99), ("scaler.pt", 99), ("notes.txt", 1)], "notes.txt"),
-            // A name that only begins alike is none of them.
+            // A name that only starts the same does not match.
             (&[("scalernet.pt", 9), ("notes.txt", 99)], "scalernet.pt"),
-            // Nothing is known: the largest, and of equal ones the first.
+            // Nothing is recognized: the largest, and among equals the first.
             (&[("b.dat", 9), ("a.dat", 9), ("c.dat", 1)], "a.dat"),
             (&[(".env", 99), ("a.dat", 1)], "a.dat"),
             (&[("MODEL.SAFETENSORS", 1), ("x.dat", 9)], "MODEL.SAFETENSORS"),
-            // Alone, it is what was meant.
+            // A single file is always the model file.
             (&[("optimizer.pt", 9)], "optimizer.pt"),
             (&[("optimizer.pt", 9), ("scheduler.pt", 1)], ""),
             (&[], ""),
@@ -230,7 +230,7 @@ mod tests {
         }
     }
 
-    /// The folders that tools write, each with files that were once taken for the model or may be.
+    /// Folders as tools write them, with files that once were or could be mistaken for the model.
     #[test]
     fn folders_as_tools_write_them() {
         for (tool, files, expected) in [
@@ -360,7 +360,7 @@ mod tests {
             ("XGBoost", &["best_model.json", "data.csv"], "best_model.json"),
             ("scikit-learn", &["min_max_scaler.joblib", "forest.joblib"], "forest.joblib"),
         ] {
-            // The model is the smallest file: its size is not what it is known by.
+            // The model is the smallest file, so that it is not chosen for its size.
             let sized: Vec<(&str, u64)> =
                 files.iter().map(|file| (*file, if *file == expected { 1 } else { 99 })).collect();
             assert_eq!(chosen(&sized), expected, "{tool}");
@@ -380,7 +380,7 @@ mod tests {
         }
     }
 
-    /// Every entry of the table is found, and nothing of a training's state.
+    /// Every entry of the tables is recognized, and no training state.
     #[test]
     fn every_entry_of_the_tables_counts() {
         for pattern in NAMES.iter().chain(ENDINGS).chain(OBJECTS) {

@@ -1,7 +1,7 @@
-//! The names people type and the bucket stores, each parsed once, at the edge.
+//! The names that people type and the bucket stores, each parsed once, on input.
 //!
-//! Every type has a private field and one way in, [`FromStr`], which serde uses as well: a value of the
-//! type is proof that its rule holds. The rules are those of `docs/format.md`.
+//! Every type has a private field and is created only by [`FromStr`], which serde uses as well, so that a value proves
+//! that its rule holds. The rules are those of `docs/format.md`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,19 +11,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::visible::visible;
 
-/// Says which name was refused and which rule it breaks.
+/// A refused name and the rule that it breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` is not a valid {what}: {rule}", shown(text))]
 pub struct NameError {
     /// What was being named: `model name`, `version`, `artifact path`, …
     pub what: &'static str,
-    /// The text as it was given.
+    /// The text as given.
     pub text: String,
     /// The rule that it breaks, as a sentence without a full stop.
     pub rule: &'static str,
 }
 
-/// Returns `text` fit for one line of a terminal, the end of a long one cut.
+/// Returns `text` made safe for one line of a terminal, truncated if it is long.
 fn shown(text: &str) -> String {
     let clean = visible(text);
     match clean.char_indices().nth(80) {
@@ -32,7 +32,7 @@ fn shown(text: &str) -> String {
     }
 }
 
-/// Gives a name type its `FromStr`, `Display`, serde and access through one checking function.
+/// Implements `FromStr`, `Display`, serde and access for a name type, through one checking function.
 macro_rules! name_type {
     ($type:ident, $what:literal, $check:expr) => {
         impl $type {
@@ -99,9 +99,9 @@ name_type!(ModelName, "model name", |text| {
 /// - 1 to 128 characters of `A-Z a-z 0-9 . _ + -`, the first one a letter or a digit
 /// - a leading `v` before a digit is accepted on input and dropped: `v1.2` is `1.2`
 ///
-/// Versions are ordered in natural order of their text (digit runs compare as numbers); two that are both
-/// semantic versions compare as such, so `1.0.0-rc.1` comes before `1.0.0`. The order is total: a semantic
-/// version takes the place of its `major.minor.patch` among all others.
+/// Versions are in natural order of their text (runs of digits compare as numbers); two semantic versions compare as
+/// such, so `1.0.0-rc.1` comes before `1.0.0`. The order is total: among all others, a semantic version sorts by its
+/// `major.minor.patch`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[cfg_attr(
@@ -121,7 +121,7 @@ name_type!(Version, "version", |text| {
 });
 
 impl Version {
-    /// Returns the version that a publication at `time` gets by itself: the UTC second as `YYYYMMDD_HHMMSS`.
+    /// Returns the default version of a publication at `time`: the UTC second as `YYYYMMDD_HHMMSS`.
     pub fn at(time: time::OffsetDateTime) -> Version {
         let t = time.to_offset(time::UtcOffset::UTC);
         Version(format!(
@@ -135,9 +135,9 @@ impl Version {
         ))
     }
 
-    /// Returns the text by which it sorts first, and the whole if it is a semantic version.
+    /// Returns the text by which it sorts first, and the semantic version if it is one.
     fn core(&self) -> (&str, Option<semver::Version>) {
-        // Listings are sorted by the ten thousand: whatever has no dot is seen not to be one without being parsed.
+        // Listings sort tens of thousands of versions: one without a dot is not semantic, and need not be parsed.
         let semantic = self.0.contains('.').then(|| semver::Version::parse(&self.0).ok()).flatten();
         match semantic {
             Some(semantic) => (self.0.split(['-', '+']).next().unwrap_or_default(), Some(semantic)),
@@ -148,8 +148,8 @@ impl Version {
 
 impl Ord for Version {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        // A semantic version sorts by its core first; only then does its pre-release matter. Comparing each pair
-        // by whichever rule fits both would not be transitive.
+        // A semantic version sorts by its core first; only then does its pre-release count. Comparing each pair by the
+        // rule that fits both would not be transitive.
         let ((a_core, a), (b_core, b)) = (self.core(), other.core());
         natural(a_core, b_core)
             .then_with(|| a.is_none().cmp(&b.is_none()))
@@ -164,7 +164,7 @@ impl PartialOrd for Version {
     }
 }
 
-/// Compares two texts with runs of digits as numbers of any length.
+/// Compares two texts, with runs of digits as numbers of any length.
 fn natural(a: &str, b: &str) -> std::cmp::Ordering {
     let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
     let digits = |s: &[u8]| s.iter().take_while(|c| c.is_ascii_digit()).count();
@@ -193,15 +193,15 @@ fn natural(a: &str, b: &str) -> std::cmp::Ordering {
 /// - `/`-separated, relative, at most 512 bytes
 /// - segments of at most 255 bytes: no file system takes longer names
 /// - no empty, `.` or `..` segment, no control character, no backslash, no U+FFFE or U+FFFF, which no XML can hold
-/// - the first segment is not `manifest.json`, the version's own record, and does not begin with `.modeldepot`, as the files
-///   that a pull keeps in its folder do; neither in a spelling that a file system takes for the same name
+/// - the first segment is neither `manifest.json`, the version's own record, nor starts with `.modeldepot`, as the
+///   files of a pull in its folder do; nor is it a spelling that a file system may treat as the same name
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(extend("minLength" = 1, "maxLength" = 512)))]
 pub struct ArtifactPath(String);
 
 name_type!(ArtifactPath, "artifact path", |text| {
-    // Every key of a listing comes by here, and nearly all of them are ASCII.
+    // Every key of a listing passes here, and nearly all are ASCII.
     let (refused, unknown) = match text.is_ascii() {
         true => (text.bytes().any(|byte| byte.is_ascii_control() || byte == b'\\'), false),
         false => (text.contains(|c: char| c.is_control() || c == '\\'), text.contains(['\u{fffe}', '\u{ffff}'])),
@@ -242,11 +242,10 @@ fn is_own(first: &str) -> bool {
     }
 }
 
-/// What every name that modeldepot gives to files of its own begins with.
+/// The prefix of all names of modeldepot's own files.
 pub(crate) const OWN: &str = ".modeldepot";
 
-/// Returns a name as a file system may see it that folds case, drops dots and spaces at the end, and ignores characters
-/// that are not seen.
+/// Returns a name as seen by a file system that ignores case, trailing dots and spaces, and invisible characters.
 pub(crate) fn folded(segment: &str) -> String {
     let seen = |c: &char| !matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}');
     let name: String = segment.chars().filter(seen).flat_map(char::to_lowercase).collect();
@@ -267,7 +266,7 @@ impl ArtifactPath {
 
 /// Names a bucket: 3 to 63 characters of `a-z 0-9 . -`, first and last a letter or digit, no `..`.
 ///
-/// The rule is S3's own for general purpose buckets.
+/// This is S3's rule for general purpose buckets.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct BucketName(String);
@@ -283,11 +282,11 @@ name_type!(BucketName, "bucket name", |text| {
     if good { Ok(Cow::Borrowed(text)) } else { Err("use 3 to 63 lowercase letters, digits, `.` and `-`") }
 });
 
-/// Says who published a version: the name of a token, `user@host`, or the address of a CI job.
+/// The publisher of a version: the name of a token, `user@host`, or the address of a CI job.
 ///
 /// - 1 to 256 bytes
-/// - no control characters, and none that change the direction of text or cannot be seen
-/// - no blank at either end
+/// - no control characters, and none that change the direction of text or are invisible
+/// - no whitespace at either end
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(extend("minLength" = 1, "maxLength" = 256)))]
@@ -309,13 +308,12 @@ name_type!(PublishedBy, "publisher", |text| {
     }
 });
 
-/// What a user types to name a version: `plant_classifier`, `plant_classifier@20251028_181858`,
-/// `plant_classifier@latest`.
+/// A version as a user names it: `plant_classifier`, `plant_classifier@20251028_181858`, `plant_classifier@latest`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selector {
     /// The model.
     pub model: ModelName,
-    /// The exact version, or none for the latest.
+    /// The exact version; `None` for the latest.
     pub version: Option<Version>,
 }
 

@@ -1,4 +1,4 @@
-//! Where in a bucket the depot lies, for buckets that others use too.
+//! The location of the depot within a bucket that is shared with other data.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use crate::model::name::NameError;
 
-/// The folder of a bucket that holds the models: empty for the whole bucket, else text that ends with `/`.
+/// The folder of a bucket that holds the models: empty for the whole bucket, otherwise text that ends with `/`.
 ///
 /// - at most 200 bytes, so that every key of a version fits into S3's 1024
 /// - `/`-separated segments, none of them empty, `.`, `..` or `.depot`
@@ -16,16 +16,16 @@ use crate::model::name::NameError;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct KeyPrefix(String);
 
-/// The longest model, version and path with what stands between them, and what a prefix may add to stay within 1024.
+/// Leaves room in 1024 bytes for the longest model, version and path, with their separators.
 const LONGEST: usize = 200;
 
 impl KeyPrefix {
-    /// Returns the prefix as keys begin with it.
+    /// Returns the prefix with which keys start.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Returns true when the whole bucket is the depot's.
+    /// Returns true when the depot is the whole bucket.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -35,7 +35,7 @@ impl KeyPrefix {
         if self.is_empty() { Cow::Borrowed(key) } else { Cow::Owned(format!("{}{key}", self.0)) }
     }
 
-    /// Returns the key in the depot of a key in the bucket, if it lies in the depot.
+    /// Returns the key within the depot of a key of the bucket, if it is in the depot.
     pub fn within<'k>(&self, key: &'k str) -> Option<&'k str> {
         key.strip_prefix(self.as_str())
     }

@@ -1,4 +1,4 @@
-//! What is known of the bucket's server: probed once, kept in the bucket, trusted for a week.
+//! What the bucket's server supports: probed once, stored in the bucket, trusted for a week.
 
 use serde::{Deserialize, Serialize};
 use time::format_description::well_known::Rfc3339;
@@ -9,33 +9,33 @@ use crate::error::{Error, Result};
 use crate::model::key::ObjectKey;
 use crate::s3::{Capabilities, ChecksumSupport, CopySupport};
 
-/// How long a probe is trusted. Servers are upgraded.
+/// How long a probe is trusted, since servers are upgraded.
 const TRUSTED_FOR: Duration = Duration::days(7);
 
 /// Where the probe writes.
 const PROBES: &str = ".depot/probe/";
 
-/// What the probe tries, and how. Records of another one are not trusted: 1 copies parts from an object that is large
-/// enough for AWS.
+/// Revision of the probe; records of other revisions are not trusted. Revision 1 copies parts from an object that is
+/// large enough for AWS.
 const REVISION: u32 = 1;
 
-/// What a probe found, as it is kept in the bucket.
+/// The result of a probe, as stored in the bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probed {
-    /// What was tried, and how.
+    /// The revision of the probe.
     #[serde(default)]
     pub revision: u32,
-    /// What the server calls itself. Nothing decides by it but whether the probe is still of this server.
+    /// The server's name for itself, used only to tell whether the probe is still about this server.
     pub server: Option<String>,
     /// When it was probed, by the server's clock.
     pub probed_at: String,
-    /// What it does.
+    /// What the server supports.
     #[serde(flatten)]
     pub capabilities: Capabilities,
 }
 
 impl ModelStorage {
-    /// Returns what the server does: from this process's memory, from the bucket, or by probing.
+    /// Returns what the server supports: from memory, from the bucket, or by probing.
     pub(super) async fn capabilities(&self) -> Result<&Capabilities> {
         let probed = self.probed.get_or_try_init(|| async move {
             match self.known().await? {
@@ -50,8 +50,8 @@ impl ModelStorage {
         Ok(capabilities)
     }
 
-    /// Returns whether the server copies parts, which is tried when it first matters: the object that it takes is as
-    /// large as what a copy saves at the least, and most pushes copy nothing.
+    /// Returns whether the server copies parts. It is tried only when needed: the object for it is as large as the
+    /// least that a copy saves, and most pushes copy nothing.
     pub(super) async fn copy_support(&self) -> Result<CopySupport> {
         let known = self.capabilities().await?.part_copy;
         if known != CopySupport::Unknown {
@@ -69,7 +69,7 @@ impl ModelStorage {
         found.await.copied()
     }
 
-    /// Probes the server now, copies of parts included, and keeps the result in the bucket.
+    /// Probes the server, including copies of parts, and stores the result in the bucket.
     pub async fn probe(&self) -> Result<Probed> {
         let head = self.depot.head(&self.bucket).await?;
         let mut probed = self.probe_at(head.server, head.date).await?;
@@ -78,11 +78,12 @@ impl ModelStorage {
         Ok(probed)
     }
 
-    /// Looks whether a URL for an upload allows that upload only, as on AWS. On some servers its holder can add a header
-    /// that nobody signed, and so copy any object that the signer can read.
+    /// Checks that a presigned upload URL allows only that upload, as on AWS. On some servers its holder can add an
+    /// unsigned header, and so copy any object that the signer can read.
     ///
     /// # Errors
-    /// [`Error::UploadUrls`] when it allows more, or when the server accepts no presigned URL, so that it cannot be told.
+    /// [`Error::UploadUrls`] when it allows more, or when the server accepts no presigned URL, so that this cannot be
+    /// checked.
     pub async fn check_upload_urls(&self) -> Result<()> {
         let found = self.capabilities().await?.unsigned_headers;
         if found.are_harmless() {
@@ -91,7 +92,7 @@ impl ModelStorage {
         Err(Error::UploadUrls { endpoint: self.depot.endpoint().to_owned(), found })
     }
 
-    /// Returns what a probe of this server found that is still trusted, and what the server says of itself.
+    /// Returns the stored probe of this server, if it is still trusted.
     pub async fn last_probe(&self) -> Result<Option<Probed>> {
         Ok(self.known().await?.0)
     }
@@ -103,7 +104,8 @@ impl ModelStorage {
         let head = head?;
         let kept = match kept {
             Ok(kept) => kept,
-            // One that is too large, archived or not ours to read is as good as none: it is written anew.
+            // A record that is too large, archived or unreadable with our permissions counts as missing, and is
+            // replaced.
             Err(error @ (Error::WrongSize { .. } | Error::Denied { .. } | Error::Service { .. }))
                 if !error.may_pass() =>
             {

@@ -1,4 +1,4 @@
-//! What manifests that were read say of their number of files, kept.
+//! A cache of the file counts of manifests that were read.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,10 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use crate::model::manifest::Manifest;
 use crate::model::name::{ModelName, Version};
 
-/// Counts that are kept: a few megabytes.
+/// How many counts are kept: a few megabytes.
 const KEPT: usize = 20_000;
 
-/// What a manifest says of its files.
+/// What a manifest says about its files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Counted {
     /// Their number and bytes.
@@ -28,7 +28,7 @@ impl Counted {
         }
     }
 
-    /// Returns true when so many objects cannot be all of the files as they were published.
+    /// Returns true when this many objects cannot be the files as published.
     pub(super) fn misses(self, objects: usize, bytes: u64) -> bool {
         match self {
             Counted::Files(files, size) => objects < files || objects == files && bytes != size,
@@ -38,7 +38,8 @@ impl Counted {
     }
 }
 
-/// What manifests said, each with its length: a published manifest never changes, so one of another length is not believed.
+/// File counts by version, each with the length of its manifest: a published manifest never changes, so an entry of
+/// another length is ignored.
 #[derive(Debug, Default)]
 pub(super) struct Counts(Mutex<HashMap<(ModelName, Version), (u64, Counted)>>);
 
@@ -48,7 +49,7 @@ impl Counts {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&of).copied()
     }
 
-    /// Keeps what a manifest of this length says.
+    /// Stores the count of a manifest of this length.
     pub(super) fn keep(&self, model: &ModelName, version: &Version, length: u64, counted: Counted) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= KEPT {

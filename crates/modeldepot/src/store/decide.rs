@@ -1,31 +1,30 @@
-//! The decisions of the protocol, apart from the requests: what follows from what was seen.
+//! Decisions of the push and gc protocol, separate from its requests: what follows from what was observed.
 //!
-//! Push, `gc` and the exhaustive model in `tests/model`, which includes this very file, all ask here. So what the model
-//! shows is shown of these functions and not of a copy. Nothing here sends anything, reads a clock or needs more than
-//! the core library.
+//! Push, `gc` and the exhaustive model in `tests/model`, which includes this file, all use these functions, so the
+//! model checks them and not a copy. Nothing here sends requests, reads a clock or needs more than the core library.
 
 /// A process's own lease, as the listing shows it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Own {
-    /// Somebody removed it.
+    /// It was removed.
     Missing,
-    /// It was not renewed in time: others may have listed it as stale already.
+    /// It was not renewed in time: others may already have listed it as stale.
     Stale,
-    /// It is there and young.
+    /// It exists and is recent.
     Fresh,
 }
 
-/// How far a push is whose lease was read.
+/// The stage of a push whose lease was read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Stage {
     /// It has not held the version yet.
     Contending,
-    /// It was alone, and pushes.
+    /// It was alone, and is pushing.
     Working,
 }
 
-/// The leases of others that are not stale: the furthest stage of those whose names sort before the own one, and of
-/// those whose names sort after it.
+/// The leases of others that are not stale: the furthest stage of those whose names sort before our own, and of those
+/// whose names sort after it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Others {
     pub(crate) lower: Option<Stage>,
@@ -38,7 +37,7 @@ impl Others {
     }
 }
 
-/// Whether the time for waiting is over.
+/// Whether there is time left to wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Patience {
     Left,
@@ -50,17 +49,18 @@ pub(crate) enum Patience {
 pub(crate) enum Contend {
     /// It holds the version: it removes the stale leases that it listed, and pushes.
     Work,
-    /// It is the first of the contenders. The others withdraw as soon as they list.
+    /// It is the first contender. The others withdraw as soon as they list the leases.
     Wait,
-    /// It leaves the version to another.
+    /// It gives up the version.
     Withdraw,
 }
 
 /// Decides for a contender: of those that see each other, all but the lowest withdraw at once, and the lowest waits.
 ///
-/// The lowest does not give up because others keep coming: each of them sees a lower lease and withdraws, and one that
-/// died goes stale. Patience is only over for good reason: where the server decides creates, the leases are a courtesy,
-/// and the lowest goes ahead; elsewhere somebody has outlived even a stale lease, and nothing can be said any more.
+/// The lowest does not give up because others keep arriving: each of them sees a lower lease and withdraws, and the
+/// lease of a dead one goes stale. When its patience is over: if the server supports create-if-absent, the leases are
+/// only a courtesy and the lowest proceeds; otherwise another has outlived even a stale lease, and no conclusion is
+/// safe.
 pub(crate) fn contend(own: Own, others: Others, conditions: bool, patience: Patience) -> Contend {
     match (own, patience) {
         (Own::Missing, _) => Contend::Withdraw,
@@ -76,19 +76,19 @@ pub(crate) fn contend(own: Own, others: Others, conditions: bool, patience: Pati
 /// What a push does about the leases before it publishes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Count {
-    /// Nobody else can think the version its own.
+    /// No other push can believe that it holds the version.
     Publish,
-    /// A contender has come, who withdraws.
+    /// Another contender has arrived, and will withdraw.
     Wait,
-    /// Somebody else holds the version now.
+    /// Another push holds the version now.
     Fail,
 }
 
 /// Decides whether a push that holds a version may publish it.
 ///
-/// Where the server decides creates, others may contend as they like: nothing can be overwritten. Elsewhere the lease
-/// must be young and the only one. Two that both went to work, which takes a stall or a listing that lies, must not both
-/// wait for each other: the higher one fails.
+/// If the server supports create-if-absent, contenders do no harm: nothing can be overwritten. Otherwise our lease must
+/// be recent and the only one. If two pushes started work, which takes a stall or an inconsistent listing, they must
+/// not wait for each other: the higher one fails.
 pub(crate) fn count(own: Own, others: Others, conditions: bool, patience: Patience) -> Count {
     match (own, patience) {
         (Own::Missing, _) => Count::Fail,
@@ -101,10 +101,10 @@ pub(crate) fn count(own: Own, others: Others, conditions: bool, patience: Patien
     }
 }
 
-/// Decides whether a push that ends takes its lease away.
+/// Decides whether a push that ends withdraws its lease.
 ///
-/// Without conditions a request that nobody answered may still arrive and overwrite what the next pusher sent. So a
-/// lease under which something was sent goes only with success, and else stays until it is stale.
+/// Without conditional writes, an unanswered request may still arrive and overwrite what the next push sent. A lease
+/// under which something was sent is therefore withdrawn only after success; otherwise it stays until it is stale.
 pub(crate) fn withdraws(conditions: bool, succeeded: bool, sent: bool) -> bool {
     conditions || succeeded || !sent
 }
@@ -112,18 +112,18 @@ pub(crate) fn withdraws(conditions: bool, succeeded: bool, sent: bool) -> bool {
 /// What a push does once it holds the lease.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Begin {
-    /// A version is published: it may be the same.
+    /// A version is published: compare it.
     Compare,
-    /// The name is another's.
+    /// The name belongs to another push.
     Taken,
-    /// `gc` is making up its mind about the version.
+    /// `gc` is deciding about the version.
     Locked,
-    /// The files are sent.
+    /// Send the files.
     Send,
 }
 
-/// Decides what to do about what lies under a version: a manifest, other objects, a lock of `gc`. A push that names no
-/// version is to get one of its own.
+/// Decides what to do about objects under a version: a manifest, other objects, a lock of `gc`. A push that names no
+/// version needs an unused one.
 pub(crate) fn begin(named: bool, published: bool, objects: bool, locked: bool) -> Begin {
     match () {
         () if !named && (published || objects) => Begin::Taken,
@@ -133,8 +133,8 @@ pub(crate) fn begin(named: bool, published: bool, objects: bool, locked: bool) -
     }
 }
 
-/// Decides whether a file that is there already is compared, and taken only if it is the same. Nothing is overwritten
-/// where the server can be told not to.
+/// Decides whether an existing file is compared, and reused only if it is the same. Nothing is overwritten where the
+/// server can prevent it.
 pub(crate) fn reuses(conditions: bool, there: bool) -> bool {
     conditions && there
 }
@@ -142,15 +142,15 @@ pub(crate) fn reuses(conditions: bool, there: bool) -> bool {
 /// How the manifest is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Write {
-    /// Created, if there is none.
+    /// Create it if there is none.
     Create,
-    /// Put, and read back whatever the answer: only the bucket knows who wrote last.
+    /// Put it, and read it back whatever the answer: only the bucket shows who wrote last.
     Put,
-    /// Not at all, since there is one: it is read back.
+    /// Do not write it, since there is one: read that back.
     Nothing,
 }
 
-/// Decides how to write the manifest. `published` is what a look just found; with conditions nobody need look.
+/// Decides how to write the manifest. `published` is what was just found; it does not matter with `conditions`.
 pub(crate) fn write(conditions: bool, published: bool) -> Write {
     match (conditions, published) {
         (true, _) => Write::Create,
@@ -162,7 +162,7 @@ pub(crate) fn write(conditions: bool, published: bool) -> Write {
 /// A manifest that was read back, compared with our own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Standing {
-    /// It carries the own `write_id`.
+    /// It carries our `write_id`.
     pub(crate) own: bool,
     /// It has the same files and metadata.
     pub(crate) same: bool,
@@ -171,11 +171,11 @@ pub(crate) struct Standing {
 /// What a manifest that was read back means.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ReadBack {
-    /// It is the own one.
+    /// It is our own.
     Published,
-    /// It is another's, with the same content.
+    /// Another push wrote it, with the same content.
     Already,
-    /// It is another's.
+    /// Another push wrote it.
     Taken,
     /// There is none.
     Nothing,
@@ -183,8 +183,8 @@ pub(crate) enum ReadBack {
 
 /// Decides what a manifest that was read back means.
 ///
-/// The `write_id` alone is not enough: a push that was resumed has that of the one that was cut off, whose last request
-/// may have landed only now, and with other metadata.
+/// The `write_id` alone is not enough: a resumed push shares it with the interrupted one, whose last request may have
+/// arrived only now, with different metadata.
 pub(crate) fn read_back(standing: Option<Standing>, named: bool) -> ReadBack {
     match standing {
         Some(Standing { own: true, same: true }) => ReadBack::Published,
@@ -194,7 +194,7 @@ pub(crate) fn read_back(standing: Option<Standing>, named: bool) -> ReadBack {
     }
 }
 
-/// What a push looks for after its manifest, before anybody is told of it.
+/// What a push checks after writing its manifest, before it reports success.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Check {
     /// Locks of `gc`.
@@ -203,27 +203,27 @@ pub(crate) enum Check {
     Tombstone { locked: bool },
 }
 
-/// What follows from a look.
+/// What follows from a check.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Checked {
-    /// Look for this.
+    /// Check this next.
     Look(Check),
-    /// The version is there to stay.
+    /// The version will last.
     Lasts,
-    /// There is a lock: begin again after a while.
+    /// There is a lock: start again after a while.
     Wait,
     /// The version is deleted.
     Deleted,
 }
 
-/// The first look.
+/// The first check.
 pub(crate) const FIRST_CHECK: Check = Check::Locks;
 
-/// Decides what a look for locks or the tombstone means.
+/// Decides what a check for locks or the tombstone means.
 ///
-/// `gc` locks a version before it looks for a manifest, writes the tombstone only when there is none, and takes its lock
-/// away last. So when there is a manifest, then no lock, and then no tombstone, every later `gc` finds the manifest. The
-/// locks must be looked for first: `gc` may write the tombstone between the two looks, and be done.
+/// `gc` locks a version before it looks for a manifest, writes the tombstone only when there is none, and removes its
+/// lock last. So when there is a manifest, then no lock, and then no tombstone, every later `gc` finds the manifest.
+/// The locks must be checked first: `gc` may write the tombstone and finish between the two checks.
 pub(crate) fn check(at: Check, found: bool) -> Checked {
     match (at, found) {
         (Check::Locks, locked) => Checked::Look(Check::Tombstone { locked }),
@@ -233,14 +233,14 @@ pub(crate) fn check(at: Check, found: bool) -> Checked {
     }
 }
 
-/// Decides whether `gc`, whose lock stands, retires the name of a version: never of one that is published or that
-/// somebody who may be alive is pushing.
+/// Decides whether `gc`, holding its lock, retires the name of a version: never of one that is published, or leased by
+/// a push that may be alive.
 pub(crate) fn retires(leased: bool, published: bool) -> bool {
     !leased && !published
 }
 
-/// Decides whether the lock of another `gc` may be removed. Its owner may be asleep between its look and its tombstone,
-/// so only once there is one.
+/// Decides whether the lock of another `gc` may be removed. Its owner may be suspended between its check and its
+/// tombstone, so only once there is a tombstone.
 pub(crate) fn lock_is_idle(tombstone: bool) -> bool {
     tombstone
 }

@@ -1,4 +1,4 @@
-//! Deleting a version, so that its name is never used again.
+//! Deleting a version and retiring its name.
 
 use std::collections::BTreeSet;
 
@@ -13,43 +13,43 @@ use crate::s3::ListedObject;
 /// What a delete removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deleted {
-    /// Files, the manifest not counted.
+    /// Files, not counting the manifest.
     pub files: usize,
     /// Their bytes.
     pub bytes: u64,
-    /// Objects under the version's prefix that were not part of it. They are still there.
+    /// Objects under the version's prefix that were not part of it, and were not deleted.
     pub foreign: Foreign,
-    /// True when the version was deleted before. What a delete that was interrupted had left is gone now.
+    /// True when the version was already deleted; leftovers of an interrupted delete are now gone.
     pub already: bool,
 }
 
-/// What was found where a version's manifest lies.
+/// What was found at the key of a version's manifest.
 enum Found {
-    /// A manifest, with the paths that it lists; one that the Python pipeline wrote lists none.
+    /// A manifest, with the paths that it lists; `None` for one written by the Python pipeline, which lists no files.
     Manifest(Option<BTreeSet<ArtifactPath>>),
     Damaged,
     Nothing,
 }
 
 impl ModelStorage {
-    /// Deletes a version: first a tombstone that lists its objects, then the manifest, which is the moment when the
-    /// version is gone for every reader, then the files. A delete that is interrupted leaves the version whole or gone,
-    /// and is finished by deleting again, or by `gc`.
+    /// Deletes a version: first it writes a tombstone that lists the version's objects, then it deletes the manifest,
+    /// at which moment the version is gone for every reader, then the files. An interrupted delete leaves the version
+    /// whole or gone, and is completed by deleting again, or by `gc`.
     ///
-    /// Only what belongs to the version is removed: the files that its manifest lists, and what pushes of it left. (All
-    /// objects under the prefix are files of a version that the Python pipeline wrote, whose manifest lists none.) Other
-    /// objects under its prefix are left, and named in the answer.
+    /// Only what belongs to the version is removed: the files that its manifest lists, and orphans of its pushes. (If
+    /// the Python pipeline wrote it, the manifest lists no files, and all objects under the prefix belong to it.) Other
+    /// objects under the prefix are left alone and reported.
     ///
-    /// A version whose manifest is damaged is deleted as well; that is what one wants of it. A `manifest.json` that is no
-    /// manifest and carries no mark is another tool's, and left.
+    /// A version with a damaged manifest can be deleted too. A `manifest.json` that is not a manifest and carries no
+    /// mark belongs to another tool and is left alone.
     ///
     /// # Errors
-    /// [`Error::VersionNotFound`] or [`Error::ModelNotFound`] when there is none, [`Error::ForeignVersion`] when nothing
-    /// shows that modeldepot created anything of it.
+    /// [`Error::VersionNotFound`] or [`Error::ModelNotFound`] when there is none, [`Error::ForeignVersion`] when
+    /// nothing shows that modeldepot created any of it.
     pub async fn delete_model_version(&self, model: &ModelName, version: &Version) -> Result<Deleted> {
         let (found, tombstone) = tokio::try_join!(self.found(model, version), self.tombstone(model, version))?;
         if matches!(found, Found::Nothing) && tombstone.is_none() {
-            // Says which of the two names is unknown, and what may have been meant.
+            // Returns the error that says which of the two names is unknown, with similar names.
             let selector = Selector { model: model.clone(), version: Some(version.clone()) };
             self.describe(&selector).await?;
         }
@@ -57,7 +57,7 @@ impl ModelStorage {
         let manifest = ObjectKey::Manifest(model.clone(), version.clone()).to_string();
         let retired = tombstone.is_some();
         let mut known = tombstone.unwrap_or_default();
-        // Listed before the tombstone, which says what they are.
+        // Listed before the tombstone is written, which records them.
         let there = self.depot.list_objects(&self.bucket, &prefix).await?;
         let ours = match found {
             Found::Manifest(_) => true,
@@ -105,8 +105,8 @@ impl ModelStorage {
         }
     }
 
-    /// Removes what is left of a version whose name is retired, the manifest first: what its tombstone lists, and what
-    /// carries a mark. Returns what it removed, and the foreign objects that it left.
+    /// Removes what is left of a version whose name is retired: the manifest first, then objects that the tombstone
+    /// lists or that carry a mark. Returns the removed objects, and the foreign ones that were left alone.
     pub(super) async fn remove_own(
         &self,
         model: &ModelName,
@@ -126,8 +126,8 @@ impl ModelStorage {
         Ok((own, foreign))
     }
 
-    /// Divides the objects under a deleted version into modeldepot's own and foreign ones. What a delete does not look at,
-    /// because there is so much of it, `gc` does, which looks at `all`.
+    /// Divides the objects under a deleted version into modeldepot's own and foreign ones. A delete checks only a
+    /// limited number of them; `gc` checks `all`.
     pub(super) async fn divide_by(
         &self,
         prefix: &str,
@@ -145,7 +145,7 @@ impl ModelStorage {
 impl Found {
     /// Returns true for a file of the version.
     fn lists(&self, path: &str) -> bool {
-        // A key that cannot be a path, such as a browser's marker of an empty folder `sub/`, is nobody's file.
+        // A key that is not a path, such as a browser's marker `sub/` of an empty folder, is not a file.
         let Ok(path) = path.parse::<ArtifactPath>() else { return false };
         match self {
             Found::Manifest(Some(files)) => files.contains(&path),

@@ -1,8 +1,8 @@
-//! Publishing files that another program uploads: it sends the parts to the server by presigned URLs.
+//! Publishing files that another program uploads: it sends the parts to the server with presigned URLs.
 //!
-//! Three steps: begin (the version is leased), parts (anybody with the URLs), complete. Every object is read back before
-//! the manifest, so the manifest says of each file what lies in the bucket, no matter who sent it. No MD5: the original cannot
-//! check such a version.
+//! Three steps: begin (take the lease), parts (sent by anyone with the URLs), complete. Every object is read back
+//! before the manifest is written, so the manifest describes what is in the bucket, no matter who sent it. Without MD5:
+//! the Python pipeline cannot verify such a version.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -31,37 +31,38 @@ use crate::model::name::{ArtifactPath, ModelName, PublishedBy, Version};
 use crate::progress::Progress;
 use crate::s3::{Part, Sent, Sink, part_size};
 
-/// A version that is to be published by parts.
+/// A version to publish by direct upload.
 #[derive(Debug, Clone)]
 pub struct Offer {
     /// The model.
     pub model: ModelName,
-    /// The version; none takes the UTC second in which the upload begins, by the server's clock, or the next free one.
+    /// The version; defaults to the UTC second in which the upload starts, by the server's clock, or the next free
+    /// second.
     pub version: Option<Version>,
     /// The files.
     pub files: Vec<OfferedFile>,
-    /// The model file; none lets [`model_file`](crate::model_file()) choose.
+    /// The model file; by default [`model_file`](crate::model_file()) chooses it.
     pub main: Option<ArtifactPath>,
-    /// The file that holds the training history.
+    /// The file with the training history.
     pub history: Option<ArtifactPath>,
-    /// What is said about the version.
+    /// Metadata of the version.
     pub metadata: Map<String, Value>,
-    /// The time of publication; none is the server's when the manifest is written.
+    /// The time of publication; defaults to the server's time when the manifest is written.
     pub created: Option<OffsetDateTime>,
-    /// The program that publishes, with its version, for the manifest.
+    /// Name and version of the publishing program, for the manifest.
     pub tool: String,
     /// Who publishes, for the manifest.
     pub published_by: Option<PublishedBy>,
 }
 
-/// A file that is to be sent.
+/// A file to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OfferedFile {
     /// Its path in the version.
     pub path: ArtifactPath,
     /// Its size in bytes.
     pub size: u64,
-    /// What it must be, where its sender knows.
+    /// Its BLAKE3, if the sender knows it.
     pub blake3: Option<Blake3>,
 }
 
@@ -76,15 +77,15 @@ impl OfferedFile {
         self.size.div_ceil(self.part_size())
     }
 
-    /// Returns the length of a part, counted from 1, if there is one of that number.
+    /// Returns the length of a part, counted from 1, if it exists.
     pub fn part_len(&self, number: u64) -> Option<u64> {
         let offset = number.checked_sub(1)?.checked_mul(self.part_size())?;
         (number <= self.parts()).then(|| self.part_size().min(self.size - offset))
     }
 }
 
-/// A version that is leased, whose parts are being sent. End it with [`DirectUpload::abort`], completed or not; one that
-/// is dropped is found by `gc`.
+/// A leased version whose parts are being sent. End it with [`DirectUpload::abort`], completed or not; `gc` finds one
+/// that is dropped.
 pub struct DirectUpload {
     storage: ModelStorage,
     push: Push,
@@ -93,11 +94,11 @@ pub struct DirectUpload {
     lease: Lease,
     conditions: bool,
     files: Vec<(OfferedFile, String)>,
-    /// Whether an object may still appear of what was asked for: it was, and did not end well.
+    /// Whether completing was attempted and failed, so that an object may still appear.
     unsettled: AtomicBool,
-    /// The parts of each file, once all are there: what is completed again is completed of the same ones.
+    /// The parts of each file, once all have arrived: completing again must use the same parts.
     ready: OnceCell<Vec<Vec<Part>>>,
-    /// Files that were made and read back.
+    /// Files that were completed and read back.
     made: Mutex<BTreeMap<ArtifactPath, Sent>>,
 }
 
@@ -108,7 +109,7 @@ impl std::fmt::Debug for DirectUpload {
 }
 
 impl ModelStorage {
-    /// Takes the lease of a version, and begins an upload of each of its files.
+    /// Takes the lease of a version, and begins an upload for each of its files.
     ///
     /// # Errors
     /// [`Error::VersionExists`], [`Error::VersionRetired`], [`Error::VersionBusy`] or [`Error::Orphans`] when the version is
@@ -145,7 +146,7 @@ impl ModelStorage {
             return Err(taken());
         }
         let id = Uuid::new_v7(moment(begun_at));
-        // Who waits is a client of a service, which should be told soon.
+        // The caller is a client of a service and should be answered soon.
         let request =
             LeaseRequest { id, tool: &offer.tool, begun: begun_at, resumed: false, patient: false, conditions };
         let lease = match self.acquire(model, &version, &request).await? {
@@ -177,7 +178,7 @@ impl ModelStorage {
     }
 }
 
-/// Returns the push that an offer becomes.
+/// Returns the push for an offer.
 fn as_push(offer: &Offer) -> Result<Push> {
     let file = |file: &OfferedFile| SourceFile::new(file.path.clone(), PathBuf::new(), file.size);
     let files = offer.files.iter().map(file).collect();
@@ -197,7 +198,7 @@ fn as_push(offer: &Offer) -> Result<Push> {
 }
 
 impl DirectUpload {
-    /// Returns the version that is leased.
+    /// Returns the leased version.
     pub fn version(&self) -> &Version {
         &self.version
     }
@@ -207,7 +208,7 @@ impl DirectUpload {
         &self.push.model
     }
 
-    /// Returns the files, in the order in which they were offered.
+    /// Returns the files in the order in which they were offered.
     pub fn files(&self) -> impl Iterator<Item = &OfferedFile> {
         self.files.iter().map(|(file, _)| file)
     }
@@ -215,7 +216,7 @@ impl DirectUpload {
     async fn begin(&mut self, offered: &[OfferedFile]) -> Result<()> {
         let (client, bucket) = (self.storage.depot.clone(), self.storage.bucket.clone());
         let (model, version) = (self.push.model.clone(), self.version.clone());
-        // Looked at again now that nobody else may push: what was seen before the lease may be old.
+        // Checked again now that the lease is held: what was seen before may be outdated.
         let (marks, prefix) = (gc_locks_prefix(&model, &version), version_prefix(&model, &version));
         let (standing, there, gc_locked) = tokio::try_join!(
             self.storage.standing(&model, &version),
@@ -252,10 +253,10 @@ impl DirectUpload {
         ObjectKey::Artifact(self.push.model.clone(), self.version.clone(), path.clone()).to_string()
     }
 
-    /// Returns a URL that lets its holder store one part of a file, counted from 1, of just the length that the part must
-    /// have. Sends nothing.
+    /// Returns a URL that lets its holder store one part of a file, counted from 1, of exactly the length that the part
+    /// must have. Sends nothing.
     ///
-    /// Ask [`ModelStorage::check_upload_urls`] first whether such a URL allows nothing else on this server.
+    /// First check with [`ModelStorage::check_upload_urls`] that such a URL allows nothing else on this server.
     ///
     /// # Errors
     /// [`Error::NoSuchPart`] when the file has no such part, or there is no such file.
@@ -268,12 +269,12 @@ impl DirectUpload {
         self.storage.depot.part_url(&self.storage.bucket, &self.key(path), upload, number, len, expires).await
     }
 
-    /// Makes the files of their parts, reads each back, and publishes the version. Whatever comes of it, end the upload
-    /// with [`DirectUpload::abort`] then, unless it [can be completed later](DirectUpload::is_open_after).
+    /// Completes the files from their parts, reads each back, and publishes the version. Afterwards end the upload with
+    /// [`DirectUpload::abort`], whatever the result, unless it [can be completed later](DirectUpload::is_open_after).
     ///
     /// # Errors
-    /// [`Error::PartMissing`] when a part was not sent, or is of another length. [`Error::NotAsAnnounced`] when a file is
-    /// not what was announced, and the conflicts of [`ModelStorage::upload_model`].
+    /// [`Error::PartMissing`] when a part was not sent or has another length. [`Error::NotAsAnnounced`] when a file
+    /// differs from what was announced, and the conflicts of [`ModelStorage::upload_model`].
     pub async fn complete(&self) -> Result<Published> {
         let parts = self.ready.get_or_try_init(|| self.parts()).await?;
         let repeated = self.unsettled.swap(true, Ordering::Relaxed);
@@ -282,13 +283,13 @@ impl DirectUpload {
         Ok(published)
     }
 
-    /// Returns true when the upload can be completed later, after this failure: nothing was made of the parts yet, or the
-    /// server did not answer as it should and a repetition finds what was made.
+    /// Returns true when the upload can still be completed after this failure: no file was completed yet, or the server
+    /// was unavailable and repeating finds what was completed.
     pub fn is_open_after(&self, failure: &Error) -> bool {
         !self.unsettled.load(Ordering::Relaxed) || failure.kind() == ErrorKind::Unavailable
     }
 
-    /// Returns the parts of each file, all there and as long as they must be.
+    /// Returns the parts of each file, after checking that all exist with the right lengths.
     async fn parts(&self) -> Result<Vec<Vec<Part>>> {
         let mut all = Vec::new();
         for (file, upload) in &self.files {
@@ -302,14 +303,14 @@ impl DirectUpload {
                 let expected = file.part_len(number).unwrap_or_default();
                 let sent = |part: &Part| u64::try_from(part.number) == Ok(number);
                 let other = found.iter().find(|part| sent(part)).map(|part| part.size);
-                // Of one that was sent again, the newest.
+                // Of a part that was sent several times, the newest.
                 let good = found.extract_if(.., |part| sent(part) && part.size == expected);
                 let Some(part) = good.max_by_key(|part| part.modified) else {
                     return Err(Error::PartMissing { path: file.path.clone(), number, expected, found: other });
                 };
                 parts.push(part);
             }
-            // What nobody asked for is not part of the file.
+            // Parts with other numbers are not part of the file.
             all.push(parts);
         }
         Ok(all)
@@ -373,7 +374,7 @@ impl DirectUpload {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives up: frees the parts, and the lease. What was published stays.
+    /// Gives up: frees the parts and the lease. A published version stays.
     pub async fn abort(mut self) {
         let (client, bucket) = (&self.storage.depot, &self.storage.bucket);
         for (file, upload) in self.files.iter().filter(|(_, upload)| !upload.is_empty()) {
@@ -386,8 +387,8 @@ impl DirectUpload {
         if failed && let Err(error) = self.storage.record_failure(&self.push.model, &self.version, self.id).await {
             tracing::debug!(%error, "cannot record that the upload failed");
         }
-        // Without conditions a request of ours that is still on its way could replace what the next pusher sends. The lease
-        // is not renewed any more, and keeps others away until it is stale.
+        // Without conditional writes, one of our requests that is still on its way could overwrite what the next push
+        // sends. The lease is no longer renewed, and keeps others away until it is stale.
         if decide::withdraws(self.conditions, false, self.unsettled.into_inner()) {
             self.storage.withdraw(self.lease).await;
         }

@@ -1,9 +1,9 @@
-//! How many files a listed version has, where the listing alone does not tell, and whether some are missing.
+//! Counting the files of listed versions where the listing alone does not tell, and detecting missing ones.
 //!
-//! A listing shows all objects under a version, and costs no read of a manifest. Where nothing else lies there, its objects
-//! are its files. Otherwise one of two things shows in the listing: an object that is newer than the manifest, which is
-//! written last, or a record that the push left because it found other objects. Then the manifest is read. What a manifest
-//! says that was read for any reason is kept, and compared with every listing from then on.
+//! A listing shows all objects under a version without reading a manifest. Usually these objects are the version's
+//! files. If there are others, the listing shows one of two signs: an object newer than the manifest, which is written
+//! last, or a record that the push left because it found other objects. Then the manifest is read. The count of every
+//! manifest that was read, for any reason, is cached and compared with later listings.
 
 use std::collections::BTreeMap;
 
@@ -14,15 +14,15 @@ use super::counts::Counted;
 use super::lookup::{Seen, VersionSummary};
 use crate::model::name::{ModelName, Version};
 
-/// Manifests that are read at once.
+/// How many manifests are read at once.
 const READS_AT_ONCE: usize = 8;
 
-/// Manifests that one listing reads at most. Beyond that, all objects under a version are counted.
+/// How many manifests one listing reads at most. Beyond that, all objects under a version are counted.
 const READS: usize = 256;
 
 impl ModelStorage {
-    /// Corrects what a listing says of versions beside whose files other objects lie, or of which files are missing. The
-    /// manifest of each model's highest version is read for that, and of versions that look unusual.
+    /// Corrects the counts of versions that have other objects beside their files, or missing files. For that it reads
+    /// the manifest of each model's highest version, and of versions that look unusual.
     pub(super) async fn count_files(&self, models: &mut BTreeMap<ModelName, BTreeMap<Version, Seen>>) {
         let (mut read, mut others) = (Vec::new(), Vec::new());
         for (model, versions) in models.iter_mut() {
@@ -30,7 +30,7 @@ impl ModelStorage {
             for (version, seen) in versions.iter_mut().filter(|(_, seen)| seen.is_published()) {
                 let kept = self.counts.get(model, version).filter(|(length, _)| *length == seen.manifest_len());
                 match kept {
-                    // It may be whole by now: what is damaged is read again, and not believed for ever.
+                    // It may have been repaired since, so read a damaged manifest again.
                     Some((_, Counted::Damaged)) => read.push((model.clone(), version.clone())),
                     Some((_, counted)) => seen.correct(counted),
                     None if highest.as_ref() == Some(version) => read.push((model.clone(), version.clone())),
@@ -52,15 +52,15 @@ impl ModelStorage {
     }
 
     async fn counted(&self, model: ModelName, version: Version) -> (ModelName, Version) {
-        // Reading it keeps the count. A login that may list and not read gets the listing alone.
+        // Reading it caches the count. A login that may list but not read gets the listing alone.
         if let Err(error) = self.read_manifest(&model, &version).await {
             tracing::debug!(%error, %model, %version, "cannot count the files of a version");
         }
         (model, version)
     }
 
-    /// Returns true when files of a listed version are missing, or have another size, by its manifest, if that was read
-    /// before. Sends nothing.
+    /// Returns true when files of a listed version are missing or have another size, by the listing or by its manifest
+    /// if that was read before. Sends nothing.
     pub fn is_known_damaged(&self, model: &ModelName, listed: &VersionSummary) -> bool {
         let kept = self.counts.get(model, &listed.version);
         listed.damaged || kept.is_some_and(|(_, counted)| counted.misses(listed.files, listed.size))

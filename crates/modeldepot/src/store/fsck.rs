@@ -1,4 +1,4 @@
-//! Walking every version of a bucket or a model, and telling what is wrong with it.
+//! Checking every version of a bucket or a model.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,56 +14,56 @@ use crate::model::name::{ArtifactPath, ModelName, Selector, Version};
 use crate::progress::Progress;
 use crate::s3::ListedObject;
 
-/// Versions that are read at once.
+/// How many versions are read at once.
 const AT_ONCE: usize = 8;
 
-/// Files of a version without a manifest that are looked at.
+/// How many files of a version without a manifest are checked.
 const LOOKED_AT: usize = 100;
 
-/// What a walk found.
+/// The result of a check.
 #[derive(Debug, Default)]
 pub struct FsckReport {
-    /// Versions looked at.
+    /// Versions checked.
     pub versions: usize,
-    /// Files looked at.
+    /// Files checked.
     pub files: usize,
-    /// Bytes read; none unless the walk was deep.
+    /// Bytes read; 0 unless the check was deep.
     pub bytes: u64,
-    /// Files that no digest was published of, so that nothing says whether their bytes are right.
+    /// Files published without a digest, whose bytes cannot be verified.
     pub unverified: usize,
-    /// What is wrong, by model and version.
+    /// Problems found, by model and version.
     pub faults: Vec<Fault>,
 }
 
-/// Something wrong with a version.
+/// A problem with a version.
 #[derive(Debug)]
 pub struct Fault {
     /// The model.
     pub model: ModelName,
     /// The version.
     pub version: Version,
-    /// What is wrong. Its kind is [`ErrorKind::Corrupt`] for damage.
+    /// The problem. Its kind is [`ErrorKind::Corrupt`] for damage.
     pub error: Error,
 }
 
 type Objects = BTreeMap<ArtifactPath, ListedObject>;
 
-/// One version, as the listing shows it.
+/// One version, as listed.
 #[derive(Default)]
 struct Listed {
     manifest: bool,
     retired: bool,
     objects: Objects,
-    /// Pushes that have not ended, or not well: they have a lease or a record.
+    /// Pushes with a lease or a record, which show that they have not ended, or not well.
     pushes: BTreeSet<Uuid>,
 }
 
 impl ModelStorage {
-    /// Looks at every version, of one model or of all: its manifest can be used, its files exist and have their
-    /// sizes. A deep walk reads every file and compares its digest as well.
+    /// Checks every version of one model or of all: its manifest can be used, and its files exist with the right sizes.
+    /// With `deep`, also reads every file and compares its digest.
     ///
     /// # Errors
-    /// [`Error::ModelNotFound`] when nothing in the bucket is of the model.
+    /// [`Error::ModelNotFound`] when the bucket has nothing of the model.
     pub async fn fsck(&self, model: Option<&ModelName>, deep: bool) -> Result<FsckReport> {
         let objects = match model {
             Some(model) => {
@@ -104,7 +104,7 @@ impl ModelStorage {
             }
         }
         versions.retain(|_, listed| !listed.retired && (listed.manifest || !listed.objects.is_empty()));
-        // Boxed one by one as its turn comes: a future of each version at once would take kilobytes of each.
+        // Boxed as its turn comes: creating the futures of all versions at once would take kilobytes for each.
         let mut walks = stream::iter(versions)
             .map(|((model, version), listed)| self.walk(model, version, listed, deep).boxed())
             .buffered(AT_ONCE);
@@ -119,14 +119,15 @@ impl ModelStorage {
         Ok(all)
     }
 
-    /// Returns true for a version without a manifest of which a push made a file, and nothing shows that it did not end
-    /// well. What other tools stored is none of ours.
+    /// Returns true for a version without a manifest in which a push created a file, when nothing shows that this push
+    /// failed. Objects of other tools do not count.
     async fn lost_its_manifest(&self, model: &ModelName, version: &Version, listed: &Listed) -> Result<bool> {
         for object in listed.objects.values().take(LOOKED_AT) {
             let Some(push) = self.pushed_by(&object.key).await?.filter(|push| !listed.pushes.contains(push)) else {
                 continue;
             };
-            // It may have begun since the listing, or ended well: its lease goes after its manifest has come.
+            // The push may have started since the listing, or have succeeded: it withdraws its lease after writing its
+            // manifest.
             let lease = ObjectKey::Lease(model.clone(), version.clone(), push).to_string();
             let record = ObjectKey::Uploads(model.clone(), version.clone(), push).to_string();
             return Ok(!self.depot.object_exists(&self.bucket, &lease).await?
@@ -165,7 +166,7 @@ impl ModelStorage {
         let wrong = compare(&manifest, &listed.objects, &mut report.files);
         let whole = wrong.is_empty();
         if manifest.files.is_none() {
-            // The model file alone may have one.
+            // Only the model file may have one.
             let with =
                 |path: &&ArtifactPath| manifest.checksum.is_some() && manifest.main().is_ok_and(|main| main == **path);
             report.unverified += listed.objects.keys().filter(|path| !with(path)).count();
@@ -191,7 +192,7 @@ impl ModelStorage {
     }
 }
 
-/// Holds a manifest against the listing of its version.
+/// Compares a manifest with the listing of its version.
 fn compare(manifest: &Manifest, objects: &Objects, files: &mut usize) -> Vec<Error> {
     let missing = |path: &ArtifactPath| Error::FileMissing {
         model: manifest.model_name.clone(),
@@ -199,7 +200,7 @@ fn compare(manifest: &Manifest, objects: &Objects, files: &mut usize) -> Vec<Err
         path: path.clone(),
     };
     let Some(entries) = &manifest.files else {
-        // The Python pipeline's: all objects are files, and the model file must be one of them.
+        // Written by the Python pipeline: all objects are files, and the model file must be among them.
         *files += objects.len();
         let main = manifest.main().ok();
         return main.filter(|main| !objects.contains_key(main)).iter().map(missing).collect();

@@ -1,10 +1,11 @@
-//! Finding and removing what nobody can reach: orphans of pushes that died and of deletes that were cut off.
+//! Finding and removing orphans, left by dead pushes and interrupted deletes.
 //!
-//! A plan only reads; carrying it out looks at each thing again, under a mark that pushes heed. Age is the server's
-//! word alone: a client's clock may be hours off.
+//! A plan only reads. Carrying it out checks each item again, under a gc lock that pushes respect. Age is measured by
+//! the server's clock alone: a client's clock may be hours off.
 //!
-//! Only what modeldepot can show to be its own is removed: objects that carry a mark of a push or that a tombstone lists,
-//! uploads that a record names, and its own records. Everything else is foreign: listed, and left.
+//! Only objects that provably belong to modeldepot are removed: those that carry the mark of a push or are listed in a
+//! tombstone, uploads that a record names, and its own records. Everything else is foreign: it is listed and left
+//! alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,41 +22,41 @@ use crate::model::key::{ObjectKey, leases_prefix, model_prefix, version_prefix};
 use crate::model::name::{ModelName, Version};
 use crate::s3::{ListedObject, UnfinishedUpload};
 
-/// Where the small objects lie by which it is tried what a server and a login can do.
+/// Prefixes of the small objects that probe what a server and a login can do.
 const TRIALS: [&str; 2] = [".depot/probe/", ".depot/doctor/"];
 
-/// What a collection would remove, and what it does not know.
+/// What gc would remove, and what it does not recognize.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GcPlan {
-    /// Versions that were never published: files without a manifest, with no living push.
+    /// Versions that were never published: files without a manifest, with no live push.
     pub abandoned: Vec<Orphans>,
-    /// Versions that are deleted, of which something is left.
+    /// Deleted versions with objects left.
     pub deleted: Vec<Orphans>,
-    /// Versions without a manifest of which nothing shows that their push did not end well: the manifest was removed by
-    /// something else. Never touched.
+    /// Versions without a manifest and without evidence of a failed push: something else removed the manifest. Never
+    /// touched.
     pub without_manifest: Vec<Orphans>,
-    /// Unfinished multipart uploads with no living push.
+    /// Unfinished multipart uploads with no live push.
     pub uploads: Vec<UnfinishedUpload>,
     /// Leases of dead pushes, locks of dead gc runs and leftovers of probes.
     pub records: Vec<ListedObject>,
-    /// What would be removed but is younger than the grace period, as a number of objects and uploads.
+    /// Number of objects and uploads that are still younger than the grace period.
     pub young: usize,
-    /// Objects under unpublished or deleted versions that nothing shows to be modeldepot's. Never touched.
+    /// Objects under unpublished or deleted versions that modeldepot did not create, as far as is known. Never touched.
     pub foreign: Vec<Orphans>,
     /// Unfinished multipart uploads that no record names. Never touched.
     pub foreign_uploads: Vec<UnfinishedUpload>,
-    /// Keys that are in no layout of ours. Never touched.
+    /// Keys that do not match modeldepot's layout. Never touched.
     pub unknown: Vec<String>,
 }
 
-/// What is left of a version.
+/// The remaining objects of a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Orphans {
     /// The model.
     pub model: ModelName,
     /// The version.
     pub version: Version,
-    /// Its objects, the manifest of a deleted version among them.
+    /// Its objects, including the manifest of a deleted version.
     pub objects: Vec<ListedObject>,
 }
 
@@ -72,16 +73,16 @@ impl Orphans {
     }
 }
 
-/// What a collection removed.
+/// What gc removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Collected {
-    /// Objects removed, records among them.
+    /// Objects removed, including records.
     pub objects: usize,
     /// Their bytes.
     pub bytes: u64,
     /// Multipart uploads aborted.
     pub uploads: usize,
-    /// Versions that turned out to be alive, or published, when they were looked at again.
+    /// Versions that turned out to be in use, or published, when they were checked again.
     pub spared: usize,
 }
 
@@ -92,7 +93,7 @@ impl GcPlan {
     }
 }
 
-/// A listing may tell the time more finely than a HEAD does.
+/// Truncates to seconds: a listing may have finer times than a HEAD.
 fn seconds(time: Option<OffsetDateTime>) -> Option<i64> {
     time.map(OffsetDateTime::unix_timestamp)
 }
@@ -105,28 +106,28 @@ struct Traces {
     retired: bool,
     /// Locks of gc runs.
     marks: Vec<ListedObject>,
-    /// Records of uploads, and of what lies beside the version's files.
+    /// Records of uploads.
     uploads: Vec<ListedObject>,
     beside: Option<ListedObject>,
     leases: Vec<ListedObject>,
-    /// Pushes that have not ended well, as far as anything shows it: they have a lease or a record.
+    /// Pushes with a lease or a record, which show that they have not ended well.
     pushes: BTreeSet<Uuid>,
     /// When its youngest lease was renewed; `Some(None)` when the server does not say.
     leased: Option<Option<OffsetDateTime>>,
 }
 
 impl ModelStorage {
-    /// Looks for what nobody can reach and is older than `grace`. Changes nothing.
+    /// Finds orphans older than `grace`. Changes nothing.
     ///
-    /// The whole bucket is listed; with a model, only what is of it is planned.
+    /// The whole bucket is listed; with `model`, the plan contains only that model.
     ///
     /// # Errors
-    /// [`Error::ModelNotFound`] when nothing in the bucket is of the model.
+    /// [`Error::ModelNotFound`] when the bucket has nothing of the model.
     pub async fn gc_plan(&self, model: Option<&ModelName>, grace: Duration) -> Result<GcPlan> {
         let now = self.depot.server_time(&self.bucket).await?;
         let objects = self.depot.list_objects(&self.bucket, "").await?;
         let uploads = self.depot.list_multipart_uploads(&self.bucket, "").await?;
-        // The clock of an answer is in whole seconds, that of an object may be finer and so a little ahead.
+        // The server's time is in whole seconds; an object's may be finer, and so slightly ahead.
         let old = &|time: Option<OffsetDateTime>| time.is_some_and(|time| (now - time).max(Duration::ZERO) >= grace);
         let mut plan = GcPlan::default();
         let mut versions: BTreeMap<(ModelName, Version), Traces> = BTreeMap::new();
@@ -147,7 +148,7 @@ impl ModelStorage {
                     | ObjectKey::GcLock(model, version, _),
                 ) => (model.clone(), version.clone()),
                 Ok(ObjectKey::Probe) => continue,
-                // A probe that died leaves its small objects.
+                // An interrupted probe leaves its small objects.
                 Err(_) if TRIALS.iter().any(|trials| object.key.starts_with(trials)) => {
                     records.push(object);
                     continue;
@@ -196,8 +197,8 @@ impl ModelStorage {
         for (of, traces) in versions {
             let alive = traces.leased.is_some_and(|leased| leased.is_none_or(|time| now - time < STALE_AFTER));
             if decide::lock_is_idle(traces.retired) {
-                // Only now is a lock of no use. Its gc run may be asleep between its look and its deletes, and a push that
-                // publishes meanwhile must see it, however old it is.
+                // Only now is a lock useless. Its gc run may be suspended between its check and its deletes, and a push
+                // that publishes meanwhile must see the lock, however old it is.
                 records.extend(traces.marks);
             }
             if traces.retired || !traces.manifest && !alive {
@@ -206,12 +207,12 @@ impl ModelStorage {
             let uploads = unfinished.remove(&of).unwrap_or_default();
             let kept = self.plan_uploads(&of.0, &of.1, &traces.uploads, uploads, alive, old, &mut plan).await?;
             let (model, version) = of;
-            // Whether leases and records still show whose the files are.
+            // Whether leases and upload records are still needed to show which push the files belong to.
             let mut evidence = false;
             match (traces.objects.is_empty(), traces.retired, traces.manifest) {
                 (true, ..) | (_, false, true) => {}
                 (false, false, false) if alive => plan.young += traces.objects.len(),
-                // A deleted version needs no grace: nobody can be at work on it.
+                // A deleted version needs no grace period: no push can be working on it.
                 (false, true, _) => {
                     let tombstone = self.tombstone(&model, &version).await?.unwrap_or_default();
                     let (own, foreign) =
@@ -241,7 +242,7 @@ impl ModelStorage {
                 records.extend(traces.uploads);
             }
         }
-        // The process that set one of these may be at work for as long as a lease counts.
+        // The process that created one of these may still be working for as long as a lease is valid.
         let dead = |time: Option<OffsetDateTime>| time.is_some_and(|time| now - time >= grace.max(STALE_AFTER));
         for record in records {
             if dead(record.modified) { plan.records.push(record) } else { plan.young += 1 }
@@ -285,10 +286,10 @@ impl ModelStorage {
         Ok(kept)
     }
 
-    /// Carries a plan out. What has come to life since is spared.
+    /// Carries out a plan. Anything that has come back into use is spared.
     ///
-    /// The name of an abandoned version is retired with its orphans: a push of it that stalled and wakes, or a delete
-    /// of ours that does, must find nothing new under it.
+    /// The name of an abandoned version is retired with its orphans: a stalled push that wakes, or a stalled delete of
+    /// ours, must find nothing new under it.
     pub async fn gc(&self, plan: &GcPlan) -> Result<Collected> {
         let mut collected = Collected::default();
         for orphans in &plan.deleted {
@@ -319,7 +320,7 @@ impl ModelStorage {
                 collected.spared += 1;
                 continue;
             }
-            // A lease may have been renewed since: its pusher was asleep, and woke.
+            // A lease may have been renewed since, by a push that was suspended.
             match self.depot.get_object_metadata(&self.bucket, &record.key).await {
                 Ok(now) if seconds(now.modified) == seconds(record.modified) => {
                     self.depot.delete_object(&self.bucket, &record.key).await?;
@@ -333,10 +334,10 @@ impl ModelStorage {
         Ok(collected)
     }
 
-    /// Decides that a version will never be published, unless it is, or is about to be.
+    /// Retires the name of a version that was never published, unless a push is about to publish it or has done so.
     ///
-    /// The mark comes before the look. A push looks for the mark after its lease, and again after its manifest and
-    /// before it tells anybody: so either the push sees the mark, or this sees the lease or the manifest.
+    /// The gc lock is written before the check. A push checks for the lock after writing its lease, and again after its
+    /// manifest before it reports success. So either the push sees the lock, or this sees the lease or the manifest.
     async fn lock_for_gc(&self, model: &ModelName, version: &Version, mark: &str) -> Result<bool> {
         self.depot.put_small(&self.bucket, mark, "{}\n".into(), "application/json").await?;
         let (leased, published) = tokio::try_join!(self.is_leased(model, version), self.read_manifest(model, version))?;
@@ -344,12 +345,12 @@ impl ModelStorage {
             self.depot.delete_object(&self.bucket, mark).await?;
             return Ok(false);
         }
-        // It was never published, so nothing was its own but what carries a mark.
+        // Never published, so only objects with a push's mark belong to it.
         self.spend(model, version, &Tombstone::default()).await?;
         Ok(true)
     }
 
-    /// Returns true when somebody who may be alive is pushing the version.
+    /// Returns true when a push that may be alive holds a lease of the version.
     async fn is_leased(&self, model: &ModelName, version: &Version) -> Result<bool> {
         let leases = self.depot.list_objects(&self.bucket, &leases_prefix(model, version)).await?;
         if leases.is_empty() {
@@ -362,7 +363,7 @@ impl ModelStorage {
     /// Removes what is left of a version whose name is retired.
     async fn remove(&self, orphans: &Orphans, collected: &mut Collected) -> Result<()> {
         let Some(tombstone) = self.tombstone(&orphans.model, &orphans.version).await? else { return Ok(()) };
-        // Listed again: a late writer may have left more.
+        // Listed again: a late writer may have added more.
         let (removed, _) = self.remove_own(&orphans.model, &orphans.version, &tombstone, true).await?;
         collected.objects += removed.len();
         collected.bytes = removed.iter().fold(collected.bytes, |sum, object| sum.saturating_add(object.size));

@@ -1,4 +1,4 @@
-//! Which keys of the models bucket the plain verbs on objects must leave alone.
+//! Keys of the models bucket that plain object operations must not change.
 
 use std::sync::Arc;
 
@@ -8,23 +8,24 @@ use crate::model::key::{ObjectKey, RECORDS, version_of};
 use crate::model::name::BucketName;
 use crate::model::prefix::KeyPrefix;
 
-/// What is to be done with an object.
+/// A change to an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// Store it, or let somebody store it.
+    /// Store it, directly or by a presigned URL.
     Store,
     /// Delete it.
     Delete,
 }
 
 impl ModelStorage {
-    /// Refuses to store or delete an object that belongs to a published version, or a record of modeldepot's own: for the
-    /// verbs on plain objects, which know nothing of versions. Every front end asks this first.
+    /// Refuses to store or delete an object that belongs to a published version, or a record of modeldepot's own. For
+    /// operations on plain objects, which know nothing of versions; every front end calls this first.
     ///
-    /// These verbs reach the whole bucket, so every depot in it is looked at: at its root and in each folder that the key
-    /// lies in.
+    /// These operations reach the whole bucket, so every depot in it is checked: at its root and in each folder that
+    /// contains the key.
     ///
-    /// An object under a published version's prefix that is not part of the version can be deleted, and none can be added.
+    /// An object under a published version's prefix that is not part of the version can be deleted, but none can be
+    /// added.
     ///
     /// # Errors
     /// [`Error::PublishedObject`], [`Error::OwnRecord`].
@@ -52,12 +53,13 @@ impl ModelStorage {
         ModelStorage { depot: self.client.below(&prefix), prefix, counts: Arc::default(), ..self.clone() }
     }
 
-    /// The same for one depot. In one that only may be there, a manifest is refused where there is one already.
+    /// Checks one depot. In a folder that only may be a depot, a new `manifest.json` is refused only if a manifest
+    /// already exists.
     async fn refuse_here(&self, whole: &str, key: &str, change: Change, is_ours: bool) -> Result<()> {
         if key.starts_with(RECORDS) {
             return Err(Error::OwnRecord { key: whole.to_owned() });
         }
-        // No key under a version is free, be it one that can be no file's, such as a marker of an empty folder.
+        // No key under a version is free, not even one that cannot be a file, such as a marker of an empty folder.
         let Some((model, version)) = version_of(key) else { return Ok(()) };
         let parsed = key.parse::<ObjectKey>().ok();
         let is_manifest = matches!(parsed, Some(ObjectKey::Manifest(..)));
@@ -85,8 +87,8 @@ impl ModelStorage {
                 (_, None) if change == Change::Delete => Ok(()),
                 _ => refused(),
             },
-            // Nobody knows what a damaged manifest lists. One without a mark is another tool's, and what lies beside it
-            // too, unless that is marked.
+            // What a damaged manifest lists is unknown. One without a mark belongs to another tool, and so do the
+            // objects beside it unless they are marked.
             (Err(Error::Manifest { .. } | Error::WrongSize { .. }), _) => {
                 let manifest = ObjectKey::Manifest(model.clone(), version.clone()).to_string();
                 let (marked, with) = tokio::try_join!(self.is_own(&manifest), self.is_own(key))?;
@@ -97,7 +99,7 @@ impl ModelStorage {
     }
 }
 
-/// Returns the places of all depots that a key may belong to: the root, and each folder above it.
+/// Returns the prefixes of all depots that a key may belong to: the root, and each folder above it.
 fn folders(key: &str) -> impl Iterator<Item = KeyPrefix> {
     let ends = key.match_indices('/').map(|(at, _)| at + 1);
     let folders = std::iter::once(0).chain(ends).map(|end| &key[..end]);

@@ -1,10 +1,11 @@
-//! Leases: who is pushing which version, so that nobody else does at the same time.
+//! Leases: records of which push works on which version, so that no two do at the same time.
 //!
-//! A pusher puts a lease under a name of its own and lists the leases of the version. Alone, it goes to work. Two that
-//! see each other cannot both: the one that listed alone did so before the other's lease was there, and the other then sees
-//! it. Nothing but strong listing is needed of the server. What follows from what was listed is in [`decide`].
+//! A push writes a lease under a name of its own and lists the leases of the version. If it is alone, it starts work.
+//! Two pushes cannot both find themselves alone: the one that did listed before the other's lease was written, and the
+//! other then sees it. The server needs nothing but strongly consistent listing. [`decide`] has what follows from a
+//! listing.
 //!
-//! A lease that could not be taken is withdrawn, whatever the reason: see the `Drop` of [`Lease`].
+//! A lease that was not acquired is withdrawn, whatever the reason: see the `Drop` of [`Lease`].
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -30,33 +31,33 @@ use crate::task::{afterwards, joined};
 /// How often a lease is renewed.
 const RENEWED_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// The age, by the server's clock, from which a lease is taken for that of a dead pusher.
+/// The age, by the server's clock, at which a lease counts as stale and its push as dead.
 pub(crate) const STALE_AFTER: Duration = Duration::minutes(10);
 
-/// Leases of others that are read at once.
+/// How many leases of others are read at once.
 const READS_AT_ONCE: usize = 8;
 
-/// How long the lowest of several contenders waits for the others to withdraw, where it then has somewhere to go: to
-/// work, if the server decides creates, or to the next version, if it named none.
+/// How long the lowest of several contenders waits for the others to withdraw when it then has an alternative: to start
+/// work, if the server supports create-if-absent, or to take the next version, if none was named.
 const SHORT_WAIT: std::time::Duration = std::time::Duration::from_secs(30);
 
-/// How long it waits elsewhere, and how long a push waits to be alone before it publishes: longer than it takes the
-/// lease of a contender that died to go stale.
+/// How long it waits otherwise, and how long a push waits to be alone before it publishes: longer than the lease of a
+/// dead contender takes to go stale.
 const LONG_WAIT: std::time::Duration = std::time::Duration::from_secs(12 * 60);
 
-/// How long a lease of others whose record cannot be read is taken for that of a contender. On some servers a record
-/// that is being replaced is empty for a moment.
+/// How long the lease of another counts as a contender's while its record cannot be read. On some servers a record that
+/// is being replaced is empty for a moment.
 const UNREADABLE: std::time::Duration = std::time::Duration::from_secs(20);
 
-/// What a lease says.
+/// The content of a lease.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Record {
     /// The program that pushes.
     tool: String,
-    /// When it began, by its own clock.
+    /// When it started, by its own clock.
     begun: String,
-    /// Whether it was alone and has gone to work. Until then it is one of several contenders, all but the first of
-    /// whom withdraw.
+    /// Whether it was alone and has started work. Until then it is one of several contenders, of which all but the
+    /// first withdraw.
     #[serde(default)]
     at_work: bool,
 }
@@ -67,19 +68,19 @@ impl Record {
     }
 }
 
-/// A lease of ours: put, perhaps held, and withdrawn when it is dropped, unless something may have been sent under it.
+/// A lease of ours: written, perhaps held, and withdrawn on drop unless something may have been sent under it.
 pub(super) struct Lease {
     storage: ModelStorage,
     key: String,
     record: Record,
-    /// Whether it stays when it is dropped, to go stale.
+    /// Whether it stays on drop, to go stale.
     stays: AtomicBool,
-    /// Whether it was withdrawn, or left to go stale.
+    /// Whether it was already withdrawn.
     ended: bool,
     lost: Arc<AtomicBool>,
     withdrawn: Arc<Notify>,
-    /// Puts the lease, or renews it as long as it is held. Not ended with us: a request that is on its way would bring
-    /// back what was withdrawn.
+    /// Writes the lease, or renews it while it is held. Not aborted on drop: a request in flight would bring back a
+    /// withdrawn lease.
     writing: Option<JoinHandle<Result<()>>>,
 }
 
@@ -89,24 +90,24 @@ pub(super) struct LeaseRequest<'a> {
     pub(super) id: Uuid,
     /// The program that pushes.
     pub(super) tool: &'a str,
-    /// When it began, by its own clock.
+    /// When it started, by its own clock.
     pub(super) begun: OffsetDateTime,
-    /// Whether something may have been sent under this lease already: requests of an earlier run under the same name
-    /// may still be on their way.
+    /// Whether something may already have been sent under this lease: requests of an earlier run under the same name
+    /// may still be in flight.
     pub(super) resumed: bool,
-    /// Whether it is this version or none, and there is time to wait for it.
+    /// Whether the push needs exactly this version and can wait for it.
     pub(super) patient: bool,
-    /// Whether the server decides create-if-absent.
+    /// Whether the server supports create-if-absent.
     pub(super) conditions: bool,
 }
 
-/// The outcome of asking for the lease.
+/// The outcome of requesting a lease.
 pub(super) enum Acquired {
-    /// The lease is ours, and nobody else has one.
+    /// The lease is ours, and there is no other.
     Alone(Box<Lease>),
-    /// Somebody else does.
+    /// Another push has a lease.
     Busy {
-        /// Who, in its own words.
+        /// Which program, as its lease says.
         by: String,
         /// Since when, by the server's clock.
         since: String,
@@ -139,13 +140,13 @@ impl Drop for Lease {
 }
 
 impl Lease {
-    /// Notes that something is about to be sent under the lease: if the push breaks off now, the lease stays until it is
-    /// stale. So others know that it may still be alive, and a push that is resumed finds the version free.
+    /// Notes that something is about to be sent under the lease: if the push is interrupted now, the lease stays until
+    /// it is stale. Others then know that the push may still be alive, and a resumed push finds the version free.
     pub(super) fn sends(&self) {
         self.stays.store(true, Ordering::Relaxed);
     }
 
-    /// Puts the lease, and returns when the server has answered. The request goes on if this does not.
+    /// Writes the lease, and returns when the server has answered. The request continues if this future is dropped.
     async fn put(&mut self) -> Result<()> {
         let (storage, key, body) = (self.storage.clone(), self.key.clone(), self.record.body());
         let put = async move { storage.depot.put_small(&storage.bucket, &key, body, "application/json").await };
@@ -155,7 +156,7 @@ impl Lease {
         done
     }
 
-    /// Goes to work under the lease: says so in it, and keeps it alive.
+    /// Records in the lease that work has started, and keeps it renewed.
     fn hold(&mut self) {
         self.record.at_work = true;
         let (storage, key, body) = (self.storage.clone(), self.key.clone(), self.record.body());
@@ -167,12 +168,12 @@ impl Lease {
                     tracing::warn!(%error, lease = key, "cannot renew the lease");
                 }
                 loop {
-                    // Only between requests: one that is on its way would bring back a lease that was withdrawn.
+                    // Only between requests: one in flight would bring back a withdrawn lease.
                     tokio::select! {
                         () = stop.notified() => return Ok(()),
                         () = tokio::time::sleep(RENEWED_EVERY) => {}
                     }
-                    // A lease that was taken away must not come back by its own renewal.
+                    // Renewal must not bring back a lease that was removed.
                     match storage.depot.object_exists(&storage.bucket, &key).await {
                         Ok(true) => break,
                         Ok(false) => {
@@ -188,7 +189,7 @@ impl Lease {
 }
 
 impl ModelStorage {
-    /// Takes the lease of a version, also from pushers whose leases went stale.
+    /// Takes the lease of a version, also from pushes whose leases are stale.
     pub(super) async fn acquire(
         &self,
         model: &ModelName,
@@ -198,8 +199,8 @@ impl ModelStorage {
         let conditions = request.conditions;
         let begun = request.begun.format(&Rfc3339).unwrap_or_default();
         let own = ObjectKey::Lease(model.clone(), version.clone(), request.id).to_string();
-        // The lease of an earlier run must stay, since requests of that run may still be on their way. One that others have
-        // removed as stale protects nobody any more, and putting it back for ten minutes would only be in their way.
+        // The lease of an earlier run must stay, since requests of that run may still be in flight. One that others
+        // removed as stale no longer protects anything; writing it again would only block others for ten minutes.
         let stays = !decide::withdraws(conditions, false, request.resumed)
             && self.depot.object_exists(&self.bucket, &own).await?;
         let mut lease = Lease {
@@ -216,10 +217,10 @@ impl ModelStorage {
         let (began, mut renewed, mut read) = (Instant::now(), Instant::now(), Read::default());
         let wait = if request.patient && !conditions { LONG_WAIT } else { SHORT_WAIT };
         loop {
-            // Where nothing but leases keeps pushers apart, one that stalled since it put its lease must notice.
+            // Where only leases keep pushes apart, one that stalled after writing its lease must notice.
             let seen = self.leases(model, version, &lease.key, !conditions).await?;
             let lower = seen.living.iter().any(|other| other.key < lease.key);
-            // The records are read only if something depends on them: all but the lowest withdraw in any case.
+            // Records are read only where they matter: all but the lowest withdraw in any case.
             let worker = if lower { None } else { self.worker(&seen.living, &mut read).await };
             let stage = if worker.is_some() { Stage::Working } else { Stage::Contending };
             let others = Others {
@@ -244,10 +245,10 @@ impl ModelStorage {
                     let (by, since) = match (worker, seen.living.first()) {
                         (Some(record), _) => (record.tool, record.begun),
                         (None, Some(first)) => self.holder(first).await,
-                        // Somebody took our lease away: `gc`, or a pusher whose server's clock jumped.
+                        // Our lease was removed: by `gc`, or by a push after the server's clock jumped.
                         (None, None) => ("another".to_owned(), String::new()),
                     };
-                    // Else it is stale in a while.
+                    // Otherwise it goes stale by itself.
                     if !*lease.stays.get_mut() {
                         self.withdraw(lease).await;
                     }
@@ -264,7 +265,7 @@ impl ModelStorage {
         }
     }
 
-    /// Returns the record of a lease whose pusher has gone to work. Records that were read before are not read again.
+    /// Returns the record of a lease whose push has started work. Records that were already read are not read again.
     async fn worker(&self, living: impl IntoIterator<Item = &Other>, read: &mut Read) -> Option<Record> {
         let unread = living.into_iter().filter(|other| !read.contending.contains(&other.mark()));
         let asked: Vec<_> = unread.map(|other| async move { (other, self.record(&other.key).await) }).collect();
@@ -292,7 +293,7 @@ impl ModelStorage {
         serde_json::from_slice(&read).ok()
     }
 
-    /// Lists the leases of a version, the lowest name first. With `timely`, whether the own one is old is looked at too.
+    /// Lists the leases of a version, lowest name first. With `timely`, also checks whether our own is stale.
     async fn leases(&self, model: &ModelName, version: &Version, own: &str, timely: bool) -> Result<Seen> {
         let mut listed = self.depot.list_objects(&self.bucket, &leases_prefix(model, version)).await?;
         let held = listed.iter().position(|lease| lease.key == own).map(|at| listed.remove(at));
@@ -311,7 +312,7 @@ impl ModelStorage {
         Ok(seen)
     }
 
-    /// Says who holds a lease. One that is gone or unreadable is somebody's all the same.
+    /// Returns who holds a lease. One that is gone or unreadable still counts as held.
     async fn holder(&self, other: &Other) -> (String, String) {
         match self.record(&other.key).await {
             Some(record) => (record.tool, record.begun),
@@ -319,8 +320,8 @@ impl ModelStorage {
         }
     }
 
-    /// Looks whether the version is still ours to publish. `began` is when this was first asked, `read` what was read of
-    /// others since.
+    /// Checks whether the version is still ours to publish. `began` is the time of the first check, `read` caches what
+    /// was read of other leases since.
     pub(super) async fn count(
         &self,
         lease: &Lease,
@@ -345,9 +346,9 @@ impl ModelStorage {
         Ok(decide::count(seen.own, others, conditions, patience))
     }
 
-    /// Withdraws a lease. If that fails it goes stale, and the next pusher or `gc` removes it.
+    /// Withdraws a lease. If that fails it goes stale, and the next push or `gc` removes it.
     pub(super) async fn withdraw(&self, mut lease: Lease) {
-        // If this is broken off, dropping the lease does the rest.
+        // If this future is dropped, the lease's `Drop` does the rest.
         *lease.stays.get_mut() = false;
         lease.withdrawn.notify_one();
         if let Some(writing) = &mut lease.writing {
@@ -365,7 +366,7 @@ impl ModelStorage {
     }
 }
 
-/// Waits between two looks at the leases of others: short at first, when everybody comes at once.
+/// Waits before the leases of others are listed again: briefly at first, when many pushes may start at once.
 pub(super) async fn pause(began: Instant) {
     let slow = if began.elapsed() < SHORT_WAIT / 6 { 1 } else { 10 };
     tokio::time::sleep(std::time::Duration::from_millis(slow * fastrand::u64(30..90))).await;
@@ -375,20 +376,20 @@ pub(super) async fn pause(began: Instant) {
 struct Seen {
     own: Own,
     living: Vec<Other>,
-    /// Those of dead pushers.
+    /// Leases of dead pushes.
     stale: Vec<Other>,
 }
 
-/// What was read of others' leases.
+/// What was read of other leases.
 #[derive(Default)]
 pub(super) struct Read {
-    /// Leases, as they were listed, whose pushers had not gone to work.
+    /// Leases, as listed, whose pushes had not started work.
     contending: HashSet<(String, u64, String)>,
-    /// Leases that could not be read, and since when.
+    /// Unreadable leases, and since when.
     unreadable: HashMap<String, Instant>,
 }
 
-/// Another pusher's lease.
+/// Another push's lease.
 struct Other {
     key: String,
     size: u64,
@@ -399,13 +400,13 @@ struct Other {
 
 impl Other {
     fn new(lease: ListedObject, now: OffsetDateTime) -> Self {
-        // A server that does not say when a lease was written leaves no way to call it stale.
+        // Without a modification time, a lease cannot count as stale.
         let age = lease.modified.map_or(Duration::ZERO, |modified| now - modified);
         let since = lease.modified.and_then(|modified| modified.format(&Rfc3339).ok()).unwrap_or_default();
         Self { key: lease.key, size: lease.size, etag: lease.etag, age, since }
     }
 
-    /// What changes when the record does.
+    /// Returns values that change when the record does.
     fn mark(&self) -> (String, u64, String) {
         (self.key.clone(), self.size, self.etag.clone())
     }

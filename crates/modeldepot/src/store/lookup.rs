@@ -1,4 +1,4 @@
-//! What is in the bucket: models, versions, and one version in full.
+//! Lookups in the bucket: models, versions, and one version in full.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -40,15 +40,16 @@ pub struct ModelSummary {
 pub struct VersionSummary {
     /// The version.
     pub version: Version,
-    /// How many files it has; the manifest is none of them.
+    /// Number of files, without the manifest.
     pub files: usize,
     /// Bytes of its files.
     pub size: u64,
     /// When it was published, by the server's clock.
     pub published: Option<OffsetDateTime>,
-    /// Whether files are missing from the bucket or have another size there, as far as a listing shows it: there is no file,
-    /// or there are other files than a manifest says that was read before. The latest version's always is.
-    /// [`ModelStorage::describe`] holds every file against the manifest, and [`ModelStorage::fsck`] does so for all versions.
+    /// Whether files are missing from the bucket or have another size there, as far as a listing shows it: there are no
+    /// files, or not those of a manifest that was read before. The latest version is always compared with its manifest.
+    /// [`ModelStorage::describe`] compares every file of a version with the manifest, and [`ModelStorage::fsck`] does
+    /// so for all versions.
     pub damaged: bool,
 }
 
@@ -59,7 +60,7 @@ pub struct Damaged {
     pub path: ArtifactPath,
     /// The published size.
     pub expected: u64,
-    /// The size in the bucket; none when it is missing.
+    /// The size in the bucket; `None` when the file is missing.
     pub found: Option<u64>,
 }
 
@@ -68,13 +69,13 @@ pub struct Damaged {
 pub struct Description {
     /// Its manifest.
     pub manifest: Manifest,
-    /// Its files by path. For a version that the Python pipeline wrote they come from the listing.
+    /// Its files by path; for a version written by the Python pipeline, taken from the listing.
     pub files: Vec<StoredFile>,
-    /// Files that are missing from the bucket, or have another size there.
+    /// Files that are missing from the bucket or have another size there.
     pub damaged: Vec<Damaged>,
-    /// Whether the files were compared with a listing; a policy may allow reading and not listing.
+    /// Whether the files were compared with a listing; a policy may allow reading but not listing.
     pub(super) listed: bool,
-    /// The manifest as it stands in the bucket, with whatever fields this library does not know.
+    /// The manifest as stored in the bucket, including fields unknown to this library.
     pub(super) record: Bytes,
 }
 
@@ -85,25 +86,26 @@ pub struct StoredFile {
     pub path: ArtifactPath,
     /// Its size in bytes.
     pub size: u64,
-    /// Its MD5, where one was published.
+    /// Its MD5, if one was published.
     pub md5: Option<Md5>,
-    /// Its BLAKE3, where one was published.
+    /// Its BLAKE3, if one was published.
     pub blake3: Option<Blake3>,
-    /// Its parts, where it has several and they were published.
+    /// Its parts, if it has several and they were published.
     pub parts: Option<Parts>,
-    /// Whether it was published as a program or script that may be run.
+    /// Whether it was published as an executable program or script.
     pub executable: bool,
 }
 
 impl StoredFile {
-    /// Returns true when both have the same bytes as far as is known: by a digest that both have, else by nothing.
+    /// Returns true when both files are known to have the same bytes: the same size, and the same BLAKE3, or the same
+    /// MD5 if one of them has no BLAKE3.
     pub fn is_like(&self, other: &StoredFile) -> bool {
         let blake3 = self.blake3.is_some() && self.blake3 == other.blake3;
         let md5 = (self.blake3.is_none() || other.blake3.is_none()) && self.md5.is_some() && self.md5 == other.md5;
         self.size == other.size && (blake3 || md5)
     }
 
-    /// Returns what the file must be, where that was published.
+    /// Returns the published digests that the file must have.
     pub(super) fn expected(&self) -> Option<Expected> {
         self.blake3.map(|blake3| Expected { blake3, parts: self.parts.clone() })
     }
@@ -132,7 +134,7 @@ impl Description {
         })
     }
 
-    /// Returns the error that says which files are missing from the bucket or have another size there, if any are.
+    /// Returns an error that lists the missing and wrong-sized files, if there are any.
     ///
     /// # Errors
     /// [`Error::FileMissing`], [`Error::FilesMissing`], [`Error::WrongSize`].
@@ -152,7 +154,7 @@ impl Description {
         }
     }
 
-    /// Returns the file that holds the training history: the one that the manifest names, else the one whose name says so.
+    /// Returns the file with the training history: the one named by the manifest, or else one recognized by its name.
     pub fn history(&self) -> Option<&ArtifactPath> {
         let named = self.manifest.history.as_ref();
         named.or_else(|| history_file(self.files.iter().map(|file| (&file.path, file.size))))
@@ -163,19 +165,19 @@ impl Description {
         self.files.iter().fold(0, |sum, file| sum.saturating_add(file.size))
     }
 
-    /// Returns the files that no digest was published of. Nothing can say whether their bytes are right.
+    /// Returns the files that were published without a digest. Their bytes cannot be verified.
     pub fn unverified(&self) -> Vec<ArtifactPath> {
         let without = self.files.iter().filter(|file| file.blake3.is_none() && file.md5.is_none());
         without.map(|file| file.path.clone()).collect()
     }
 
-    /// Returns the manifest as it stands in the bucket, with whatever fields this library does not know.
+    /// Returns the manifest as stored in the bucket, including fields unknown to this library.
     pub fn record(&self) -> &[u8] {
         &self.record
     }
 }
 
-/// What a listing says of one version's prefix.
+/// What a listing shows of one version's prefix.
 #[derive(Default)]
 pub(crate) struct Seen {
     published: Option<Option<OffsetDateTime>>,
@@ -185,7 +187,7 @@ pub(crate) struct Seen {
     /// When the youngest file was written.
     youngest: Option<OffsetDateTime>,
     retired: bool,
-    /// Whether a push found other objects there.
+    /// Whether a push found other objects under it.
     beside: bool,
     damaged: bool,
 }
@@ -195,7 +197,7 @@ impl Seen {
         self.published = self.published.or(more.published);
         self.manifest_len = self.manifest_len.saturating_add(more.manifest_len);
         self.files += more.files;
-        // A server may say any size.
+        // A server may claim any size.
         self.size = self.size.saturating_add(more.size);
         self.youngest = self.youngest.max(more.youngest);
         self.retired |= more.retired;
@@ -203,11 +205,11 @@ impl Seen {
     }
 
     pub(super) fn is_published(&self) -> bool {
-        // Spent wins over a manifest that a late writer managed to create.
+        // A tombstone overrides a manifest that a late writer managed to create.
         self.published.is_some() && !self.retired
     }
 
-    /// Returns true for a published version under which other objects lie, as far as a listing shows it.
+    /// Returns true for a published version with other objects beside its files, as far as a listing shows it.
     pub(super) fn is_unusual(&self) -> bool {
         self.beside || self.published.flatten().is_some_and(|at| self.youngest.is_some_and(|youngest| youngest > at))
     }
@@ -216,7 +218,7 @@ impl Seen {
         self.manifest_len
     }
 
-    /// Takes over what the manifest says.
+    /// Corrects the counts by what the manifest says.
     pub(super) fn correct(&mut self, counted: Counted) {
         self.damaged = counted.misses(self.files, self.size);
         if let Counted::Files(files, size) = counted {
@@ -226,16 +228,16 @@ impl Seen {
 
     fn summary(&self, version: &Version) -> Option<VersionSummary> {
         let published = self.published.filter(|_| self.is_published())?;
-        // No version is without a file.
+        // Every version has at least one file.
         let damaged = self.damaged || self.files == 0;
         Some(VersionSummary { version: version.clone(), files: self.files, size: self.size, published, damaged })
     }
 }
 
-/// Sorts listed objects into versions. What is not in the layout is somebody else's, and passed over.
+/// Sorts listed objects into versions. Keys outside the layout belong to other tools and are skipped.
 pub(crate) fn survey(objects: Vec<ListedObject>) -> BTreeMap<ModelName, BTreeMap<Version, Seen>> {
     let mut models: BTreeMap<ModelName, BTreeMap<Version, Seen>> = BTreeMap::new();
-    // What a listing has of a version stands together: it is looked up once.
+    // The objects of a version are adjacent in the listing, so each version is looked up once.
     let mut current: Option<((ModelName, Version), Seen)> = None;
     let mut put = |((model, version), seen): ((ModelName, Version), Seen)| {
         models.entry(model).or_default().entry(version).or_default().add(seen);
@@ -280,7 +282,7 @@ impl ModelStorage {
     pub async fn list_models(&self) -> Result<Vec<ModelSummary>> {
         let objects = self.depot.list_objects(&self.bucket, "").await?;
         let mut models = survey(objects);
-        // The latest of each is what people fetch.
+        // The latest version of each model is what people fetch.
         self.count_files(&mut models).await;
         let summaries = models.into_iter().filter_map(|(model, versions)| {
             let versions: Vec<_> = versions.iter().filter_map(|(version, seen)| seen.summary(version)).collect();
@@ -297,7 +299,7 @@ impl ModelStorage {
         Ok(summaries.collect())
     }
 
-    /// Returns a model's versions in ascending order, the latest last; none when all were deleted.
+    /// Returns a model's versions in ascending order; empty when all were deleted.
     ///
     /// # Errors
     /// [`Error::ModelNotFound`] when it never had one.
@@ -312,7 +314,7 @@ impl ModelStorage {
         objects.extend(tombstones);
         objects.extend(beside);
         let mut models = survey(objects);
-        // The latest is what people fetch.
+        // The latest version is what people fetch.
         self.count_files(&mut models).await;
         let seen = models.remove(model).unwrap_or_default();
         let versions: Vec<_> = seen.iter().filter_map(|(version, seen)| seen.summary(version)).collect();
@@ -322,10 +324,10 @@ impl ModelStorage {
         Ok(versions)
     }
 
-    /// Returns a model's latest version: the highest whose manifest exists, also when files of it are missing.
+    /// Returns a model's latest version: the highest whose manifest exists, even when some of its files are missing.
     ///
     /// # Errors
-    /// [`Error::ModelNotFound`] when it has none.
+    /// [`Error::ModelNotFound`] when it has no version.
     pub async fn get_latest_version(&self, model: &ModelName) -> Result<Version> {
         let mut versions = self.list_model_versions(model).await?;
         let none = || Error::ModelNotFound { model: model.clone(), similar: Vec::new() };
@@ -355,7 +357,7 @@ impl ModelStorage {
         let mut found = Description { manifest, files: Vec::new(), damaged: Vec::new(), listed: true, record };
         match objects {
             Ok(objects) => found.hold_against(&prefix, objects),
-            // A policy may allow reading and not listing. That is enough if the manifest lists the files.
+            // A policy may allow reading but not listing. That is enough if the manifest lists the files.
             Err(Error::Denied { .. }) if found.manifest.files.is_some() => {
                 found.hold_against(&prefix, Vec::new());
                 found.damaged.clear();
@@ -364,7 +366,7 @@ impl ModelStorage {
             Err(error) => return Err(error),
         }
         if !found.damaged.is_empty() || found.manifest.files.is_none() {
-            // The listing may be older than the manifest, or the version may be deleted just now.
+            // The listing may be older than the manifest, or the version may just have been deleted.
             let (objects, retired) =
                 tokio::try_join!(self.depot.list_objects(&self.bucket, &prefix), self.is_retired(model, &version))?;
             if retired {
@@ -373,7 +375,7 @@ impl ModelStorage {
             found.hold_against(&prefix, objects);
         }
         if found.manifest.files.is_none() {
-            // All that is known of the version is that it has a model file.
+            // All that is known of such a version is that it has a model file.
             let main = found.main()?;
             if found.files.iter().all(|file| file.path != main) {
                 return Err(Error::FileMissing { model: model.clone(), version, path: main });
@@ -382,20 +384,20 @@ impl ModelStorage {
         Ok(found)
     }
 
-    /// Holds a version that was described before against the bucket once more.
+    /// Compares a description with the bucket again.
     pub async fn look_again(&self, found: &Description) -> Result<Vec<Damaged>> {
         let prefix = version_prefix(&found.manifest.model_name, &found.manifest.version);
         let objects = self.depot.list_objects(&self.bucket, &prefix).await?;
         Ok(found.damaged_in(&prefix, &objects))
     }
 
-    /// Says which of the two names is unknown. A model without any version is the more helpful thing to say.
+    /// Returns the error for an unknown version. If the whole model is unknown, the error says that instead.
     async fn no_such_version(&self, model: &ModelName, version: Version) -> Result<Error> {
         let similar = similar_versions(&version, self.list_model_versions(model).await?);
         Ok(Error::VersionNotFound { model: model.clone(), version, similar })
     }
 
-    /// Says that a model does not exist, and which may have been meant.
+    /// Returns the error for an unknown model, with similar names.
     pub(super) async fn no_such_model(&self, model: &ModelName) -> Error {
         match self.depot.list_objects(&self.bucket, "").await {
             Ok(objects) => {
@@ -411,8 +413,8 @@ impl ModelStorage {
         }
     }
 
-    /// Returns what the manifest of a version that was listed says about it; none when it is gone. One request, where
-    /// [`ModelStorage::describe`] makes two or more. Use it to read many.
+    /// Returns the metadata of a listed version; `None` when its manifest is gone. Takes one request, where
+    /// [`ModelStorage::describe`] takes two or more. Use it to read many.
     ///
     /// # Errors
     /// [`Error::Manifest`] when the manifest cannot be used.
@@ -422,7 +424,7 @@ impl ModelStorage {
 }
 
 impl Description {
-    /// Takes over what a listing of the version says.
+    /// Compares the description with a listing of the version.
     fn hold_against(&mut self, prefix: &str, objects: Vec<ListedObject>) {
         self.damaged = self.damaged_in(prefix, &objects);
         self.files = match &self.manifest.files {
@@ -437,11 +439,11 @@ impl Description {
                     executable: f.executable,
                 })
                 .collect(),
-            // The Python pipeline wrote it: all objects beside the manifest.
+            // Written by the Python pipeline: its files are all objects beside the manifest.
             None => {
                 let main = self.manifest.main().ok();
                 let file = |object: ListedObject| {
-                    // A key that cannot be a path, as a browser's marker of an empty folder `sub/`, is nobody's file.
+                    // A key that is not a path, such as a browser's marker `sub/` of an empty folder, is not a file.
                     let path = object.key[prefix.len()..].parse::<ArtifactPath>().ok()?;
                     let md5 = self.manifest.checksum.filter(|_| Some(&path) == main.as_ref());
                     Some(StoredFile { path, size: object.size, md5, blake3: None, parts: None, executable: false })
@@ -451,7 +453,7 @@ impl Description {
         };
     }
 
-    /// Says which files of a version a listing of it lacks, or has with another size.
+    /// Checks that a listing has all files of a version with the right sizes.
     pub(super) fn whole_in(manifest: &Manifest, prefix: &str, objects: &[ListedObject]) -> Result<()> {
         let (manifest, record) = (manifest.clone(), Bytes::new());
         let mut found = Description { manifest, files: Vec::new(), damaged: Vec::new(), listed: true, record };
@@ -472,7 +474,7 @@ impl Description {
     }
 }
 
-/// Returns the versions that may have been meant, or else the latest one.
+/// Returns similar versions, or else the latest one.
 fn similar_versions(version: &Version, versions: Vec<VersionSummary>) -> Vec<Version> {
     let names: Vec<_> = versions.into_iter().map(|summary| summary.version).collect();
     let latest = names.last().cloned();
@@ -480,7 +482,7 @@ fn similar_versions(version: &Version, versions: Vec<VersionSummary>) -> Vec<Ver
     if close.is_empty() { latest.into_iter().collect() } else { close }
 }
 
-/// Returns up to three names that are a typing error away from `wanted`, the closest first.
+/// Returns up to three names that are a typing error away from `wanted`, closest first.
 fn similar<T: Ord>(wanted: &str, names: Vec<T>, text: impl Fn(&T) -> &str) -> Vec<T> {
     let wanted = wanted.to_lowercase();
     let scored: BTreeSet<(usize, T)> = names

@@ -1,4 +1,4 @@
-//! Models on a bucket: the verbs that every front end shares.
+//! Models in a bucket: the operations that every front end shares.
 
 mod capability;
 mod counts;
@@ -53,25 +53,25 @@ pub use push::{Published, Push};
 pub use read::FileReader;
 pub use verify::Verified;
 
-/// The models of one bucket. Cheap to clone. The bucket is the truth: nothing is kept but what the server can do, and the
-/// number of files in a few manifests, which never change.
+/// The models of one bucket. Cheap to clone. The bucket is the source of truth: only the server's capabilities and the
+/// file counts of some manifests, which never change, are cached.
 #[derive(Clone, Debug)]
 pub struct ModelStorage {
-    /// For every object of the service.
+    /// For any object of the service.
     client: S3Client,
-    /// For the models' own keys, which may begin at a folder of the bucket.
+    /// For the models' own keys, which may start at a folder of the bucket.
     depot: S3Client,
     bucket: BucketName,
     prefix: KeyPrefix,
     /// What this process knows of the server.
     probed: Arc<OnceCell<Probed>>,
-    /// Whether the server copies parts, once it mattered and the bucket did not say.
+    /// Whether the server copies parts, if it was needed and the bucket had no record of it.
     copies: Arc<OnceCell<crate::s3::CopySupport>>,
     counts: Arc<counts::Counts>,
 }
 
 impl ModelStorage {
-    /// Prepares the storage in the settings' models bucket. Nothing is sent yet.
+    /// Opens the storage in the settings' models bucket. Sends nothing.
     ///
     /// # Errors
     /// As [`S3Client::connect`].
@@ -88,12 +88,12 @@ impl ModelStorage {
         })
     }
 
-    /// Returns the client under it, for any object of any bucket.
+    /// Returns the underlying client, for any object of any bucket.
     pub fn client(&self) -> &S3Client {
         &self.client
     }
 
-    /// Returns the client for the models' own keys, as [`ObjectKey`] spells them: they begin at [`ModelStorage::prefix`].
+    /// Returns the client for the models' own keys, as [`ObjectKey`] spells them, relative to [`ModelStorage::prefix`].
     pub fn depot(&self) -> &S3Client {
         &self.depot
     }
@@ -108,8 +108,8 @@ impl ModelStorage {
         &self.bucket
     }
 
-    /// Returns a URL that lets its holder fetch a file of a version, or store one of a version that is still
-    /// to be published, for 1 second to 7 days. Without `file` it is the model file.
+    /// Returns a URL, valid for 1 second to 7 days, that lets its holder fetch a file of a version, or store one of a
+    /// version that is not published yet. Without `file`, it is for the model file.
     ///
     /// # Errors
     /// [`Error::FileNotFound`] when the version has no such file. For [`PresignedMethod::Put`],
@@ -134,8 +134,8 @@ impl ModelStorage {
         self.depot.get_presigned_url(&self.bucket, &key, method, expires).await
     }
 
-    /// Returns a URL that lets its holder fetch a file of a version that was described before. Browsers save the file,
-    /// whatever it is, and never show it. Sends nothing.
+    /// Returns a URL that lets its holder fetch a file of a version that was already described. Browsers save the file
+    /// instead of showing it. Sends nothing.
     ///
     /// # Errors
     /// As [`ModelStorage::get_presigned_url`].
@@ -166,7 +166,7 @@ impl ModelStorage {
         }
     }
 
-    /// Returns the manifest of a version and the bytes that it was read from, or none when the version does not
+    /// Returns the manifest of a version and the bytes that it was parsed from, or `None` when the version does not
     /// exist.
     async fn read_manifest(&self, model: &ModelName, version: &Version) -> Result<Option<(Manifest, Bytes)>> {
         let key = ObjectKey::Manifest(model.clone(), version.clone()).to_string();
@@ -175,7 +175,7 @@ impl ModelStorage {
             let bytes = match self.depot.get_small(&self.bucket, &key, LARGEST).await {
                 Ok(Some(bytes)) => bytes,
                 Ok(None) => return Ok(None),
-                // No push writes one as large: it is damaged, or another tool's.
+                // No push writes one this large: it is damaged, or another tool's.
                 Err(Error::WrongSize { found, .. }) => {
                     let source = ManifestError::TooLarge { bytes: found };
                     return Err(Error::Manifest { key, source });
@@ -187,10 +187,10 @@ impl ModelStorage {
                     self.counts.keep(model, version, bytes.len() as u64, Counted::of(&manifest));
                     return Ok(Some((manifest, bytes)));
                 }
-                // What was damaged on its way is whole the second time; what is damaged in the bucket is not.
+                // Reading once more repairs damage in transit, but not in the bucket.
                 Err(source) if again => tracing::warn!(key, %source, "a manifest cannot be used; reading once more"),
                 Err(source) => {
-                    // What a newer program wrote is not damaged.
+                    // A manifest written by a newer program is not damaged.
                     let newer = matches!(source, ManifestError::TooNew(_));
                     let counted = if newer { Counted::All } else { Counted::Damaged };
                     self.counts.keep(model, version, bytes.len() as u64, counted);

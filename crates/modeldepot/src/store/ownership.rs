@@ -1,7 +1,7 @@
-//! What shows that modeldepot created an object, so that nothing else is ever removed.
+//! Marks that show that modeldepot created an object, so that nothing else is ever removed.
 //!
 //! Every object that a push creates carries user metadata that names the push and the object's own key. A tool that
-//! copies the object elsewhere copies the metadata with it, and the copy is then not taken for modeldepot's.
+//! copies the object elsewhere copies the metadata too, and the copy does not count as modeldepot's.
 
 use std::collections::BTreeMap;
 
@@ -13,28 +13,28 @@ use crate::error::{Error, Result};
 use crate::s3::ListedObject;
 use crate::visible::named;
 
-/// The name of the metadata; on the wire it is `x-amz-meta-modeldepot`.
+/// The name of the metadata; its header is `x-amz-meta-modeldepot`.
 const NAME: &str = "modeldepot";
 
-/// Objects whose metadata is asked for at once.
+/// How many objects' metadata is requested at once.
 const HEADS_AT_ONCE: usize = 16;
 
-/// Objects whose metadata is asked for at most, beside the files of one version. More than that are a tool's, and no dead
-/// push's.
+/// How many objects beside the files of one version are checked at most. A larger number comes from another tool, not
+/// from a dead push.
 const LOOKED_AT: usize = 1000;
 
-/// Paths of foreign objects that are named; the rest is a number.
+/// How many paths of foreign objects are listed; the rest are only counted.
 const NAMED: usize = 100;
 
-/// Objects that are under a version's prefix without being part of it, and that modeldepot did not create as far as the
-/// bucket shows. They are left where they are.
+/// Objects under a version's prefix that are not part of it, and that modeldepot did not create as far as the bucket
+/// shows. They are left alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Foreign {
-    /// How many there are.
+    /// Number of objects.
     pub objects: usize,
     /// Their bytes.
     pub bytes: u64,
-    /// Their paths below the version's prefix, in the order of their keys: the first hundred.
+    /// Their paths below the version's prefix, in key order: the first hundred.
     pub paths: Vec<String>,
 }
 
@@ -59,12 +59,12 @@ impl Foreign {
     }
 }
 
-/// Returns the metadata that a push gives the object that it creates under `key`.
+/// Returns the metadata of an object that a push creates under `key`.
 pub(super) fn mark(id: Uuid, key: &str) -> BTreeMap<String, String> {
     BTreeMap::from([(NAME.to_owned(), format!("{id} {}", binding(key)))])
 }
 
-/// Returns the push that gave an object under this key its metadata, if one did.
+/// Returns the push whose mark an object under this key carries.
 fn marked_by(metadata: &BTreeMap<String, String>, key: &str) -> Option<Uuid> {
     let (_, mark) = metadata.iter().find(|(name, _)| name.eq_ignore_ascii_case(NAME))?;
     let (id, bound) = mark.split_once(' ')?;
@@ -76,7 +76,7 @@ fn binding(key: &str) -> String {
 }
 
 impl ModelStorage {
-    /// Returns true when the object's metadata shows that a push created it, under this key.
+    /// Returns true when the object's metadata shows that a push created it under this key.
     pub(super) async fn is_own(&self, key: &str) -> Result<bool> {
         Ok(self.pushed_by(key).await?.is_some())
     }
@@ -90,7 +90,7 @@ impl ModelStorage {
         }
     }
 
-    /// Returns true when one of the objects at least carries a mark.
+    /// Returns true when at least one of the objects carries a mark.
     pub(super) async fn has_own(&self, objects: &[ListedObject]) -> Result<bool> {
         let keys: Vec<String> = objects.iter().map(|object| object.key.clone()).collect();
         let look = stream::iter(keys).map(|key| async move { self.is_own(&key).await }.boxed());
@@ -103,7 +103,8 @@ impl ModelStorage {
         Ok(false)
     }
 
-    /// The same for what lies beside the files of a version: only so many are looked at, the rest is foreign.
+    /// Like [`divide`](Self::divide), for objects beside the files of a version: only the first thousand are checked,
+    /// the rest count as foreign.
     pub(super) async fn divide_some(
         &self,
         mut objects: Vec<ListedObject>,
@@ -120,13 +121,13 @@ impl ModelStorage {
         Ok((own.into_iter().map(|(_, object)| object).collect(), foreign))
     }
 
-    /// The same, with the push of each own object.
+    /// Like [`divide`](Self::divide), with the push of each own object.
     pub(super) async fn divide_by_push(
         &self,
         objects: Vec<ListedObject>,
     ) -> Result<(Vec<(Uuid, ListedObject)>, Vec<ListedObject>)> {
         let (mut own, mut foreign) = (Vec::new(), Vec::new());
-        // Boxed one by one as its turn comes: a future of each object at once would take kilobytes of each.
+        // Boxed as its turn comes: creating the futures of all objects at once would take kilobytes for each.
         let mut looked = stream::iter(objects).map(|object| self.with_owner(object).boxed()).buffered(HEADS_AT_ONCE);
         while let Some((push, object)) = looked.try_next().await? {
             match push {

@@ -1,5 +1,5 @@
-//! Reading a file of a version without putting it on a disk: part by part, each verified before it is handed out where a
-//! digest was published.
+//! Reading a file of a version without writing it to disk. Each part that has a published digest is verified before it
+//! is returned.
 
 use std::io;
 use std::ops::Range;
@@ -18,10 +18,10 @@ use crate::model::name::{ArtifactPath, Selector};
 use crate::s3::{Object, Pieces};
 use crate::task::blocking;
 
-/// Parts that are on their way at once when a whole file is read.
+/// How many parts are fetched at once when a whole file is read.
 const PARTS_AT_ONCE: usize = 4;
 
-/// A file of a version, to be read in any order. Cheap to clone.
+/// A file of a version, readable in any order. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct FileReader {
     manifest: std::sync::Arc<Manifest>,
@@ -30,7 +30,7 @@ pub struct FileReader {
 }
 
 impl ModelStorage {
-    /// Opens a file of a version; without a path, its model file. Reads the manifest and nothing else yet.
+    /// Opens a file of a version; without a path, its model file. Reads only the manifest.
     ///
     /// # Errors
     /// As [`ModelStorage::describe`], and [`crate::Error::FileNotFound`] when the version has no such file.
@@ -43,7 +43,7 @@ impl ModelStorage {
         self.open_described(&found, &path)
     }
 
-    /// The same for a version that was described before. Sends nothing.
+    /// Like [`ModelStorage::open_file`], for a version that was already described. Sends nothing.
     ///
     /// # Errors
     /// [`crate::Error::FileNotFound`] when the version has no such file.
@@ -73,22 +73,22 @@ impl FileReader {
         self.pieces.part_size()
     }
 
-    /// Returns the bytes of a part; none of one beyond the end. They have the digest that was published, where one was:
-    /// of a version that the Python pipeline wrote only the whole file has one.
+    /// Returns the bytes of a part; empty beyond the end. They are verified if a digest was published. For a version
+    /// written by the Python pipeline only the whole file has one.
     ///
     /// # Errors
-    /// As [`ModelStorage::verify`], and [`crate::Error::ObjectChanged`] when the file is replaced meanwhile.
+    /// As [`ModelStorage::verify`], and [`crate::Error::ObjectChanged`] when the file is replaced while it is read.
     pub async fn part(&self, index: u64) -> Result<Bytes> {
         let part = self.pieces.part(index).await;
         part.map_err(|error| of_version(error, &self.manifest, &self.file.path))
     }
 
-    /// Returns the bytes of a range as they come, in constant memory. Parts that lie in it whole are verified on the way,
-    /// and the last bytes of a damaged one are never handed out; the rest of the range is not verified, and nothing is of a
-    /// file without a published digest.
+    /// Returns the bytes of a range as they arrive, in constant memory. Parts that lie wholly in the range are verified
+    /// on the way, and the last bytes of a damaged part are never returned. The rest of the range is not verified, nor
+    /// is any of a file without a published digest.
     ///
     /// # Errors
-    /// As [`FileReader::part`], in the stream, after which it ends.
+    /// As [`FileReader::part`], as the last item of the stream.
     pub fn stream(&self, range: Range<u64>) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
         let md5 = self.file.md5.filter(|_| self.file.blake3.is_none());
         let (manifest, path) = (std::sync::Arc::clone(&self.manifest), self.file.path.clone());
@@ -96,7 +96,7 @@ impl FileReader {
         pieces.map(move |bytes| bytes.map_err(|error| of_version(error, &manifest, &path)))
     }
 
-    /// Returns the whole file, verified where a digest was published ([`Description::unverified`]).
+    /// Returns the whole file, verified if a digest was published ([`Description::unverified`]).
     ///
     /// # Errors
     /// As [`FileReader::part`].
@@ -106,7 +106,7 @@ impl FileReader {
         let part = |index, reader: FileReader| async move { reader.part(index).await };
         let mut parts = stream::iter((0..parts).map(|index| part(index, self.clone()))).buffered(PARTS_AT_ONCE);
         while let Some(came) = parts.try_next().await? {
-            // Only once the bucket has shown a part of it: a manifest alone can claim any size.
+            // Reserve only once a part has arrived: a manifest alone can claim any size.
             if whole.is_empty()
                 && whole.try_reserve_exact(usize::try_from(self.file.size).unwrap_or(usize::MAX)).is_err()
             {

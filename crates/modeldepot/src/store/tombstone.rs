@@ -1,7 +1,7 @@
-//! Tombstones: which versions were deleted, and which objects were theirs.
+//! Tombstones: records of which versions were deleted, and which objects belonged to them.
 //!
-//! A tombstone lists the objects of the version as they were when it was deleted, so that a delete that was interrupted can
-//! be finished after the manifest is gone, and nothing else is removed by it.
+//! A tombstone lists the objects of the version at the time of the delete, so that an interrupted delete can be
+//! completed after the manifest is gone, and removes nothing else.
 
 use std::collections::BTreeMap;
 
@@ -14,14 +14,13 @@ use crate::model::key::ObjectKey;
 use crate::model::name::{ModelName, Version};
 use crate::s3::{Created, ListedObject};
 
-/// As much as a manifest may have: a tombstone says less.
+/// The size limit of a manifest; a tombstone is smaller.
 const LARGEST: u64 = 64 * 1024 * 1024;
 
-/// What a tombstone says.
+/// The content of a tombstone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Tombstone {
-    /// The objects of the version, by their paths below its prefix, with the ETag that the listing showed, or what takes
-    /// its place.
+    /// The objects of the version, by path below its prefix, each with its listed ETag or a substitute.
     #[serde(default)]
     files: BTreeMap<String, String>,
 }
@@ -36,7 +35,7 @@ impl Tombstone {
         }
     }
 
-    /// Returns true for an object that was the version's, and is the same still.
+    /// Returns true for an object that belonged to the version and has not changed since.
     pub(super) fn lists(&self, prefix: &str, object: &ListedObject) -> bool {
         let listed = object.key.strip_prefix(prefix).and_then(|path| self.files.get(path));
         listed.is_some() && listed == identity(object).as_ref()
@@ -44,13 +43,14 @@ impl Tombstone {
 
     fn body(&self) -> Bytes {
         let json = serde_json::to_vec(self).unwrap_or_default();
-        // One that could not be read back would list nothing. Objects that are left out are left in the bucket.
+        // A larger one could not be read back, and an unreadable one lists nothing. Objects not listed stay in the
+        // bucket.
         if json.len() as u64 <= LARGEST { json.into() } else { Bytes::from_static(b"{}") }
     }
 }
 
-/// Returns what tells an object from one that is stored under its key later: its ETag. Where the server lists none it is
-/// its size and time, and without a time nothing.
+/// Returns what distinguishes an object from one stored later under its key: its ETag. If the server lists none, its
+/// size and time; without a time, nothing.
 fn identity(object: &ListedObject) -> Option<String> {
     match (object.etag.as_str(), object.modified) {
         ("", Some(time)) => Some(format!("{} bytes at {}", object.size, time.unix_timestamp_nanos())),
@@ -60,11 +60,11 @@ fn identity(object: &ListedObject) -> Option<String> {
 }
 
 impl ModelStorage {
-    /// Returns what the tombstone of a version says, or none when there is no tombstone.
+    /// Returns the tombstone of a version, if there is one.
     pub(super) async fn tombstone(&self, model: &ModelName, version: &Version) -> Result<Option<Tombstone>> {
         let key = ObjectKey::Tombstone(model.clone(), version.clone()).to_string();
         match self.depot.get_small(&self.bucket, &key, LARGEST).await {
-            // One that cannot be read is a tombstone all the same. It lists nothing.
+            // An unreadable tombstone still counts, but lists nothing.
             Ok(found) => Ok(found.map(|json| serde_json::from_slice(&json).unwrap_or_default())),
             Err(Error::WrongSize { .. }) => Ok(Some(Tombstone::default())),
             Err(error) => Err(error),
@@ -77,7 +77,7 @@ impl ModelStorage {
         self.depot.object_exists(&self.bucket, &key).await
     }
 
-    /// Writes the tombstone of a version, and returns only when it is there.
+    /// Writes the tombstone of a version, and returns only when it exists.
     pub(super) async fn spend(&self, model: &ModelName, version: &Version, says: &Tombstone) -> Result<()> {
         let tombstone = ObjectKey::Tombstone(model.clone(), version.clone()).to_string();
         for attempt in 0..8 {
@@ -85,8 +85,8 @@ impl ModelStorage {
             match put {
                 Ok(Created::Now) => return Ok(()),
                 Err(error @ Error::Denied { .. }) => return Err(error),
-                // Refused because it is there, or because others write at the same moment and none may have won; or
-                // the reply was lost. Only a look tells.
+                // Refused because it exists, or because of concurrent writes none of which may have won; or the reply
+                // was lost. Only checking tells.
                 Ok(Created::Refused) | Err(_) if self.is_retired(model, version).await? => return Ok(()),
                 Ok(Created::Refused) => {}
                 Err(error) if attempt == 7 => return Err(error),

@@ -1,11 +1,12 @@
-//! Records of the multipart uploads that a push begins: a server lists unfinished uploads without their metadata, so only
-//! these show which are modeldepot's.
+//! Records of the multipart uploads that a push begins. A server lists unfinished uploads without their metadata, so
+//! only these records show which are modeldepot's.
 //!
-//! They also show that a push did not end well: a push that fails leaves a record, and so does one that died, when another
-//! takes its lease away. Without that, `gc` removes no file of it: the version may have been published, and have lost its
-//! manifest.
+//! They also show that a push did not end well: a failed push leaves a record, and so does a dead one when another push
+//! removes its lease. Without that evidence `gc` removes none of its files: the version may have been published and
+//! have lost its manifest.
 //!
-//! A record is written before the first upload and removed when none is left. What a dead push left of both is for `gc`.
+//! A record is written before the first upload and removed when no upload is left. What a dead push leaves is removed
+//! by `gc`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,13 +25,13 @@ use crate::s3::{OwnUploads, UnfinishedUpload};
 /// The largest record, in bytes. Uploads of paths beyond it cannot be collected.
 const LARGEST: usize = 4 * 1024 * 1024;
 
-/// What a record says.
+/// The content of a record.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Record {
-    /// The files that are uploaded in parts.
+    /// The files uploaded in parts.
     #[serde(default)]
     pub(super) paths: BTreeSet<String>,
-    /// The server's names of the uploads that were begun.
+    /// The server's ids of the uploads that were begun.
     #[serde(default)]
     pub(super) uploads: BTreeSet<String>,
 }
@@ -41,7 +42,7 @@ impl Record {
     }
 }
 
-/// The record of a push that runs.
+/// The record of a running push.
 #[derive(Debug, Clone)]
 pub(super) struct Announced {
     storage: ModelStorage,
@@ -50,16 +51,16 @@ pub(super) struct Announced {
 }
 
 impl Announced {
-    /// Adds uploads that were begun, and returns when the record has them.
+    /// Adds uploads that were begun, and returns once they are recorded.
     pub(super) async fn note(&self, begun: impl IntoIterator<Item = String>) -> Result<()> {
-        // Held until it is stored: an older record must not replace a newer one.
+        // Locked until it is stored: an older record must not replace a newer one.
         let mut record = self.record.lock().await;
         record.uploads.extend(begun);
         let body = serde_json::to_vec(&*record).unwrap_or_default();
         self.storage.depot.put_small(&self.storage.bucket, &self.key, body.into(), "application/json").await
     }
 
-    /// Says which uploads are the push's own.
+    /// Returns which uploads belong to the push.
     pub(super) async fn own(&self) -> OwnUploads {
         let (known, this) = (self.record.lock().await.uploads.clone(), self.clone());
         OwnUploads {
@@ -73,8 +74,8 @@ impl Announced {
 }
 
 impl ModelStorage {
-    /// Records which files a push is about to upload in parts, beside what an earlier run of it had begun. Does nothing when
-    /// there are none.
+    /// Records which files a push is about to upload in parts, with the uploads that an earlier run of it began. Does
+    /// nothing when there are none.
     pub(super) async fn announce_uploads(
         &self,
         model: &ModelName,
@@ -99,7 +100,7 @@ impl ModelStorage {
         Ok(Some(announced))
     }
 
-    /// Returns what a record says; nothing when it is missing or cannot be read.
+    /// Returns the content of a record; empty when it is missing or unreadable.
     pub(super) async fn announced_uploads(&self, record: &str) -> Result<Record> {
         match self.depot.get_small(&self.bucket, record, 2 * LARGEST as u64).await {
             Ok(json) => Ok(json.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default()),
@@ -108,7 +109,7 @@ impl ModelStorage {
         }
     }
 
-    /// Records that a push did not end well, unless nothing is left of it, or it has a record.
+    /// Records that a push did not end well, unless none of its files are left or it already has a record.
     pub(super) async fn record_failure(&self, model: &ModelName, version: &Version, id: Uuid) -> Result<()> {
         let record = ObjectKey::Uploads(model.clone(), version.clone(), id).to_string();
         if !self.has_files_of(model, version, id).await? || self.depot.object_exists(&self.bucket, &record).await? {
@@ -117,8 +118,8 @@ impl ModelStorage {
         self.depot.put_small(&self.bucket, &record, "{}\n".into(), "application/json").await
     }
 
-    /// Removes the record of a push that has ended, unless something that it stands for is left: an upload that it names,
-    /// or files of a push that failed. If that does not succeed, `gc` does it.
+    /// Removes the record of a push that has ended, unless it is still needed: for an upload that it names, or for
+    /// files of a failed push. If the removal fails, `gc` does it.
     pub(super) async fn settle_uploads(&self, model: &ModelName, version: &Version, id: Uuid, published: bool) {
         let record = ObjectKey::Uploads(model.clone(), version.clone(), id).to_string();
         let left = async {
@@ -136,7 +137,7 @@ impl ModelStorage {
         }
     }
 
-    /// Returns true when something lies under a version that this push created.
+    /// Returns true when this push created objects that still exist under the version.
     async fn has_files_of(&self, model: &ModelName, version: &Version, id: Uuid) -> Result<bool> {
         let objects = self.depot.list_objects(&self.bucket, &version_prefix(model, version)).await?;
         let (own, _) = self.divide_by_push(objects).await?;
@@ -148,7 +149,7 @@ impl ModelStorage {
         Ok(!self.unfinished(model, version, record).await?.is_empty())
     }
 
-    /// Aborts the unfinished uploads of a push that cannot succeed: nobody would resume them.
+    /// Aborts the unfinished uploads of a push that cannot succeed, since nothing would resume them.
     pub(super) async fn abort_uploads(&self, model: &ModelName, version: &Version, id: Uuid) -> Result<()> {
         let record = ObjectKey::Uploads(model.clone(), version.clone(), id).to_string();
         for upload in self.unfinished(model, version, &record).await? {
@@ -160,7 +161,7 @@ impl ModelStorage {
     /// Returns the unfinished uploads that a record names.
     async fn unfinished(&self, model: &ModelName, version: &Version, record: &str) -> Result<Vec<UnfinishedUpload>> {
         let prefix = version_prefix(model, version);
-        // Of the whole bucket, as `gc` lists them: MinIO knows no prefix but a whole key.
+        // Lists the whole bucket, as `gc` does: MinIO supports no prefix here but a whole key.
         let mut unfinished = self.depot.list_multipart_uploads(&self.bucket, "").await?;
         unfinished.retain(|upload| upload.key.starts_with(&prefix));
         if unfinished.is_empty() {

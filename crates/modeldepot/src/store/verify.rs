@@ -1,4 +1,4 @@
-//! Re-reading a version in the bucket against its manifest, without writing a file.
+//! Verifying a version in the bucket against its manifest, without writing a file.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -21,8 +21,8 @@ pub struct Verified {
     pub files: usize,
     /// Bytes read.
     pub bytes: u64,
-    /// Files that no digest was published of, so that nothing says whether their bytes are right. None but in versions
-    /// that the Python pipeline wrote.
+    /// Files published without a digest, whose bytes cannot be verified. Only versions written by the Python pipeline
+    /// have them.
     pub unverified: Vec<ArtifactPath>,
 }
 
@@ -34,17 +34,17 @@ impl Verified {
 }
 
 impl ModelStorage {
-    /// Reads every file of a version from the bucket and compares it with its published digest. A file that has none is
+    /// Reads every file of a version from the bucket and compares it with its published digest. A file without one is
     /// read and reported in [`Verified::unverified`].
     ///
     /// # Errors
-    /// [`Error::FileMissing`], [`Error::FilesMissing`], [`Error::WrongSize`], [`Error::WrongDigest`] for the first file that is not what was
-    /// published; [`Error::Manifest`] when the manifest cannot be used.
+    /// [`Error::FileMissing`], [`Error::FilesMissing`], [`Error::WrongSize`], [`Error::WrongDigest`] for the first file
+    /// that differs from what was published; [`Error::Manifest`] when the manifest cannot be used.
     pub async fn verify(&self, selector: &Selector, progress: &Progress) -> Result<Verified> {
         let found = self.describe(selector).await?;
         found.whole()?;
         progress.send(Event::Planned { files: found.files.len(), bytes: found.size() });
-        // By their numbers: a stream over a borrowing closure would make the whole future one that stays on its thread.
+        // By index: a stream over a borrowing closure would make the whole future `!Send`.
         let read =
             stream::iter(0..found.files.len()).map(|n| self.read_twice(&found.manifest, &found.files[n], progress));
         read.buffer_unordered(files_at_once()).try_collect::<()>().await?;
@@ -52,8 +52,7 @@ impl ModelStorage {
         Ok(Verified { files: found.files.len(), bytes: found.size(), unverified, manifest: found.manifest })
     }
 
-    /// Reads a file, and once more when its digest is wrong: what was damaged on its way is whole the second time,
-    /// what is damaged in the bucket is not.
+    /// Reads a file, and once more if its digest is wrong: that repairs damage in transit, but not in the bucket.
     async fn read_twice(&self, manifest: &Manifest, file: &StoredFile, progress: &Progress) -> Result<()> {
         progress.send(Event::Begun { path: file.path.clone(), bytes: file.size });
         let moved = |bytes| progress.send(Event::Moved { path: file.path.clone(), bytes });
@@ -70,8 +69,8 @@ impl ModelStorage {
         Ok(())
     }
 
-    /// Reads a file of a version to `sink`, and compares it with what was published as far as that can be done while it
-    /// goes by. Returns the BLAKE3 of what came, where it was computed.
+    /// Reads a file of a version into `sink`, and compares it with its published digests as far as that is possible
+    /// while streaming. Returns the BLAKE3 of the bytes, if it was computed.
     pub(super) async fn read_file(
         &self,
         manifest: &Manifest,
@@ -98,8 +97,7 @@ impl ModelStorage {
     }
 }
 
-/// Says of a version's file what is wrong with an object: the caller of a verb on versions knows its files by their paths, and
-/// not by keys.
+/// Rewords an error about an object for a file of a version: callers know files by their paths, not by keys.
 pub(super) fn of_version(error: Error, manifest: &Manifest, file: &ArtifactPath) -> Error {
     let path = file.to_string();
     match error {

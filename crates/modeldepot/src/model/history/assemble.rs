@@ -1,4 +1,4 @@
-//! From rows to epochs: canonical names, numbers, and what a restart repeats.
+//! From rows to epochs: canonical names, numbers and restarts.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ pub(super) fn assemble(file: &str, log: Log) -> Result<History, HistoryError> {
     void.retain(|name| name.len() <= names::MAX_NAME);
     let names = Names::of(rows.iter().flat_map(|row| &row.values).map(|(name, _)| &**name));
     let nothing = |found: &str| {
-        // A training that diverged is told from a file that is something else.
+        // Distinguishes a diverged training from a file that is not a history.
         let missing: Vec<String> = void.iter().take(4).map(|name| format!("`{name}`")).collect();
         let more = if void.len() > missing.len() { " and others" } else { "" };
         if missing.is_empty() {
@@ -34,7 +34,7 @@ pub(super) fn assemble(file: &str, log: Log) -> Result<History, HistoryError> {
         return Err(nothing("neither epoch numbers nor training or validation values"));
     }
 
-    // Numbers that are not negative have the order of their bits.
+    // The bit patterns of non-negative numbers are ordered like the numbers.
     let mut epochs: BTreeMap<u64, Epoch> = BTreeMap::new();
     let mut before = 0.0;
     let mut restart = None;
@@ -43,14 +43,14 @@ pub(super) fn assemble(file: &str, log: Log) -> Result<History, HistoryError> {
         if !(0.0..=MAX_EPOCH).contains(&number) {
             return Err(HistoryError::EpochNumber { file: file.to_owned(), number });
         }
-        // Taking the absolute turns the -0 that some writers produce into 0.
+        // `abs` turns the -0 that some writers produce into 0.
         let number = number.abs();
         let named = |name: &str| names.get(name).filter(|name| !is_bookkeeping(name));
         if number < before
             && let Some(known) = epochs.get(&number.to_bits())
             && row.values.iter().any(|(name, _)| named(name).is_some_and(|name| known.values.contains_key(name)))
         {
-            // What was trained from here on before is of no model that is left.
+            // The model of these earlier values was discarded by the restart.
             epochs.split_off(&number.to_bits());
             restart = Some(number);
         }

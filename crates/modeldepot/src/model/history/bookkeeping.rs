@@ -1,6 +1,6 @@
-//! Values that say something of the run rather than of the model.
+//! Values that describe the run rather than the model.
 
-/// Returns whether the value says something of the run rather than of the model.
+/// Returns whether the value describes the run rather than the model.
 pub(super) fn is_bookkeeping(name: &str) -> bool {
     const NAMES: [&str; 24] = [
         "step",

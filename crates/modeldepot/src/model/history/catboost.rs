@@ -1,7 +1,7 @@
-//! CatBoost's `catboost_training.json`: a list of iterations, and beside it which value is which metric of which data.
+//! CatBoost's `catboost_training.json`: a list of iterations, and a description of the metrics and data sets.
 //!
-//! `meta` names the metrics in the order of the values, and says which way each is better. The first test set is the one
-//! that CatBoost chooses its best iteration by; it is validation to everybody else.
+//! `meta` names the metrics in the order of the values, and says for each whether higher is better. CatBoost chooses
+//! its best iteration by the first test set, which others call validation.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::names::MAX_NAME;
 use super::score::Better;
 use super::{Log, Row};
 
-/// Data sets, and metrics of one, at most. Each name is written for every iteration.
+/// The maximum number of data sets, and of metrics for each. Each name is repeated for every iteration.
 const MOST: usize = 64;
 
 pub(super) fn read(object: &Map<String, Value>) -> Option<Log> {

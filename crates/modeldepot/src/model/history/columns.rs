@@ -1,15 +1,15 @@
-//! One list for each metric: Keras' `history.history`, and the dict that a hand-written PyTorch loop fills.
+//! One list for each metric: Keras' `history.history`, and the dict filled by a hand-written PyTorch loop.
 //!
-//! - A scalar beside the lists (`best_epoch`, `num_epochs`, `best_val_acc`) is left out: what it says follows from the
+//! - A scalar beside the lists (`best_epoch`, `num_epochs`, `best_val_acc`) is left out, since it follows from the
 //!   lists.
 //! - An empty list is a metric that was never measured.
-//! - Lists of training and validation values must be of one length. Any other list of another length (class weights, a
+//! - Lists of training and validation values must have one length. A list of any other length (class weights, a
 //!   learning rate for each step, a single test result) is something else, and is left out.
-//! - Keras' `validation_freq` writes a value of validation for every second, third, … epoch, and nothing in between: such
-//!   lists are laid out again where only one frequency gives their length. Only for lists that are called as Keras calls
-//!   them: others count from elsewhere.
-//! - `{"train": {"loss": […]}}` and `{"loss": {"train": […]}}` are `train_loss`, as is each metric of each data set that
-//!   gradient boosting reports; `{"loss": {"0": …, "1": …}}`, as pandas writes a frame, is a list.
+//! - With Keras' `validation_freq`, validation lists have a value only for every second, third, … epoch. Such lists are
+//!   spread over the epochs if only one frequency fits their length, and only if they have Keras' names: other writers
+//!   start counting elsewhere.
+//! - `{"train": {"loss": […]}}` and `{"loss": {"train": […]}}` are `train_loss`, as is each metric of each data set
+//!   that gradient boosting reports; `{"loss": {"0": …, "1": …}}`, as pandas writes a frame, is a list.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -28,7 +28,7 @@ struct Column {
 /// What is found in place of a list.
 enum Found {
     Numbers(Vec<Option<f64>>, Vec<Option<f64>>),
-    /// A list of nothing but `null` and what is not finite.
+    /// A list of only `null` and non-finite values.
     Void,
 }
 
@@ -60,7 +60,7 @@ pub(super) fn read(file: &str, object: &Map<String, Value>) -> Result<Log, Histo
     let mut log = Log { void, ..Log::default() };
     if columns.is_empty() {
         if !log.void.is_empty() {
-            // Assembled, it says what is missing.
+            // Assembling it reports what is missing.
             return Ok(log);
         }
         let found = if object.is_empty() { "an empty object" } else { "an object without lists of numbers" };
@@ -99,7 +99,7 @@ pub(super) fn read(file: &str, object: &Map<String, Value>) -> Result<Log, Histo
     Ok(log)
 }
 
-/// Lays out the lists of Keras' `validation_freq`, and returns what it did.
+/// Spreads the lists of Keras' `validation_freq` over the epochs, and returns a note about it.
 fn spread(columns: &mut [Column]) -> Option<String> {
     let (mut trained, mut validated): (BTreeSet<usize>, BTreeSet<usize>) = Default::default();
     for column in &*columns {
@@ -130,8 +130,8 @@ fn spread(columns: &mut [Column]) -> Option<String> {
     ))
 }
 
-/// Returns the numbers of a list, with `None` where one is missing, or nothing when it is not a list of numbers. Beside
-/// them are the numbers that a frame's index has.
+/// Returns the numbers of a list, with `None` for missing ones, and the numbers of a frame's index. Returns `None` when
+/// it is not a list of numbers.
 fn list(value: &Value) -> Option<Found> {
     let (values, keys): (Vec<&Value>, Vec<Option<f64>>) = match value {
         Value::Array(list) => (list.iter().collect(), Vec::new()),

@@ -1,4 +1,4 @@
-//! Which of the JSON shapes a document has.
+//! Detecting the shape of a JSON document.
 
 use serde_json::{Map, Value};
 
@@ -7,17 +7,17 @@ use super::{
     tensorboard,
 };
 
-/// What a history may be wrapped in, once.
+/// Keys that a history may be wrapped in, once.
 const WRAPPERS: [&str; 3] = ["history", "training_history", "epochs"];
 
-/// What it may be wrapped in where nothing beside it is a history.
+/// Further such keys, tried only where nothing beside them is a history.
 const OTHER_WRAPPERS: [&str; 8] =
     ["evals_result", "evals_result_", "eval_results", "results", "metrics", "logs", "log", "data"];
 
-/// Reads the documents of a file: one, or one for each line of a log.
+/// Reads the documents of a file: one, or one per line of a log.
 pub(super) fn read(file: &str, documents: Vec<Value>, notes: Vec<String>) -> Result<History, HistoryError> {
     match documents.as_slice() {
-        // One line of a log, where the second was cut short.
+        // Notes mean that this is one line of a log whose second line was truncated.
         [document] if notes.is_empty() => one(file, document),
         documents => list(file, documents, false, notes),
     }
@@ -68,7 +68,7 @@ fn object(file: &str, object: &Map<String, Value>) -> Result<History, HistoryErr
         }
     }
     match columns::read(file, object) {
-        // A log of one line, and what is wrapped in a word of its own.
+        // A log of one line, or a history under another key.
         Err(HistoryError::Shape { .. }) if entries::is_numbered(object) => {
             list(file, &[Value::Object(object.clone())], false, Vec::new())
         }
@@ -108,8 +108,8 @@ fn list(file: &str, items: &[Value], is_log: bool, notes: Vec<String>) -> Result
     assemble(file, log)
 }
 
-/// A line of a log that counts steps and no epochs is of the epoch of the line before it: MMEngine writes so what it
-/// measures after an epoch.
+/// Gives a line of a log that counts steps but no epochs the epoch of the line before: MMEngine writes the results of
+/// an epoch this way.
 fn follow(rows: &mut [Row]) {
     let mut before = None;
     for row in rows {

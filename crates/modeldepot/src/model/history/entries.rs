@@ -2,8 +2,8 @@
 //!
 //! - `{"epoch": 1, "train": {"loss": …}}` is `train_loss`; other nested objects are ignored.
 //! - `{"mode": "val", "loss": …}` is `val_loss`, as MMDetection and tidy tables write it.
-//! - Lists are ignored, but for what COCO's evaluation sums up, whose first three numbers are the average precision, that
-//!   at an overlap of 0.5, and that at 0.75: DETR writes it as `test_coco_eval_bbox`.
+//! - Lists are ignored, except the summary of COCO's evaluation, which DETR writes as `test_coco_eval_bbox`. Its first
+//!   three numbers are the average precision, that at an overlap of 0.5, and that at 0.75.
 
 use std::collections::BTreeSet;
 
@@ -26,12 +26,12 @@ pub(super) fn read(file: &str, list: &[Value]) -> Result<(Vec<Row>, BTreeSet<Str
     Ok((log.rows, log.void))
 }
 
-/// Returns whether an object numbers itself, as a line of a log does.
+/// Returns whether an object has a number of its own, as a log line does.
 pub(super) fn is_numbered(object: &Map<String, Value>) -> bool {
     object.iter().any(|(name, value)| value.is_number() && (is_epoch(name) || is_counter(name)))
 }
 
-/// Reads one object, and notes names without a finite value in `void`.
+/// Reads one object, and adds names without a finite value to `void`.
 pub(super) fn row(entry: &Map<String, Value>, void: &mut BTreeSet<String>) -> Row {
     let said = |(name, value): (&String, &Value)| value.as_str().filter(|_| is_split_column(name)).map(str::to_owned);
     let split = entry.iter().find_map(said).unwrap_or_default();

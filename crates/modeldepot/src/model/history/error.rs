@@ -18,33 +18,33 @@ pub enum HistoryError {
         /// The file's name.
         file: String,
     },
-    /// The file is no text.
+    /// The file is not text.
     #[error("`{file}` is {found}, and a training history is JSON or CSV")]
     Binary {
         /// The file's name.
         file: String,
-        /// What it is, in words.
+        /// What it is instead.
         found: &'static str,
-        /// What to do with it.
+        /// What to do about it.
         instead: &'static str,
     },
-    /// The file is not JSON at all.
+    /// The file is not JSON.
     #[error("`{file}` is not JSON")]
     Json {
         /// The file's name.
         file: String,
-        /// Where and why.
+        /// The position and the reason.
         source: serde_json::Error,
     },
-    /// The file is a table and not CSV.
+    /// The file is a table, but not CSV.
     #[error("`{file}` is not CSV")]
     Csv {
         /// The file's name.
         file: String,
-        /// Where and why.
+        /// The position and the reason.
         source: csv::Error,
     },
-    /// The file is well-formed and has none of the known shapes.
+    /// The file is well-formed but has none of the known shapes.
     #[error(
         "`{file}` is not a training history: found {found}, expected one of \
          `{{\"loss\": […], \"val_loss\": […]}}` (one list for each metric), \
@@ -55,7 +55,7 @@ pub enum HistoryError {
     Shape {
         /// The file's name.
         file: String,
-        /// What it holds instead, in words.
+        /// What it holds instead.
         found: String,
     },
     /// Two metrics have different numbers of epochs.
@@ -71,7 +71,7 @@ pub enum HistoryError {
         /// The name and length of the first list that disagrees with it.
         second: (String, usize),
     },
-    /// An epoch's number is negative, or beyond any training.
+    /// An epoch's number is negative or implausibly large.
     #[error("`{file}` has `{number}` as the number of an epoch")]
     EpochNumber {
         /// The file's name.

@@ -1,11 +1,11 @@
-//! Which file of a version is its training history, when nobody says so.
+//! Choosing the training history of a version when none is named.
 
 use crate::model::name::ArtifactPath;
 
-/// The largest file that is taken for one by its name, in bytes.
+/// The largest file that is recognized by its name, in bytes.
 const LARGEST: u64 = 8 << 20;
 
-/// Returns which of some files, each with its size, is the training history by the names that training scripts give it.
+/// Returns the training history among some files, each given with its size, by the names that training scripts use.
 pub fn history_file<'f>(files: impl IntoIterator<Item = (&'f ArtifactPath, u64)>) -> Option<&'f ArtifactPath> {
     let rank = |name: &str| match name.to_ascii_lowercase().as_str() {
         "training_history.json" => Some(0),

@@ -9,7 +9,8 @@
 //! | `table` | `{"schema": {…}, "data": [{"loss": 0.9}]}`: its `data` is read by `entries` |
 //! | `values` | `[[0.9]]`: refused, since nothing says what the values are |
 //!
-//! An index that counts 0, 1, 2, … is pandas' own and numbers no epochs; any other does, as `set_index("epoch")` makes one.
+//! An index that counts 0, 1, 2, … is pandas' default and numbers no epochs; any other does, such as one made by
+//! `set_index("epoch")`.
 
 use serde_json::{Map, Value};
 
@@ -41,7 +42,7 @@ fn table(names: &[&str], data: &[Value]) -> Option<Log> {
     let mut log = Log::default();
     for values in data {
         let values = values.as_array()?;
-        // A long name is no metric's, and would be copied for every row.
+        // A name this long is not a metric's, and would be copied for every row.
         let named = names.iter().zip(values).filter(|(name, _)| name.len() <= MAX_NAME);
         let object: Map<String, Value> = named.map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         log.rows.push(entries::row(&object, &mut log.void));
@@ -57,7 +58,7 @@ pub(super) fn by_index(object: &Map<String, Value>) -> Option<Log> {
     for (key, value) in object {
         let Value::Object(entry) = value else { return None };
         numbers.push(Some(number(key)?));
-        // `{"loss": {"0": …}}` is a table as well, of columns.
+        // `{"loss": {"0": …}}` is a table of columns instead.
         if entry.is_empty() || entry.keys().all(|key| number(key).is_some()) {
             return None;
         }
@@ -68,7 +69,7 @@ pub(super) fn by_index(object: &Map<String, Value>) -> Option<Log> {
     (!log.rows.is_empty()).then_some(log)
 }
 
-/// Numbers rows that have no numbers of their own by an index, unless it is pandas' own.
+/// Numbers rows without numbers of their own by an index, unless it is pandas' default.
 pub(super) fn number_by(rows: &mut [Row], index: &[Option<f64>]) {
     let own = rows.iter().any(|row| row.epoch.is_some());
     let counts = index.iter().enumerate().all(|(place, number)| *number == Some(place as f64));
@@ -79,7 +80,7 @@ pub(super) fn number_by(rows: &mut [Row], index: &[Option<f64>]) {
     }
 }
 
-/// Returns the number that a key is, or ends with after the word for epochs.
+/// Returns the number of a key, alone or after the word for epochs.
 fn number(key: &str) -> Option<f64> {
     let digits = key.trim_start_matches(|c: char| !c.is_ascii_digit());
     let word = key[..key.len() - digits.len()].trim_end_matches(['_', ' ', '-']);

@@ -1,4 +1,4 @@
-//! JSON as Python writes it: `json.dump` puts bare `NaN` and `Infinity` where a training diverged.
+//! JSON as Python writes it: `json.dump` writes bare `NaN` and `Infinity` where a training diverged.
 
 use std::borrow::Cow;
 
@@ -8,8 +8,8 @@ use super::{HistoryError, MAX_VALUES};
 
 /// Reads the documents of a file, one or several, with `NaN`, `Infinity` and `-Infinity` as `null`.
 ///
-/// A log whose last line was cut short, by a crash or because it is still written, is read without that line; the second
-/// answer says so.
+/// If the last line of a log was truncated, by a crash or because it is still being written, that line is dropped, and
+/// a returned note says so.
 pub(super) fn read(file: &str, bytes: &[u8]) -> Result<(Vec<Value>, Vec<String>), HistoryError> {
     let Scan { document, values } = scan(bytes);
     if values > MAX_VALUES {
@@ -38,11 +38,11 @@ pub(super) fn read(file: &str, bytes: &[u8]) -> Result<(Vec<Value>, Vec<String>)
 struct Scan<'a> {
     /// The document without non-finite tokens.
     document: Cow<'a, [u8]>,
-    /// The most values that it can have: one for each comma and opening bracket.
+    /// The maximum number of values that it can have: one for each comma and opening bracket.
     values: usize,
 }
 
-/// Looks at what is outside strings. Whatever is wrong with the document is left for the parser.
+/// Scans the text outside of strings. Syntax errors are left to the parser.
 fn scan(bytes: &[u8]) -> Scan<'_> {
     const TOKENS: [&[u8]; 3] = [b"NaN", b"-Infinity", b"Infinity"];
     let mut values = 0;

@@ -1,13 +1,13 @@
 //! The log of a Hugging Face trainer: `log_history` of `trainer_state.json`.
 //!
-//! Training and evaluation write separate entries, at their own pace and with fractional epochs:
-//! `{"epoch": 0.8, "loss": …}`, `{"epoch": 1.0, "loss": …}`, `{"epoch": 1.0, "eval_loss": …}`. An evaluation closes an
-//! epoch, and takes in what training logged since the one before; its own number is the epoch's. What was logged after
-//! the last evaluation is an epoch still open. Without evaluations, each whole epoch is one.
+//! Training and evaluation write separate entries, each at its own interval and with fractional epochs: `{"epoch": 0.8,
+//! "loss": …}`, `{"epoch": 1.0, "loss": …}`, `{"epoch": 1.0, "eval_loss": …}`. An evaluation closes an epoch, which
+//! includes what training logged since the previous evaluation and has the number of the evaluation. Entries after the
+//! last evaluation form an epoch that is still open. Without evaluations, each whole epoch is one.
 
 use super::{HistoryError, Row};
 
-/// Returns whether rows look like a trainer's log, when they are not called one.
+/// Returns whether rows look like a trainer's log that is not labelled as one.
 pub(super) fn is_log(rows: &[Row]) -> bool {
     rows.iter().any(|row| has(row, "step")) && rows.iter().any(|row| is_evaluation(row) || is_summary(row))
 }
@@ -15,7 +15,7 @@ pub(super) fn is_log(rows: &[Row]) -> bool {
 pub(super) fn fold(file: &str, rows: Vec<Row>) -> Result<Vec<Row>, HistoryError> {
     let evaluated = rows.iter().any(is_evaluation);
     let mut epochs: Vec<Row> = Vec::new();
-    // Whether the last of `epochs` still takes in entries with other numbers than its own.
+    // Whether the last of `epochs` still includes entries with other numbers than its own.
     let mut open = false;
     for row in rows {
         if is_summary(&row) {
@@ -41,7 +41,7 @@ pub(super) fn fold(file: &str, rows: Vec<Row>) -> Result<Vec<Row>, HistoryError>
     Ok(epochs)
 }
 
-/// The last entry sums up the whole run: its `train_loss` is no epoch's.
+/// The last entry summarizes the whole run: its `train_loss` belongs to no epoch.
 fn is_summary(row: &Row) -> bool {
     has(row, "train_runtime")
 }

@@ -1,6 +1,6 @@
-//! Training histories: what a training script left beside the model, read into epochs and a summary.
+//! Training histories: files that a training script leaves beside the model, parsed into epochs and a summary.
 //!
-//! There is no standard for these files, only habits. The ones read here:
+//! These files follow no standard, only conventions. The supported ones:
 //!
 //! | shape | who writes it | read by |
 //! |---|---|---|
@@ -12,17 +12,18 @@
 //! | `[[moment, step, value], …]`, `Wall time,Step,Value` | TensorBoard's downloads | `tensorboard` |
 //! | CSV with a header, by commas, semicolons, tabs or blanks | Lightning, Keras, fastai, YOLO, timm, CatBoost, pandas, spreadsheets | `table` |
 //!
-//! All of them become rows of named numbers, and from there one set of rules applies:
+//! All of them become rows of named numbers, to which one set of rules applies:
 //!
 //! - **Names** become `train_…`, `val_…` or `test_…`: see `names`.
-//! - **Epoch numbers** are the file's own when it has any, whatever it counts from: Keras' and Lightning's CSV files
-//!   count from 0, and stay so. A file that numbers iterations and no epochs is one of iterations. A file without numbers
-//!   is counted from 1. Where the file numbers its epochs, a row without a number is left out.
+//! - **Epoch numbers** are the file's own if it has any, whatever they start from: the CSV files of Keras and Lightning
+//!   count from 0, and stay that way. A file that numbers iterations but not epochs is a history of iterations. A file
+//!   without numbers is counted from 1. If the file numbers its epochs, rows without a number are left out.
 //! - **Rows with the same number** are one epoch; a later value replaces an earlier one.
-//! - **Restarts**: where numbers go back to an epoch and measure it again, what was logged from it on does not count.
+//! - **Restarts**: where numbers go back to an epoch and measure it again, earlier values from that epoch on are
+//!   dropped.
 //! - **Values** are kept as written: an accuracy in percent stays in percent.
 //! - **Missing** values (`null`, an empty cell, `NaN`, `Infinity`) are absent; text and booleans are ignored.
-//! - **The best epoch** is the one with the best value of the most telling metric: see `score`.
+//! - **The best epoch** is the one with the best value of the most significant metric: see `score`.
 
 mod assemble;
 mod bookkeeping;
@@ -58,18 +59,18 @@ pub use self::score::Better;
 /// The largest file that is read as a history, in bytes. Real ones are a few kilobytes.
 pub const MAX_BYTES: usize = 64 << 20;
 
-/// The most values that are read from a history. Real ones have thousands; each takes far more memory than its text.
+/// The maximum number of values in a history. Real ones have thousands; each takes far more memory than its text.
 pub const MAX_VALUES: usize = 500_000;
 
-/// No training numbers its epochs beyond this; a larger number is something else, such as a timestamp.
+/// The largest plausible epoch number; anything larger is something else, such as a timestamp.
 const MAX_EPOCH: f64 = 1e9;
 
 /// One epoch's measured values.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Epoch {
-    /// The epoch's number: the file's own, else counted from 1. Fractional where a log was written within an epoch.
+    /// The epoch's number: the file's own, or else counted from 1. Fractional for log entries within an epoch.
     pub epoch: f64,
-    /// The finite values by canonical name: `train_loss`, `val_accuracy`, … and whatever else the file had as numbers.
+    /// The finite values by canonical name: `train_loss`, `val_accuracy`, … and all other numbers of the file.
     pub values: BTreeMap<String, f64>,
 }
 
@@ -81,7 +82,7 @@ pub struct History {
     total: u64,
     #[serde(skip)]
     unit: Unit,
-    /// What the file itself says of its metrics.
+    /// What the file itself says about its metrics.
     #[serde(skip)]
     better: BTreeMap<String, Better>,
     /// Columns without any finite value, as the file spells them.
@@ -101,7 +102,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// Returns the word for one.
+    /// Returns the singular noun.
     pub fn word(self) -> &'static str {
         match self {
             Unit::Epoch => "epoch",
@@ -110,12 +111,12 @@ impl Unit {
     }
 }
 
-/// The best epoch of a history, and why it is.
+/// The best epoch of a history, and why it was chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Best<'h> {
     /// The epoch.
     pub epoch: &'h Epoch,
-    /// The metric that it was chosen by.
+    /// The metric by which it was chosen.
     pub metric: &'h str,
     /// Which values of the metric are better.
     pub better: Better,
@@ -125,38 +126,38 @@ pub struct Best<'h> {
     pub ties: usize,
 }
 
-/// What every shape is first read into. Names are as the file spells them.
+/// One row, the common form of all shapes. Names are as the file spells them.
 #[derive(Default)]
 struct Row {
     epoch: Option<f64>,
     values: Vec<(Rc<str>, f64)>,
 }
 
-/// What the epoch numbers of a file mean, which decides how many epochs the last one makes.
+/// The meaning of a file's epoch numbers, which decides how many epochs the last one stands for.
 #[derive(Clone, Copy, Default, PartialEq)]
 enum Numbering {
-    /// They name epochs: when the first is 0, the last is one less than the total.
+    /// They name epochs: if the first is 0, the last is one less than the total.
     #[default]
     Ordinal,
-    /// They say how many epochs had been trained, as in a Hugging Face log, where 0 is "before training".
+    /// They count completed epochs, as in a Hugging Face log, where 0 is "before training".
     Progress,
 }
 
-/// What a shape is read into.
+/// The common form of all shapes.
 #[derive(Default)]
 struct Log {
     rows: Vec<Row>,
     numbering: Numbering,
-    /// What the file says of its metrics, under its own names.
+    /// What the file says about its metrics, under its own names.
     better: BTreeMap<String, Better>,
     /// Names that have no finite value.
     void: BTreeSet<String>,
-    /// What a reader has to tell.
+    /// Notes for the user.
     notes: Vec<String>,
 }
 
 impl Log {
-    /// Takes out what has a value in another row.
+    /// Removes names from `void` that have a value in some row.
     fn settle_void(&mut self) {
         for (name, _) in self.rows.iter().flat_map(|row| &row.values) {
             self.void.remove(&**name);
@@ -165,8 +166,8 @@ impl Log {
 }
 
 impl History {
-    /// Reads a history. The content tells JSON from tables; `file_name` names the file in errors, and what TensorBoard
-    /// downloads says its metric there.
+    /// Parses a history. JSON and tables are told apart by content; `file_name` is used in errors, and for TensorBoard
+    /// downloads, which have their metric only there.
     pub fn parse(file_name: &str, bytes: &[u8]) -> Result<History, HistoryError> {
         if bytes.len() > MAX_BYTES {
             return Err(HistoryError::TooLarge { file: file_name.to_owned(), bytes: bytes.len() });
@@ -189,7 +190,7 @@ impl History {
     /// Returns how many epochs the training ran for, by the number of the last one.
     ///
     /// That is not always the number of [`epochs`](Self::epochs): a log may hold several evaluations of one epoch, or
-    /// every fifth epoch only. A planned number that was not reached does not count.
+    /// only every fifth epoch. A planned number that was not reached does not count.
     pub fn total_epochs(&self) -> u64 {
         self.total
     }
@@ -199,17 +200,17 @@ impl History {
         self.unit
     }
 
-    /// Returns the best epoch: the highest `val_accuracy`; in a history without it the lowest `val_loss`; without that
-    /// the best value of the next metric that is known. Of equals, the first.
+    /// Returns the best epoch: the one with the highest `val_accuracy`; without that metric the lowest `val_loss`;
+    /// without that the best value of the next known metric. Among equals, the first.
     ///
-    /// Returns `None` when the history has no metric that is known.
+    /// Returns `None` when the history has no known metric.
     pub fn best(&self) -> Option<&Epoch> {
         self.best_by().map(|best| best.epoch)
     }
 
-    /// Returns the best epoch, with the metric that it was chosen by.
+    /// Returns the best epoch, with the metric by which it was chosen.
     pub fn best_by(&self) -> Option<Best<'_>> {
-        // How often each was measured, with its first value and whether there is another.
+        // How often each metric was measured, its first value and whether the values vary.
         let mut measured: BTreeMap<&str, (usize, f64, bool)> = BTreeMap::new();
         for (name, value) in self.epochs.iter().flat_map(|epoch| &epoch.values) {
             let (count, first, varies) = measured.entry(name).or_insert((0, *value, false));
@@ -236,12 +237,12 @@ impl History {
         Some(Best { epoch, metric, better, value, ties })
     }
 
-    /// Returns the summary that goes into a manifest's metadata: `best_epoch`; at that epoch `train_accuracy`,
-    /// `val_accuracy`, `train_loss` and `val_loss`; `total_epochs`; then the epoch's other metrics by name. A best epoch
-    /// that was chosen by a metric other than the four is followed by `best_metric`. A history of iterations has
-    /// `best_iteration` and `total_iterations`.
+    /// Returns the summary for a manifest's metadata: `best_epoch`; at that epoch `train_accuracy`, `val_accuracy`,
+    /// `train_loss` and `val_loss`; `total_epochs`; then the epoch's other metrics by name. If the best epoch was
+    /// chosen by a metric other than these four, `best_metric` follows it. A history of iterations has `best_iteration`
+    /// and `total_iterations`.
     ///
-    /// What the history does not have is absent. Values that measure the run rather than the model (learning rate,
+    /// Values that the history lacks are absent. Values that describe the run rather than the model (learning rate,
     /// steps, durations) are in [`epochs`](Self::epochs) but not here.
     pub fn metadata(&self) -> Map<String, Value> {
         let mut metadata = Map::new();
@@ -266,8 +267,8 @@ impl History {
         metadata
     }
 
-    /// Returns what a person should know who publishes it, as sentences: which epoch is the best and by which metric, or
-    /// why there is none, and what was left out.
+    /// Returns notes for the publisher, as sentences: which epoch is the best and by which metric, or why there is
+    /// none, and what was left out.
     pub fn notes(&self) -> Vec<String> {
         let word = self.unit.word();
         let first = match self.best_by() {
@@ -304,7 +305,7 @@ impl History {
     }
 }
 
-/// Returns the number as JSON, without a fraction where it has none.
+/// Returns the number as JSON, as an integer if it has no fraction.
 fn number(epoch: f64) -> Value {
     if epoch.fract() == 0.0 { Value::from(epoch as u64) } else { Value::from(epoch) }
 }

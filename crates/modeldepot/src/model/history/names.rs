@@ -1,33 +1,33 @@
-//! One spelling for each metric: `acc`, `train/acc`, `trainAcc` and `accuracy_train` are all `train_accuracy`.
+//! One spelling for each metric: `acc`, `train/acc`, `trainAcc` and `accuracy_train` all become `train_accuracy`.
 //!
 //! - `train`, `training` → `train_`; `val`, `valid`, `validation`, `eval`, `dev` → `val_`; `test`, `testing` → `test_`,
-//!   wherever the file puts them: first or last, with any separator.
+//!   at either end of a name and with any separator.
 //! - `acc`, plurals and Keras' `binary_accuracy` and the like → `accuracy`; `losses` → `loss`; `lr` → `learning_rate`.
-//! - A bare name is a training value, as in Keras, when it is `loss` or `accuracy` or when the file has the same metric
-//!   for validation; unless the file says `train_` of anything, since then it would have said so here.
-//! - Lightning's `train_loss_epoch` is `train_loss`; its `train_loss_step` gives way to that.
-//! - Gradient boosting numbers its data sets: the last `validation_N` or `valid_N` of a file is its validation, as it is to
-//!   XGBoost's early stopping, and the others keep their names. `learn` is training, as CatBoost calls it.
+//! - A name without a prefix is a training value, as in Keras, if it is `loss` or `accuracy`, or if the file has the
+//!   same metric for validation; but not if the file uses `train_` anywhere, since then it would do so here too.
+//! - Lightning's `train_loss_epoch` is `train_loss`, and takes precedence over its `train_loss_step`.
+//! - Gradient boosting numbers its data sets: the last `validation_N` or `valid_N` of a file is its validation, as in
+//!   XGBoost's early stopping, and the others keep their names. `learn` is training, as in CatBoost.
 //! - `top1`, `acc1` and `accuracy_top1` are `accuracy`; `loss_curve_` is `loss`; `epoch_loss` is `loss`.
-//! - Weights & Biases puts a run before the metric (`run-1 - val_loss`), and its spread behind (`val_loss__MIN`), which is
-//!   left out.
-//! - When two names of one file come to the same, the plainer one has it and the other keeps its own.
+//! - Weights & Biases puts a run before the metric (`run-1 - val_loss`), and spreads after it (`val_loss__MIN`), which
+//!   are left out.
+//! - When two names of one file map to the same, the plainer one gets it and the other keeps its own.
 
 use super::bookkeeping::is_bookkeeping;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A name longer than this, in bytes, is no metric's; it is repeated for every epoch.
+/// A longer name, in bytes, is not a metric's; names are repeated for every epoch.
 pub(super) const MAX_NAME: usize = 200;
 
 /// The canonical names for the names of one file.
 pub(super) struct Names(BTreeMap<String, String>);
 
-/// One name, taken apart.
+/// One name, split into its components.
 struct Name<'a> {
     raw: &'a str,
     split: Option<&'static str>,
     metric: String,
-    /// Which of several data sets for validation it was measured on: `1` of `validation_1-auc`.
+    /// Which of several validation data sets it was measured on: `1` of `validation_1-auc`.
     set: Option<u32>,
     /// A value of Lightning's `on_step`, logged at one step and not for the epoch.
     is_step: bool,
@@ -44,7 +44,8 @@ impl Names {
             name.split = None;
             name.metric = words(name.raw).join("_");
         }
-        // scikit-learn's gradient boosting has the loss under this name, and a score only beside one of validation.
+        // scikit-learn's gradient boosting uses this name for the loss, and for a score only if there is also a
+        // validation score.
         let scored = names.iter().any(|name| name.raw == "validation_score_");
         for name in names.iter_mut().filter(|name| matches!(name.raw, "train_score_" | "oob_scores_") && !scored) {
             name.metric = "loss".to_owned();
@@ -75,7 +76,7 @@ impl Names {
         Names(canonical)
     }
 
-    /// Returns the canonical name, or `None` for a value that gives way to another.
+    /// Returns the canonical name, or `None` for a value that another one overrides.
     pub(super) fn get(&self, raw: &str) -> Option<&str> {
         self.0.get(raw).map(String::as_str)
     }
@@ -88,12 +89,12 @@ impl Names {
         self.0.is_empty()
     }
 
-    /// Returns whether anything is said to be of training or validation.
+    /// Returns whether any value is labelled as training or validation.
     pub(super) fn has_split(&self) -> bool {
         self.0.values().any(|name| is_of_an_epoch(name))
     }
 
-    /// Returns whether the name is one of training or validation, which are measured once an epoch.
+    /// Returns whether the name is labelled as training or validation, which are measured once an epoch.
     pub(super) fn is_measured(&self, raw: &str) -> bool {
         self.get(raw).is_some_and(is_of_an_epoch)
     }
@@ -151,13 +152,13 @@ impl<'a> Name<'a> {
     }
 }
 
-/// Returns the words of a name in lower case. A run's name before it is left out.
+/// Returns the words of a name in lower case, without a preceding run name.
 fn words(raw: &str) -> Vec<String> {
     let metric = raw.rsplit_once(" - ").map_or(raw, |(_, metric)| metric);
     let mut words: Vec<String> = Vec::new();
     for word in metric.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
         match word.find(char::is_uppercase) {
-            // `trainLoss`, but not `mAP`: only a split is worth cutting off.
+            // `trainLoss`, but not `mAP`: only a data set's name is split off.
             Some(hump) if split(&word[..hump]).is_some() => {
                 words.extend([word[..hump].to_lowercase(), word[hump..].to_lowercase()]);
             }
@@ -167,29 +168,29 @@ fn words(raw: &str) -> Vec<String> {
     words
 }
 
-/// Returns the data that a name begins with, under a word that names data.
+/// Returns the data set that a name starts with.
 pub(super) fn first_split(name: &str) -> Option<&'static str> {
     split(name.split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty())?)
 }
 
-/// Returns whether a column says which data the others of its row were measured on.
+/// Returns whether a column says which data set the others of its row were measured on.
 pub(super) fn is_split_column(name: &str) -> bool {
     ["split", "phase", "mode", "stage", "subset", "dataset"].iter().any(|known| name.trim().eq_ignore_ascii_case(known))
 }
 
-/// Puts the data that a row is of before a name of it, where it says which and the name does not.
+/// Prefixes a name with the data set of its row, if that is known and the name has none of its own.
 pub(super) fn joined(data: &str, name: &str) -> String {
     let says =
         data.len() < MAX_NAME && split(data.trim()).is_some() && first_split(name).is_none() && !is_bookkeeping(name);
     if says { format!("{}_{name}", data.trim()) } else { name.to_owned() }
 }
 
-/// Returns whether a column is the index of a table: pandas leaves its name empty, and reads that as `Unnamed: 0`.
+/// Returns whether a column is the index of a table: pandas leaves its name empty, and reads that back as `Unnamed: 0`.
 pub(super) fn is_index(name: &str) -> bool {
     name.is_empty() || name.eq_ignore_ascii_case("index") || name.starts_with("Unnamed: ")
 }
 
-/// Returns whether the file's name for a value is the one for the iteration's number.
+/// Returns whether the file uses this name for iteration numbers.
 pub(super) fn is_counter(raw: &str) -> bool {
     const NAMES: [&str; 10] = [
         "iteration",
@@ -210,13 +211,14 @@ pub(super) fn is_counter(raw: &str) -> bool {
     NAMES.contains(&raw.replace([' ', '-'], "_").as_str())
 }
 
-/// Returns whether the file's name for a value is the one for the epoch's number.
+/// Returns whether the file uses this name for epoch numbers.
 pub(super) fn is_epoch(raw: &str) -> bool {
     let raw = raw.trim();
     raw.eq_ignore_ascii_case("epoch") || raw.eq_ignore_ascii_case("epochs")
 }
 
-/// Returns the name of a value in a nested object, when one of the two says which data it was measured on.
+/// Returns the name of a value in a nested object, if one of the two names the data set or the inner one is a known
+/// metric.
 pub(super) fn nested(outer: &str, inner: &str) -> Option<String> {
     let says = || split(inner).is_some() || first_split(outer).is_some() || super::score::is_known(inner);
     let is_metric = outer.len() + inner.len() < MAX_NAME && says();

@@ -1,27 +1,27 @@
-//! Which metric says which epoch is the best, and whether more of it is better.
+//! Which metric decides about the best epoch, and whether higher or lower is better.
 //!
-//! The first of these that a history has decides:
+//! The first of these that a history has is used:
 //!
 //! 1. `val_accuracy`, highest
 //! 2. `val_loss`, lowest
-//! 3. another score of validation (`val_auc`, `val_f1`, `val_score`), highest
-//! 4. a score that names no data (YOLO's `metrics/mAP50-95(B)`, Detectron2's `bbox/AP`), highest
-//! 5. another error of validation (`val_rmse`, `val_logloss`, `val_box_loss`), lowest
-//! 6. a score of the test data, highest; then an error, lowest. Only where it was measured more than once: a test at the
-//!    end of a training chooses no epoch.
-//! 7. `train_accuracy`, highest; `train_loss`, lowest; another score of training, highest
-//! 8. an error that names no data, lowest; then another error of training, lowest
+//! 3. another validation score (`val_auc`, `val_f1`, `val_score`), highest
+//! 4. a score without a data set (YOLO's `metrics/mAP50-95(B)`, Detectron2's `bbox/AP`), highest
+//! 5. another validation error (`val_rmse`, `val_logloss`, `val_box_loss`), lowest
+//! 6. a test score, highest; then a test error, lowest. Only if it was measured more than once: a single test at the
+//!    end of a training cannot choose an epoch.
+//! 7. `train_accuracy`, highest; `train_loss`, lowest; another training score, highest
+//! 8. an error without a data set, lowest; then another training error, lowest
 //!
 //! A metric other than `val_accuracy`, `val_loss`, `train_accuracy` and `train_loss` that has the same value everywhere
 //! comes after all that vary.
 //!
-//! Of several scores of one kind, accuracy comes first, then mean average precision, F1, area under a curve, overlap, and
-//! the others; precision and recall, which are high without the other, come last. Then the shortest name, then the
-//! alphabet. Names that are known for neither direction never decide.
+//! Among scores, accuracy comes first, then mean average precision, F1, area under a curve, overlap, and the others;
+//! precision and recall, of which one can be high at the expense of the other, come last. Ties go to the shortest name,
+//! then to alphabetical order. Names that are known as neither scores nor errors are never used.
 
 use super::bookkeeping::is_bookkeeping;
 
-/// Which of two values is the better one.
+/// Which of two values is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Better {
     /// Scores: accuracy, AUC, mAP.
@@ -31,7 +31,7 @@ pub enum Better {
 }
 
 impl Better {
-    /// Returns true when a value is better than another. Equals are not.
+    /// Returns true when a value is better than another. Equal values are not.
     pub(super) fn is(self, value: f64, than: f64) -> bool {
         match self {
             Better::Higher => value > than,
@@ -40,10 +40,10 @@ impl Better {
     }
 }
 
-/// How telling a metric is, the most telling least: the place in the list above, then the kind of score.
+/// How significant a metric is, lowest first: its place in the list above, then the kind of score.
 pub(super) type Rank = (u8, u8);
 
-/// Words of scores, each kind before those that it is preferred to.
+/// Words of scores, in order of preference.
 const SCORES: [&[&str]; 8] = [
     &["accuracy", "acc"],
     &["map", "ap"],
@@ -133,14 +133,14 @@ const ERRORS: [&str; 42] = [
     "regret",
 ];
 
-/// Words of values that are about a score and are none: its spread, its weight, the best one so far.
+/// Words for values about a score that are not scores: its spread, its weight, the best one so far.
 const ABOUT: [&str; 17] = [
     "std", "stdv", "stdev", "stddev", "stderr", "var", "variance", "scale", "scaler", "weight", "weights", "best",
     "lowest", "highest", "delta", "patience", "target",
 ];
 
-/// Returns how telling a metric is under its canonical name, and which of its values are better; none for one that says
-/// nothing of how good an epoch is. `given` is what the file itself says of it.
+/// Returns the rank of a metric by its canonical name, and whether higher or lower is better; `None` if it says nothing
+/// about how good an epoch is. `given` is what the file itself says about it.
 pub(super) fn judge(name: &str, given: Option<Better>) -> Option<(Rank, Better)> {
     if is_bookkeeping(name) {
         return None;
@@ -168,20 +168,20 @@ pub(super) fn judge(name: &str, given: Option<Better>) -> Option<(Rank, Better)>
     Some(((place, kind), better))
 }
 
-/// The four that a summary begins with.
+/// The four metrics at the start of a summary.
 pub(super) const FOUR: [&str; 4] = ["train_accuracy", "val_accuracy", "train_loss", "val_loss"];
 
-/// Returns true for the metrics of which nobody needs to be told that they chose the best epoch.
+/// Returns true for the metrics whose choice of the best epoch is documented and needs no note.
 pub(super) fn is_documented(name: &str) -> bool {
     FOUR.contains(&name)
 }
 
-/// Returns true for metrics of test data, which are often measured once, after the training.
+/// Returns true for metrics of test data, which are often measured only once, after the training.
 pub(super) fn is_of_test(rank: Rank) -> bool {
     matches!(rank.0, 5 | 6)
 }
 
-/// Returns true when a name is known as one of a score or an error.
+/// Returns true when a name is known as that of a score or an error.
 pub(super) fn is_known(metric: &str) -> bool {
     kind(metric).is_some()
 }
@@ -192,10 +192,10 @@ fn kind(metric: &str) -> Option<(u8, Better)> {
     if lower.iter().any(|word| ABOUT.contains(&word.as_str())) {
         return None;
     }
-    // scikit-learn's scorers negate errors, so that more is better.
+    // scikit-learn's scorers negate errors, so that higher is better.
     let negated = lower.first().is_some_and(|word| matches!(word.as_str(), "neg" | "negative"));
     let found = if lower.iter().any(|word| is_error(word)) {
-        // Of errors, the whole before its parts.
+        // Among errors, the total comes before its parts.
         let whole = matches!(lower.join("_").as_str(), "loss" | "total_loss");
         (u8::from(!whole), Better::Lower)
     } else {
@@ -213,15 +213,15 @@ fn kind(metric: &str) -> Option<(u8, Better)> {
     })
 }
 
-/// What a mean average precision was measured at.
+/// The overlap thresholds of a mean average precision.
 enum Thresholds {
     /// From 0.5 to 0.95: `mAP50-95`, `mAP_0.5:0.95`.
     All,
-    /// One of them: `mAP_0.5`, `AP_75`.
+    /// A single one: `mAP_0.5`, `AP_75`.
     One,
 }
 
-/// Returns the thresholds that a name says, where they are words of their own.
+/// Returns the thresholds in a name, if they are separate words.
 fn thresholds(words: &[String]) -> Option<Thresholds> {
     let at = words.iter().position(|word| matches!(word.as_str(), "map" | "ap" | "map50" | "ap50"))?;
     let numbers = words[at + 1..].iter().map(String::as_str).filter(|word| *word != "0");
@@ -237,7 +237,7 @@ fn is_error(word: &str) -> bool {
     ERRORS.contains(&word) || word.len() > 6 && (word.ends_with("loss") || word.ends_with("error"))
 }
 
-/// Returns whether a word is one of some, also with a number behind it: `rouge2`, `top5`.
+/// Returns whether a word is one of `words`, with or without a number after it: `rouge2`, `top5`.
 fn is_one_of(word: &str, words: &[&str]) -> bool {
     words.contains(&word)
         || words.contains(&word.trim_end_matches(|c: char| c.is_ascii_digit())) && !word.contains("95")

@@ -1,9 +1,9 @@
 //! CSV with a header: Lightning's `metrics.csv`, Keras' and fastai's `CSVLogger`, YOLO's `results.csv`, timm's
 //! `summary.csv`, a spreadsheet's export.
 //!
-//! - Cells are separated by what separates the names of the header: commas, semicolons, tabs, or blanks. Where it is not
-//!   commas, a comma in a number is a decimal one.
-//! - The header may come again, as a logger writes it that appends.
+//! - The separator of the header (commas, semicolons, tabs or blanks) separates all cells. If it is not a comma, a
+//!   comma in a number is a decimal point.
+//! - The header may be repeated, as by a logger that appends.
 //! - A column `split`, `phase`, `mode` or the like says which data its row was measured on.
 
 use std::borrow::Cow;
@@ -14,10 +14,10 @@ use super::names::{MAX_NAME, is_epoch, is_index, is_split_column, joined};
 use super::{HistoryError, Log, MAX_VALUES, Row, score, tensorboard};
 use crate::visible::visible;
 
-/// Names of columns without any finite value, at most.
+/// The maximum number of names of columns without any finite value.
 const MAX_VOID: usize = 1000;
 
-/// Characters of a cell that are shown.
+/// How many characters of a cell are shown.
 const SHOWN: usize = 40;
 
 pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Log, HistoryError> {
@@ -32,7 +32,7 @@ pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Log, HistoryError> {
     if first.iter().any(|name| decimal(name).is_some()) {
         return Err(HistoryError::shape(file, "numbers in the first line, where the header should be"));
     }
-    // NumPy puts a `#` before the header that it is given.
+    // NumPy puts a `#` before a given header.
     let mut header: Vec<Rc<str>> = first.iter().map(|name| name.trim_start_matches(['#', ' ']).into()).collect();
     if tensorboard::is_header(&header) {
         header = tensorboard::names(file).into();
@@ -40,8 +40,8 @@ pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Log, HistoryError> {
     let epoch_column = header.iter().position(|name| is_epoch(name));
     let split_column = header.iter().position(|name| is_split_column(name));
 
-    // The last of `rows` is still open, and `cells` are its values: a log of every step is long, and short once the
-    // lines of an epoch are merged.
+    // The last of `rows` is still open, and `cells` are its values: a log of every step is long, but short once the
+    // lines of each epoch are merged.
     let mut log = Log::default();
     let mut table = Table { header, cells: vec![None; first.len()], split: String::new() };
     let mut void = vec![false; first.len()];
@@ -61,7 +61,7 @@ pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Log, HistoryError> {
         if record == first {
             continue;
         }
-        // `0.` of 0.0512. A writer that is not cut off may leave out the last line's end, but not a number's.
+        // As in `0.` of `0.0512`. A complete file may lack the final line break, but not the end of a number.
         let last = cut && records.peek().is_none() && !log.rows.is_empty();
         if last && record.iter().next_back().is_some_and(|cell| cell.ends_with('.') && decimal(cell).is_some()) {
             log.notes.push("the last line is cut short, and left out".to_owned());
@@ -102,7 +102,7 @@ pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Log, HistoryError> {
     Ok(log)
 }
 
-/// The row that is open.
+/// The open row.
 struct Table {
     header: Vec<Rc<str>>,
     cells: Vec<Option<f64>>,
@@ -124,7 +124,7 @@ impl Table {
     }
 }
 
-/// Cells of text.
+/// Cells with text.
 struct Words {
     /// The first of each column.
     first: Vec<Option<String>>,
@@ -141,7 +141,7 @@ impl Words {
         self.first[column].get_or_insert_with(|| visible(&cell.chars().take(SHOWN).collect::<String>()).to_string());
     }
 
-    /// Says which cells do not count though they stand among numbers, or under the name of a metric.
+    /// Reports text cells among numbers or under the name of a metric, which are ignored.
     fn left_out(&self, header: &[Rc<str>], finite: &[bool]) -> Option<String> {
         let meant = |column: &usize| finite[*column] || score::is_known(&header[*column]);
         let columns: Vec<usize> = (0..header.len()).filter(|column| self.count[*column] > 0).filter(meant).collect();
@@ -155,7 +155,7 @@ impl Words {
     }
 }
 
-/// Says which columns have the same name.
+/// Reports columns that share a name.
 fn twice(header: &[Rc<str>]) -> Option<String> {
     let mut seen = BTreeSet::new();
     let again: BTreeSet<&str> = header.iter().map(|name| &**name).filter(|name| !seen.insert(*name)).collect();
@@ -167,7 +167,7 @@ fn twice(header: &[Rc<str>]) -> Option<String> {
     Some(format!("several columns are called {}: the last one counts", names.join(", ")))
 }
 
-/// Leaves out the line by which Excel is told the separator.
+/// Skips the line that tells Excel the separator.
 fn without_hint(bytes: &[u8]) -> &[u8] {
     match bytes.strip_prefix(b"sep=") {
         Some(rest) => rest.iter().position(|byte| *byte == b'\n').map_or(&[], |end| &rest[end + 1..]),
@@ -175,7 +175,7 @@ fn without_hint(bytes: &[u8]) -> &[u8] {
     }
 }
 
-/// Returns the table with what separates its cells: whichever the header has most of. Runs of blanks become tabs.
+/// Returns the table and its separator: the most frequent one of the header. Runs of blanks become tabs.
 fn separated(bytes: &[u8]) -> (Cow<'_, [u8]>, u8) {
     let header = bytes.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
     let mut counts = [(b',', 0), (b';', 0), (b'\t', 0)];
@@ -186,7 +186,7 @@ fn separated(bytes: &[u8]) -> (Cow<'_, [u8]>, u8) {
             *count += 1;
         }
     }
-    // Of equals, the first.
+    // Among equals, the first.
     let most = counts.iter().rev().max_by_key(|(_, count)| *count).copied();
     if let Some((delimiter, 1..)) = most {
         return (Cow::Borrowed(bytes), delimiter);
@@ -215,14 +215,14 @@ fn is_short(error: &csv::Error) -> bool {
     matches!(error.kind(), csv::ErrorKind::UnequalLengths { expected_len, len, .. } if len < expected_len)
 }
 
-/// Returns the cell's value; nothing for text, `nan` and `inf`.
+/// Returns the cell's value; `None` for text, `nan` and `inf`.
 fn number(cell: &str, delimiter: u8) -> Option<f64> {
     let decimal = delimiter != b',' && cell.matches(',').count() == 1 && !cell.contains('.');
     let cell = if decimal { Cow::Owned(cell.replace(',', ".")) } else { Cow::Borrowed(cell) };
     cell.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-/// Returns whether a cell holds a number that is not finite.
+/// Returns whether a cell holds a non-finite number.
 fn is_missing(cell: &str) -> bool {
     cell.parse().is_ok_and(|number: f64| !number.is_finite())
 }

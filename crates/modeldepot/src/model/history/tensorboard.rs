@@ -1,4 +1,4 @@
-//! What TensorBoard downloads of a chart: moments, steps and values of one metric, which only the file's name tells.
+//! Charts downloaded from TensorBoard: times, steps and values of one metric, which is named only in the file name.
 //!
 //! `run-validation-tag-epoch_loss.csv` has `Wall time,Step,Value`; the same as `.json` has `[[1700000000.5, 0, 0.9], …]`.
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Log, Row};
 
-/// A moment in seconds, and no value of a metric: 2001.
+/// The smallest number, in seconds, that is taken for a time: 2001.
 const MOMENT: f64 = 1e9;
 
 /// Returns whether a table's header is that of a download.
@@ -17,7 +17,7 @@ pub(super) fn is_header(header: &[Rc<str>]) -> bool {
     names == ["wall time", "step", "value"]
 }
 
-/// Returns what the columns of a download are called.
+/// Returns the column names of a download.
 pub(super) fn names(file: &str) -> [Rc<str>; 3] {
     let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
     let (run, tag) = stem.split_once("-tag-").unwrap_or(("", stem));

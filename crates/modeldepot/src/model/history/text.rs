@@ -1,10 +1,10 @@
-//! What a file is, before it is read: text in UTF-8 or UTF-16, or something that is no text at all.
+//! Detecting the encoding of a file: UTF-8, UTF-16 or binary.
 
 use std::borrow::Cow;
 
 use super::HistoryError;
 
-/// Files that are taken for histories and are none, by their first bytes.
+/// Formats often mistaken for histories, by their first bytes.
 const BINARY: [(&[u8], &str, &str); 12] = [
     (b"\x1F\x8B", "gzip-compressed", "decompress it first (gunzip)"),
     (b"\x28\xB5\x2F\xFD", "zstd-compressed", "decompress it first (unzstd)"),
@@ -20,9 +20,9 @@ const BINARY: [(&[u8], &str, &str); 12] = [
     (b"PAR1", "a Parquet file", "write it with `DataFrame.to_csv`"),
 ];
 
-/// Returns the text without its byte order mark, in UTF-8 where the file says that it is UTF-16.
+/// Returns the text without its byte order mark, converted to UTF-8 if it is UTF-16.
 ///
-/// What claims to be UTF-8 is left for the parser, which knows the place of what is not.
+/// Invalid UTF-8 is left to the parser, which knows the position.
 pub(super) fn decode<'b>(file: &str, bytes: &'b [u8]) -> Result<Cow<'b, [u8]>, HistoryError> {
     let binary = |found, instead| HistoryError::Binary { file: file.to_owned(), found, instead };
     if let Some((_, found, instead)) = BINARY.iter().find(|(magic, ..)| bytes.starts_with(magic)) {
@@ -35,7 +35,7 @@ pub(super) fn decode<'b>(file: &str, bytes: &'b [u8]) -> Result<Cow<'b, [u8]>, H
         [0xEF, 0xBB, 0xBF, rest @ ..] => return Ok(Cow::Borrowed(rest)),
         [0xFF, 0xFE, rest @ ..] => Some((rest, u16::from_le_bytes as fn([u8; 2]) -> u16)),
         [0xFE, 0xFF, rest @ ..] => Some((rest, u16::from_be_bytes as fn([u8; 2]) -> u16)),
-        // Without a mark, the zero beside the first letter tells.
+        // Without a mark, the position of the zero byte in the first character tells.
         [first, 0, ..] if *first != 0 => Some((bytes, u16::from_le_bytes as fn([u8; 2]) -> u16)),
         [0, second, ..] if *second != 0 => Some((bytes, u16::from_be_bytes as fn([u8; 2]) -> u16)),
         _ => None,

@@ -1,4 +1,4 @@
-//! The files of a version on their way into the staging folder.
+//! Fetching the files of a version into the staging folder.
 
 use std::io;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::store::verify::same;
 use crate::task::blocking;
 use crate::units;
 
-/// A file of the version that is fetched, and about to be put in place.
+/// A fetched file, ready to be put in place.
 pub(super) struct Ready {
     pub(super) file: OwnFile,
     pub(super) staged: Staged,
@@ -29,7 +29,7 @@ pub(super) struct Ready {
 }
 
 impl ModelStorage {
-    /// Fetches the files that are not in their places. Space is reserved only for sizes that a listing has confirmed.
+    /// Fetches the files that are not in place. Space is reserved only for sizes that a listing has confirmed.
     pub(super) async fn fetch_files(
         &self,
         found: &Description,
@@ -48,7 +48,7 @@ impl ModelStorage {
                 .map_err(Error::io("put the version into", here.root()))
         })
         .await?;
-        // By their numbers: a stream over a borrowing closure would make the whole future one that stays on its thread.
+        // By index: a stream over a borrowing closure would make the whole future `!Send`.
         let fetch =
             stream::iter(0..files.len()).map(|n| self.fetch_file(found, files[n], folder, staging, pull, progress));
         fetch.buffer_unordered(files_at_once()).try_collect().await
@@ -64,8 +64,8 @@ impl ModelStorage {
         progress: &Progress,
     ) -> Result<Ready> {
         progress.send(Event::Begun { path: file.path.clone(), bytes: file.size });
-        // Named by path and content: two files may have the same content, and two versions the same path. What is one
-        // part is fetched anew.
+        // Named by path and content: two files may have the same content, and two versions the same path. Files of a
+        // single part are not resumed.
         let name = file.blake3.filter(|_| pull.resume && file.parts.is_some()).map(|digest| {
             let name = blake3::hash(format!("{digest} {}", file.path).as_bytes());
             name.to_hex()[..32].to_owned()
@@ -100,7 +100,7 @@ impl ModelStorage {
                 Ok(Ready { file: own, staged, kept, reused })
             }
             Err(error) => {
-                // Only what may pass is worth resuming from.
+                // Only a transient failure is worth resuming from.
                 if !error.may_pass() {
                     staging.keep_nothing();
                 }
@@ -109,7 +109,7 @@ impl ModelStorage {
         }
     }
 
-    /// Fetches a file and compares it with its digest. Returns the BLAKE3 of what came.
+    /// Fetches a file and compares it with its digest. Returns the BLAKE3 of the fetched bytes.
     async fn fetch_verified(
         &self,
         manifest: &Manifest,
@@ -124,7 +124,7 @@ impl ModelStorage {
             progress.send(Event::Moved { path: file.path.clone(), bytes });
         };
         match self.fetch_once(manifest, file, staged, &sink, &moved).await {
-            // What was damaged on its way is whole the second time; what is damaged in the bucket is not.
+            // Fetching once more repairs damage in transit, but not in the bucket.
             Err(Error::WrongDigest { .. }) => {
                 tracing::warn!(path = %file.path, "wrong digest; fetching once more");
                 self.fetch_once(manifest, file, staged, &sink, &|_| {}).await
@@ -143,7 +143,7 @@ impl ModelStorage {
     ) -> Result<Option<Blake3>> {
         let came = self.read_file(manifest, file, sink, on_bytes).await?;
         if let (None, Some(expected)) = (file.blake3, file.md5) {
-            // MD5 is serial. A file that is fetched for keeps is hashed where it lies, once it is there.
+            // MD5 is serial, so a file fetched to disk is hashed there once it is complete.
             let (landed, size, path) = (staged.file(), file.size, file.path.clone());
             let unreadable = || io::Error::other("what was just written cannot be read");
             let found =
@@ -155,7 +155,7 @@ impl ModelStorage {
     }
 }
 
-/// Says early that a disk is too small.
+/// Fails early when the disk is too small.
 fn enough_space(free: Option<u64>, needed: u64) -> io::Result<()> {
     match free {
         Some(free) if needed > free => {

@@ -1,4 +1,4 @@
-//! What lies in the folder of a pull, and whether it is what the version has there.
+//! Comparing the folder of a pull with the version.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -11,14 +11,14 @@ use crate::model::digest::{Blake3, Md5, Md5Stream, PartHasher};
 use crate::model::name::ArtifactPath;
 use crate::store::StoredFile;
 
-/// Read at once.
+/// Bytes read at once.
 const PIECE: usize = 256 * 1024;
 
-/// What was found at the paths of a version, with what tells whether it is still the same.
+/// What was found at the paths of a version, with stamps that tell whether it has changed since.
 pub(super) type Local = BTreeMap<ArtifactPath, (Found, Option<Stamp>)>;
 
-/// Looks at the path of a file. With `read`, a regular file of the right length is read, unless it was before and is the
-/// same.
+/// Looks at the path of a file. With `read`, a regular file of the right length is read and compared, unless `before`
+/// has the result and it has not changed.
 pub(super) fn look(
     folder: &Folder,
     file: &StoredFile,
@@ -42,7 +42,7 @@ pub(super) fn look(
     })
 }
 
-/// Looks whether a folder has nothing but unchanged files of earlier pulls.
+/// Checks whether a folder contains only unchanged files of earlier pulls.
 fn ours(folder: &Folder, path: &str, owned: &Owned) -> Result<Found> {
     let other = Ok(Found::Other(Kind::Folder));
     let inside = |own: &ArtifactPath| own.as_str().strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
@@ -63,7 +63,7 @@ fn ours(folder: &Folder, path: &str, owned: &Owned) -> Result<Found> {
     Ok(Found::Ours { files, folders })
 }
 
-/// Returns true when a file on this machine has the digest that was published. Without one, nobody knows.
+/// Returns true when a local file has the published digest; false if there is none to compare.
 fn has_bytes(it: &File, file: &StoredFile) -> bool {
     match (file.blake3, file.md5) {
         (Some(blake3), _) => blake3_of(it, file.size) == Some(blake3),
@@ -72,7 +72,7 @@ fn has_bytes(it: &File, file: &StoredFile) -> bool {
     }
 }
 
-/// Returns what tells whether the file at a path stays as it is, if a pull put it there and it is unchanged.
+/// Returns the stamp of the file at a path if an earlier pull put it there and it is unchanged.
 pub(super) fn unchanged(folder: &Folder, path: &ArtifactPath, known: &[OwnFile]) -> Result<Option<Stamp>> {
     let Seen::File { size, stamp } = folder.look(path.as_str())? else { return Ok(None) };
     let is_it = |own: &OwnFile| {
@@ -87,7 +87,7 @@ pub(super) fn unchanged(folder: &Folder, path: &ArtifactPath, known: &[OwnFile])
     Ok(fits.then_some(stamp))
 }
 
-/// Returns the MD5 of an open file of `size` bytes; none when it cannot be read. Blocks.
+/// Returns the MD5 of an open file of `size` bytes, or `None` when it cannot be read. Blocks.
 pub(super) fn md5_of(file: &File, size: u64) -> Option<Md5> {
     let mut md5 = Md5Stream::default();
     each_piece(file, size, |piece| md5.update(piece))?;

@@ -34,22 +34,22 @@ use plan::{Found, Plan, Step, plan};
 pub struct Pull {
     /// The version.
     pub selector: Selector,
-    /// The folder to put it into. It is made if it is missing.
+    /// The target folder; created if it does not exist.
     pub folder: PathBuf,
-    /// Whether to reuse local data: of an interrupted fetch of the same version, and of an older version in the folder.
-    /// And whether to let the next fetch do so.
+    /// Whether to reuse local data, of an interrupted pull of the same version and of an older version in the folder,
+    /// and to keep data for the next pull to resume from.
     pub resume: bool,
-    /// Whether the files are to be durable before they appear. Without, a host that loses its power may find files under
-    /// their names with other bytes than were fetched.
+    /// Whether files are synced to disk before they appear. Without it, a power failure may leave files with other
+    /// bytes than were fetched.
     pub sync: bool,
-    /// Whether to replace what earlier pulls did not put into the folder, and to write under names as `.git` and `.env`.
+    /// Whether to replace files that earlier pulls did not create, and to write under names such as `.git` and `.env`.
     pub force: bool,
-    /// Whether to refuse a version that has a file without a published digest.
+    /// Whether to refuse a version with files published without a digest.
     pub require_digests: bool,
 }
 
 impl Pull {
-    /// A fetch as it should be: resuming, durable, and replacing nothing but files of earlier pulls.
+    /// A pull with the defaults: resuming, durable, and replacing only files of earlier pulls.
     pub fn new(selector: Selector, folder: impl Into<PathBuf>) -> Self {
         Self { selector, folder: folder.into(), resume: true, sync: true, force: false, require_digests: false }
     }
@@ -58,55 +58,53 @@ impl Pull {
 /// What was fetched.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fetched {
-    /// The version's manifest, which now lies in the folder as well.
+    /// The version's manifest, which is now in the folder as well.
     pub manifest: Manifest,
     /// The folder.
     pub folder: PathBuf,
-    /// Where the model file lies.
+    /// The path of the model file.
     pub model_path: PathBuf,
-    /// Files of the version, the manifest not counted.
+    /// Files of the version, not counting the manifest.
     pub files: usize,
     /// Their bytes.
     pub bytes: u64,
-    /// Bytes of them that were there already, from a fetch that was cut off.
+    /// Of these, bytes reused from an interrupted pull.
     pub kept: u64,
-    /// Bytes of them that were there already, in the folder's files of the same names.
+    /// Of these, bytes reused from files that the folder already had under the same names.
     pub reused: u64,
-    /// Files of an earlier version that were removed, since this version does not have them.
+    /// Files of an earlier version that were removed because this version does not have them.
     pub removed: usize,
-    /// Files of an earlier version that this one does not have, and that stay: they were changed since.
+    /// Files of an earlier version that this one does not have, kept because they were changed.
     pub left: Vec<ArtifactPath>,
-    /// Files that no digest was published of. They are as the bucket has them, which nothing says is right.
+    /// Files published without a digest, whose bytes could not be verified.
     pub unverified: Vec<ArtifactPath>,
 }
 
-/// A folder as it was found, and what is to be done in it.
+/// The state of a folder, and what is to be done in it.
 struct Survey {
-    /// None when it does not exist.
+    /// `None` when it does not exist.
     folder: Option<Arc<Folder>>,
     local: Local,
     plan: Plan,
-    /// Whether all is as it should be, and nothing is to be written.
+    /// Whether everything is in place and nothing has to be written.
     complete: bool,
 }
 
 impl ModelStorage {
-    /// Fetches a version into a folder: the model file, the additional files and the manifest, at their relative
-    /// paths.
+    /// Fetches a version into a folder: the model file, the additional files and the manifest, at their relative paths.
     ///
-    /// What lies in the folder is looked at before anything is fetched. Files that an earlier pull put there are
-    /// replaced, and removed if this version does not have them and they are unchanged; nothing else is touched unless
-    /// [`Pull::force`] says so.
+    /// The folder is checked before anything is fetched. Files of earlier pulls are replaced; those that this version
+    /// does not have are removed if they are unchanged. Nothing else is touched unless [`Pull::force`] is set.
     ///
-    /// Every file is compared with its digest before any appears under its name. What is damaged is fetched once more;
-    /// if it is damaged again, nothing of the version is put in place. What a fetch that was cut off brought is kept in a
-    /// hidden folder, and the next one resumes from there. A file that is in the folder already is not fetched, and of
-    /// one that differs only the parts that do.
+    /// Every file is verified before any appears under its name. A damaged file is fetched once more; if it is damaged
+    /// again, nothing of the version is put in place. Interrupted pulls keep their data in a hidden folder, and the
+    /// next pull resumes from there. A file that the folder already has is not fetched, and of one that differs only
+    /// the parts that differ.
     ///
     /// # Errors
-    /// As [`ModelStorage::verify`]; [`Error::InTheWay`] and [`Error::OtherModel`] when the folder holds what no earlier
-    /// pull put there; [`Error::Unverified`] with [`Pull::require_digests`]; and [`Error::Io`] when the folder cannot be
-    /// written.
+    /// As [`ModelStorage::verify`]; [`Error::InTheWay`] and [`Error::OtherModel`] when the folder has files that no
+    /// earlier pull created; [`Error::Unverified`] with [`Pull::require_digests`]; and [`Error::Io`] when the folder
+    /// cannot be written.
     pub async fn download_model(&self, pull: &Pull, progress: &Progress) -> Result<Fetched> {
         let found = self.describe(&pull.selector).await?;
         let main = found.main()?;
@@ -115,7 +113,7 @@ impl ModelStorage {
             let (model, version) = (found.manifest.model_name.clone(), found.manifest.version.clone());
             return Err(Error::Unverified { model, version, files: unverified });
         }
-        // Nothing is fetched of a version that cannot be complete.
+        // Fetch nothing of an incomplete version.
         found.whole()?;
         progress.send(Event::Planned { files: found.files.len(), bytes: found.size() });
         let found = Arc::new(found);
@@ -177,8 +175,8 @@ impl ModelStorage {
         Ok(fetched)
     }
 
-    /// Looks at the path of a file, and compares a regular file there with the published digest, unless that was done
-    /// `before` and it is the same.
+    /// Looks at the path of a file, and compares a regular file there with the published digest, unless `before` has
+    /// the result and it has not changed.
     async fn look(
         &self,
         folder: &Arc<Folder>,
@@ -209,11 +207,11 @@ impl ModelStorage {
         Ok((file.path.clone(), (found, stamp)))
     }
 
-    /// Looks at the folder, reads what of it may be of the version, and plans. Writes nothing.
+    /// Checks the folder, reads files that may belong to the version, and plans. Writes nothing.
     async fn survey(&self, found: &Arc<Description>, pull: &Pull) -> Result<Survey> {
         let mut seen = Local::new();
         match self.survey_once(found, pull, &mut seen).await {
-            // Another pull may have been about to put its files in place: then what is in the way was its own.
+            // Another pull may have been putting its files in place, which then looked like obstacles.
             Err(Error::InTheWay { .. } | Error::Io { .. }) => {}
             surveyed => return surveyed,
         }
@@ -222,7 +220,7 @@ impl ModelStorage {
         self.survey_once(found, pull, &mut seen).await
     }
 
-    /// Surveys, and notes in `seen` what was found.
+    /// Checks the folder, and stores what was found in `seen`.
     async fn survey_once(&self, found: &Arc<Description>, pull: &Pull, seen: &mut Local) -> Result<Survey> {
         let (root, of, force) = (pull.folder.clone(), Arc::clone(found), pull.force);
         let opened = blocking(move || {
@@ -236,7 +234,7 @@ impl ModelStorage {
             let plan = planned(&local, None, found, pull.force, &pull.folder)?;
             return Ok(Survey { folder: None, local, plan, complete: false });
         };
-        // By their numbers: a stream over a borrowing closure would make the whole future one that stays on its thread.
+        // By index: a stream over a borrowing closure would make the whole future `!Send`.
         let before = &*seen;
         let looks = stream::iter(0..found.files.len()).map(|n| self.look(&folder, &found.files[n], &owned, before));
         let local: Local = looks.buffer_unordered(files_at_once()).try_collect().await?;
@@ -248,7 +246,7 @@ impl ModelStorage {
         let complete = plan.steps.values().all(|step| *step == Step::Keep)
             && plan.obsolete.is_empty()
             && !(owned.stale && found.manifest.files.is_some())
-            // A manifest that is not believed needs no word on what is not ours.
+            // An untrusted manifest needs no record of the user's files.
             && (owned.anothers || owned.theirs == plan.theirs)
             && owned.manifest == Present::Manifest(found.record.to_vec());
         Ok(Survey { folder: Some(folder), local, plan, complete })
@@ -261,7 +259,7 @@ impl Survey {
     }
 }
 
-/// Plans, and says all that is in the way.
+/// Plans, and reports all obstacles.
 fn planned(
     local: &Local,
     owned: Option<&Owned>,
@@ -270,7 +268,7 @@ fn planned(
     folder: &std::path::Path,
 ) -> Result<Plan> {
     let in_the_way = |obstacles| Error::InTheWay { folder: folder.to_owned(), obstacles };
-    // The same manifest may be written anew, and no other.
+    // Only the same manifest may be written again.
     let anothers = |owned: &&Owned| owned.anothers && owned.manifest != Present::Manifest(version.record.to_vec());
     if owned.filter(anothers).is_some() && !force {
         return Err(in_the_way(vec![Obstacle { path: MANIFEST.to_owned(), what: ObstacleKind::OtherUser }]));

@@ -1,10 +1,10 @@
-//! What is in the way of a pull.
+//! Obstacles to a pull.
 
 use std::fmt;
 
 use crate::visible::{FEW, named};
 
-/// Something in the folder of a pull that is in the way of a file of the version.
+/// An entry of the folder that is in the way of a file of the version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Obstacle {
     /// Its path in the folder.
@@ -13,13 +13,13 @@ pub struct Obstacle {
     pub what: ObstacleKind,
 }
 
-/// What is in the way of a pull.
+/// The kind of an obstacle to a pull.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ObstacleKind {
-    /// A file that no earlier pull put there.
+    /// A file that does not come from an earlier pull.
     File,
-    /// A `manifest.json` that another user may have put there.
+    /// A `manifest.json` that another user may have written.
     OtherUser,
     /// A `manifest.json` that modeldepot did not write, or that was changed since.
     Manifest,
@@ -31,12 +31,12 @@ pub enum ObstacleKind {
     Special,
     /// Something that is not a folder where a folder should be.
     NotAFolder,
-    /// A name that programs trust: `.git`, `.env`.
+    /// A name that other programs act on: `.git`, `.env`.
     Sensitive,
 }
 
 impl ObstacleKind {
-    /// Returns true when a pull that is told to may replace it.
+    /// Returns true when `force` allows a pull to replace it.
     pub fn yields(self) -> bool {
         matches!(
             self,
@@ -51,7 +51,7 @@ impl ObstacleKind {
 }
 
 impl ObstacleKind {
-    /// Says what one thing, or several, are.
+    /// Returns the wording for one obstacle, or several.
     fn phrase(self, several: bool) -> &'static str {
         let (one, many) = match self {
             ObstacleKind::File => ("is not from an earlier pull", "are not from an earlier pull"),
@@ -74,7 +74,7 @@ impl fmt::Display for Obstacle {
 }
 
 impl Obstacle {
-    /// Lists what is in the way, with the first few names of each kind.
+    /// Lists the obstacles, with the first few names of each kind.
     pub(crate) fn list(obstacles: &[Obstacle]) -> String {
         let mut kinds: Vec<ObstacleKind> = Vec::new();
         for obstacle in obstacles {

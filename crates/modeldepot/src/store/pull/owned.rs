@@ -1,8 +1,8 @@
-//! What a folder says that earlier pulls put into it: its manifest, and a record that stays while one version takes the
-//! place of another.
+//! What a folder records about earlier pulls: its manifest, and a record that exists while one version replaces
+//! another.
 //!
-//! Either may be hostile. Nothing is replaced but at the paths that they list, and nothing removed that has not the digest
-//! that they give. What another user put into a shared folder is not believed.
+//! Either may be hostile. Only the paths that they list are replaced, and only files with the digests that they give
+//! are removed. Records that another user put into a shared folder are not trusted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,17 +16,17 @@ use crate::model::manifest::Manifest;
 use crate::model::name::{ArtifactPath, ModelName, Version, folded};
 use crate::store::lookup::Description;
 
-/// The manifest of the version that a folder holds.
+/// The manifest of the version in a folder.
 pub(super) const MANIFEST: &str = "manifest.json";
 
-/// The record of what earlier pulls put into the folder, where no manifest tells: while versions are switched, and beside
-/// a manifest that lists no files, or files that were there before.
+/// The record of files from earlier pulls, for cases that no manifest covers: while versions are switched, and beside a
+/// manifest that lists no files, or files that already existed.
 pub(super) const RECORD: &str = ".modeldepot-files.json";
 
 /// The longest manifest that is read.
 const LARGEST: u64 = 64 * 1024 * 1024;
 
-/// The longest record that is read, and written: one of two versions may be longer than a manifest.
+/// The longest record that is read and written: a record of two versions may be longer than a manifest.
 pub(super) const LARGEST_RECORD: u64 = 4 * LARGEST;
 
 /// A file that a pull put into the folder.
@@ -45,23 +45,24 @@ pub(super) struct OwnFile {
 struct Record {
     model_name: ModelName,
     files: Vec<OwnFile>,
-    /// Files of the version that lay there already with the same bytes. They are the user's, whatever a manifest lists.
+    /// Files of the version that already existed with the same bytes. They belong to the user, whatever a manifest
+    /// lists.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     theirs: BTreeSet<ArtifactPath>,
 }
 
-/// The two fields that say whose a manifest is.
+/// The two fields that say which version a manifest belongs to.
 #[derive(Deserialize)]
 struct Names {
     model_name: ModelName,
     version: Version,
 }
 
-/// What the manifest of the folder is.
+/// The state of the folder's manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Present {
     Absent,
-    /// A manifest that can be used, byte for byte.
+    /// A usable manifest, byte for byte.
     Manifest(Vec<u8>),
     /// Anything else.
     Foreign,
@@ -71,22 +72,22 @@ pub(super) enum Present {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Owned {
     pub(super) manifest: Present,
-    /// Whether another user may have written the manifest, which then says nothing of what is ours.
+    /// Whether another user may have written the manifest, which is then no evidence of what is ours.
     pub(super) anothers: bool,
-    /// Whether there is a record that says more than a manifest that lists its files has beside it.
+    /// Whether there is a record that a complete pull of a version with listed files would have removed or reduced.
     pub(super) stale: bool,
-    /// Files that the manifest lists and that were there before it.
+    /// Files that the manifest lists and that existed before it.
     pub(super) theirs: BTreeSet<ArtifactPath>,
-    /// What the files at a path may be: an interrupted switch leaves two versions of some.
+    /// The possible files at each path: an interrupted switch leaves two versions of some.
     pub(super) files: BTreeMap<ArtifactPath, Vec<OwnFile>>,
 }
 
 impl Owned {
-    /// Reads what a folder says, for a pull of a version.
+    /// Reads the records of a folder, for a pull of a version.
     ///
     /// # Errors
-    /// [`Error::OtherModel`] when it holds another one, [`Error::InTheWay`] when its manifest is nobody's. With `force`,
-    /// what is of another model counts as nobody's and is none.
+    /// [`Error::OtherModel`] when the folder holds another model, [`Error::InTheWay`] when its manifest is not one of
+    /// modeldepot's. With `force`, both are accepted as foreign, and their files are not ours.
     pub(super) fn read(folder: &Folder, version: &Description, force: bool) -> Result<Owned> {
         let model = &version.manifest.model_name;
         let mut owned = Owned {
@@ -129,7 +130,7 @@ impl Owned {
                 }
             }
         }
-        // A record that cannot be read says nothing, and is written anew.
+        // An unreadable record counts as empty, and is rewritten.
         match folder.read(RECORD, LARGEST_RECORD) {
             Some((_, false)) => {}
             Some((bytes, true)) => match serde_json::from_slice::<Record>(&bytes) {
@@ -148,8 +149,8 @@ impl Owned {
         Ok(owned)
     }
 
-    /// Takes a file whose path the version spells in another way as the version's: on a file system that takes both
-    /// spellings for one, it is the same file, and must not go as one that the version does not have.
+    /// Moves a file whose path the version spells differently to the version's spelling. On a file system that does not
+    /// distinguish the two it is the same file, and must not be removed as one that the version does not have.
     fn respell(&mut self, folder: &Folder, version: &Description) -> Result<()> {
         let spellings: BTreeMap<String, &ArtifactPath> =
             version.files.iter().map(|file| (spelling(&file.path), &file.path)).collect();
@@ -171,12 +172,12 @@ impl Owned {
         Ok(())
     }
 
-    /// Returns the paths.
+    /// Returns the paths of the files.
     pub(super) fn paths(&self) -> BTreeSet<ArtifactPath> {
         self.files.keys().cloned().collect()
     }
 
-    /// Returns the record of these files and others, but for those that are the user's.
+    /// Returns a record of these files and `more`, without those that belong to the user.
     pub(super) fn record(&self, model: &ModelName, more: &[OwnFile], theirs: BTreeSet<ArtifactPath>) -> Vec<u8> {
         let mut files = self.files.clone();
         add(&mut files, more.to_vec());
@@ -193,19 +194,19 @@ fn add(files: &mut BTreeMap<ArtifactPath, Vec<OwnFile>>, more: Vec<OwnFile>) {
     }
 }
 
-/// Returns what the spellings have in common that some file system may take for one.
+/// Returns a form that is equal for all spellings that some file system may treat as the same.
 fn spelling(path: &ArtifactPath) -> String {
     path.segments().map(folded).collect::<Vec<_>>().join("/")
 }
 
-/// Returns the bytes of a record of the files of a pull, those left out that are the user's.
+/// Returns the bytes of a record of pulled files, without those that belong to the user.
 pub(super) fn record(model: &ModelName, mut files: Vec<OwnFile>, theirs: BTreeSet<ArtifactPath>) -> Vec<u8> {
     files.retain(|file| !theirs.contains(&file.path));
     let record = Record { model_name: model.clone(), files, theirs };
     serde_json::to_vec(&record).unwrap_or_default()
 }
 
-/// Returns what a manifest says of the files beside it. One that lists none tells its model file alone.
+/// Returns the files that a manifest lists. One that lists none names only its model file.
 fn listed(manifest: &Manifest) -> Vec<OwnFile> {
     match &manifest.files {
         Some(files) => files

@@ -1,8 +1,8 @@
-//! One version takes the place of another in a folder.
+//! Replacing one version in a folder by another.
 //!
-//! In an order in which a process may die at any step: before the first file appears, a record of all files that are of
-//! either version stands beside them, and there is no manifest until all files are in place. So a folder is at any time
-//! the old version, the new one, or one of which the next pull knows what is its own.
+//! The order of steps allows the process to die at any of them: before the first file appears, a record of all files of
+//! either version is stored beside them, and there is no manifest until all files are in place. At any time the folder
+//! therefore holds the old version, the new one, or a mixture whose files the next pull can recognize as its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -19,7 +19,7 @@ use crate::model::digest::Blake3;
 use crate::model::name::ArtifactPath;
 use crate::store::lookup::{Description, StoredFile};
 
-/// All that is needed to put a version in place.
+/// Everything needed to put a version in place.
 pub(super) struct Switch {
     pub(super) folder: Arc<Folder>,
     pub(super) staging: Arc<Staging>,
@@ -31,8 +31,8 @@ pub(super) struct Switch {
     pub(super) sync: bool,
 }
 
-/// Gives files of earlier pulls that stay in their places the right to be run, as the version has it. Those that were
-/// fetched have it. What cannot be changed is left as it is.
+/// Makes files of earlier pulls that stay in place executable where the version says so. Fetched files already are.
+/// Files that cannot be changed are left as they are.
 pub(super) fn keep_executable(folder: &Folder, files: &[StoredFile], plan: &Plan) {
     let kept = |path| plan.steps.get(path) == Some(&Step::Keep) && !plan.theirs.contains(path);
     for file in files.iter().filter(|file| file.executable && kept(&file.path)) {
@@ -42,7 +42,7 @@ pub(super) fn keep_executable(folder: &Folder, files: &[StoredFile], plan: &Plan
     }
 }
 
-/// What was done beside putting files in place.
+/// What was done besides putting files in place.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Done {
     pub(super) removed: usize,
@@ -50,17 +50,17 @@ pub(super) struct Done {
 }
 
 impl Switch {
-    /// Gives all files their names, writes the manifest, and removes what the version does not have. Blocks.
+    /// Puts all files in place, writes the manifest, and removes files that the version does not have. Blocks.
     ///
-    /// Each file is synced first, so the time in which old and new files stand side by side is that of a few renames.
-    /// With `sync` false the system decides when bytes reach the disk.
+    /// Each file is synced first, so that old and new files coexist only for the time of a few renames. Without `sync`,
+    /// the system decides when bytes reach the disk.
     pub(super) fn run(self, mut files: Vec<Ready>) -> Result<Done> {
         let (folder, found) = (&*self.folder, &*self.found);
         let model = &found.manifest.model_name;
         if self.sync {
             self.staging.sync(files.iter().map(|file| &file.staged))?;
         }
-        // Read before others have to wait for it.
+        // Read before the lock is taken, so that others wait less.
         let mut known = BTreeMap::new();
         if let Ok(owned) = Owned::read(folder, found, self.force)
             && let Ok(plan) = planned(&self.local, Some(&owned), found, self.force, folder.root())
@@ -70,7 +70,7 @@ impl Switch {
                 known.extend(unchanged(folder, &path, files)?.map(|stamp| (path, stamp)));
             }
         }
-        // Others may have pulled into the folder meanwhile: its current content decides.
+        // Others may have pulled into the folder in the meantime: its current content decides.
         let _lock = folder.lock()?;
         let owned = Owned::read(folder, found, self.force)?;
         let mut local = Local::new();
@@ -84,7 +84,7 @@ impl Switch {
         let came: BTreeMap<ArtifactPath, Option<Blake3>> =
             files.iter().map(|ready| (ready.file.path.clone(), ready.file.blake3)).collect();
         if plan.steps.iter().any(|(path, step)| *step != Step::Keep && !came.contains_key(path)) {
-            // What was in its place is no longer.
+            // What was found there before has changed.
             return Err(Error::FolderBusy { folder: folder.root().to_owned() });
         }
         let mut done = Done::default();
@@ -101,7 +101,7 @@ impl Switch {
             }
         }
 
-        // From here on, the record says what is ours.
+        // From here on, the record says which files are ours.
         let own = |file: &StoredFile| OwnFile {
             path: file.path.clone(),
             size: Some(file.size),
@@ -126,14 +126,14 @@ impl Switch {
         plan.folders.iter().try_for_each(|path| folder.remove_folder(path))?;
         for ready in &mut files {
             let step = plan.steps.get(&ready.file.path).copied().unwrap_or(Step::Create);
-            // Another pull has put the same bytes there.
+            // Otherwise another pull has put the same bytes there.
             if step != Step::Keep {
                 folders.extend(ready.staged.place(&ready.file.path, step == Step::Replace)?);
             }
         }
         keep_executable(folder, &found.files, &plan);
         if self.sync {
-            // Before the manifest says that they are there.
+            // Before the manifest claims that they exist.
             folder.sync(&folders)?;
         }
         if !kept {
@@ -155,7 +155,7 @@ impl Switch {
         Ok(done)
     }
 
-    /// Writes a record that a later pull can read.
+    /// Writes a record small enough for a later pull to read.
     fn write_record(&self, record: Vec<u8>) -> Result<()> {
         if record.len() as u64 > LARGEST_RECORD {
             let what = io::Error::new(io::ErrorKind::FileTooLarge, "too many files of earlier pulls");
@@ -164,7 +164,7 @@ impl Switch {
         self.staging.write(RECORD, &record, self.sync)
     }
 
-    /// Removes files that are still as they were when they were read, and the folders that are empty then.
+    /// Removes files that have not changed since they were read, and folders that become empty.
     fn remove(&self, obsolete: &[(ArtifactPath, Stamp)]) -> Result<usize> {
         let mut removed = 0;
         for (path, known) in obsolete {
@@ -180,8 +180,8 @@ impl Switch {
     }
 }
 
-/// Returns the files that are the user's while versions are switched, whatever the manifests of both list: those of the
-/// old version that stay so, and those of the new one until the pull has put its own in their places.
+/// Returns the files that belong to the user during the switch, whatever both manifests list: those of the old version
+/// that stay theirs, and those of the new one until the pull has put its own in their place.
 fn not_yet_ours(owned: &Owned, plan: &Plan) -> BTreeSet<ArtifactPath> {
     let created = |path: &&ArtifactPath| plan.steps.get(*path) == Some(&Step::Create);
     let paths = owned.theirs.iter().chain(plan.steps.keys());

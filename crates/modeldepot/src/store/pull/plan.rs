@@ -1,4 +1,4 @@
-//! What a pull may do to each path of a folder, decided before a byte is fetched. Pure: it sees no disk.
+//! What a pull may do to each path of a folder, decided before anything is fetched. Pure: no disk access.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,68 +6,68 @@ use super::obstacle::{Obstacle, ObstacleKind};
 use crate::fs::Kind;
 use crate::model::name::{ArtifactPath, folded};
 
-/// What lies at the path of a file of the version.
+/// What is at the path of a file of the version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Found {
     /// Nothing.
     Absent,
-    /// A regular file with the bytes that the version has there.
+    /// A regular file with the version's bytes.
     Same,
-    /// A regular file with other bytes, or with bytes that nothing is known of.
+    /// A regular file with other or unknown bytes.
     File,
-    /// A folder that has nothing but unchanged files of earlier pulls.
+    /// A folder that contains only unchanged files of earlier pulls.
     Ours {
         /// The files.
         files: Vec<ArtifactPath>,
-        /// Its folders with itself, the innermost first.
+        /// The folder and its subfolders, innermost first.
         folders: Vec<String>,
     },
     /// Something else.
     Other(Kind),
-    /// What should be a folder on the way there is something else.
+    /// A parent that should be a folder is something else.
     Behind(String, Kind),
 }
 
-/// What is done at a path.
+/// The action at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Nothing: the file is what it should be.
+    /// None: the file is as it should be.
     Keep,
-    /// A file is put where nothing is.
+    /// Put a file where there is none.
     Create,
-    /// A file is put in place of another.
+    /// Put a file in place of another.
     Replace,
 }
 
-/// What is done in a folder.
+/// The actions in a folder.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Plan {
-    /// For each file of the version.
+    /// The action for each file of the version.
     pub(super) steps: BTreeMap<ArtifactPath, Step>,
-    /// Files of an earlier version that stand where this one needs a folder, or in one where it needs a file.
+    /// Files of an earlier version at the path of a folder that this version needs, or in a folder at the path of a
+    /// file that it needs.
     pub(super) cleared: BTreeSet<ArtifactPath>,
-    /// Folders that are empty then, where this version needs a file.
+    /// Folders that are then empty, at the paths of files of this version.
     pub(super) folders: Vec<String>,
-    /// Files of an earlier version that this one does not have. They go if they are unchanged.
+    /// Files of an earlier version that this one does not have; removed if they are unchanged.
     pub(super) obsolete: BTreeSet<ArtifactPath>,
-    /// Files that are kept, and that no pull put there: they have the version's bytes, and stay the user's.
+    /// Kept files that no pull put there: they have the version's bytes, and still belong to the user.
     pub(super) theirs: BTreeSet<ArtifactPath>,
 }
 
 impl Plan {
-    /// Plans for a pull that reuses no local data: files that would be kept are fetched all the same, and put where the same
-    /// bytes are. The user's own files stay as they are.
+    /// Changes the plan for a pull that reuses no local data: files that would be kept are fetched and replaced by the
+    /// same bytes. The user's own files stay.
     pub(super) fn anew(&mut self) {
         let kept = self.steps.iter_mut().filter(|(path, step)| **step == Step::Keep && !self.theirs.contains(*path));
         kept.for_each(|(_, step)| *step = Step::Replace);
     }
 }
 
-/// Plans what to do with what was found at the paths of a version's files, where `owned` are the paths that earlier pulls
-/// put files at.
+/// Plans by what was found at the paths of a version's files. `owned` are the paths of files from earlier pulls.
 ///
 /// # Errors
-/// All that is in the way, and that `force` does not move.
+/// All obstacles that `force` does not remove.
 pub(super) fn plan(
     found: &BTreeMap<ArtifactPath, Found>,
     owned: &BTreeSet<ArtifactPath>,
@@ -135,8 +135,7 @@ pub(super) fn plan(
     Ok(plan)
 }
 
-/// Returns true for a path under a name that programs act on without being asked to: hooks and settings of Git, and the
-/// environment.
+/// Returns true for a path under a name that programs act on unasked: hooks and settings of Git, and environment files.
 fn is_sensitive(path: &ArtifactPath) -> bool {
     path.segments().any(|segment| {
         let name = folded(segment);
@@ -223,7 +222,7 @@ mod tests {
                 prop_assert!(plan.cleared.is_subset(&owned) && plan.obsolete.is_subset(&owned));
                 prop_assert!(plan.obsolete.iter().all(|path| !found.contains_key(path)));
             }
-            // What nothing is in the way of is never refused.
+            // Without obstacles a pull is never refused.
             let free = |(path, found): (&ArtifactPath, &Found)| {
                 !is_sensitive(path) && matches!(found, Found::Absent | Found::Same)
             };
@@ -242,8 +241,8 @@ mod tests {
     }
 
     proptest! {
-        /// Through any number of pulls, what is removed or replaced is what a pull has put there, and not what merely has
-        /// the same bytes.
+        /// Over any sequence of pulls, only files that a pull put there are removed or replaced, not those that merely
+        /// have the same bytes.
         #[test]
         fn what_goes_was_put_there_by_a_pull(
             theirs in any_version(),

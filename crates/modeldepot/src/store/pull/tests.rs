@@ -1,4 +1,4 @@
-//! A switch of versions that dies at any step.
+//! Switching versions in a process that dies at any step.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,7 +19,7 @@ use crate::store::lookup::{Description, StoredFile};
 
 type Files = [(&'static str, &'static str)];
 
-/// A version of ours, or one of the Python pipeline, which publishes the MD5 of its first file alone.
+/// A version of ours, or one of the Python pipeline, which publishes only the MD5 of its first file.
 fn version(name: &str, files: &Files, ours: bool) -> Arc<Description> {
     let entries = files.iter().map(|(path, text)| FileEntry {
         path: path.parse().unwrap(),
@@ -61,7 +61,7 @@ fn version(name: &str, files: &Files, ours: bool) -> Arc<Description> {
     Arc::new(Description { files, damaged: Vec::new(), listed: true, record, manifest })
 }
 
-/// Pulls a version as `download_model` does, with the files at hand.
+/// Pulls a version as `download_model` does, with the given files.
 fn pull(root: &Path, found: &Arc<Description>, files: &Files) -> Result<Done> {
     let folder = Arc::new(Folder::make(root)?);
     let owned = Owned::read(&folder, found, false)?;
@@ -87,7 +87,7 @@ fn pull(root: &Path, found: &Arc<Description>, files: &Files) -> Result<Done> {
     Switch { folder, staging, found, local: seen, force: false, resume: true, sync: false }.run(ready)
 }
 
-/// All files below a folder with their text, those of staging left out.
+/// All files below a folder with their text, except staging files.
 fn tree(root: &Path) -> BTreeMap<String, String> {
     let (mut found, mut folders) = (BTreeMap::new(), vec![root.to_owned()]);
     while let Some(folder) = folders.pop() {
@@ -110,10 +110,10 @@ fn expected(found: &Description, files: &Files, more: &Files) -> BTreeMap<String
     all.chain([("manifest.json".to_owned(), record)]).collect()
 }
 
-/// The other way round, with more in the folder.
+/// The reverse switch, with more in the folder.
 const THREE: &Files = &[("becomes-a-folder", "new"), ("new", "a file")];
 
-/// The user's own, which no pull touches.
+/// The user's own files, which no pull touches.
 const THEIRS: &Files = &[("notes.txt", "mine"), ("logs/run.txt", "mine too"), ("LICENSE", "as in the first version")];
 
 /// Without the file that cannot be compared, since the version has no digest of it.
@@ -179,13 +179,13 @@ fn a_switch_that_dies_at_any_step_is_completed_by_the_next_pull() {
                 }
                 None => assert!(now.contains_key(".modeldepot-files.json"), "step {steps}: nobody knows what is ours"),
             }
-            // Forward, or back: either is complete, and nothing of the other is left.
+            // Forward or back: either is complete, with no leftovers of the other.
             let done = died.is_ok();
             let (next, files) = if steps % 2 == 0 || done { (&two, TWO) } else { (&one, ONE) };
             pull(root, next, files).unwrap_or_else(|error| panic!("step {steps}: {error}"));
             let mut now = tree(root);
             let recorded = now.remove(".modeldepot-files.json").is_some();
-            // It is `LICENSE` that the record says of whose it is.
+            // The record is about whose file `LICENSE` is.
             assert_eq!(recorded, next.manifest.files.is_none() || files == ONE, "step {steps}");
             assert_eq!(now, expected(next, files, theirs), "step {steps}");
             for gone in ["only", "new"].iter().filter(|gone| !files.iter().any(|(path, _)| path.starts_with(**gone))) {
@@ -227,7 +227,7 @@ fn what_was_changed_here_stays_and_is_named() {
     assert_eq!(done.left, ["logs/old.txt", "m-2-of-3"].map(|path| path.parse().unwrap()));
     assert_eq!(done.removed, 3, "of `m-1-of-3`, `m-3-of-3` and `LICENSE`");
     assert_eq!(fs::read_to_string(temp.path().join("m-2-of-3")).unwrap(), "OLD 2");
-    // From now on they are the user's.
+    // From now on they belong to the user.
     assert_eq!(pull(temp.path(), &one, ONE).unwrap_err().kind(), crate::ErrorKind::Conflict);
 }
 
@@ -244,7 +244,7 @@ fn a_hostile_record_gives_nothing_away() {
         assert_eq!(fs::read_to_string(root.join("theirs")).unwrap(), "theirs");
         assert!(!root.join(".modeldepot-files.json").exists());
     }
-    // One that names a file without a digest does not make it one to remove or to replace.
+    // A record that lists a file without a digest does not allow removing or replacing it.
     let record = r#"{"model_name": "m", "files": [{"path": "theirs"}]}"#;
     fs::write(root.join(".modeldepot-files.json"), record).unwrap();
     assert_eq!(pull(root, &found, ONE).unwrap(), Done::default());
@@ -254,7 +254,7 @@ fn a_hostile_record_gives_nothing_away() {
     assert_eq!(fs::read_to_string(root.join("theirs")).unwrap(), "theirs");
 }
 
-/// A version is pulled into the very folder that it was pushed from, and the next one after it.
+/// A version is pulled into the folder from which it was pushed, and then the next version.
 #[test]
 fn what_was_there_before_stays_the_users() {
     for ours in [true, false] {
@@ -264,7 +264,7 @@ fn what_was_there_before_stays_the_users() {
         for (path, text) in files {
             fs::write(root.join(path), text).unwrap();
         }
-        // What the Python pipeline has no digest of is nobody's to compare.
+        // The Python pipeline publishes no digest of the other files, so they cannot be compared.
         let first: &Files = if ours { files } else { &files[..1] };
         let (one, two) = (version("1", first, ours), version("2", &[("model.pt", "2"), ("new", "")], ours));
         for _ in 0..2 {
@@ -280,7 +280,7 @@ fn what_was_there_before_stays_the_users() {
             "{refused:?}"
         );
         assert_eq!(tree(root), before);
-        // A version without them leaves them, and once they are gone a pull puts its own there.
+        // A version without them leaves them; once they are gone, a pull creates its own.
         let three: &Files = &[("new", "")];
         assert_eq!(pull(root, &version("3", three, ours), three).unwrap(), Done::default());
         assert!(files.iter().all(|(path, text)| fs::read_to_string(root.join(path)).unwrap() == *text));
@@ -309,7 +309,7 @@ fn what_changes_while_files_are_fetched_is_seen() {
     assert_eq!(fs::read_to_string(temp.path().join("a")).unwrap(), "theirs");
 }
 
-/// In a shared folder others may write what they like, and none of it gives away the files of the user who pulls.
+/// In a shared folder others may write anything, but that gives no access to the files of the user who pulls.
 #[cfg(unix)]
 #[test]
 fn what_another_user_wrote_down_is_not_believed() {
@@ -346,7 +346,7 @@ fn what_another_user_wrote_down_is_not_believed() {
             assert_eq!(pulled.is_err(), name == "manifest.json", "{name} {how}: {pulled:?}");
             assert_eq!(fs::read_to_string(root.join("thesis")).unwrap(), "thesis", "{name} {how}");
         }
-        // A group that may write to the folder has the say in it: a mask of 002 is nothing to refuse.
+        // A folder that its group may write to (umask 002) is not refused.
         let temp = tempfile::tempdir().unwrap();
         fs::write(temp.path().join("thesis"), "thesis").unwrap();
         fs::write(temp.path().join(name), bytes).unwrap();
@@ -356,7 +356,7 @@ fn what_another_user_wrote_down_is_not_believed() {
     }
 }
 
-/// What lists the files of two versions is longer than either manifest may be.
+/// A record of the files of two versions is longer than a manifest may be.
 #[test]
 fn a_record_longer_than_a_manifest_is_read() {
     let temp = tempfile::tempdir().unwrap();
@@ -375,7 +375,7 @@ fn a_record_longer_than_a_manifest_is_read() {
     assert_eq!(Owned::read(&folder, &version("1", ONE, true), false).unwrap().files.len(), count);
 }
 
-/// Where names in any case lead to one file, a version that spells one in another way does not lose it.
+/// On a file system that ignores case, a version that spells a path differently does not lose the file.
 #[cfg(unix)]
 #[test]
 fn a_file_that_is_spelled_in_another_way_stays() {

@@ -1,6 +1,6 @@
-//! Files of earlier versions that parts of a push may be copied from.
+//! Files of earlier versions from which parts of a push may be copied.
 //!
-//! It is a matter of speed alone: whatever fails here, the push sends all its bytes.
+//! Only an optimization: if anything fails here, the push sends all its bytes.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -19,18 +19,18 @@ use crate::s3::{BaseObject, ChecksumSupport, CopySupport, files_at_once, part_si
 use crate::store::ModelStorage;
 use crate::task::blocking;
 
-/// The newest versions whose manifests are read.
+/// How many of the newest versions have their manifests read.
 const VERSIONS: usize = 3;
 
-/// Pages of a thousand versions that are listed to find the newest. A model with more is pushed without copies rather
-/// than with a wait.
+/// Pages of a thousand versions that are listed to find the newest. A model with more versions is pushed without
+/// copies, which is better than a long wait.
 const PAGES: usize = 4;
 
-/// What each file of a push may be copied from.
+/// The objects from which each file of a push may be copied.
 pub(in crate::store) type BaseFiles = BTreeMap<ArtifactPath, Vec<Arc<BaseObject>>>;
 
 impl ModelStorage {
-    /// Finds what earlier versions have of the files of a push, where this server can be trusted to copy it.
+    /// Finds files of earlier versions to copy from, on servers whose copies can be trusted.
     pub(in crate::store) async fn base_files(&self, push: &Push, version: &Version) -> BaseFiles {
         let large: Vec<&SourceFile> =
             push.source.files().iter().filter(|file| file.size > part_size(file.size)).collect();
@@ -60,7 +60,7 @@ impl ModelStorage {
         if !large.iter().any(|file| manifests.iter().any(|manifest| like(file, manifest).is_some())) {
             return Ok(BaseFiles::new());
         }
-        // Only now: finding out whether the server copies parts costs more than all the above.
+        // Checked last: finding out whether the server copies parts costs more than everything above.
         let hashed = match (self.copy_support().await?, self.capabilities().await?.crc64nvme) {
             (CopySupport::Checked, ChecksumSupport::Verified) => false,
             (CopySupport::Checked | CopySupport::Hashed, _) => true,
@@ -74,7 +74,7 @@ impl ModelStorage {
         Ok(stream::iter(of_file.collect::<Vec<_>>()).buffer_unordered(files_at_once()).collect().await)
     }
 
-    /// Returns a file of an earlier version, as it is in the bucket now.
+    /// Returns a file of an earlier version as it is in the bucket now.
     async fn look_at(
         &self,
         file: &SourceFile,
@@ -92,7 +92,8 @@ impl ModelStorage {
         let (part, parts) = (parts.size, parts.blake3.clone());
         let earlier = BaseObject { key, etag: found.etag, part, parts, size: entry.size, hashed };
         if hashed {
-            // It costs a second MD5 of every part, and the checksum of the whole: only where there is something to gain.
+            // Costs a second MD5 of every part and the checksum of the whole file, so do it only where a copy is
+            // likely.
             let (earlier, local, size) = (earlier.clone(), file.local.clone(), file.size);
             let like = blocking(move || Ok(File::open(&local).is_ok_and(|local| earlier.is_like(&local, size))));
             if !like.await.unwrap_or(false) {
@@ -103,7 +104,7 @@ impl ModelStorage {
     }
 }
 
-/// Returns the file of a version that has most likely the same parts: at the same path, else of the same size.
+/// Returns the file of a version most likely to share parts: the one at the same path, or else one of the same size.
 fn like<'a>(file: &SourceFile, manifest: &'a Manifest) -> Option<&'a FileEntry> {
     let entries = || manifest.files.iter().flatten().filter(|entry| entry.parts.is_some());
     let same_path = entries().find(|entry| entry.path == file.path);

@@ -1,6 +1,6 @@
-//! One push under a version whose lease it holds: every file durable, then the manifest.
+//! One push of a version whose lease it holds: store every file durably, then write the manifest.
 //!
-//! [`Uploaded`] is made only by a finished upload under a lease, and only it can be published.
+//! Only a finished upload under a lease makes an [`Uploaded`], and only an [`Uploaded`] can be published.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,15 +26,15 @@ use crate::store::ownership::{Foreign, mark};
 use crate::store::push::{Published, Push, entry};
 use crate::store::upload_records::Announced;
 
-/// How often the manifest is created anew, if the server answers that it cannot now and nothing was stored.
+/// How many times the manifest is sent again when the server is unavailable and nothing was stored.
 const CREATES: u32 = 6;
 
-/// A push whose files are all in the bucket. Nothing of it is visible as a version yet.
+/// A push whose files are all in the bucket, but not yet visible as a version.
 struct Uploaded {
     manifest: Manifest,
     kept: u64,
     copied: u64,
-    /// What lies under the version besides.
+    /// Foreign objects under the version's prefix.
     foreign: Foreign,
 }
 
@@ -48,19 +48,19 @@ pub(in crate::store) struct Job<'a> {
     pub(in crate::store) resumed: bool,
     pub(in crate::store) lease: &'a Lease,
     pub(in crate::store) progress: &'a Progress,
-    /// Whether the server decides create-if-absent.
+    /// Whether the server supports create-if-absent.
     pub(in crate::store) conditions: bool,
-    /// Files of earlier versions that parts may be copied from.
+    /// Files of earlier versions from which parts may be copied.
     pub(in crate::store) earlier: &'a BaseFiles,
 }
 
 impl Job<'_> {
-    /// Pushes, and notes in `wrote` when it begins to write under the version.
+    /// Pushes, and sets `wrote` before it writes under the version.
     pub(in crate::store) async fn run(&self, wrote: &AtomicBool) -> Result<Published> {
         let (storage, push, version) = (self.storage, self.push, &self.version);
         let prefix = version_prefix(&push.model, version);
         let marks = gc_locks_prefix(&push.model, version);
-        // Looked at again now that nobody else may push: what was seen before the lease may be old.
+        // Checked again now that the lease is held: what was seen before may be outdated.
         let (standing, there, gc_locked) = tokio::try_join!(
             storage.standing(&push.model, version),
             storage.depot.list_objects(&storage.bucket, &prefix),
@@ -85,8 +85,8 @@ impl Job<'_> {
         Error::VersionExists { model: self.push.model.clone(), version: self.version.clone() }
     }
 
-    /// Stores every file. The parts of the large ones go first, and nobody sees them; objects appear only at the end.
-    /// So a push that is cut off mostly leaves nothing in the way of the next one.
+    /// Stores every file. The parts of large files go first and are invisible; objects appear only at the end. An
+    /// interrupted push therefore rarely leaves anything in the way of the next one.
     async fn upload(&self, there: &[ListedObject], prefix: &str) -> Result<Uploaded> {
         let push = self.push;
         self.progress.send(Event::Planned { files: push.source.files().len(), bytes: push.source.size() });
@@ -97,12 +97,12 @@ impl Job<'_> {
             None => None,
         };
         let files = push.source.files();
-        // Objects that exist already decide whether the push can succeed at all, so they are listed before anything is sent.
+        // Existing objects decide whether the push can succeed at all, so they are handled before anything is sent.
         let (known, new): (Vec<usize>, Vec<usize>) =
             (0..files.len()).partition(|at| there.contains_key(files[*at].path.as_str()));
         let mut begun: BTreeMap<usize, Begun> = BTreeMap::new();
         for (group, there) in [(known, true), (new, false)] {
-            // Boxed one by one as its turn comes: a future of each file at once would take kilobytes of each.
+            // Boxed as its turn comes: creating the futures of all files at once would take kilobytes for each.
             let begin = stream::iter(group).map(|at| {
                 let own = own.clone();
                 async move { Ok::<_, Error>((at, self.begin(&files[at], there, own).await?)) }.boxed()
@@ -118,7 +118,7 @@ impl Job<'_> {
         self.uploaded(prefix, &sent).await
     }
 
-    /// Records which files are uploaded in parts, beside the uploads that an earlier run of this push had begun.
+    /// Records which files are uploaded in parts, with the uploads that an earlier run of this push began.
     async fn announce(&self) -> Result<Option<Announced>> {
         let (storage, model, version) = (self.storage, &self.push.model, &self.version);
         let large = self.push.source.files().iter().filter(|file| file.size > part_size(file.size));
@@ -136,7 +136,7 @@ impl Job<'_> {
         storage.announce_uploads(model, version, self.id, paths, uploads).await
     }
 
-    /// Publishes what somebody has sent under this lease.
+    /// Publishes files that were sent under this lease.
     pub(in crate::store) async fn publish_sent(&self, sent: &[(&SourceFile, Sent)]) -> Result<Published> {
         let uploaded = self.uploaded(&version_prefix(&self.push.model, &self.version), sent).await?;
         self.publish(uploaded).await
@@ -147,7 +147,7 @@ impl Job<'_> {
         let (storage, push) = (self.storage, self.push);
         let foreign = self.foreign(prefix, self.still_ours(prefix, sent).await?).await?;
         let files = sent.iter().map(|(file, sent)| entry(file, &sent.digests)).collect();
-        // The listing was just answered: its time is the server's now.
+        // The listing was just answered, so the server's clock is current.
         let created = storage.time_of(push).await?;
         let manifest = storage.manifest_of(push, self.version.clone(), self.id, files, created);
         let (kept, copied) =
@@ -155,8 +155,8 @@ impl Job<'_> {
         Ok(Uploaded { manifest, kept, copied, foreign })
     }
 
-    /// Returns which of the objects that lie under the version besides its files are foreign. For readers that count the
-    /// version's files in a listing, a record says that there are such objects.
+    /// Returns the foreign ones among the objects beside the version's files. Stores a record that such objects exist,
+    /// for readers that count the version's files in a listing.
     async fn foreign(&self, prefix: &str, besides: Vec<ListedObject>) -> Result<Foreign> {
         if besides.is_empty() {
             return Ok(Foreign::default());
@@ -177,11 +177,11 @@ impl Job<'_> {
         ObjectKey::Artifact(self.push.model.clone(), self.version.clone(), path.clone()).to_string()
     }
 
-    /// Sends the data of a file without making it visible, or takes the object that exists already.
+    /// Sends the data of a file without making it visible, or takes the object that already exists.
     async fn begin(&self, file: &SourceFile, there: bool, own: Option<OwnUploads>) -> Result<Begun> {
         self.progress.send(Event::Begun { path: file.path.clone(), bytes: file.size });
         let key = self.key(&file.path);
-        // Without conditions, what a dead push left is written again; what another tool stored never is.
+        // Without conditional writes, orphans are overwritten; another tool's object never is.
         if decide::reuses(self.conditions, there) || there && !self.storage.is_own(&key).await? {
             return Ok(Begun::Done(self.reuse(file).await?));
         }
@@ -220,7 +220,7 @@ impl Job<'_> {
         Ok(sent)
     }
 
-    /// Takes an object that a push left which was cut off, if it is what would be sent.
+    /// Takes an object of an interrupted push if it has the content of this file.
     async fn reuse(&self, file: &SourceFile) -> Result<Sent> {
         let digests = self.storage.depot.digest_file(&file.local, self.push.md5).await?;
         let same = self.storage.depot.same_object(&self.storage.bucket, &self.key(&file.path), &digests).await?;
@@ -242,8 +242,9 @@ impl Job<'_> {
         Error::PushedByAnother { model: self.push.model.clone(), version: self.version.clone(), path: path.clone() }
     }
 
-    /// Looks at every object and at the lease again: each object must be as this push left it. The objects first, so that
-    /// nobody else held the version when they were looked at. Returns the objects that lie under the version besides.
+    /// Checks every object and the lease again: each object must be as this push left it. Without conditional writes
+    /// the objects are listed before the lease is checked, so that nobody else held the version at that time. Returns
+    /// the other objects under the version.
     async fn still_ours(&self, prefix: &str, sent: &[(&SourceFile, Sent)]) -> Result<Vec<ListedObject>> {
         let (storage, push) = (self.storage, self.push);
         let (began, mut read) = (std::time::Instant::now(), Read::default());
@@ -266,8 +267,8 @@ impl Job<'_> {
             let Some(object) = found.remove(path.as_str()).filter(|object| object.size == sent.digests.size) else {
                 return Err(self.pushed_by_another(path));
             };
-            // A server that lists no ETag leaves the size to compare. One that lists another than it answered with, as
-            // `rclone serve s3` does, leaves the bytes.
+            // A server that lists no ETag leaves only the size to compare. One that lists a different ETag than it
+            // answered with, as `rclone serve s3` does, requires comparing the bytes.
             if !object.etag.is_empty()
                 && object.etag != sent.etag
                 && storage.depot.same_object(&storage.bucket, &object.key, &sent.digests).await?.is_none()
@@ -275,11 +276,11 @@ impl Job<'_> {
                 return Err(self.pushed_by_another(path));
             }
         }
-        // A manifest that has appeared is another pusher's, and found in a moment.
+        // A manifest that has appeared is another push's, and is handled when ours is created.
         Ok(found.into_iter().filter(|(path, _)| *path != "manifest.json").map(|(_, object)| object.clone()).collect())
     }
 
-    /// Creates the manifest if there is none: the one visible effect of a push.
+    /// Creates the manifest if there is none: the only visible effect of a push.
     async fn publish(&self, uploaded: Uploaded) -> Result<Published> {
         let Uploaded { manifest, kept, copied, foreign } = uploaded;
         let (storage, model, version) = (self.storage, &self.push.model, &self.version);
@@ -301,14 +302,14 @@ impl Job<'_> {
                         .depot
                         .put_small_with(&storage.bucket, &key, body.clone(), "application/json", &mark)
                         .await;
-                    // Read back whatever the answer: only the bucket knows who wrote last.
+                    // Read it back whatever the answer: only the bucket shows who wrote last.
                     put.map(|()| Created::Refused)
                 }
             };
             let lost = match outcome {
                 Ok(Created::Now) => None,
                 Ok(Created::Refused) => Some(None),
-                // The request may have landed and its reply been lost: only the bucket knows.
+                // The request may have succeeded and its reply been lost: only the bucket shows which.
                 Err(error) if error.may_pass() => Some(Some(error)),
                 Err(error) => return Err(error),
             };
@@ -325,13 +326,13 @@ impl Job<'_> {
                     return Ok(Published { foreign, ..Published::of(theirs, true, kept, copied) });
                 }
                 (ReadBack::Already | ReadBack::Taken, ..) => return Err(self.taken()),
-                // Nothing was stored. Sending it again is safe: what stands is read back, and carries the name of its push.
+                // Nothing was stored. Sending again is safe: the manifest is read back, and names its push.
                 (ReadBack::Nothing, _, Some(Error::Unavailable { .. })) if self.conditions && attempt < CREATES => {
                     tokio::time::sleep(Duration::from_millis(fastrand::u64(50..200 << attempt))).await;
                     attempt += 1;
                 }
                 (ReadBack::Nothing, _, Some(error)) => return Err(error),
-                // Refused, and nothing there: somebody else is between two steps of its own.
+                // Refused although there is no manifest: another push is between two of its steps.
                 (ReadBack::Nothing, _, None) => return Err(self.pushed_by_another(self.push.source.main())),
             }
         }
@@ -340,7 +341,7 @@ impl Job<'_> {
     }
 }
 
-/// A file of a push: there already, or on its way.
+/// A file of a push: already stored, or still to be completed.
 enum Begun {
     Done(Sent),
     Pending(Box<Pending>),

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use crate::model::manifest::{LARGEST, Manifest};
 
-/// Something in a folder that is not published.
+/// An entry of a folder that is not published.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct LeftOut {
     /// Its path in the folder.
     pub path: String,
-    /// Whether it is a folder, with all that is in it.
+    /// Whether it is a folder, left out with its contents.
     pub folder: bool,
     /// Why.
     pub reason: Reason,
@@ -20,26 +20,26 @@ pub struct LeftOut {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Reason {
-    /// A pattern says so.
+    /// A pattern excludes it.
     Excluded,
     /// Its name begins with a dot.
     Hidden,
-    /// It is a private key, or a file of passwords by its name.
+    /// By its name, a private key or a file of passwords.
     Secret,
-    /// A repository's own data.
+    /// Data of a version control system.
     Repository,
-    /// An editor, an operating system or an interpreter left it.
+    /// Left by an editor, an operating system or an interpreter.
     Litter,
-    /// It is modeldepot's own.
+    /// Created by modeldepot.
     Own,
 }
 
 impl Reason {
-    /// Returns all reasons.
+    /// Lists all reasons.
     pub const ALL: [Reason; 6] =
         [Reason::Excluded, Reason::Hidden, Reason::Secret, Reason::Repository, Reason::Litter, Reason::Own];
 
-    /// Returns the reason as it is spelled in JSON.
+    /// Returns the reason as spelled in JSON.
     pub fn word(self) -> &'static str {
         match self {
             Reason::Excluded => "excluded",
@@ -52,10 +52,10 @@ impl Reason {
     }
 }
 
-/// Hidden files that belong to a model: Hugging Face says in this one how its repository keeps the weights.
+/// Hidden files that belong to a model: this one says how a Hugging Face repository stores its weights.
 const KEPT: &[&str] = &[".gitattributes"];
 
-/// Files of passwords and tokens, and folders of them. `*` at an end stands for any text.
+/// Files and folders of passwords and tokens. `*` at one end matches any text.
 const SECRETS: &[&str] = &[
     ".env",
     ".env*",
@@ -84,8 +84,8 @@ const SECRETS: &[&str] = &[
     "*.kdbx",
 ];
 
-/// Names of private keys as ssh makes them; what follows the name must not be a letter or a digit, so that
-/// `id_rsa.old` is one and `id_map.json` or `id_rsax.bin` is none.
+/// Names of private keys made by ssh. The next character must not be a letter or a digit, so that `id_rsa.old` matches,
+/// but `id_map.json` and `id_rsax.bin` do not.
 const KEYS: &[&str] = &["id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "id_xmss"];
 
 const REPOSITORIES: &[&str] = &[".git", ".hg", ".svn", ".bzr", ".jj", "cvs"];
@@ -108,7 +108,7 @@ const LITTER: &[&str] = &[
     ".ipynb_checkpoints",
 ];
 
-/// Returns why something is left out by its name alone.
+/// Returns why an entry is left out by its name alone.
 pub(in crate::store) fn by_name(name: &str, include_hidden: bool) -> Option<Reason> {
     if KEPT.contains(&name) {
         return None;
@@ -129,12 +129,12 @@ pub(in crate::store) fn by_name(name: &str, include_hidden: bool) -> Option<Reas
     }
 }
 
-/// Returns why what a link leads to is left out, by the names on the way to it.
+/// Returns why the target of a link is left out, by the names on the path to it.
 pub(in crate::store) fn by_place(way: &Path) -> Option<Reason> {
     let names: Vec<_> = way.components().map(|name| name.as_os_str().to_string_lossy()).collect();
     names.iter().enumerate().find_map(|(place, name)| {
         let rest = names.get(place + 1..).unwrap_or_default();
-        // git-annex puts a link in place of each large file, and the file there.
+        // git-annex replaces each large file with a link to an object here.
         let annexed = || name == ".git" && rest.len() > 2 && rest[0] == "annex" && rest[1] == "objects";
         match by_name(name, true) {
             Some(Reason::Repository) if annexed() => None,
@@ -152,7 +152,7 @@ fn fits(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// Returns true for what modeldepot puts beside the files of a model. It is never published with them.
+/// Returns true for files that modeldepot puts beside a model. They are never published.
 pub(in crate::store) fn is_own(relative: &Path, name: &str, folder: bool, local: &Path) -> bool {
     is_own_name(name, folder) || (!folder && relative == Path::new("manifest.json") && is_manifest(local))
 }
@@ -161,7 +161,7 @@ fn is_own_name(name: &str, folder: bool) -> bool {
     name.starts_with(".modeldepot") || (folder && name == "modeldepot-data")
 }
 
-/// Returns true for the manifest of a version that was pulled. Another's `manifest.json` is not passed over in silence.
+/// Returns true for the manifest of a pulled version. Any other `manifest.json` is not silently left out.
 fn is_manifest(local: &Path) -> bool {
     let read = || -> Option<Manifest> {
         let found = std::fs::metadata(local).ok()?;

@@ -1,4 +1,4 @@
-//! Symbolic links in a folder that is published: which are followed, and where they may lead.
+//! Symbolic links in a published folder: which are followed, and where they may lead.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Result, SourceError};
 
-/// Where the links of a folder may lead.
+/// Limits on where the links of a folder may lead.
 pub(in crate::store) struct Links {
-    /// The folder itself, free of links.
+    /// The folder itself, with links resolved.
     root: PathBuf,
-    /// The files of a Hugging Face cache, when the folder is one of its snapshots: it is made of links to them.
+    /// The blobs folder of a Hugging Face cache, when the published folder is one of its snapshots, which are made of
+    /// links into it.
     blobs: Option<PathBuf>,
-    /// Whether they may lead anywhere.
+    /// Whether links may lead anywhere.
     anywhere: bool,
 }
 
@@ -23,12 +24,12 @@ impl Links {
         Ok(Links { root, blobs, anywhere })
     }
 
-    /// Returns the folder itself, free of links.
+    /// Returns the folder itself, with links resolved.
     pub(in crate::store) fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Returns what a link leads to, free of links. `within` are the folders that it lies in.
+    /// Returns the target of a link, with links resolved. `within` lists the folders that contain the link.
     pub(in crate::store) fn follow(&self, link: &Path, within: &[PathBuf]) -> Result<PathBuf, SourceError> {
         let target = fs::canonicalize(link).map_err(|error| absent(link, error))?;
         if within.contains(&target) {
@@ -42,7 +43,7 @@ impl Links {
         }
     }
 
-    /// Returns the way to what a link leads to, from where it parts from the way to the folder.
+    /// Returns the part of the path to a link's target that differs from the path to the folder.
     pub(in crate::store) fn way_to<'t>(&self, target: &'t Path) -> &'t Path {
         let mut way = target.components();
         for step in self.root.components() {
@@ -55,8 +56,8 @@ impl Links {
     }
 }
 
-/// Returns where the files of a snapshot of the Hugging Face cache lie: `models--ORG--NAME/snapshots/REVISION` is made of
-/// links into `models--ORG--NAME/blobs`.
+/// Returns the blobs folder of a Hugging Face cache snapshot: `models--ORG--NAME/snapshots/REVISION` is made of links
+/// into `models--ORG--NAME/blobs`.
 fn blobs_of(root: &Path) -> Option<PathBuf> {
     let named =
         |folder: &Path, fits: fn(&str) -> bool| folder.file_name().and_then(|name| name.to_str()).is_some_and(fits);
@@ -71,7 +72,7 @@ fn pointed_to(link: &Path) -> PathBuf {
     fs::read_link(link).unwrap_or_default()
 }
 
-/// Says why there is nothing at a path.
+/// Explains why a path cannot be read.
 pub(in crate::store) fn absent(path: &Path, source: std::io::Error) -> SourceError {
     let path = path.to_owned();
     let link = || fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink());
@@ -80,7 +81,7 @@ pub(in crate::store) fn absent(path: &Path, source: std::io::Error) -> SourceErr
             SourceError::Dangling { target: pointed_to(&path), path }
         }
         ErrorKind::NotFound => SourceError::Missing { path },
-        // The kind that has no name in the standard library yet.
+        // This kind has no stable name in the standard library yet.
         _ if is_loop(&source) => SourceError::LinkLoop { target: pointed_to(&path), path },
         _ => SourceError::Unreadable { path, source },
     }

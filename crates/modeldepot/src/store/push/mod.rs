@@ -1,11 +1,11 @@
-//! Publishing a version: take the lease, make every file durable, then the manifest.
+//! Publishing a version: take the lease, store every file durably, then write the manifest.
 //!
-//! The order is held by types, in [`super::push::commit`].
+//! The types in [`super::push::commit`] enforce this order.
 //!
-//! Where the server can be trusted with create-if-absent, nothing under a version is ever overwritten, and nothing is
-//! deleted before the version's name is retired. So a push that stalls, at any step, and wakes after others have moved
-//! on, can change nothing: its writes are refused, or store what is stored already. `docs/format.md` has the argument
-//! and what remains on servers without conditions.
+//! On a server with reliable create-if-absent, nothing under a version is ever overwritten, and nothing is deleted
+//! before the version's name is retired. A push that stalls at any step and wakes after others have moved on can
+//! therefore change nothing: its writes are refused, or store what is already stored. `docs/format.md` has the
+//! argument, and what remains on servers without conditional writes.
 
 pub(in crate::store) mod base_version;
 pub(in crate::store) mod commit;
@@ -52,25 +52,27 @@ const CLEANING: std::time::Duration = std::time::Duration::from_secs(10);
 pub struct Push {
     /// The model.
     pub model: ModelName,
-    /// The version; none takes the UTC second in which the push begins, by the server's clock, or the next free one.
+    /// The version; defaults to the UTC second in which the push starts, by the server's clock, or the next free
+    /// second.
     pub version: Option<Version>,
     /// The files.
     pub source: Source,
-    /// What the user says about the version.
+    /// Metadata of the version, chosen by the user.
     pub metadata: Map<String, Value>,
-    /// The time of publication; none is the server's when the manifest is written. Only an import knows better.
+    /// The time of publication; defaults to the server's time when the manifest is written. Set it only for imports.
     pub created: Option<OffsetDateTime>,
-    /// The program that publishes, with its version, for the manifest.
+    /// Name and version of the publishing program, for the manifest.
     pub tool: String,
-    /// Who publishes, for the manifest. It is not compared: the same content is the same version, no matter who pushes it.
+    /// Who publishes, for the manifest. It is not compared: the same content is the same version, no matter who pushes
+    /// it.
     pub published_by: Option<PublishedBy>,
-    /// A folder of this machine in which to remember the push while it runs. A push that was cut off, by whatever,
-    /// then goes on when it is repeated: same version, and only what is missing is sent.
+    /// Local folder for the resume state of this push. An interrupted push that is repeated then continues under the
+    /// same version, and sends only the missing data.
     pub state_folder: Option<PathBuf>,
-    /// Whether to compute the MD5 that the Python pipeline checks. Without, a push may be faster than the 0.7 GB/s that
-    /// MD5 reaches, and the original cannot check the version.
+    /// Whether to compute the MD5 that the Python pipeline checks. Without it a push may exceed the 0.7 GB/s that MD5
+    /// reaches, but the Python pipeline cannot verify the version.
     pub md5: bool,
-    /// Whether parts of large files that an earlier version has at the same place may be copied within the server.
+    /// Whether to copy parts of large files within the server, from an earlier version that has them at the same place.
     pub copies: bool,
 }
 
@@ -79,17 +81,17 @@ pub struct Push {
 pub struct Published {
     /// The version's manifest.
     pub manifest: Manifest,
-    /// True when the same content was there before, so that nothing was done.
+    /// True when the same content had already been published, so that nothing was done.
     pub already: bool,
-    /// Bytes that the server had already, from a push of the same files that was cut off.
+    /// Bytes that the server already had from an interrupted push of the same files.
     pub kept: u64,
-    /// Bytes that were copied within the server, from an earlier version.
+    /// Bytes that were copied within the server from an earlier version.
     pub copied: u64,
-    /// Objects under the version's prefix that are not part of it, and that modeldepot did not create.
+    /// Objects under the version's prefix that are not part of it and that modeldepot did not create.
     pub foreign: Foreign,
-    /// What lies in the pushed folder and does not belong in a version.
+    /// Entries of the pushed folder that do not belong in a version.
     pub left_out: Vec<LeftOut>,
-    /// Patterns that were given and matched nothing.
+    /// Patterns that matched nothing.
     pub unmatched: Vec<String>,
 }
 
@@ -103,35 +105,35 @@ impl Published {
 /// A push to one version.
 struct Attempt<'a> {
     push: &'a Push,
-    /// When the push began.
+    /// When the push started.
     begun_at: OffsetDateTime,
     version: Version,
     id: Uuid,
     /// Whether this resumes an interrupted push.
     resumed: bool,
-    /// Whether the server decides create-if-absent.
+    /// Whether the server supports create-if-absent.
     conditions: bool,
     progress: &'a Progress,
 }
 
 impl ModelStorage {
-    /// Publishes a version. It exists for others from the moment its manifest does, and then it is complete.
+    /// Publishes a version. It becomes visible when its manifest is written, and is complete from then on.
     ///
     /// # Errors
-    /// As [`ModelStorage::check_push`], before anything is sent. [`Error::Source`] when a file cannot be read or changes
-    /// meanwhile; [`Error::VersionExists`],
-    /// [`Error::VersionRetired`], [`Error::VersionBusy`] or [`Error::Orphans`] when the version is not free. After an
-    /// error no version is visible that was not before, unless the error is of a reply that was lost.
+    /// As [`ModelStorage::check_push`], before anything is sent. [`Error::Source`] when a file cannot be read or
+    /// changes during the push; [`Error::VersionExists`], [`Error::VersionRetired`], [`Error::VersionBusy`] or
+    /// [`Error::Orphans`] when the version is not free. After an error no new version is visible, unless the error is a
+    /// lost reply.
     pub async fn upload_model(&self, push: Push, progress: &Progress) -> Result<Published> {
         self.check_push(&push)?;
-        // On the heap, as the large steps below: together they do not fit the stack of a test's or a worker's thread.
+        // Boxed, like the other large steps below: together they would overflow the stack of a test or worker thread.
         let mut published = Box::pin(self.push_checked(&push, progress)).await?;
         published.left_out = push.source.left_out().to_vec();
         published.unmatched = push.source.unmatched().to_vec();
         Ok(published)
     }
 
-    /// Returns the time that a push is given, else the server's.
+    /// Returns the time given with the push, or the server's time.
     pub(super) async fn time_of(&self, push: &Push) -> Result<OffsetDateTime> {
         match push.created {
             Some(created) => Ok(created),
@@ -145,8 +147,8 @@ impl ModelStorage {
         let mut earlier = None;
         let (mut resume, mut cut_off) = self.resume_state(push).await;
         if cut_off.is_some() {
-            // The push that was cut off may have been dropped in this process a moment ago. Its lease has the same name, and
-            // its withdrawal must not take the new one away.
+            // The interrupted push may have been dropped in this process a moment ago. Its lease has the same name, and
+            // its withdrawal must not remove the new one.
             settled().await;
         }
         let mut not_before = begun_at;
@@ -170,7 +172,8 @@ impl ModelStorage {
             let attempt = Attempt { push, begun_at, version, id, resumed, conditions, progress };
             let result = Box::pin(self.attempt(attempt, &mut earlier)).await;
             match result {
-                // The second is another's. A later one may be free; contenders spread over the next ones by rank.
+                // Another push has this second. A later one may be free; contenders spread over the next seconds by
+                // rank.
                 Err(error) if push.version.is_none() && is_taken(&error) => {
                     let rank = if let Error::VersionBusy { rank, .. } = &error { *rank } else { 1 };
                     if !resumed {
@@ -178,7 +181,7 @@ impl ModelStorage {
                     }
                 }
                 result => {
-                    // After a failure that may pass, the next attempt goes on from here.
+                    // After a transient failure, keep the state so that the next attempt can resume.
                     if !matches!(&result, Err(error) if error.may_pass())
                         && let Some(resume) = resume
                     {
@@ -190,7 +193,7 @@ impl ModelStorage {
         }
     }
 
-    /// Opens the resume state of a push, and what it has of one that was cut off.
+    /// Opens the resume state of a push, and the entry of an interrupted one.
     async fn resume_state(&self, push: &Push) -> (Option<ResumeState>, Option<Entry>) {
         let Some(folder) = push.state_folder.clone() else { return (None, None) };
         let what = match (&push.version, push.source.files().iter().find(|file| file.path == *push.source.main())) {
@@ -205,7 +208,7 @@ impl ModelStorage {
         match blocking(move || ResumeState::open(&folder, &subject)).await {
             Ok(Some((resume, entry))) => (Some(resume), entry),
             Ok(None) => (None, None),
-            // It is a convenience. A push must not fail because nothing can be remembered of it.
+            // Resume state is optional: a push must not fail because it cannot be written.
             Err(error) => {
                 tracing::warn!(%error, "cannot keep its state; if this push is cut off it will begin anew");
                 (None, None)
@@ -222,15 +225,15 @@ impl ModelStorage {
         {
             let published = self.compare(push, id, theirs).await?;
             if resumed {
-                // The push that was cut off had published, and died before it withdrew its lease.
+                // The interrupted push had published, but ended before it withdrew its lease.
                 let lease = ObjectKey::Lease(model.clone(), version.clone(), id).to_string();
                 self.depot.delete_object(&self.bucket, &lease).await?;
                 self.settle_uploads(model, &version, id, true).await;
             }
             return Ok(published);
         }
-        // Without conditions a request of ours that is still on its way can do harm as long as it may arrive. So a lease
-        // under which something was sent is withdrawn only by success; else it stays until it is stale.
+        // Without conditional writes, a request that is still on its way can do harm when it arrives. A lease under
+        // which something was sent is therefore withdrawn only after success; otherwise it stays until it is stale.
         let request = LeaseRequest {
             id,
             tool: &push.tool,
@@ -239,7 +242,7 @@ impl ModelStorage {
             patient: push.version.is_some() || resumed,
             conditions,
         };
-        // What earlier versions have is looked for meanwhile, once for all attempts.
+        // Meanwhile, once for all attempts, look up what earlier versions have.
         let known = earlier.take();
         let (acquired, found) = tokio::join!(Box::pin(self.acquire(model, &version, &request)), async {
             match known {
@@ -251,7 +254,7 @@ impl ModelStorage {
         let lease = match acquired? {
             Acquired::Alone(lease) => *lease,
             Acquired::Busy { by, since, rank } => {
-                // The other may have been faster than our look at its lease.
+                // The other push may have published before its lease was read.
                 if push.version.is_some()
                     && let Some(theirs) = self.standing(model, &version).await?
                 {
@@ -276,7 +279,7 @@ impl ModelStorage {
         if wrote.load(Ordering::Relaxed) && in_parts {
             self.settle_uploads(model, &job.version, id, result.is_ok()).await;
         }
-        // The lease shows that the push did not end well. It goes, so that another may push, and this stays.
+        // Only the lease shows that the push failed. It is withdrawn so that another may push; the record stays.
         if result.is_err()
             && wrote.load(Ordering::Relaxed)
             && let Err(error) = self.record_failure(model, &job.version, id).await
@@ -289,7 +292,7 @@ impl ModelStorage {
         result
     }
 
-    /// Returns the first second from `from` on under which nothing lies in the bucket.
+    /// Returns the first second at or after `from` whose version is not retired and has no objects in the bucket.
     pub(super) async fn free_second(&self, model: &ModelName, from: &mut OffsetDateTime) -> Result<Version> {
         loop {
             let version = Version::at(*from);
@@ -303,7 +306,7 @@ impl ModelStorage {
         }
     }
 
-    /// Returns the manifest that stands at a version.
+    /// Returns the published manifest of a version, if any.
     pub(super) async fn standing(&self, model: &ModelName, version: &Version) -> Result<Option<Manifest>> {
         let (manifest, retired) =
             tokio::try_join!(self.read_manifest(model, version), self.is_retired(model, version))?;
@@ -313,11 +316,11 @@ impl ModelStorage {
         Ok(manifest.map(|(manifest, _)| manifest))
     }
 
-    /// Holds a push against what was published under its version before. Reads the files, sends nothing.
+    /// Compares a push with what is already published under its version. Reads the files, sends nothing.
     pub(super) async fn compare(&self, push: &Push, id: Uuid, theirs: Manifest) -> Result<Published> {
         let mut files = Vec::new();
         for file in push.source.files() {
-            // No MD5, which takes longest: BLAKE3 tells whether they are the same.
+            // Without MD5, which is the slowest: BLAKE3 is enough to compare.
             files.push(entry(file, &self.depot.digest_file(&file.local, false).await?));
         }
         let ours = self.manifest_of(push, theirs.version.clone(), id, files, theirs.created_at);
@@ -326,14 +329,14 @@ impl ModelStorage {
         }
         let (foreign, whole) = self.look_beside(&theirs).await?;
         self.not_being_removed(&theirs.model_name, &theirs.version).await?;
-        // A push that reports success for a version promises that it can be fetched.
+        // A push that reports success promises that the version can be fetched.
         whole?;
         let kept = theirs.size().unwrap_or_default();
         Ok(Published { foreign, ..Published::of(theirs, true, kept, 0) })
     }
 
-    /// Returns the foreign objects that lie beside the files of a published version, and whether those files are there with
-    /// their sizes.
+    /// Returns the foreign objects beside the files of a published version, and an error if any of those files is
+    /// missing or has the wrong size.
     async fn look_beside(&self, manifest: &Manifest) -> Result<(Foreign, Result<()>)> {
         let Some(files) = &manifest.files else { return Ok((Foreign::default(), Ok(()))) };
         let prefix = version_prefix(&manifest.model_name, &manifest.version);
@@ -347,7 +350,7 @@ impl ModelStorage {
         Ok((Foreign::of(&prefix, &foreign), whole))
     }
 
-    /// Says what lies where a push would put a file: what a dead push left, or another tool's object.
+    /// Returns the error for an object at the key of a file to push: an orphan, or another tool's object.
     pub(super) async fn in_the_way(&self, model: &ModelName, version: &Version, path: &ArtifactPath) -> Result<Error> {
         let key = ObjectKey::Artifact(model.clone(), version.clone(), path.clone()).to_string();
         let (model, version, path) = (model.clone(), version.clone(), path.clone());
@@ -386,9 +389,9 @@ impl ModelStorage {
         .sealed()
     }
 
-    /// Makes sure that a version whose manifest was just seen is there to stay, before anybody is told that it is.
+    /// Makes sure that a version whose manifest was just seen will last, before success is reported.
     ///
-    /// What is looked for, in which order, and why, is in [`decide::check`].
+    /// [`decide::check`] has what is checked, in which order, and why.
     pub(super) async fn not_being_removed(&self, model: &ModelName, version: &Version) -> Result<()> {
         let marks = gc_locks_prefix(model, version);
         let (began, mut at) = (std::time::Instant::now(), decide::FIRST_CHECK);
@@ -415,7 +418,7 @@ impl ModelStorage {
     }
 }
 
-/// Returns true for errors that say that a version is not free, whatever one would push.
+/// Returns true for errors that mean the version is not free, whatever is pushed.
 pub(super) fn is_taken(error: &Error) -> bool {
     matches!(
         error,

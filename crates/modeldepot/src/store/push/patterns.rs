@@ -1,7 +1,7 @@
 //! Patterns of files to leave out, in the syntax of `.gitignore`.
 //!
-//! The last pattern that matches decides, as it does there: those of a deeper `.modeldepotignore` after those of a shallower
-//! one, and those that were given with the push after all of them. Git's own ignore files do not count.
+//! As in git, the last matching pattern decides: those of a deeper `.modeldepotignore` come after those of a shallower
+//! one, and those given with the push come last. Git's own ignore files do not count.
 
 use std::path::Path;
 
@@ -11,40 +11,39 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use super::left_out::by_name;
 use crate::error::{Result, SourceError};
 
-/// The name of the file that says what to leave out of a folder.
+/// The name of the file with a folder's patterns.
 pub(in crate::store) const FILE: &str = ".modeldepotignore";
 
-/// A larger file of patterns is none.
+/// A larger pattern file is refused.
 const LARGEST: u64 = 1 << 20;
 
-/// What the patterns say of a path.
+/// The outcome of the patterns for a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Said {
-    /// To be left out.
+    /// Leave it out.
     Out,
-    /// To be kept, by a pattern with `!`. With `by_name` the pattern spells what else
-    /// would be left out for its name.
+    /// Keep it, by a pattern with `!`. With `by_name`, the pattern also overrides the rules on names.
     In { by_name: bool },
 }
 
-/// Malformed patterns of files that are told; the others are counted by nobody.
+/// How many malformed patterns of files are reported; further ones are dropped.
 const MOST_TOLD: usize = 100;
 
-/// A pattern of files to leave out that is none. It matches nothing, as in git.
+/// A malformed pattern. It matches nothing, as in git.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Malformed {
     /// The pattern.
     pub pattern: String,
-    /// The file that has it, by its path in the folder, and the line; none for one that was given with the push.
+    /// The file that has it, by its path in the folder, and the line; `None` for a pattern given with the push.
     pub line: Option<(String, usize)>,
     /// What is wrong with it.
     pub reason: String,
 }
 
-/// The patterns that were given with a push.
+/// The patterns given with a push.
 pub(in crate::store) struct Given {
-    /// One each, since each that matches nothing is told.
+    /// Built one by one, so that each pattern that matches nothing can be reported.
     patterns: Vec<(String, Gitignore, bool)>,
 }
 
@@ -80,7 +79,8 @@ impl Given {
     }
 }
 
-/// Returns what is said of a path, by what was given and by the files on the way to it, the outermost first.
+/// Applies the given patterns to a path, then those of the folders that contain it, innermost first. `files` lists them
+/// outermost first.
 pub(in crate::store) fn decide(given: &mut Given, files: &[Gitignore], relative: &Path, folder: bool) -> Option<Said> {
     let given = given.said(relative, folder);
     given.or_else(|| files.iter().rev().find_map(|file| said(file, relative, folder)))
@@ -94,8 +94,8 @@ fn said(patterns: &Gitignore, relative: &Path, folder: bool) -> Option<Said> {
     }
 }
 
-/// Returns true when a pattern itself spells what something is left out for: `!*.pem` does of `a.pem`. `!*`, `!*.*` or
-/// `!a.*`, which undo another pattern, must not bring back keys and hidden files.
+/// Returns true when the pattern itself spells the reason for leaving a name out, as `!*.pem` does for `a.pem`. `!*`,
+/// `!*.*` and `!a.*`, meant to undo another pattern, must not bring back keys and hidden files.
 fn spells(pattern: &str, relative: &Path) -> bool {
     let pattern = pattern.strip_prefix('!').unwrap_or(pattern);
     let last = pattern.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
@@ -105,7 +105,7 @@ fn spells(pattern: &str, relative: &Path) -> bool {
         && ["", "x"].iter().any(|text| by_name(&spelled(last, text), false) == reason)
 }
 
-/// Returns a name that a pattern matches, with a text for what it leaves open.
+/// Returns a name that a pattern matches, with `text` for each wildcard.
 fn spelled(pattern: &str, text: &str) -> String {
     let mut name = String::new();
     let mut rest = pattern.chars();
@@ -116,7 +116,7 @@ fn spelled(pattern: &str, text: &str) -> String {
             '?' => name.push('x'),
             '\\' => name.extend(rest.next()),
             '[' => {
-                // A class of characters: its first one, and none for one that says which not.
+                // The first character of a class; none of a negated class.
                 let class: String = rest.by_ref().take_while(|c| *c != ']').collect();
                 name.extend(class.chars().next().filter(|c| !matches!(c, '!' | '^')));
             }
@@ -126,7 +126,7 @@ fn spelled(pattern: &str, text: &str) -> String {
     name
 }
 
-/// Reads the file of patterns of a folder, if it has one. `relative` is the folder's path from the root of the push.
+/// Reads the pattern file of a folder, if there is one. `relative` is the folder's path from the root of the push.
 pub(in crate::store) fn read(
     folder: &Path,
     relative: &Path,
@@ -161,8 +161,8 @@ fn add(builder: &mut GitignoreBuilder, line: &str) -> Result<(), String> {
     builder.add_line(None, &as_in_git(line)).map(drop).map_err(|error| plain(&error))
 }
 
-/// Returns a pattern that means here what the given one means to git. Here braces hold alternatives, to git they are
-/// braces; and here nothing is escaped within a class of characters.
+/// Translates a pattern from git's syntax: here braces hold alternatives, in git they are literal; and a character
+/// class here has no escapes.
 fn as_in_git(line: &str) -> String {
     let mut text = String::new();
     let mut rest = line.chars();
@@ -178,7 +178,7 @@ fn as_in_git(line: &str) -> String {
                     text.push_str(&class);
                     rest = after.chars();
                 }
-                // It never ends, so it is not a pattern.
+                // An unclosed class makes the pattern malformed.
                 None => text.push(c),
             },
             c => text.push(c),
@@ -192,7 +192,7 @@ fn backwards(before: &str, after: &str) -> bool {
     from.zip(to).is_some_and(|(from, to)| to < from && !matches!(to, ']' | '[' | '\\'))
 }
 
-/// Returns a class of characters without escapes, and what follows it. `text` is what follows the bracket that opens it.
+/// Returns a character class without escapes, and the text after it. `text` starts after the opening bracket.
 fn class(text: &str) -> Option<(String, &str)> {
     let negated = text.starts_with(['!', '^']);
     let (mut plain, mut odd) = (String::new(), [false; 4]);
@@ -207,19 +207,19 @@ fn class(text: &str) -> Option<(String, &str)> {
                 c if odd_ones.contains(&c) => odd.iter_mut().zip(odd_ones).for_each(|(odd, one)| *odd |= one == c),
                 c => plain.push(c),
             },
-            // The name of a class, as `[:digit:]`, has a bracket of its own.
+            // A named class such as `[:digit:]` has a bracket of its own.
             '[' if rest.as_str().starts_with(':') && rest.as_str().contains(":]") => {
                 let (name, after) = rest.as_str().split_once(":]")?;
                 plain.extend(["[", name, ":]"]);
                 rest = after.chars();
             }
-            // Of a range that runs backwards git takes the first character.
+            // Of a reversed range, git takes the first character.
             '-' if backwards(&plain, rest.as_str()) => drop(rest.next()),
             c => plain.push(c),
         }
         first = false;
     }
-    // Where they stand for themselves: the closing bracket first, the hyphen last, the others neither.
+    // Where special characters are literal: the closing bracket first, the hyphen last, the others in between.
     let [closing, not, caret, hyphen] = odd.map(|odd| if odd { 1 } else { 0 });
     let middle = format!("{plain}{}{}", "!".repeat(not), "^".repeat(caret));
     let whole = format!("{}{middle}{}", "]".repeat(closing), "-".repeat(hyphen));
@@ -290,7 +290,7 @@ mod tests {
             (&["[a-c]d"], "bd", Some(Said::Out)),
             (&["[!a]b"], "ab", None),
             (&["[[:digit:]]b"], "7b", Some(Said::Out)),
-            // No patterns.
+            // Malformed patterns.
             (&["["], "[", None),
             (&["a["], "a[", None),
             (&["[]"], "[]", None),
@@ -312,7 +312,7 @@ mod tests {
         assert_eq!(told, ["[", "abc\\"]);
     }
 
-    /// Git itself decides, where there is one.
+    /// Compares with git itself, where it is installed.
     #[cfg(unix)]
     #[test]
     fn git_agrees() {

@@ -1,7 +1,7 @@
-//! What this machine remembers of a push, so that one that was cut off goes on as the same push.
+//! Resume state of a push on this machine, so that an interrupted push continues as the same push.
 //!
-//! The file is locked as long as its push runs. A process that gets the lock of a record that is not empty knows that its
-//! push is dead, without waiting for its lease to go stale.
+//! The file is locked while its push runs. A process that gets the lock on a non-empty record knows that the push has
+//! ended, without waiting for its lease to go stale.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -27,13 +27,13 @@ pub(in crate::store) struct ResumeState {
 }
 
 impl ResumeState {
-    /// Opens the record of the push that `subject` names, with what it says; none while another process pushes the
-    /// same.
+    /// Opens the record of the push that `subject` names, with its entry. Returns `None` while another process runs the
+    /// same push.
     pub(in crate::store) fn open(folder: &Path, subject: &str) -> Result<Option<(ResumeState, Option<Entry>)>> {
         let mut builder = DirBuilder::new();
         builder.recursive(true);
         let mut options = OpenOptions::new();
-        // What is pushed, and where to, is nobody else's business.
+        // Private: it shows what is pushed, and where to.
         #[cfg(unix)]
         {
             std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
@@ -53,7 +53,7 @@ impl ResumeState {
             return Ok(None);
         }
         let mut text = String::new();
-        // A record that cannot be read, or was cut off itself, says nothing.
+        // A record that is unreadable or was written only in part counts as empty.
         let _ = file.read_to_string(&mut text);
         Ok(Some((ResumeState { file, path }, serde_json::from_str(&text).ok())))
     }
@@ -70,9 +70,9 @@ impl ResumeState {
         written.map_err(Error::io("write", &self.path))
     }
 
-    /// Forgets the push: it is over.
+    /// Deletes the state of a push that is over.
     pub(in crate::store) fn finish(self) {
-        // Removed while it is locked: a process that opens it meanwhile gets no lock, and continues without a record.
+        // Deleted while locked: a process that opens it meanwhile gets no lock, and continues without a record.
         let _ = fs::remove_file(&self.path);
     }
 }

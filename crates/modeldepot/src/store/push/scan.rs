@@ -1,4 +1,4 @@
-//! What is to be published, found on this machine.
+//! Finding the files to publish on this machine.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,38 +14,39 @@ use crate::error::{Error, Result, SourceError};
 use crate::model::model_file::model_file;
 use crate::model::name::{ArtifactPath, NameError};
 
-/// Entries of a folder that are looked at. A manifest holds a fifth of that.
+/// How many folder entries are read at most. A manifest holds a fifth of that.
 const MOST: usize = 1_000_000;
 
-/// Names what is to be published.
+/// What to publish.
 #[derive(Debug, Clone, Default)]
 pub struct Scan {
     /// The model: a file, or a folder whose files keep their relative paths.
     pub path: PathBuf,
-    /// The model file within a folder; none lets [`model_file`](crate::model_file()) choose.
+    /// The model file within a folder; by default [`model_file`](crate::model_file()) chooses it.
     pub main: Option<String>,
     /// Patterns of files in a folder to leave out, in the syntax of `.gitignore`: `*.tmp`, `logs/`, `!logs/keep`. They
-    /// win over those in `.modeldepotignore`.
+    /// override those in `.modeldepotignore`.
     pub exclude: Vec<String>,
-    /// Additional files. One that lies in the folder keeps its path; another lies beside the model under its own name.
+    /// Additional files. A file inside the folder keeps its path; any other is placed beside the model under its own
+    /// name.
     pub with: Vec<PathBuf>,
-    /// The file that holds the training history; placed as an additional file.
+    /// The training history; placed like an additional file.
     pub history: Option<PathBuf>,
-    /// Whether to publish hidden files and folders too. What holds secrets by its name stays out, and what is a
-    /// repository's, an editor's or modeldepot's own.
+    /// Whether to publish hidden files and folders too. Names of secrets, and files of repositories, editors or
+    /// modeldepot, are still left out.
     pub include_hidden: bool,
     /// Whether links may lead out of the folder.
     pub follow_links: bool,
 }
 
 impl Source {
-    /// Lists the files; reads none but `.modeldepotignore` and a `manifest.json`. Blocks.
+    /// Lists the files. Reads none but `.modeldepotignore` and a `manifest.json`. Blocks.
     ///
-    /// A file that is named (as the model, `with` or `history`) is published whatever it is. Of a folder, what does not
-    /// belong in a version is [left out](Source::left_out).
+    /// A file that is named (as the model, `with` or `history`) is always published. Of a folder, what does not belong
+    /// in a version is [left out](Source::left_out).
     ///
     /// # Errors
-    /// [`SourceError`], for what could not be published as it is, and as [`Source::of`].
+    /// [`SourceError`] for files that cannot be published as they are, and as [`Source::of`].
     pub fn scan(scan: &Scan) -> Result<Source> {
         let found = fs::metadata(&scan.path).map_err(|error| absent(&scan.path, error))?;
         let mut files = Files::default();
@@ -66,14 +67,14 @@ impl Source {
             notes.unmatched = scan.exclude.clone();
             Some(files.named(&scan.path)?)
         };
-        // The model is in the folder; what lies beside it is not asked.
+        // The model is chosen among the folder's files only, not those beside it.
         let main = match (main, &scan.main) {
             (Some(file), Some(named)) if named != file.as_str() => {
                 return Err(SourceError::NoSuchMain { main: named.clone() }.into());
             }
             (Some(file), _) => file,
             (None, named) => {
-                // A file of the folder that is left out by its name, and named, counts as one of the folder.
+                // A named file inside the folder counts as one of its files, even if its name would be left out.
                 for path in scan.with.iter().chain(&scan.history) {
                     if files.inside(path).is_some() {
                         files.named(path)?;
@@ -101,16 +102,16 @@ impl Source {
     }
 }
 
-/// The files found so far, by their paths.
+/// The files found so far, by path.
 #[derive(Default)]
 struct Files {
     files: BTreeMap<ArtifactPath, SourceFile>,
-    /// The folder that is published, free of links.
+    /// The published folder, with links resolved.
     root: Option<PathBuf>,
 }
 
 impl Files {
-    /// Adds a file that somebody named.
+    /// Adds a file that was named explicitly.
     fn named(&mut self, local: &Path) -> Result<ArtifactPath> {
         let found = fs::metadata(local).map_err(|error| absent(local, error))?;
         if found.is_dir() {
@@ -119,16 +120,16 @@ impl Files {
         let path = match (self.inside(local), local.file_name()) {
             (Some(relative), _) => relative,
             (None, Some(name)) => PathBuf::from(name),
-            // `..` has no name of its own, but what it leads to has.
+            // `..` has no file name of its own, but its target does.
             (None, None) => local.to_owned(),
         };
         self.add(local, &path)
     }
 
-    /// Returns the path of a file within the folder that is published, if it lies there.
+    /// Returns the path of a file within the published folder, if it is inside.
     fn inside(&self, local: &Path) -> Option<PathBuf> {
         let root = self.root.as_ref()?;
-        // The folder may be spelled in many ways; a link counts where it lies, not where it leads.
+        // The folder may be spelled in several ways. A link counts as being where it is, not where it leads.
         let folder = local.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folder = fs::canonicalize(folder).ok()?;
         Some(folder.strip_prefix(root).ok()?.join(local.file_name()?))
@@ -144,7 +145,7 @@ impl Files {
         let mut file = SourceFile::new(path.clone(), local, found.len());
         file.executable = is_executable(&found);
         if let Some(first) = self.files.insert(path.clone(), file) {
-            // The same file named twice is no contradiction.
+            // Naming the same file twice is no conflict.
             if fs::canonicalize(&first.local).ok() != fs::canonicalize(local).ok() {
                 let (first, second) = (first.local, local.to_owned());
                 return Err(SourceError::Twice { path, first, second }.into());
@@ -175,9 +176,9 @@ struct Walk<'s> {
     given: Given,
     files: Files,
     notes: Notes,
-    /// The folders around the current one, free of links.
+    /// The folders that contain the current one, with links resolved.
     within: Vec<PathBuf>,
-    /// The patterns of the folders around the current one.
+    /// The patterns of those folders.
     ignores: Vec<Gitignore>,
     seen: usize,
 }
@@ -207,7 +208,7 @@ impl Walk<'_> {
     }
 
     fn entry(&mut self, entry: &fs::DirEntry, relative: &Path) -> Result<()> {
-        // Spelled as the folder was, not as the system lists it: messages name what the user knows.
+        // Spelled as the user spelled the folder, not as the system lists it, so that messages are recognizable.
         let local = entry.path();
         let kind = entry.file_type().map_err(|source| SourceError::Unreadable { path: local.clone(), source })?;
         let folder = kind.is_dir() || (kind.is_symlink() && local.is_dir());
@@ -218,7 +219,7 @@ impl Walk<'_> {
         let mut target = None;
         if kind.is_symlink() {
             let found = self.links.follow(&local, &self.within)?;
-            // A plain name must not smuggle out what the names on the way to its target keep in.
+            // A link must not publish under a plain name what the names on the path to its target leave out.
             if let Some(reason) = by_place(self.links.way_to(&found)) {
                 self.leave_out(relative, folder, reason);
                 return Ok(());
@@ -229,7 +230,7 @@ impl Walk<'_> {
             self.files.add(&local, relative)?;
             return Ok(());
         }
-        // Deeper than any file's path could be.
+        // Deeper than the path of any file can be.
         if relative.as_os_str().len() > 512 {
             let source = NameError { what: "artifact path", text: text(&local, relative)?, rule: "use 1 to 512 bytes" };
             return Err(SourceError::Name { path: local, source }.into());
@@ -245,7 +246,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Returns why something is left out.
+    /// Returns why an entry is left out.
     fn why_not(&mut self, local: &Path, relative: &Path, folder: bool) -> Option<Reason> {
         let name = relative.file_name().unwrap_or_default().to_string_lossy();
         let said = patterns::decide(&mut self.given, &self.ignores, relative, folder);
@@ -264,7 +265,7 @@ impl Walk<'_> {
     }
 }
 
-/// Returns a path as a version spells it.
+/// Returns a path as spelled in a version.
 fn text(local: &Path, relative: &Path) -> Result<String> {
     let mut text = String::new();
     for segment in relative.components() {

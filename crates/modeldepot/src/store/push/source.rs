@@ -1,4 +1,4 @@
-//! The files of a version that is to be published.
+//! The files of a version to publish.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 use crate::model::model_file::model_file;
 use crate::model::name::ArtifactPath;
 
-/// The files to publish, each at its path in the version. Every value was made by [`Source::of`], so its paths can be
-/// those of a version.
+/// The files to publish, each at its path in the version. [`Source::of`] is the only constructor, so the paths are
+/// always valid together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     main: ArtifactPath,
@@ -19,7 +19,7 @@ pub struct Source {
     notes: Notes,
 }
 
-/// What a scan has to say beside the files.
+/// Notes of a scan, beside the files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::store) struct Notes {
     pub(in crate::store) main_was_chosen: bool,
@@ -35,11 +35,11 @@ pub(in crate::store) struct Notes {
 pub struct SourceFile {
     /// Its path in the version.
     pub path: ArtifactPath,
-    /// Where it lies on this machine.
+    /// Its path on this machine.
     pub local: PathBuf,
-    /// Its size in bytes, as it was found.
+    /// Its size in bytes when it was found.
     pub size: u64,
-    /// Whether its owner may run it.
+    /// Whether its owner may execute it.
     pub executable: bool,
 }
 
@@ -51,8 +51,8 @@ impl SourceFile {
 }
 
 impl Source {
-    /// Takes files that lie anywhere, each with its path in the version. Without `main`, [`model_file`] chooses the model
-    /// file. `history` is the one that holds the training history.
+    /// Takes files from anywhere, each with its path in the version. Without `main`, [`model_file`] chooses the model
+    /// file. `history` is the path of the training history.
     ///
     /// # Errors
     /// [`Error::NothingOffered`], [`Error::OfferedTwice`], [`Error::FileAndFolder`]; [`Error::NoSuchMain`] when `main` or
@@ -107,7 +107,7 @@ impl Source {
         &self.main
     }
 
-    /// Returns the path of the training history, where one was named.
+    /// Returns the path of the training history, if one was named.
     pub fn history(&self) -> Option<&ArtifactPath> {
         self.history.as_ref()
     }
@@ -117,17 +117,17 @@ impl Source {
         &self.files
     }
 
-    /// Returns true when nobody named the model file and there was a choice.
+    /// Returns true when the model file was chosen automatically among several files.
     pub fn main_was_chosen(&self) -> bool {
         self.notes.main_was_chosen
     }
 
-    /// Returns what a scan left out.
+    /// Returns the entries that a scan left out.
     pub fn left_out(&self) -> &[LeftOut] {
         &self.notes.left_out
     }
 
-    /// Returns the folders that a scan found empty: a version holds files.
+    /// Returns the empty folders that a scan found; a version holds only files.
     pub fn empty_folders(&self) -> &[String] {
         &self.notes.empty_folders
     }
@@ -137,7 +137,7 @@ impl Source {
         &self.notes.unmatched
     }
 
-    /// Returns the patterns that are none. They match nothing, and are among the [`unmatched`](Source::unmatched).
+    /// Returns the malformed patterns. They match nothing, and are among the [`unmatched`](Source::unmatched).
     pub fn malformed(&self) -> &[Malformed] {
         &self.notes.malformed
     }

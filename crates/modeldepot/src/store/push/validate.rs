@@ -1,4 +1,4 @@
-//! Whether a version could be read again, known before anything of it is sent.
+//! Checks before anything is sent that the version could be read again.
 
 use time::macros::datetime;
 use uuid::Uuid;
@@ -14,17 +14,19 @@ use crate::s3::part_size;
 use crate::store::ModelStorage;
 
 impl ModelStorage {
-    /// Makes sure that the version that a push would publish could be read again. Sends nothing; a push begins with it.
+    /// Makes sure that the version this push would publish could be read again. Sends nothing; every push starts with
+    /// it.
     ///
-    /// The manifest is made with other digests of the same length, and passes through the reader that every pull uses. So
-    /// what that reader refuses is never uploaded, and no name of a version is retired for it.
+    /// A manifest with placeholder digests of the same length passes through the reader that every pull uses. What that
+    /// reader refuses is therefore never uploaded, and no version name is retired for it.
     ///
     /// # Errors
-    /// [`Error::MetadataTooDeep`], [`Error::MetadataTooLarge`], or [`Error::UnreadableManifest`] with what the reader says.
+    /// [`Error::MetadataTooDeep`], [`Error::MetadataTooLarge`], or [`Error::UnreadableManifest`] with the reader's
+    /// error.
     pub fn check_push(&self, push: &Push) -> Result<()> {
-        // Before it is written: a writer as well follows every level on its stack.
+        // Checked before serializing, which also recurses once per level.
         metadata::check(&push.metadata)?;
-        // Every digit of a second, and as long as any version that is chosen by itself.
+        // All digits of a second, and as long as any version chosen automatically.
         let created = datetime!(2000-01-01 00:00:00.123456789 UTC);
         let version = push.version.clone().unwrap_or_else(|| Version::at(created));
         let files = push.source.files().iter().map(|file| stand_in(file, push.md5)).collect();
@@ -33,7 +35,7 @@ impl ModelStorage {
     }
 }
 
-/// Returns the bytes of a manifest, which the reader takes for that manifest.
+/// Returns the bytes of a manifest after checking that the reader accepts them.
 ///
 /// # Errors
 /// [`Error::UnreadableManifest`].
@@ -45,7 +47,7 @@ pub(in crate::store) fn read_back(manifest: &Manifest) -> Result<Vec<u8>> {
     }
 }
 
-/// Returns the entry of a file that nobody has read yet: of the right length, with digests of nothing.
+/// Returns an entry for a file that has not been read yet: the right length, with placeholder digests.
 fn stand_in(file: &SourceFile, md5: bool) -> FileEntry {
     let part = part_size(file.size);
     let count = usize::try_from(file.size.div_ceil(part)).unwrap_or(usize::MAX);

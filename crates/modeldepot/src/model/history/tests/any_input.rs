@@ -4,7 +4,7 @@ use serde_json::Value;
 use super::History;
 use crate::model::history::number;
 
-/// JSON in which the words of a history are likely.
+/// JSON that is likely to contain the words of a history.
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -56,7 +56,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// What holds for every history that is read at all.
+/// Properties of every history that can be parsed.
 fn check(history: &History) {
     assert!(!history.epochs().is_empty());
     assert!(history.epochs().is_sorted_by(|a, b| a.epoch < b.epoch));

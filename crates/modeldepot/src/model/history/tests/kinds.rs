@@ -1,4 +1,4 @@
-//! Files as tools write them, in `files/`: what each is read as.
+//! Files as tools write them, in `files/`, and the result of reading each.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -22,7 +22,7 @@ fn read(name: &str) -> String {
     }
 }
 
-/// Reads several files, which are to say the same.
+/// Reads several files that must have the same result.
 fn read_all(names: &[&str]) -> String {
     let first = read(names[0]);
     for name in names {
@@ -178,7 +178,7 @@ fn pandas() {
     {"best_epoch":2,"train_loss":0.7,"val_loss":0.8,"total_epochs":3}
     "#);
     assert_snapshot!(read("pandas-values.json"), @r#"`pandas-values.json` is not a training history: found lists of values without the names of their columns (pandas: use `orient="columns"` instead of `"values"`)"#);
-    // An index that was set is the epochs.
+    // An index that was set numbers the epochs.
     let indexed = [
         r#"{"loss": {"5": 0.9, "10": 0.7}}"#,
         r#"{"5": {"loss": 0.9}, "10": {"loss": 0.7}}"#,
@@ -232,7 +232,7 @@ fn the_content_tells_json_from_tables() {
         assert_eq!(History::parse(name, rows.as_bytes()).unwrap().total_epochs(), 2, "{name}");
     }
     assert_eq!(History::parse("log.txt", b"epoch,loss\n1,0.9\n").unwrap(), parse_csv("epoch,loss\n1,0.9\n"));
-    // The same, before the second epoch was over.
+    // The same, before the second epoch was complete.
     assert_eq!(parse("{\"epoch\": 1, \"loss\": 0.9}").total_epochs(), 1);
 }
 
@@ -287,7 +287,8 @@ fn a_last_line_that_is_cut_short_is_left_out() {
 #[test]
 fn restarts() {
     let best = |table: &str| parse_csv(table).best().map(|epoch| epoch.epoch);
-    // From scratch, from a checkpoint, and train and validation one after the other, which is none.
+    // A restart from scratch, a restart from a checkpoint, and train and validation one after the other, which is no
+    // restart.
     assert_eq!(best("epoch,val_loss\n1,5\n2,1\n3,2\n1,4\n2,3\n"), Some(2.0));
     assert_eq!(parse_csv("epoch,val_loss\n1,5\n2,1\n3,2\n1,4\n2,3\n").total_epochs(), 2);
     assert_eq!(best("epoch,val_loss\n0,5\n1,4\n2,1\n1,3\n"), Some(1.0));
@@ -315,7 +316,7 @@ fn every_validation_frequency_of_keras_that_can_be_known() {
         let expected: Vec<usize> = (1..=measured).map(|n| n * frequency).collect();
         assert_eq!(found, expected, "{epochs} {frequency}");
     }
-    // One value for five epochs may be of the third, fourth or fifth; hand-written loops count from elsewhere.
+    // One value for five epochs may belong to the third, fourth or fifth; hand-written loops start counting elsewhere.
     for document in
         [r#"{"loss": [1, 2, 3, 4, 5], "val_loss": [1]}"#, r#"{"train_loss": [1, 2, 3, 4], "val_loss": [1, 2]}"#]
     {
@@ -340,7 +341,7 @@ fn notes_are_short_whatever_the_file_holds() {
     assert_eq!(notes.len(), 2);
 }
 
-/// A name that is written once for a whole file is not copied for each of its rows.
+/// A name that occurs once in a file is not copied for each of its rows.
 #[test]
 fn long_names_are_not_copied_for_every_row() {
     let long = "loss".repeat(1 << 18);

@@ -9,6 +9,7 @@ mod login;
 mod network;
 mod rights;
 mod service;
+mod style;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use url::{Host, Url};
 
 use super::line::Line;
-use super::service::in_host;
+use super::style::in_host;
 
 /// How long one step may take.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -19,7 +19,9 @@ use tokio::time::timeout;
 
 use self::steps::Steps;
 use crate::args::DemoArgs;
-use crate::commands::{checks, read_history, show_lines};
+use crate::commands::check::checks;
+use crate::commands::push::read_history;
+use crate::commands::show;
 use crate::error::Error;
 use crate::interrupt::unless_interrupted;
 use crate::ui::{Ui, plural, size};
@@ -170,7 +172,7 @@ async fn show(storage: &ModelStorage, selector: &Selector, steps: &mut Steps<'_>
     steps.begin("show");
     let found = storage.describe(selector).await?;
     steps.done("the manifest:", None)?;
-    steps.quote(&show_lines(&found))
+    steps.quote(&show::lines(&found))
 }
 
 /// A pull that keeps nothing for a next one.

@@ -3,7 +3,8 @@
 use modeldepot::{BucketName, Error as Depot, ErrorKind, S3Client, Settings};
 
 use super::line::{Line, State};
-use super::service::{Service, in_host, other_style};
+use super::service::Service;
+use super::style::{in_host, other_style};
 use super::within;
 use crate::error::Error;
 

@@ -2,11 +2,12 @@
 
 use modeldepot::diagnosis::Stranger;
 use modeldepot::s3::Answer;
-use modeldepot::{Addressing, Error as Depot, ErrorKind, S3Client, Settings, causes};
+use modeldepot::{Error as Depot, ErrorKind, S3Client, Settings, causes};
 use time::{Duration, OffsetDateTime};
 
 use super::line::Line;
 use super::network::Place;
+use super::style::{in_host, other_style};
 use crate::config;
 use crate::ui::date;
 
@@ -27,21 +28,6 @@ pub(super) struct Service {
     pub(super) answer: Answer,
     /// What was said of the bucket in the host, when the service was reached only without it.
     pub(super) host_failed: Option<String>,
-}
-
-/// Returns true when the bucket is named in the host of requests.
-pub(super) fn in_host(settings: &Settings) -> bool {
-    match settings.addressing {
-        Addressing::Auto => settings.endpoint.is_none(),
-        Addressing::Path => false,
-        Addressing::VirtualHost => true,
-    }
-}
-
-/// Returns the same settings with the other way to name buckets.
-pub(super) fn other_style(settings: &Settings) -> Settings {
-    let addressing = if in_host(settings) { Addressing::Path } else { Addressing::VirtualHost };
-    Settings { addressing, ..settings.clone() }
 }
 
 /// Sends the first request. Without a service, the last line says why.

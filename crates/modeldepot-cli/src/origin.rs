@@ -1,0 +1,28 @@
+//! Where the value of a setting was found.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Where the value of a setting was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Flag(&'static str),
+    Environment(String),
+    /// The name, the file, and the number of the line.
+    File(String, PathBuf, usize),
+    /// The key, and the profile's name.
+    Profile(&'static str, String),
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Flag(flag) => f.write_str(flag),
+            Origin::Environment(name) => write!(f, "{name} in the environment"),
+            Origin::File(name, path, line) => write!(f, "{name} in {}:{line}", path.display()),
+            Origin::Profile(key, name) => write!(f, "{key} of the AWS profile {name}"),
+            Origin::Default => f.write_str("default"),
+        }
+    }
+}
