@@ -137,7 +137,7 @@ impl Files {
                 let published = storage.push(push, &Progress::none()).await;
 =======
                 let (folder, push) = joined(tokio::task::spawn_blocking(move || self.push(ask)).await)??;
-                let published = storage.upload_model(push, &Progress::none()).await;
+                let published = storage.push(push, &Progress::none()).await;
 >>>>>>> server:crates/modeldepot-server/src/api/publish.rs
                 catalog.changed(&model);
                 joined(tokio::task::spawn_blocking(move || drop(folder)).await)?;
