@@ -7,6 +7,7 @@ use crate::model::name::ArtifactPath;
 
 /// Something that happened in a transfer.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event {
     /// The whole job is known: so many files, so many bytes. Comes first, once for each attempt.
     Planned {

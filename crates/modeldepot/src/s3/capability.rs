@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a server was found to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Capabilities {
     /// `If-None-Match: *` on a write is decided by the server, also when writers race.
     pub create_if_absent: bool,
@@ -19,9 +20,22 @@ pub struct Capabilities {
     pub unsigned_headers: UnsignedHeaders,
 }
 
+impl Capabilities {
+    /// What AWS is documented to do.
+    pub const AWS: Capabilities = Capabilities {
+        create_if_absent: true,
+        compare_and_swap: true,
+        crc64nvme: ChecksumSupport::Verified,
+        unsigned_payload: true,
+        part_copy: CopySupport::Checked,
+        unsigned_headers: UnsignedHeaders::Refused,
+    };
+}
+
 /// What a server does with a checksum that comes with the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum ChecksumSupport {
     /// It refuses bytes that do not match.
     Verified,
@@ -34,6 +48,7 @@ pub enum ChecksumSupport {
 /// What a server does with a part that is to be copied from one of its objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum CopySupport {
     /// It copies it, and refuses the whole when its CRC64NVME does not match.
     Checked,
@@ -50,6 +65,7 @@ pub enum CopySupport {
 /// What a server does with `x-amz-*` headers that are added to a presigned URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum UnsignedHeaders {
     /// It refuses the request, as AWS does.
     Refused,

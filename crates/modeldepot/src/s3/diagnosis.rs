@@ -18,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a server answered, whether it is one of S3 or not.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Answer {
     /// The head of the answer.
     pub head: Head,
