@@ -45,8 +45,9 @@ pub fn throughput(bytes: u64, time: Duration) -> String {
     format!("{}/s", size((bytes as f64 / seconds) as u64))
 }
 
-/// Returns a moment in UTC: `2025-10-28 18:19:00 UTC`, or `-` when it is not known.
+/// Returns a time in UTC: `2025-10-28 18:19:00 UTC`, or `-` when it is unknown.
 pub fn date(time: Option<OffsetDateTime>) -> String {
+    // The library parses a missing time as the epoch.
     match time {
         Some(time) => {
             time.to_offset(time::UtcOffset::UTC).format(DATE).map_or_else(|_| "-".to_owned(), |date| date + " UTC")
@@ -55,7 +56,7 @@ pub fn date(time: Option<OffsetDateTime>) -> String {
     }
 }
 
-/// Returns how long ago a moment was, roughly: `3 hours ago`.
+/// Returns roughly how long ago a time was: `3 hours ago`.
 pub fn ago(time: OffsetDateTime, now: OffsetDateTime) -> String {
     let seconds = (now - time).whole_seconds();
     let (number, unit) = match seconds {

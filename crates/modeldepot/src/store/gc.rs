@@ -41,7 +41,7 @@ pub struct GcPlan {
     pub uploads: Vec<UnfinishedUpload>,
     /// Leases of dead pushes, locks of dead gc runs and leftovers of probes.
     pub records: Vec<ListedObject>,
-    /// Number of objects and uploads that are still younger than the grace period.
+    /// Number of objects and uploads that are not removed yet: younger than the grace period, or of a live push.
     pub young: usize,
     /// Objects under unpublished or deleted versions that modeldepot did not create, as far as is known. Never touched.
     pub foreign: Vec<Orphans>,

@@ -342,7 +342,7 @@ impl ModelStorage {
         Ok(versions.pop().ok_or_else(none)?.version)
     }
 
-    /// Returns one version in full. Its files are compared with a listing: [`Description::damaged`] says which are missing.
+    /// Returns one version in full. Its files are compared with a listing: [`Description::damaged`] names missing ones.
     ///
     /// # Errors
     /// [`Error::ModelNotFound`], [`Error::VersionNotFound`]; [`Error::Manifest`] when its manifest cannot be used.

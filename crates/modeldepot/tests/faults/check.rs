@@ -1,4 +1,4 @@
-//! What must hold in the end, when nothing goes wrong any more.
+//! Invariants at the end of a run, once nothing fails any more.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::ledger::{Name, chain};
 use crate::plan::MODELS;
 use crate::world::{World, files_in};
 
-/// Heals the server and holds what is in the bucket against the ledger.
+/// Heals the server and checks the bucket against the ledger.
 pub(crate) async fn check(world: &World, unfinished: Vec<Wish>) {
     world.heal().await;
     world.ledger.log("healed");
@@ -46,7 +46,7 @@ pub(crate) async fn check(world: &World, unfinished: Vec<Wish>) {
     }
 }
 
-/// Collects what is left behind. A second look must find nothing more of it.
+/// Runs gc. A second plan must find nothing more.
 async fn collect(world: &World, storage: &ModelStorage) {
     let collected = async {
         let plan = storage.plan_gc(None, time::Duration::ZERO).await?;
@@ -76,7 +76,7 @@ async fn visible(world: &World, storage: &ModelStorage) -> BTreeSet<Name> {
     visible
 }
 
-/// A version that is visible verifies, and a pull of it has what was pushed.
+/// A visible version verifies, and a pull of it returns what was pushed.
 async fn whole(world: &World, storage: &ModelStorage, name: &Name) {
     let selector = Selector::new(name.model.parse().unwrap()).version(name.version.clone());
     if let Err(error) = storage.verify(&selector, &Progress::none()).await {
@@ -99,8 +99,7 @@ async fn spent(world: &World, storage: &ModelStorage, name: &Name) {
     }
 }
 
-/// A pull that was cut off left nothing under a final name, or only files of one content; all of them, where there is
-/// a manifest.
+/// A killed pull leaves nothing under a final name, or only files of one content; all of them if there is a manifest.
 fn cut_pulls(world: &World) {
     for entry in std::fs::read_dir(world.path("")).unwrap() {
         let folder = entry.unwrap().path();

@@ -1,4 +1,4 @@
-//! How buckets are addressed, on AWS and elsewhere. Signing needs no server.
+//! Addressing of buckets, on AWS and elsewhere. Signing needs no server.
 
 use std::time::Duration;
 

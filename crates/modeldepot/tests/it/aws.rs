@@ -1,4 +1,4 @@
-//! What AWS, and accounts and buckets on it, ask of requests, with a server that enforces it.
+//! Rules of AWS, and of accounts and buckets on it, tested with a server that enforces them.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ async fn ruled(rules: AwsRules, change: impl FnOnce(&mut Settings)) -> Backend {
     Backend::with(settings, folder).await.serving(server)
 }
 
-/// Pushes twice, so that parts are copied, pulls, verifies, deletes and collects.
+/// Pushes twice, so that parts are copied, then pulls, verifies, deletes and runs gc.
 async fn a_whole_round(b: &Backend) {
     let file = b.file("m.bin", &bytes(17 << 20, 1));
     let small = b.file("config.json", b"{}");
@@ -57,7 +57,7 @@ async fn a_bucket_in_another_region_is_followed_there_and_nowhere_else() {
         a_whole_round(&b).await;
         assert_eq!(b.client().ask(b.bucket()).await.unwrap().status, 200);
     }
-    // A server that sends us round and round is asked twice, and the error names the region.
+    // A server with circular redirects is asked twice, and the error names the region.
     let server = Misbehaving::alone(|_| {
         Act::Answer(
             301,
@@ -124,7 +124,7 @@ async fn copies_are_tried_when_they_matter_and_old_records_are_not_trusted() {
     let published = b.storage.push(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap();
     assert_eq!(published.copied, 9 << 20);
     assert_eq!(known().await.unwrap().capabilities.part_copy, CopySupport::Checked, "kept for the next push");
-    // As an earlier modeldepot wrote it, which copied six bytes of thirteen.
+    // As written by an earlier modeldepot, which copied six bytes of thirteen.
     let mut record: serde_json::Value = serde_json::from_slice(&b.get(".depot/probe.json").await).unwrap();
     record["part_copy"] = "none".into();
     record.as_object_mut().unwrap().remove("revision");
@@ -132,7 +132,7 @@ async fn copies_are_tried_when_they_matter_and_old_records_are_not_trusted() {
     assert_eq!(known().await, None);
 }
 
-/// The bucket of the settings on a MinIO, which has a key service, made with a default retention.
+/// The bucket of the settings on a MinIO, which has a key service, created with a default retention.
 async fn retained(mode: &str) -> Backend {
     let b = Backend::on(&MINIO).await;
     let mut settings = b.settings.clone();
@@ -162,7 +162,7 @@ async fn minio_with_a_retention_is_used_as_ever_and_keeps_what_was_deleted() {
         b.storage.gc(&plan).await.unwrap();
         assert!(!b.keys().await.iter().any(|key| key.starts_with("m/v9/") || key.starts_with("m/v1/")));
         assert!(b.storage.fsck(None, true).await.unwrap().faults.is_empty());
-        // Its versions are still there, behind a marker, until the retention ends.
+        // Its versions still exist behind a marker, until the retention ends.
         let url = format!("{}/{}?versions=&prefix=m%2Fv1%2F", b.client().endpoint(), b.bucket());
         let (status, body) = signed_url("GET", &url, None, b"").await;
         let text = String::from_utf8_lossy(&body).into_owned();
@@ -180,7 +180,7 @@ async fn minio_encrypts_what_is_stored_and_no_etag_is_taken_for_an_md5() {
         settings.writing.encryption = Some(encryption);
         let b = Backend::with(settings, tempfile::tempdir().unwrap()).await;
         a_whole_round(&b).await;
-        // The same content again, which is looked at in the bucket.
+        // The same content again, which is compared in the bucket.
         let file = b.file("m.bin", &bytes(17 << 20, 1));
         let small = b.file("config.json", b"{}");
         b.storage.push(push("m", Some("2"), &file, &[small]), &Progress::none()).await.unwrap();
@@ -193,7 +193,7 @@ async fn minio_encrypts_what_is_stored_and_no_etag_is_taken_for_an_md5() {
             "whatever it is"
         );
     }
-    // A key that does not exist is told as that, and not as a policy.
+    // A missing key is reported as such, and not as a policy.
     let plain = Backend::on(&MINIO).await;
     let mut settings = plain.settings.clone();
     let encryption = Encryption::new(EncryptionMode::Kms).key("no-such-key");

@@ -1,7 +1,7 @@
-//! Ceph with three OSDs, of which parts die by `kill -9` in mid-transfer. `cargo xtask test` starts it, and starts again what
-//! died unless a test holds it down.
+//! Ceph with three OSDs, parts of which are killed with `kill -9` during transfers. `cargo xtask test` starts it, and
+//! restarts killed parts unless a test holds them down.
 //!
-//! That a transfer is under way is no luck: a rate limit makes what is left of it take seconds.
+//! Transfers are reliably still running at that time: a rate limit makes the rest of each take seconds.
 
 use std::fs::{self, File};
 use std::io::{BufReader, Read, Write};
@@ -18,7 +18,7 @@ use tokio::time::sleep;
 use crate::backend::{Backend, bytes, push};
 use crate::servers::CLUSTER;
 
-/// Megabytes that are pushed while an OSD dies; a third of it while something else does.
+/// Megabytes that are pushed while an OSD dies; a third of that when another daemon dies.
 fn megabytes() -> u64 {
     std::env::var("MODELDEPOT_TEST_CLUSTER_MB").map_or(600, |text| text.parse().unwrap())
 }
@@ -27,9 +27,9 @@ const MB: u64 = 1_000_000;
 
 struct Cluster {
     b: Backend,
-    /// Where `NAME.pid` says which process a daemon is, and `NAME.hold` keeps it down.
+    /// Where `NAME.pid` has a daemon's process id, and `NAME.hold` keeps it down.
     daemons: PathBuf,
-    /// The model file, and its megabytes.
+    /// The model file and its size in megabytes.
     file: PathBuf,
     size: u64,
 }
@@ -46,7 +46,7 @@ impl Cluster {
         Cluster { b, daemons, file, size }
     }
 
-    /// A storage that takes about six seconds for the file, however fast the machine is.
+    /// A storage that takes about six seconds for the file, on any machine.
     async fn slow(&self) -> ModelStorage {
         let limit = NonZeroU64::new(self.size * MB / 6).unwrap();
         ModelStorage::open(&self.b.settings.clone().limit_rate(limit)).await.unwrap()
@@ -61,7 +61,8 @@ impl Cluster {
         Some(pid.trim().to_owned()).filter(|pid| !pid.is_empty())
     }
 
-    /// Returns a progress that kills a daemon when a third of the file has moved, and whether it did. It stays down.
+    /// Returns a progress that kills a daemon when a third of the file has been transferred, and whether it did. The
+    /// daemon stays down.
     fn killing(&self, daemon: &'static str) -> (Progress, Arc<AtomicBool>) {
         let (moved, killed) = (AtomicU64::new(0), Arc::new(AtomicBool::new(false)));
         let (hold, pid, third) = (self.hold(daemon), self.pid(daemon).unwrap(), self.size * MB / 3);
@@ -76,7 +77,7 @@ impl Cluster {
         (progress, killed)
     }
 
-    /// Lets a daemon start again, and waits until it has, and the gateway answers.
+    /// Lets a daemon restart, and waits until it runs and the gateway answers.
     async fn release(&self, daemon: &str) {
         let _ = fs::remove_file(self.hold(daemon));
         while self.pid(daemon).is_none() || self.b.client().list_objects(self.b.bucket(), "").await.is_err() {
@@ -103,7 +104,7 @@ impl Cluster {
         fetched.kept
     }
 
-    /// Pushes while a daemon dies and comes back after so long.
+    /// Pushes while a daemon dies and comes back after `down`.
     async fn push_while_down(&self, daemon: &'static str, down: Duration) -> Result<Published> {
         let (progress, killed) = self.killing(daemon);
         let storage = self.slow().await;
@@ -119,7 +120,7 @@ impl Cluster {
     }
 }
 
-/// So that the next test finds all of it.
+/// Restores the cluster for the next test.
 impl Drop for Cluster {
     fn drop(&mut self) {
         for daemon in ["mon.a", "mgr.x", "rgw", "osd.1"] {
@@ -154,7 +155,7 @@ fn fill(file: &mut impl Read, buffer: &mut [u8]) -> usize {
     filled
 }
 
-/// What a transfer that failed may say, and that nothing half done is seen.
+/// Checks the error of a failed transfer, and that nothing incomplete is visible.
 fn gave_up(error: &Error, c: &Cluster) {
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
     assert!(error.to_string().contains(c.b.client().endpoint()), "{error}");
@@ -169,7 +170,7 @@ async fn an_osd_dies_during_a_push_and_stays_dead() {
     assert!(killed.load(Ordering::Relaxed) && c.pid("osd.1").is_none(), "one of three is missing");
     c.pulled_is_what_was_pushed("degraded").await;
     c.b.storage.verify(&"m@1".parse().unwrap(), &Progress::none()).await.unwrap();
-    // It comes back with nothing of what it had.
+    // It comes back without its data.
     c.release("osd.1").await;
     c.pulled_is_what_was_pushed("recovering").await;
     c.b.storage.delete(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
@@ -198,7 +199,7 @@ async fn the_monitor_dies_during_a_push() {
 async fn the_gateway_restarts_during_a_push() {
     let c = Cluster::with(megabytes() / 3).await;
     if let Err(error) = c.push_while_down("rgw", Duration::ZERO).await {
-        // On a machine that takes long to start it.
+        // On a machine that is slow to start it.
         gave_up(&error, &c);
         c.publish().await;
     }

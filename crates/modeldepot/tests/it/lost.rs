@@ -1,4 +1,4 @@
-//! Effects whose replies are lost, or are none that a client knows: what became of them is looked at.
+//! Effects whose replies are lost or not understood: the client checks what happened.
 
 use modeldepot::s3::UploadOptions;
 use modeldepot::{Error, ErrorKind, Progress, S3Client, Settings};
@@ -8,7 +8,7 @@ use crate::misbehaving::{Act, Asked, Misbehaving};
 
 const PART: usize = 8 << 20;
 
-/// A server that behaves, one before it that does not, and the settings of the latter.
+/// A server that works, one in front of it that does not, and the settings of the latter.
 async fn behind(play: impl Fn(&Asked) -> Act + Send + Sync + 'static) -> (Backend, Misbehaving, Settings) {
     let b = Backend::embedded().await;
     let server = Misbehaving::before(b.settings.endpoint.as_ref().unwrap().as_str(), play).await;
@@ -56,7 +56,7 @@ async fn a_success_that_is_none_is_not_believed() {
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
     assert!(!b.client().object_exists(b.bucket(), "k").await.unwrap());
     assert!(server.count("POST", "uploadId=") > 1);
-    // A page that lets nobody on answers everything with 200.
+    // A login page answers everything with 200.
     let page = Act::Answer(200, vec![("content-type", "text/html".to_owned())], b"<html>log in</html>".to_vec());
     let (b, _server, settings) =
         behind(move |asked| if asked.method == "PUT" { page.clone() } else { Act::Pass }).await;
@@ -106,7 +106,7 @@ async fn a_copy_that_is_not_understood_is_sent() {
     let content = bytes(3 * PART, 1);
     let path = b.file("m.bin", &content);
     b.storage.push(push("m", Some("1"), &path, &[]), &Progress::none()).await.unwrap();
-    // Found out without the one in between, so that copies are tried.
+    // Probed without the misbehaving server, so that copies are tried.
     b.storage.probe().await.unwrap();
     let storage = modeldepot::ModelStorage::open(&settings).await.unwrap();
     let mut changed = content.clone();
@@ -157,13 +157,13 @@ async fn a_web_page_is_no_success() {
         let (model, version) = ("m".parse().unwrap(), "1".parse().unwrap());
         let error = storage.delete(&model, &version).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{which}: {error:?}");
-        // What was not deleted is there, or is known to be deleted: never a name that is free again.
+        // What was not deleted still exists, or is known to be deleted: its name is never free again.
         let again = b.storage.push(push("m", Some("1"), &b.file("g", b"other"), &[]), &Progress::none()).await;
         assert_eq!(again.unwrap_err().kind(), ErrorKind::Conflict, "{which}");
     }
 }
 
-/// A server that cannot now is asked again, also for the manifest: its files are all there.
+/// Requests to a busy server are repeated, including the manifest: its files are all stored.
 #[tokio::test]
 async fn a_manifest_that_a_busy_server_refuses_is_created_again() {
     let refused = std::sync::atomic::AtomicUsize::new(0);

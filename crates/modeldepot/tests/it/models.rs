@@ -1,4 +1,4 @@
-//! Checks of [`ModelStorage`]'s verbs.
+//! Checks of [`ModelStorage`]'s operations.
 
 use std::fs;
 use std::io::Write as _;
@@ -18,7 +18,7 @@ fn model(text: &str) -> ModelName {
     text.parse().unwrap()
 }
 
-/// All files below a folder with their bytes, the manifest left out.
+/// All files below a folder with their bytes, except the manifest.
 fn content(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -116,7 +116,7 @@ pub(crate) async fn the_latest_version_is_the_highest(b: Backend) {
     for version in ["1.10.0", "1.9.0", "2.0.0-rc.1", "2.0.0", "1.2.3"] {
         b.storage.push(push("m", Some(version), &file, &[]), &Progress::none()).await.unwrap();
     }
-    // A neighbour whose name begins alike is another model.
+    // A neighbour whose name starts the same is another model.
     b.storage.push(push("m2", Some("9"), &file, &[]), &Progress::none()).await.unwrap();
     let versions = b.storage.versions(&model("m")).await.unwrap();
     let names: Vec<_> = versions.iter().map(|v| v.version.as_str()).collect();
@@ -142,16 +142,16 @@ pub(crate) async fn a_deleted_version_is_gone_and_its_name_spent(b: Backend) {
         let error = b.storage.push(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap_err();
         assert!(matches!(error, Error::VersionRetired { .. }), "{error:?}");
     }
-    // A late writer's manifest for a spent version is no version.
+    // A late writer's manifest for a retired version does not make it a version.
     b.put_own("m/v2/manifest.json", &b.get("m/v1/manifest.json").await).await;
     assert!(matches!(
         b.storage.describe(&selector("m@2")).await,
         Err(Error::VersionNotFound { .. } | Error::Manifest { .. })
     ));
     assert_eq!(b.storage.versions(&name).await.unwrap().len(), 1);
-    // A delete that was cut off is finished by the next one.
+    // An interrupted delete is completed by the next one.
     b.storage.delete(&name, &version).await.unwrap();
-    // The record of the push that failed is for `gc`.
+    // The record of the failed push is left for `gc`.
     let keys = || async { b.keys().await.into_iter().filter(|key| !key.contains("/uploads/")).count() };
     assert_eq!(keys().await, 3);
     let unknown = b.storage.delete(&name, &"7".parse().unwrap()).await.unwrap_err();
@@ -200,7 +200,7 @@ pub(crate) async fn every_damage_is_found_and_nothing_is_written(b: Backend) {
         b.put(&key, &before).await;
     }
     b.storage.verify(&selector("m"), &Progress::none()).await.unwrap();
-    // An older pull stays whole when the next one fails.
+    // The version of an earlier pull stays whole when the next pull fails.
     b.pull("m", "out").await.unwrap();
     let old = content(&b.path("out"));
     b.file("m.bin", &bytes(9 << 20, 2));
@@ -210,7 +210,7 @@ pub(crate) async fn every_damage_is_found_and_nothing_is_written(b: Backend) {
     assert!(content(&b.path("out")) == old && b.path("out/manifest.json").exists());
 }
 
-/// Seals a manifest as its writer would: what is wrong with it then is what it says.
+/// Sets the digest of a manifest as its writer would, so that only its content can be wrong.
 pub(crate) fn sealed(manifest: &str) -> String {
     let at = manifest.find("\"manifest_blake3\": \"").expect("it has a seal") + 20;
     let unsealed = [&manifest[..at], &"0".repeat(64), &manifest[at + 64..]].concat();
@@ -222,7 +222,7 @@ pub(crate) async fn hostile_manifests_write_nothing(b: Backend) {
     let file = b.file("m.bin", b"x");
     b.storage.push(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
     let good = String::from_utf8(b.get("m/v1/manifest.json").await).unwrap();
-    // Sealing changes nothing: what is refused below is refused for what it says.
+    // Setting the digest changes nothing: what is refused below is refused for its content.
     assert_eq!(sealed(&good), good);
     let entry = |path: &str, size: u64| {
         let blake3 = blake3::hash(b"x").to_hex();
@@ -293,7 +293,7 @@ pub(crate) async fn a_version_without_a_manifest_does_not_exist(b: Backend) {
     b.put_own("m/v1/m.bin", b"half of it").await;
     assert_eq!(b.storage.models().await.unwrap(), []);
     assert!(matches!(b.storage.describe(&selector("m@1")).await, Err(Error::ModelNotFound { .. })));
-    // What a dead push left is never overwritten, since its pusher may come back; the same bytes are taken as they are.
+    // Orphans are never overwritten, since their pusher may come back; the same bytes are reused.
     let error = b.storage.push(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap_err();
     assert!(matches!(error, Error::Orphans { .. }), "{error:?}");
     b.put("m/v2/m.bin", b"whole").await;
@@ -338,7 +338,7 @@ pub(crate) async fn a_file_that_changes_is_refused(b: Backend) {
     assert_eq!(b.client().list_multipart_uploads(b.bucket(), "m/v1/m.bin").await.unwrap(), [], "the parts are freed");
 }
 
-/// Flips bytes in the files of the server itself, where no checksum of S3's can see it.
+/// Flips bytes in the server's own files, where no S3 checksum can see it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flipped_byte_anywhere_in_a_version_is_caught() {
     let b = Backend::embedded().await;
@@ -357,7 +357,7 @@ async fn a_flipped_byte_anywhere_in_a_version_is_caught() {
             let pulled = b.pull("m@1", "out").await.unwrap_err();
             let verified = b.storage.verify(&selector("m@1"), &Progress::none()).await.unwrap_err();
             let walked = b.storage.fsck(None, true).await.unwrap();
-            // A byte of `format_version` may make a newer format of it, which is refused as well.
+            // A changed byte of `format_version` may make it a newer format, which is refused as well.
             let kinds = [pulled.kind(), verified.kind(), walked.faults[0].error.kind()];
             assert!(kinds.iter().all(|k| matches!(k, ErrorKind::Corrupt | ErrorKind::Invalid)), "{name}: {kinds:?}");
             assert!(!b.path("out").exists(), "{name}: something was left");

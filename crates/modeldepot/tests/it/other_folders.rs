@@ -1,4 +1,4 @@
-//! A bucket that others use too: the models lie in a folder of it, and nothing outside the folder is theirs.
+//! A shared bucket: the models are in a folder of it, and nothing outside the folder is touched.
 
 use modeldepot::s3::PresignedMethod;
 use modeldepot::{ModelStorage, Progress};
@@ -84,7 +84,7 @@ async fn plain_verbs_leave_the_versions_of_every_depot_alone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn gc_stays_in_its_folder() {
     let mut b = Backend::embedded().await;
-    // What a push left that died, once in each of two depots of the bucket, and what another tool keeps beside them.
+    // Orphans of a dead push, in each of two depots of the bucket, and an object of another tool beside them.
     b.put_own("m/v1/w.bin", b"orphan").await;
     b.settings.prefix = "team".parse().unwrap();
     b.storage = ModelStorage::open(&b.settings).await.unwrap();

@@ -1,4 +1,4 @@
-//! Checks of publishing when several push, and when a push is cut off.
+//! Checks of concurrent and interrupted pushes.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,7 @@ const RACERS: u64 = 12;
 
 /// Pushes different bytes under one model from many storages at once, as many processes would.
 async fn race(b: &Backend, version: Option<&'static str>) -> Vec<Result<Published>> {
-    // Known before the race, so that it is a race of pushers and not of probes.
+    // Probed before the race, so that the pushes race and not the probes.
     b.storage.probe().await.unwrap();
     let racers = (0..RACERS).map(|n| {
         let file = b.file(&format!("racer-{n}/m.bin"), &bytes(100_000, n + 1));
@@ -47,7 +47,7 @@ pub(crate) async fn racing_automatic_pushers_get_a_version_each(b: Backend) {
     assert!(b.keys().await.iter().all(|key| key.starts_with("m/")), "nobody's lease is left");
 }
 
-/// Pushes and cuts the push off, as kill -9 does, once `enough` bytes are acknowledged.
+/// Pushes and kills the push, like kill -9, once `enough` bytes are confirmed.
 async fn cut_off(b: &Backend, request: modeldepot::Push, enough: u64) {
     let storage = ModelStorage::open(&b.settings).await.unwrap();
     let (reached, mut wait) = tokio::sync::mpsc::unbounded_channel();
@@ -73,7 +73,7 @@ pub(crate) async fn a_push_that_was_cut_off_goes_on(b: Backend) {
         || push("m", Some("1"), &file, std::slice::from_ref(&history)).state_folder(b.path("state")).copies(false);
     cut_off(&b, request(), 2 * part).await;
     assert_eq!(b.storage.models().await.unwrap(), []);
-    // Somebody else, who knows nothing of the journal, must think that the push may still be alive.
+    // Without the resume state, another pusher must assume that the push may still be alive.
     let other = b.storage.push(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap_err();
     assert!(matches!(other, Error::VersionBusy { .. }), "{other:?}");
     let published = b.storage.push(request(), &Progress::none()).await.unwrap();
@@ -82,7 +82,7 @@ pub(crate) async fn a_push_that_was_cut_off_goes_on(b: Backend) {
     assert_eq!(b.keys().await, ["m/v1/h.json", "m/v1/m.bin", "m/v1/manifest.json"]);
     assert_eq!(b.client().list_multipart_uploads(b.bucket(), "m/v1/m.bin").await.unwrap(), []);
     assert_eq!(std::fs::read_dir(b.path("state")).unwrap().count(), 0, "the journal is closed");
-    // Other bytes under the same name are another push, whatever parts lie there.
+    // Other bytes under the same name are another push, whatever parts exist.
     let request = || push("m", Some("2"), &file, &[]).state_folder(b.path("state")).copies(false);
     cut_off(&b, request(), 2 * part).await;
     b.file("m.bin", &bytes(size, 2));
@@ -115,7 +115,7 @@ pub(crate) async fn a_living_pusher_is_not_disturbed(b: Backend) {
     rival.probe().await.unwrap();
     let outcome = Arc::new(Mutex::new(None));
     let (kept, runtime) = (Arc::clone(&outcome), tokio::runtime::Handle::current());
-    // In the middle of the push another one comes along, explicit as well.
+    // In the middle of the push another one starts, also with an explicit version.
     let progress = Progress::new(move |event| {
         let mut outcome = kept.lock().unwrap();
         if outcome.is_none() && matches!(event, Event::Moved { .. }) {
@@ -147,12 +147,12 @@ pub(crate) async fn the_probe_finds_what_this_server_does(b: Backend) {
 }
 
 pub(crate) async fn a_pull_that_was_cut_off_goes_on(b: Backend) {
-    // More parts than are fetched at once: what is cut off after two of them is far from its end.
+    // More parts than are fetched at once, so that an interruption after two of them is far from the end.
     let (size, part) = (80usize << 20, 8u64 << 20);
     let content = bytes(size, 1);
     let file = b.file("m.bin", &content);
     b.storage.push(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
-    // Cut off, as kill -9 does, after two parts have landed.
+    // Interrupted, like kill -9, after two parts are complete.
     let (reached, mut wait) = tokio::sync::mpsc::unbounded_channel();
     let sum = AtomicU64::new(0);
     let progress = Progress::new(move |event| {
@@ -177,9 +177,9 @@ pub(crate) async fn a_pull_that_was_cut_off_goes_on(b: Backend) {
     assert_eq!(names(), [".modeldepot-staging"]);
     let staging = b.path("out/.modeldepot-staging");
 
-    // What lies there is not believed: a byte that changed on the disk meanwhile costs its range, and no more.
+    // Local data is not trusted: a byte changed on disk in the meantime costs its range, and no more.
     let staged = std::fs::read_dir(&staging).unwrap().next().unwrap().unwrap().path();
-    // What was being written when it was cut off is written.
+    // Lets writes that were in progress complete.
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     let mut landed = std::fs::read(&staged).unwrap();
     let same = |n: &usize| landed.chunks(part as usize).nth(*n) == content.chunks(part as usize).nth(*n);
@@ -195,7 +195,7 @@ pub(crate) async fn a_pull_that_was_cut_off_goes_on(b: Backend) {
     left.sort();
     assert_eq!(left, ["m.bin", "manifest.json"]);
 
-    // Damage in the bucket leaves nothing behind to go on from.
+    // Damage in the bucket leaves nothing to resume from.
     let mut flipped = content;
     flipped[1] ^= 1;
     b.put("m/v1/m.bin", &flipped).await;

@@ -1,4 +1,4 @@
-//! What is accepted can be read again, whatever it is; what is refused leaves nothing behind.
+//! Every accepted push can be read again; a refused one leaves nothing behind.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::backend::{Backend, bytes};
 
-/// A push that somebody makes up.
+/// An arbitrary push.
 #[derive(Debug, Clone)]
 struct Wish {
     paths: Vec<String>,
@@ -87,7 +87,7 @@ fn request(b: &Backend, wish: &Wish, version: &str) -> Result<Push, Error> {
     Ok(push.tool("test").md5(wish.executable))
 }
 
-/// Makes a wish true, or finds it refused before anything was sent.
+/// Makes the push, or checks that it is refused before anything was sent.
 async fn tried(b: &Backend, wish: &Wish, version: &str) -> bool {
     let before = b.keys().await;
     let pushed = match request(b, wish, version) {
@@ -141,7 +141,7 @@ fn what_is_accepted_comes_back_and_what_is_refused_leaves_nothing() {
     assert!(counted.len() == 2 && counted.values().all(|count| *count > 10), "both happen: {counted:?}");
 }
 
-/// Rows that were published once and could not be read.
+/// Inputs that were once published but could not be read.
 pub(crate) async fn what_nobody_could_read_is_not_sent(b: Backend) {
     let wish =
         Wish { paths: vec!["m.bin".to_owned()], main: None, history: None, metadata: Map::new(), executable: false };
@@ -171,7 +171,7 @@ pub(crate) async fn what_nobody_could_read_is_not_sent(b: Backend) {
     {
         assert_eq!(tried(&b, &wish, &format!("{number}")).await, good, "{number}");
     }
-    // Too many bytes: each path is within its rule, and the manifest is not.
+    // Too many bytes: each path is valid, but the manifest is too large.
     let empty = b.file("empty", b"");
     let files = (0..110_000).map(|n| (format!("{n:0>250}/{n:0>250}").parse().unwrap(), empty.clone()));
     let before = b.keys().await;
@@ -182,7 +182,7 @@ pub(crate) async fn what_nobody_could_read_is_not_sent(b: Backend) {
     assert_eq!(b.keys().await, before);
 }
 
-/// The same rules hold for programs that send the parts themselves.
+/// The same rules apply to programs that send the parts themselves.
 pub(crate) async fn what_nobody_could_read_is_not_begun(b: Backend) {
     let offer = |paths: &[&str], depth: usize| {
         let files = paths.iter().map(|path| OfferedFile::new(path.parse().unwrap(), 3));
@@ -199,7 +199,7 @@ pub(crate) async fn what_nobody_could_read_is_not_begun(b: Backend) {
     assert_eq!(b.keys().await, [""; 0]);
 }
 
-/// The time and the version are the server's, whatever this machine's clock says; and nobody is asked for it.
+/// The time and the version come from the server, whatever this machine's clock says, and need no extra request.
 pub(crate) async fn the_time_is_the_servers(b: Backend) {
     let file = b.file("m.bin", &bytes(100, 1));
     let mut push = crate::backend::push("m", None, &file, &[]);
@@ -214,10 +214,10 @@ pub(crate) async fn the_time_is_the_servers(b: Backend) {
     assert!(published.manifest.version <= version, "{} {version}", published.manifest.version);
 }
 
-/// How far the server's clock is ahead. Signatures allow for fifteen minutes.
+/// How far the server's clock is ahead. Signatures tolerate fifteen minutes.
 const AHEAD: time::Duration = time::Duration::minutes(10);
 
-/// Passes everything on, but for the time that the server says; returns where, and notes the requests.
+/// Forwards everything but changes the server's time; returns the address, and records the requests.
 async fn ahead_of_time(endpoint: &str) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, server) = (listener.local_addr().unwrap(), endpoint.trim_start_matches("http://").to_owned());
@@ -273,7 +273,7 @@ async fn the_clock_of_this_machine_does_not_count() {
         push.created = None;
         push
     };
-    // The server is probed first, once.
+    // The server is first probed, once.
     storage.push(push(), &Progress::none()).await.unwrap();
     requests.lock().unwrap().clear();
     let manifest = storage.push(push(), &Progress::none()).await.unwrap().manifest;

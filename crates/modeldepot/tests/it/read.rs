@@ -1,4 +1,4 @@
-//! Checks of reading a version's file without a disk.
+//! Checks of reading a version's file without writing to disk.
 
 use modeldepot::{ErrorKind, Progress};
 

@@ -1,4 +1,4 @@
-//! Checks of what is moved and what is not: parts that are there already, on the server or on this machine.
+//! Checks that parts which already exist, on the server or on this machine, are not transferred.
 
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
@@ -10,10 +10,10 @@ use crate::backend::{Backend, bytes, push};
 
 const PART: usize = 8 << 20;
 
-/// Five parts and a bit.
+/// Slightly more than five parts.
 const SIZE: usize = 5 * PART + 12_345;
 
-/// Returns a file of which all parts but the second and the last are those of the other generation.
+/// Returns a file that shares all parts with the other generation except the second and the last.
 fn next(mut file: Vec<u8>) -> Vec<u8> {
     file[PART + 7] ^= 1;
     *file.last_mut().unwrap() ^= 1;
@@ -76,7 +76,7 @@ pub(crate) async fn a_pull_fetches_only_what_differs(b: Backend) {
     assert_eq!(fetched.reused, 4 * PART as u64 + 2, "and the history");
     assert!(std::fs::read(b.path("out/m.bin")).unwrap() == next(first.clone()));
     assert_eq!(b.pull("m@2", "out").await.unwrap().reused, SIZE as u64 + 2);
-    // What somebody changed on the disk is put right.
+    // A file that was changed on disk is repaired.
     b.file("out/m.bin", &next(bytes(SIZE, 3)));
     std::fs::remove_file(b.path("out/h.json")).unwrap();
     assert_eq!(b.pull("m@2", "out").await.unwrap().reused, 0);
@@ -97,7 +97,7 @@ pub(crate) async fn a_push_without_md5_is_proven_all_the_same(b: Backend) {
     assert!(std::fs::read(b.path("out/m.bin")).unwrap() == content);
 }
 
-/// A limit is kept both ways. The other side of it, that it is reached, is for benchmarks.
+/// A limit applies to both directions. That it is reached is tested by benchmarks.
 pub(crate) async fn no_more_than_the_limit_is_moved(b: Backend) {
     let limit = 16_000_000;
     let slow = b.settings.clone().limit_rate(NonZeroU64::new(limit).unwrap());

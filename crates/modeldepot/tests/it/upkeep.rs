@@ -1,4 +1,4 @@
-//! Checks of collecting what is left behind, and of walking a bucket.
+//! Checks of gc and fsck.
 
 use modeldepot::s3::UploadOptions;
 use modeldepot::{Error, ErrorKind, Progress};
@@ -6,10 +6,10 @@ use time::Duration;
 
 use crate::backend::{Backend, bytes, push};
 
-/// Nothing is too young for it.
+/// No grace period.
 pub(crate) const NOW: Duration = Duration::ZERO;
 
-/// Begins an upload of a large file and cuts it off in the middle, as kill -9 does.
+/// Begins an upload of a large file and interrupts it, like kill -9.
 pub(crate) async fn cut_off_upload(b: &Backend, key: &str) {
     let path = b.file("cut-off", &bytes(40 << 20, 9));
     let (client, bucket, key) = (b.client().clone(), b.bucket().clone(), key.to_owned());
@@ -45,7 +45,7 @@ pub(crate) async fn what_a_dead_push_left_is_found_and_removed(b: Backend) {
 
     let collected = b.storage.gc(&plan).await.unwrap();
     assert_eq!((collected.objects, collected.uploads, collected.spared), (2, 1, 0));
-    // The records go once nobody can be at work on what they name.
+    // Records are removed once nothing can be working on what they name.
     let (records, left): (Vec<_>, Vec<_>) =
         b.keys().await.into_iter().partition(|key| key.starts_with(".depot/uploads/"));
     assert_eq!((records.len(), records.contains(&record.to_owned())), (3, true));
@@ -70,7 +70,7 @@ pub(crate) async fn what_is_alive_or_published_or_unknown_is_spared(b: Backend) 
     let plan = b.storage.plan_gc(None, NOW).await.unwrap();
     assert_eq!(plan.abandoned.len(), 2);
     assert_eq!(plan.unknown, [".depot/future/x.json", "m/notes/x", "readme.txt"]);
-    // Since the plan was made, one version came to be and somebody began to push the other.
+    // Since the plan was made, one version was published and a push of the other began.
     b.storage.push(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
     b.put(".depot/leases/m/2/0192f0c1-0000-7000-8000-000000000000.json", b"{}").await;
     let collected = b.storage.gc(&plan).await.unwrap();

@@ -1,4 +1,4 @@
-//! A bucket that keeps versions: everything works as in any other, and what is deleted is hidden, not gone.
+//! A bucket with versioning: everything works as in any other, and deleted objects are hidden, not gone.
 
 use modeldepot::{Error, Progress};
 
@@ -28,7 +28,7 @@ pub(crate) async fn a_depot_in_a_bucket_that_keeps_versions(b: Backend) {
     assert!(matches!(late, Error::VersionRetired { .. }), "{late:?}");
     assert!(b.storage.plan_gc(None, NOW).await.unwrap().is_empty());
 
-    // What a dead push left is collected, once.
+    // Orphans of a dead push are collected, once.
     b.put_own("m/v3/m.bin", b"of a push that died").await;
     let plan = b.storage.plan_gc(None, NOW).await.unwrap();
     assert_eq!(b.storage.gc(&plan).await.unwrap().objects, 1);
