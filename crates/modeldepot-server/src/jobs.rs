@@ -111,7 +111,7 @@ impl Jobs {
         let job = Arc::new(Job { id: Uuid::new_v4(), model, version, state, ended: Mutex::default() });
         jobs.insert(job.id, Arc::clone(&job));
         let tell = Arc::new(tell);
-        let selector = Selector { model: job.model.clone(), version: Some(job.version.clone()) };
+        let selector = Selector::new(job.model.clone()).version(job.version.clone());
         tokio::spawn(run(work(selector, progress(Arc::clone(&tell))), Arc::clone(&job), tell, note));
         Ok(job)
     }
@@ -125,6 +125,7 @@ fn progress(told: Arc<watch::Sender<State>>) -> Progress {
             Event::Begun { path, .. } => state.file = Some(path),
             Event::Moved { bytes, .. } => state.bytes_done += bytes,
             Event::Finished { .. } => state.files_done += 1,
+            _ => {}
         });
     })
 }

@@ -35,7 +35,7 @@ pub fn manifest(files: usize) -> Vec<u8> {
         model_url: String::new(),
         checksum: digests.md5,
         metadata: serde_json::Map::new(),
-        created_at: time::OffsetDateTime::UNIX_EPOCH,
+        created_at: None,
         format_version: Some(crate::FORMAT_VERSION),
         files: Some((0..files).map(entry).collect()),
         write_id: None,

@@ -7,6 +7,7 @@ use crate::model::name::ArtifactPath;
 
 /// An event of a transfer.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event {
     /// The total number of files and bytes is known. Sent first, once for each attempt.
     Planned {

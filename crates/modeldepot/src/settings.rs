@@ -15,6 +15,7 @@ use url::{Host, Url};
 
 use crate::model::name::{BucketName, NameError};
 use crate::model::prefix::KeyPrefix;
+use crate::setters::setters;
 
 pub use self::proxies::{Proxies, Proxy};
 pub use self::variables::AwsProfile;
@@ -26,6 +27,7 @@ pub const LOOPBACK_LOGIN: &str = "minioadmin";
 
 /// The location of the models, and how to reach it.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Settings {
     /// The S3 endpoint; `None` means AWS.
     pub endpoint: Option<Endpoint>,
@@ -51,8 +53,48 @@ pub struct Settings {
     pub writing: Writing,
 }
 
+impl Settings {
+    /// Settings for a service at `endpoint`: region `us-east-1`, credentials of the AWS chain, models in the bucket `models`,
+    /// and every other field at its default.
+    pub fn new(endpoint: Endpoint) -> Settings {
+        Settings { endpoint: Some(endpoint), ..Settings::aws("us-east-1") }
+    }
+
+    /// Settings for AWS: as [`Settings::new`], at the endpoint of a region.
+    pub fn aws(region: impl Into<String>) -> Settings {
+        Settings {
+            endpoint: None,
+            region: region.into(),
+            credentials: Credentials::Chain,
+            buckets: Buckets::new(BucketName::models()),
+            prefix: KeyPrefix::default(),
+            addressing: Addressing::Auto,
+            ca_bundle: None,
+            limit_rate: None,
+            timeouts: Timeouts::default(),
+            proxies: Proxies::default(),
+            writing: Writing::default(),
+        }
+    }
+}
+
+setters!(Settings {
+    some endpoint: Endpoint,
+    into region: String,
+    value credentials: Credentials,
+    value buckets: Buckets,
+    value prefix: KeyPrefix,
+    value addressing: Addressing,
+    some_into ca_bundle: PathBuf,
+    some limit_rate: NonZeroU64,
+    value timeouts: Timeouts,
+    value proxies: Proxies,
+    value writing: Writing,
+});
+
 /// How long a server may stay silent. All other time-outs derive from `answer`; docs/reliability.md lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Timeouts {
     /// Until a connection is established.
     pub connect: Duration,
@@ -61,6 +103,11 @@ pub struct Timeouts {
     /// whole file may process it for six times this before it answers.
     pub answer: Duration,
 }
+
+setters!(Timeouts {
+    value connect: Duration,
+    value answer: Duration,
+});
 
 impl Default for Timeouts {
     fn default() -> Self {
@@ -94,6 +141,7 @@ impl Timeouts {
 
 /// The buckets of a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Buckets {
     /// The trained models.
     pub models: BucketName,
@@ -103,7 +151,17 @@ pub struct Buckets {
     pub data: Option<BucketName>,
 }
 
+setters!(Buckets {
+    some images: BucketName,
+    some data: BucketName,
+});
+
 impl Buckets {
+    /// A project that keeps models only.
+    pub fn new(models: BucketName) -> Buckets {
+        Buckets { models, images: None, data: None }
+    }
+
     /// Returns the project's buckets, models first.
     pub fn all(&self) -> Vec<&BucketName> {
         std::iter::once(&self.models).chain(&self.images).chain(&self.data).collect()
@@ -134,6 +192,7 @@ pub enum Addressing {
 
 /// The credentials that sign the requests.
 #[derive(Clone)]
+#[non_exhaustive]
 pub enum Credentials {
     /// One key pair.
     Key {
@@ -148,6 +207,13 @@ pub enum Credentials {
     Profile(String),
     /// The AWS standard chain: profiles, SSO, process, web identity, container, instance metadata.
     Chain,
+}
+
+impl Credentials {
+    /// A key pair without a session token.
+    pub fn key(access: impl Into<String>, secret: impl Into<String>) -> Credentials {
+        Credentials::Key { access: access.into(), secret: Secret::new(secret), token: None }
+    }
 }
 
 impl fmt::Debug for Credentials {
@@ -261,8 +327,25 @@ impl fmt::Debug for Endpoint {
     }
 }
 
+impl SettingsError {
+    /// Returns the name of the setting that cannot be used.
+    pub fn setting(&self) -> &'static str {
+        match self {
+            SettingsError::Endpoint { setting, .. }
+            | SettingsError::Bucket { setting, .. }
+            | SettingsError::HalfAKey { set: setting, .. }
+            | SettingsError::Timeout { setting, .. }
+            | SettingsError::Proxy { setting, .. }
+            | SettingsError::Writing { setting, .. } => setting,
+            SettingsError::Prefix { .. } => "S3_PREFIX",
+            SettingsError::CaBundle { .. } => "AWS_CA_BUNDLE",
+        }
+    }
+}
+
 /// Why a setting cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SettingsError {
     /// The endpoint is not the address of an S3 service.
     #[error("`{text}` is not an endpoint: {reason}")]

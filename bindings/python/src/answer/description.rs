@@ -2,6 +2,7 @@ use modeldepot::units::{plural, size};
 use modeldepot::{ArtifactPath, Damaged, Manifest};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::{StoredFile, moment};
@@ -40,7 +41,7 @@ use crate::json;
 pub(crate) struct Description(pub(super) Found);
 
 /// What is told of a version, and may be pickled.
-#[derive(PartialEq)]
+#[derive(PartialEq, Serialize, Deserialize)]
 pub(super) struct Found {
     pub(super) manifest: Manifest,
     pub(super) files: Vec<modeldepot::StoredFile>,
@@ -99,7 +100,7 @@ impl Description {
 
     #[getter]
     fn created_at(&self) -> Option<OffsetDateTime> {
-        moment(Some(self.0.manifest.created_at))
+        moment(self.0.manifest.created_at)
     }
 
     #[getter]

@@ -26,7 +26,5 @@ use time::OffsetDateTime;
 
 /// Returns a moment as Python is to see it: UTC, or none when it is not known.
 fn moment(time: Option<OffsetDateTime>) -> Option<OffsetDateTime> {
-    // The library reads a missing time as the epoch.
-    let time = time.filter(|time| *time != OffsetDateTime::UNIX_EPOCH)?;
-    Some(time.to_offset(time::UtcOffset::UTC))
+    Some(time?.to_offset(time::UtcOffset::UTC))
 }

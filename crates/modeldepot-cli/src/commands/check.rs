@@ -150,7 +150,7 @@ pub(crate) async fn checks(
         }
         return outcomes;
     };
-    let selector = Selector { model: model.clone(), version: Some(version.clone()) };
+    let selector = Selector::new(model.clone()).version(version.clone());
 
     let begun_download = Instant::now();
     let (folder, fetched) = match tempfile::tempdir() {

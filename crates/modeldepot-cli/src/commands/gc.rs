@@ -106,7 +106,7 @@ fn section(lines: &mut Vec<String>, title: &str, items: impl ExactSizeIterator<I
 
 /// Returns what became of a plan.
 fn told(plan: &GcPlan, collected: Collected) -> Vec<String> {
-    let Collected { objects, bytes, uploads, spared } = collected;
+    let Collected { objects, bytes, uploads, spared, .. } = collected;
     let removed = format!("{}, {}; {} aborted", plural(objects, "object"), size(bytes), plural(uploads, "upload"));
     let mut lines = vec![format!("{} {removed}", styled(GOOD, "deleted"))];
     if spared > 0 {

@@ -171,8 +171,8 @@ async fn upload(storage: &ModelStorage, args: CpArgs, mut to: S3Address, cx: &Co
     if !args.force {
         storage.refuse_change(&to.bucket, &to.key, Change::Store).await.map_err(guarded)?;
     }
-    let (content_type, meta) = (args.content_type, args.meta);
-    let options = UploadOptions { content_type, metadata: meta.into_iter().collect(), ..UploadOptions::default() };
+    let mut options = UploadOptions::default().metadata(args.meta.into_iter().collect());
+    options.content_type = args.content_type;
     let spooled = if args.from == STDIO { Some(spool().await?) } else { None };
     let from = spooled.as_ref().map_or(from, |file| file.path());
     let bar = cx.ui.bar("copying");

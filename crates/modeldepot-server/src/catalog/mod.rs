@@ -225,7 +225,7 @@ impl Catalog {
             found.damaged = damaged;
             return Ok(Arc::new(Document { found: Arc::new(found), etag, answer: OnceLock::new() }));
         }
-        let selector = Selector { model: model.clone(), version: Some(version.clone()) };
+        let selector = Selector::new(model.clone()).version(version.clone());
         let found = Arc::new(self.storage.describe(&selector).await?);
         Ok(Arc::new(Document { found, etag, answer: OnceLock::new() }))
     }

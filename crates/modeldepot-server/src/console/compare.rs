@@ -204,7 +204,7 @@ fn table(columns: &[Column], asked: &Asked) -> Markup {
                         }
                     } }
                     tbody {
-                        tr { th scope="row" { "Published" } @for column in columns { td { (when(Some(column.found.manifest.created_at))) } } }
+                        tr { th scope="row" { "Published" } @for column in columns { td { (when(column.found.manifest.created_at)) } } }
                         tr { th scope="row" { "Size" } @for column in columns { td { (units::size(column.found.size())) } } }
                     }
                     (group("Metadata", &metadata, columns.len()))

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a server supports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Capabilities {
     /// The server decides `If-None-Match: *` on a write, even when writers race.
     pub create_if_absent: bool,
@@ -19,9 +20,22 @@ pub struct Capabilities {
     pub unsigned_headers: UnsignedHeaders,
 }
 
+impl Capabilities {
+    /// What AWS is documented to do.
+    pub const AWS: Capabilities = Capabilities {
+        create_if_absent: true,
+        compare_and_swap: true,
+        crc64nvme: ChecksumSupport::Verified,
+        unsigned_payload: true,
+        part_copy: CopySupport::Checked,
+        unsigned_headers: UnsignedHeaders::Refused,
+    };
+}
+
 /// How a server treats a checksum sent with the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum ChecksumSupport {
     /// It refuses bytes that do not match.
     Verified,
@@ -34,6 +48,7 @@ pub enum ChecksumSupport {
 /// How a server copies a part from one of its objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum CopySupport {
     /// It copies, and refuses the whole object if its CRC64NVME does not match.
     Checked,
@@ -50,6 +65,7 @@ pub enum CopySupport {
 /// How a server treats `x-amz-*` headers added to a presigned URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum UnsignedHeaders {
     /// It refuses the request, as AWS does.
     Refused,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_sdk_s3::types::StorageClass;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use url::Url;
 
@@ -15,6 +16,7 @@ use super::transfer::limits::Limits;
 use crate::error::Result;
 use crate::model::name::BucketName;
 use crate::model::prefix::KeyPrefix;
+use crate::setters::setters;
 use crate::settings::{Addressing, Settings, Timeouts};
 use crate::settings::{Proxies, Proxy};
 
@@ -52,7 +54,8 @@ impl std::fmt::Debug for S3Client {
 }
 
 /// An object as a listing shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ListedObject {
     /// The key.
     pub key: String,
@@ -61,17 +64,20 @@ pub struct ListedObject {
     /// The ETag without quotes. Empty if the server sends none.
     pub etag: String,
     /// When it was last written, by the server's clock.
+    #[serde(default, with = "time::serde::rfc3339::option")]
     pub modified: Option<OffsetDateTime>,
 }
 
 /// What the server stores about one object.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ObjectMetadata {
     /// The size in bytes.
     pub size: u64,
     /// The ETag without quotes.
     pub etag: String,
     /// When it was last written, by the server's clock.
+    #[serde(default, with = "time::serde::rfc3339::option")]
     pub modified: Option<OffsetDateTime>,
     /// The media type.
     pub content_type: Option<String>,
@@ -83,6 +89,7 @@ pub struct ObjectMetadata {
 
 /// How to store a file.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct UploadOptions {
     /// The media type; by default guessed from the key's extension.
     pub content_type: Option<String>,
@@ -99,6 +106,15 @@ pub struct UploadOptions {
     pub without_md5: bool,
 }
 
+setters!(UploadOptions {
+    some_into content_type: String,
+    value metadata: BTreeMap<String, String>,
+    value if_absent: bool,
+    value resume: bool,
+    value keep_parts: bool,
+    value without_md5: bool,
+});
+
 /// The result of a create-if-absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Created {
@@ -110,6 +126,7 @@ pub enum Created {
 
 /// What a presigned URL allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PresignedMethod {
     /// Fetch the object.
     Get,

@@ -54,6 +54,7 @@ fn http_date(text: &str) -> Option<OffsetDateTime> {
 
 /// What the headers of an answer say about the server.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Head {
     /// The server's time, to the second.
     pub date: Option<OffsetDateTime>,

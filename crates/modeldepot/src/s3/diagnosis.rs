@@ -18,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A server's answer, whether it is an S3 server or not.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Answer {
     /// The head of the answer.
     pub head: Head,

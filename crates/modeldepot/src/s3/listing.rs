@@ -13,6 +13,7 @@ use crate::model::name::BucketName;
 
 /// One page of the entries at a prefix, one level deep.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Listed {
     /// The prefixes that end at the next `/`.
     pub folders: Vec<String>,

@@ -1,5 +1,6 @@
 //! Unfinished multipart uploads, which are invisible but cost storage.
 
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_s3::error::SdkError;
@@ -21,13 +22,15 @@ use crate::model::digest::PartDigest;
 use crate::model::name::BucketName;
 
 /// An upload that was neither completed nor aborted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct UnfinishedUpload {
     /// The key that it would write.
     pub key: String,
     /// The server's id of the upload.
     pub upload_id: String,
     /// When it was begun, by the server's clock.
+    #[serde(default, with = "time::serde::rfc3339::option")]
     pub begun: Option<OffsetDateTime>,
 }
 

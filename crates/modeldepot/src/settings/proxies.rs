@@ -7,10 +7,12 @@ use std::str::FromStr;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use url::Url;
 
+use crate::setters::setters;
 use crate::settings::Secret;
 
 /// The proxies of this machine. None by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Proxies {
     /// For requests to `http://` addresses.
     pub http: Option<Proxy>,
@@ -26,6 +28,12 @@ pub struct Proxy {
     address: Secret,
     shown: String,
 }
+
+setters!(Proxies {
+    some http: Proxy,
+    some https: Proxy,
+    into except: String,
+});
 
 impl Proxies {
     /// Returns the proxy for requests to an address, if any.

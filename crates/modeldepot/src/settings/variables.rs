@@ -4,6 +4,7 @@ use super::{
     Addressing, Buckets, Credentials, Endpoint, LOOPBACK_LOGIN, Secret, Settings, SettingsError, Timeouts, Writing,
 };
 use crate::model::name::BucketName;
+use crate::setters::setters;
 use crate::settings::{Proxies, Proxy};
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ const DEFAULT_ENDPOINT: &str = "http://localhost:9000";
 
 /// What the caller knows of the AWS profile in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AwsProfile {
     /// The name.
     pub name: String,
@@ -22,6 +24,18 @@ pub struct AwsProfile {
     /// Whether it says where credentials come from.
     pub has_credentials: bool,
 }
+
+impl AwsProfile {
+    /// A profile that says nothing of credentials, and that nobody chose for this call.
+    pub fn new(name: impl Into<String>) -> AwsProfile {
+        AwsProfile { name: name.into(), demanded: false, has_credentials: false }
+    }
+}
+
+setters!(AwsProfile {
+    value demanded: bool,
+    value has_credentials: bool,
+});
 
 impl Settings {
     /// Resolves the settings from named variables: the seven names of the Python pipeline with their defaults, and

@@ -1,9 +1,11 @@
 //! Headers that accounts or buckets require. Nothing is sent unless it is set.
 
 use super::SettingsError;
+use crate::setters::setters;
 
 /// Headers that accounts or buckets require.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Writing {
     /// Whether the caller pays for requests to buckets whose owner does not.
     pub request_payer: bool,
@@ -15,8 +17,16 @@ pub struct Writing {
     pub storage_class: Option<String>,
 }
 
+setters!(Writing {
+    value request_payer: bool,
+    some_into expected_owner: String,
+    some encryption: Encryption,
+    some_into storage_class: String,
+});
+
 /// How a server encrypts what it stores.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Encryption {
     /// Who holds the key.
     pub mode: EncryptionMode,
@@ -24,8 +34,18 @@ pub struct Encryption {
     pub key: Option<String>,
 }
 
+impl Encryption {
+    /// Encryption with the default key.
+    pub fn new(mode: EncryptionMode) -> Encryption {
+        Encryption { mode, key: None }
+    }
+}
+
+setters!(Encryption { some_into key: String });
+
 /// Who holds the key of an encryption.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum EncryptionMode {
     /// The server itself: `AES256`.
     Server,

@@ -1,5 +1,6 @@
 //! Deleting a version and retiring its name.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 use super::ModelStorage;
@@ -11,7 +12,8 @@ use crate::model::name::{ArtifactPath, ModelName, Selector, Version};
 use crate::s3::ListedObject;
 
 /// What a delete removed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Deleted {
     /// Files, not counting the manifest.
     pub files: usize,

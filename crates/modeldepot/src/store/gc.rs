@@ -7,6 +7,7 @@
 //! tombstone, uploads that a record names, and its own records. Everything else is foreign: it is listed and left
 //! alone.
 
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 use time::{Duration, OffsetDateTime};
@@ -27,6 +28,7 @@ const TRIALS: [&str; 2] = [".depot/probe/", ".depot/doctor/"];
 
 /// What gc would remove, and what it does not recognize.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct GcPlan {
     /// Versions that were never published: files without a manifest, with no live push.
     pub abandoned: Vec<Orphans>,
@@ -51,6 +53,7 @@ pub struct GcPlan {
 
 /// The remaining objects of a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Orphans {
     /// The model.
     pub model: ModelName,
@@ -74,7 +77,8 @@ impl Orphans {
 }
 
 /// What gc removed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Collected {
     /// Objects removed, including records.
     pub objects: usize,

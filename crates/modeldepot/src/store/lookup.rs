@@ -1,5 +1,6 @@
 //! Lookups in the bucket: models, versions, and one version in full.
 
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
@@ -17,7 +18,8 @@ use crate::model::name::{ArtifactPath, ModelName, Selector, Version};
 use crate::s3::{Expected, ListedObject};
 
 /// A model, as the listing of the bucket shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ModelSummary {
     /// The model.
     pub model: ModelName,
@@ -32,11 +34,13 @@ pub struct ModelSummary {
     /// Whether the highest version is one of them.
     pub latest_damaged: bool,
     /// When a version was last published, by the server's clock.
+    #[serde(default, with = "time::serde::rfc3339::option")]
     pub published: Option<OffsetDateTime>,
 }
 
 /// A version, as the listing of the bucket shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct VersionSummary {
     /// The version.
     pub version: Version,
@@ -45,6 +49,7 @@ pub struct VersionSummary {
     /// Bytes of its files.
     pub size: u64,
     /// When it was published, by the server's clock.
+    #[serde(default, with = "time::serde::rfc3339::option")]
     pub published: Option<OffsetDateTime>,
     /// Whether files are missing from the bucket or have another size there, as far as a listing shows it: there are no
     /// files, or not those of a manifest that was read before. The latest version is always compared with its manifest.
@@ -54,7 +59,8 @@ pub struct VersionSummary {
 }
 
 /// A file that is not in the bucket as it was published.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Damaged {
     /// Its path in the version.
     pub path: ArtifactPath,
@@ -66,6 +72,7 @@ pub struct Damaged {
 
 /// One version in full.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Description {
     /// Its manifest.
     pub manifest: Manifest,
@@ -80,7 +87,8 @@ pub struct Description {
 }
 
 /// A file of a published version.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct StoredFile {
     /// Its path in the version.
     pub path: ArtifactPath,

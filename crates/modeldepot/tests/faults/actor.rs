@@ -149,7 +149,9 @@ impl Actor {
             Wanted::Acknowledged(n) if !acknowledged.is_empty() => Some(acknowledged[n % acknowledged.len()].clone()),
             Wanted::Latest | Wanted::Acknowledged(_) => None,
         };
-        Selector { model: model.parse().unwrap(), version }
+        let mut selector = Selector::new(model.parse().unwrap());
+        selector.version = version;
+        selector
     }
 
     /// Pulls into a folder of its own, and again into the same one if that ends without a result.
@@ -255,7 +257,7 @@ impl Actor {
     }
 
     async fn delete(&mut self, model: &str, version: &Wanted, cut: Option<Duration>) {
-        let Selector { model, version: Some(version) } = self.resolve(model, version) else { return };
+        let Selector { model, version: Some(version), .. } = self.resolve(model, version) else { return };
         let name = Name::new(model.as_str(), &version);
         self.world.ledger.book().doomed.insert(name.clone());
         let storage = self.storage.clone();

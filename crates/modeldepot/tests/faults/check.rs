@@ -78,7 +78,7 @@ async fn visible(world: &World, storage: &ModelStorage) -> BTreeSet<Name> {
 
 /// A visible version verifies, and a pull of it returns what was pushed.
 async fn whole(world: &World, storage: &ModelStorage, name: &Name) {
-    let selector = Selector { model: name.model.parse().unwrap(), version: Some(name.version.clone()) };
+    let selector = Selector::new(name.model.parse().unwrap()).version(name.version.clone());
     if let Err(error) = storage.verify(&selector, &Progress::none()).await {
         return world.ledger.broken(format!("{name} is visible and not whole: {}", chain(&error)));
     }

@@ -74,12 +74,11 @@ async fn a_bucket_in_another_region_is_followed_there_and_nowhere_else() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_set_goes_with_every_request_that_needs_it() {
-    let writing = Writing {
-        request_payer: true,
-        expected_owner: Some("111122223333".to_owned()),
-        encryption: Some(Encryption { mode: EncryptionMode::Kms, key: Some("key-1".to_owned()) }),
-        storage_class: Some("STANDARD_IA".to_owned()),
-    };
+    let writing = Writing::default()
+        .request_payer(true)
+        .expected_owner("111122223333")
+        .encryption(Encryption::new(EncryptionMode::Kms).key("key-1"))
+        .storage_class("STANDARD_IA");
     let rules =
         AwsRules { requester_pays: true, encryption: Some("aws:kms".into()), object_lock: true, ..AwsRules::default() };
     let b = ruled(rules.clone(), |settings| settings.writing = writing.clone()).await;
@@ -174,10 +173,11 @@ async fn minio_with_a_retention_is_used_as_ever_and_keeps_what_was_deleted() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs MinIO: run by `cargo xtask test`"]
 async fn minio_encrypts_what_is_stored_and_no_etag_is_taken_for_an_md5() {
-    for (mode, key) in [(EncryptionMode::Server, None), (EncryptionMode::Kms, Some("modeldepot".to_owned()))] {
+    let ours = Encryption::new(EncryptionMode::Kms).key("modeldepot");
+    for encryption in [Encryption::new(EncryptionMode::Server), ours] {
         let plain = Backend::on(&MINIO).await;
         let mut settings = plain.settings.clone();
-        settings.writing.encryption = Some(Encryption { mode, key });
+        settings.writing.encryption = Some(encryption);
         let b = Backend::with(settings, tempfile::tempdir().unwrap()).await;
         a_whole_round(&b).await;
         // The same content again, which is compared in the bucket.
@@ -196,7 +196,7 @@ async fn minio_encrypts_what_is_stored_and_no_etag_is_taken_for_an_md5() {
     // A missing key is reported as such, and not as a policy.
     let plain = Backend::on(&MINIO).await;
     let mut settings = plain.settings.clone();
-    let encryption = Encryption { mode: EncryptionMode::Kms, key: Some("no-such-key".to_owned()) };
+    let encryption = Encryption::new(EncryptionMode::Kms).key("no-such-key");
     settings.writing.encryption = Some(encryption);
     let b = Backend::with(settings, tempfile::tempdir().unwrap()).await;
     let error = refused(&b).await;

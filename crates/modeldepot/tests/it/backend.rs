@@ -119,7 +119,7 @@ impl Backend {
     /// and the record that shows that the push failed.
     pub(crate) async fn put_own(&self, key: &str, bytes: &[u8]) {
         let path = self.file(&format!("put-{}", uuid::Uuid::new_v4()), bytes);
-        let options = UploadOptions { metadata: mark(key), ..UploadOptions::default() };
+        let options = UploadOptions::default().metadata(mark(key));
         self.client().upload_file(&path, self.bucket(), key, &options, |_| {}).await.unwrap();
         let id = options.metadata["modeldepot"].split(' ').next().unwrap();
         let version = key.split('/').take(2).collect::<Vec<_>>().join("/").replacen("/v", "/", 1);

@@ -59,8 +59,7 @@ pub(crate) async fn metadata_and_media_type_are_kept(b: Backend) {
     let small = b.file("small", b"{}");
     let large = b.file("large", &bytes(9 << 20, 1));
     let metadata = BTreeMap::from([("checksum".to_owned(), "61be".to_owned()), ("run-id".to_owned(), "7".to_owned())]);
-    let content_type = Some("application/x-model".to_owned());
-    let options = UploadOptions { content_type, metadata: metadata.clone(), ..UploadOptions::default() };
+    let options = UploadOptions::default().content_type("application/x-model").metadata(metadata.clone());
     for (path, key) in [(small, "a.json"), (large, "b.bin")] {
         b.client().upload_file(&path, b.bucket(), key, &options, |_| {}).await.unwrap();
         let stored = b.client().get_object_metadata(b.bucket(), key).await.unwrap();

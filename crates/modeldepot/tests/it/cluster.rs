@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use modeldepot::{Error, ErrorKind, Event, ModelStorage, Progress, Published, Pull, Push, Result, Settings};
+use modeldepot::{Error, ErrorKind, Event, ModelStorage, Progress, Published, Pull, Push, Result};
 use tokio::time::sleep;
 
 use crate::backend::{Backend, bytes, push};
@@ -48,8 +48,8 @@ impl Cluster {
 
     /// A storage that takes about six seconds for the file, on any machine.
     async fn slow(&self) -> ModelStorage {
-        let limit_rate = NonZeroU64::new(self.size * MB / 6);
-        ModelStorage::open(&Settings { limit_rate, ..self.b.settings.clone() }).await.unwrap()
+        let limit = NonZeroU64::new(self.size * MB / 6).unwrap();
+        ModelStorage::open(&self.b.settings.clone().limit_rate(limit)).await.unwrap()
     }
 
     fn hold(&self, daemon: &str) -> PathBuf {

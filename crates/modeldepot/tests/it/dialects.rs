@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use modeldepot::s3::UploadOptions;
-use modeldepot::{BucketName, Error, ErrorKind, S3Client, Settings};
+use modeldepot::{BucketName, Error, ErrorKind, S3Client};
 
 use crate::backend::{Backend, bytes};
 use crate::misbehaving::{Act, Misbehaving};
@@ -81,12 +81,12 @@ async fn parts_that_cannot_be_listed_are_sent_again() {
         false => Act::Pass,
     };
     let server = Misbehaving::before(b.settings.endpoint.as_ref().unwrap().as_str(), play).await;
-    let settings = Settings { endpoint: Some(server.endpoint().parse().unwrap()), ..b.settings.clone() };
+    let settings = b.settings.clone().endpoint(server.endpoint().parse().unwrap());
     let client = S3Client::connect(&settings).await.unwrap();
     let content = bytes(20 << 20, 1);
     let path = b.file("f", &content);
     client.begin_multipart_upload(b.bucket(), "k").await.unwrap();
-    let options = UploadOptions { resume: true, ..UploadOptions::default() };
+    let options = UploadOptions::default().resume(true);
     client.upload_file(&path, b.bucket(), "k", &options, |_| {}).await.unwrap();
     assert!(b.get("k").await == content);
     assert_eq!(
@@ -118,7 +118,7 @@ async fn a_request_without_a_body_says_so() {
         _ => Act::Pass,
     };
     let server = Misbehaving::before(b.settings.endpoint.as_ref().unwrap().as_str(), play).await;
-    let settings = Settings { endpoint: Some(server.endpoint().parse().unwrap()), ..b.settings.clone() };
+    let settings = b.settings.clone().endpoint(server.endpoint().parse().unwrap());
     let probed = modeldepot::ModelStorage::open(&settings).await.unwrap().probe().await.unwrap();
     assert_eq!(probed.capabilities, b.on.does);
     assert!(server.count("PUT", "UploadPartCopy") > 0, "a part was copied");

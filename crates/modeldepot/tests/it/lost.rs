@@ -12,7 +12,7 @@ const PART: usize = 8 << 20;
 async fn behind(play: impl Fn(&Asked) -> Act + Send + Sync + 'static) -> (Backend, Misbehaving, Settings) {
     let b = Backend::embedded().await;
     let server = Misbehaving::before(b.settings.endpoint.as_ref().unwrap().as_str(), play).await;
-    let settings = Settings { endpoint: Some(server.endpoint().parse().unwrap()), ..b.settings.clone() };
+    let settings = b.settings.clone().endpoint(server.endpoint().parse().unwrap());
     (b, server, settings)
 }
 
@@ -31,7 +31,7 @@ async fn a_completion_that_is_not_understood_is_looked_at() {
     let content = bytes(2 * PART + 5, 1);
     let path = b.file("f", &content);
     for if_absent in [true, false] {
-        let options = UploadOptions { if_absent, ..Default::default() };
+        let options = UploadOptions::default().if_absent(if_absent);
         client.upload_file(&path, b.bucket(), "k", &options, |_| {}).await.unwrap();
         assert!(b.get("k").await == content);
     }
@@ -74,7 +74,7 @@ async fn a_small_file_that_is_stored_without_a_word_is_looked_at() {
     let client = S3Client::connect(&settings).await.unwrap();
     let path = b.file("f", b"abc");
     for if_absent in [true, false] {
-        let options = UploadOptions { if_absent, ..Default::default() };
+        let options = UploadOptions::default().if_absent(if_absent);
         client.upload_file(&path, b.bucket(), "k", &options, |_| {}).await.unwrap();
     }
     assert_eq!(b.get("k").await, b"abc");

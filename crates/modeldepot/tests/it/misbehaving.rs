@@ -121,7 +121,7 @@ impl Misbehaving {
     /// Settings with this time-out for answers.
     pub(crate) fn settings(&self, answer: Duration) -> Settings {
         let mut settings = Settings::from_variables(|name| (name == "S3_ENDPOINT").then(|| self.endpoint())).unwrap();
-        settings.timeouts = Timeouts { answer, ..Timeouts::default() };
+        settings.timeouts = Timeouts::default().answer(answer);
         settings
     }
 

@@ -8,7 +8,7 @@ use crate::client::http;
 
 /// A second depot in the same bucket.
 async fn at(b: &Backend, prefix: &str) -> ModelStorage {
-    let settings = modeldepot::Settings { prefix: prefix.parse().unwrap(), ..b.settings.clone() };
+    let settings = b.settings.clone().prefix(prefix.parse().unwrap());
     ModelStorage::open(&settings).await.unwrap()
 }
 

@@ -91,7 +91,7 @@ pub(crate) async fn foreign_objects_beside_a_version_are_not_counted(b: Backend)
 pub(crate) async fn a_copy_of_an_object_of_ours_is_foreign(b: Backend) {
     // As left by `aws s3 cp`, which copies the metadata too.
     let path = b.file("copy", b"weights");
-    let copied = modeldepot::s3::UploadOptions { metadata: mark("m/v1/w.bin"), ..Default::default() };
+    let copied = modeldepot::s3::UploadOptions::default().metadata(mark("m/v1/w.bin"));
     for key in ["m/v2/w.bin", "other/v1/w.bin", "m/v1/copy.bin"] {
         b.client().upload_file(&path, b.bucket(), key, &copied, |_| {}).await.unwrap();
     }

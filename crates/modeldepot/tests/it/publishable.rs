@@ -207,7 +207,7 @@ pub(crate) async fn the_time_is_the_servers(b: Backend) {
     let published = b.storage.push(push, &Progress::none()).await.unwrap();
     let key = format!("m/v{}/manifest.json", published.manifest.version);
     let stored = b.client().get_object_metadata(b.bucket(), &key).await.unwrap().modified.unwrap();
-    let created = published.manifest.created_at;
+    let created = published.manifest.created_at.unwrap();
     assert!((stored - created).abs() <= time::Duration::seconds(2), "{created} {stored}");
     assert_eq!(created.nanosecond(), 0, "the server tells seconds");
     let version = modeldepot::Version::at(created);
@@ -265,7 +265,7 @@ async fn ahead_of_time(endpoint: &str) -> (String, Arc<Mutex<Vec<String>>>) {
 async fn the_clock_of_this_machine_does_not_count() {
     let b = Backend::embedded().await;
     let (endpoint, requests) = ahead_of_time(&b.settings.endpoint.as_ref().unwrap().to_string()).await;
-    let settings = modeldepot::Settings { endpoint: Some(endpoint.parse().unwrap()), ..b.settings.clone() };
+    let settings = b.settings.clone().endpoint(endpoint.parse().unwrap());
     let storage = modeldepot::ModelStorage::open(&settings).await.unwrap();
     let file = b.file("m.bin", &bytes(100, 1));
     let push = || {
@@ -277,9 +277,10 @@ async fn the_clock_of_this_machine_does_not_count() {
     storage.push(push(), &Progress::none()).await.unwrap();
     requests.lock().unwrap().clear();
     let manifest = storage.push(push(), &Progress::none()).await.unwrap().manifest;
-    let ahead = manifest.created_at - time::OffsetDateTime::now_utc();
+    let created = manifest.created_at.unwrap();
+    let ahead = created - time::OffsetDateTime::now_utc();
     assert!((ahead - AHEAD).abs() < time::Duration::minutes(2), "{ahead}");
-    let earliest = modeldepot::Version::at(manifest.created_at - time::Duration::minutes(2));
+    let earliest = modeldepot::Version::at(created - time::Duration::minutes(2));
     assert!(manifest.version > earliest, "{} {earliest}", manifest.version);
     let asked = format!("HEAD /{}", b.bucket());
     let noted = requests.lock().unwrap().clone();

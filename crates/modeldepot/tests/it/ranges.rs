@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
-use modeldepot::{BucketName, Error, ErrorKind, ModelStorage, Progress, Pull, S3Client, Settings};
+use modeldepot::{BucketName, Error, ErrorKind, ModelStorage, Progress, Pull, S3Client};
 
 use crate::backend::{Backend, bytes, push};
 use crate::misbehaving::{Act, Asked, Misbehaving};
@@ -240,11 +240,8 @@ async fn published(
         false => Act::Pass,
     })
     .await;
-    let settings = Settings {
-        endpoint: server.settings(answer).endpoint,
-        timeouts: server.settings(answer).timeouts,
-        ..b.settings.clone()
-    };
+    let mut settings = b.settings.clone().timeouts(server.settings(answer).timeouts);
+    settings.endpoint = server.settings(answer).endpoint;
     let storage = ModelStorage::open(&settings).await.unwrap();
     (b, server, storage)
 }

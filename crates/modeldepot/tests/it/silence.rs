@@ -159,7 +159,7 @@ async fn a_connection_that_never_comes_about_ends_in_time() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     let mut settings =
         Settings::from_variables(|name| (name == "S3_ENDPOINT").then(|| format!("http://{address}"))).unwrap();
-    settings.timeouts = Timeouts { connect: Duration::from_millis(100), answer: ANSWER };
+    settings.timeouts = Timeouts::default().connect(Duration::from_millis(100)).answer(ANSWER);
     let (client, begun) = (S3Client::connect(&settings).await.unwrap(), Instant::now());
     let error = client.list_objects(&bucket(), "").await.unwrap_err();
     assert!(matches!(error, Error::Unreachable { .. } | Error::NoAnswer { .. }), "{error:?}");

@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
 use modeldepot::s3::CopySupport;
-use modeldepot::{ModelStorage, Progress, Settings};
+use modeldepot::{ModelStorage, Progress};
 
 use crate::backend::{Backend, bytes, push};
 
@@ -100,7 +100,7 @@ pub(crate) async fn a_push_without_md5_is_proven_all_the_same(b: Backend) {
 /// A limit applies to both directions. That it is reached is tested by benchmarks.
 pub(crate) async fn no_more_than_the_limit_is_moved(b: Backend) {
     let limit = 16_000_000;
-    let slow = Settings { limit_rate: NonZeroU64::new(limit), ..b.settings.clone() };
+    let slow = b.settings.clone().limit_rate(NonZeroU64::new(limit).unwrap());
     let slow = ModelStorage::open(&slow).await.unwrap();
     slow.probe().await.unwrap();
     let file = b.file("m.bin", &bytes(PART * 3 / 2, 1));

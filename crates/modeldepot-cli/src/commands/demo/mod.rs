@@ -64,7 +64,7 @@ async fn script(
     let storage = ModelStorage::open(&settings(server)?).await?;
 
     let version = push(&storage, &model, &ours, steps).await?;
-    let selector = Selector { model: model.clone(), version: Some(version) };
+    let selector = Selector::new(model.clone()).version(version);
     list(&storage, &model, steps).await?;
     show(&storage, &selector, steps).await?;
 

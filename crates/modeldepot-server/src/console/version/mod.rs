@@ -133,7 +133,7 @@ fn head(found: &Description, newest: bool) -> Markup {
                 ul.facts {
                     @for name in &best { li { (short(name, 40)) " " b { (number(numbers[name])) } } }
                     li { b { (units::size(found.size())) } " in " (units::plural(found.files.len(), "file")) }
-                    li { "published " (when(Some(manifest.created_at))) }
+                    li { "published " (when(manifest.created_at)) }
                     @if let Some(by) = &manifest.published_by { li { "by " bdi { (short(by.as_str(), 100)) } } }
                     @if let Some(tool) = &manifest.tool { li { "with " (short(tool, 60)) } }
                 }

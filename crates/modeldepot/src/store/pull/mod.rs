@@ -9,6 +9,7 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -66,7 +67,7 @@ setters!(Pull {
 });
 
 /// What was fetched.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Fetched {
     /// The version's manifest, which is now in the folder as well.

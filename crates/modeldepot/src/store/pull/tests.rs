@@ -38,7 +38,7 @@ fn version(name: &str, files: &Files, ours: bool) -> Arc<Description> {
         model_url: String::new(),
         checksum: (!ours).then(|| Md5::of(files[0].1.as_bytes())),
         metadata: Default::default(),
-        created_at: time::OffsetDateTime::UNIX_EPOCH,
+        created_at: None,
         format_version: ours.then_some(1),
         files: ours.then(|| entries.clone()),
         write_id: None,

@@ -17,6 +17,7 @@ pub(in crate::store) mod scan;
 pub(in crate::store) mod source;
 pub(in crate::store) mod validate;
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -109,7 +110,7 @@ setters!(Push {
 });
 
 /// What was published.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Published {
     /// The version's manifest.
@@ -399,7 +400,7 @@ impl ModelStorage {
         version: Version,
         id: Uuid,
         files: Vec<FileEntry>,
-        created_at: OffsetDateTime,
+        created_at: Option<OffsetDateTime>,
     ) -> Manifest {
         let main = push.source.main();
         let key = ObjectKey::Artifact(push.model.clone(), version.clone(), main.clone()).to_string();
