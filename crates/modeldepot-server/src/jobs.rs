@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::log::Note;
 use crate::problem::{Problem, Result};
+use crate::tasks::broken;
 
 /// Verifications at once: each reads whole versions.
 const AT_ONCE: usize = 4;
@@ -138,7 +139,7 @@ async fn run(
     let end = match AssertUnwindSafe(work).catch_unwind().await {
         Ok(Ok(end)) => end,
         Ok(Err(error)) => End::Failed(error.into()),
-        Err(_) => End::Failed(crate::routes::broken()),
+        Err(_) => End::Failed(broken()),
     };
     note.ended(match &end {
         End::Done { .. } => Ok(()),

@@ -4,7 +4,9 @@
 //! meanwhile: changes made elsewhere appear after a second plus the time of a listing, changes made through this service
 //! at once. Published manifests never change, so their metadata stays cached. All caches are bounded.
 
+pub(crate) mod comparison;
 mod facts;
+pub(crate) mod listing;
 mod watched;
 
 use std::collections::HashSet;

@@ -15,8 +15,8 @@ use super::shown::{flat, number, short, shown, value};
 use super::visitor::Visitor;
 use super::when::when;
 use super::{Svg, href, metric};
+use crate::catalog::comparison::{MOST, alike};
 use crate::problem::Problem;
-use crate::routes::compare::{MOST, alike};
 use crate::state::App;
 
 /// Versions that are offered of a model.

@@ -2,8 +2,8 @@
 
 use modeldepot::VersionSummary;
 
+use crate::catalog::listing::{Filter, SIGNS, filters};
 use crate::problem::Result;
-use crate::routes::listing::{Filter, SIGNS, filters};
 
 /// Words that must all hold.
 #[derive(Debug, Default)]

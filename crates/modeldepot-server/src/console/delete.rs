@@ -12,6 +12,7 @@ use crate::auth::Deleter;
 use crate::log::Note;
 use crate::problem::Problem;
 use crate::state::App;
+use crate::tasks::joined;
 
 pub(super) async fn post(
     State(app): State<App>,
@@ -39,7 +40,7 @@ pub(super) async fn post(
         note.ended(deleted.as_ref().map(drop));
         deleted
     });
-    let deleted = crate::routes::joined(deleting.await)??;
+    let deleted = joined(deleting.await)??;
     let left = deleted.foreign.objects.to_string();
     // The last one takes its model along.
     let to = match app.catalog.versions(&model).await {

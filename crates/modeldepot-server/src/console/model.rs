@@ -18,7 +18,7 @@ use super::when::when;
 use super::{href, metric, pager};
 use crate::auth::Scope;
 use crate::catalog::Facts;
-use crate::routes::listing::{Selected, Sort, select};
+use crate::catalog::listing::{Selected, Sort, select};
 use crate::state::App;
 
 /// Versions on one page.
