@@ -132,13 +132,8 @@ impl Files {
             let _turn = app.service.staging.publish().await;
             let model = ask.model.clone();
             let published = async {
-<<<<<<< HEAD:crates/modeldepot-server/src/routes/publish.rs
-                let (folder, push) = super::joined(tokio::task::spawn_blocking(move || self.push(ask)).await)??;
-                let published = storage.push(push, &Progress::none()).await;
-=======
                 let (folder, push) = joined(tokio::task::spawn_blocking(move || self.push(ask)).await)??;
                 let published = storage.push(push, &Progress::none()).await;
->>>>>>> server:crates/modeldepot-server/src/api/publish.rs
                 catalog.changed(&model);
                 joined(tokio::task::spawn_blocking(move || drop(folder)).await)?;
                 Ok::<_, Problem>(PublishedDocument::of(&published.map_err(|error| told(&error))?))
