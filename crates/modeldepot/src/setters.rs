@@ -1,10 +1,10 @@
-//! Setters of the structs whose fields will grow.
+//! Setters for structs that will get more fields.
 
-/// Writes consuming setters, one for each field that is named, with the field's name.
+/// Generates consuming setters, one for each named field, with the field's name.
 ///
-/// The word before a field says what its setter takes: `value` the field's type, `into` what converts into it, `some` the
-/// value of an `Option`, `some_into` what converts into that, and `all` the elements of a `Vec`. The fields are public, so an
-/// `Option` that a caller already has is assigned to the field.
+/// The word before a field says what its setter takes: `value` the field's type, `into` anything that converts into it,
+/// `some` the value of an `Option`, `some_into` anything that converts into that value, and `all` the elements of a
+/// `Vec`. The fields are public, so that a caller with an `Option` can assign it directly.
 macro_rules! setters {
     ($type:ident { $($kind:ident $field:ident: $of:ty),* $(,)? }) => {
         impl $type {

@@ -32,34 +32,33 @@ use crate::progress::Progress;
 use crate::s3::{Part, Sent, Sink, part_size};
 use crate::setters::setters;
 
-/// A version whose files another program uploads: [`Offer::new`], then a setter for each field that is not to be as it
-/// comes.
+/// A version whose files another program uploads: start with [`Offer::new`], and set other fields with their setters.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Offer {
     /// The model.
     pub model: ModelName,
-    /// The version. None, the default, takes the UTC second in which the upload begins, by the server's clock, or the next
-    /// free one.
+    /// The version. Defaults to the UTC second in which the upload starts, by the server's clock, or the next free
+    /// second.
     pub version: Option<Version>,
     /// The files.
     pub files: Vec<OfferedFile>,
-    /// The model file. None, the default, lets [`model_file`](crate::model_file()) choose.
+    /// The model file. By default [`model_file`](crate::model_file()) chooses it.
     pub main: Option<ArtifactPath>,
     /// The file with the training history.
     pub history: Option<ArtifactPath>,
-    /// What is said about the version: a JSON object. Empty by default.
+    /// Metadata of the version: a JSON object. Empty by default.
     pub metadata: Map<String, Value>,
-    /// The time of publication. None, the default, is the server's when the manifest is written.
+    /// The time of publication. Defaults to the server's time when the manifest is written.
     pub created: Option<OffsetDateTime>,
-    /// The program that publishes, with its version, for the manifest: `my-trainer 1.0`. This library by default.
+    /// Name and version of the publishing program, for the manifest: `my-trainer 1.0`. Defaults to this library.
     pub tool: String,
-    /// Who publishes, for the manifest; nobody by default.
+    /// Who publishes, for the manifest; unset by default.
     pub published_by: Option<PublishedBy>,
 }
 
 impl Offer {
-    /// Publishes `files` as a new version of `model`, with no metadata.
+    /// Publishes `files` as a new version of `model`, without metadata.
     pub fn new(model: ModelName, files: impl IntoIterator<Item = OfferedFile>) -> Offer {
         Offer {
             model,
@@ -150,8 +149,8 @@ impl ModelStorage {
     /// Takes the lease of a version, and begins an upload for each of its files.
     ///
     /// # Errors
-    /// [`Error::VersionExists`], [`Error::VersionRetired`], [`Error::VersionBusy`] or [`Error::Orphans`] when the version is
-    /// not free; and as [`Source::from_files`] and [`ModelStorage::check_push`], before anything is sent.
+    /// [`Error::VersionExists`], [`Error::VersionRetired`], [`Error::VersionBusy`] or [`Error::Orphans`] when the
+    /// version is not free; and as [`Source::from_files`] and [`ModelStorage::check_push`], before anything is sent.
     pub async fn begin_upload(&self, offer: Offer) -> Result<DirectUpload> {
         let push = as_push(&offer)?;
         self.check_push(&push)?;

@@ -31,24 +31,24 @@ use owned::{MANIFEST, Owned, Present};
 use place::{Switch, keep_executable};
 use plan::{Found, Plan, Step, plan};
 
-/// A version to fetch: [`Pull::new`], then a setter for each field that is not to be as it comes.
+/// A version to fetch: start with [`Pull::new`], and set other fields with their setters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pull {
     /// The version.
     pub selector: Selector,
-    /// The folder to put it into. It is created if it is missing.
+    /// The target folder; created if it does not exist.
     pub folder: PathBuf,
-    /// Whether to reuse local data: of an interrupted pull of the same version, and of an older version in the folder.
-    /// And whether to keep what the next pull can reuse. True by default.
+    /// Whether to reuse local data, of an interrupted pull of the same version and of an older version in the folder,
+    /// and to keep data for the next pull to resume from. True by default.
     pub resume: bool,
-    /// Whether to flush the files to disk before they get their names; true by default. Without it, a host that loses power
-    /// may be left with files that hold other bytes than were fetched.
+    /// Whether files are synced to disk before they appear; true by default. Without it, a power failure may leave
+    /// files with other bytes than were fetched.
     pub sync: bool,
-    /// Whether to replace files that earlier pulls did not put into the folder, and to write under names such as `.git` and
-    /// `.env`; false by default.
+    /// Whether to replace files that earlier pulls did not create, and to write under names such as `.git` and `.env`;
+    /// false by default.
     pub force: bool,
-    /// Whether to refuse a version that has a file without a published digest; false by default.
+    /// Whether to refuse a version with files published without a digest; false by default.
     pub require_digests: bool,
 }
 
@@ -106,7 +106,8 @@ impl ModelStorage {
     /// Fetches a version into a folder: the model file, the additional files and the manifest, at their relative paths.
     ///
     /// The folder is checked before anything is fetched. Files of earlier pulls are replaced; those that this version
-    /// does not have are removed if they are unchanged. Nothing else is touched unless [`Pull::force`](field@Pull::force) is set.
+    /// does not have are removed if they are unchanged. Nothing else is touched unless
+    /// [`Pull::force`](field@Pull::force) is set.
     ///
     /// Every file is verified before any appears under its name. A damaged file is fetched once more; if it is damaged
     /// again, nothing of the version is put in place. Interrupted pulls keep their data in a hidden folder, and the
@@ -115,8 +116,8 @@ impl ModelStorage {
     ///
     /// # Errors
     /// As [`ModelStorage::verify`]; [`Error::InTheWay`] and [`Error::OtherModel`] when the folder has files that no
-    /// earlier pull created; [`Error::Unverified`] with [`Pull::require_digests`](field@Pull::require_digests); and [`Error::Io`] when the folder
-    /// cannot be written.
+    /// earlier pull created; [`Error::Unverified`] with [`Pull::require_digests`](field@Pull::require_digests); and
+    /// [`Error::Io`] when the folder cannot be written.
     pub async fn pull(&self, pull: &Pull, progress: &Progress) -> Result<Fetched> {
         let found = self.describe(&pull.selector).await?;
         let main = found.main()?;

@@ -61,7 +61,7 @@ fn version(name: &str, files: &Files, ours: bool) -> Arc<Description> {
     Arc::new(Description { files, damaged: Vec::new(), listed: true, record, manifest })
 }
 
-/// Pulls a version as `download_model` does, with the given files.
+/// Pulls a version as `ModelStorage::pull` does, with the given files.
 fn pull(root: &Path, found: &Arc<Description>, files: &Files) -> Result<Done> {
     let folder = Arc::new(Folder::make(root)?);
     let owned = Owned::read(&folder, found, false)?;

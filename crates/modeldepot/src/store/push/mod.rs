@@ -49,39 +49,39 @@ use crate::task::{blocking, settled};
 /// How long a push waits for a gc run to decide about the version.
 const CLEANING: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// A version to publish: [`Push::new`], then a setter for each field that is not to be as it comes.
+/// A version to publish: start with [`Push::new`], and set other fields with their setters.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Push {
     /// The model.
     pub model: ModelName,
-    /// The version. None, the default, takes the UTC second in which the push begins, by the server's clock, or the next free
-    /// one.
+    /// The version. Defaults to the UTC second in which the push starts, by the server's clock, or the next free
+    /// second.
     pub version: Option<Version>,
     /// The files.
     pub source: Source,
-    /// What the user says about the version: a JSON object. Empty by default.
+    /// Metadata of the version: a JSON object. Empty by default.
     pub metadata: Map<String, Value>,
-    /// The time of publication. None, the default, is the server's when the manifest is written. Only an import knows better.
+    /// The time of publication. Defaults to the server's time when the manifest is written; set it only for imports.
     pub created: Option<OffsetDateTime>,
-    /// The program that publishes, with its version, for the manifest: `my-trainer 1.0`. This library by default.
+    /// Name and version of the publishing program, for the manifest: `my-trainer 1.0`. Defaults to this library.
     pub tool: String,
-    /// Who publishes, for the manifest; nobody by default. It is not compared: the same content is the same version, no
+    /// Who publishes, for the manifest; unset by default. It is not compared: the same content is the same version, no
     /// matter who pushes it.
     pub published_by: Option<PublishedBy>,
-    /// A folder of this machine that keeps the state of the push while it runs. An interrupted push then resumes when it is
-    /// repeated: same version, and only what is missing is sent. None, the default, keeps no state.
+    /// Local folder for the resume state of this push. An interrupted push that is repeated then continues under the
+    /// same version, and sends only the missing data. By default no state is kept.
     pub state_folder: Option<PathBuf>,
-    /// Whether to compute the MD5 that the Python pipeline checks; true by default. Without it, a push may be faster than the
-    /// 0.7 GB/s that MD5 reaches, and that pipeline cannot check the version.
+    /// Whether to compute the MD5 that the Python pipeline checks; true by default. Without it a push may exceed the
+    /// 0.7 GB/s that MD5 reaches, but the Python pipeline cannot verify the version.
     pub md5: bool,
-    /// Whether parts of large files that an earlier version has at the same place may be copied within the server; true by
-    /// default.
+    /// Whether to copy parts of large files within the server, from an earlier version that has them at the same place;
+    /// true by default.
     pub copies: bool,
 }
 
 impl Push {
-    /// Publishes `source` as a new version of `model`, with no metadata.
+    /// Publishes `source` as a new version of `model`, without metadata.
     pub fn new(model: ModelName, source: Source) -> Push {
         Push {
             model,

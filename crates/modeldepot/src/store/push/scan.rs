@@ -18,7 +18,7 @@ use crate::setters::setters;
 /// How many folder entries are read at most. A manifest holds a fifth of that.
 const MOST: usize = 1_000_000;
 
-/// Names what is to be published: [`Scan::new`], then a setter for each field that is not to be as it comes.
+/// What to publish: start with [`Scan::new`], and set other fields with their setters.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Scan {
@@ -68,11 +68,11 @@ setters!(Scan {
 impl Source {
     /// Lists the files to publish. Reads only `.modeldepotignore` and a `manifest.json`. Blocks.
     ///
-    /// A file that is named (as the model, `with` or `history`) is always published. Files of a folder that do not belong in
-    /// a version are [left out](Source::left_out).
+    /// A file that is named (as the model, `with` or `history`) is always published. Files of a folder that do not
+    /// belong in a version are [left out](Source::left_out).
     ///
     /// # Errors
-    /// [`SourceError`], for what could not be published as it is, and as [`Source::from_files`].
+    /// [`SourceError`] for files that cannot be published as they are, and as [`Source::from_files`].
     pub fn scan(scan: &Scan) -> Result<Source> {
         let found = fs::metadata(&scan.path).map_err(|error| absent(&scan.path, error))?;
         let mut files = Files::default();

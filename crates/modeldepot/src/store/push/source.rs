@@ -13,9 +13,8 @@ use crate::model::name::ArtifactPath;
 
 /// The files to publish, each at its path in the version.
 ///
-/// There are two ways to make one, [`Source::scan`] and [`Source::from_files`], and both make sure that a version can hold
-/// the files:
-/// - there is at least one file, and each was a regular file that could be read when it was looked at
+/// [`Source::scan`] and [`Source::from_files`] create it, and make sure that a version can hold the files:
+/// - there is at least one file, and each was a regular file when it was checked
 /// - paths are relative and valid, no two are equal, and none is both a file and a folder
 /// - the model file and the training history are among the files
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,21 +50,21 @@ pub struct SourceFile {
 }
 
 impl SourceFile {
-    /// A file that another program has, and that is not executable.
+    /// A file of another program that is not executable.
     pub(in crate::store) fn new(path: ArtifactPath, local: PathBuf, size: u64) -> SourceFile {
         SourceFile { path, local, size, executable: false }
     }
 
-    /// Takes a file that was looked at.
+    /// Takes a file that was checked.
     pub(in crate::store) fn found(path: ArtifactPath, local: &Path, found: &fs::Metadata) -> SourceFile {
         SourceFile { path, local: local.to_owned(), size: found.len(), executable: is_executable(found) }
     }
 }
 
-/// Looks at a file that is to be published.
+/// Checks a file to publish.
 ///
 /// # Errors
-/// [`SourceError`] when it is missing, or no regular file.
+/// [`SourceError`] when it is missing, or not a regular file.
 pub(in crate::store) fn look(local: &Path) -> Result<fs::Metadata> {
     let found = fs::metadata(local).map_err(|error| absent(local, error))?;
     match found.is_file() {
@@ -86,13 +85,13 @@ fn is_executable(_: &fs::Metadata) -> bool {
 }
 
 impl Source {
-    /// Takes files of this machine, each with its path in the version. Without `main`, [`model_file`] chooses the model
-    /// file. `history` is the one that holds the training history. Blocks: it looks at every file, and reads none.
+    /// Takes local files, each with its path in the version. Without `main`, [`model_file`] chooses the model file.
+    /// `history` is the path of the training history. Blocks: it checks that every file exists, without reading it.
     ///
     /// # Errors
-    /// [`Error::Source`] when a file is missing or no regular file; [`Error::NothingOffered`], [`Error::OfferedTwice`],
-    /// [`Error::FileAndFolder`]; [`Error::NoSuchMain`] when `main` or `history` is not among the files;
-    /// [`Error::NoModelFile`] when none of them can be the model file.
+    /// [`Error::Source`] when a file is missing or not a regular file; [`Error::NothingOffered`],
+    /// [`Error::OfferedTwice`], [`Error::FileAndFolder`]; [`Error::NoSuchMain`] when `main` or `history` is not among
+    /// the files; [`Error::NoModelFile`] when none of them can be the model file.
     pub fn from_files(
         main: Option<&ArtifactPath>,
         history: Option<&ArtifactPath>,
@@ -102,7 +101,7 @@ impl Source {
         Source::of(main, history, found.collect::<Result<_>>()?)
     }
 
-    /// Takes files that were looked at, or that another program has.
+    /// Takes files that were already checked, or that another program has.
     pub(in crate::store) fn of(
         main: Option<&ArtifactPath>,
         history: Option<&ArtifactPath>,
