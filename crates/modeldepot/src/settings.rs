@@ -157,7 +157,7 @@ setters!(Buckets {
 });
 
 impl Buckets {
-    /// A project that keeps models only.
+    /// A project that has only models.
     pub fn new(models: BucketName) -> Buckets {
         Buckets { models, images: None, data: None }
     }

@@ -44,12 +44,12 @@ pub struct DigestError {
 macro_rules! digest_type {
     ($type:ident, $bytes:literal, $encoding:literal, $encode:expr, $decode:expr) => {
         impl $type {
-            /// Takes the digest as bytes, in the order in which its text spells them.
+            /// Creates the digest from its bytes, in the order of its text form.
             pub const fn from_bytes(bytes: [u8; $bytes]) -> Self {
                 Self(bytes)
             }
 
-            /// Returns the digest as bytes, in the order in which its text spells them.
+            /// Returns the bytes of the digest, in the order of its text form.
             pub const fn as_bytes(&self) -> &[u8; $bytes] {
                 &self.0
             }

@@ -274,7 +274,7 @@ impl ArtifactPath {
 pub struct BucketName(String);
 
 impl BucketName {
-    /// The bucket that holds the models where no setting names another.
+    /// The default name of the models bucket.
     pub(crate) fn models() -> BucketName {
         BucketName("models".to_owned())
     }

@@ -21,7 +21,7 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
-    /// What AWS is documented to do.
+    /// What AWS supports according to its documentation.
     pub const AWS: Capabilities = Capabilities {
         create_if_absent: true,
         compare_and_swap: true,

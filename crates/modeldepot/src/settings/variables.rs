@@ -26,7 +26,7 @@ pub struct AwsProfile {
 }
 
 impl AwsProfile {
-    /// A profile that says nothing of credentials, and that nobody chose for this call.
+    /// A profile without credentials that was not chosen for this call.
     pub fn new(name: impl Into<String>) -> AwsProfile {
         AwsProfile { name: name.into(), demanded: false, has_credentials: false }
     }

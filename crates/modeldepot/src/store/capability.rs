@@ -27,7 +27,7 @@ pub struct Probed {
     pub revision: u32,
     /// The server's name for itself, used only to tell whether the probe is still about this server.
     pub server: Option<String>,
-    /// When it was probed, by the server's clock; none when the server did not say the time.
+    /// When it was probed, by the server's clock; `None` when the server sent no time.
     #[serde(with = "time::serde::rfc3339::option")]
     pub probed_at: Option<OffsetDateTime>,
     /// What the server supports.

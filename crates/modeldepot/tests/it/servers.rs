@@ -29,7 +29,7 @@ pub(crate) struct Server {
 /// What AWS documents, and most servers do.
 const ALL: Capabilities = Capabilities::AWS;
 
-/// The same without conditions on writes.
+/// The same without conditional writes.
 const UNCONDITIONAL_DOES: Capabilities = {
     let mut does = ALL;
     (does.create_if_absent, does.compare_and_swap) = (false, false);
