@@ -46,7 +46,7 @@ pub(crate) fn version(py: Python<'_>, given: Option<VersionText>) -> PyResult<Op
 /// Returns what a model and a version name; the model alone may be written `model@version`.
 pub(crate) fn selector(py: Python<'_>, name: String, given: Option<VersionText>) -> PyResult<Selector> {
     match version(py, given)? {
-        Some(version) => Ok(Selector { model: model(py, name)?, version: Some(version) }),
+        Some(version) => Ok(Selector::new(model(py, name)?).version(version)),
         None => name.parse().map_err(|error| raised(py, &Error::Name(error), None)),
     }
 }

@@ -52,10 +52,10 @@ impl FileReader {
             return Ok(reader);
         }
         let manifest = reader.manifest();
-        let (model, version) = (manifest.model_name.clone(), Some(manifest.version.clone()));
+        let selector = modeldepot::Selector::new(manifest.model_name.clone()).version(manifest.version.clone());
         let path = reader.file().path.clone();
         std::mem::forget(reader);
-        storage.open_file(&modeldepot::Selector { model, version }, Some(&path)).await
+        storage.open_file(&selector, Some(&path)).await
     }
 }
 

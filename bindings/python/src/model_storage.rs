@@ -125,15 +125,12 @@ impl ModelStorage {
         #[pyo3(from_py_with = given::md5)] md5: bool,
         #[pyo3(from_py_with = given::copy)] copy: bool,
     ) -> PyResult<Published> {
-        let scan = Scan {
-            path: model_path,
-            main,
-            exclude: exclude.unwrap_or_default(),
-            with: additional_files.unwrap_or_default(),
-            history,
-            include_hidden,
-            follow_links,
-        };
+        let mut scan = Scan::new(model_path)
+            .exclude(exclude.unwrap_or_default())
+            .with(additional_files.unwrap_or_default())
+            .include_hidden(include_hidden)
+            .follow_links(follow_links);
+        (scan.main, scan.history) = (main, history);
         let upload = Upload {
             model: model(py, model_name)?,
             version: argument::version(py, version)?,
@@ -175,7 +172,7 @@ impl ModelStorage {
     ) -> PyResult<OsString> {
         let selector = selector(py, model_name, version)?;
         let folder = local_dir.unwrap_or_else(|| work::downloaded(&selector.model));
-        let pull = Pull { resume, sync, force, require_digests, ..Pull::new(selector, folder) };
+        let pull = Pull::new(selector, folder).resume(resume).sync(sync).force(force).require_digests(require_digests);
         let watcher = Watcher::of(progress, "pulling")?;
         let path = self.connection.watched(py, watcher, |storage, meter| work::download(storage, pull, meter));
         path.map(PathBuf::into_os_string)
@@ -197,7 +194,7 @@ impl ModelStorage {
     ) -> PyResult<Vec<VersionSummary>> {
         let model = model(py, model_name)?;
         self.connection
-            .run(py, |storage| async move { storage.list_model_versions(&model).await })
+            .run(py, |storage| async move { storage.versions(&model).await })
             .map(|found| found.into_iter().map(VersionSummary::from).collect())
     }
 
@@ -213,7 +210,7 @@ impl ModelStorage {
         #[pyo3(from_py_with = given::model_name)] model_name: String,
     ) -> PyResult<String> {
         let model = model(py, model_name)?;
-        let latest = self.connection.run(py, |storage| async move { storage.get_latest_version(&model).await })?;
+        let latest = self.connection.run(py, |storage| async move { storage.latest(&model).await })?;
         Ok(latest.to_string())
     }
 
@@ -232,9 +229,7 @@ impl ModelStorage {
         let selector = selector(py, model_name, Some(version))?;
         let exact = || invalid(py, "`latest` is not deleted", "name the version exactly");
         let (model, version) = (selector.model, selector.version.ok_or_else(exact)?);
-        self.connection
-            .run(py, |storage| async move { storage.delete_model_version(&model, &version).await })
-            .map(Deleted::from)
+        self.connection.run(py, |storage| async move { storage.delete(&model, &version).await }).map(Deleted::from)
     }
 
     #[doc = include_str!("doc/verify.txt")]
@@ -284,7 +279,7 @@ impl ModelStorage {
     #[pyo3(signature = ())]
     fn models(&self, py: Python<'_>) -> PyResult<Vec<ModelSummary>> {
         self.connection
-            .run(py, |storage| async move { storage.list_models().await })
+            .run(py, |storage| async move { storage.models().await })
             .map(|found| found.into_iter().map(ModelSummary::from).collect())
     }
 
@@ -305,7 +300,7 @@ impl ModelStorage {
     ) -> PyResult<String> {
         let (selector, file, expires) = (selector(py, model_name, version)?, artifact(py, file)?, lifetime(expiration));
         self.connection.run(py, |storage| async move {
-            storage.get_presigned_url(&selector, file.as_ref(), PresignedMethod::Get, expires).await
+            storage.presign(&selector, file.as_ref(), PresignedMethod::Get, expires).await
         })
     }
 

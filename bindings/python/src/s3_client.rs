@@ -123,8 +123,8 @@ impl S3Client {
         #[pyo3(from_py_with = given::force)] force: bool,
     ) -> PyResult<ObjectMetadata> {
         let bucket = bucket(py, bucket_name)?;
-        let options =
-            UploadOptions { content_type, metadata: metadata.unwrap_or_default(), ..UploadOptions::default() };
+        let mut options = UploadOptions::default().metadata(metadata.unwrap_or_default());
+        options.content_type = content_type;
         let watcher = Watcher::of(progress, "uploading")?;
         let stored = self.connection.watched(py, watcher, |storage, meter| {
             work::store(storage, file_path, bucket, object_name, options, force, meter)
@@ -350,7 +350,7 @@ impl S3Client {
             if put && !force {
                 storage.refuse_change(&bucket, &object_name, Change::Store).await?;
             }
-            storage.client().get_presigned_url(&bucket, &object_name, method, expires).await
+            storage.client().presign(&bucket, &object_name, method, expires).await
         })
     }
 

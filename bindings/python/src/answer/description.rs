@@ -66,7 +66,7 @@ impl From<modeldepot::Description> for Description {
             files: found.files.into_iter().map(StoredFile::from).collect(),
             damaged: found.damaged.iter().map(|file| file.path.to_string()).collect(),
             metadata: Dict(manifest.metadata.clone()),
-            created_at: moment(Some(manifest.created_at)),
+            created_at: moment(manifest.created_at),
             manifest: ManifestDict(manifest),
             damage: found.damaged.iter().map(|file| (file.expected, file.found)).collect(),
         }

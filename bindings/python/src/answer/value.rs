@@ -11,9 +11,7 @@ use crate::json;
 
 /// Returns a moment as Python sees it: UTC, or none when it is not known.
 pub(super) fn moment(time: Option<OffsetDateTime>) -> Option<OffsetDateTime> {
-    // The library reads a missing time as the epoch.
-    let time = time.filter(|time| *time != OffsetDateTime::UNIX_EPOCH)?;
-    Some(time.to_offset(time::UtcOffset::UTC))
+    Some(time?.to_offset(time::UtcOffset::UTC))
 }
 
 /// A JSON object, which Python sees as a dict.

@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::tokens::{Line, Token, TokensError};
+use super::token::{Line, Token};
+use super::tokens_error::TokensError;
 
 /// The first line of a token file.
 const HEADER: &str =

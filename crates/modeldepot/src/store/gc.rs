@@ -7,6 +7,7 @@
 //! tombstone, uploads that a record names, and its own records. Everything else is foreign: it is listed and left
 //! alone.
 
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 use time::{Duration, OffsetDateTime};
@@ -27,6 +28,7 @@ const TRIALS: [&str; 2] = [".depot/probe/", ".depot/doctor/"];
 
 /// What gc would remove, and what it does not recognize.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct GcPlan {
     /// Versions that were never published: files without a manifest, with no live push.
     pub abandoned: Vec<Orphans>,
@@ -39,7 +41,7 @@ pub struct GcPlan {
     pub uploads: Vec<UnfinishedUpload>,
     /// Leases of dead pushes, locks of dead gc runs and leftovers of probes.
     pub records: Vec<ListedObject>,
-    /// Number of objects and uploads that are still younger than the grace period.
+    /// Number of objects and uploads that are not removed yet: younger than the grace period, or of a live push.
     pub young: usize,
     /// Objects under unpublished or deleted versions that modeldepot did not create, as far as is known. Never touched.
     pub foreign: Vec<Orphans>,
@@ -51,6 +53,7 @@ pub struct GcPlan {
 
 /// The remaining objects of a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Orphans {
     /// The model.
     pub model: ModelName,
@@ -74,7 +77,8 @@ impl Orphans {
 }
 
 /// What gc removed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Collected {
     /// Objects removed, including records.
     pub objects: usize,
@@ -123,7 +127,7 @@ impl ModelStorage {
     ///
     /// # Errors
     /// [`Error::ModelNotFound`] when the bucket has nothing of the model.
-    pub async fn gc_plan(&self, model: Option<&ModelName>, grace: Duration) -> Result<GcPlan> {
+    pub async fn plan_gc(&self, model: Option<&ModelName>, grace: Duration) -> Result<GcPlan> {
         let now = self.depot.server_time(&self.bucket).await?;
         let objects = self.depot.list_objects(&self.bucket, "").await?;
         let uploads = self.depot.list_multipart_uploads(&self.bucket, "").await?;

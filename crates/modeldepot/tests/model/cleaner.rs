@@ -6,7 +6,8 @@ use crate::steps::{Steps, Who};
 use crate::world::{Clean, Delete, Lease, Request, Spent, World};
 
 impl Steps<'_> {
-    /// Lists what a cleaner can do. It may begin at any time, though it would only for a version that looks dead.
+    /// Lists the possible steps of a cleaner. It may start at any time, though in reality only for a version that looks
+    /// dead.
     pub(crate) fn clean(&mut self, c: u8) {
         let who = Who::Cleaner(c);
         let go = move |next: Clean| move |w: &mut World| w.cleans[c as usize] = next;
@@ -23,7 +24,7 @@ impl Steps<'_> {
             Clean::Lists => {
                 let living = self.world.leases.contains(&Lease::Living);
                 for leased in [true, false] {
-                    // Where leases are worth nothing it may find any.
+                    // If leases are worthless, either answer is possible.
                     if leased != living && (self.protocol.keeps_claims() || living) {
                         continue;
                     }
@@ -56,7 +57,7 @@ impl Steps<'_> {
         }
     }
 
-    /// Removes the mark of another cleaner, which may be dead or not. Once the name is spent nobody needs marks.
+    /// Removes the lock of another cleaner, dead or not. Once the name is retired, locks are no longer needed.
     fn sweep(&mut self, c: u8) {
         let others = self.world.marks & !(1 << c);
         let may = decide::lock_is_idle(self.world.spent != Spent::No) || self.protocol.has(Bug::SweepsMarks);
@@ -74,7 +75,7 @@ impl Steps<'_> {
         self.add(who, what, world);
     }
 
-    /// Lists what the user's delete can do.
+    /// Lists the possible steps of the user's delete.
     pub(crate) fn delete(&mut self) {
         let go = |next: Delete| move |w: &mut World| w.delete = next;
         match self.world.delete {

@@ -1,4 +1,4 @@
-//! What holds of each decision by itself, for all there is to see: every input is tried.
+//! Properties of each decision by itself, tested with every input.
 
 use crate::decide::{
     self, Begin, Check, Checked, Contend, Count, FIRST_CHECK, Others, Own, Patience, ReadBack, Stage, Standing, Write,
@@ -9,7 +9,7 @@ const STAGES: [Option<Stage>; 3] = [None, Some(Stage::Contending), Some(Stage::W
 const PATIENCE: [Patience; 2] = [Patience::Left, Patience::Over];
 const EITHER: [bool; 2] = [false, true];
 
-/// Every look at the leases of a version.
+/// Every possible view of the leases of a version.
 fn looks() -> impl Iterator<Item = (Own, Others, bool, Patience)> {
     let others = STAGES.into_iter().flat_map(|lower| STAGES.map(|higher| Others { lower, higher }));
     others.flat_map(|others| {
@@ -43,7 +43,7 @@ fn without_conditions_only_who_is_alone_works_and_publishes() {
     }
 }
 
-/// Leases are a courtesy where the server decides creates: its holder publishes.
+/// If the server supports create-if-absent, leases are a courtesy: the holder of one publishes.
 #[test]
 fn with_conditions_a_lease_that_stands_is_enough_to_publish() {
     for (own, others, _, patience) in looks().filter(|(own, ..)| *own != Own::Missing) {
@@ -60,7 +60,7 @@ fn somebody_lower_or_at_work_is_never_contended_with() {
     }
 }
 
-/// Of two that look at the same leases, whatever they are patient for, not both wait: somebody gets on.
+/// Two that see the same leases never both wait, whatever their patience.
 #[test]
 fn two_never_wait_for_each_other() {
     for (mine, theirs) in STAGES[1..].iter().flat_map(|mine| STAGES[1..].iter().map(move |theirs| (*mine, *theirs))) {
@@ -92,7 +92,7 @@ fn a_lease_stays_only_for_what_may_still_arrive() {
     }
 }
 
-/// What is published is compared or left alone: nothing is sent over it.
+/// A published version is compared or left alone: nothing is sent over it.
 #[test]
 fn nothing_is_sent_over_a_published_version() {
     for (named, objects, locked) in
@@ -117,7 +117,7 @@ fn a_manifest_is_never_put_over_one_that_was_seen() {
     assert!(!decide::reuses(false, true) && !decide::reuses(false, false));
 }
 
-/// Success is told only of a manifest with the own content.
+/// Success is reported only for a manifest with our own content.
 #[test]
 fn only_the_same_content_is_success() {
     for (own, same, named) in
@@ -131,7 +131,7 @@ fn only_the_same_content_is_success() {
     assert_eq!(EITHER.map(|named| decide::read_back(None, named)), [ReadBack::Nothing; 2]);
 }
 
-/// The locks are looked for before the tombstone, and a version lasts only when neither was there.
+/// The locks are checked before the tombstone, and a version lasts only when neither was found.
 #[test]
 fn a_version_lasts_only_after_two_looks_that_found_nothing() {
     assert_eq!(FIRST_CHECK, Check::Locks);
@@ -147,7 +147,7 @@ fn a_version_lasts_only_after_two_looks_that_found_nothing() {
     }
 }
 
-/// A collection retires nothing that somebody reads or pushes, and takes no lock that may still be needed.
+/// A gc run retires nothing that is read or pushed, and removes no lock that may still be needed.
 #[test]
 fn a_collection_retires_only_what_is_dead() {
     for (leased, published) in EITHER.into_iter().flat_map(|l| EITHER.map(|p| (l, p))) {

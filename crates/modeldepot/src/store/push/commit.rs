@@ -149,7 +149,7 @@ impl Job<'_> {
         let files = sent.iter().map(|(file, sent)| entry(file, &sent.digests)).collect();
         // The listing was just answered, so the server's clock is current.
         let created = storage.time_of(push).await?;
-        let manifest = storage.manifest_of(push, self.version.clone(), self.id, files, created);
+        let manifest = storage.manifest_of(push, self.version.clone(), self.id, files, Some(created));
         let (kept, copied) =
             sent.iter().fold((0, 0), |(kept, copied), (_, sent)| (kept + sent.kept, copied + sent.copied));
         Ok(Uploaded { manifest, kept, copied, foreign })

@@ -19,6 +19,7 @@ use crate::auth::{Publisher, Scope};
 use crate::log::Note;
 use crate::problem::{Problem, Result};
 use crate::state::App;
+use crate::tasks::{broken, joined};
 use crate::uploads::{IDLE, Slot};
 
 /// How long the URL of a part leads somewhere.
@@ -132,17 +133,13 @@ pub(crate) async fn begin(
         return Err(Problem::invalid(format!("there are more than {MOST_FILES} files")));
     }
     let begun = OffsetDateTime::now_utc();
-    let offer = Offer {
-        model: model.parse()?,
-        version: asked.version.map(|version| version.parse()).transpose()?,
-        files: asked.files.iter().map(offered).collect::<Result<_>>()?,
-        main: asked.main.map(|main| main.parse()).transpose()?,
-        history: asked.history.map(|history| history.parse()).transpose()?,
-        metadata: asked.metadata,
-        created: None,
-        tool: concat!("modeldepot-server ", env!("CARGO_PKG_VERSION")).to_owned(),
-        published_by: by.0.who.publisher(),
-    };
+    let (model, version) = (model.parse()?, asked.version.map(|version| version.parse()).transpose()?);
+    let files = asked.files.iter().map(offered).collect::<Result<Vec<_>>>()?;
+    let tool = concat!("modeldepot-server ", env!("CARGO_PKG_VERSION"));
+    let mut offer = Offer::new(model, files).metadata(asked.metadata).tool(tool);
+    (offer.version, offer.published_by) = (version, by.0.who.publisher());
+    offer.main = asked.main.map(|main| main.parse()).transpose()?;
+    offer.history = asked.history.map(|history| history.parse()).transpose()?;
     let room = app.service.uploads.room(by.0.who.name())?;
     let (storage, uploads) = (app.storage.clone(), std::sync::Arc::clone(&app.service.uploads));
     let (tell, told) = tokio::sync::oneshot::channel();
@@ -170,7 +167,7 @@ pub(crate) async fn begin(
             uploads.give_up(document.id).await;
         }
     });
-    let document = told.await.map_err(|_| super::broken())??;
+    let document = told.await.map_err(|_| broken())??;
     note.version(&document.model, &document.version);
     let place = format!("/api/v1/uploads/{}", document.id);
     Ok((StatusCode::CREATED, [(header::LOCATION, place)], axum::Json(document)).into_response())
@@ -200,11 +197,9 @@ fn offered(file: &FileRequest) -> Result<OfferedFile> {
     if file.size.0 > LARGEST {
         return Err(Problem::invalid(format!("a file may have at most {LARGEST} bytes")));
     }
-    Ok(OfferedFile {
-        path: file.path.parse()?,
-        size: file.size.0,
-        blake3: file.blake3.as_ref().map(blake3).transpose()?,
-    })
+    let mut offered = OfferedFile::new(file.path.parse()?, file.size.0);
+    offered.blake3 = file.blake3.as_ref().map(blake3).transpose()?;
+    Ok(offered)
 }
 
 /// Parts to send.
@@ -318,7 +313,7 @@ pub(crate) async fn complete(
         note.ended(completed.as_ref().map(drop));
         completed
     });
-    let document = super::joined(work.await)??;
+    let document = joined(work.await)??;
     Ok((StatusCode::CREATED, [(header::LOCATION, document.place())], axum::Json(document)).into_response())
 }
 
@@ -353,6 +348,6 @@ pub(crate) async fn abort(
 ) -> Result<StatusCode> {
     let (id, _) = find(&app, &by, &note, &id).await?;
     let ended = tokio::spawn(async move { app.service.uploads.give_up(id).await });
-    super::joined(ended.await)?;
+    joined(ended.await)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -7,17 +7,17 @@ use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Redirect, Response};
+use modeldepot::s3::{UploadOptions, disposition};
+use modeldepot::{BucketName, Change, creatable};
 
-use super::asked::Asked;
-use super::buckets::{href_of, known, of_address};
-use super::refusal::{Refusal, Result};
+use super::{href_of, known, of_address};
 use crate::auth::{Deleter, Publisher};
+use crate::console::asked::Asked;
+use crate::console::refusal::{Refusal, Result};
 use crate::form::{Form, Part, Texts};
 use crate::log::Note;
 use crate::staging::Staged;
 use crate::state::App;
-use modeldepot::s3::{UploadOptions, disposition};
-use modeldepot::{Change, creatable};
 
 /// The most objects that one form deletes.
 const MOST: usize = 1000;
@@ -37,12 +37,20 @@ pub(super) fn picture_type(key: &str) -> Option<&'static str> {
 }
 
 /// Sends an object to be saved.
-pub(super) async fn get(State(app): State<App>, Path(bucket): Path<String>, asked: Asked) -> Result<Response> {
+pub(in crate::console) async fn get(
+    State(app): State<App>,
+    Path(bucket): Path<String>,
+    asked: Asked,
+) -> Result<Response> {
     send(&app, &bucket, &asked, false).await
 }
 
 /// Sends a picture to be shown.
-pub(super) async fn view(State(app): State<App>, Path(bucket): Path<String>, asked: Asked) -> Result<Response> {
+pub(in crate::console) async fn view(
+    State(app): State<App>,
+    Path(bucket): Path<String>,
+    asked: Asked,
+) -> Result<Response> {
     send(&app, &bucket, &asked, true).await
 }
 
@@ -70,7 +78,7 @@ async fn send(app: &App, bucket: &str, asked: &Asked, view: bool) -> Result<Resp
 }
 
 /// Deletes objects.
-pub(super) async fn delete(
+pub(in crate::console) async fn delete(
     State(app): State<App>,
     Path(bucket): Path<String>,
     _: Deleter,
@@ -103,7 +111,7 @@ const TEXTS: Texts = &[("prefix", 1024)];
 const MOST_FILES: usize = 1000;
 
 /// Stores files.
-pub(super) async fn upload(
+pub(in crate::console) async fn upload(
     State(app): State<App>,
     Path(bucket): Path<String>,
     by: Publisher,
@@ -136,7 +144,7 @@ pub(super) async fn upload(
         creatable(&key)?;
         note.key(&key);
         app.storage.refuse_change(&bucket, &key, Change::Store).await?;
-        let mut staged = Staged::new(&app, by.0.who.name(), None).await?;
+        let mut staged = Staged::new(&app.service.staging, by.0.who.name(), None).await?;
         let local = staged.path("object");
         staged.write(&local, file).await?;
         let options = UploadOptions::default();
@@ -149,7 +157,7 @@ pub(super) async fn upload(
     Ok(back(&bucket, &prefix, "uploaded"))
 }
 
-fn back(bucket: &modeldepot::BucketName, prefix: &str, done: &str) -> Redirect {
+fn back(bucket: &BucketName, prefix: &str, done: &str) -> Redirect {
     let to = href_of(bucket, prefix);
     Redirect::to(&format!("{to}{}done={done}", if to.contains('?') { '&' } else { '?' }))
 }

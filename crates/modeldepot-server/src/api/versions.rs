@@ -13,13 +13,14 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
 use super::extract::{OfVersion, Path, Query};
-use super::listing::{Selected, Sort, filters, select};
 use super::problems::Problems;
 use crate::auth::{Deleter, Reader};
 use crate::catalog::Facts;
+use crate::catalog::listing::{Selected, Sort, filters, select};
 use crate::log::Note;
 use crate::problem::{Problem, Result};
 use crate::state::App;
+use crate::tasks::joined;
 
 /// Versions on one page, unless asked otherwise.
 const PAGE: usize = 50;
@@ -356,7 +357,7 @@ pub(crate) async fn delete(
     // What was begun is finished, whether or not its caller waits for it.
     let (storage, catalog) = (app.storage.clone(), app.catalog.clone());
     let deleted = tokio::spawn(async move {
-        let deleted = storage.delete_model_version(&model, &version).await;
+        let deleted = storage.delete(&model, &version).await;
         catalog.changed(&model);
         let deleted = deleted.map_err(Problem::from);
         note.ended(deleted.as_ref().map(drop));
@@ -368,5 +369,5 @@ pub(crate) async fn delete(
             foreign: (&deleted.foreign).into(),
         })
     });
-    Ok(axum::Json(super::joined(deleted.await)??).into_response())
+    Ok(axum::Json(joined(deleted.await)??).into_response())
 }

@@ -1,21 +1,20 @@
-//! The bucket browser.
+//! One level of a bucket: its folders and objects, as a list or as pictures.
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use maud::{Markup, html};
 use modeldepot::s3::{Listed, ListedObject};
-use modeldepot::{BucketName, Error, ErrorKind, ObjectKey, units};
+use modeldepot::{BucketName, ObjectKey, units};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::asked::Asked;
-use super::href;
-use super::page::{Page, Place};
-use super::refusal::{Refusal, Result};
-use super::shown::shown;
-use super::visitor::Visitor;
-use super::when::when;
+use super::object::picture_type;
+use super::{href_of, known, of_address};
 use crate::auth::Scope;
-use crate::problem::Problem;
+use crate::console::asked::Asked;
+use crate::console::page::{Page, Place};
+use crate::console::refusal::Result;
+use crate::console::shown::shown;
+use crate::console::visitor::Visitor;
+use crate::console::when::when;
 use crate::state::App;
 
 /// Folders and objects on one page.
@@ -23,69 +22,6 @@ const ROWS: u16 = 200;
 
 /// The largest picture that is shown in a list, in bytes: it is sent whole, and scaled by the browser.
 const PICTURE: u64 = 4 * 1024 * 1024;
-
-pub(super) async fn list(State(app): State<App>) -> Result {
-    let settings = &app.service.settings;
-    let mut rows = Vec::new();
-    for bucket in settings.buckets.all() {
-        let what = match settings.buckets.setting(bucket) {
-            Some("S3_BUCKET_MODELS") => "The trained models",
-            Some("S3_BUCKET_IMAGES") => "The images of the data set",
-            _ => "Everything else",
-        };
-        let state = match app.storage.client().list_level(bucket, "", None, 1).await {
-            Ok(listed) if listed.folders.is_empty() && listed.objects.is_empty() => html! { "empty" },
-            Ok(_) => html! { span.good { "available" } },
-            Err(error) => html! { span.bad { (super::refusal::with_code(&error.to_string())) } },
-        };
-        rows.push((bucket, what, state));
-    }
-    let body = html! {
-        div.head { div { h1 { "Buckets" } } }
-        div.scroll {
-            table {
-                thead { tr { th scope="col" { "Bucket" } th scope="col" { "Holds" } th scope="col" { "State" } } }
-                tbody {
-                    @for (bucket, what, state) in &rows {
-                        tr { th scope="row" { a href=(href_of(bucket, "")) { (bucket) } } td { (what) } td { (state) } }
-                    }
-                }
-            }
-        }
-    };
-    Ok(Page::new(Place::Buckets, "Buckets", body))
-}
-
-/// Returns the bucket if it is one of the project's: this is no way to whatever else the login may see.
-pub(super) fn known(app: &App, bucket: &str) -> Result<BucketName> {
-    let all = app.service.settings.buckets.all();
-    all.iter().copied().find(|known| known.as_str() == bucket).cloned().ok_or_else(|| {
-        let names: Vec<String> = all.iter().map(|name| format!("`{name}`")).collect();
-        let problem = Problem::new(
-            modeldepot::ErrorKind::NotFound,
-            format!("`{}` is not a bucket of this project", shown(bucket)),
-        );
-        Refusal(problem.hint(format!("its buckets are {}", names.join(", "))))
-    })
-}
-
-/// Says what is wrong with an address where S3 refuses what it asks for: anybody may write one.
-pub(super) fn of_address(error: Error) -> Refusal {
-    let refused = match &error {
-        // Servers have codes of their own, such as `XMinioInvalidObjectName`.
-        Error::Service { code, .. } => {
-            let known = ["KeyTooLongError", "HTTP 400", "the request could not be made"];
-            code.contains("Invalid") || known.contains(&code.as_str())
-        }
-        _ => false,
-    };
-    if !refused {
-        return error.into();
-    }
-    let mut problem = Problem::from(&error).status(StatusCode::BAD_REQUEST).hint("use a link in the list of objects");
-    problem.kind = ErrorKind::Invalid;
-    Refusal(problem)
-}
 
 /// Returns true for an object that is offered for deletion. What lies in a version's folder or among modeldepot's records
 /// is not, nor what lies in the models' bucket beside their folder: that is somebody else's. Whether it may be deleted all
@@ -98,18 +34,18 @@ fn may_touch(app: &App, bucket: &BucketName, key: &str) -> bool {
     ours.is_some_and(|key| !key.starts_with(".depot/") && key.parse::<ObjectKey>().is_err())
 }
 
-pub(super) fn href_of(bucket: &BucketName, prefix: &str) -> String {
-    let path = format!("/buckets/{bucket}");
-    if prefix.is_empty() { path } else { href::query(&path, &[("prefix", prefix)]) }
-}
-
 /// Returns where an object is fetched; with `view`, to be shown.
 fn object_href(bucket: &BucketName, key: &str, view: bool) -> String {
     let path = format!("/buckets/{bucket}/{}", if view { "view" } else { "object" });
     format!("{path}?key={}", utf8_percent_encode(key, NON_ALPHANUMERIC))
 }
 
-pub(super) async fn get(State(app): State<App>, Path(bucket): Path<String>, visitor: Visitor, asked: Asked) -> Result {
+pub(in crate::console) async fn get(
+    State(app): State<App>,
+    Path(bucket): Path<String>,
+    visitor: Visitor,
+    asked: Asked,
+) -> Result {
     let bucket = known(&app, &bucket)?;
     // As it was written: a prefix may end in a blank.
     let prefix = asked.raw("prefix").unwrap_or_default();
@@ -175,7 +111,7 @@ fn done_notice(done: &str) -> Markup {
 }
 
 fn is_picture(object: &ListedObject) -> bool {
-    super::object::picture_type(&object.key).is_some() && object.size <= PICTURE
+    picture_type(&object.key).is_some() && object.size <= PICTURE
 }
 
 fn content(

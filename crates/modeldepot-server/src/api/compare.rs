@@ -13,11 +13,9 @@ use super::extract::{Path, Query};
 use super::problems::Problems;
 use super::versions::File;
 use crate::auth::Reader;
+use crate::catalog::comparison::{MOST, alike};
 use crate::problem::{Problem, Result};
 use crate::state::App;
-
-/// Versions in one comparison.
-pub(crate) const MOST: usize = 5;
 
 /// Several versions side by side. Lists have one entry per version, in the order of `versions`.
 #[derive(Serialize, ToSchema)]
@@ -64,7 +62,7 @@ struct CompareQuery {
 
 fn versions_schema() -> utoipa::openapi::schema::Array {
     use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Type};
-    let one = ObjectBuilder::new().schema_type(Type::String).pattern(Some(super::docs::VERSION));
+    let one = ObjectBuilder::new().schema_type(Type::String).pattern(Some(super::names::VERSION));
     ArrayBuilder::new().items(one).min_items(Some(2)).max_items(Some(MOST)).build()
 }
 
@@ -122,14 +120,5 @@ impl Comparison {
             metadata: metadata.collect(),
             files: files.collect(),
         }
-    }
-}
-
-/// Returns true when two versions have the same at a path.
-pub(crate) fn alike(a: Option<&StoredFile>, b: Option<&StoredFile>) -> bool {
-    match (a, b) {
-        (None, None) => true,
-        (Some(a), Some(b)) => a.is_like(b),
-        _ => false,
     }
 }

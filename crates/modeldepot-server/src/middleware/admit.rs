@@ -5,25 +5,18 @@
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use futures_util::StreamExt as _;
 use url::form_urlencoded;
 
-use crate::auth::{About, CSRF_HEADER, Caller, asking, csrf_missing};
+use crate::auth::{About, CSRF_FIELD, CSRF_HEADER, Caller, Unproven, asking, csrf_missing};
+use crate::body::{read, too_large};
 use crate::console::refused;
 use crate::log::Note;
-use crate::problem::{Problem, Result};
+use crate::problem::Result;
 use crate::state::App;
 use crate::table::{Route, Takes};
-
-/// The field of a form that carries the CSRF token.
-pub(crate) const CSRF_FIELD: &str = "csrf";
-
-/// Says of a request that its form with files must begin with the caller's CSRF token.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Unproven;
 
 /// The middleware of every route.
 pub(crate) async fn admit(State((app, route)): State<(App, Route)>, request: Request, next: Next) -> Response {
@@ -93,27 +86,4 @@ async fn from_own_page(route: &Route, caller: &Caller, request: Request) -> Resu
         }
         Takes::Nothing | Takes::Json | Takes::File => Err(csrf_missing()),
     }
-}
-
-/// Reads a body of at most so many bytes.
-async fn read(body: Body, most: usize) -> Result<Vec<u8>> {
-    let mut bytes = body.into_data_stream();
-    let mut read = Vec::new();
-    while let Some(came) = bytes.next().await {
-        let came = came.map_err(|_| broke_off())?;
-        if read.len() + came.len() > most {
-            return Err(too_large());
-        }
-        read.extend_from_slice(&came);
-    }
-    Ok(read)
-}
-
-fn too_large() -> Problem {
-    Problem::invalid("the body is too large").status(StatusCode::PAYLOAD_TOO_LARGE)
-}
-
-/// The problem of a body that ended early, or came too slowly.
-pub(crate) fn broke_off() -> Problem {
-    Problem::invalid("the connection closed before the whole body arrived").status(StatusCode::REQUEST_TIMEOUT)
 }

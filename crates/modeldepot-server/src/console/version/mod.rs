@@ -1,5 +1,8 @@
 //! A version: its curves, files, checksums and manifest, how to fetch, share, verify and delete it.
 
+mod share;
+mod snippets;
+
 use std::collections::BTreeMap;
 
 use axum::extract::{Path, State};
@@ -8,17 +11,19 @@ use maud::{Markup, html};
 use modeldepot::history::History;
 use modeldepot::{Description, ModelName, Version, units};
 
+use self::share::Shared;
 use super::asked::Asked;
 use super::curves::{Named, charts, curve_href};
 use super::page::{Page, Place};
 use super::refusal::{Result, name};
-use super::share::{self, Shared};
 use super::shown::{flat, number, short, shown, value};
 use super::visitor::Visitor;
 use super::when::when;
-use super::{href, metric, snippets};
+use super::{href, metric};
 use crate::auth::Scope;
 use crate::state::App;
+
+pub(super) use self::share::post as share;
 
 pub(super) async fn get(
     State(app): State<App>,
@@ -43,12 +48,12 @@ fn notice(asked: &Asked) -> Markup {
 }
 
 /// What a page of a version shows beside the version.
-pub(super) struct Shown {
-    pub(super) notice: Markup,
-    pub(super) shared: Option<Shared>,
+struct Shown {
+    notice: Markup,
+    shared: Option<Shared>,
 }
 
-pub(super) async fn page(
+async fn page(
     app: &App,
     model: &ModelName,
     version: &Version,
@@ -128,7 +133,7 @@ fn head(found: &Description, newest: bool) -> Markup {
                 ul.facts {
                     @for name in &best { li { (short(name, 40)) " " b { (number(numbers[name])) } } }
                     li { b { (units::size(found.size())) } " in " (units::plural(found.files.len(), "file")) }
-                    li { "published " (when(Some(manifest.created_at))) }
+                    li { "published " (when(manifest.created_at)) }
                     @if let Some(by) = &manifest.published_by { li { "by " bdi { (short(by.as_str(), 100)) } } }
                     @if let Some(tool) = &manifest.tool { li { "with " (short(tool, 60)) } }
                 }

@@ -4,8 +4,8 @@ use axum::http::{HeaderMap, header};
 use maud::{Markup, html};
 use modeldepot::Description;
 
-use super::href;
-use super::refusal::Result;
+use crate::console::href;
+use crate::console::refusal::Result;
 
 pub(super) fn section(found: &Description, headers: &HeaderMap) -> Result<Markup> {
     let (model, version) = (&found.manifest.model_name, &found.manifest.version);

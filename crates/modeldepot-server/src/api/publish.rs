@@ -3,6 +3,8 @@
 //! They are written to a folder as they come, never gathered in memory, and published from there, so that a version's
 //! digests are known before its first byte is in the bucket. The folder is removed with the request.
 
+use std::path::PathBuf;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -10,9 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::{Stream, TryStreamExt as _};
 use http_body::Body as _;
 use modeldepot::history::{History, MAX_BYTES, history_file};
-use modeldepot::{
-    ArtifactPath, Error, ErrorKind, ModelName, Progress, Published, PublishedBy, Push, Source, SourceFile, Version,
-};
+use modeldepot::{ArtifactPath, Error, ErrorKind, ModelName, Progress, Published, PublishedBy, Push, Source, Version};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -21,13 +21,14 @@ use super::extract::{Path, Query};
 use super::files::OfFile;
 use super::problems::Problems;
 use super::versions::ForeignObjects;
-use crate::access::broke_off;
 use crate::auth::Publisher;
+use crate::body::broke_off;
 use crate::form::{Form, Part, Texts};
 use crate::log::Note;
 use crate::problem::{Problem, Result};
 use crate::staging::Staged;
 use crate::state::App;
+use crate::tasks::joined;
 
 /// What a form says beside the files: no name or path is as long, and no metadata that a manifest takes.
 const TEXTS: Texts = &[("version", 1024), ("metadata", 1 << 20), ("main", 4096), ("history", 4096)];
@@ -100,12 +101,19 @@ pub(crate) struct VersionForm {
 /// Files on their way.
 struct Files {
     staged: Staged,
-    files: Vec<SourceFile>,
+    files: Vec<Received>,
+}
+
+/// A file that came.
+struct Received {
+    path: ArtifactPath,
+    local: PathBuf,
+    size: u64,
 }
 
 impl Files {
     async fn new(app: &App, by: &Publisher, length: Option<u64>) -> Result<Files> {
-        Ok(Files { staged: Staged::new(app, by.0.who.name(), length).await?, files: Vec::new() })
+        Ok(Files { staged: Staged::new(&app.service.staging, by.0.who.name(), length).await?, files: Vec::new() })
     }
 
     /// Writes a file as it comes.
@@ -113,7 +121,7 @@ impl Files {
         // Under a number: a path may be longer than a name on a disk may be, and is somebody's.
         let local = self.staged.path(&self.files.len().to_string());
         let size = self.staged.write(&local, bytes).await?;
-        self.files.push(SourceFile::new(path.clone(), local, size));
+        self.files.push(Received { path: path.clone(), local, size });
         Ok(())
     }
 
@@ -124,10 +132,10 @@ impl Files {
             let _turn = app.service.staging.publish().await;
             let model = ask.model.clone();
             let published = async {
-                let (folder, push) = super::joined(tokio::task::spawn_blocking(move || self.push(ask)).await)??;
-                let published = storage.upload_model(push, &Progress::none()).await;
+                let (folder, push) = joined(tokio::task::spawn_blocking(move || self.push(ask)).await)??;
+                let published = storage.push(push, &Progress::none()).await;
                 catalog.changed(&model);
-                super::joined(tokio::task::spawn_blocking(move || drop(folder)).await)?;
+                joined(tokio::task::spawn_blocking(move || drop(folder)).await)?;
                 Ok::<_, Problem>(PublishedDocument::of(&published.map_err(|error| told(&error))?))
             };
             let published = published.await;
@@ -137,7 +145,7 @@ impl Files {
             note.ended(published.as_ref().map(drop));
             published
         });
-        let document = super::joined(work.await)??;
+        let document = joined(work.await)??;
         let status = if document.already { StatusCode::OK } else { StatusCode::CREATED };
         Ok((status, [(header::LOCATION, document.place())], axum::Json(document)).into_response())
     }
@@ -166,20 +174,12 @@ impl Files {
             }
             (_, named) => named,
         };
-        let source = Source::of(ask.main.as_ref(), history.as_ref(), self.files).map_err(|error| told(&error))?;
+        let files = self.files.into_iter().map(|file| (file.path, file.local));
+        let source = Source::from_files(ask.main.as_ref(), history.as_ref(), files).map_err(|error| told(&error))?;
         metadata.extend(ask.metadata);
-        let push = Push {
-            model: ask.model,
-            version: ask.version,
-            source,
-            metadata,
-            created: None,
-            tool: concat!("modeldepot-server ", env!("CARGO_PKG_VERSION")).to_owned(),
-            published_by: ask.by,
-            state_folder: None,
-            md5: true,
-            copies: true,
-        };
+        let tool = concat!("modeldepot-server ", env!("CARGO_PKG_VERSION"));
+        let mut push = Push::new(ask.model, source).metadata(metadata).tool(tool);
+        (push.version, push.published_by) = (ask.version, ask.by);
         Ok((self.staged, push))
     }
 }

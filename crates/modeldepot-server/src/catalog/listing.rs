@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use modeldepot::{ModelName, VersionSummary};
 
-use crate::catalog::{Catalog, Fact, Facts};
+use super::{Catalog, Fact, Facts};
 use crate::problem::{Problem, Result};
 
 /// How long an answer waits for metadata that nobody has read yet.

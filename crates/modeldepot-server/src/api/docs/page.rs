@@ -1,163 +1,7 @@
-//! The OpenAPI document, and a page that renders it.
+//! The page that renders the OpenAPI document.
 
-use std::sync::LazyLock;
-
-use axum::http::header;
-use axum::response::{IntoResponse as _, Response};
 use maud::{DOCTYPE, Markup, html};
 use serde_json::Value;
-use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{RefOr, Required};
-use utoipa::{Modify, OpenApi};
-
-use super::{compare, files, jobs, models, publish, service, uploads, versions};
-
-/// The document, made from the handlers.
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "modeldepot",
-        description = "Publishes, verifies and fetches trained models on an S3 bucket.\n\nA failure is a problem \
-            document (RFC 9457) of one of nine kinds. Where the service has tokens, send `Authorization: Bearer TOKEN`.",
-        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
-    ),
-    paths(
-        models::list,
-        versions::list,
-        versions::one,
-        versions::history,
-        versions::delete,
-        compare::compare,
-        files::get,
-        files::link,
-        publish::form,
-        publish::put,
-        uploads::begin,
-        uploads::parts,
-        uploads::complete,
-        uploads::abort,
-        jobs::begin,
-        jobs::one,
-        jobs::events,
-        service::version,
-        service::health,
-        service::ready,
-        service::metrics,
-    ),
-    components(schemas(crate::problem::Document, versions::EpochDocument)),
-    modifiers(&Bearer, &Names),
-    security(("token" = []), ()),
-    tags(
-        (name = "models", description = "Models in the bucket."),
-        (name = "versions", description = "Versions are immutable, and version names are never reused."),
-        (name = "files", description = "The files of a version."),
-        (name = "publish", description = "A version appears once all its files are stored, or not at all."),
-        (name = "verify", description = "Compares stored files with their published digests."),
-        (name = "service", description = "The service itself."),
-    ),
-)]
-pub(crate) struct Api;
-
-/// The rules of names, as `modeldepot`'s types have them.
-const MODEL: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$";
-pub(super) const VERSION: &str = "^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$";
-const PATH: &str = concat!(
-    r"^(?![Mm][Aa][Nn][Ii][Ff][Ee][Ss][Tt]\.[Jj][Ss][Oo][Nn][. ]*(/|$))",
-    r"(?!\.[Mm][Oo][Dd][Ee][Ll][Dd][Ee][Pp][Oo][Tt])(?!\.{1,2}(/|$))",
-    r"[^/\\\u0000-\u001f\u007f-\u009f\ufffe\uffff]{1,255}",
-    r"(/(?!\.{1,2}(/|$))[^/\\\u0000-\u001f\u007f-\u009f\ufffe\uffff]{1,255})*$"
-);
-
-/// Says of every name, wherever it stands, what it may be.
-struct Names;
-
-impl Modify for Names {
-    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
-        let rule = |name: &str| match name {
-            "model" => Some(MODEL),
-            "version" => Some(VERSION),
-            "path" | "file" | "main" | "history" => Some(PATH),
-            _ => None,
-        };
-        let text = |pattern: &str| {
-            let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).min_length(Some(1));
-            if pattern == PATH { text.max_length(Some(512)) } else { text }
-        };
-        for item in api.paths.paths.values_mut() {
-            let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
-            for parameter in operations.into_iter().flatten().flat_map(|one| one.parameters.iter_mut().flatten()) {
-                let RefOr::T(parameter) = parameter else { continue };
-                // A list that is not optional, which the derive does not tell.
-                if parameter.name == "version" {
-                    parameter.required = Required::True;
-                }
-                let several = matches!(parameter.schema, Some(RefOr::T(Schema::Array(_))));
-                if let Some(pattern) = rule(&parameter.name).filter(|_| !several) {
-                    parameter.schema = Some(text(pattern).into());
-                }
-            }
-        }
-        let asked = ["UploadRequest", "FileRequest", "PartsRequest", "VersionForm"];
-        for (asked_as, schema) in api
-            .components
-            .iter_mut()
-            .flat_map(|all| &mut all.schemas)
-            .filter(|(name, _)| asked.contains(&name.as_str()))
-        {
-            let RefOr::T(Schema::Object(schema)) = schema else { continue };
-            for (name, property) in &mut schema.properties {
-                match (property, rule(name)) {
-                    (RefOr::T(Schema::Object(property)), Some(pattern)) => {
-                        // A browser sends the fields that nobody filled in.
-                        let form = asked_as == "VersionForm";
-                        property.pattern = Some(if form { format!("^$|{pattern}") } else { pattern.to_owned() });
-                    }
-                    // Parts are counted from 1.
-                    (RefOr::T(Schema::Array(property)), _) if name == "parts" => {
-                        let part = ObjectBuilder::new().schema_type(Type::Integer);
-                        let part = part.minimum(Some(1)).maximum(Some(10_000));
-                        property.items = utoipa::openapi::schema::ArrayItems::RefOrSchema(Box::new(part.into()));
-                    }
-                    _ => {}
-                }
-            }
-        }
-    }
-}
-
-struct Bearer;
-
-impl Modify for Bearer {
-    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
-        let token = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
-        api.components.get_or_insert_default().add_security_scheme("token", token);
-    }
-}
-
-static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
-    let mut text = Api::openapi().to_pretty_json().unwrap_or_default();
-    text.push('\n');
-    text
-});
-
-static PAGE: LazyLock<String> =
-    LazyLock::new(|| render(&serde_json::from_str(&DOCUMENT).unwrap_or_default()).into_string());
-
-/// The document.
-pub(crate) async fn openapi() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str()).into_response()
-}
-
-/// The page.
-pub(crate) async fn page() -> Response {
-    ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], PAGE.as_str()).into_response()
-}
-
-/// Its style.
-pub(crate) async fn style() -> Response {
-    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("docs.css")).into_response()
-}
 
 fn text<'v>(value: &'v Value, name: &str) -> &'v str {
     value[name].as_str().unwrap_or_default()
@@ -176,7 +20,8 @@ fn prose(text: &str) -> Markup {
     }
 }
 
-fn render(api: &Value) -> Markup {
+/// Returns the page of a document.
+pub(super) fn render(api: &Value) -> Markup {
     let none = serde_json::Map::new();
     let paths = api["paths"].as_object().unwrap_or(&none);
     let operations = || {
@@ -331,31 +176,5 @@ fn properties(schema: &Value) -> Markup {
                 }
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn generated_openapi_document() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
-        if std::env::var_os("UPDATE_GENERATED").is_some() {
-            std::fs::write(path, DOCUMENT.as_str()).unwrap();
-        }
-        let committed = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(committed == *DOCUMENT, "docs/openapi.json is out of date: run `cargo xtask generate`");
-    }
-
-    #[test]
-    fn the_page_shows_every_operation() {
-        let api: Value = serde_json::from_str(&DOCUMENT).unwrap();
-        for (path, methods) in api["paths"].as_object().unwrap() {
-            for method in methods.as_object().unwrap().keys() {
-                assert!(PAGE.contains(&format!("id=\"{method}-{path}\"")), "{method} {path}");
-            }
-        }
-        assert!(!PAGE.contains("style=") && !PAGE.contains("<script") && !PAGE.contains("http://"));
     }
 }

@@ -17,9 +17,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::extract::{Path, Query};
 use super::problems::Problems;
 use crate::auth::Reader;
+use crate::config::Redirect;
 use crate::links;
 use crate::problem::{Problem, Result};
-use crate::server::Redirect;
 use crate::state::App;
 
 /// Files from this size on are fetched from the S3 endpoint itself, where that can be reached.
@@ -114,7 +114,7 @@ pub(crate) async fn get(
         }
     }
     if method == Method::GET && !streamed && redirects(&app, &file, peer, &headers) {
-        let url = app.storage.get_link(&found, Some(&path), by.0.life(links::READER_LIFE)).await?;
+        let url = app.storage.link(&found, Some(&path), by.0.life(links::READER_LIFE)).await?;
         let mut location = HeaderValue::try_from(url).map_err(|_| Problem::invalid("the file has no URL"))?;
         location.set_sensitive(true);
         let answer = answer.status(StatusCode::FOUND).header(header::LOCATION, location);
@@ -295,7 +295,7 @@ pub(crate) async fn link(
     let version: Version = app.catalog.resolve(&model, of.version()).await?;
     let found = app.catalog.version(&model, &version).await?;
     let expires = OffsetDateTime::now_utc().replace_nanosecond(0).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let url = app.storage.get_link(&found, file.as_ref(), life).await?;
+    let url = app.storage.link(&found, file.as_ref(), life).await?;
     let link = Link { url, expires: expires + life };
     Ok(([(header::CACHE_CONTROL, "no-store")], axum::Json(link)).into_response())
 }

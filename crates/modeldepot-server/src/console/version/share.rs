@@ -8,13 +8,14 @@ use maud::{Markup, html};
 use modeldepot::{ArtifactPath, Description, ModelName, Version, units};
 use time::OffsetDateTime;
 
-use super::asked::Asked;
-use super::refusal::{Refusal, Result, name};
-use super::shown::short;
 use super::snippets::snippet;
-use super::version::{self, Shown};
-use super::visitor::Visitor;
+use super::{Shown, page};
 use crate::auth::{Reader, Scope};
+use crate::console::asked::Asked;
+use crate::console::href;
+use crate::console::refusal::{Refusal, Result, name};
+use crate::console::shown::short;
+use crate::console::visitor::Visitor;
 use crate::links;
 use crate::state::App;
 
@@ -30,7 +31,7 @@ pub(super) struct Shared {
 }
 
 /// Makes a link, and shows the version with it.
-pub(super) async fn post(
+pub(in crate::console) async fn post(
     State(app): State<App>,
     Path((model, version)): Path<(String, String)>,
     visitor: Visitor,
@@ -47,10 +48,10 @@ pub(super) async fn post(
     };
     let life = links::life(&by.0, &model, Some(Duration::from_secs(*seconds)))?;
     let found = app.catalog.version(&model, &version).await?;
-    let url = app.storage.get_link(&found, Some(&file), life).await?;
+    let url = app.storage.link(&found, Some(&file), life).await?;
     let until = OffsetDateTime::now_utc() + life;
     let shown = Shown { notice: html! {}, shared: Some(Shared { url, file, until }) };
-    version::page(&app, &model, &version, &visitor, &headers, shown).await
+    page(&app, &model, &version, &visitor, &headers, shown).await
 }
 
 pub(super) fn section(found: &Description, visitor: &Visitor, shared: Option<&Shared>) -> Markup {
@@ -70,7 +71,7 @@ pub(super) fn section(found: &Description, visitor: &Visitor, shared: Option<&Sh
                     p { "Valid until " b { (units::date(Some(shared.until))) } "." }
                 }
             }
-            form method="post" action={ (super::href::version(model, version)) "/share#share" } {
+            form method="post" action={ (href::version(model, version)) "/share#share" } {
                 (visitor.token())
                 div.bar {
                     @if found.files.len() > 1 {
