@@ -4,7 +4,8 @@
 //! One that a pull left when it was cut off is found by the next. One that another process uses, or that another user
 //! could have put something into, is left alone, and a new one of a name of its own is taken.
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;
 
 use std::fs::File;
