@@ -125,8 +125,9 @@ impl Disk {
         let fresh = self.folder.join("format.new");
         let mut options = private::options();
         let file = options.write(true).create(true).truncate(true).open(&fresh);
-        file.and_then(|mut file| writeln!(file, "{name}")).map_err(Error::io("write", &fresh))?;
-        sync(&fresh)?;
+        // Synced through the handle that wrote it: Windows does not sync one that only reads.
+        file.and_then(|mut file| writeln!(file, "{name}").and_then(|()| file.sync_all()))
+            .map_err(Error::io("write", &fresh))?;
         fs::rename(&fresh, self.folder.join("format")).map_err(Error::io("rename", &fresh))?;
         self.sync_folder()
     }
@@ -279,8 +280,8 @@ fn lock(folder: &Path) -> Result<File, Error> {
     }
 }
 
-fn sync(path: &Path) -> Result<(), Error> {
-    File::open(path).and_then(|file| file.sync_all()).map_err(Error::io("sync", path))
+fn sync(folder: &Path) -> Result<(), Error> {
+    private::sync_folder(folder).map_err(Error::io("sync", folder))
 }
 
 /// A file on its way to being referred to.
@@ -299,7 +300,7 @@ impl Staged {
     /// Makes the bytes and the file's name survive a power cut.
     pub(crate) fn sync(&self, file: &File) -> io::Result<()> {
         file.sync_data()?;
-        File::open(self.disk.fan(self.id))?.sync_all()
+        private::sync_folder(&self.disk.fan(self.id))
     }
 
     /// Leaves the file in place: a transaction refers to it, or may.

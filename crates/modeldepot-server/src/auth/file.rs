@@ -112,7 +112,10 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = std::os::unix::fs::fchown(file.as_file(), Some(found.uid()), Some(found.gid()));
     }
     file.persist(path).map_err(|error| error.error)?;
-    File::open(folder)?.sync_all()
+    // Windows has no such call for a folder.
+    #[cfg(unix)]
+    File::open(folder)?.sync_all()?;
+    Ok(())
 }
 
 /// Returns the path of a file that lies beside another one.

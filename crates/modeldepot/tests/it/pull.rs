@@ -178,6 +178,45 @@ pub(crate) async fn pipes_and_links_are_neither_opened_nor_followed(b: Backend) 
     }
 }
 
+/// A folder of the version is swapped with a link while versions are pulled: nothing outside is read or written.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_swapped_with_a_link_during_a_pull_leads_nowhere() {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    let b = Backend::embedded().await;
+    for version in ["1", "2"] {
+        publish(&b, "m", version, &[("a/b/m.bin", version.as_bytes()), ("a/n.bin", b"same")]).await;
+    }
+    b.file("outside/b/kept", b"theirs");
+    b.file("out/a/b/mine", b"mine");
+    std::os::unix::fs::symlink(b.path("outside"), b.path("out/link")).unwrap();
+    let done = AtomicBool::new(false);
+    let (mut pulled, mut refused) = (0, 0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                let _ = renameat_with(CWD, b.path("out/a"), CWD, b.path("out/link"), RenameFlags::EXCHANGE);
+                std::thread::yield_now();
+            }
+        });
+        tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(async {
+                for round in 0..100 {
+                    match forced(&b, if round % 2 == 0 { "m@1" } else { "m@2" }, "out").await {
+                        Ok(_) => pulled += 1,
+                        Err(_) => refused += 1,
+                    }
+                }
+            });
+        });
+        done.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(names(&b.path("outside")), ["b/kept"], "{pulled} pulled, {refused} refused");
+    assert_eq!(fs::read(b.path("outside/b/kept")).unwrap(), b"theirs");
+}
+
 /// In a folder that others may write to, files planted by them are not used.
 #[cfg(unix)]
 pub(crate) async fn staged_files_of_others_are_not_used(b: Backend) {
