@@ -6,6 +6,8 @@
 //!
 //! A lease that could not be taken is withdrawn, whatever the reason: see the `Drop` of [`Lease`].
 
+mod seen;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,25 +15,23 @@ use std::time::Instant;
 
 use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use time::{Duration, OffsetDateTime};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+pub(super) use self::seen::age;
+use self::seen::{Other, Seen};
 use super::ModelStorage;
-use super::decide::{self, Contend, Count, Others, Own, Patience, Stage};
+use super::decide::{self, Contend, Count, Patience, Stage};
 use crate::error::Result;
 use crate::model::key::{ObjectKey, leases_prefix};
 use crate::model::name::{ModelName, Version};
-use crate::s3::ListedObject;
 use crate::task::{afterwards, joined};
 
 /// How often a lease is renewed.
 const RENEWED_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
-
-/// The age, by the server's clock, from which a lease is taken for that of a dead pusher.
-pub(crate) const STALE_AFTER: Duration = Duration::minutes(10);
 
 /// Leases of others that are read at once.
 const READS_AT_ONCE: usize = 8;
@@ -218,14 +218,9 @@ impl ModelStorage {
         loop {
             // Where nothing but leases keeps pushers apart, one that stalled since it put its lease must notice.
             let seen = self.leases(model, version, &lease.key, !conditions).await?;
-            let lower = seen.living.iter().any(|other| other.key < lease.key);
             // The records are read only if something depends on them: all but the lowest withdraw in any case.
-            let worker = if lower { None } else { self.worker(&seen.living, &mut read).await };
-            let stage = if worker.is_some() { Stage::Working } else { Stage::Contending };
-            let others = Others {
-                lower: lower.then_some(Stage::Contending),
-                higher: (!lower && !seen.living.is_empty()).then_some(stage),
-            };
+            let worker = if seen.lower.is_empty() { self.worker(&seen.higher, &mut read).await } else { None };
+            let others = seen.others(Stage::Contending, stage(worker.is_some()));
             let patience = if began.elapsed() < wait { Patience::Left } else { Patience::Over };
             match decide::contend(seen.own, others, conditions, patience) {
                 Contend::Work => {
@@ -240,8 +235,7 @@ impl ModelStorage {
                     return Ok(Acquired::Alone(Box::new(lease)));
                 }
                 Contend::Withdraw => {
-                    let before = seen.living.iter().filter(|other| other.key < lease.key).count();
-                    let (by, since) = match (worker, seen.living.first()) {
+                    let (by, since) = match (worker, seen.first()) {
                         (Some(record), _) => (record.tool, record.begun),
                         (None, Some(first)) => self.holder(first).await,
                         // Somebody took our lease away: `gc`, or a pusher whose server's clock jumped.
@@ -251,7 +245,7 @@ impl ModelStorage {
                     if !*lease.stays.get_mut() {
                         self.withdraw(lease).await;
                     }
-                    return Ok(Acquired::Busy { by, since, rank: u32::try_from(before).unwrap_or(u32::MAX).max(1) });
+                    return Ok(Acquired::Busy { by, since, rank: seen.rank().max(1) });
                 }
                 Contend::Wait => {}
             }
@@ -265,8 +259,8 @@ impl ModelStorage {
     }
 
     /// Returns the record of a lease whose pusher has gone to work. Records that were read before are not read again.
-    async fn worker(&self, living: impl IntoIterator<Item = &Other>, read: &mut Read) -> Option<Record> {
-        let unread = living.into_iter().filter(|other| !read.contending.contains(&other.mark()));
+    async fn worker(&self, living: &[Other], read: &mut Read) -> Option<Record> {
+        let unread = living.iter().filter(|other| !read.contending.contains(&other.mark()));
         let asked: Vec<_> = unread.map(|other| async move { (other, self.record(&other.key).await) }).collect();
         let mut records = stream::iter(asked).buffer_unordered(READS_AT_ONCE);
         while let Some((other, record)) = records.next().await {
@@ -292,23 +286,15 @@ impl ModelStorage {
         serde_json::from_slice(&read).ok()
     }
 
-    /// Lists the leases of a version, the lowest name first. With `timely`, whether the own one is old is looked at too.
+    /// Lists the leases of a version. With `timely`, whether the own one is old is looked at even if there is no other.
     async fn leases(&self, model: &ModelName, version: &Version, own: &str, timely: bool) -> Result<Seen> {
-        let mut listed = self.depot.list_objects(&self.bucket, &leases_prefix(model, version)).await?;
-        let held = listed.iter().position(|lease| lease.key == own).map(|at| listed.remove(at));
-        let mut seen = Seen { own: Own::Missing, living: Vec::new(), stale: Vec::new() };
-        let Some(held) = held else { return Ok(seen) };
-        seen.own = Own::Fresh;
-        if listed.is_empty() && !timely {
-            return Ok(seen);
-        }
-        let now = self.depot.server_time(&self.bucket).await?;
-        if held.modified.is_some_and(|renewed| now - renewed > STALE_AFTER / 2) {
-            seen.own = Own::Stale;
-        }
-        (seen.stale, seen.living) =
-            listed.into_iter().map(|lease| Other::new(lease, now)).partition(|other| other.age > STALE_AFTER);
-        Ok(seen)
+        let listed = self.depot.list_objects(&self.bucket, &leases_prefix(model, version)).await?;
+        let held = listed.iter().any(|lease| lease.key == own);
+        let now = match held && (timely || listed.len() > 1) {
+            true => Some(self.depot.server_time(&self.bucket).await?),
+            false => None,
+        };
+        Ok(Seen::new(listed, own, now))
     }
 
     /// Says who holds a lease. One that is gone or unreadable is somebody's all the same.
@@ -333,14 +319,8 @@ impl ModelStorage {
             return Ok(Count::Fail);
         }
         let seen = self.leases(model, version, &lease.key, !conditions).await?;
-        let (lower, higher): (Vec<&Other>, Vec<&Other>) = seen.living.iter().partition(|other| other.key < lease.key);
-        let mut others = Others {
-            lower: (!lower.is_empty()).then_some(Stage::Contending),
-            higher: (!higher.is_empty()).then_some(Stage::Contending),
-        };
-        if !conditions && self.worker(lower, read).await.is_some() {
-            others.lower = Some(Stage::Working);
-        }
+        let works = !conditions && self.worker(&seen.lower, read).await.is_some();
+        let others = seen.others(stage(works), Stage::Contending);
         let patience = if began.elapsed() < LONG_WAIT { Patience::Left } else { Patience::Over };
         Ok(decide::count(seen.own, others, conditions, patience))
     }
@@ -371,12 +351,8 @@ pub(super) async fn pause(began: Instant) {
     tokio::time::sleep(std::time::Duration::from_millis(slow * fastrand::u64(30..90))).await;
 }
 
-/// The leases of a version.
-struct Seen {
-    own: Own,
-    living: Vec<Other>,
-    /// Those of dead pushers.
-    stale: Vec<Other>,
+fn stage(works: bool) -> Stage {
+    if works { Stage::Working } else { Stage::Contending }
 }
 
 /// What was read of others' leases.
@@ -388,25 +364,5 @@ pub(super) struct Read {
     unreadable: HashMap<String, Instant>,
 }
 
-/// Another pusher's lease.
-struct Other {
-    key: String,
-    size: u64,
-    etag: String,
-    age: Duration,
-    since: String,
-}
-
-impl Other {
-    fn new(lease: ListedObject, now: OffsetDateTime) -> Self {
-        // A server that does not say when a lease was written leaves no way to call it stale.
-        let age = lease.modified.map_or(Duration::ZERO, |modified| now - modified);
-        let since = lease.modified.and_then(|modified| modified.format(&Rfc3339).ok()).unwrap_or_default();
-        Self { key: lease.key, size: lease.size, etag: lease.etag, age, since }
-    }
-
-    /// What changes when the record does.
-    fn mark(&self) -> (String, u64, String) {
-        (self.key.clone(), self.size, self.etag.clone())
-    }
-}
+#[cfg(test)]
+mod laws;
