@@ -32,7 +32,13 @@ enum Wrong {
     Shifted,
     /// Other bytes with the right offset.
     OtherBytes,
+    /// All bytes of an object of another size, with status 200.
+    WholeOfAnother(usize),
+    /// The right bytes, and the ETag of another object.
+    OtherEtag,
     Refused(u16, &'static str),
+    /// Refused with a body that is not S3's, or none.
+    RefusedBy(u16, &'static str),
     Html,
 }
 
@@ -76,7 +82,13 @@ fn answer(content: &[u8], asked: &Asked, wrong: Option<Wrong>) -> Act {
         Some(Total) => exact(range(first, end, total + 1), right),
         Some(Shifted) => exact(range(first + 1, end + 1, total), right),
         Some(OtherBytes) => exact(range(first, end, total), right.iter().map(|byte| byte ^ 1).collect()),
+        Some(WholeOfAnother(size)) => Act::Answer(200, vec![("etag", "\"e\"".to_owned())], bytes(size, 1)),
+        Some(OtherEtag) => {
+            let headers = range(first, end, total).into_iter().filter(|(name, _)| *name != "etag");
+            exact(headers.chain([("etag", "\"f\"".to_owned())]).collect(), right)
+        }
         Some(Refused(status, code)) => Act::refuse(status, code),
+        Some(RefusedBy(status, page)) => Act::Answer(status, Vec::new(), page.as_bytes().to_vec()),
         Some(Html) => Act::Answer(
             200,
             vec![("content-type", "text/html".to_owned())],
@@ -208,7 +220,52 @@ async fn a_refused_condition_means_that_the_object_changed() {
     }
 }
 
-/// An object that became shorter between two requests is distinguished from a broken server.
+/// A server that does not know ranges sends the object whole, and then its length is the object's size.
+#[tokio::test]
+async fn a_whole_object_of_another_size_is_no_range() {
+    let content = bytes(100_000, 1);
+    for size in [100_001, 300_000, 99_999, 1] {
+        let fits =
+            |error: &Error| matches!(error, Error::WrongSize { expected: 100_000, found, .. } if *found == size as u64);
+        always(&content, WholeOfAnother(size), fits).await;
+    }
+    // The object has two parts, and what came for the first is neither that part nor the object.
+    let large = bytes(PART + 5, 1);
+    let server = server(&large, |_, asked| (asked.range()?.0 == 0).then_some(WholeOfAnother(PART + 6))).await;
+    for result in both(&server, Duration::from_secs(20)).await {
+        let error = result.unwrap_err();
+        assert!(matches!(error, Error::WrongSize { expected: 8_388_613, found: 8_388_614, .. }), "{error:?}");
+    }
+}
+
+/// Without a word of S3: a proxy may answer conditions itself, and moto leaves the body out.
+#[tokio::test]
+async fn a_refused_condition_without_a_code_means_that_the_object_changed() {
+    let content = bytes(100_000, 1);
+    for page in ["", "<html><head><title>412 Precondition Failed</title></head></html>", "no"] {
+        always(&content, RefusedBy(412, page), |error| matches!(error, Error::ObjectChanged { .. })).await;
+    }
+}
+
+/// A server may ignore the condition: the answer says which object it is of.
+#[tokio::test]
+async fn an_answer_with_another_etag_is_of_another_object() {
+    let content = bytes(100_000, 1);
+    always(&content, OtherEtag, |error| matches!(error, Error::ObjectChanged { .. })).await;
+    // From the second range on, of an object whose first ETag only the first range tells.
+    let large = bytes(PART + 5, 1);
+    let other = |_, asked: &Asked| (asked.range()?.0 == PART as u64).then_some(OtherEtag);
+    let (b, _server, storage) = published(&large, Duration::from_secs(20), other).await;
+    let pull = Pull::new("m@1".parse().unwrap(), b.path("out"));
+    let error = storage.pull(&pull, &Progress::none()).await.unwrap_err();
+    assert!(matches!(error, Error::ObjectChanged { .. }), "{error:?}");
+    assert!(!b.path("out/m.bin").exists());
+    let reader = storage.open_file(&"m@1".parse().unwrap(), None).await.unwrap();
+    let error = reader.read(|_| {}).await.unwrap_err();
+    assert!(matches!(error, Error::ObjectChanged { .. }), "{error:?}");
+}
+
+/// An object that became shorter between two looks is told from a server that is broken.
 #[tokio::test]
 async fn a_range_beyond_the_end_means_another_size() {
     let (content, looks) = (bytes(100_000, 1), AtomicUsize::new(0));

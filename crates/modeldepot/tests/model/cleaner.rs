@@ -1,9 +1,9 @@
 //! The steps of a cleaner, and of the user's delete.
 
-use crate::decide;
+use crate::decide::{self, Fate, Listed};
 use crate::protocol::Bug;
 use crate::steps::{Steps, Who};
-use crate::world::{Clean, Delete, Lease, Request, Spent, World};
+use crate::world::{Clean, Delete, Request, Spent, World};
 
 impl Steps<'_> {
     /// Lists the possible steps of a cleaner. It may start at any time, though in reality only for a version that looks
@@ -17,12 +17,14 @@ impl Steps<'_> {
                 self.sweep(c);
                 if self.world.spent == Spent::No {
                     self.send(who, "puts its mark", Request::Mark(c), go(Clean::Lists));
-                } else if self.world.manifest.is_some() || self.world.files != [0; 2] {
-                    self.see(who, "finds the remains of a spent version", go(Clean::Removes(0)));
+                }
+                // What looks unpublished is looked at again under the mark; what looks deleted is removed.
+                if decide::fate(self.listed()) == Fate::Deleted {
+                    self.see(who, "finds the remains of a deleted version", go(Clean::Removes(0)));
                 }
             }
             Clean::Lists => {
-                let living = self.world.leases.contains(&Lease::Living);
+                let living = self.alive();
                 for leased in [true, false] {
                     // If leases are worthless, either answer is possible.
                     if leased != living && (self.protocol.keeps_claims() || living) {
@@ -57,7 +59,23 @@ impl Steps<'_> {
         }
     }
 
-    /// Removes the lock of another cleaner, dead or not. Once the name is retired, locks are no longer needed.
+    /// Whether some lease is of a pusher that may be alive.
+    fn alive(&self) -> bool {
+        self.world.leases.iter().any(|lease| lease.alive() == Some(true))
+    }
+
+    /// The version, as a plan sees it.
+    fn listed(&self) -> Listed {
+        let published = self.world.manifest.is_some();
+        Listed {
+            objects: published || self.world.files != [0; 2],
+            published,
+            retired: self.world.spent != Spent::No,
+            alive: self.alive(),
+        }
+    }
+
+    /// Removes the mark of another cleaner, which may be dead or not. Once the name is spent nobody needs marks.
     fn sweep(&mut self, c: u8) {
         let others = self.world.marks & !(1 << c);
         let may = decide::lock_is_idle(self.world.spent != Spent::No) || self.protocol.has(Bug::SweepsMarks);

@@ -1,7 +1,8 @@
 //! Properties of each decision by itself, tested with every input.
 
 use crate::decide::{
-    self, Begin, Check, Checked, Contend, Count, FIRST_CHECK, Others, Own, Patience, ReadBack, Stage, Standing, Write,
+    self, Begin, Check, Checked, Contend, Count, FIRST_CHECK, Fate, Listed, OrphansFate, Others, Own, Patience,
+    ReadBack, Stage, Standing, Write,
 };
 
 const OWN: [Own; 3] = [Own::Missing, Own::Stale, Own::Fresh];
@@ -154,4 +155,50 @@ fn a_collection_retires_only_what_is_dead() {
         assert_eq!(decide::retires(leased, published), !leased && !published);
     }
     assert!(decide::lock_is_idle(true) && !decide::lock_is_idle(false));
+}
+
+/// Its owner gives a lease up while nobody else takes it for stale, and what is removed is not alive.
+#[test]
+fn a_lease_ages_for_its_owner_first() {
+    let at = |seconds| Some(std::time::Duration::from_secs(seconds));
+    assert_eq!(decide::own(None), Own::Missing);
+    let owns = [None, at(0), at(300), at(301), at(601)].map(|age| decide::own(Some(age)));
+    assert_eq!(owns, [Own::Fresh, Own::Fresh, Own::Fresh, Own::Stale, Own::Stale]);
+    let alive = [None, at(0), at(600), at(601)].map(decide::is_alive);
+    assert_eq!(alive, [true, true, true, false]);
+    let grace = std::time::Duration::from_secs(1000);
+    assert_eq!([None, at(601), at(999), at(1000)].map(|age| decide::is_dead(age, grace)), [false, false, false, true]);
+    let none = std::time::Duration::ZERO;
+    assert_eq!([None, at(0), at(600), at(601)].map(|age| decide::is_dead(age, none)), [false, false, false, true]);
+    assert_eq!([None, at(0)].map(|age| decide::is_old(age, none)), [false, true]);
+}
+
+/// Only a push that began to send, or that resumes one, has anything on its way.
+#[test]
+fn a_push_has_sent_once_it_began_to() {
+    for resumed in EITHER {
+        for began in [None, Some(Begin::Compare), Some(Begin::Taken), Some(Begin::Locked)] {
+            assert_eq!(decide::may_have_sent(resumed, began), resumed);
+        }
+        assert!(decide::may_have_sent(resumed, Some(Begin::Send)));
+    }
+}
+
+/// Objects of a published version stay unless it is deleted, and those of a push that may live stay for now.
+#[test]
+fn a_plan_removes_only_what_is_deleted_or_unpublished() {
+    let each = EITHER.into_iter().flat_map(|a| EITHER.map(|b| (a, b))).flat_map(|(a, b)| EITHER.map(|c| (a, b, c)));
+    for (published, retired, alive) in each {
+        let fate = decide::fate(Listed { objects: true, published, retired, alive });
+        let expected = match (published, retired, alive) {
+            (_, true, _) => Fate::Deleted,
+            (true, false, _) => Fate::Stays,
+            (false, false, true) => Fate::Young,
+            (false, false, false) => Fate::Unpublished,
+        };
+        assert_eq!(fate, expected, "{published} {retired} {alive}");
+        assert_eq!(decide::fate(Listed { objects: false, published: false, retired, alive }), Fate::Stays);
+    }
+    let orphans = EITHER.map(|failed| EITHER.map(|old| decide::orphans(failed, old)));
+    assert_eq!(orphans, [[OrphansFate::Keep; 2], [OrphansFate::Young, OrphansFate::Remove]]);
 }

@@ -57,10 +57,13 @@ impl Steps<'_> {
 
     /// What a failed push does with its lease.
     fn end_of_failure(&self, p: u8) -> Push {
-        let at = self.world.pushes[p as usize];
-        let unsent = matches!(at, Push::Lists | Push::Takes(_) | Push::Looks | Push::Heeds);
         // Requests of an earlier push under the same name may still be in flight.
-        let sent = !unsent || self.protocol.resumed && p == 1;
+        let resumed = self.protocol.resumed && p == 1;
+        let began = match self.world.pushes[p as usize] {
+            Push::Begins | Push::Lists | Push::Takes(_) | Push::Looks | Push::Heeds => None,
+            _ => Some(Begin::Send),
+        };
+        let sent = decide::may_have_sent(resumed, began);
         let withdraws = decide::withdraws(self.protocol.conditions, false, sent);
         if withdraws || self.protocol.has(Bug::WithdrawsOnFailure) { Push::Leaves } else { Push::Over }
     }
@@ -89,10 +92,11 @@ impl Steps<'_> {
 
     fn list_claims(&mut self, p: u8) {
         let own = self.protocol.lease(p);
-        let others = |state: Lease| {
-            (0..3u8).filter(|q| *q != own && self.world.leases[*q as usize] == state).fold(0, |bits, q| bits | 1 << q)
+        let others = |alive: bool| {
+            let listed = (0..3u8).filter(|q| *q != own && self.world.leases[*q as usize].alive() == Some(alive));
+            listed.fold(0, |bits, q| bits | 1 << q)
         };
-        let (living, stale) = (others(Lease::Living), others(Lease::Stale));
+        let (living, stale) = (others(true), others(false));
         if self.protocol.has(Bug::NoListing) {
             return self.go(p, "takes itself for alone", Push::Looks);
         }
@@ -111,11 +115,10 @@ impl Steps<'_> {
     /// Asks for a decision about leases, with every order of names and every stage of the others. No rule of the model
     /// depends on a number, so both orders are valid for any other. `contest` shows how one of them wins.
     fn each<T: PartialEq>(&self, own: u8, others: bool, decide: impl Fn(Own, Others, bool, Patience) -> T) -> Vec<T> {
-        let own = match self.world.leases[own as usize] {
-            Lease::None => Own::Missing,
+        let own = match decide::own(self.world.leases[own as usize].age()) {
             // A stale lease does not count: others may already have listed it as stale.
-            Lease::Stale if !self.protocol.has(Bug::TrustsOldClaim) => Own::Stale,
-            Lease::Living | Lease::Stale => Own::Fresh,
+            Own::Stale if self.protocol.has(Bug::TrustsOldClaim) => Own::Fresh,
+            own => own,
         };
         let stages = [None, Some(Stage::Contending), Some(Stage::Working)];
         let seen =
@@ -198,7 +201,7 @@ impl Steps<'_> {
     fn count(&mut self, p: u8) {
         let next = if self.protocol.conditions { Push::Publishes } else { Push::Vacant };
         let own = self.protocol.lease(p);
-        let others = (0..3).any(|q| q != own as usize && self.world.leases[q] == Lease::Living);
+        let others = (0..3).any(|q| q != own as usize && self.world.leases[q].alive() == Some(true));
         for counted in self.each(own, others && !self.protocol.has(Bug::NoListing), decide::count) {
             match counted {
                 Count::Publish => self.go(p, "sees its lease", next),

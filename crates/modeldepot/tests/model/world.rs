@@ -1,5 +1,9 @@
 //! The state of the model: the objects of one version, the step of each process, and the requests in flight.
 
+use std::time::Duration;
+
+use crate::decide::{self, Age, STALE_AFTER};
+
 /// The state of a push. Each name says what it does next.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) enum Push {
@@ -83,7 +87,24 @@ pub(crate) enum Lease {
     Stale,
 }
 
-/// A request that changes the bucket, with the numbers of pushers, cleaners and files.
+impl Lease {
+    /// The age that a listing shows. A young lease is renewed in time, and may be a little older than its owner knows; one
+    /// that went stale is a little too old.
+    pub(crate) fn age(self) -> Option<Age> {
+        match self {
+            Lease::None => None,
+            Lease::Living => Some(Some(STALE_AFTER / 2)),
+            Lease::Stale => Some(Some(STALE_AFTER + Duration::from_nanos(1))),
+        }
+    }
+
+    /// Whether its pusher may be alive, if there is a lease.
+    pub(crate) fn alive(self) -> Option<bool> {
+        self.age().map(decide::is_alive)
+    }
+}
+
+/// A request that changes the bucket. The numbers are of pushers, cleaners and files.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) enum Request {
     Lease(u8),

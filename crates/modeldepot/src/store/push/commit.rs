@@ -67,7 +67,8 @@ impl Job<'_> {
             storage.depot.any_object(&storage.bucket, &marks),
         )?;
         let named = push.version.is_some() || self.resumed;
-        match (decide::begin(named, standing.is_some(), !there.is_empty(), gc_locked), standing) {
+        let begin = decide::begin(named, standing.is_some(), !there.is_empty(), gc_locked);
+        match (begin, standing) {
             (Begin::Compare, Some(theirs)) => return storage.compare(push, self.id, theirs).await,
             (Begin::Compare | Begin::Taken, _) => return Err(self.taken()),
             (Begin::Locked, _) => {
@@ -76,7 +77,7 @@ impl Job<'_> {
             (Begin::Send, _) => {}
         }
         self.lease.sends();
-        wrote.store(true, Ordering::Relaxed);
+        wrote.store(decide::may_have_sent(self.resumed, Some(begin)), Ordering::Relaxed);
         let uploaded = Box::pin(self.upload(&there, &prefix)).await?;
         self.publish(uploaded).await
     }

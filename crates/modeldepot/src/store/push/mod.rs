@@ -299,7 +299,7 @@ impl ModelStorage {
         };
         let job =
             Job { storage: self, push, version, id, resumed, lease: &lease, progress, conditions, earlier: found };
-        let wrote = AtomicBool::new(resumed);
+        let wrote = AtomicBool::new(decide::may_have_sent(resumed, None));
         let in_parts = push.source.files().iter().any(|file| file.size > part_size(file.size));
         let result = Box::pin(job.run(&wrote)).await;
         if let Err(error) = &result

@@ -160,7 +160,11 @@ impl Range {
             }
         };
         if let Some(etag) = answer.e_tag().filter(|etag| etag.len() > 2) {
-            let _ = self.etag.set(bare(Some(etag)));
+            let found = bare(Some(etag));
+            // A server that ignores `If-Match`, or ranges asked for at the same time: the object was replaced in between.
+            if *self.etag.get_or_init(|| found.clone()) != found {
+                return Err(Error::ObjectChanged { bucket: object.bucket.clone(), key: object.key.clone() });
+            }
         }
         let wrong_size = |found| Error::WrongSize { path: object.key.clone(), expected: object.size, found };
         let left = self.len - landed;
