@@ -1,13 +1,13 @@
-"""Runs one command to its end and prints what it took.
+"""Runs one command to its end and prints its resource usage.
 
     measure.py LIMIT COMMAND [ARGUMENT...]
 
-Prints `done` (or `cut`, when LIMIT seconds were over and it was killed), the wall time in seconds from before its
-start to after its end, the CPU time of user and system in seconds, and the peak of its resident memory in KiB. What
-the command says on stderr is passed on; when it fails, so does this.
+Prints `done` (or `cut`, when it was killed after LIMIT seconds), the wall time in seconds from before its start to
+after its end, the user and system CPU time in seconds, and its peak resident memory in KiB. The stderr of the command
+is passed through; when the command fails, so does this.
 
-The kernel counts the memory that a process had before its exec as well, which is that of this one: no command can
-seem to take less. So nothing is imported that is not needed; `measure.py 9 true` tells the floor.
+The kernel also counts the memory that a process had before its exec, which is that of this program: no command can
+appear to use less. So only what is needed is imported; `measure.py 9 true` shows the floor.
 """
 import os
 import signal

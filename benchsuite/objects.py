@@ -1,4 +1,4 @@
-"""One object there or back with obstore, as its documentation does it.
+"""Stores or fetches one object with obstore, as in its documentation.
 
     objects.py put FILE KEY
     objects.py get KEY FILE

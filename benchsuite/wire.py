@@ -2,13 +2,12 @@
 
     wire.py NAMESPACE ADDRESS NAMESPACE ADDRESS DELAY LOSS
 
-Gives each namespace a device `wire` with its ADDRESS (of the same network). A packet that is sent into one comes out
-of the other after DELAY seconds, or is lost with the probability LOSS, each by itself. Prints `ready` once it is laid,
-and lies there until its standard input ends.
+Gives each namespace a device `wire` with its ADDRESS (in the same network). Each packet sent into one comes out of the
+other after DELAY seconds, or is lost with probability LOSS, independently. Prints `ready` when the wire exists, which
+it does until standard input ends.
 
-The kernel's netem does the same. But small kernels, those of many virtual machines, come without it; and on a veth
-pair it would take a bundle of up to 64 KiB for one packet, which a real wire never carries. This needs /dev/net/tun,
-`ip`, and root.
+The kernel's netem does the same. But small kernels, as of many virtual machines, lack it; and on a veth pair it would
+treat a bundle of up to 64 KiB as one packet, which a real wire never carries. Needs /dev/net/tun, `ip`, and root.
 """
 import collections
 import fcntl
@@ -31,7 +30,7 @@ def ip(*words):
 
 
 def end_of_wire(name, namespace, address):
-    """Makes the device here, where this process holds it, and moves it over."""
+    """Creates the device here, where this process holds it, and moves it to the namespace."""
     device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
     fcntl.ioctl(device, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TUN | IFF_NO_PI))
     ip("link", "set", name, "netns", namespace)
@@ -40,7 +39,7 @@ def end_of_wire(name, namespace, address):
     ip(*within, "address", "add", address, "dev", "wire")
     ip(*within, "link", "set", "wire", "up")
     ip(*within, "link", "set", "lo", "up")
-    # What nearly every machine uses; here it may be another, which is not impressed by losses. Said of the route, since
+    # The default on nearly every machine. Here it may be another that does not react to losses. Set on the route, since
     # a namespace may not choose for itself.
     network = str(ipaddress.ip_interface(address).network)
     ip(*within, "route", "replace", network, "dev", "wire", "congctl", "cubic")
@@ -48,7 +47,7 @@ def end_of_wire(name, namespace, address):
 
 
 def receive(device, loss, delay, line):
-    """Takes what was sent, up to a few hundred packets, so that what is due does not wait."""
+    """Receives up to a few hundred packets, so that packets that are due do not wait."""
     for _ in range(256):
         try:
             packet = os.read(device, MTU + 100)
@@ -72,7 +71,7 @@ def main():
     near, near_address, far, far_address, delay, loss = sys.argv[1:]
     delay, loss = float(delay), float(loss)
     ends = [end_of_wire("depot-near", near, near_address), end_of_wire("depot-far", far, far_address)]
-    # What is under way to each end.
+    # Packets in flight to each end.
     lines = {end: collections.deque() for end in ends}
     others = dict(zip(ends, reversed(ends)))
     print("ready", flush=True)

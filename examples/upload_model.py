@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Trains a classifier of handwritten digits, and publishes it with the history of its training.
+"""Trains a classifier of handwritten digits, and publishes it with its training history.
 
     modeldepot up                # in another terminal
     pip install scikit-learn
     python3 upload_model.py
 
-The data is scikit-learn's own (1,797 images of 8 x 8 pixels), so nothing is downloaded; the training takes seconds.
+The data comes with scikit-learn (1,797 images of 8 x 8 pixels), so nothing is downloaded; training takes seconds.
 `python3 verify_s3.py` then checks what was published.
 """
 
@@ -28,7 +28,7 @@ EPOCHS = 30
 
 
 def train():
-    """Trains epoch by epoch; returns the classifier of the best one, and what every epoch measured."""
+    """Trains epoch by epoch; returns the classifier of the best epoch, and the training history."""
     images, digits = load_digits(return_X_y=True)
     images = images / 16.0
     train_x, val_x, train_y, val_y = train_test_split(images, digits, test_size=0.25, random_state=0, stratify=digits)
@@ -41,7 +41,7 @@ def train():
         history["train_accuracy"].append(classifier.score(train_x, train_y))
         history["val_loss"].append(log_loss(val_y, classifier.predict_proba(val_x)))
         history["val_accuracy"].append(classifier.score(val_x, val_y))
-        # The rule by which modeldepot calls an epoch the best: the first of those with the highest accuracy.
+        # The same rule as modeldepot's best epoch: the first of those with the highest accuracy.
         if history["val_accuracy"][-1] > max(history["val_accuracy"][:-1], default=0.0):
             best = copy.deepcopy(classifier)
     return best, history
@@ -66,7 +66,7 @@ def main():
             "learning_rate": classifier.learning_rate_init,
             "batch_size": classifier.batch_size,
         },
-        # Lies beside the model, and its best epoch goes into the metadata.
+        # Placed beside the model, and its best epoch is added to the metadata.
         history=FOLDER / "training_history.json",
     )
     metadata = published.manifest["metadata"]

@@ -1,8 +1,8 @@
 //! A small fuzzer for ordinary tests: `cargo xtask fuzz` runs it for longer.
 //!
-//! It changes what lies in `fuzz/corpus/TARGET`, at random, and keeps what came out as nothing did before: a target says
-//! in a few words what became of its input, and new words are worth going on from. That is less than coverage would tell,
-//! and needs no nightly compiler and no instrumented build.
+//! It randomly changes the inputs in `fuzz/corpus/TARGET`, and keeps those with a new outcome: a target describes the
+//! outcome of an input in a few words, and an input with new words is worth changing further. That tells less than
+//! coverage, but needs no nightly compiler and no instrumented build.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "a test, which says what it did")]
 #![allow(clippy::disallowed_methods, reason = "`cargo xtask fuzz` gives the time in the environment")]
@@ -12,13 +12,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Inputs of an ordinary test run.
+/// The number of inputs in an ordinary test run.
 const INPUTS: usize = 2000;
 
-/// Larger ones are cut.
+/// Larger inputs are truncated.
 const LARGEST: usize = 32 * 1024;
 
-/// Bytes and words that parsers of all kinds stumble over.
+/// Bytes and words that are hard for many parsers.
 const WORDS: [&str; 26] = [
     "\0",
     "\r\n",
@@ -48,8 +48,8 @@ const WORDS: [&str; 26] = [
     "\u{fffe}",
 ];
 
-/// Runs a check on every input of the corpus, then on as many others as there is time for. A check panics when what must
-/// hold does not, and else says in a few words what became of the input.
+/// Runs a check on every input of the corpus, then on as many others as there is time for. A check panics when an
+/// invariant is broken, and otherwise describes the outcome in a few words.
 pub(crate) fn fuzz(target: &str, check: impl Fn(&[u8]) -> String) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
     let mut files: Vec<PathBuf> = std::fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -75,7 +75,7 @@ pub(crate) fn fuzz(target: &str, check: impl Fn(&[u8]) -> String) {
     println!("{target}: {tried} inputs, {} outcomes", seen.len());
 }
 
-/// Returns what became of an input; one that breaks the check is kept and named.
+/// Returns the outcome of an input; one that breaks the check is stored and reported.
 fn outcome(target: &str, input: &[u8], check: &impl Fn(&[u8]) -> String) -> String {
     match catch_unwind(AssertUnwindSafe(|| check(input))) {
         // Numbers and names would make every outcome a new one.
@@ -105,7 +105,7 @@ impl Random {
     }
 }
 
-/// Returns one of the pool, changed in one to eight places.
+/// Returns an input of the pool, changed in one to eight places.
 fn changed(pool: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     let mut input = pool[random.below(pool.len())].clone();
     for _ in 0..=random.below(8) {

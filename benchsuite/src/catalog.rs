@@ -13,8 +13,8 @@ const VERSIONS_EACH: usize = 3;
 
 pub(crate) const BUCKETS: [&str; 2] = ["bench-versions", "bench-models"];
 
-/// Lays out what the buckets hold and has s5cmd copy it there. A listing looks at keys alone, so the manifests are
-/// not real.
+/// Creates the objects of both buckets and uploads them with s5cmd. A listing reads only keys, so the manifests are not
+/// real.
 pub(crate) fn competitors(site: &Site) -> Result<Vec<Competitor>, String> {
     let lay = |bucket: &str, model: &str, count: usize| -> std::io::Result<()> {
         for version in 1..=count {
@@ -42,7 +42,7 @@ pub(crate) fn competitors(site: &Site) -> Result<Vec<Competitor>, String> {
 fn upload(site: &Site, bucket: &str, folder: &Path) -> Result<(), String> {
     let mut from = folder.as_os_str().to_owned();
     from.push("/");
-    // Its default of 256 at once keeps a small machine busy with itself.
+    // Its default of 256 workers overloads a small machine.
     let mut copy = site.command(Peer::S5cmd, bucket)?;
     site.run(copy.args(["--numworkers", "32", "cp"]).arg(from).arg(format!("s3://{bucket}/"))).map(drop)
 }

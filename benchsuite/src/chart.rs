@@ -1,4 +1,4 @@
-//! The wall times of push and pull as bars, in SVG. It has its own background, for light pages and dark ones.
+//! The wall times of push and pull as bars, in SVG. It has its own background, for light and dark pages.
 
 use crate::contest::{Row, Table};
 use crate::numbers::time;
@@ -14,7 +14,7 @@ text{font:13px system-ui,sans-serif;fill:#24292f}.head{font-weight:600}.value{fi
 @media(prefers-color-scheme:dark){text{fill:#e6edf3}.value{fill:#9da7b3}.paper{fill:#161b22}\
 .ours{fill:#3fb68b}.its{fill:#5b6673}}";
 
-/// Draws the contests, one under the other, each with its fastest on top.
+/// Draws the contests one below the other, each with its fastest on top.
 pub(crate) fn svg(tables: &[&Table]) -> String {
     let mut body = String::new();
     let mut y = 14.0;

@@ -11,41 +11,41 @@ use xtask::quietly;
 /// How long one run may take, in seconds.
 pub(crate) const LIMIT: f64 = 600.0;
 
-/// Gets a round ready, untimed, and returns the command to measure.
+/// Prepares a round, untimed, and returns the command to measure.
 type Prepare = Box<dyn Fn(usize) -> Result<Command, String>>;
-/// Looks at what a round left, untimed, and removes it.
+/// Checks the result of a round, untimed, and removes it.
 type Finish = Box<dyn Fn(usize) -> Result<(), String>>;
 
 pub(crate) struct Competitor {
     pub(crate) name: String,
-    /// What it does, and what that proves.
+    /// What it does, and what that verifies.
     pub(crate) does: String,
     pub(crate) prepare: Prepare,
     pub(crate) finish: Finish,
-    /// Its requests are counted, in a run of its own. Only modeldepot's can be.
+    /// Whether its requests are counted, in a separate run. Only modeldepot's can be.
     pub(crate) counted: bool,
 }
 
 pub(crate) struct Contest {
     pub(crate) title: &'static str,
-    /// What was done, and what the reader should know of it.
+    /// What was done, and what readers should know about it.
     pub(crate) about: String,
     pub(crate) site: Site,
     pub(crate) rounds: usize,
-    /// There is a first round that does not count.
+    /// Whether there is a first round that does not count.
     pub(crate) warm_up: bool,
-    /// The first competitor is compared with the others.
+    /// Whether the first competitor is compared with the others.
     pub(crate) compared: bool,
     pub(crate) competitors: Vec<Competitor>,
-    /// What is left out, and why.
+    /// Absent competitors, with the reasons.
     pub(crate) absent: Vec<String>,
-    /// Buckets to be emptied at the end, each on its site.
+    /// Buckets to empty at the end, each on its site.
     pub(crate) buckets: Vec<(Site, &'static str)>,
-    /// Servers and the like, which end with the contest, in this order.
+    /// Servers and other values that are dropped with the contest, in this order.
     pub(crate) kept: Vec<Box<dyn Any>>,
 }
 
-/// What came out for one competitor.
+/// The result of one competitor.
 pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) does: String,
@@ -53,7 +53,7 @@ pub(crate) struct Row {
     pub(crate) requests: Option<usize>,
 }
 
-/// What came out of a contest.
+/// The result of a contest.
 pub(crate) struct Table {
     pub(crate) contest: &'static str,
     pub(crate) title: &'static str,
@@ -76,14 +76,14 @@ impl Row {
         median(self.samples.iter().map(|sample| sample.memory))
     }
 
-    /// Returns whether a run was killed because its time was over.
+    /// Returns whether a run was killed because of its time limit.
     pub(crate) fn cut(&self) -> bool {
         self.samples.iter().any(|sample| sample.cut)
     }
 }
 
-/// Returns the order of a round: each round another begins, and every second one goes backwards, so that nobody
-/// always runs after the same.
+/// Returns the order of a round: it starts with another competitor each time, and every second round is reversed, so
+/// that none always runs after the same one.
 fn order(round: usize, competitors: usize) -> Vec<usize> {
     let rotated = (0..competitors).map(|place| (place + round) % competitors);
     if round.is_multiple_of(2) { rotated.collect() } else { rotated.rev().collect() }
@@ -112,7 +112,7 @@ impl Contest {
             let mut command = (competitor.prepare)(0)?;
             let said = self.site.talk(command.arg("-vv"))?;
             let count = said.matches("beginning attempt #").count();
-            // None at all means that the log no longer says so.
+            // None at all means that the log no longer has these lines.
             row.requests = (count > 0).then_some(count);
         }
         for (site, bucket) in &self.buckets {
@@ -125,7 +125,7 @@ impl Contest {
     fn run_one(&self, competitor: &Competitor, round: usize) -> Result<Sample, String> {
         let failed = |why| format!("{}: {why}", competitor.name);
         let command = (competitor.prepare)(round).map_err(failed)?;
-        // What the one before left to be written is not to be waited for by this one.
+        // Flush the writes of the previous run, so that this one does not wait for them.
         quietly(&mut Command::new("sync"))?;
         let sample = self.site.measure(&command, LIMIT).map_err(failed)?;
         if !sample.cut {

@@ -9,7 +9,7 @@ use xtask::report::Outcome;
 use xtask::servers;
 use xtask::tools::Tools;
 
-/// The length of a trained model that was at hand.
+/// The size of a real trained model.
 const MODEL: u64 = 138_223_288;
 const GIB: u64 = 1 << 30;
 const MIB: u64 = 1 << 20;
@@ -30,14 +30,14 @@ pub(crate) const NAMES: [&str; 13] = [
     "network-pull",
 ];
 
-/// Those of `--quick`.
+/// The contests of `--quick`.
 pub(crate) const QUICK: [&str; 3] = ["push", "pull", "start"];
 
-/// Of what takes long, those that are like modeldepot.
+/// For slow contests, the peers most similar to modeldepot.
 const FEW: [Peer; 4] = [Peer::Modeldepot, Peer::Boto3, Peer::S5cmd, Peer::Rclone];
 const FAR: [Peer; 3] = [Peer::Modeldepot, Peer::S5cmd, Peer::TunedS5cmd];
 
-/// Gets a contest ready: its files, its buckets and what is to be pulled.
+/// Prepares a contest: its files, its buckets and what is to be pulled.
 pub(crate) fn build(name: &str, tools: &Tools, options: &Options, minio: &Site) -> Result<Contest, Outcome> {
     let pushing = name.ends_with("push");
     match name {
@@ -91,7 +91,7 @@ pub(crate) fn build(name: &str, tools: &Tools, options: &Options, minio: &Site) 
         "start" => {
             let (competitors, absent) = start::competitors(minio);
             let about = "How soon each is ready for work.".to_owned();
-            // It is over in no time, and the times are short.
+            // Runs are short, and so is the contest.
             let rounds = options.rounds * 3;
             Ok(Contest {
                 competitors,
@@ -138,7 +138,8 @@ fn blank(site: &Site, title: &'static str) -> Contest {
 
 fn one_file(site: &Site, load: Load, peers: &[Peer], pushing: bool, title: &'static str) -> Result<Contest, Outcome> {
     let (mut peers, absent) = single::present(site, peers);
-    // What the others leave in memory, modeldepot's pull has on the disk. Over a slow wire that is no matter.
+    // The peers leave pulled files in memory, while modeldepot syncs them to disk. On a slow network that makes no
+    // difference.
     if !pushing && site.namespace.is_none() {
         for (peer, sibling) in [(Peer::Modeldepot, Peer::UnsyncedModeldepot), (Peer::S5cmd, Peer::SyncedS5cmd)] {
             if let Some(place) = peers.iter().position(|found| *found == peer) {
@@ -202,7 +203,7 @@ fn embedded(options: &Options, minio: &Site, pushing: bool) -> Result<Contest, S
     })
 }
 
-/// Starts the embedded server of the command that is measured, and waits until it answers.
+/// Starts the embedded server of the measured command, and waits until it answers.
 fn start_embedded(minio: &Site) -> Result<servers::Server, String> {
     let [port] = servers::free_ports()?;
     let data = servers::data_dir("embedded")?;

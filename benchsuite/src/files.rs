@@ -1,13 +1,13 @@
-//! Files to push, and whether what was pulled is the same.
+//! Creating files to push, and comparing them with what was pulled.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 
-/// The bytes that a long file repeats: no power of two, so that no two parts of it are alike.
+/// The block that a large file repeats. Its size is not a power of two, so that no two parts are the same.
 const BLOCK: usize = (32 << 20) - 1;
 
-/// Makes a file of random bytes, unless it is there.
+/// Creates a file of random bytes, unless it already exists.
 pub(crate) fn random(path: &Path, size: u64) -> Result<(), String> {
     if path.metadata().is_ok_and(|found| found.len() == size) {
         return Ok(());
@@ -27,7 +27,7 @@ pub(crate) fn random(path: &Path, size: u64) -> Result<(), String> {
     make().map_err(|error| format!("cannot make {}: {error}", path.display()))
 }
 
-/// Makes a folder of so many files, each of random bytes.
+/// Creates a folder of `count` files, each of random bytes.
 pub(crate) fn random_folder(folder: &Path, count: usize, size: usize) -> Result<(), String> {
     let make = || {
         fs::create_dir_all(folder)?;
@@ -41,13 +41,13 @@ pub(crate) fn random_folder(folder: &Path, count: usize, size: usize) -> Result<
     make().map_err(|error: std::io::Error| format!("cannot make {}: {error}", folder.display()))
 }
 
-/// Empties a folder, making it if need be.
+/// Empties a folder, creating it if necessary.
 pub(crate) fn empty(folder: &Path) -> Result<(), String> {
     let _ = fs::remove_dir_all(folder);
     fs::create_dir_all(folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))
 }
 
-/// Complains unless a file is there with the bytes of another; read only when told to.
+/// Returns an error unless the file exists with the size of another, and the same bytes if they are to be read.
 pub(crate) fn compare(file: &Path, original: &Path, read: bool) -> Result<(), String> {
     let io = |error| format!("cannot read {}: {error}", file.display());
     let differs = || format!("{} is not what was pushed", file.display());
@@ -73,7 +73,7 @@ pub(crate) fn compare(file: &Path, original: &Path, read: bool) -> Result<(), St
     }
 }
 
-/// Complains unless each file of a folder is in another, with its bytes where told to read them.
+/// Returns an error unless a folder has all files of another, with the same bytes if they are to be read.
 pub(crate) fn compare_folders(folder: &Path, original: &Path, read: bool) -> Result<(), String> {
     let files = fs::read_dir(original).map_err(|error| format!("cannot list {}: {error}", original.display()))?;
     for file in files.flatten() {

@@ -1,5 +1,5 @@
-//! One hot loop, once, to be counted: `hot part|md5|manifest|listing N`. The input is made before; `cargo xtask
-//! instructions` takes the difference of two numbers, so that it does not count.
+//! Runs one hot loop once, for counting instructions: `hot part|md5|manifest|listing N`. `cargo xtask instructions`
+//! subtracts the counts of two values of N, so that creating the input does not count.
 #![allow(clippy::print_stdout, reason = "what was computed must be used")]
 
 use modeldepot::internals;

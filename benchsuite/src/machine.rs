@@ -1,4 +1,4 @@
-//! On what it ran, and at which versions.
+//! The machine and the versions of the programs.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use crate::site::Kit;
 use xtask::quietly;
 use xtask::tools::{BOTO3, MC, MINIO, OBSTORE, RCLONE, S5CMD, Tool};
 
-/// What is known of the machine, each fact with its name.
+/// Facts about the machine, with their names.
 pub(crate) fn facts(work: &Path) -> Vec<(&'static str, String)> {
     let said = |program: &str, args: &[&str]| {
         quietly(Command::new(program).args(args)).map_or_else(|_| "unknown".to_owned(), |said| said.trim().to_owned())
@@ -34,7 +34,7 @@ pub(crate) fn load() -> String {
     if load.is_empty() { "unknown".to_owned() } else { load.join(" ") }
 }
 
-/// Returns what each program says of its version, and what was installed.
+/// Returns the version that each program reports, and those of installed packages.
 pub(crate) fn versions(kit: &Kit) -> Vec<(&'static str, String)> {
     let first = |program: &Path, args: &[&str]| {
         let said = quietly(Command::new(program).args(args)).unwrap_or_default();

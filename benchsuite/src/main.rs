@@ -1,12 +1,12 @@
-//! `cargo xtask bench`: modeldepot and its peers in the same run, and a page of what came out.
+//! `cargo xtask bench`: modeldepot and its peers in the same run, and a page with the results.
 //!
 //! | file        | holds                                                                |
 //! |-------------|----------------------------------------------------------------------|
 //! | `contests`  | the contests, by name                                                |
 //! | `single`, `many`, `memory`, `catalog`, `start` | their competitors                 |
-//! | `contest`   | rounds, their order, what came out                                   |
-//! | `peer`      | who takes part, and the commands                                     |
-//! | `site`      | a server, and the programs that speak to it                          |
+//! | `contest`   | rounds, their order, and results                                     |
+//! | `peer`      | the peers and their commands                                         |
+//! | `site`      | a server and its clients                                             |
 //! | `measure`   | one process, from its start to its end (`measure.py`)                |
 //! | `network`   | a long and lossy wire (`wire.py`)                                    |
 //! | `table`, `targets`, `chart`, `page`, `results` | what is written                   |
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     if report.print() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// What was typed.
+/// The command line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Options {
     binary: Option<PathBuf>,
@@ -114,13 +114,13 @@ impl Options {
         contests::NAMES.into_iter().filter(wanted).collect()
     }
 
-    /// Returns whether what comes out is worth to be committed.
+    /// Returns whether the results are complete enough to be committed.
     fn whole(&self) -> bool {
         self.only.is_empty() && !self.quick
     }
 }
 
-/// Returns whether a contest is meant by a word: `many` means `many-push` and `many-pull`.
+/// Returns whether a word selects a contest: `many` selects `many-push` and `many-pull`.
 fn is(name: &str, word: &str) -> bool {
     name == word || name.strip_prefix(word).is_some_and(|rest| rest.starts_with('-'))
 }
@@ -164,7 +164,7 @@ fn run(report: &mut Report, tools: &Tools, options: &Options) {
     report.step("write", || write(&tables, &frame, options.whole() && good));
 }
 
-/// Builds the command, installs the peers, starts MinIO; returns also the floor of the measurement of memory.
+/// Builds the command, installs the peers and starts MinIO. Also returns the floor of the memory measurement.
 fn set_up(tools: &Tools, options: &Options) -> Result<(Site, f64, Server), String> {
     let modeldepot = match &options.binary {
         Some(binary) => binary.canonicalize().map_err(|error| format!("{}: {error}", binary.display()))?,
@@ -184,7 +184,7 @@ fn set_up(tools: &Tools, options: &Options) -> Result<(Site, f64, Server), Strin
     Ok((site, floor.memory, minio))
 }
 
-/// Writes the page, the chart and the raw numbers to `target/bench`, and the first two to `docs` if they are whole.
+/// Writes the page, the chart and the raw numbers to `target/bench`, and the first two to `docs` if they are complete.
 fn write(tables: &[Table], frame: &page::Frame<'_>, whole: bool) -> Result<(), String> {
     let put = |path: PathBuf, text: &str| {
         fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;

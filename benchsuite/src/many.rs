@@ -1,4 +1,4 @@
-//! A folder of many small files, there and back as one version.
+//! A folder of many small files, pushed and pulled as one version.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +11,7 @@ use crate::site::Site;
 pub(crate) const COUNT: usize = 2_000;
 const SIZE: usize = 4 << 10;
 
-/// A way to copy a folder: a peer, with flags where its defaults are not all that it can.
+/// A way to copy a folder: a peer, with flags where its defaults are not its best.
 #[derive(Clone, Copy)]
 struct Way {
     name: &'static str,
@@ -78,7 +78,7 @@ impl Way {
         Ok(command)
     }
 
-    /// Modeldepot pulls what it pushed as version 1, the others what s5cmd did: that has no manifest to carry.
+    /// Modeldepot pulls what it pushed as version 1, the others what s5cmd pushed, which has no manifest.
     fn pull(self, site: &Site, bucket: &str, to: &Path) -> Result<Command, String> {
         let mut command = site.command(self.peer, bucket)?;
         match self.peer {
@@ -135,8 +135,8 @@ pub(crate) fn pull(site: &Site, bucket: &'static str) -> Result<(Vec<Competitor>
     let (ways, absent) = ways(site);
     let to = site.kit.work.join("pulled-many");
     let competitors = ways.into_iter().map(|way| {
-        // A folder for each run, all of them kept to the end: for five seconds after files were removed, ext4 spends more
-        // on finding room for new ones than all else takes together.
+        // A folder for each run, all kept to the end: for five seconds after files are removed, ext4 spends more time
+        // on finding room for new ones than on everything else.
         let to = to.clone();
         let target = move |round: usize| to.join(way.name.replace(' ', "-")).join(round.to_string());
         let (here, target_of) = (site.clone(), target.clone());

@@ -1,33 +1,34 @@
-//! What one process takes, by a small Python: the standard library does not tell the usage of a child.
+//! Measuring one process with a small Python program, since Rust's standard library does not report a child's resource
+//! usage.
 
 use std::path::Path;
 use std::process::Command;
 
 use xtask::root;
 
-/// What one run took.
+/// The measurements of one run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Sample {
     /// Seconds from before its start to after its end.
     pub(crate) wall: f64,
     /// Seconds of CPU, user and system.
     pub(crate) cpu: f64,
-    /// Bytes of resident memory, at the peak.
+    /// Peak resident memory in bytes.
     pub(crate) memory: f64,
-    /// The time was over before the command was done; `wall` is what it had.
+    /// The time limit was reached before the command was done; `wall` is the time it had.
     pub(crate) cut: bool,
 }
 
 /// Returns the command that measures another.
 pub(crate) fn measuring(python: &Path, command: &Command, limit: f64) -> Command {
     let mut measuring = Command::new(python);
-    // Without site packages and environment it is smaller, and starts sooner.
+    // Without site packages and environment, Python is smaller and starts sooner.
     measuring.args(["-I", "-S"]).arg(root().join("benchsuite/measure.py")).arg(limit.to_string());
     measuring.arg(command.get_program()).args(command.get_args());
     surround(measuring, command)
 }
 
-/// Gives a command around another the environment and the folder of that one.
+/// Gives a wrapping command the environment and the folder of the inner one.
 pub(crate) fn surround(mut outer: Command, inner: &Command) -> Command {
     outer.env_clear();
     outer.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
@@ -37,7 +38,7 @@ pub(crate) fn surround(mut outer: Command, inner: &Command) -> Command {
     outer
 }
 
-/// Reads what `measure.py` says.
+/// Parses the output of `measure.py`.
 pub(crate) fn sample(said: &str) -> Result<Sample, String> {
     let words: Vec<&str> = said.split_whitespace().collect();
     let [how @ ("done" | "cut"), wall, cpu, kib] = words[..] else {

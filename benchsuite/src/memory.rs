@@ -1,4 +1,4 @@
-//! How much memory a push and a pull take, of a file of a hundred megabytes and of one a hundred times as long.
+//! Memory of a push and a pull, for a file of a hundred megabytes and one a hundred times as large.
 
 use std::process::Command;
 
@@ -9,10 +9,10 @@ use crate::single::{Load, ready};
 use crate::site::Site;
 use xtask::quietly;
 
-/// What the file, the object and the pulled file take together, and some room.
+/// The size of the file, the object and the pulled file together, with a margin.
 const ROOM: u64 = 36 << 30;
 
-/// A push and a pull, in this order, in one round: the pull is of what the push left.
+/// A push and a pull, in this order, in one round: the pull fetches what the push published.
 pub(crate) fn competitors(site: &Site, load: &Load, size: &str) -> Result<[Competitor; 2], String> {
     let path = ready(site, load)?;
     let pulled = site.kit.work.join("pulled");
@@ -47,7 +47,7 @@ pub(crate) fn competitors(site: &Site, load: &Load, size: &str) -> Result<[Compe
     ])
 }
 
-/// Complains when the disk has no room for the long file.
+/// Returns an error when the disk has no room for the large file.
 pub(crate) fn room(site: &Site) -> Result<(), String> {
     let said = quietly(Command::new("df").arg("-Pk").arg(&site.kit.work))?;
     let free = said.lines().nth(1).and_then(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok());

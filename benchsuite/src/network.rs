@@ -15,22 +15,21 @@ use xtask::{quietly, root};
 
 const NEAR: &str = "modeldepot-near";
 const FAR: &str = "modeldepot-far";
-/// Of the network that is set aside for benchmarks.
+/// In the network that is reserved for benchmarks.
 const NEAR_ADDRESS: &str = "198.18.0.1/30";
 const FAR_ADDRESS: &str = "198.18.0.2/30";
 const FAR_HOST: &str = "198.18.0.2";
 const DELAY: &str = "0.025";
 const LOSS: &str = "0.01";
 
-/// What a reader should know of the wire.
+/// What readers should know about the wire.
 pub(crate) const ABOUT: &str = "\
 MinIO and its clients are in two network namespaces. The wire between them is a process (`benchsuite/wire.py`) \
 that delays every packet by 25 ms, which is a round trip of 50 ms, and loses 1 % of them, each way, each packet by \
 itself; packets have up to 1,500 bytes. Rate and queue are not limited. TCP's \
 congestion control is cubic on both sides.";
 
-/// Makes the wire as soon as it may, and takes it away with the namespaces when its input ends: by a return, by
-/// Ctrl-C or by `kill -9`.
+/// Creates the namespaces and the wire, and removes them when its input ends: by a return, by Ctrl-C or by `kill -9`.
 const WATCHDOG: &str = r#"
 near=$1; far=$2; shift 2
 ip netns add "$near" && ip netns add "$far" && "$@"
@@ -38,7 +37,7 @@ ip netns delete "$near"
 ip netns delete "$far"
 "#;
 
-/// The wire; it is taken away when this is dropped.
+/// The wire; removed on drop.
 pub(crate) struct Wire {
     watchdog: Child,
 }
@@ -50,7 +49,7 @@ impl Drop for Wire {
     }
 }
 
-/// Complains when this machine cannot have a wire.
+/// Returns an error when this machine cannot have a wire.
 pub(crate) fn possible() -> Result<(), String> {
     if quietly(Command::new("id").arg("-u"))?.trim() != "0" {
         return Err("needs root".to_owned());
@@ -64,7 +63,7 @@ pub(crate) fn possible() -> Result<(), String> {
 
 impl Wire {
     pub(crate) fn new(kit: &Kit) -> Result<Self, String> {
-        // Left over by one that was not even given the time to clean up.
+        // Left over from a run that could not clean up.
         for namespace in [NEAR, FAR] {
             let _ = quietly(Command::new("ip").args(["netns", "delete", namespace]));
         }
@@ -76,7 +75,7 @@ impl Wire {
             .args([NEAR, NEAR_ADDRESS, FAR, FAR_ADDRESS, DELAY, LOSS])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // Ctrl-C at the terminal is for us.
+            // Ctrl-C at the terminal is handled here.
             .process_group(0);
         let mut watchdog = command.spawn().map_err(|error| format!("cannot start the wire: {error}"))?;
         let mut said = String::new();
@@ -88,7 +87,7 @@ impl Wire {
     }
 }
 
-/// Lays the wire and starts MinIO at its far end.
+/// Creates the wire and starts MinIO at its far end.
 pub(crate) fn far_minio(tools: &Tools, near: &Site) -> Result<(Site, Server, Wire), Outcome> {
     possible().map_err(Outcome::Skipped)?;
     let wire = Wire::new(&near.kit).map_err(Outcome::Failed)?;

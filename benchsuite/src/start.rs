@@ -1,4 +1,4 @@
-//! What a command takes that does nothing.
+//! The cost of a command that does nothing.
 
 use crate::contest::Competitor;
 use crate::peer::Peer;

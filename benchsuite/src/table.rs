@@ -3,7 +3,7 @@
 use crate::contest::{LIMIT, Row, Table};
 use crate::numbers::{memory, ratio, span, time};
 
-/// Writes a contest with its heading. Below `floor` bytes memory cannot be told.
+/// Formats a contest with its heading. `floor` is the smallest number of bytes of memory that can be measured.
 pub(crate) fn markdown(table: &Table, floor: f64) -> String {
     let counted = table.rows.iter().any(|row| row.requests.is_some());
     let mut heads = vec!["", "does", "wall", "min–max", "CPU", "peak memory"];
@@ -24,7 +24,7 @@ pub(crate) fn markdown(table: &Table, floor: f64) -> String {
         }
         if table.compared {
             let ours = &table.rows[0];
-            // Of one that was cut off it is only known that it takes longer.
+            // Of a run that was killed, only a lower bound is known.
             let bound = match (ours.cut(), row.cut()) {
                 (false, false) => Some(""),
                 (false, true) => Some("< "),

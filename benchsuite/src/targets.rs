@@ -1,9 +1,9 @@
-//! What modeldepot is meant to reach, and whether it did. Read by people: nothing fails by it.
+//! Performance targets of modeldepot, and whether they were met. For people to read: no check fails because of them.
 
 use crate::contest::{Row, Table};
 use crate::numbers;
 
-/// What is looked at, each as the median of the runs.
+/// The measured quantity, as the median of the runs.
 #[derive(Clone, Copy)]
 enum Of {
     Wall,
@@ -16,7 +16,7 @@ struct Target {
     contest: &'static str,
     row: &'static str,
     of: Of,
-    /// In relation to this row; else the value itself, in seconds or MiB.
+    /// Relative to this row; otherwise the value itself, in seconds or MiB.
     to: Option<&'static str>,
     at_most: f64,
 }
@@ -25,7 +25,7 @@ const fn ratio(contest: &'static str, of: Of, to: &'static str, at_most: f64) ->
     Target { contest, row: "modeldepot", of, to: Some(to), at_most }
 }
 
-/// Against peers that leave to the system when the bytes reach the disk, the pull that does so too.
+/// Against peers that do not sync files to disk, a pull that does not either.
 const fn unsynced(contest: &'static str, to: &'static str, at_most: f64) -> Target {
     Target { contest, row: "modeldepot --no-sync", of: Wall, to: Some(to), at_most }
 }
@@ -34,7 +34,7 @@ const fn value(contest: &'static str, row: &'static str, of: Of, at_most: f64) -
     Target { contest, row, of, to: None, at_most }
 }
 
-/// A ratio of 1 is meant as "not slower".
+/// A ratio of 1 means "not slower".
 const TARGETS: [Target; 31] = [
     ratio("push", Wall, "boto3", 0.35),
     ratio("push", Wall, "s5cmd", 0.90),
@@ -116,7 +116,7 @@ impl Target {
     }
 }
 
-/// Returns the table of all targets, as Markdown.
+/// Formats the table of all targets as Markdown.
 pub(crate) fn markdown(tables: &[Table]) -> String {
     let mut page = "| target | at most | measured | |\n|---|--:|--:|---|\n".to_owned();
     for target in &TARGETS {

@@ -1,7 +1,7 @@
-"""What the tests of all clients share: a server, buckets in it, and files to send.
+"""Shared by the tests of all clients: a server, buckets in it, and files to send.
 
-The server is `modeldepot up`, unless MODELDEPOT_TEST_ENDPOINT names another with the same login. What fails there as well
-is likely to be the client's own doing.
+The server is `modeldepot up`, unless MODELDEPOT_TEST_ENDPOINT names another with the same login. A test that fails
+there too is probably the client's fault.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ LOGIN = "minioadmin"
 REGION = "us-east-1"
 OTHER_SERVER = os.environ.get("MODELDEPOT_TEST_ENDPOINT")
 
-# What the server may hold in memory, whatever clients send and fetch.
+# The limit on the server's memory, whatever clients send and fetch.
 MEMORY = 200 << 20
 
 # Keys that need care in a URL, in a signature or in XML.
@@ -32,7 +32,7 @@ SERVER = requests.get(OTHER_SERVER, timeout=60).headers.get("Server", "") if OTH
 
 
 def fails_on(server, reason):
-    """Marks what a server does not do. The test fails as soon as it does."""
+    """Marks a feature that a server lacks. The test fails once the server has it."""
     return pytest.mark.xfail(SERVER.startswith(server), reason=reason, strict=True)
 
 
@@ -64,9 +64,9 @@ def endpoint(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch, tmp_path):
-    """Nothing of the user's own configuration, and no proxy on the way to this machine."""
+    """Ignores the user's configuration, and uses no proxy for this machine."""
     for name in list(os.environ):
-        # AWS_DATA_PATH is what the `aws` command finds its own files by.
+        # AWS_DATA_PATH is where the `aws` command finds its own files.
         if name.startswith(("AWS_", "S3_")) and name != "AWS_DATA_PATH":
             monkeypatch.delenv(name)
     home = tmp_path / "home"
@@ -83,7 +83,7 @@ def environment(monkeypatch, tmp_path):
 
 @pytest.fixture(scope="session")
 def s3(endpoint):
-    """boto3, for what a test has to prepare or to look at from outside."""
+    """boto3, to prepare a test or check its effects independently."""
     return boto3.client(
         "s3", endpoint_url=endpoint, region_name=REGION, aws_access_key_id=LOGIN, aws_secret_access_key=LOGIN
     )
@@ -91,7 +91,7 @@ def s3(endpoint):
 
 @pytest.fixture
 def name():
-    """The name of a bucket that is not there."""
+    """The name of a bucket that does not exist."""
     return f"client-{uuid.uuid4().hex[:12]}"
 
 
@@ -103,7 +103,7 @@ def bucket(s3, name):
 
 @pytest.fixture(scope="session")
 def many(s3):
-    """A bucket with more keys than one listing holds: 1005 in a folder, 2 in others."""
+    """A bucket with more keys than one listing page: 1005 in a folder, 2 in others."""
     bucket = f"client-many-{uuid.uuid4().hex[:8]}"
     s3.create_bucket(Bucket=bucket)
     keys = [f"many/{number:04}" for number in range(1005)] + ["other/x", "third/y"]
@@ -114,7 +114,7 @@ def many(s3):
 
 @pytest.fixture(scope="session")
 def large(tmp_path_factory):
-    """A file of 70 MiB and a bit: every client sends it in parts."""
+    """A file slightly larger than 70 MiB, which every client sends in parts."""
     path = tmp_path_factory.mktemp("large") / "large.bin"
     path.write_bytes(os.urandom((70 << 20) + 12345))
     return path
@@ -122,13 +122,13 @@ def large(tmp_path_factory):
 
 @pytest.fixture
 def tree(tmp_path):
-    """A folder as people have them: nested, with spaces and umlauts, and an empty file."""
+    """A realistic folder: nested, with spaces and umlauts, and an empty file."""
     folder = tmp_path / "tree"
     for name in ["a.txt", "b c.txt", "sub/ü.txt", "sub/deep/d.bin", "sub/deep/empty"]:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"" if name.endswith("empty") else f"this is {name}\n".encode())
-        # Times of objects have whole seconds. What was written in this one would look newer than its copy.
+        # Times of objects have whole seconds. A file written in the current one would look newer than its copy.
         os.utime(path, (1_700_000_000, 1_700_000_000))
     return folder
 
@@ -140,13 +140,13 @@ def contents(folder):
 
 
 def digest(data):
-    """Returns what stays readable in a failed comparison of many bytes."""
+    """Returns a digest, which keeps failed comparisons of many bytes readable."""
     data = data.read_bytes() if isinstance(data, pathlib.Path) else data
     return len(data), hashlib.sha256(data).hexdigest()
 
 
 def fetch(url, method="GET", data=None, **headers):
-    """Returns status and body of a plain request, as people make it with what they have."""
+    """Returns status and body of a plain HTTP request."""
     answer = requests.request(method, url, data=data, headers=headers, timeout=60)
     return answer.status_code, answer.content
 

@@ -1,4 +1,4 @@
-"""`aws`, the command line of AWS (version 1, as PyPI has it)."""
+"""`aws`, the AWS command line (version 1, from PyPI)."""
 
 import io
 import json
@@ -9,7 +9,7 @@ from conftest import SPECIAL, contents, digest, fetch
 
 @pytest.fixture
 def aws(endpoint, tmp_path, monkeypatch, capfdbinary):
-    """Runs the command in this process: most of its time goes by while it starts."""
+    """Runs the command in this process, since most of its time is spent on starting."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     monkeypatch.setenv("AWS_PAGER", "")

@@ -1,4 +1,4 @@
-"""boto3, as people use it: with an endpoint and a key pair, all else as it is by default."""
+"""boto3 with an endpoint, a key pair and otherwise default settings."""
 
 import base64
 import datetime
@@ -25,7 +25,7 @@ def resource(endpoint):
 
 
 def code(call, **arguments):
-    """Returns status and code of the error that a call must end in."""
+    """Returns status and code of the error that a call must raise."""
     with pytest.raises(ClientError) as caught:
         call(**arguments)
     response = caught.value.response
@@ -125,7 +125,7 @@ def test_deleting_many(s3, bucket, resource):
 
 @pytest.mark.parametrize("signature", [None, "s3", "s3v4"])
 def test_presigned_urls(endpoint, s3, bucket, signature):
-    """Without a word about it, boto3 signs URLs for other endpoints by version 2."""
+    """By default, boto3 signs URLs for other endpoints with version 2."""
     signer = boto3.client("s3", endpoint_url=endpoint, config=Config(signature_version=signature))
     for key in ["k", "a b+ü.bin"]:
         where = {"Bucket": bucket, "Key": key}
@@ -229,7 +229,7 @@ def test_conditions(s3, bucket):
     assert code(s3.get_object, IfNoneMatch=new, **where)[0] == 304
 
 
-# MinIO has a code of its own.
+# MinIO uses a code of its own.
 MISMATCH = [(400, "BadDigest"), (400, "XAmzContentChecksumMismatch")]
 
 
@@ -249,7 +249,7 @@ def test_checksums(s3, bucket, endpoint):
     s3.put_object(Body=b"x", ChecksumAlgorithm="SHA256", **where)
     wanted = base64.b64encode(hashlib.sha256(b"x").digest()).decode()
     assert s3.get_object(ChecksumMode="ENABLED", **where)["ChecksumSHA256"] == wanted
-    # botocore repeats what was refused for its digest, up to five times.
+    # botocore repeats requests that were refused for their digest, up to five times.
     s3 = boto3.client("s3", endpoint_url=endpoint, config=Config(retries={"total_max_attempts": 1}))
     wanted = crc64nvme(b"123456789")
     assert base64.b64decode(wanted).hex() == "ae8b14860a799888"

@@ -64,7 +64,7 @@ def test_long_listings(client, many):
 
 
 def test_special_keys(root):
-    # These are not names of files in the local cache on every system; the server is not asked for them.
+    # Not all of these are valid file names in every system's local cache; the server has no part in that.
     for key in SPECIAL:
         (root / key).write_text(key)
         assert (root / key).read_text() == key

@@ -14,7 +14,7 @@ def mc(endpoint, tmp_path, monkeypatch):
     monkeypatch.setenv("MC_HOST_s", f"{scheme}://{LOGIN}:{LOGIN}@{address}")
     monkeypatch.setenv("MC_HOST_wrong", f"{scheme}://{LOGIN}:wrongwrong@{address}")
     monkeypatch.setenv("MC_CONFIG_DIR", str(tmp_path / "mc"))
-    # With it, mc begins with a HEAD, whose errors have no text.
+    # With it, mc starts with a HEAD, whose errors have no text.
     monkeypatch.delenv("AWS_REGION")
     return program("mc", "--disable-pager", "--no-color", cwd=tmp_path)
 

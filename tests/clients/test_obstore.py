@@ -1,4 +1,4 @@
-"""obstore: the S3 client of Rust's `object_store`, which Polars, Delta and many others use, from Python."""
+"""obstore: the Python interface to Rust's `object_store`, the S3 client of Polars, Delta and many others."""
 
 import asyncio
 import datetime

@@ -1,4 +1,4 @@
-"""pyarrow's S3FileSystem, which is the C++ SDK of AWS, and datasets on it."""
+"""pyarrow's S3FileSystem, based on the AWS C++ SDK, and datasets on it."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor

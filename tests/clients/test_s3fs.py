@@ -11,7 +11,7 @@ from fsspec.asyn import sync
 
 @pytest.fixture
 def fs(endpoint):
-    # Instances are cached by their arguments; a listing of the last test is not one of this.
+    # Instances are cached by their arguments, and a listing of the last test is not valid in this one.
     return s3fs.S3FileSystem(key=LOGIN, secret=LOGIN, endpoint_url=endpoint, skip_instance_cache=True)
 
 
@@ -62,7 +62,7 @@ def test_folders(fs, bucket, tree, tmp_path):
 
 def test_copies_in_parts(fs, bucket, large):
     fs.put(str(large), f"{bucket}/from")
-    # By itself it would do so only above 5 GB.
+    # By default it would do so only above 5 GB.
     sync(fs.loop, fs._copy_managed, f"{bucket}/from", f"{bucket}/to", large.stat().st_size, 8 << 20)
     assert digest(fs.cat(f"{bucket}/to")) == digest(large)
 

@@ -1,4 +1,4 @@
-"""smart_open: files on S3 as a stream."""
+"""smart_open: files on S3 as streams."""
 
 import boto3
 import pytest
@@ -10,7 +10,7 @@ from smart_open import s3 as smart_s3
 
 @pytest.fixture
 def opened(endpoint):
-    """`smart_open.open` with a client for the endpoint, as its documentation has it."""
+    """`smart_open.open` with a client for the endpoint, as in its documentation."""
     client = boto3.client("s3", endpoint_url=endpoint)
     return lambda url, mode="rb", **more: smart_open.open(url, mode, transport_params={"client": client, **more})
 

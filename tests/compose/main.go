@@ -1,4 +1,4 @@
-// Reads a compose file as `docker compose config` does: with the loader inside it, all profiles on.
+// Loads a compose file like `docker compose config`: with the same loader and all profiles enabled.
 package main
 
 import (

@@ -1,4 +1,4 @@
-"""The console of a service that asks for tokens."""
+"""The console of a service that requires tokens."""
 
 from contextlib import contextmanager
 
@@ -8,7 +8,7 @@ from work import DROP
 
 @contextmanager
 def service(at, *more):
-    """Runs `modeldepot serve` with tokens beside the depot, and gives its tokens by scope."""
+    """Runs `modeldepot serve` with tokens beside the depot, and returns its tokens by scope."""
     server, tokens = at.server, at.server.folder / f"tokens-{free_port()}"
     made = {}
     for scope in ["read", "publish", "delete"]:
@@ -82,7 +82,7 @@ def test_publishing_and_deleting_under_a_session(at):
         page.get_by_label("Files for").set_input_files({"name": "a.txt", "mimeType": "text/plain", "buffer": b"a"})
         page.get_by_role("button", name="Upload").click()
         page.locator(".notice", has_text="Uploaded").wait_for()
-        # The cookie alone is not enough: what is sent must come from a page of ours.
+        # The cookie alone is not enough: requests must come from one of our pages.
         at.expected = {403}
         for url in ["/buckets/data/delete", "/logout"]:
             status = page.evaluate(

@@ -1,4 +1,4 @@
-"""A `modeldepot up` of its own on free loopback ports, and what the tests of the console find in its buckets."""
+"""A separate `modeldepot up` on free loopback ports, and the contents of its buckets for the console tests."""
 
 import json
 import math
@@ -24,7 +24,7 @@ def free_port():
 
 
 class Depot:
-    """Ends its processes and removes its folder when it is left."""
+    """Ends its processes and removes its folder on exit."""
 
     def __init__(self, binary):
         self.binary = binary
@@ -96,7 +96,7 @@ class Depot:
 
 
 def history(seed, epochs, best):
-    """A training that learns until it learns by heart. The numbers are made up."""
+    """A training that ends up overfitting. The numbers are invented."""
     noise = random.Random(seed)
     columns = {"train_loss": [], "val_loss": [], "train_acc": [], "val_acc": []}
     for epoch in range(1, epochs + 1):
@@ -110,7 +110,7 @@ def history(seed, epochs, best):
 
 
 def picture(seed):
-    """A PNG of a leaf, more or less."""
+    """A PNG that looks roughly like a leaf."""
     noise = random.Random(seed)
     green, tilt = noise.randrange(90, 190), noise.uniform(-0.5, 0.5)
     rows = bytearray()
@@ -131,7 +131,7 @@ def picture(seed):
 
 
 def fill(depot):
-    """Models with curves, one without, one of the original pipeline, a hostile one, and pictures."""
+    """Models with curves, one without, one of the Python pipeline, a hostile one, and pictures."""
     noise = random.Random(7)
     for number in range(14):
         day, best = 3 + number * 2, 0.88 + 0.006 * number + noise.uniform(-0.012, 0.012)
@@ -165,7 +165,7 @@ def fill(depot):
 
 
 def original(depot):
-    """What the Python original wrote: no list of files in its manifest."""
+    """A version of the Python pipeline, whose manifest lists no files."""
     version, weights = "20250901_090000", b"o" * 700_000
     prefix = f"original_classifier/v{version}"
     depot.run("s3", "cp", depot.write("best_model.pth", weights), f"s3://models/{prefix}/best_model.pth")

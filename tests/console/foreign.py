@@ -1,4 +1,4 @@
-"""Pages of other origins and the S3 server beside the console, in the browser that would have to keep them apart."""
+"""Pages of other origins against the S3 server beside the console, in a browser that has to isolate them."""
 
 import threading
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ PRECIOUS = b"precious\n"
 
 
 class Blank(BaseHTTPRequestHandler):
-    """A page of nobody's: what it does, the tests tell it."""
+    """A page of another origin, which does what the tests tell it."""
 
     def do_GET(self):
         self.send_response(200)
@@ -26,7 +26,7 @@ class Blank(BaseHTTPRequestHandler):
 
 @contextmanager
 def foreign_page(at):
-    """A page at another port, which nobody watches: the browser logs all that it is refused."""
+    """An unmonitored page at another port: the browser logs every refused request."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Blank)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     context = at.chromium.new_context()
@@ -40,7 +40,7 @@ def foreign_page(at):
 
 
 def signed(method, url):
-    """Signs as the page could itself: everybody knows the login."""
+    """Signs a request as the page could itself, since the login is public."""
     request = AWSRequest(method=method, url=url)
     S3SigV4QueryAuth(Credentials("minioadmin", "minioadmin"), "s3", "us-east-1", expires=600).add_auth(request)
     return request.url
@@ -75,7 +75,7 @@ def test_a_foreign_page_reads_nothing(at):
         page.evaluate(embed, ["iframe", url])
         assert answers["document"] == 403, answers
         assert all(status == 403 for status in answers.values()), answers
-        # Nor by going there: a page that signs for itself learns nothing of what is stored.
+        # Navigating there does not help either: a page that signs requests itself learns nothing of what is stored.
         with page.expect_response(lambda answer: answer.url == url) as answer:
             page.evaluate("url => { location.href = url }", url)
         assert answer.value.status == 403
@@ -116,7 +116,7 @@ def test_a_stored_page_runs_no_script(at):
     at.server.run("s3", "cp", "page.html", "s3://data/page.html", "--content-type", "text/html")
     context = at.chromium.new_context()
     page = context.new_page()
-    # As one who pastes a link into the address bar.
+    # Like pasting a link into the address bar.
     page.goto(at.server.run("s3", "url", "s3://data/page.html"))
     assert page.title() == "stored" and page.locator("h1").inner_text() == "shown"
     assert page.evaluate("origin") == "null"

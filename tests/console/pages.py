@@ -1,4 +1,4 @@
-"""Every page: as it looks, to axe, on a narrow screen, in the dark, without a script, with hostile content."""
+"""Every page: screenshots, axe, a narrow screen, dark mode, without scripts, with hostile content."""
 
 from depot import HOSTILE
 
@@ -29,7 +29,7 @@ PAGES = {
 
 
 def visit(at, name, url, axe=True, **options):
-    """Opens a page in the test's one context, which is made with the options at first."""
+    """Opens a page in the test's only context, which the first call creates with the options."""
     at.expected = {404} if name.startswith("missing") else set()
     page = at.page(**options) if at.last is None else at.last
     at.last = page
@@ -51,7 +51,7 @@ def test_every_page_at_desktop_width(at):
 def test_every_page_at_phone_width(at):
     phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
     for name, url in PAGES.items():
-        # To axe most pages are the same at every width.
+        # For axe, most pages are the same at every width.
         at.shot(visit(at, name, url, axe=name in ("models", "version", "compare"), **phone), f"{name}-phone")
 
 

@@ -1,7 +1,7 @@
 """Tests the console in a real Chromium, driven by Playwright: `run.py BINARY CHROMIUM AXE OUT [FILTER]`.
 
-Each test has a browser context of its own. A test fails as well when a page logs an error or asks another host for
-anything. Screenshots of every page lie under OUT.
+Each test has a browser context of its own. A test also fails when a page logs an error or sends a request to another
+host. OUT gets screenshots of every page.
 """
 
 import sys
@@ -25,12 +25,12 @@ ARGUMENTS = [
 
 
 class Browser:
-    """What a test gets: the depot, pages that are watched, and axe."""
+    """The argument of a test: the depot, monitored pages, and axe."""
 
     def __init__(self, chromium, server, axe, out):
         self.chromium, self.server, self.axe, self.out = chromium, server, axe, out
         self.contexts, self.wrong, self.last = [], [], None
-        # What the browser logs of a status that a test asks for on purpose.
+        # What the browser logs for statuses that a test causes deliberately.
         self.expected = set()
         self.url = server.url
 
@@ -58,7 +58,7 @@ class Browser:
 
     def check(self, page):
         """Runs axe on a page."""
-        # Evaluated by the debugger: the page's policy lets no script in.
+        # Evaluated by the debugger, since the page's policy allows no scripts.
         page.evaluate(self.axe)
         found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
         for violation in found:
@@ -89,7 +89,7 @@ def main(binary, chromium, axe, out, wanted=""):
         begun = time.monotonic()
         depot.fill(server)
         print(f"filled the buckets in {time.monotonic() - begun:.1f} s", flush=True)
-        # Playwright launches it with a profile of its own, which it removes.
+        # Playwright launches it with a temporary profile.
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         for name, test in tests:
             at = Browser(browser, server, axe, out)

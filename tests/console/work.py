@@ -1,4 +1,4 @@
-"""What is done in the console: comparing, sharing, verifying, publishing, deleting, filling buckets."""
+"""Actions in the console: comparing, sharing, verifying, publishing, deleting, filling buckets."""
 
 import json
 import time
@@ -114,7 +114,7 @@ def test_a_version_is_published_by_drop(at):
     at.server.run("verify", "plant_classifier@dropped-1")
     shown = json.loads(at.server.run("show", "plant_classifier@dropped-1", "--json"))["manifest"]
     assert shown["metadata"]["num_classes"] == 2 and shown["metadata"]["total_epochs"] == 15
-    # Under a name that is taken it is refused, and the page says what to do.
+    # Under an existing name it is refused, and the page says what to do.
     at.expected = {409}
     page.goto(at.url + "/publish?model=plant_classifier")
     page.locator("[data-drop]").evaluate(f"(zone, files) => ({DROP})(zone, files)", [["best_model.pth", "other", 9]])
@@ -153,7 +153,7 @@ def test_a_version_is_deleted_once_its_name_is_typed(at):
     assert page.locator(".versions tbody tr").count() == 1, "no stale page"
     at.expected = {404, 400}
     assert page.goto(at.url + "/models/to_delete/versions/2").status == 404
-    # Who sends the form without the page is asked for the name all the same.
+    # Submitting the form without scripts requires typing the name too.
     plain = at.page("/models/to_delete/versions/1", java_script_enabled=False)
     plain.get_by_text("Delete this version").click()
     plain.get_by_label("Type").fill("something else")
@@ -200,7 +200,7 @@ def test_published_versions_are_not_deleted_by_key(at):
     assert page.request.post(at.url + "/buckets/models/upload", multipart=upload).status == 409
     at.server.run("verify", f"plant_classifier@{LATEST}")
     assert page.request.get(at.url + "/buckets/somebody-elses").status == 404
-    # A page of another site cannot send the form either.
+    # A page of another site cannot submit the form either.
     answer = page.request.post(
         at.url + "/buckets/data/delete", form={"key": "fake.png"}, headers={"origin": "http://evil.example"}
     )

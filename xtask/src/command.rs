@@ -1,9 +1,10 @@
 //! How the chores start other programs.
 
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
+use crate::output;
 use crate::report::Tally;
 
 /// Returns the root of the workspace.
@@ -42,8 +43,8 @@ pub fn built_command() -> PathBuf {
 /// Runs a command with its output on ours, after saying which.
 pub fn run(command: &mut Command) -> Result<(), String> {
     announce(command);
-    let status = command.status().map_err(|error| format!("cannot start {}: {error}", spelled(command)))?;
-    if status.success() { Ok(()) } else { Err(format!("{} ended with {status}", spelled(command))) }
+    let status = if output::is_kept() { watch(command, |_| {}) } else { command.status() };
+    ended(command, status)
 }
 
 /// Runs a command in silence and returns what it printed; a failure carries its last line on stderr.
@@ -58,7 +59,7 @@ pub fn quietly(command: &mut Command) -> Result<String, String> {
 }
 
 pub fn announce(command: &Command) {
-    eprintln!("\n$ {}", spelled(command));
+    output::say(format_args!("\n$ {}", spelled(command)));
 }
 
 pub fn spelled(command: &Command) -> String {
@@ -76,17 +77,33 @@ pub fn spelled(command: &Command) -> String {
 /// Runs a `cargo test` or pytest, its output passed on line by line, and counts what it says.
 pub fn tallied(command: &mut Command, tally: &mut Tally) -> Result<(), String> {
     announce(command);
-    let child = command.stdout(Stdio::piped()).spawn();
-    let mut child = child.map_err(|error| format!("cannot start {}: {error}", spelled(command)))?;
-    if let Some(stdout) = child.stdout.take() {
-        // Bytes, not text: a failing test may print anything.
-        for line in BufReader::new(stdout).split(b'\n') {
-            let line = line.map_err(|error| format!("cannot read what it says: {error}"))?;
-            let line = String::from_utf8_lossy(&line);
-            println!("{line}");
-            tally.add_line(&line);
-        }
+    let status = watch(command, |line| tally.add_line(line));
+    ended(command, status)
+}
+
+/// Runs a command, passes its output on, and shows each line of it to `each`: of stdout, and of stderr if the step's
+/// output is kept.
+fn watch(command: &mut Command, mut each: impl FnMut(&str)) -> io::Result<ExitStatus> {
+    let (reader, writer) = io::pipe()?;
+    if output::is_kept() {
+        command.stderr(writer.try_clone()?);
     }
-    let status = child.wait().map_err(|error| format!("cannot wait for {}: {error}", spelled(command)))?;
+    let child = command.stdout(writer).spawn();
+    // Our ends of the pipe for writing: while one is open, reading does not end.
+    command.stdout(Stdio::null()).stderr(Stdio::inherit());
+    let mut child = child?;
+    // Bytes, not text: a failing test may print anything.
+    for line in BufReader::new(reader).split(b'\n') {
+        let mut line = line?;
+        each(&String::from_utf8_lossy(&line));
+        line.push(b'\n');
+        output::pass_on(&line);
+    }
+    output::cost(output::ended_cpu(child.id()));
+    child.wait()
+}
+
+fn ended(command: &Command, status: io::Result<ExitStatus>) -> Result<(), String> {
+    let status = status.map_err(|error| format!("cannot run {}: {error}", spelled(command)))?;
     if status.success() { Ok(()) } else { Err(format!("{} ended with {status}", spelled(command))) }
 }

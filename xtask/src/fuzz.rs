@@ -1,7 +1,7 @@
 //! `cargo xtask fuzz`: the parsers, on inputs that nobody meant, for as long as one likes.
 
-use crate::report::Report;
-use crate::{cargo, run as run_command};
+use crate::report::{Outcome, Report};
+use crate::{built, run as run_command};
 
 /// Seconds for each target where nothing else is said.
 const SECONDS: &str = "20";
@@ -38,10 +38,15 @@ impl Options {
 
 /// Fuzzes every target, or one, each for so many seconds.
 pub(crate) fn run(report: &mut Report, options: &Options) {
+    let Some(binaries) = report.step_with("build", || built::build().map_err(Outcome::Failed)) else { return };
+    let filter = format!("fuzz::{}", options.target);
     report.step(&format!("fuzz: {} s for each target", options.seconds), || {
-        let filter = format!("fuzz::{}", options.target);
-        let mut test =
-            cargo(["test", "--workspace", "--locked", "--lib", "--test", "it", "--", "--nocapture", &filter]);
-        run_command(test.env("MODELDEPOT_FUZZ_SECONDS", &options.seconds))
+        binaries.iter().filter(|binary| binary.target.as_deref().is_none_or(|target| target == "it")).try_for_each(
+            |binary| {
+                let mut test = binary.command();
+                test.args(["--nocapture", &filter]).env("MODELDEPOT_FUZZ_SECONDS", &options.seconds);
+                run_command(&mut test)
+            },
+        )
     });
 }

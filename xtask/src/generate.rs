@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::command::tallied;
+use crate::output::say;
 use crate::report::{Outcome, Report, Tally};
 use crate::{cargo, root, run as run_command};
 
@@ -16,10 +17,10 @@ pub(crate) fn run(report: &mut Report) {
     report.step("generate", || match changed_by_generating() {
         Ok(changed) => {
             for path in &changed {
-                println!("rewritten: {path}");
+                say(format_args!("rewritten: {path}"));
             }
             if changed.is_empty() {
-                println!("nothing to rewrite");
+                say(format_args!("nothing to rewrite"));
             }
             Outcome::Ok
         }

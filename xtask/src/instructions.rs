@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::output::say;
 use crate::report::{Outcome, Report};
 use crate::{cargo, quietly, root, run as run_command};
 
@@ -48,7 +49,7 @@ impl Loop {
         // The difference leaves out what comes before the loop and after it.
         let (one, three) = (self.count(program, 1)?, self.count(program, 3)?);
         let found = three.saturating_sub(one) as f64 / 2.0 / self.units as f64;
-        println!("  {}: {found:.2} instructions a {}, {:.2} allowed", self.name, self.unit, self.at_most);
+        say(format_args!("  {}: {found:.2} instructions a {}, {:.2} allowed", self.name, self.unit, self.at_most));
         if found <= self.at_most {
             return Ok(());
         }

@@ -6,6 +6,7 @@
 #![allow(missing_docs, reason = "the pins of tools and the fields of reports explain themselves")]
 
 pub mod command;
+pub mod output;
 pub mod report;
 pub mod servers;
 pub mod tools;

@@ -23,6 +23,7 @@
 //! where it is root on a Debian without one.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command that talks to a terminal")]
 
+mod built;
 mod ci;
 mod circles;
 mod clients;
@@ -32,7 +33,7 @@ mod fuzz;
 mod generate;
 mod instructions;
 mod mutants;
-mod oidc;
+
 mod package;
 mod promises;
 mod public_api;
@@ -42,10 +43,10 @@ mod test;
 
 use std::process::ExitCode;
 
-use report::Report;
+use report::{Outcome, Report};
 use servers::suite;
 use tools::Tools;
-use xtask::{announce, cargo, clean, command, quietly, report, root, run, servers, tools};
+use xtask::{announce, cargo, clean, command, output, quietly, report, root, run, servers, spelled, tools};
 
 const HELP: &str = "\
 The project's own chores
@@ -132,9 +133,13 @@ fn main() -> ExitCode {
             public_api::write(report);
         }),
         ["instructions"] => reported(instructions::run),
-        ["servers-table", ref names @ ..] if names.iter().all(|name| suite::has(name)) => {
-            reported(|report| suite::write_table(report, &Tools::new(), names))
-        }
+        ["servers-table", ref names @ ..] if names.iter().all(|name| suite::has(name)) => reported(|report| {
+            let built = report.step_with("build", || built::build().map_err(Outcome::Failed));
+            let built = built.and_then(|all| all.into_iter().find(|binary| binary.is_of_the_library("it")));
+            if let Some(library) = built {
+                suite::write_table(report, &|| library.command(), &Tools::new(), names);
+            }
+        }),
         ["servers", ref options @ ..] => match servers::run(&Tools::new(), options) {
             Ok(()) => ExitCode::SUCCESS,
             Err(why) => {

@@ -4,6 +4,7 @@
 
 use std::fs;
 
+use crate::output::say;
 use crate::report::Report;
 use crate::tools::{CARGO_MUTANTS, Tools};
 use crate::{clean, root, run as run_command};
@@ -93,6 +94,6 @@ fn plant(tools: &Tools, options: &Options) -> Result<(), String> {
         return ended;
     }
     let count = survivors.lines().count();
-    eprintln!("\nno test notices these bugs:\n{survivors}");
+    say(format_args!("\nno test notices these bugs:\n{survivors}"));
     Err(format!("{count} survived: write a test for each, or explain it in .cargo/mutants.toml"))
 }

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use crate::output::say;
 use crate::report::{Outcome, Report};
 use crate::{cargo, quietly, root, run as run_command};
 
@@ -31,7 +32,7 @@ pub(crate) fn write(report: &mut Report) {
         if fs::read_to_string(path()).is_ok_and(|committed| committed == now) {
             return Ok(());
         }
-        println!("rewritten: {LISTING}");
+        say(format_args!("rewritten: {LISTING}"));
         fs::write(path(), now).map_err(|error| Outcome::Failed(format!("cannot write {LISTING}: {error}")))
     });
 }

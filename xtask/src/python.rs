@@ -13,10 +13,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::command::tallied;
-use crate::report::{Outcome, Report, Tally};
+use crate::output::say;
+use crate::report::{Lane, Outcome, Report, Tally};
 use crate::servers::Server;
 use crate::tools::{MATURIN, Tools};
-use crate::{cargo, clean, quietly, readme, root, run as run_command};
+use crate::{built, clean, quietly, readme, root, run as run_command};
 
 const REQUIREMENTS: &str = "bindings/python/tests/requirements.txt";
 
@@ -35,49 +36,76 @@ const TORCH_PYTHON: &str = "MODELDEPOT_TORCH_PYTHON";
 /// The oldest that the wheel is made for.
 const OLDEST: (u32, u32) = (3, 9);
 
-/// Runs everything, with the servers that are running; with pytest's `-k`, tests on the newest Python alone.
-pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, servers: &[&Option<Server>]) -> Tally {
-    let mut tally = Tally::default();
-    let Some(wheel) = report.step_with("python: wheel", || wheel(tools)) else { return tally };
-    let Some(pythons) = report.step_with("python: which", pythons) else { return tally };
-    let (Some(oldest), Some(newest)) = (pythons.first(), pythons.last()) else { return tally };
-    if filter.is_none() {
+/// The wheel, and the Pythons that it is tested with.
+pub(crate) struct Ready {
+    wheel: PathBuf,
+    oldest: Python,
+    newest: Python,
+    /// The newest Python, in the environment that has everything.
+    python: PathBuf,
+}
+
+/// Builds the wheel, and makes the environment of the newest Python.
+pub(crate) fn prepare(report: &mut Report, tools: &Tools) -> Option<Ready> {
+    let wheel = report.step_with("python: wheel", || wheel(tools))?;
+    let mut pythons = report.step_with("python: which", pythons)?;
+    let newest = pythons.pop()?;
+    let python = environment(report, &newest, &wheel)?;
+    let oldest = if pythons.is_empty() { newest.clone() } else { pythons.swap_remove(0) };
+    Some(Ready { wheel, oldest, newest, python })
+}
+
+/// Returns all tests: on the oldest Python, and on the newest, with the servers that are running.
+pub(crate) fn lanes<'a>(ready: &'a Ready, servers: Vec<&'a Server>) -> Vec<Lane<'a>> {
+    let Ready { wheel, oldest, newest, python } = ready;
+    let on_the_newest = move |report: &mut Report| {
+        report.step("README, as written", || readme::run(python));
+        let mut tally = Tally::default();
+        report.step(&format!("python: tests on {}", newest.name()), || {
+            tallied(&mut pytest(python, "not torch", None), &mut tally)
+        });
+        report.step("python: tests with PyTorch and Lightning", || with_torch(wheel, &mut tally));
+        report.count(tally);
+        check(report, python);
+    };
+    let on_the_oldest = move |report: &mut Report| {
         let step = format!("python: the document's snippets on {}, with the wheel alone", oldest.name());
-        report.step(&step, || alone(oldest, &wheel, servers));
-    }
-    if filter.is_none() && oldest.version != newest.version {
+        report.step(&step, || alone(oldest, wheel, &servers));
+        if oldest.version == newest.version {
+            return;
+        }
+        let mut tally = Tally::default();
         report.step(&format!("python: tests on {}", oldest.name()), || {
-            let python = oldest.environment("tests", &[REQUIREMENTS], &wheel)?;
+            let python = oldest.environment("tests", &[REQUIREMENTS], wheel)?;
             let mut pytest = pytest(&python, "not torch and not long", None);
             for file in NEEDS_NEWEST {
                 pytest.args(["--ignore", file]);
             }
             tallied(&mut pytest, &mut tally).map_err(Outcome::Failed)
         });
-    }
-    let Some(python) = environment(report, newest, &wheel) else { return tally };
-    if filter.is_none() {
-        report.step("README, as written", || readme::run(&python));
-    }
-    report.step(&format!("python: tests on {}", newest.name()), || {
-        tallied(&mut pytest(&python, "not torch", filter), &mut tally)
+        report.count(tally);
+    };
+    vec![Box::new(on_the_newest), Box::new(on_the_oldest)]
+}
+
+/// Runs the tests that pytest's `-k` selects, on the newest Python alone.
+pub(crate) fn some(report: &mut Report, ready: &Ready, filter: &str) {
+    let mut tally = Tally::default();
+    report.step(&format!("python: tests on {}", ready.newest.name()), || {
+        tallied(&mut pytest(&ready.python, "not torch", Some(filter)), &mut tally)
     });
-    if filter.is_none() {
-        report.step("python: tests with PyTorch and Lightning", || with_torch(&wheel, &mut tally));
-        check(report, &python);
-    }
-    tally
+    report.count(tally);
 }
 
 /// The verb `readme`: builds the command and the wheel, and runs README with them.
 pub(crate) fn readme(report: &mut Report, tools: &Tools) {
     // With the tests: the command alone would be built with other features, and half the tree with it.
-    let mut build = cargo(["test", "--workspace", "--locked", "--no-run"]);
-    report.step("cargo test --no-run", || run_command(&mut build));
-    let Some(wheel) = report.step_with("python: wheel", || wheel(tools)) else { return };
-    let Some(pythons) = report.step_with("python: which", pythons) else { return };
-    let Some(python) = pythons.last().and_then(|newest| environment(report, newest, &wheel)) else { return };
-    report.step("README, as written", || readme::run(&python));
+    if report.step_with("build", || built::build().map_err(Outcome::Failed)).is_none() {
+        return;
+    }
+    if let Some(ready) = prepare(report, tools) {
+        report.step("README, as written", || readme::run(&ready.python));
+    }
 }
 
 /// Returns the Python of the environment that has everything.
@@ -96,7 +124,7 @@ fn with_torch(wheel: &Path, tally: &mut Tally) -> Outcome {
     install(&python, wheel).and_then(|()| tallied(&mut pytest(&python, "torch", None), tally)).into()
 }
 
-/// Types and style, by who knows them.
+/// Checks types and style.
 fn check(report: &mut Report, python: &Path) {
     let cache = |name: &str| root().join("target/python").join(name);
     let module = |name: &str| {
@@ -159,7 +187,8 @@ fn wheel(tools: &Tools) -> Result<PathBuf, Outcome> {
 }
 
 /// A Python on this machine.
-struct Python {
+#[derive(Clone)]
+pub(crate) struct Python {
     program: PathBuf,
     version: (u32, u32),
 }
@@ -201,11 +230,11 @@ impl Python {
         // Programs in a Python environment know its absolute path: a moved checkout needs a new one.
         let made = Stamp::new(&folder, "made", format!("{}\n{}", folder.display(), texts.collect::<String>()));
         if !made.is_there() {
-            eprintln!("making a Python {} environment in {}", self.name(), folder.display());
+            say(format_args!("making a Python {} environment in {}", self.name(), folder.display()));
             quietly(Command::new(&self.program).args(["-m", "venv", "--clear"]).arg(&folder))
                 .map_err(|why| Outcome::Skipped(format!("needs python3 with `venv`: {why}")))?;
             if !requirements.is_empty() {
-                eprintln!("installing {}", requirements.join(" and "));
+                say(format_args!("installing {}", requirements.join(" and ")));
                 let mut pip = Command::new(&python);
                 pip.args(["-m", "pip", "install", "--quiet", "--no-input"]).current_dir(root());
                 for file in requirements {
@@ -252,9 +281,9 @@ fn install(python: &Path, wheel: &Path) -> Result<(), String> {
 }
 
 /// Runs the document's snippets on the embedded server, and on those that are running.
-fn alone(python: &Python, wheel: &Path, servers: &[&Option<Server>]) -> Result<(), Outcome> {
+fn alone(python: &Python, wheel: &Path, servers: &[&Server]) -> Result<(), Outcome> {
     let python = python.environment("alone", &[], wheel)?;
-    let endpoints = servers.iter().filter_map(|server| server.as_ref()).map(|server| server.endpoint.as_str());
+    let endpoints = servers.iter().map(|server| server.endpoint.as_str());
     for endpoint in [None].into_iter().chain(endpoints.map(Some)) {
         let mut script = Command::new(&python);
         script.arg("bindings/python/tests/document.py").args(endpoint).current_dir(root());

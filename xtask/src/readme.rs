@@ -19,6 +19,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::command::built_command;
+use crate::output::{pass_on, say};
 use crate::servers::free_ports;
 use crate::{announce, quietly, root};
 
@@ -136,7 +137,7 @@ impl Ports {
             return Ok(Self::AsWritten);
         }
         let [s3, console] = free_ports()?;
-        println!("ports 9000 and 9001 are not both free: {s3} and {console} replace them in {README}");
+        say(format_args!("ports 9000 and 9001 are not both free: {s3} and {console} replace them in {README}"));
         Ok(Self::Others(s3, console))
     }
 
@@ -210,6 +211,11 @@ impl Tour {
             command.env("S3_ENDPOINT", format!("http://localhost:{s3}"));
         }
         announce(&command);
+        // A file, which unlike a pipe has an end even if the tour leaves a server running.
+        let log = self.folder.join("tour.log");
+        let failed = |error: std::io::Error| format!("{}: {error}", log.display());
+        let file = fs::File::create(&log).map_err(failed)?;
+        command.stdout(file.try_clone().map_err(failed)?).stderr(file);
         let mut child = command.spawn().map_err(|error| format!("cannot start sh: {error}"))?;
         let began = Instant::now();
         let ended = loop {
@@ -224,6 +230,7 @@ impl Tour {
         // What a failed tour leaves running; after a good one this finds the watchdog's `cat` at most.
         let _ = quietly(Command::new("kill").arg("-KILL").arg("--").arg(format!("-{}", child.id())));
         let _ = child.wait();
+        pass_on(&fs::read(&log).map_err(failed)?);
         ended
     }
 

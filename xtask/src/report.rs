@@ -1,6 +1,10 @@
 //! What was run, how it went and how long it took: the last lines of every chore.
 
+use std::sync::Mutex;
+use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::output;
 
 /// How a step ended.
 pub enum Outcome {
@@ -65,27 +69,58 @@ impl From<Result<(), Outcome>> for Outcome {
     }
 }
 
+struct Step {
+    name: String,
+    outcome: Outcome,
+    took: Duration,
+    /// The CPU time of its commands. Servers that it uses are not among them.
+    cpu: Duration,
+}
+
+/// Steps that depend on each other, and run side by side with other lanes.
+pub type Lane<'a> = Box<dyn FnOnce(&mut Report) + Send + 'a>;
+
 /// The steps so far, and the tests that they counted.
 pub struct Report {
-    steps: Vec<(String, Outcome, Duration)>,
-    tests: Option<(usize, usize, usize)>,
+    steps: Vec<Step>,
+    tests: Option<Tally>,
+    /// Other lanes run at the same time: the output of a step is printed whole when it ends.
+    is_lane: bool,
 }
+
+/// Held while the output of a step is printed.
+static PRINTING: Mutex<()> = Mutex::new(());
 
 impl Report {
     pub fn new() -> Self {
-        Self { steps: Vec::new(), tests: None }
+        Self { steps: Vec::new(), tests: None, is_lane: false }
     }
 
     /// Runs a step and keeps its outcome; a failure does not stop the steps after it.
     pub fn step<O: Into<Outcome>>(&mut self, name: &str, run: impl FnOnce() -> O) {
-        let start = Instant::now();
-        let outcome = run().into();
+        let (start, before) = (Instant::now(), output::children_cpu());
+        if self.is_lane {
+            eprintln!("running: {name}");
+        }
+        let (outcome, cpu, kept) = if self.is_lane {
+            let (outcome, kept) = output::kept(run);
+            (outcome.into(), kept.cpu, Some(kept.output))
+        } else {
+            let outcome = run().into();
+            (outcome, output::children_cpu().saturating_sub(before), None)
+        };
+        let took = start.elapsed();
+        let _whole = PRINTING.lock();
+        if let Some(kept) = kept {
+            println!("\n--- {name}, {:.1} s", took.as_secs_f64());
+            output::pass_on(&kept);
+        }
         match &outcome {
             Outcome::Ok => {}
             Outcome::Failed(why) => eprintln!("{name} failed: {why}"),
             Outcome::Skipped(why) | Outcome::OutOfReach(why) => eprintln!("{name} skipped: {why}"),
         }
-        self.steps.push((name.to_owned(), outcome, start.elapsed()));
+        self.steps.push(Step { name: name.to_owned(), outcome, took, cpu });
     }
 
     /// Like [`Report::step`], for a step that yields something; `None` when it was skipped or failed.
@@ -101,17 +136,45 @@ impl Report {
         value
     }
 
-    /// Sets what the closing line says.
-    pub fn count(&mut self, passed: usize, failed: usize, skipped: usize) {
-        self.tests = Some((passed, failed, skipped));
+    /// Runs lanes side by side, `at_once` at a time, and begins with the first. In the summary they keep their order.
+    pub fn side_by_side(&mut self, name: &str, at_once: usize, lanes: Vec<Lane<'_>>) {
+        let (start, before) = (Instant::now(), output::children_cpu());
+        let done: Mutex<Vec<Option<Report>>> = Mutex::new(lanes.iter().map(|_| None).collect());
+        let open = Mutex::new(lanes.into_iter().enumerate());
+        let next = || open.lock().ok()?.next();
+        thread::scope(|scope| {
+            for _ in 0..at_once {
+                scope.spawn(|| {
+                    while let Some((place, lane)) = next() {
+                        let mut report = Report { is_lane: true, ..Report::new() };
+                        lane(&mut report);
+                        if let Ok(mut done) = done.lock() {
+                            done[place] = Some(report);
+                        }
+                    }
+                });
+            }
+        });
+        for lane in done.into_inner().into_iter().flatten().flatten() {
+            self.steps.extend(lane.steps);
+            self.tests = sum(self.tests, lane.tests);
+        }
+        let cpu = output::children_cpu().saturating_sub(before);
+        let name = format!("{name}: the above, {at_once} at a time");
+        self.steps.push(Step { name, outcome: Outcome::Ok, took: start.elapsed(), cpu });
+    }
+
+    /// Adds what a step counted. The sum is the last line of the summary.
+    pub fn count(&mut self, tests: Tally) {
+        self.tests = sum(self.tests, Some(tests));
     }
 
     /// Prints the summary; returns whether all is well.
     pub fn print(&self) -> bool {
         let strict = std::env::var_os("CI").is_some_and(|value| value == "true");
         let mut good = true;
-        println!("\nsummary");
-        for (name, outcome, time) in &self.steps {
+        println!("\nsummary: how long each step took, and the CPU time of its commands");
+        for Step { name, outcome, took, cpu } in &self.steps {
             let (word, why) = match outcome {
                 Outcome::Ok => ("ok", None),
                 Outcome::Failed(why) => ("failed", Some(why)),
@@ -123,17 +186,25 @@ impl Report {
                 Outcome::Failed(_) => false,
             };
             let why = why.map(|why| format!(": {why}")).unwrap_or_default();
-            println!("  {word:<8}{:>8.1} s  {name}{why}", time.as_secs_f64());
+            println!("  {word:<8}{:>8.1} s{:>8.1} s  {name}{why}", took.as_secs_f64(), cpu.as_secs_f64());
         }
-        if let Some((passed, failed, skipped)) = self.tests {
-            good &= failed == 0 && (skipped == 0 || !strict);
-            if skipped > 0 && strict {
+        if let Some(Tally { passed, failed, ignored }) = self.tests {
+            good &= failed == 0 && (ignored == 0 || !strict);
+            if ignored > 0 && strict {
                 println!("a skipped test is a failure when CI=true");
             }
-            println!("{passed} passed, {failed} failed, {skipped} skipped");
+            println!("{passed} passed, {failed} failed, {ignored} skipped");
         }
         good
     }
+}
+
+fn sum(one: Option<Tally>, other: Option<Tally>) -> Option<Tally> {
+    let mut sum = one.or(other)?;
+    if let (Some(_), Some(other)) = (one, other) {
+        sum.add(other);
+    }
+    Some(sum)
 }
 
 #[cfg(test)]
@@ -154,5 +225,38 @@ mod tests {
         tally.add_line("1 failed in 0.10s");
         tally.add_line("5 failed in the end");
         assert_eq!(tally, Tally { passed: 112, failed: 6, ignored: 4 });
+    }
+
+    #[test]
+    fn lanes_run_side_by_side_and_keep_their_order() {
+        let (mut report, meet) = (Report::new(), std::sync::Barrier::new(2));
+        let lane = |name: &'static str, outcome: fn() -> Outcome, tests: usize| -> Lane<'_> {
+            let meet = &meet;
+            Box::new(move |report| {
+                report.step(name, || {
+                    // Waits for ever unless both run at once.
+                    meet.wait();
+                    outcome()
+                });
+                report.count(Tally { passed: tests, ..Tally::default() });
+            })
+        };
+        let failing = || Outcome::Failed("it is broken".into());
+        report.side_by_side("both", 2, vec![lane("a", failing, 1), lane("b", || Outcome::Ok, 2)]);
+        let names: Vec<&str> = report.steps.iter().map(|step| step.name.as_str()).collect();
+        assert_eq!(names, ["a", "b", "both: the above, 2 at a time"]);
+        assert_eq!(report.tests, Some(Tally { passed: 3, failed: 0, ignored: 0 }));
+        assert!(!report.print(), "a failing step fails the run");
+    }
+
+    #[test]
+    fn the_output_and_the_cpu_time_of_a_command_are_kept() {
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", "echo to stdout; echo to stderr >&2; i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done"]);
+        let (done, kept) = output::kept(|| crate::run(&mut command));
+        assert_eq!(done, Ok(()));
+        let text = String::from_utf8_lossy(&kept.output);
+        assert!(text.starts_with("\n$ sh -c") && text.ends_with("to stdout\nto stderr\n"), "{text}");
+        assert!(!cfg!(target_os = "linux") || !kept.cpu.is_zero(), "no CPU time");
     }
 }

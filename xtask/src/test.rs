@@ -2,115 +2,188 @@
 //!
 //! Such a test is `#[ignore]`d, so that a plain `cargo test` needs nothing. It has the name of a server or `outside_CLIENT`
 //! in its own, and reads where to find it from the environment set here. The console is tested in a Chromium by
-//! `tests/console`; its screenshots lie under `target/console`. Logins by OpenID Connect are tested in a build of their own,
-//! by `oidc`.
+//! `tests/console`; its screenshots lie under `target/console`.
+//!
+//! Everything is built first. Then the servers start, and what only waits for them runs side by side.
 
 use std::process::Command;
+use std::sync::Mutex;
+use std::thread::available_parallelism;
 
+use crate::built::{self, Binary};
 use crate::command::{built_command, tallied};
 use crate::python;
-use crate::report::{Outcome, Report, Tally};
-use crate::servers::{KINDS, results, suite, table};
-use crate::tools::{AXE, BOTO3, MC, PLAYWRIGHT, RCLONE, S5CMD, Tools, chromium};
-use crate::{cargo, clients, contract, oidc, root, run as run_command};
+use crate::report::{Lane, Outcome, Report, Tally};
+use crate::servers::{KINDS, Kind, Server, results, suite, table};
+use crate::tools::{AXE, BOTO3, MC, OIDC_PROVIDER, PLAYWRIGHT, RCLONE, S5CMD, Tools, chromium};
+use crate::{cargo, clients, contract, root, run as run_command};
 
 /// Runs the tests whose names have `filter` in them, with variables of the environment that say how much is tried.
 pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, more: &[(&str, &str)]) {
-    let mut skips = Vec::new();
-    for (client, tool) in [("boto3", BOTO3), ("rclone", RCLONE), ("s5cmd", S5CMD), ("mc", MC)] {
-        if report.step_with(client, || tools.get(&tool).map_err(Outcome::Skipped)).is_none() {
-            skips.push(format!("outside_{client}"));
+    results::forget();
+    let Some(binaries) = report.step_with("build", || built::build().map_err(Outcome::Failed)) else { return };
+    let python = if filter.is_none() { python::prepare(report, tools) } else { None };
+    let mut skips = missing_programs(report, tools);
+    let servers = start(report, tools, filter);
+    let running: Vec<(&Kind, &Server)> =
+        KINDS.iter().zip(&servers).filter_map(|(kind, server)| Some((kind, server.as_ref()?))).collect();
+    let missing = KINDS.iter().filter(|kind| running.iter().all(|(there, _)| there.name != kind.name));
+    skips.extend(missing.map(|kind| kind.name.to_owned()));
+    skips.push("cluster::".to_owned());
+    if filter.is_none() {
+        // It has lanes of its own.
+        skips.push("contract::".to_owned());
+    }
+
+    let (plain, ignored) = (Mutex::new(Tally::default()), Mutex::new(Tally::default()));
+    let (tests, units): (Vec<&Binary>, Vec<&Binary>) = binaries.iter().partition(|binary| binary.target.is_some());
+    let library = tests.iter().copied().find(|binary| binary.is_of_the_library("it"));
+    let mut lanes: Vec<Lane<'_>> = Vec::new();
+    // Those that take longest come first, so that no core is idle while the last one ends.
+    for binary in by_length(&tests) {
+        lanes.push(Box::new(|report| {
+            let mut command = binary.command();
+            command.args(filter).envs(more.iter().copied()).env(results::VARIABLE, results::folder());
+            add(&plain, counted(report, &binary.name(), command));
+        }));
+    }
+    if let Some(library) = library.filter(|_| filter.is_none_or(|filter| filter.contains("cluster"))) {
+        lanes.insert(1, Box::new(|report| add(&ignored, suite::on_a_cluster(report, library.command(), tools))));
+    }
+    if let Some(python) = &python {
+        let two: Vec<&Server> = running.iter().take(2).map(|(_, server)| *server).collect();
+        lanes.extend(python::lanes(python, two));
+    }
+    if let Some(library) = library.filter(|_| filter.is_none()) {
+        for &(kind, server) in &running {
+            let ignored = &ignored;
+            lanes.push(Box::new(move |report| add(ignored, suite::run(report, library.command(), kind, server))));
         }
     }
-
-    results::forget();
-    let (results, folder) = (results::VARIABLE, results::folder());
-    let mut plain = Tally::default();
-    // Without --no-fail-fast, one failing test would hide those of all crates after it.
-    let mut command = cargo(["test", "--workspace", "--locked", "--no-fail-fast"]);
-    command.args(filter).envs(more.iter().copied()).env(results, &folder);
-    report.step("cargo test", || tallied(&mut command, &mut plain));
-
-    // A filter with the name of a server needs no other.
-    let named =
-        filter.is_some_and(|filter| filter.contains("cluster") || KINDS.iter().any(|kind| filter.contains(kind.name)));
-    let mut servers = Vec::new();
-    for kind in &KINDS {
-        let needed = !named || filter.is_some_and(|filter| filter.contains(kind.name));
-        servers.push(if needed { suite::start(report, tools, kind) } else { None });
+    for &binary in &tests {
+        lanes.push(Box::new(|report| {
+            let mut command = binary.command();
+            command.args(filter).args(["--ignored", "--test-threads", suite::THREADS]);
+            command.args(skips.iter().flat_map(|skip| ["--skip", skip]));
+            command.env("MODELDEPOT_TOOLS", tools.dir()).env(results::VARIABLE, results::folder());
+            for kind in &KINDS {
+                command.env_remove(kind.variable);
+            }
+            command.envs(running.iter().map(|(kind, server)| (kind.variable, &server.endpoint)));
+            add(&ignored, counted(report, &format!("{}, with servers and clients", binary.name()), command));
+        }));
     }
-    let missing = KINDS.iter().zip(&servers).filter(|(_, server)| server.is_none());
-    skips.extend(missing.map(|(kind, _)| kind.name.to_owned()));
-
-    let mut ignored = Tally::default();
-    // --tests: the same binaries once more, without the documentation's examples.
-    let mut command = cargo(["test", "--workspace", "--locked", "--no-fail-fast", "--tests"]);
-    command.args(filter).args(["--", "--ignored", "--test-threads", suite::THREADS, "--skip", "cluster::"]);
     if filter.is_none() {
-        // It has steps of its own.
-        command.args(["--skip", "contract::"]);
+        lanes.extend(clients::lanes(report, tools, None));
+        // A filter names tests, and this is none.
+        lanes.push(Box::new(|report| contract::run(report, tools)));
     }
-    for skip in &skips {
-        command.args(["--skip", skip]);
+    if filter.is_none_or(|filter| "console".contains(filter)) {
+        lanes.push(Box::new(|report| report.step("console, in Chromium", || console(tools))));
     }
-    command.env("MODELDEPOT_TOOLS", tools.dir()).env(results, &folder);
-    for (kind, server) in KINDS.iter().zip(&servers) {
-        match server {
-            Some(server) => command.env(kind.variable, &server.endpoint),
-            None => command.env_remove(kind.variable),
-        };
-    }
-    report.step("cargo test, with servers and clients", || tallied(&mut command, &mut ignored));
+    lanes.push(Box::new(|report| {
+        for binary in &units {
+            let mut command = binary.command();
+            command.args(filter).envs(more.iter().copied());
+            add(&plain, counted(report, &binary.name(), command));
+        }
+        let mut examples = cargo(["test", "--workspace", "--locked", "--no-fail-fast", "--doc"]);
+        examples.args(filter);
+        add(&plain, counted(report, "examples in the documentation", examples));
+    }));
+    report.side_by_side("tests", at_once(), lanes);
+
     if filter.is_none() {
-        ignored.add(suite::run(report, &servers));
         report.step("docs/servers.md", || table::check(tools));
     }
-    if filter.is_none_or(|filter| filter.contains("cluster")) {
-        ignored.add(suite::on_a_cluster(report, tools));
-    }
+    let (mut plain, ignored) = (plain.into_inner().unwrap_or_default(), ignored.into_inner().unwrap_or_default());
+    plain.ignored = plain.ignored.saturating_sub(ignored.passed + ignored.failed);
+    report.count(plain);
+    report.count(Tally { ignored: 0, ..ignored });
+}
 
-    if filter.is_none_or(|filter| "console".contains(filter)) {
-        report.step("console, in Chromium", || console(tools));
+/// Returns how many lanes run at the same time: tests wait more than they compute, so a few more than there are cores.
+fn at_once() -> usize {
+    available_parallelism().map_or(2, |cores| cores.get() + 2)
+}
+
+/// Returns the test binaries, those first that take longest.
+fn by_length<'a>(binaries: &[&'a Binary]) -> Vec<&'a Binary> {
+    const LONGEST: [&str; 4] = ["modeldepot it", "modeldepot faults", "modeldepot-cli it", "modeldepot-server it"];
+    let place = |binary: &Binary| LONGEST.iter().position(|name| *name == binary.name()).unwrap_or(LONGEST.len());
+    let mut sorted = binaries.to_vec();
+    sorted.sort_by_key(|binary| place(binary));
+    sorted
+}
+
+fn add(sum: &Mutex<Tally>, tally: Tally) {
+    if let Ok(mut sum) = sum.lock() {
+        sum.add(tally);
     }
-    // A filter names tests, and this is none.
-    if filter.is_none() {
-        contract::run(report, tools);
+}
+
+/// Runs tests as a step, and counts them.
+fn counted(report: &mut Report, name: &str, mut command: Command) -> Tally {
+    let mut tally = Tally::default();
+    report.step(name, || tallied(&mut command, &mut tally));
+    tally
+}
+
+/// Installs the programs that tests need, and returns the names of the tests without one.
+fn missing_programs(report: &mut Report, tools: &Tools) -> Vec<String> {
+    let mut skips = Vec::new();
+    for (name, test, tool) in [
+        ("boto3", "outside_boto3", BOTO3),
+        ("rclone", "outside_rclone", RCLONE),
+        ("s5cmd", "outside_s5cmd", S5CMD),
+        ("mc", "outside_mc", MC),
+        ("oidc-provider", "oidc::real", OIDC_PROVIDER),
+    ] {
+        if report.step_with(name, || tools.get(&tool).map_err(Outcome::Skipped)).is_none() {
+            skips.push(test.to_owned());
+        }
     }
-    let mut outside = Tally::default();
-    if filter.is_none() {
-        outside = clients::run(report, tools, None);
+    skips
+}
+
+/// Starts the servers at the same time. A filter with the name of one needs no other.
+fn start(report: &mut Report, tools: &Tools, filter: Option<&str>) -> Vec<Option<Server>> {
+    let named =
+        filter.is_some_and(|filter| filter.contains("cluster") || KINDS.iter().any(|kind| filter.contains(kind.name)));
+    let servers: Vec<Mutex<Option<Server>>> = KINDS.iter().map(|_| Mutex::new(None)).collect();
+    let mut lanes: Vec<Lane<'_>> = Vec::new();
+    for (kind, place) in KINDS.iter().zip(&servers) {
+        if !named || filter.is_some_and(|filter| filter.contains(kind.name)) {
+            lanes.push(Box::new(move |report| {
+                if let (Some(server), Ok(mut place)) = (suite::start(report, tools, kind), place.lock()) {
+                    *place = Some(server);
+                }
+            }));
+        }
     }
-    let logins = match filter.is_none_or(|filter| filter.contains("oidc")) {
-        true => oidc::test(report, tools),
-        false => Tally::default(),
-    };
-    let run = ignored.passed + ignored.failed;
-    let (mut passed, mut failed) = (plain.passed + ignored.passed, plain.failed + ignored.failed);
-    let mut skipped = plain.ignored.saturating_sub(run);
-    for more in [logins, outside] {
-        (passed, failed, skipped) = (passed + more.passed, failed + more.failed, skipped + more.ignored);
+    if lanes.is_empty() {
+        drop(lanes);
+    } else {
+        report.side_by_side("servers", KINDS.len(), lanes);
     }
-    if filter.is_none() {
-        let found = python::run(report, tools, None, &servers[..2].iter().collect::<Vec<_>>());
-        passed += found.passed;
-        failed += found.failed;
-        skipped += found.ignored;
-    }
-    report.count(passed, failed, skipped);
+    servers.into_iter().map(|server| server.into_inner().unwrap_or_default()).collect()
 }
 
 /// The verb `clients`: the part of it that tries outside S3 clients.
 pub(crate) fn clients(report: &mut Report, tools: &Tools, name: Option<&str>) {
-    let mut build = cargo(["test", "--workspace", "--locked", "--no-run"]);
-    report.step("cargo test --no-run", || run_command(&mut build));
-    let found = clients::run(report, tools, name);
-    report.count(found.passed, found.failed, found.ignored);
+    if report.step_with("build", || built::build().map_err(Outcome::Failed)).is_some() {
+        let lanes = clients::lanes(report, tools, name);
+        report.side_by_side("clients", at_once(), lanes);
+    }
 }
 
 /// The verb `python`: the Python package's part of it, without other servers.
 pub(crate) fn python(report: &mut Report, tools: &Tools, filter: Option<&str>) {
-    let found = python::run(report, tools, filter, &[]);
-    report.count(found.passed, found.failed, found.ignored);
+    let Some(python) = python::prepare(report, tools) else { return };
+    match filter {
+        Some(filter) => python::some(report, &python, filter),
+        None => report.side_by_side("python", at_once(), python::lanes(&python, Vec::new())),
+    }
 }
 
 fn console(tools: &Tools) -> Outcome {

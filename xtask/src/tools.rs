@@ -18,6 +18,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::output::say;
 use crate::{quietly, root};
 
 /// An outside program, at one version.
@@ -235,7 +236,7 @@ impl Tools {
             Library { requirement } => self.pip_install(requirement)?,
             Environment { requirements, .. } => {
                 let venv = self.dir.join(tool.name);
-                eprintln!("installing {} in target/tools/{}", requirements.join(", "), tool.name);
+                say(format_args!("installing {} in target/tools/{}", requirements.join(", "), tool.name));
                 make_environment(&venv)?;
                 pip_install(&venv, requirements)?;
             }
@@ -251,7 +252,7 @@ impl Tools {
             OwnNpm { files, .. } => self.install_own_npm(tool.name, files)?,
             OwnGo { dir, .. } => {
                 needs_go()?;
-                eprintln!("building {dir}");
+                say(format_args!("building {dir}"));
                 quietly(Command::new("go").args(["build", "-o"]).arg(&path).arg(".").current_dir(root().join(dir)))?;
             }
         }
@@ -264,19 +265,19 @@ impl Tools {
         let python = venv.join("bin/python");
         // Asked of pip, not of Python: an environment whose making was cut short has the one without the other.
         if quietly(Command::new(&python).args(["-m", "pip", "--version"])).is_err() {
-            eprintln!("making a Python environment in target/tools/venv");
+            say(format_args!("making a Python environment in target/tools/venv"));
             // What the old one had goes with it.
             let _ = fs::remove_dir_all(self.dir.join("stamps"));
             fs::create_dir_all(self.dir.join("stamps"))
                 .map_err(|error| format!("cannot make target/tools/stamps: {error}"))?;
             make_environment(&venv)?;
         }
-        eprintln!("installing {requirement}");
+        say(format_args!("installing {requirement}"));
         pip_install(&venv, &[requirement])
     }
 
     fn install_crate(&self, krate: &str) -> Result<(), String> {
-        eprintln!("building {krate} (the first time takes minutes)");
+        say(format_args!("building {krate} (the first time takes minutes)"));
         // Unoptimised: it waits for compilers and tests, and is built in half the time.
         let mut install = crate::cargo(["install", "--quiet", "--locked", "--debug", "--force", krate, "--root"]);
         quietly(install.arg(&self.dir)).map(drop)
@@ -284,7 +285,7 @@ impl Tools {
 
     fn install_go(&self, package: &str) -> Result<(), String> {
         needs_go()?;
-        eprintln!("building {package} (the first time may take minutes)");
+        say(format_args!("building {package} (the first time may take minutes)"));
         quietly(Command::new("go").args(["install", package]).env("GOBIN", self.dir.join("bin"))).map(drop)
     }
 }
@@ -292,7 +293,7 @@ impl Tools {
 impl Tools {
     fn install_npm(&self, package: &str) -> Result<(), String> {
         quietly(Command::new("npm").arg("--version")).map_err(|_| "needs npm".to_owned())?;
-        eprintln!("installing {package}");
+        say(format_args!("installing {package}"));
         let install = ["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"];
         quietly(Command::new("npm").args(install).arg(self.dir.join("npm")).arg(package)).map(drop)
     }
@@ -300,7 +301,7 @@ impl Tools {
     fn install_own_npm(&self, name: &str, files: &[(&str, &str)]) -> Result<(), String> {
         quietly(Command::new("node").arg("--version")).map_err(|_| "needs node".to_owned())?;
         quietly(Command::new("npm").arg("--version")).map_err(|_| "needs npm".to_owned())?;
-        eprintln!("installing tests/{name}");
+        say(format_args!("installing tests/{name}"));
         let dir = self.dir.join(name);
         let io = |error| format!("cannot write to {}: {error}", dir.display());
         fs::create_dir_all(&dir).map_err(io)?;
@@ -327,7 +328,7 @@ pub fn chromium() -> Result<PathBuf, String> {
     if !root || quietly(Command::new("apt-get").arg("--version")).is_err() {
         return Err(lacks());
     }
-    eprintln!("installing chromium");
+    say(format_args!("installing chromium"));
     let apt = |args: &[&str]| quietly(Command::new("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive"));
     apt(&["update", "-qq"])?;
     apt(&["install", "-y", "-qq", "--no-install-recommends", "chromium"])?;

@@ -17,11 +17,21 @@ impl<'a, 'py> FromPyObject<'a, 'py> for VersionText {
 
     fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         match given.cast::<VersionSummary>() {
-            Ok(summary) => Ok(Self(summary.get().version().to_owned())),
+            Ok(summary) => Ok(Self(summary.get().version.clone())),
             Err(_) => given.cast::<PyString>()?.extract().map(Self),
         }
     }
 }
+
+/// Returns keyword arguments: a dict of these variables under their own names.
+macro_rules! keywords {
+    ($py:expr; $($name:ident),+) => {{
+        let keywords = pyo3::types::PyDict::new($py);
+        $(keywords.set_item(stringify!($name), $name)?;)+
+        keywords
+    }};
+}
+pub(crate) use keywords;
 
 pub(crate) fn model(py: Python<'_>, name: String) -> PyResult<ModelName> {
     name.parse().map_err(|error| raised(py, &Error::from(error), None))
@@ -36,7 +46,7 @@ pub(crate) fn version(py: Python<'_>, given: Option<VersionText>) -> PyResult<Op
 /// Returns what a model and a version name; the model alone may be written `model@version`.
 pub(crate) fn selector(py: Python<'_>, name: String, given: Option<VersionText>) -> PyResult<Selector> {
     match version(py, given)? {
-        Some(version) => Ok(Selector { model: model(py, name)?, version: Some(version) }),
+        Some(version) => Ok(Selector::new(model(py, name)?).version(version)),
         None => name.parse().map_err(|error| raised(py, &Error::from(error), None)),
     }
 }

@@ -56,15 +56,12 @@ impl AsyncVerbs {
         #[pyo3(from_py_with = given::md5)] md5: bool,
         #[pyo3(from_py_with = given::copy)] copy: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let scan = Scan {
-            path: model_path,
-            main,
-            exclude: exclude.unwrap_or_default(),
-            with: additional_files.unwrap_or_default(),
-            history,
-            include_hidden,
-            follow_links,
-        };
+        let mut scan = Scan::new(model_path)
+            .exclude(exclude.unwrap_or_default())
+            .with(additional_files.unwrap_or_default())
+            .include_hidden(include_hidden)
+            .follow_links(follow_links);
+        (scan.main, scan.history) = (main, history);
         let upload = Upload {
             model: model(py, model_name)?,
             version: argument::version(py, version)?,
@@ -102,7 +99,7 @@ impl AsyncVerbs {
     ) -> PyResult<Bound<'py, PyAny>> {
         let selector = selector(py, model_name, version)?;
         let folder = local_dir.unwrap_or_else(|| work::downloaded(&selector.model));
-        let pull = Pull { resume, sync, force, require_digests, ..Pull::new(selector, folder) };
+        let pull = Pull::new(selector, folder).resume(resume).sync(sync).force(force).require_digests(require_digests);
         let watcher = Watcher::of(progress, "pulling")?;
         self.connection.started(
             py,
@@ -123,7 +120,7 @@ impl AsyncVerbs {
         self.connection.started(
             py,
             Watcher::of(None, "")?,
-            |storage, _| async move { storage.list_model_versions(&model).await },
+            |storage, _| async move { storage.versions(&model).await },
             answers::<_, VersionSummary>,
         )
     }
@@ -139,7 +136,7 @@ impl AsyncVerbs {
         self.connection.started(
             py,
             Watcher::of(None, "")?,
-            |storage, _| async move { storage.get_latest_version(&model).await },
+            |storage, _| async move { storage.latest(&model).await },
             |py, version| version.as_str().into_py_any(py),
         )
     }
@@ -158,7 +155,7 @@ impl AsyncVerbs {
         self.connection.started(
             py,
             Watcher::of(None, "")?,
-            |storage, _| async move { storage.delete_model_version(&model, &version).await },
+            |storage, _| async move { storage.delete(&model, &version).await },
             answer::<_, Deleted>,
         )
     }
@@ -205,7 +202,7 @@ impl AsyncVerbs {
         self.connection.started(
             py,
             Watcher::of(None, "")?,
-            |storage, _| async move { storage.list_models().await },
+            |storage, _| async move { storage.models().await },
             answers::<_, ModelSummary>,
         )
     }
@@ -225,9 +222,7 @@ impl AsyncVerbs {
         self.connection.started(
             py,
             Watcher::of(None, "")?,
-            |storage, _| async move {
-                storage.get_presigned_url(&selector, file.as_ref(), PresignedMethod::Get, expires).await
-            },
+            |storage, _| async move { storage.presign(&selector, file.as_ref(), PresignedMethod::Get, expires).await },
             |py, url| url.into_py_any(py),
         )
     }

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::argument::{artifact, selector};
 use crate::connection::Connection;
 use crate::progress::Watcher;
 
@@ -29,8 +30,16 @@ pub(crate) struct FileReader {
 }
 
 impl FileReader {
-    pub(crate) fn new(connection: Arc<Connection>, reader: modeldepot::FileReader) -> Self {
-        Self { connection, process: std::process::id(), reader }
+    /// Opens a file of `MODEL` or `MODEL@VERSION`; without a path, the model file.
+    pub(crate) fn open(
+        py: Python<'_>,
+        connection: &Arc<Connection>,
+        name: String,
+        file: Option<String>,
+    ) -> PyResult<Self> {
+        let (selector, file) = (selector(py, name, None)?, artifact(py, file)?);
+        let reader = connection.run(py, |storage| async move { storage.open_file(&selector, file.as_ref()).await })?;
+        Ok(Self { connection: Arc::clone(connection), process: std::process::id(), reader })
     }
 
     /// Returns the reader, opened anew after a fork.
@@ -43,10 +52,10 @@ impl FileReader {
             return Ok(reader);
         }
         let manifest = reader.manifest();
-        let (model, version) = (manifest.model_name.clone(), Some(manifest.version.clone()));
+        let selector = modeldepot::Selector::new(manifest.model_name.clone()).version(manifest.version.clone());
         let path = reader.file().path.clone();
         std::mem::forget(reader);
-        storage.open_file(&modeldepot::Selector { model, version }, Some(&path)).await
+        storage.open_file(&selector, Some(&path)).await
     }
 }
 

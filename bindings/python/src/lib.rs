@@ -5,8 +5,8 @@
 //! | `model_storage.rs`, `s3_client.rs` | classes that users hold, a method per verb |
 //! | `async_verbs.rs` | the verbs as futures, of which `python/modeldepot/_async.py` makes coroutines |
 //! | `given.rs` | arguments of a wrong type, refused by their names |
-//! | `doc/` | what is said of a verb that two classes have |
-//! | `answer/` | what they answer, one class per file |
+//! | `doc/` | the docstrings of classes and of the longer verbs |
+//! | `answer/` | what the verbs return: one class per file, declared by the macro of `declare.rs` |
 //! | `file_reader.rs` | a file of a version, read part by part |
 //! | `connection.rs` | settings, and what was opened with them in this process |
 //! | `runtime.rs` | how work is waited for: Ctrl-C, progress, forks, asyncio |

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use modeldepot::s3::PresignedMethod;
 use modeldepot::{Pull, Scan};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::PyTuple;
 
 use crate::answer::{Deleted, Description, ModelSummary, Published, Verified, VersionSummary};
-use crate::argument::{self, VersionText, artifact, lifetime, model, selector};
+use crate::argument::{self, VersionText, artifact, keywords, lifetime, model, selector};
 use crate::async_verbs::AsyncVerbs;
 use crate::connection::{Connection, Given};
 use crate::error::{invalid, refused};
@@ -20,43 +20,7 @@ use crate::progress::Watcher;
 use crate::s3_client::S3Client;
 use crate::work::{self, Upload};
 
-/// The models of one bucket: publish, list, download, verify, delete.
-///
-/// Other settings come from the environment, then from the first ``.env`` found from the current folder
-/// upwards, as for the ``modeldepot`` command: ``S3_ENDPOINT``, ``S3_ACCESS_KEY``, ``S3_SECRET_KEY``, ``S3_REGION``,
-/// ``S3_BUCKET_MODELS``, ``S3_PREFIX``. Nothing is sent before the first call. Safe to share between threads, and to use after a fork.
-///
-/// Parameters
-/// ----------
-/// endpoint : str, optional
-///     The endpoint URL; empty for AWS.
-/// access_key, secret_key : str, optional
-///     The credentials. Default: the AWS variables, then ``minioadmin`` on this machine, then the AWS chain.
-/// region : str, optional
-///     The region for request signing.
-/// bucket : str, optional
-///     The bucket of the models.
-/// prefix : str, optional
-///     The folder of the models in the bucket, such as ``team/ml``; empty for the whole bucket.
-/// addressing : {"auto", "path", "virtual"}, optional
-///     The addressing style of buckets.
-/// ca_bundle : str or os.PathLike, optional
-///     A PEM file with additional trusted certificate authorities.
-/// profile : str, optional
-///     The AWS profile to use. Its endpoint and region apply unless an argument, variable or ``.env`` sets
-///     them.
-/// limit_rate : int, optional
-///     Bandwidth limit in bytes per second for all transfers of this storage together, in both directions.
-///
-/// Raises
-/// ------
-/// InvalidError
-///     If a setting is invalid.
-///
-/// See Also
-/// --------
-/// AsyncModelStorage : The same for asyncio.
-///
+#[doc = include_str!("doc/ModelStorage.txt")]
 /// Examples
 /// --------
 /// >>> storage = ModelStorage()
@@ -69,6 +33,7 @@ pub(crate) struct ModelStorage {
     connection: Arc<Connection>,
 }
 
+#[expect(clippy::too_many_arguments, reason = "each argument is a keyword in Python")]
 #[pymethods]
 impl ModelStorage {
     #[new]
@@ -76,7 +41,6 @@ impl ModelStorage {
         *, endpoint=None, access_key=None, secret_key=None, region=None, bucket=None, prefix=None, addressing=None,
         ca_bundle=None, profile=None, limit_rate=None, _pickled=None
     ))]
-    #[expect(clippy::too_many_arguments, reason = "each is a keyword of its own")]
     fn new(
         py: Python<'_>,
         #[pyo3(from_py_with = given::endpoint)] endpoint: Option<String>,
@@ -142,7 +106,6 @@ impl ModelStorage {
         exclude=None, include_hidden=false, follow_links=false, file_name=None, progress=None, resume=true, md5=true,
         copy=true
     ))]
-    #[expect(clippy::too_many_arguments, reason = "each is a keyword of its own")]
     fn upload_model(
         &self,
         py: Python<'_>,
@@ -162,15 +125,12 @@ impl ModelStorage {
         #[pyo3(from_py_with = given::md5)] md5: bool,
         #[pyo3(from_py_with = given::copy)] copy: bool,
     ) -> PyResult<Published> {
-        let scan = Scan {
-            path: model_path,
-            main,
-            exclude: exclude.unwrap_or_default(),
-            with: additional_files.unwrap_or_default(),
-            history,
-            include_hidden,
-            follow_links,
-        };
+        let mut scan = Scan::new(model_path)
+            .exclude(exclude.unwrap_or_default())
+            .with(additional_files.unwrap_or_default())
+            .include_hidden(include_hidden)
+            .follow_links(follow_links);
+        (scan.main, scan.history) = (main, history);
         let upload = Upload {
             model: model(py, model_name)?,
             version: argument::version(py, version)?,
@@ -198,7 +158,6 @@ impl ModelStorage {
         text_signature = "($self, model_name, version=None, local_dir=None, *, progress=None, resume=True, sync=True, \
             force=False, require_digests=False)"
     )]
-    #[expect(clippy::too_many_arguments, reason = "each is a keyword of its own")]
     fn download_model(
         &self,
         py: Python<'_>,
@@ -213,7 +172,7 @@ impl ModelStorage {
     ) -> PyResult<OsString> {
         let selector = selector(py, model_name, version)?;
         let folder = local_dir.unwrap_or_else(|| work::downloaded(&selector.model));
-        let pull = Pull { resume, sync, force, require_digests, ..Pull::new(selector, folder) };
+        let pull = Pull::new(selector, folder).resume(resume).sync(sync).force(force).require_digests(require_digests);
         let watcher = Watcher::of(progress, "pulling")?;
         let path = self.connection.watched(py, watcher, |storage, meter| work::download(storage, pull, meter));
         path.map(PathBuf::into_os_string)
@@ -235,7 +194,7 @@ impl ModelStorage {
     ) -> PyResult<Vec<VersionSummary>> {
         let model = model(py, model_name)?;
         self.connection
-            .run(py, |storage| async move { storage.list_model_versions(&model).await })
+            .run(py, |storage| async move { storage.versions(&model).await })
             .map(|found| found.into_iter().map(VersionSummary::from).collect())
     }
 
@@ -251,9 +210,8 @@ impl ModelStorage {
         #[pyo3(from_py_with = given::model_name)] model_name: String,
     ) -> PyResult<String> {
         let model = model(py, model_name)?;
-        self.connection
-            .run(py, |storage| async move { storage.get_latest_version(&model).await })
-            .map(|version| version.to_string())
+        let latest = self.connection.run(py, |storage| async move { storage.latest(&model).await })?;
+        Ok(latest.to_string())
     }
 
     #[doc = include_str!("doc/delete_model_version.txt")]
@@ -271,9 +229,7 @@ impl ModelStorage {
         let selector = selector(py, model_name, Some(version))?;
         let exact = || invalid(py, "`latest` is not deleted", "name the version exactly");
         let (model, version) = (selector.model, selector.version.ok_or_else(exact)?);
-        self.connection
-            .run(py, |storage| async move { storage.delete_model_version(&model, &version).await })
-            .map(Deleted::from)
+        self.connection.run(py, |storage| async move { storage.delete(&model, &version).await }).map(Deleted::from)
     }
 
     #[doc = include_str!("doc/verify.txt")]
@@ -323,7 +279,7 @@ impl ModelStorage {
     #[pyo3(signature = ())]
     fn models(&self, py: Python<'_>) -> PyResult<Vec<ModelSummary>> {
         self.connection
-            .run(py, |storage| async move { storage.list_models().await })
+            .run(py, |storage| async move { storage.models().await })
             .map(|found| found.into_iter().map(ModelSummary::from).collect())
     }
 
@@ -342,37 +298,13 @@ impl ModelStorage {
         #[pyo3(from_py_with = given::file)] file: Option<String>,
         #[pyo3(from_py_with = given::expiration)] expiration: i64,
     ) -> PyResult<String> {
-        let selector = selector(py, model_name, version)?;
-        let (file, expires) = (artifact(py, file)?, lifetime(expiration));
+        let (selector, file, expires) = (selector(py, model_name, version)?, artifact(py, file)?, lifetime(expiration));
         self.connection.run(py, |storage| async move {
-            storage.get_presigned_url(&selector, file.as_ref(), PresignedMethod::Get, expires).await
+            storage.presign(&selector, file.as_ref(), PresignedMethod::Get, expires).await
         })
     }
 
-    /// Open a file of a version for reading, without downloading all of it.
-    ///
-    /// It is read in parts of 8 MiB, each verified by its digest, where one was published, before any of its bytes is handed out; the last few are
-    /// kept in memory. It is of the version that was found when it was opened.
-    ///
-    /// Parameters
-    /// ----------
-    /// name : str
-    ///     ``MODEL@VERSION``, or only the model for its latest version.
-    /// file : str, optional
-    ///     The path of the file in the version. Default: the model file.
-    ///
-    /// Returns
-    /// -------
-    /// io.BufferedReader
-    ///     A seekable binary file.
-    ///
-    /// Raises
-    /// ------
-    /// NotFoundError
-    ///     If there is no such model, version or file.
-    /// CorruptError
-    ///     While reading, when a part is damaged.
-    ///
+    #[doc = include_str!("doc/open.txt")]
     /// Examples
     /// --------
     /// >>> with ModelStorage().open("plant_classifier@1.0.0", "best_model.pth") as file:
@@ -385,55 +317,14 @@ impl ModelStorage {
         #[pyo3(from_py_with = given::name)] name: String,
         #[pyo3(from_py_with = given::file)] file: Option<String>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let reader = self.reader(py, name, file)?;
-        py.import("modeldepot._file")?.call_method1("opened", (reader,))
+        py.import("modeldepot._file")?.call_method1("opened", (FileReader::open(py, &self.connection, name, file)?,))
     }
 
-    /// Publish an object from memory as a new version, without a temporary file where the system can do without.
-    ///
-    /// The file's format follows from the object: a dict of tensors or arrays, or a module, goes into safetensors (into
-    /// ``torch.save`` where safetensors is not installed), a scikit-learn estimator into skops (into joblib where skops is
-    /// not installed), an ONNX model into ONNX. Each library is looked for when it is needed.
-    ///
-    /// Parameters
-    /// ----------
-    /// obj : object
-    ///     What to publish.
-    /// name : str
-    ///     The model; also ``MODEL@VERSION``.
-    /// version : str, optional
-    ///     The version; without one, the current second, UTC.
-    /// metadata : dict, optional
-    ///     What is to be said about the version.
-    /// additional_files : list of str or os.PathLike, optional
-    ///     Files that lie beside the model under their own names.
-    /// format : {"safetensors", "torch", "skops", "joblib", "onnx"}, optional
-    ///     The file's format, instead of the one that follows from the object.
-    /// file_name : str, optional
-    ///     The model file's name; without one, ``model`` with the ending of its format.
-    /// history : str or os.PathLike, optional
-    ///     A training history, as for ``upload_model``.
-    /// progress : bool or callable, optional
-    ///     True for a progress bar, or a function that is called with the bytes done and the total.
-    /// trusted : list of str, optional
-    ///     The types of a scikit-learn estimator that ``load`` will be told to trust. Those that skops does not know to be
-    ///     harmless, such as the trees of a forest, have to be named here as there.
-    ///
-    /// Returns
-    /// -------
-    /// Published
-    ///
-    /// Raises
-    /// ------
-    /// InvalidError
-    ///     When no format fits the object, the library for it is not installed, or ``load`` would refuse it.
-    /// ConflictError
-    ///     When the version exists with other content, or its name is spent.
+    #[doc = include_str!("doc/save.txt")]
     #[pyo3(signature = (
         obj, name, version=None, metadata=None, additional_files=None, *, format=None, file_name=None, history=None,
         progress=None, trusted=None
     ))]
-    #[expect(clippy::too_many_arguments, reason = "each is a keyword of its own")]
     fn save<'py>(
         slf: &Bound<'py, Self>,
         obj: &Bound<'py, PyAny>,
@@ -447,52 +338,12 @@ impl ModelStorage {
         progress: Option<&Bound<'py, PyAny>>,
         #[pyo3(from_py_with = given::trusted)] trusted: Option<Vec<String>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let options = PyDict::new(slf.py());
-        options.set_item("version", version)?;
-        options.set_item("metadata", metadata)?;
-        options.set_item("additional_files", additional_files)?;
-        options.set_item("format", format)?;
-        options.set_item("file_name", file_name)?;
-        options.set_item("history", history)?;
-        options.set_item("progress", progress)?;
-        options.set_item("trusted", trusted)?;
-        slf.py().import("modeldepot._objects")?.call_method("save", (slf, obj, name), Some(&options))
+        let py = slf.py();
+        let options = keywords!(py; version, metadata, additional_files, format, file_name, history, progress, trusted);
+        py.import("modeldepot._objects")?.call_method("save", (slf, obj, name), Some(&options))
     }
 
-    /// Fetch a file of a version into memory, verify it, and make the object of it that was saved.
-    ///
-    /// The format follows from the file's ending. Checkpoints of PyTorch (``.pth``, ``.pt``, ``.bin``) are loaded with
-    /// ``weights_only=True``, by PyTorch 2.6 or newer. What runs code that its writer put into it asks for
-    /// ``allow_pickle=True``: a checkpoint that holds more than tensors and plain values, ``.joblib`` and ``.pkl``.
-    ///
-    /// Parameters
-    /// ----------
-    /// name : str
-    ///     ``MODEL@VERSION``, or only the model for its latest version.
-    /// file : str, optional
-    ///     The path of the file in the version. Default: the model file.
-    /// allow_pickle : bool, default False
-    ///     Load what runs its writer's code. Do so only when you trust everyone who can write to the bucket.
-    /// framework : {"torch", "numpy"}, optional
-    ///     What safetensors are to become; without it, tensors of PyTorch where that is installed, else arrays.
-    /// device : str, default "cpu"
-    ///     Where tensors of PyTorch are to be.
-    /// trusted : list of str, optional
-    ///     The types of a skops file to trust beside those that skops and modeldepot know to be harmless.
-    /// progress : bool or callable, optional
-    ///     True for a progress bar, or a function that is called with the bytes done and the total.
-    ///
-    /// Returns
-    /// -------
-    /// object
-    ///
-    /// Raises
-    /// ------
-    /// InvalidError
-    ///     When the file's ending is of no known format, its library is not installed, or it is a pickle that was not
-    ///     allowed.
-    /// CorruptError
-    ///     When what the bucket holds is damaged.
+    #[doc = include_str!("doc/load.txt")]
     #[pyo3(
         signature = (
             name, file=None, *, allow_pickle=false, framework=None, device="cpu".to_owned(), trusted=None, progress=None
@@ -500,7 +351,6 @@ impl ModelStorage {
         text_signature = "($self, name, file=None, *, allow_pickle=False, framework=None, device='cpu', trusted=None, \
             progress=None)"
     )]
-    #[expect(clippy::too_many_arguments, reason = "each is a keyword of its own")]
     fn load<'py>(
         &self,
         py: Python<'py>,
@@ -512,13 +362,8 @@ impl ModelStorage {
         #[pyo3(from_py_with = given::trusted)] trusted: Option<Vec<String>>,
         progress: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let reader = self.reader(py, name, file)?;
-        let options = PyDict::new(py);
-        options.set_item("allow_pickle", allow_pickle)?;
-        options.set_item("framework", framework)?;
-        options.set_item("device", device)?;
-        options.set_item("trusted", trusted)?;
-        options.set_item("progress", progress)?;
+        let reader = FileReader::open(py, &self.connection, name, file)?;
+        let options = keywords!(py; allow_pickle, framework, device, trusted, progress);
         py.import("modeldepot._objects")?.call_method("load", (reader,), Some(&options))
     }
 
@@ -545,14 +390,5 @@ impl ModelStorage {
     fn __repr__(&self) -> String {
         let folder = if self.prefix().is_empty() { String::new() } else { format!(", prefix='{}'", self.prefix()) };
         format!("ModelStorage(endpoint='{}', bucket='{}'{folder})", self.connection.endpoint(), self.bucket())
-    }
-}
-
-impl ModelStorage {
-    fn reader(&self, py: Python<'_>, name: String, file: Option<String>) -> PyResult<FileReader> {
-        let (selector, file) = (selector(py, name, None)?, artifact(py, file)?);
-        let opened =
-            self.connection.run(py, |storage| async move { storage.open_file(&selector, file.as_ref()).await })?;
-        Ok(FileReader::new(Arc::clone(&self.connection), opened))
     }
 }

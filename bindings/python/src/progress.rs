@@ -31,7 +31,7 @@ impl Meter {
             Event::Moved { bytes, .. } => {
                 counts.done.fetch_add(bytes, Relaxed);
             }
-            Event::Begun { .. } | Event::Finished { .. } => {}
+            _ => {}
         })
     }
 

@@ -14,35 +14,7 @@ use crate::given;
 use crate::progress::Watcher;
 use crate::work;
 
-/// Operations on buckets and objects of an S3 service.
-///
-/// Other settings come from the environment, then from the first ``.env`` found from the current folder
-/// upwards, as for the ``modeldepot`` command: ``S3_ENDPOINT``, ``S3_ACCESS_KEY``, ``S3_SECRET_KEY``, ``S3_REGION``.
-/// Nothing is sent before the first call. Safe to share between threads, and to use after a fork.
-///
-/// Parameters
-/// ----------
-/// endpoint : str, optional
-///     The endpoint URL; empty for AWS.
-/// access_key, secret_key : str, optional
-///     The credentials. Default: the AWS variables, then ``minioadmin`` on this machine, then the AWS chain.
-/// region : str, optional
-///     The region for request signing.
-/// addressing : {"auto", "path", "virtual"}, optional
-///     The addressing style of buckets.
-/// ca_bundle : str or os.PathLike, optional
-///     A PEM file with additional trusted certificate authorities.
-/// profile : str, optional
-///     The AWS profile to use. Its endpoint and region apply unless an argument, variable or ``.env`` sets
-///     them.
-/// limit_rate : int, optional
-///     Bandwidth limit in bytes per second for all transfers of this client together, in both directions.
-///
-/// Raises
-/// ------
-/// InvalidError
-///     If a setting is invalid.
-///
+#[doc = include_str!("doc/S3Client.txt")]
 /// Examples
 /// --------
 /// >>> s3 = S3Client()
@@ -134,38 +106,7 @@ impl S3Client {
         self.connection.run(py, |storage| async move { storage.client().create_bucket(&bucket).await })
     }
 
-    /// Upload a file, in parts if it is large, each with a checksum.
-    ///
-    /// Parameters
-    /// ----------
-    /// file_path : str or os.PathLike
-    ///     The file.
-    /// bucket_name : str
-    ///     The bucket.
-    /// object_name : str, optional
-    ///     The key. Default: the file's name.
-    /// metadata : dict of str to str, optional
-    ///     User metadata of the object: printable ASCII.
-    /// content_type : str, optional
-    ///     The media type. Default: guessed from the key's extension.
-    /// progress : bool or callable, optional
-    ///     True for a progress bar, or a function that is called with the bytes done and the total.
-    /// force : bool, default False
-    ///     Overwrite it even if the object belongs to a published version, which is then damaged.
-    ///
-    /// Returns
-    /// -------
-    /// ObjectMetadata
-    ///     The metadata stored by the server.
-    ///
-    /// Raises
-    /// ------
-    /// LocalFileNotFoundError
-    ///     If there is no such file.
-    /// NotFoundError
-    ///     If there is no such bucket.
-    /// ConflictError
-    ///     If the object belongs to a published version or is a record of modeldepot, without ``force``.
+    #[doc = include_str!("doc/upload_file.txt")]
     #[pyo3(signature = (
         file_path, bucket_name, object_name=None, metadata=None, *, content_type=None, progress=None, force=false
     ))]
@@ -182,8 +123,8 @@ impl S3Client {
         #[pyo3(from_py_with = given::force)] force: bool,
     ) -> PyResult<ObjectMetadata> {
         let bucket = bucket(py, bucket_name)?;
-        let options =
-            UploadOptions { content_type, metadata: metadata.unwrap_or_default(), ..UploadOptions::default() };
+        let mut options = UploadOptions::default().metadata(metadata.unwrap_or_default());
+        options.content_type = content_type;
         let watcher = Watcher::of(progress, "uploading")?;
         let stored = self.connection.watched(py, watcher, |storage, meter| {
             work::store(storage, file_path, bucket, object_name, options, force, meter)
@@ -191,32 +132,7 @@ impl S3Client {
         stored.map(ObjectMetadata::from)
     }
 
-    /// Download an object to a file, which appears under its name only when it is complete.
-    ///
-    /// If the server has a checksum of the whole object, the data is verified with it.
-    ///
-    /// Parameters
-    /// ----------
-    /// bucket_name : str
-    ///     The bucket.
-    /// object_name : str
-    ///     The key.
-    /// local_path : str or os.PathLike
-    ///     The file.
-    /// progress : bool or callable, optional
-    ///     True for a progress bar, or a function that is called with the bytes done and the total.
-    ///
-    /// Returns
-    /// -------
-    /// str
-    ///     The path of the file.
-    ///
-    /// Raises
-    /// ------
-    /// NotFoundError
-    ///     If there is no such object or bucket.
-    /// CorruptError
-    ///     If the data does not match the server's checksum.
+    #[doc = include_str!("doc/download_file.txt")]
     #[pyo3(signature = (bucket_name, object_name, local_path, *, progress=None))]
     fn download_file(
         &self,
@@ -306,7 +222,7 @@ impl S3Client {
         Ok(true)
     }
 
-    /// Return what the server keeps about an object.
+    /// Return the metadata of an object.
     ///
     /// Parameters
     /// ----------
@@ -337,7 +253,7 @@ impl S3Client {
         found.map(ObjectMetadata::from)
     }
 
-    /// Return True when the bucket exists and the login may see it.
+    /// Return True if the bucket exists and the credentials may see it.
     ///
     /// Parameters
     /// ----------
@@ -434,7 +350,7 @@ impl S3Client {
             if put && !force {
                 storage.refuse_change(&bucket, &object_name, Change::Store).await?;
             }
-            storage.client().get_presigned_url(&bucket, &object_name, method, expires).await
+            storage.client().presign(&bucket, &object_name, method, expires).await
         })
     }
 

@@ -47,19 +47,11 @@ impl Upload {
         });
         let (source, metadata, notes) =
             read.await.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))?;
-        let push = Push {
-            model,
-            version,
-            source,
-            metadata,
-            created: None,
-            tool: concat!("modeldepot-python ", env!("CARGO_PKG_VERSION")).to_owned(),
-            published_by,
-            state_folder: if resume { modeldepot_cli::state_folder() } else { None },
-            md5,
-            copies: copy,
-        };
-        Ok((storage.upload_model(push, &meter.progress()).await?, notes))
+        let tool = concat!("modeldepot-python ", env!("CARGO_PKG_VERSION"));
+        let mut push = Push::new(model, source).metadata(metadata).tool(tool).md5(md5).copies(copy);
+        (push.version, push.published_by) = (version, published_by);
+        push.state_folder = modeldepot_cli::state_folder().filter(|_| resume);
+        Ok((storage.push(push, &meter.progress()).await?, notes))
     }
 }
 
@@ -88,7 +80,7 @@ fn read_history(path: &Path) -> Result<History> {
 
 /// Fetches a version and returns where its model file lies.
 pub(crate) async fn download(storage: ModelStorage, pull: Pull, meter: Meter) -> Result<PathBuf> {
-    Ok(storage.download_model(&pull, &meter.progress()).await?.model_path)
+    Ok(storage.pull(&pull, &meter.progress()).await?.model_path)
 }
 
 /// Stores a file under a key; none takes the file's name.

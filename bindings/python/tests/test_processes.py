@@ -149,7 +149,11 @@ def test_the_command_ends_by_ctrl_c(storage: ModelStorage, large: Path) -> None:
     command = str(Path(sys.executable).parent / "modeldepot")
     arguments = [command, "--limit-rate", "4M", "push", "m", str(large)]
     with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as process:
-        time.sleep(1)
+        # A push holds its lease from before the first byte: by then the command listens for signals.
+        until = time.monotonic() + 60
+        while not storage.client.list_objects(storage.bucket, ".depot/leases/"):
+            assert process.poll() is None and time.monotonic() < until
+            time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=10)
     assert (process.returncode, errors.splitlines()[0]) == (130, "interrupted")

@@ -18,7 +18,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use modeldepot::{Addressing, Credentials, LOOPBACK_LOGIN, Settings, SettingsError};
+use modeldepot::{Addressing, Credentials, LOOPBACK_LOGIN, Settings};
 use time::OffsetDateTime;
 
 use crate::args::{AddressingArg, Globals};
@@ -241,7 +241,7 @@ impl<E: Fn(&str) -> Option<String>> Layers<E> {
         let aws = self.profile.as_ref().map(Profile::aws);
         let resolved = Settings::with_profile(|name| self.find(name).0, aws.as_ref());
         let mut settings = resolved.map_err(|source| {
-            let origin = Box::new(self.find(variable(&source)).1);
+            let origin = Box::new(self.find(source.setting()).1);
             Error::Settings { source, origin }
         })?;
         settings.addressing = match addressing {
@@ -261,18 +261,6 @@ impl<E: Fn(&str) -> Option<String>> Layers<E> {
             }
         };
         Ok(settings)
-    }
-}
-
-/// Returns the variable that an error is about.
-fn variable(error: &SettingsError) -> &'static str {
-    match error {
-        SettingsError::Endpoint { setting, .. } | SettingsError::Proxy { setting, .. } => setting,
-        SettingsError::Bucket { setting, .. } => setting,
-        SettingsError::Prefix { .. } => "S3_PREFIX",
-        SettingsError::HalfAKey { set, .. } => set,
-        SettingsError::Timeout { setting, .. } | SettingsError::Writing { setting, .. } => setting,
-        SettingsError::CaBundle { .. } => "AWS_CA_BUNDLE",
     }
 }
 

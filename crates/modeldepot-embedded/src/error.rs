@@ -49,7 +49,7 @@ pub enum Error {
 
     /// The file of keys cannot be used.
     #[error(transparent)]
-    Keys(#[from] crate::keys::KeysError),
+    Keys(#[from] crate::access::keys::KeysError),
 
     /// The folder holds other things.
     #[error("`{}` is neither empty nor a data folder of this server", folder.display())]

@@ -12,11 +12,11 @@ use s3s::dto::{BucketLifecycleConfiguration, CORSConfiguration};
 use s3s::xml::{Deserialize, Deserializer};
 
 use self::harness::fuzz;
-use crate::answers::{About, forgive};
-use crate::form::policy::{Policy, Signature};
-use crate::form::{Form, boundary};
+use crate::front::answers::{About, forgive};
+use crate::front::signing::v2::Link;
+use crate::gateway::forms::form::{Form, boundary};
+use crate::gateway::forms::policy::{Policy, Signature};
 use crate::gateway::{cors, lifecycle, tagging};
-use crate::signing::v2::Link;
 
 const NOW: i64 = 1_795_000_000;
 

@@ -38,79 +38,45 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `server` | [`Config`], [`Server`]: the socket, start and stop |
-//! | `origin` | requests that browsers send for web pages |
-//! | `access`, `keys` | who may do what: key pairs, and the right that each operation needs |
-//! | `signing` | what a signature has to cover; presigned URLs of version 2 |
-//! | `form` | uploads by HTML form, and the policies that sign them |
-//! | `gateway` | the S3 operations: request in, answer out |
-//! | `reframe`, `bounded` | what a body passes before the protocol layer |
-//! | `xml` | answers that every parser reads |
-//! | `receive`, `send` | a body on its way to and from a file |
-//! | `room` | what happens when the disk is full |
-//! | `coding`, `saving` | bytes at rest, compressed where it pays |
-//! | `share` | how much memory one of many bodies may hold |
-//! | `disk`, `private` | the data folder and its blob files, closed to other users |
-//! | `index`, `settings` | the tables and transactions |
-//! | `multipart`, `listing` | transactions on uploads; pages of keys |
-//! | `versions` | versions of objects and delete markers |
-//! | `record` | what the index stores |
-//! | `subresource`, `sweep` | what is configured of a bucket; carrying out lifecycle rules |
-//! | `refusal`, `answers` | errors that more than one operation answers; errors as AWS words them |
-//! | `double`, `fault`, `rules` | what makes it behave like other servers, for tests of clients; feature `testing` |
-//! | `checksum`, `conditions` | digests and preconditions |
+//! | `server` | [`Config`], [`Server`]: start and stop; the way of a request through everything below |
+//! | `gateway` | the S3 operations, a file for each group; uploads by HTML form; the right that each operation needs |
+//! | `double` | behaviour of other servers, for tests of clients; feature `testing` |
+//! | `front` | before and after the protocol layer: requests of web pages, what a signature must cover, errors as AWS words them, logs |
+//! | `store` | the data folder and its index together: lifecycle and CORS rules, what compression saves |
+//! | `body` | a body on its way to and from a file, and how much memory it may use |
+//! | `index` | the tables and transactions: objects, versions, multipart uploads, listings |
+//! | `refusal` | errors that several operations answer |
+//! | `disk` | the files that hold bytes; compression; what happens when the disk is full |
+//! | `access` | key pairs and their rights; the key file |
+//! | `head`, `checksum`, `private` | what the head of a request says; digests; files closed to other users |
+//!
+//! Dependencies point down in this table.
 
 mod access;
-mod answers;
-mod bounded;
-mod budget;
-mod cdata;
+mod body;
 mod checksum;
-mod coding;
-mod conditions;
 mod disk;
 mod double;
 mod error;
-#[cfg(feature = "testing")]
-mod fault;
-mod form;
+mod front;
 #[cfg(test)]
 mod fuzz;
 mod gateway;
+mod head;
 mod index;
-mod keys;
-mod listing;
-mod multipart;
-mod opened;
-mod origin;
 mod private;
-mod receive;
-mod record;
-mod reframe;
 mod refusal;
-mod room;
-#[cfg(feature = "testing")]
-mod rules;
-mod saving;
-mod seen;
-mod send;
 mod server;
-mod settings;
-mod share;
-mod signing;
-mod subresource;
-mod sweep;
-mod versions;
-mod xml;
+mod store;
 
+pub use access::keys::{Grant, Key, Keys, KeysError, Right};
+#[cfg(feature = "testing")]
+pub use double::fault::{Fault, FaultHit, Faults};
+#[cfg(feature = "testing")]
+pub use double::rules::AwsRules;
 pub use error::Error;
-#[cfg(feature = "testing")]
-pub use fault::{Fault, FaultHit, Faults};
-pub use keys::{Grant, Key, Keys, KeysError, Right};
-pub use origin::Origin;
-#[cfg(feature = "testing")]
-pub use rules::AwsRules;
-pub use saving::Saving;
-pub use seen::{OnRequest, Seen};
+pub use front::origin::Origin;
+pub use front::seen::{OnRequest, Seen};
 pub use server::{Config, Server};
-pub use sweep::Swept;
+pub use store::saving::Saving;
+pub use store::sweep::Swept;

@@ -32,6 +32,15 @@ pub(crate) fn create_dir_all(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
+/// Makes the names in a folder survive a power cut. On Windows a folder cannot be opened for that, and need not be.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    File::open(folder)?.sync_all()?;
+    #[cfg(not(unix))]
+    let _ = folder;
+    Ok(())
+}
+
 /// Takes from a file or folder whatever lets other users in. Where that is refused, the log says so: the folder may be one
 /// that a system administrator shares on purpose.
 pub(crate) fn tighten(path: &Path) -> io::Result<()> {

@@ -1,10 +1,10 @@
 //! The errors that more than one operation answers.
 
 use hyper::header::HeaderValue;
-use hyper::{HeaderMap, StatusCode};
+use hyper::{HeaderMap, Response, StatusCode};
 use s3s::{S3Error, S3ErrorCode, s3_error};
 
-use crate::room::is_full;
+use crate::disk::room::is_full;
 
 pub(crate) fn no_such_bucket() -> S3Error {
     s3_error!(NoSuchBucket, "The specified bucket does not exist")
@@ -82,4 +82,15 @@ pub(crate) fn custom(code: &'static str, status: StatusCode, message: String) ->
     let mut error = S3Error::with_message(S3ErrorCode::Custom(code.into()), message);
     error.set_status_code(status);
     error
+}
+
+/// Answers with an error where the protocol layer is not asked.
+pub(crate) fn plain_error(status: StatusCode, code: &str, message: &str) -> Response<s3s::Body> {
+    let body = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    );
+    let mut response = Response::new(s3s::Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(hyper::header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    response
 }

@@ -2,35 +2,18 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::time::{Duration, Instant};
 
-use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use modeldepot::ErrorKind;
-use modeldepot_listen::Peer;
 use tokio::sync::Semaphore;
 use url::{Host, Url};
 
-use crate::answers::{Answers, is_of_a_file};
-use crate::auth::Who;
-use crate::console;
-use crate::logins::{Way, is_callback, is_login};
-use crate::problem::{Problem, Told};
+use crate::answers::Answers;
+use crate::problem::Problem;
 use crate::rates::Rates;
-use crate::remote::Remote;
-use crate::state::App;
 
 /// Requests that are worked on at once.
 const REQUESTS: usize = 512;
-
-/// How long an answer to a request that only reads may take to begin.
-const READ_PATIENCE: Duration = Duration::from_secs(60);
-
-/// No script, style or picture but our own, nothing inline, in nobody's frame.
-const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
-     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Guards the door.
 pub(crate) struct Guard {
@@ -39,8 +22,8 @@ pub(crate) struct Guard {
     loopback_names: bool,
     /// The address under which the service is reached from outside.
     public: Option<Url>,
-    requests: Semaphore,
-    answers: Answers,
+    pub(crate) requests: Semaphore,
+    pub(crate) answers: Answers,
     rate: Option<Rates>,
 }
 
@@ -50,7 +33,13 @@ impl Guard {
         Guard { loopback_names, public, requests: Semaphore::new(REQUESTS), answers: Answers::default(), rate }
     }
 
-    fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap, client: Option<IpAddr>) -> Result<(), Problem> {
+    pub(crate) fn check(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        client: Option<IpAddr>,
+    ) -> Result<(), Problem> {
         if let (Some(rate), Some(client)) = (&self.rate, client)
             && !is_of_health(uri)
             && rate.count(client).is_err()
@@ -107,112 +96,16 @@ pub(crate) fn is_loopback_name(host: &str) -> bool {
     }
 }
 
-/// Says that there is no room.
-fn crowd() -> Problem {
-    Problem::new(ErrorKind::Unavailable, "too many requests are in progress")
-}
-
 /// Returns true for what asks how the service is. It costs next to nothing, and is answered whatever else goes on: a service
 /// that does not answer is taken for dead.
-fn is_of_health(uri: &Uri) -> bool {
+pub(crate) fn is_of_health(uri: &Uri) -> bool {
     matches!(uri.path(), "/healthz" | "/readyz" | "/metrics")
-}
-
-/// Works on a request, in one of the places there are.
-async fn work(places: &Semaphore, request: Request, next: Next) -> Response {
-    if is_of_health(request.uri()) {
-        return next.run(request).await;
-    }
-    let Ok(_place) = places.try_acquire() else { return crowd().into_response() };
-    if !request.method().is_safe() {
-        return next.run(request).await;
-    }
-    let answer = tokio::time::timeout(READ_PATIENCE, next.run(request)).await;
-    answer.unwrap_or_else(|_| {
-        Problem::new(ErrorKind::Unavailable, "the S3 server did not answer in time").into_response()
-    })
-}
-
-/// Returns whose share a large answer is of: the token's or the person's, else the address's. Where nobody says who they
-/// are, it is nobody's.
-fn sharer(app: &App, of_a_file: bool, headers: &HeaderMap, client: Option<IpAddr>) -> Option<String> {
-    let gate = &app.service.gate;
-    if !gate.is_closed() {
-        return None;
-    }
-    // Others are not looked up twice: they are seldom large.
-    let caller = of_a_file.then(|| gate.caller(headers).ok()).flatten();
-    let known = caller.and_then(|caller| match &caller.who {
-        Who::Person(person) => Some(format!("person {} {}", person.issuer, person.subject)),
-        who => who.name().map(|name| format!("token {name}")),
-    });
-    known.or_else(|| client.map(|client| format!("address {}", modeldepot_listen::client(client))))
-}
-
-/// Answers with a problem: people who log in with a page.
-fn refuse(app: &App, page: bool, problem: Problem) -> Response {
-    if page { console::stopped(app, &problem) } else { problem.into_response() }
-}
-
-/// The middleware.
-pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
-    let began = Instant::now();
-    let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let client = request.extensions().get::<Remote>().map(|remote| remote.0);
-    let crowded = request.extensions().get::<Peer>().is_some_and(|peer| peer.crowded);
-    let service = &app.service;
-    let is_login = is_login(&request);
-    // Without a login that was begun there is nothing to be wrong with. Pages of other sites make browsers ask for anything.
-    let returns = service.oidc.is_some() && is_callback(&request) && console::began_login(request.headers());
-    let checked = service.guard.check(&method, request.uri(), request.headers(), client);
-    let checked = match checked {
-        Ok(()) if crowded && !is_of_health(request.uri()) => Err(crowd()),
-        Ok(()) if is_login => service.logins.whole(request).await,
-        Ok(()) if returns => service.logins.may_return(client).map(|()| request),
-        checked => checked.map(|()| request),
-    };
-    let checked = match checked {
-        Ok(request) => {
-            let of_a_file = is_of_a_file(&method, route.as_ref().map(MatchedPath::as_str));
-            let by = sharer(&app, of_a_file, request.headers(), client);
-            service.guard.answers.begin(of_a_file, by).await.map(|begun| (request, begun))
-        }
-        Err(problem) => Err(problem),
-    };
-    let mut response = match checked {
-        Err(problem) => refuse(&app, is_login || returns, problem),
-        Ok((request, begun)) => service.guard.answers.pass(begun, work(&service.guard.requests, request, next).await),
-    };
-    let guessed = response.extensions().get::<Told>().is_some_and(|told| told.guessed);
-    let wrong = match response.status() {
-        StatusCode::UNAUTHORIZED if guessed && is_login => Some(Way::Form),
-        StatusCode::UNAUTHORIZED if guessed => Some(Way::Bearer),
-        status if returns && status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => Some(Way::Provider),
-        _ => None,
-    };
-    if let Some((way, client)) = wrong.zip(client)
-        && let Err(problem) = service.logins.was_wrong(way, client)
-    {
-        response = refuse(&app, way != Way::Bearer, problem);
-    }
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, CSP),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ] {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
-    }
-    headers.entry("cross-origin-resource-policy").or_insert(HeaderValue::from_static("same-origin"));
-    headers.entry("cross-origin-opener-policy").or_insert(HeaderValue::from_static("same-origin"));
-    service.metrics.answered(&method, route.as_ref().map(MatchedPath::as_str), response.status(), began.elapsed());
-    response
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     #[test]

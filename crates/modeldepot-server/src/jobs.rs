@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::log::Note;
 use crate::problem::{Problem, Result};
+use crate::tasks::broken;
 
 /// Verifications at once: each reads whole versions.
 const AT_ONCE: usize = 4;
@@ -110,7 +111,7 @@ impl Jobs {
         let job = Arc::new(Job { id: Uuid::new_v4(), model, version, state, ended: Mutex::default() });
         jobs.insert(job.id, Arc::clone(&job));
         let tell = Arc::new(tell);
-        let selector = Selector { model: job.model.clone(), version: Some(job.version.clone()) };
+        let selector = Selector::new(job.model.clone()).version(job.version.clone());
         tokio::spawn(run(work(selector, progress(Arc::clone(&tell))), Arc::clone(&job), tell, note));
         Ok(job)
     }
@@ -124,6 +125,7 @@ fn progress(told: Arc<watch::Sender<State>>) -> Progress {
             Event::Begun { path, .. } => state.file = Some(path),
             Event::Moved { bytes, .. } => state.bytes_done += bytes,
             Event::Finished { .. } => state.files_done += 1,
+            _ => {}
         });
     })
 }
@@ -138,7 +140,7 @@ async fn run(
     let end = match AssertUnwindSafe(work).catch_unwind().await {
         Ok(Ok(end)) => end,
         Ok(Err(error)) => End::Failed(error.into()),
-        Err(_) => End::Failed(crate::routes::broken()),
+        Err(_) => End::Failed(broken()),
     };
     note.ended(match &end {
         End::Done { .. } => Ok(()),

@@ -3,27 +3,25 @@
 //! Neither has state of its own: the bucket is the only source of truth.
 //!
 //! # Map
-//! - `server`: starts, listens, stops.
-//! - `state`: shared state of all handlers.
+//! - `server`: starts, listens, stops. `config`: how it is started. `state`: what handlers share.
+//! - `table`: the routes, with their scope and kind of body. `router`: the router that is built from them.
+//! - `middleware`: the layers of every request. `guard`, `remote`, `logins`, `rates`, `answers`, `shares`: what they decide
+//!   with.
+//! - `auth`: authentication and grants. `oidc`: login through an OpenID Connect provider.
+//! - `api`: the REST API, one file a resource. `console`: the pages. Neither knows the other.
 //! - `catalog`: the models and versions, read through a small cache that is validated against the bucket.
-//! - `routes`: the REST API, one file a resource.
+//! - `jobs`: verifications. `uploads`: three-step uploads in progress. `tasks`: work that outlives its request.
+//! - `form`, `body`: request bodies. `staging`: uploaded files until they are published. `links`: lifetime of presigned links.
 //! - `problem`: error responses (RFC 9457). `hint`: what to do next, in terms of the REST API.
-//! - `remote`: the address of the client, also behind a proxy.
-//! - `table`: all routes, with their scope and kind of body. `access`: authorization.
-//! - `form`: streaming parser of forms with files. `links`: lifetime of presigned links.
-//! - `auth`: authentication and grants. `guard`: checks of every request. `logins`, `rates`: rate limits.
-//! - `oidc`: login through an OpenID Connect provider.
-//! - `log`: the audit log and the access log.
-//! - `answers`: limits concurrent large downloads. `readiness`: whether the bucket is reachable.
-//! - `jobs`: verifications. `uploads`: three-step uploads in progress; `staging`: files of form uploads.
-//! - `shares`: fair sharing of slots among callers.
+//! - `log`: the audit log and the access log. `metrics`: Prometheus. `readiness`: whether the bucket is reachable.
 //! - `doctor`: checks of the environment, handed in by the program that starts the service, for the health page.
-//! - `console`: the pages.
 
-mod access;
 mod answers;
+mod api;
 mod auth;
+mod body;
 mod catalog;
+mod config;
 mod console;
 mod doctor;
 mod error;
@@ -35,26 +33,30 @@ mod links;
 mod log;
 mod logins;
 mod metrics;
+mod middleware;
 mod oidc;
 mod problem;
 mod rates;
 mod readiness;
 mod remote;
-mod routes;
+mod router;
 mod server;
 mod shares;
 mod staging;
 mod state;
 mod table;
+mod tasks;
 mod uploads;
 
 pub use auth::{
     Grant, Grants, GrantsError, Login, ModelPattern, Scope, Token, Tokens, TokensError, last_used,
     warning as tokens_warning,
 };
+pub use config::{Config, Redirect};
 pub use doctor::{Check, Doctor, Outcome};
 pub use error::Error;
 pub use log::{Log, LogTarget};
 pub use oidc::{GroupGrants, Issuer, Oidc};
-pub use server::{Config, Redirect, Server};
-pub use table::{Route, Takes, routes};
+pub use router::routes;
+pub use server::Server;
+pub use table::{Route, Takes};

@@ -28,6 +28,9 @@ struct Route {
     route: String,
 }
 
+/// Counts bytes that clients upload.
+pub(crate) type Received = Counter<u64, AtomicU64>;
+
 /// What is counted.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -36,7 +39,7 @@ pub(crate) struct Metrics {
     /// Bytes of files that were streamed to clients.
     pub(crate) sent: Counter<u64, AtomicU64>,
     /// Bytes of files that came to be published.
-    pub(crate) received: Counter<u64, AtomicU64>,
+    pub(crate) received: Received,
 }
 
 impl Metrics {

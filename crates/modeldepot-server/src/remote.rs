@@ -3,14 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::middleware::Next;
-use axum::response::Response;
-use modeldepot_listen::{Network, Peer};
-
-use crate::guard::is_loopback_name;
-use crate::state::App;
+use axum::http::HeaderMap;
+use modeldepot_listen::Network;
 
 /// The address of the client, in the extensions of each request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +32,7 @@ impl Proxies {
     }
 
     /// Returns the client: the last address before the trusted proxies. What an earlier address says of itself is hearsay.
-    fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         let lines: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
         if !self.trusts(client) {
@@ -62,7 +56,7 @@ impl Proxies {
     }
 
     /// Returns whether a trusted proxy says that the client came by HTTPS.
-    fn encrypted(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
+    pub(crate) fn encrypted(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
         let last = headers.get_all("x-forwarded-proto").iter().next_back().and_then(|value| value.to_str().ok());
         let last = last.and_then(|value| value.rsplit(',').next());
         self.trusts(peer) && last.is_some_and(|scheme| scheme.trim().eq_ignore_ascii_case("https"))
@@ -74,49 +68,6 @@ fn address(text: &str) -> Option<IpAddr> {
     let address = text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()));
     let bare = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
     address.or_else(bare).map(|address| address.to_canonical())
-}
-
-/// For a year, as is usual. Only for this name: those below it may have no HTTPS.
-const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
-
-/// Returns true for names that all services of a machine share, on whatever port: one of them must not speak for all.
-fn is_of_this_machine(host: &HeaderValue) -> bool {
-    host.to_str().is_ok_and(is_loopback_name)
-}
-
-/// The middleware that finds out.
-pub(crate) async fn remote(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<Peer>().copied();
-    let mut encrypted = peer.is_some_and(|peer| peer.encrypted);
-    if let Some(peer) = peer.map(|peer| peer.address.ip()) {
-        let proxies = &app.service.proxies;
-        let remote = proxies.client(peer, request.headers());
-        encrypted = encrypted || proxies.encrypted(peer, request.headers());
-        request.extensions_mut().insert(Remote(remote));
-    }
-    request.extensions_mut().insert(Encrypted(encrypted));
-    let pinned = encrypted && request.headers().get(header::HOST).is_some_and(|host| !is_of_this_machine(host));
-    let mut response = next.run(request).await;
-    if pinned {
-        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
-    }
-    if encrypted {
-        secure(response.headers_mut());
-    }
-    response
-}
-
-/// Keeps cookies that were given over HTTPS from travelling without it.
-fn secure(headers: &mut HeaderMap) {
-    let cookies: Vec<HeaderValue> = headers.get_all(header::SET_COOKIE).iter().cloned().collect();
-    headers.remove(header::SET_COOKIE);
-    for cookie in cookies {
-        let is_secure = cookie.to_str().is_ok_and(|text| text.to_ascii_lowercase().contains("; secure"));
-        let secured = HeaderValue::try_from([cookie.as_bytes(), b"; Secure"].concat());
-        let mut secured = if is_secure { cookie } else { secured.unwrap_or(cookie) };
-        secured.set_sensitive(true);
-        headers.append(header::SET_COOKIE, secured);
-    }
 }
 
 #[cfg(test)]

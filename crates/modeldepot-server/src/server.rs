@@ -3,120 +3,39 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use modeldepot::{ModelStorage, Settings};
-use modeldepot_listen::{Limits, Listen, Network, Peer, RequestBody, Serving};
+use modeldepot::ModelStorage;
+use modeldepot_listen::{Peer, RequestBody, Serving};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tower::ServiceExt as _;
 use url::Url;
 
-use crate::auth::{Gate, Login, TokensError, Used};
+use crate::auth::{Gate, TokensError, Used};
 use crate::catalog::Catalog;
-use crate::doctor::Doctor;
+use crate::config::{Config, STOP_PATIENCE};
 use crate::error::Error;
 use crate::guard::Guard;
 use crate::jobs::Jobs;
-use crate::log::{Log, Logs};
+use crate::log::Logs;
 use crate::logins::Logins;
 use crate::metrics::Metrics;
 use crate::oidc::{Oidc, Provider};
 use crate::readiness::Readiness;
 use crate::remote::Proxies;
-use crate::routes;
+use crate::router::router;
 use crate::staging::{self, Staging};
 use crate::state::{App, Service};
 use crate::uploads::Uploads;
 
-/// How long running requests may take to finish once the service is stopped.
-const STOP_PATIENCE: Duration = Duration::from_secs(5);
-
 /// How long the last lines of the logs may take then.
 const LOG_PATIENCE: Duration = Duration::from_secs(1);
-
-/// How the service is started.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// The address to listen on. Port 0 lets the system choose.
-    pub listen: SocketAddr,
-    /// Where the models lie.
-    pub settings: Settings,
-    /// The token file ([`Tokens`](crate::Tokens)). Without one, everyone on this machine has full access.
-    pub tokens: Option<PathBuf>,
-    /// Where there is no such file: a token for this run that callers must show all the same.
-    pub login: Option<Login>,
-    /// The login provider for browsers. Without tokens, only people who log in have access.
-    pub oidc: Option<Oidc>,
-    /// Whether nothing may be published or deleted.
-    pub read_only: bool,
-    /// Whether large files are fetched from the S3 endpoint itself.
-    pub redirect: Redirect,
-    /// The URL by which browsers reach the service, where that is not the address it listens on: behind a proxy.
-    pub public_url: Option<Url>,
-    /// A folder for uploads on their way, in which the service makes a private one; none is the system's temporary folder.
-    /// They are removed when they are published, and what a service that was killed has left when the next one starts.
-    pub staging: Option<PathBuf>,
-    /// The most bytes of uploads on their way. None is half of what the disk has free when the service starts.
-    pub staging_quota: Option<u64>,
-    /// Requests a second that each client may send. None is no limit.
-    pub rate: Option<NonZeroU32>,
-    /// The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
-    pub trusted_proxies: Vec<Network>,
-    /// Where the audit log goes: every request that changes something, and every one that was refused.
-    pub audit_log: Option<Log>,
-    /// Where the access log goes: every request.
-    pub access_log: Option<Log>,
-    /// Whether URLs for uploads are handed out also where the S3 server lets their holder copy other objects by them.
-    pub unsafe_upload_urls: bool,
-    /// Tries what the service stands on, for the page on health.
-    pub doctor: Option<Doctor>,
-    /// How many connections there may be, how slow clients may be, and the certificate.
-    pub connections: Listen,
-}
-
-impl Config {
-    /// Returns the configuration for everybody on this machine.
-    pub fn new(listen: SocketAddr, settings: Settings) -> Config {
-        Config {
-            listen,
-            settings,
-            tokens: None,
-            login: None,
-            oidc: None,
-            read_only: false,
-            redirect: Redirect::Auto,
-            public_url: None,
-            staging: None,
-            staging_quota: None,
-            rate: None,
-            trusted_proxies: Vec::new(),
-            audit_log: None,
-            access_log: None,
-            unsafe_upload_urls: false,
-            doctor: None,
-            connections: Listen { limits: Limits { stop: STOP_PATIENCE, ..Limits::default() }, tls: None },
-        }
-    }
-}
-
-/// Whether files are fetched from the S3 endpoint itself, by a presigned URL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Redirect {
-    /// Large files, where the client can reach the endpoint as far as one can tell.
-    #[default]
-    Auto,
-    /// Every file.
-    Always,
-    /// None: each passes through the service.
-    Never,
-}
 
 /// A running service. Dropping it ends it at once; [`Server::stop`] lets running requests finish.
 pub struct Server {
@@ -169,14 +88,16 @@ impl Server {
         let address = listener.local_addr().map_err(bind)?;
         // The storage looks how many files may be open, too.
         staging::raise();
-        let staging = tokio::task::spawn_blocking(move || Staging::open(staging, staging_quota)).await;
+        let metrics = Metrics::new();
+        let received = metrics.received.clone();
+        let staging = tokio::task::spawn_blocking(move || Staging::open(staging, staging_quota, received)).await;
         let staging = staging.map_err(|error| Error::Staging { path: PathBuf::new(), source: error.into() })?;
         let staging = staging.map_err(|(path, source)| Error::Staging { path, source })?;
         let storage = ModelStorage::open(&settings).await?;
         let uploads: Arc<Uploads> = Arc::default();
         let used = Arc::clone(&gate.used);
         let service = Service {
-            gate,
+            gate: Arc::new(gate),
             guard: Guard::new(!closed, public_url, rate),
             proxies: Proxies::new(trusted_proxies),
             logins: Logins::default(),
@@ -184,10 +105,10 @@ impl Server {
             oidc,
             jobs: Jobs::default(),
             uploads: Arc::clone(&uploads),
-            metrics: Metrics::new(),
+            metrics,
             logs: logs.clone(),
             redirect,
-            staging,
+            staging: Arc::new(staging),
             doctor,
             unsafe_upload_urls,
             settings,
@@ -196,7 +117,7 @@ impl Server {
         let sweep = tokio::spawn(Arc::clone(&uploads).sweep());
         let keep = tokio::spawn(Arc::clone(&used).keep());
         let reopen = tokio::spawn(logs.clone().reopen_on_hangup());
-        let router = routes::router(app);
+        let router = router(app);
         let serving = modeldepot_listen::serve(listener, connections, move |request: hyper::Request<RequestBody>| {
             let mut request = request.map(Body::new);
             if let Some(peer) = request.extensions().get::<Peer>().copied() {

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use axum::extract::FromRef;
 use modeldepot::{ModelStorage, Settings};
 
 use crate::auth::Gate;
 use crate::catalog::Catalog;
+use crate::config::Redirect;
 use crate::doctor::Doctor;
 use crate::guard::Guard;
 use crate::jobs::Jobs;
@@ -15,7 +17,6 @@ use crate::metrics::Metrics;
 use crate::oidc::Provider;
 use crate::readiness::Readiness;
 use crate::remote::Proxies;
-use crate::server::Redirect;
 use crate::staging::Staging;
 use crate::uploads::Uploads;
 
@@ -30,7 +31,7 @@ pub(crate) struct App {
 /// What there is one of.
 pub(crate) struct Service {
     pub(crate) settings: Settings,
-    pub(crate) gate: Gate,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) guard: Guard,
     /// Where people log in.
     pub(crate) oidc: Option<Provider>,
@@ -43,8 +44,14 @@ pub(crate) struct Service {
     pub(crate) logs: Logs,
     pub(crate) redirect: Redirect,
     /// Where uploads lie until they are published.
-    pub(crate) staging: Staging,
+    pub(crate) staging: Arc<Staging>,
     pub(crate) doctor: Option<Doctor>,
     /// Whether URLs for uploads are handed out also where their holder can copy other objects by them.
     pub(crate) unsafe_upload_urls: bool,
+}
+
+impl FromRef<App> for Arc<Gate> {
+    fn from_ref(app: &App) -> Arc<Gate> {
+        Arc::clone(&app.service.gate)
+    }
 }

@@ -3,12 +3,9 @@
 //! The router is built from it and from nothing else, so there is no route without a line that says who may call it.
 //! `access` enforces the line before a handler runs and before any of a body is read.
 
-use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::routing::{MethodFilter, MethodRouter, on};
-use axum::{Router, middleware};
 
-use crate::access::admit;
 use crate::auth::Scope;
 use crate::state::App;
 
@@ -144,66 +141,8 @@ impl Table {
         self.rows.iter().map(|(route, _)| *route)
     }
 
-    /// Returns the router, in which each route is behind what its line demands.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place where routes are added to a router")]
-    pub(crate) fn router(self, app: &App) -> Router<App> {
-        self.rows.into_iter().fold(Router::new(), |router, (route, handler)| {
-            let limit = route.takes.limit().map_or_else(DefaultBodyLimit::disable, DefaultBodyLimit::max);
-            let admitted = middleware::from_fn_with_state((app.clone(), route), admit);
-            router.route(route.path, handler.route_layer(admitted).route_layer(limit))
-        })
-    }
-}
-
-/// Returns every route of the service, the API first, then the console.
-pub fn routes() -> Vec<Route> {
-    crate::routes::table().routes().chain(crate::console::table().routes()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fmt::Write as _;
-
-    use super::*;
-    use crate::auth::is_of_the_whole;
-
-    /// Returns the table as a page of the documentation.
-    fn document() -> String {
-        let mut text = "# Routes and scopes\n\nEvery route of `modeldepot serve` and `modeldepot up`, with the scope that its \
-            caller needs. The router is built from this\ntable; the scope is checked from the head of a request, before any of \
-            its body is read. Each scope includes those before\nit: `read`, `share`, `publish`, `delete`. `--read-only` refuses \
-            every route that needs `publish` or `delete`. Under a session of\na browser, every route but those of `GET` also \
-            needs the CSRF token of the session's pages: in the header `x-csrf-token`, or\nin the field `csrf` of a form, which \
-            is the first one of a form with files.\n\nWhere it says *for everything*, the grant must be one without a pattern: \
-            `read`, not `read:*`.\n"
-            .to_owned();
-        for (title, page) in [("The REST API", false), ("The console", true)] {
-            let _ = write!(text, "\n## {title}\n\n| method | path | scope | body |\n|---|---|---|---|\n");
-            for Route { method, path, needs, takes, .. } in routes().into_iter().filter(|route| route.page == page) {
-                let needs = needs.map_or_else(|| "none".to_owned(), |scope| format!("`{scope}`"));
-                let needs = if is_of_the_whole(path) { format!("{needs} for everything") } else { needs };
-                let takes = match takes {
-                    Takes::Nothing => "",
-                    Takes::Json => "JSON, up to 1 MiB",
-                    Takes::Form => "form, up to 16 KiB",
-                    Takes::LongForm => "form, up to 1 MiB",
-                    Takes::Files => "form with files",
-                    Takes::File => "a file",
-                };
-                let path = path.replace("{*", "{");
-                let _ = writeln!(text, "| {method} | `{path}` | {needs} | {takes} |");
-            }
-        }
-        text
-    }
-
-    #[test]
-    fn generated_table_of_routes() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/scopes.md");
-        if std::env::var_os("UPDATE_GENERATED").is_some() {
-            std::fs::write(path, document()).unwrap();
-        }
-        let committed = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(committed == document(), "docs/scopes.md is out of date: run `cargo xtask generate`");
+    /// Returns the rows, each with its handler.
+    pub(crate) fn into_rows(self) -> Vec<(Route, MethodRouter<App>)> {
+        self.rows
     }
 }

@@ -1,4 +1,4 @@
-//! The hot loops, for this project's own benchmarks. Of use to nobody else, and free to change.
+//! Hot loops, exposed only for this project's benchmarks. Not part of the stable API.
 
 use crate::model::digest::{Md5, PartDigest, merge};
 use crate::model::manifest::{FileEntry, Manifest, Parts};
@@ -15,7 +15,7 @@ pub fn md5(bytes: &[u8]) -> String {
     Md5::of(bytes).to_string()
 }
 
-/// Returns the manifest of a version of so many files of eight parts each, as it is stored.
+/// Returns the manifest of a version of `files` files with eight parts each, as stored.
 pub fn manifest(files: usize) -> Vec<u8> {
     let whole = |part: usize| PartDigest::of(part as u64 * 1024 * 1024, &[7; 64]);
     let digests = merge(&(0..8).map(whole).collect::<Vec<_>>(), Some(Md5::of(b"")));
@@ -35,7 +35,7 @@ pub fn manifest(files: usize) -> Vec<u8> {
         model_url: String::new(),
         checksum: digests.md5,
         metadata: serde_json::Map::new(),
-        created_at: time::OffsetDateTime::UNIX_EPOCH,
+        created_at: None,
         format_version: Some(crate::FORMAT_VERSION),
         files: Some((0..files).map(entry).collect()),
         write_id: None,
@@ -47,13 +47,13 @@ pub fn manifest(files: usize) -> Vec<u8> {
     manifest.sealed().to_json()
 }
 
-/// Reads what [`manifest`] returns; the number of its files.
+/// Parses what [`manifest`] returns, and returns the number of its files.
 pub fn parse(json: &[u8]) -> usize {
     let (model, version) = ("m".parse().expect("a name"), "1".parse().expect("a version"));
     Manifest::parse(&model, &version, json).expect("a manifest").files.map_or(0, |files| files.len())
 }
 
-/// Returns the listing of a model of so many versions, of three objects each.
+/// Returns the listing of a model of `versions` versions, with three objects each.
 pub fn listing(versions: usize) -> Vec<ListedObject> {
     let names = ["best_model.pth", "manifest.json", "training_history.json"];
     let object = |n: usize| ListedObject {
@@ -65,7 +65,7 @@ pub fn listing(versions: usize) -> Vec<ListedObject> {
     (0..versions * 3).map(object).collect()
 }
 
-/// Sorts a listing into versions; their number.
+/// Sorts a listing into versions, and returns their number.
 pub fn sort(listing: Vec<ListedObject>) -> usize {
     survey(listing).values().map(|versions| versions.len()).sum()
 }

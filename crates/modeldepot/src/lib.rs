@@ -1,9 +1,9 @@
 //! Publishes, verifies and fetches trained models on any S3 bucket.
 //!
-//! A team trains a model. [`ModelStorage::upload_model`] publishes it under a new version, with its metadata and
-//! checksums; [`ModelStorage::download_model`], on any machine, fetches the latest or a named version, compares
-//! every file with its published digest, and puts it in place. There is no database: every fact is an object in
-//! the bucket, in a layout that a person can read with any S3 browser (`docs/format.md`).
+//! A team trains a model. [`ModelStorage::push`] publishes it under a new version, with its metadata and checksums;
+//! [`ModelStorage::pull`], on any machine, fetches the latest or a named version, verifies every file against its
+//! published digest, and puts it in place. There is no database: everything is stored as objects in the bucket, in a
+//! layout that is readable with any S3 browser (`docs/format.md`).
 //!
 //! ```no_run
 //! use modeldepot::{ModelStorage, Progress, Pull, Push, Scan, Settings, Source};
@@ -12,46 +12,31 @@
 //! let settings = Settings::from_variables(|name| std::env::var(name).ok())?;
 //! let storage = ModelStorage::open(&settings).await?;
 //!
-//! let source = Source::scan(&Scan { path: "best_model.pth".into(), ..Scan::default() })?;
-//! let published = storage
-//!     .upload_model(
-//!         Push {
-//!             model: "plant_classifier".parse()?,
-//!             version: None, // the UTC second, as 20251028_181858
-//!             source,
-//!             metadata: Default::default(),
-//!             created: None, // the server's time
-//!             tool: "my trainer 1.0".to_owned(),
-//!             published_by: None,
-//!             state_folder: None,
-//!             md5: true,
-//!             copies: true,
-//!         },
-//!         &Progress::none(),
-//!     )
-//!     .await?;
+//! // A file, or a folder with everything in it.
+//! let source = Source::scan(&Scan::new("best_model.pth"))?;
+//! let push = Push::new("plant_classifier".parse()?, source).version("1.0".parse()?).tool("my-trainer 1.0");
+//! let published = storage.push(push, &Progress::none()).await?;
 //!
-//! let selector = "plant_classifier@latest".parse()?;
-//! let pull = Pull::new(selector, "models/downloaded");
-//! let fetched = storage.download_model(&pull, &Progress::none()).await?;
+//! let pull = Pull::new("plant_classifier@latest".parse()?, "serving");
+//! let fetched = storage.pull(&pull, &Progress::none()).await?;
 //! assert_eq!(fetched.manifest.version, published.manifest.version);
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! # Map
-//! - [`ModelStorage`]: the verbs on models. [`Push`], [`Source`], [`Description`] and their like are what goes in
-//!   and comes out.
-//! - [`s3::S3Client`]: the verbs on buckets and objects, under it.
-//! - [`Settings`]: where the models lie. Plain data: the library reads no environment, no home folder, no clock.
+//! - [`ModelStorage`]: operations on models. [`Push`], [`Source`], [`Description`] and similar types are their requests
+//!   and results.
+//! - [`s3::S3Client`]: operations on buckets and objects, used by `ModelStorage`.
+//! - [`Settings`]: the location of the models. Plain data: the library reads no environment, no home folder, no clock.
 //! - [`ModelName`], [`Version`], [`ArtifactPath`], [`Selector`]: names, each parsed once.
-//! - [`Manifest`], [`ObjectKey`]: what lies in the bucket.
-//! - [`history`]: a training history becomes metadata. [`units`]: sizes, durations and times as people read them.
-//! - [`Error`] and [`ErrorKind`]: what to do when it fails; [`advice`] is what to do next, [`diagnosis`] what answers where
-//!   S3 was expected. [`Progress`]: how far it has come.
+//! - [`Manifest`], [`ObjectKey`]: the contents of the bucket.
+//! - [`history`]: reads training histories into metadata. [`units`]: sizes, durations and times as people read them.
+//! - [`Error`] and [`ErrorKind`]: what the caller should do about a failure; [`hint`] words it, and [`diagnosis`]
+//!   describes what answers instead of S3. [`Progress`]: progress of a transfer.
 //!
-//! It is not a server and keeps no cache. Nothing runs in the background but what cleans up after work that was dropped
-//! ([`settled`]).
+//! This library is not a server and keeps no cache. Nothing runs in the background except the clean-up after dropped
+//! work ([`settled`]).
 
 pub mod advice;
 pub mod diagnosis;
@@ -63,6 +48,7 @@ pub mod internals;
 mod model;
 mod progress;
 pub mod s3;
+mod setters;
 mod settings;
 mod store;
 mod task;

@@ -1,32 +1,33 @@
-//! Reports the progress of a transfer.
+//! Progress events of a transfer.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::model::name::ArtifactPath;
 
-/// Something that happened in a transfer.
+/// An event of a transfer.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event {
-    /// The whole job is known: so many files, so many bytes. Comes first, once for each attempt.
+    /// The total number of files and bytes is known. Sent first, once for each attempt.
     Planned {
-        /// Files to move.
+        /// Files to transfer.
         files: usize,
-        /// Bytes to move.
+        /// Bytes to transfer.
         bytes: u64,
     },
-    /// A file is begun.
+    /// The transfer of a file has started.
     Begun {
         /// The file.
         path: ArtifactPath,
         /// Its size in bytes.
         bytes: u64,
     },
-    /// Bytes were acknowledged: stored by the server, or verified in place.
+    /// Bytes were confirmed: stored by the server, or verified locally.
     Moved {
         /// The file that they belong to.
         path: ArtifactPath,
-        /// How many.
+        /// Their number.
         bytes: u64,
     },
     /// A file is complete.
@@ -36,7 +37,7 @@ pub enum Event {
     },
 }
 
-/// Takes the events of a transfer, from any thread, and must not block.
+/// Receives the events of a transfer, from any thread. It must not block.
 #[derive(Clone, Default)]
 pub struct Progress(Option<Arc<dyn Fn(Event) + Send + Sync>>);
 
@@ -46,7 +47,7 @@ impl Progress {
         Self(Some(Arc::new(sink)))
     }
 
-    /// Drops every event.
+    /// Ignores all events.
     pub fn none() -> Self {
         Self(None)
     }

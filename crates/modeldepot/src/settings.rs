@@ -1,4 +1,4 @@
-//! Settings: plain data, handed in. The library reads no environment, no home folder and no clock.
+//! Settings as plain data, passed in. The library reads no environment, no home folder and no clock.
 
 mod proxies;
 #[cfg(test)]
@@ -15,52 +15,99 @@ use url::{Host, Url};
 
 use crate::model::name::{BucketName, NameError};
 use crate::model::prefix::KeyPrefix;
+use crate::setters::setters;
 
 pub use self::proxies::{Proxies, Proxy};
 pub use self::variables::AwsProfile;
 pub use self::writing::{Encryption, EncryptionMode, Writing};
 
-/// The login of a MinIO as it comes, used on a loopback endpoint when nothing else is set, so that a laptop never
-/// waits for a cloud's metadata service.
+/// The default login of MinIO, used on a loopback endpoint when no other is set, so that a laptop never waits for a
+/// cloud's metadata service.
 pub const LOOPBACK_LOGIN: &str = "minioadmin";
 
-/// Where the models lie and how to get there.
+/// The location of the models, and how to reach it.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Settings {
-    /// The S3 endpoint; none is AWS itself.
+    /// The S3 endpoint; `None` means AWS.
     pub endpoint: Option<Endpoint>,
     /// The region that requests are signed for.
     pub region: String,
-    /// Who signs the requests.
+    /// The credentials that sign the requests.
     pub credentials: Credentials,
     /// The project's buckets.
     pub buckets: Buckets,
-    /// The folder of the models bucket that holds the models; empty for the whole bucket.
+    /// The folder of the models bucket that contains the models; empty for the whole bucket.
     pub prefix: KeyPrefix,
-    /// How a bucket is named in a request.
+    /// How requests address a bucket.
     pub addressing: Addressing,
-    /// A PEM file of certificate authorities to trust beside the system's own.
+    /// A PEM file of certificate authorities to trust in addition to the system's.
     pub ca_bundle: Option<PathBuf>,
-    /// The most bytes that all transfers together may move in a second, both ways. None, the default, is no limit.
+    /// The maximum bytes per second of all transfers together, in both directions. `None`, the default, means no limit.
     pub limit_rate: Option<NonZeroU64>,
-    /// How long a server may be silent.
+    /// How long a server may stay silent.
     pub timeouts: Timeouts,
     /// The forward proxies that requests go through.
     pub proxies: Proxies,
-    /// What goes with requests because an account or a bucket asks for it.
+    /// Headers that accounts or buckets require.
     pub writing: Writing,
 }
 
-/// How long a server may be silent. All other limits in time follow from `answer`; docs/reliability.md lists them.
+impl Settings {
+    /// Settings for a service at `endpoint`: region `us-east-1`, credentials of the AWS chain, models in the bucket `models`,
+    /// and every other field at its default.
+    pub fn new(endpoint: Endpoint) -> Settings {
+        Settings { endpoint: Some(endpoint), ..Settings::aws("us-east-1") }
+    }
+
+    /// Settings for AWS: as [`Settings::new`], at the endpoint of a region.
+    pub fn aws(region: impl Into<String>) -> Settings {
+        Settings {
+            endpoint: None,
+            region: region.into(),
+            credentials: Credentials::Chain,
+            buckets: Buckets::new(BucketName::models()),
+            prefix: KeyPrefix::default(),
+            addressing: Addressing::Auto,
+            ca_bundle: None,
+            limit_rate: None,
+            timeouts: Timeouts::default(),
+            proxies: Proxies::default(),
+            writing: Writing::default(),
+        }
+    }
+}
+
+setters!(Settings {
+    some endpoint: Endpoint,
+    into region: String,
+    value credentials: Credentials,
+    value buckets: Buckets,
+    value prefix: KeyPrefix,
+    value addressing: Addressing,
+    some_into ca_bundle: PathBuf,
+    some limit_rate: NonZeroU64,
+    value timeouts: Timeouts,
+    value proxies: Proxies,
+    value writing: Writing,
+});
+
+/// How long a server may stay silent. All other time-outs derive from `answer`; docs/reliability.md lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Timeouts {
-    /// Until a connection stands.
+    /// Until a connection is established.
     pub connect: Duration,
-    /// Until the answer to a small request begins. A small request fails for good after two and a half times this, with
-    /// all its repetitions; bytes on their way may stand still for one and a half times this; and a server that has all
-    /// bytes of a file may work on them for six times this before it answers.
+    /// Until the answer to a small request starts. A small request fails for good after two and a half times this,
+    /// including its repetitions; a transfer may stall for one and a half times this; and a server that has received a
+    /// whole file may process it for six times this before it answers.
     pub answer: Duration,
 }
+
+setters!(Timeouts {
+    value connect: Duration,
+    value answer: Duration,
+});
 
 impl Default for Timeouts {
     fn default() -> Self {
@@ -69,10 +116,10 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
-    /// Longer than this is as good as for ever.
+    /// Anything longer is as good as unlimited.
     const LONGEST: Duration = Duration::from_secs(3600);
 
-    /// Reads a time as a setting spells it: `20`, `20s`, `500ms`, `2m`.
+    /// Parses a time as written in a setting: `20`, `20s`, `500ms`, `2m`.
     ///
     /// # Errors
     /// The rule, in words.
@@ -94,17 +141,28 @@ impl Timeouts {
 
 /// The buckets of a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Buckets {
     /// The trained models.
     pub models: BucketName,
-    /// The images of the data set, unless the project keeps models only.
+    /// The images of the data set; `None` if the project has only models.
     pub images: Option<BucketName>,
-    /// Everything else, unless the project keeps models only.
+    /// All other data; `None` if the project has only models.
     pub data: Option<BucketName>,
 }
 
+setters!(Buckets {
+    some images: BucketName,
+    some data: BucketName,
+});
+
 impl Buckets {
-    /// Returns those that the project has, models first.
+    /// A project that has only models.
+    pub fn new(models: BucketName) -> Buckets {
+        Buckets { models, images: None, data: None }
+    }
+
+    /// Returns the project's buckets, models first.
     pub fn all(&self) -> Vec<&BucketName> {
         std::iter::once(&self.models).chain(&self.images).chain(&self.data).collect()
     }
@@ -120,10 +178,10 @@ impl Buckets {
     }
 }
 
-/// How a bucket is named in a request.
+/// How requests address a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Addressing {
-    /// Path style on an endpoint of one's own, virtual-host style on AWS.
+    /// Path style on a custom endpoint, virtual-host style on AWS.
     #[default]
     Auto,
     /// `https://endpoint/bucket/key`.
@@ -132,8 +190,9 @@ pub enum Addressing {
     VirtualHost,
 }
 
-/// Who signs the requests.
+/// The credentials that sign the requests.
 #[derive(Clone)]
+#[non_exhaustive]
 pub enum Credentials {
     /// One key pair.
     Key {
@@ -141,13 +200,20 @@ pub enum Credentials {
         access: String,
         /// The secret key.
         secret: Secret,
-        /// The session token that temporary keys come with.
+        /// The session token of temporary keys.
         token: Option<Secret>,
     },
-    /// One profile of the AWS configuration, and nothing else.
+    /// A profile of the AWS configuration only.
     Profile(String),
     /// The AWS standard chain: profiles, SSO, process, web identity, container, instance metadata.
     Chain,
+}
+
+impl Credentials {
+    /// A key pair without a session token.
+    pub fn key(access: impl Into<String>, secret: impl Into<String>) -> Credentials {
+        Credentials::Key { access: access.into(), secret: Secret::new(secret), token: None }
+    }
 }
 
 impl fmt::Debug for Credentials {
@@ -160,17 +226,17 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// A text that is never shown.
+/// A secret text, which is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes the text.
+    /// Wraps the text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// Returns the text, to whom signs with it.
+    /// Returns the text, for signing.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -182,13 +248,13 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The address of an S3 service: `http` or `https`, a host, a port if need be, and the path under which some services
+/// The address of an S3 service: `http` or `https`, a host, an optional port, and the path below which some services
 /// have their S3 API.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint(Url);
 
 impl Endpoint {
-    /// Returns true when the host is this machine itself.
+    /// Returns true when the host is this machine.
     pub fn is_loopback(&self) -> bool {
         match self.0.host() {
             Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
@@ -224,7 +290,7 @@ impl std::str::FromStr for Endpoint {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(refused("nothing may follow the path: no `?` and no `#`"));
         }
-        // Signatures are of the path as it is sent, and what is spelled in two ways is signed in one.
+        // Signatures cover the path as sent, so a path that could be spelled in two ways would not match.
         let plain = |c: char| c.is_ascii_alphanumeric() || "/-._~".contains(c);
         if !url.path().chars().all(plain) || url.path().contains("//") {
             return Err(refused("its path may have letters, digits, `-`, `.`, `_` and `~` between single slashes"));
@@ -233,7 +299,7 @@ impl std::str::FromStr for Endpoint {
     }
 }
 
-/// Cuts what may be a password or a token out of a text that should have been an endpoint.
+/// Removes a possible password or token from a text that should have been an endpoint.
 fn without_login(text: &str) -> String {
     let (text, more) = match text.find(['?', '#']) {
         Some(at) => (&text[..at], format!("{}…", &text[at..=at])),
@@ -261,15 +327,32 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// Says which setting cannot be used.
+impl SettingsError {
+    /// Returns the name of the setting that cannot be used.
+    pub fn setting(&self) -> &'static str {
+        match self {
+            SettingsError::Endpoint { setting, .. }
+            | SettingsError::Bucket { setting, .. }
+            | SettingsError::HalfAKey { set: setting, .. }
+            | SettingsError::Timeout { setting, .. }
+            | SettingsError::Proxy { setting, .. }
+            | SettingsError::Writing { setting, .. } => setting,
+            SettingsError::Prefix { .. } => "S3_PREFIX",
+            SettingsError::CaBundle { .. } => "AWS_CA_BUNDLE",
+        }
+    }
+}
+
+/// Why a setting cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SettingsError {
-    /// The endpoint is no address of an S3 service.
+    /// The endpoint is not the address of an S3 service.
     #[error("`{text}` is not an endpoint: {reason}")]
     Endpoint {
         /// The name of the setting.
         setting: &'static str,
-        /// The text as it was given, without a login.
+        /// The text as given, without a login.
         text: String,
         /// The rule that it breaks.
         reason: &'static str,
@@ -282,7 +365,7 @@ pub enum SettingsError {
         /// The rule.
         source: NameError,
     },
-    /// The folder of the models bucket cannot be one.
+    /// The prefix of the models bucket is invalid.
     #[error("`S3_PREFIX` cannot be used")]
     Prefix {
         /// The rule.
@@ -291,37 +374,37 @@ pub enum SettingsError {
     /// One half of a key pair is set and the other is not.
     #[error("`{set}` is set but `{missing}` is not")]
     HalfAKey {
-        /// The setting that is there.
+        /// The setting that is present.
         set: &'static str,
-        /// The setting that is not.
+        /// The setting that is missing.
         missing: &'static str,
     },
-    /// A time is none.
+    /// A time-out is not a valid time.
     #[error("`{text}` is not a time for `{setting}`: {rule}")]
     Timeout {
         /// The name of the setting.
         setting: &'static str,
-        /// The text as it was given.
+        /// The text as given.
         text: String,
-        /// What it must be.
+        /// The expected form.
         rule: &'static str,
     },
-    /// The address of a proxy is none. It is not shown, since it may hold a password.
+    /// A proxy's address is invalid. It is not shown, since it may contain a password.
     #[error("`{setting}` is not the address of a proxy: {rule}")]
     Proxy {
         /// The name of the setting.
         setting: &'static str,
-        /// How it is written.
+        /// The expected form.
         rule: &'static str,
     },
-    /// What should go with requests cannot.
+    /// A setting for requests is invalid.
     #[error("`{}` cannot be `{setting}`: {rule}", text.escape_default())]
     Writing {
         /// The name of the setting.
         setting: &'static str,
-        /// The text as it was given.
+        /// The text as given.
         text: String,
-        /// What it must be.
+        /// The expected form.
         rule: &'static str,
     },
     /// The file of certificate authorities cannot be used.

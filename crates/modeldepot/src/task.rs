@@ -1,4 +1,4 @@
-//! Work on other tasks and threads, whose panics are ours.
+//! Work on other tasks and threads, whose panics are propagated.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,14 +9,14 @@ use tokio::task::JoinError;
 
 use crate::error::Result;
 
-/// How long the clean-up of dropped work may take.
+/// How long cleaning up after dropped work may take.
 const CLEANING: Duration = Duration::from_secs(60);
 
-/// Clean-ups that are running, in this process.
+/// The number of running clean-ups in this process.
 static RUNNING: AtomicUsize = AtomicUsize::new(0);
 static ENDED: Notify = Notify::const_new();
 
-/// Counts a clean-up as long as it lives.
+/// Counts a clean-up while it exists.
 struct Running;
 
 impl Running {
@@ -33,7 +33,7 @@ impl Drop for Running {
     }
 }
 
-/// Cleans up in the background after work that was dropped, as far as there is a runtime to do it.
+/// Cleans up in the background after work that was dropped, if there is a runtime to do it.
 pub(crate) fn afterwards(work: impl Future<Output = ()> + Send + 'static) {
     let Ok(runtime) = Handle::try_current() else { return };
     let running = Running::new();
@@ -43,9 +43,9 @@ pub(crate) fn afterwards(work: impl Future<Output = ()> + Send + 'static) {
     });
 }
 
-/// Waits until what work that was dropped, or has failed, had put into the bucket for its own time only is removed
-/// again: the lease of a push that was broken off while it took it. A program that is about to end waits for this, for a
-/// second or two.
+/// Waits until temporary objects of dropped or failed work have been removed from the bucket, such as the lease of a
+/// push that was interrupted while it took the lease. A program should wait for this before it exits; it takes a second
+/// or two.
 pub async fn settled() {
     loop {
         let ended = ENDED.notified();
@@ -58,13 +58,13 @@ pub async fn settled() {
     }
 }
 
-/// Runs file work and hashing where it may block.
+/// Runs file access and hashing on a thread that may block.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     joined(tokio::task::spawn_blocking(work).await)
 }
 
-/// Returns what a task returned, or resumes its panic. A task is cancelled only when the runtime ends; a caller that
-/// waits for it then ends with it, without a word.
+/// Returns the result of a task, or resumes its panic. Tasks are cancelled only when the runtime shuts down; a caller
+/// that waits for one then ends with it, silently.
 pub(crate) fn joined<T>(result: Result<T, JoinError>) -> T {
     match result.map_err(JoinError::try_into_panic) {
         Ok(value) => value,

@@ -45,10 +45,10 @@ pub fn throughput(bytes: u64, time: Duration) -> String {
     format!("{}/s", size((bytes as f64 / seconds) as u64))
 }
 
-/// Returns a moment in UTC: `2025-10-28 18:19:00 UTC`, or `-` when it is not known.
+/// Returns a time in UTC: `2025-10-28 18:19:00 UTC`, or `-` when it is unknown.
 pub fn date(time: Option<OffsetDateTime>) -> String {
-    // The library reads a missing time as the epoch.
-    match time.filter(|time| *time != OffsetDateTime::UNIX_EPOCH) {
+    // The library parses a missing time as the epoch.
+    match time {
         Some(time) => {
             time.to_offset(time::UtcOffset::UTC).format(DATE).map_or_else(|_| "-".to_owned(), |date| date + " UTC")
         }
@@ -56,7 +56,7 @@ pub fn date(time: Option<OffsetDateTime>) -> String {
     }
 }
 
-/// Returns how long ago a moment was, roughly: `3 hours ago`.
+/// Returns roughly how long ago a time was: `3 hours ago`.
 pub fn ago(time: OffsetDateTime, now: OffsetDateTime) -> String {
     let seconds = (now - time).whole_seconds();
     let (number, unit) = match seconds {
@@ -101,7 +101,7 @@ mod tests {
     fn dates() {
         let time = time::macros::datetime!(2025-10-28 20:19:00.455545 +2);
         assert_eq!(date(Some(time)), "2025-10-28 18:19:00 UTC");
-        assert_eq!(date(Some(OffsetDateTime::UNIX_EPOCH)), "-");
+        assert_eq!(date(None), "-");
         assert_eq!(ago(time, time + Duration::from_secs(2)), "just now");
         assert_eq!(ago(time, time + Duration::from_secs(3600)), "1 hour ago");
         assert_eq!(ago(time, time + Duration::from_secs(400 * 86_400)), "1 year ago");

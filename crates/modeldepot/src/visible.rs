@@ -1,24 +1,25 @@
-//! Untrusted text made safe for a terminal: names, keys, metadata and answers of servers.
+//! Making untrusted text safe for a terminal: names, keys, metadata and answers of servers.
 
 use std::borrow::Cow;
 
-/// Returns true for a character that is not seen where it stands, and may change how others are: one that steers a
-/// terminal, turns the direction of writing, takes no room, or ends a line.
+/// Returns true for a character that is invisible or affects how others are shown: one that controls the terminal,
+/// changes the writing direction, has no width, or ends a line.
 pub fn is_unseen(c: char) -> bool {
     match c {
         ' '..='~' => false,
-        // Soft hyphen, Arabic letter mark, fillers of Hangul and Mongolian.
+        // Soft hyphen, Arabic letter mark, Hangul and Mongolian fillers.
         '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{3164}' | '\u{ffa0}' => true,
-        // Zero width and direction, lines and paragraphs, embeddings, joiners and isolates.
+        // Zero-width and direction marks, line and paragraph separators, embeddings, joiners and isolates.
         '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => true,
         '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}' => true,
-        // Tags, and the selectors that can hide a text behind one letter.
+        // Tags, and variation selectors, which can hide text behind a single letter.
         '\u{e0000}'..='\u{e0fff}' => true,
         c => c.is_control(),
     }
 }
 
-/// Returns text fit for one line of a terminal: what [is unseen](is_unseen) is spelled out, as `\n` or `\u{202e}`.
+/// Returns text made safe for one line of a terminal: [unseen](is_unseen) characters are escaped, as `\n` or
+/// `\u{202e}`.
 pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unseen) {
         return Cow::Borrowed(text);
@@ -30,11 +31,11 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Names in one message; the rest is a number.
+/// How many names a message lists; the rest are counted.
 pub(crate) const FEW: usize = 5;
 
-/// Returns the first few of `all` names in backticks, and the number of the rest. A key may hold anything, and a terminal
-/// must not obey it.
+/// Returns the first few of `all` names in backticks, and the number of the rest. Names are escaped, since a key may
+/// contain anything.
 pub(crate) fn named<'n>(names: impl Iterator<Item = &'n str>, all: usize, most: usize) -> String {
     let shown: Vec<String> = names.take(most).map(|name| format!("`{}`", visible(name))).collect();
     match all.saturating_sub(shown.len()) {

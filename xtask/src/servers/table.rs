@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::{KINDS, results as checks};
+use crate::output::say;
 use crate::report::Outcome;
 use crate::root;
 use crate::tools::Tools;
@@ -78,7 +79,7 @@ fn render(tools: &Tools, committed: &str, take_over: bool) -> Result<String, Str
             }
             other => {
                 if let Some(found) = other {
-                    eprintln!("{title} is at {} here, and not compared with docs/servers.md", found.version);
+                    say(format_args!("{title} is at {} here, and not compared with docs/servers.md", found.version));
                 }
                 rows.extend(kept.first().map(|&row| row.to_owned()));
                 differences.extend(kept.iter().skip(1).map(|&row| row.to_owned()));

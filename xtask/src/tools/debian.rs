@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::output::say;
 use crate::quietly;
 
 /// Unpacks packages, with all that this machine lacks of what they depend on.
@@ -22,7 +23,7 @@ pub(super) fn unpack(packages: &[&str], into: &Path) -> Result<(), String> {
         }
         Err(why) => return Err(format!("needs apt's lists of packages (as root: apt-get update): {why}")),
     };
-    eprintln!("fetching {} and what they depend on: {} packages", packages.join(", "), missing.len());
+    say(format_args!("fetching {} and what they depend on: {} packages", packages.join(", "), missing.len()));
     // What an earlier version had does not belong to this one.
     let _ = fs::remove_dir_all(into);
     let fetched = into.join("packages");

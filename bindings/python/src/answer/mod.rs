@@ -1,13 +1,15 @@
-//! What the verbs answer: small objects that cannot be changed.
+//! What the verbs return: small objects that cannot be changed.
 
+mod declare;
 mod deleted;
 mod description;
 mod listed_object;
 mod model_summary;
 mod object_metadata;
-mod pickled;
 mod published;
+mod restore;
 mod stored_file;
+mod value;
 mod verified;
 mod version_summary;
 
@@ -16,17 +18,8 @@ pub(crate) use description::Description;
 pub(crate) use listed_object::ListedObject;
 pub(crate) use model_summary::ModelSummary;
 pub(crate) use object_metadata::ObjectMetadata;
-pub(crate) use pickled::restored;
 pub(crate) use published::Published;
+pub(crate) use restore::restored;
 pub(crate) use stored_file::StoredFile;
 pub(crate) use verified::Verified;
 pub(crate) use version_summary::VersionSummary;
-
-use time::OffsetDateTime;
-
-/// Returns a moment as Python is to see it: UTC, or none when it is not known.
-fn moment(time: Option<OffsetDateTime>) -> Option<OffsetDateTime> {
-    // The library reads a missing time as the epoch.
-    let time = time.filter(|time| *time != OffsetDateTime::UNIX_EPOCH)?;
-    Some(time.to_offset(time::UtcOffset::UTC))
-}

@@ -18,7 +18,7 @@ impl FromStr for Exact {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let Selector { model, version } = text.parse::<Selector>().map_err(|error| error.to_string())?;
+        let Selector { model, version, .. } = text.parse::<Selector>().map_err(|error| error.to_string())?;
         match version {
             Some(version) => Ok(Exact { model, version }),
             None => Err(format!("specify an exact version to delete: `{model}@VERSION`")),

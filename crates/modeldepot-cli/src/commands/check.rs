@@ -80,27 +80,18 @@ async fn publish(storage: &ModelStorage, model: &ModelName, folder: &Path) -> Re
     fs::write(&weights, bytes).map_err(Error::io("write", &weights))?;
     fs::write(&history, r#"{"train_loss": [0.5, 0.25], "val_loss": [0.6, 0.4]}"#)
         .map_err(Error::io("write", &history))?;
-    let push = Push {
-        model: model.clone(),
-        version: None,
-        source: Source::scan(&Scan { path: weights, history: Some(history), ..Scan::default() })?,
-        metadata: Map::from_iter([("purpose".to_owned(), Value::from("modeldepot check"))]),
-        created: None,
-        tool: concat!("modeldepot ", env!("CARGO_PKG_VERSION")).to_owned(),
-        published_by: None,
-        state_folder: None,
-        md5: true,
-        copies: true,
-    };
-    storage.upload_model(push, &Progress::none()).await?;
+    let push = Push::new(model.clone(), Source::scan(&Scan::new(weights).history(history))?)
+        .metadata(Map::from_iter([("purpose".to_owned(), Value::from("modeldepot check"))]))
+        .tool(concat!("modeldepot ", env!("CARGO_PKG_VERSION")));
+    storage.push(push, &Progress::none()).await?;
     Ok(())
 }
 
 /// Deletes all objects of a model that nobody else knows of, and what the store has noted about it.
 async fn remove(storage: &ModelStorage, model: &ModelName) -> Result<(), Error> {
     let (client, bucket) = (storage.depot(), storage.bucket());
-    for version in storage.list_model_versions(model).await.unwrap_or_default() {
-        storage.delete_model_version(model, &version.version).await?;
+    for version in storage.versions(model).await.unwrap_or_default() {
+        storage.delete(model, &version.version).await?;
     }
     let files = client.list_objects(bucket, &format!("{model}/")).await?;
     let records = client.list_objects(bucket, ".depot/").await?;
@@ -145,11 +136,11 @@ pub(crate) async fn checks(
         begun = Instant::now();
     };
 
-    let listed = storage.list_model_versions(model).await;
+    let listed = storage.versions(model).await;
     let last = listed.as_ref().ok().and_then(|versions| Some(versions.last()?.version.clone()));
     add("list versions", Some(listed.map(|versions| plural(versions.len(), "version")).map_err(Error::from)));
 
-    let latest = storage.get_latest_version(model).await;
+    let latest = storage.latest(model).await;
     let newest = latest.as_ref().ok().cloned();
     add("latest version", Some(latest.map_err(Error::from).and_then(|latest| agree(latest, last))));
 
@@ -159,14 +150,14 @@ pub(crate) async fn checks(
         }
         return outcomes;
     };
-    let selector = Selector { model: model.clone(), version: Some(version.clone()) };
+    let selector = Selector::new(model.clone()).version(version.clone());
 
     let begun_download = Instant::now();
     let (folder, fetched) = match tempfile::tempdir() {
         Ok(folder) => {
             let target = folder.path().join(model.as_str());
-            let pull = Pull { resume: false, ..Pull::new(selector.clone(), target) };
-            let fetched = storage.download_model(&pull, &Progress::none()).await;
+            let pull = Pull::new(selector.clone(), target).resume(false);
+            let fetched = storage.pull(&pull, &Progress::none()).await;
             (Some(folder), fetched.map_err(Error::from))
         }
         Err(error) => (None, Err(Error::io("create a folder in", std::env::temp_dir())(error))),
@@ -262,7 +253,7 @@ async fn methods(storage: &ModelStorage, found: &Description) -> Result<String, 
         return untrue(format!("the server says that object `{key}` has {} bytes", stored.size));
     }
     let life = Duration::from_secs(60);
-    let url = client.get_presigned_url(bucket, key, PresignedMethod::Get, life).await?;
+    let url = client.presign(bucket, key, PresignedMethod::Get, life).await?;
     // An empty file has no first byte to ask for, and what tries it knows no proxies.
     let tries = stored.size > 0 && client.proxy(&url).is_none();
     let answer = if tries { http::first_byte(&url).await? } else { None };

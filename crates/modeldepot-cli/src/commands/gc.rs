@@ -18,7 +18,7 @@ pub(crate) async fn run(args: GcArgs, cx: &Context<'_>) -> Result<(), Error> {
     let grace = Duration::try_from(args.grace.0).unwrap_or(Duration::MAX);
     let storage = cx.storage().await?;
     let bar = cx.ui.bar("listing");
-    let plan = storage.gc_plan(args.model.as_ref(), grace).await?;
+    let plan = storage.plan_gc(args.model.as_ref(), grace).await?;
     drop(bar);
     if !cx.ui.json {
         lines(&plan, config::now()).iter().try_for_each(|line| cx.ui.answer(line))?;
@@ -106,7 +106,7 @@ fn section(lines: &mut Vec<String>, title: &str, items: impl ExactSizeIterator<I
 
 /// Returns what became of a plan.
 fn told(plan: &GcPlan, collected: Collected) -> Vec<String> {
-    let Collected { objects, bytes, uploads, spared } = collected;
+    let Collected { objects, bytes, uploads, spared, .. } = collected;
     let removed = format!("{}, {}; {} aborted", plural(objects, "object"), size(bytes), plural(uploads, "upload"));
     let mut lines = vec![format!("{} {removed}", styled(GOOD, "deleted"))];
     if spared > 0 {

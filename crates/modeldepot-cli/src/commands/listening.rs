@@ -36,8 +36,7 @@ pub(super) fn raise_open_files() {}
 /// name which the certificate has: the configured endpoint where it is this port, else this machine's own, else the first.
 pub(super) fn own_client(settings: &Settings, server: &Server, tls: Option<&Tls>) -> Result<Settings, Error> {
     let Some(tls) = tls else {
-        let endpoint = Some(parse(&server.endpoint())?);
-        return Ok(Settings { endpoint, proxies: Proxies::default(), ..settings.clone() });
+        return Ok(settings.clone().endpoint(parse(&server.endpoint())?).proxies(Proxies::default()));
     };
     let port = server.local_addr().port();
     let own = parse(&server.endpoint())?;
@@ -59,9 +58,8 @@ pub(super) fn own_client(settings: &Settings, server: &Server, tls: Option<&Tls>
         });
     };
     let endpoint = parse(&format!("https://{host}:{port}"))?;
-    let ca_bundle = Some(tls.certificate().to_owned());
     // Nothing lies between the two halves of this process.
-    Ok(Settings { endpoint: Some(endpoint), ca_bundle, proxies: Proxies::default(), ..settings.clone() })
+    Ok(settings.clone().endpoint(endpoint).ca_bundle(tls.certificate()).proxies(Proxies::default()))
 }
 
 fn parse(endpoint: &str) -> Result<Endpoint, Error> {

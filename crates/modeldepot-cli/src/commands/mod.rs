@@ -98,9 +98,7 @@ async fn verb(command: Command, cx: &Context<'_>) -> Result<(), Error> {
 
 /// Returns a moment for JSON.
 fn rfc3339(time: Option<OffsetDateTime>) -> Option<String> {
-    // The library reads a missing time as the epoch.
-    let time = time.filter(|time| *time != OffsetDateTime::UNIX_EPOCH)?;
-    time.to_offset(time::UtcOffset::UTC).format(&time::format_description::well_known::Rfc3339).ok()
+    time?.to_offset(time::UtcOffset::UTC).format(&time::format_description::well_known::Rfc3339).ok()
 }
 
 /// Returns the objects that were left because they are not part of a version.

@@ -8,7 +8,7 @@ use crate::ui::{Table, clean, date, size};
 
 pub(crate) async fn run(cx: &Context<'_>) -> Result<(), Error> {
     let storage = cx.storage().await?;
-    let models = storage.list_models().await?;
+    let models = storage.models().await?;
     if cx.ui.json {
         let models: Vec<_> = models
             .iter()

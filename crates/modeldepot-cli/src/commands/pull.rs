@@ -14,14 +14,12 @@ pub(crate) async fn run(args: PullArgs, cx: &Context<'_>) -> Result<(), Error> {
     let folder = args.folder.unwrap_or_else(|| PathBuf::from(args.selector.model.as_str()));
     let storage = cx.storage().await?;
     let bar = cx.ui.bar("pulling");
-    let pull = Pull {
-        resume: !args.no_resume,
-        sync: !args.no_sync,
-        force: args.force,
-        require_digests: args.require_digests,
-        ..Pull::new(args.selector, folder)
-    };
-    let fetched = storage.download_model(&pull, &bar.progress()).await?;
+    let pull = Pull::new(args.selector, folder)
+        .resume(!args.no_resume)
+        .sync(!args.no_sync)
+        .force(args.force)
+        .require_digests(args.require_digests);
+    let fetched = storage.pull(&pull, &bar.progress()).await?;
     let pace = bar.pace(fetched.bytes);
     drop(bar);
 

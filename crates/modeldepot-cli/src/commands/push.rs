@@ -16,15 +16,12 @@ use crate::error::Error;
 use crate::ui::{BOLD, DIM, GOOD, HINT, Ui, clean, plural, size, styled};
 
 pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
-    let scan = Scan {
-        path: args.path,
-        main: args.main,
-        exclude: args.exclude,
-        with: args.with,
-        history: args.history,
-        include_hidden: args.include_hidden,
-        follow_links: args.follow_links,
-    };
+    let mut scan = Scan::new(args.path)
+        .exclude(args.exclude)
+        .with(args.with)
+        .include_hidden(args.include_hidden)
+        .follow_links(args.follow_links);
+    (scan.main, scan.history) = (args.main, args.history);
     // On a thread of its own: a large folder on a slow disk must not keep Ctrl-C waiting.
     let read = spawn_blocking(move || -> Result<_, Error> {
         let source = Source::scan(&scan)?;
@@ -34,18 +31,13 @@ pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
     });
     let (source, metadata, said) = read.await.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))?;
     let (files, bytes) = (source.files().len(), source.size());
-    let push = Push {
-        model: args.model,
-        version: args.version,
-        source,
-        metadata,
-        created: None,
-        tool: concat!("modeldepot ", env!("CARGO_PKG_VERSION")).to_owned(),
-        published_by: config::published_by()?,
-        state_folder: if args.no_resume { None } else { config::state_folder() },
-        md5: !args.no_md5,
-        copies: !args.no_copy,
-    };
+    let mut push = Push::new(args.model, source)
+        .metadata(metadata)
+        .tool(concat!("modeldepot ", env!("CARGO_PKG_VERSION")))
+        .md5(!args.no_md5)
+        .copies(!args.no_copy);
+    (push.version, push.published_by) = (args.version, config::published_by()?);
+    push.state_folder = config::state_folder().filter(|_| !args.no_resume);
     let storage = cx.storage().await?;
     for note in &said {
         cx.ui.note(format_args!("history: {}", clean(note)));
@@ -57,7 +49,7 @@ pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
     told(&push.source, cx.ui);
     let noted = noted(&push.source);
     let bar = cx.ui.bar("pushing");
-    let published = storage.upload_model(push, &bar.progress()).await?;
+    let published = storage.push(push, &bar.progress()).await?;
     let pace = bar.pace(bytes);
     drop(bar);
 

@@ -12,9 +12,9 @@ pub(crate) async fn run(args: RmArgs, cx: &Context<'_>) -> Result<(), Error> {
     let Exact { model, version } = args.exact;
     let storage = cx.storage().await?;
     if !args.yes {
-        confirm(&storage, &Selector { model: model.clone(), version: Some(version.clone()) }, cx).await?;
+        confirm(&storage, &Selector::new(model.clone()).version(version.clone()), cx).await?;
     }
-    let deleted = storage.delete_model_version(&model, &version).await?;
+    let deleted = storage.delete(&model, &version).await?;
     let kept = deleted.files > 0 && kept_as_versions(&storage).await;
     if cx.ui.json {
         return cx.ui.answer_json(&json!({

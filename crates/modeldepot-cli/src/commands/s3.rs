@@ -44,7 +44,7 @@ pub(crate) async fn run(command: S3Command, cx: &Context<'_>) -> Result<(), Erro
                 }
             }
             let method = if put { PresignedMethod::Put } else { PresignedMethod::Get };
-            let url = client.get_presigned_url(&address.bucket, &address.key, method, expires.0).await?;
+            let url = client.presign(&address.bucket, &address.key, method, expires.0).await?;
             if cx.ui.json {
                 let method = if put { "PUT" } else { "GET" };
                 return cx.ui.answer_json(&json!({"url": url, "method": method, "expires_in": expires.0.as_secs()}));
@@ -170,8 +170,8 @@ async fn upload(storage: &ModelStorage, args: CpArgs, mut to: S3Address, cx: &Co
     if !args.force {
         storage.refuse_change(&to.bucket, &to.key, Change::Store).await.map_err(guarded)?;
     }
-    let (content_type, meta) = (args.content_type, args.meta);
-    let options = UploadOptions { content_type, metadata: meta.into_iter().collect(), ..UploadOptions::default() };
+    let mut options = UploadOptions::default().metadata(args.meta.into_iter().collect());
+    options.content_type = args.content_type;
     let spooled = if args.from == STDIO { Some(spool().await?) } else { None };
     let from = spooled.as_ref().map_or(from, |file| file.path());
     let bar = cx.ui.bar("copying");

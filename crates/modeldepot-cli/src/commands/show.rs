@@ -37,9 +37,8 @@ pub(crate) fn lines(found: &Description) -> Vec<String> {
     let field = |name: &str, value: String| format!("{} {value}", styled(DIM, format_args!("{name:<10}")));
     let total: u64 = found.files.iter().map(|file| file.size).sum();
     let mut lines = vec![styled(BOLD, format_args!("{}@{}", manifest.model_name, manifest.version))];
-    let published = date(Some(manifest.created_at));
-    let since =
-        if published == "-" { String::new() } else { format!(" ({})", ago(manifest.created_at, config::now())) };
+    let published = date(manifest.created_at);
+    let since = manifest.created_at.map(|at| format!(" ({})", ago(at, config::now()))).unwrap_or_default();
     lines.push(field("published", published + &since));
     if let Some(by) = &manifest.published_by {
         lines.push(field("by", clean(by.as_str()).into_owned()));

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use modeldepot::{Credentials, LOOPBACK_LOGIN, Secret, Settings};
+use modeldepot::{Credentials, LOOPBACK_LOGIN, Settings};
 use modeldepot_embedded::{Config, Saving, Server};
 use modeldepot_listen::Listen;
 use modeldepot_server::{Login, Server as Console};
@@ -60,9 +60,7 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
         false => {
             // A key pair of its own: it works whatever logins there are, and no web page can know it and sign a link.
             let (access, secret) = server.owner_keys();
-            let secret = Secret::new(secret.to_owned());
-            let credentials = Credentials::Key { access: access.to_owned(), secret, token: None };
-            let settings = Settings { credentials, ..own };
+            let settings = own.credentials(Credentials::key(access, secret));
             let config = configured(args.console, globals, settings, args.service, tls.clone())?;
             (token, people) = (config.login.clone(), who(&config));
             if keys.is_some() && config.tokens.is_none() && config.login.is_none() && config.oidc.is_none() {
@@ -180,7 +178,7 @@ fn saved(saving: Saving) -> String {
 fn login(settings: &Settings) -> (String, String) {
     match &settings.credentials {
         Credentials::Key { access, secret, .. } => (access.clone(), secret.reveal().to_owned()),
-        Credentials::Profile(_) | Credentials::Chain => (LOOPBACK_LOGIN.to_owned(), LOOPBACK_LOGIN.to_owned()),
+        _ => (LOOPBACK_LOGIN.to_owned(), LOOPBACK_LOGIN.to_owned()),
     }
 }
 

@@ -11,7 +11,7 @@ pub(crate) async fn run(args: UrlArgs, cx: &Context<'_>) -> Result<(), Error> {
     let method = if args.put { PresignedMethod::Put } else { PresignedMethod::Get };
     let storage = cx.storage().await?;
     let expires = args.expires.0;
-    let url = storage.get_presigned_url(&args.selector, args.file.as_ref(), method, expires).await?;
+    let url = storage.presign(&args.selector, args.file.as_ref(), method, expires).await?;
     if args.put && !args.force {
         storage.check_upload_urls().await.map_err(Error::UploadUrl)?;
     }

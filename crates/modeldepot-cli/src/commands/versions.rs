@@ -9,7 +9,7 @@ use crate::ui::{Table, date, size};
 
 pub(crate) async fn run(args: VersionsArgs, cx: &Context<'_>) -> Result<(), Error> {
     let storage = cx.storage().await?;
-    let versions = storage.list_model_versions(&args.model).await?;
+    let versions = storage.versions(&args.model).await?;
     let damaged = versions.iter().filter(|version| version.damaged).count();
     let latest = versions.last().map(|version| version.version.clone());
     if cx.ui.json {

@@ -140,7 +140,7 @@ impl<E: Fn(&str) -> Option<String>> Layers<E> {
             Credentials::Chain => {
                 return vec![known("the AWS credential chain: profile, SSO, container or instance role")];
             }
-            Credentials::Key { .. } => {}
+            _ => {}
         }
         for (id, secret) in [("S3_ACCESS_KEY", "S3_SECRET_KEY"), ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")] {
             if set(id) {

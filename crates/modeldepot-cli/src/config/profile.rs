@@ -146,7 +146,7 @@ impl Profile {
         let has = |key: &str| self.set.get(key).is_some_and(|text| !text.trim().is_empty());
         let has_credentials = has("aws_access_key_id") && has("aws_secret_access_key")
             || ["role_arn", "credential_process", "sso_session", "sso_start_url", "login_session"].into_iter().any(has);
-        AwsProfile { name: self.name.clone(), demanded: self.demanded, has_credentials }
+        AwsProfile::new(&self.name).demanded(self.demanded).has_credentials(has_credentials)
     }
 
     #[cfg(test)]

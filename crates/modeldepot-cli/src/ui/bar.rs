@@ -92,6 +92,7 @@ impl Lines {
                     file.finish_and_clear();
                 }
             }
+            _ => {}
         }
     }
 

@@ -233,7 +233,7 @@ impl TestEnv {
         file.write_all(bytes.as_ref()).unwrap();
         // The first 16 digits of the key's BLAKE3 tie the mark to it.
         let mark = format!("0192f0c1-0000-7000-8000-000000000000 {}", &blake3::hash(key.as_bytes()).to_hex()[..16]);
-        let options = UploadOptions { metadata: [("modeldepot".to_owned(), mark)].into(), ..UploadOptions::default() };
+        let options = UploadOptions::default().metadata([("modeldepot".to_owned(), mark)].into());
         wait(self.client().upload_file(file.path(), &models(), key, &options, |_| {})).unwrap();
         let version = key.split('/').take(2).collect::<Vec<_>>().join("/").replacen("/v", "/", 1);
         self.put(&format!(".depot/uploads/{version}/0192f0c1-0000-7000-8000-000000000000.json"), "{}");

@@ -214,8 +214,7 @@ fn slow_puts() {
     let up = Up::start(&env);
     let client = s3(&up);
     let bucket = "models".parse().unwrap();
-    let url =
-        wait(client.get_presigned_url(&bucket, "flood", PresignedMethod::Put, Duration::from_secs(3600))).unwrap();
+    let url = wait(client.presign(&bucket, "flood", PresignedMethod::Put, Duration::from_secs(3600))).unwrap();
     let target = url.split_once(&up.s3).unwrap().1;
     let head = format!("PUT {target} HTTP/1.1\r\nhost: {}\r\ncontent-length: 100000000\r\n\r\n", up.s3);
     let mut puts = all(&up.s3, &head);

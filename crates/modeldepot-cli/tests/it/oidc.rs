@@ -48,20 +48,6 @@ fn oidc_settings_that_do_not_fit_are_named() {
     ");
 }
 
-#[cfg(not(feature = "oidc"))]
-#[test]
-fn a_build_without_the_feature_says_so() {
-    let env = TestEnv::without_server("");
-    let flags = ["serve", "--oidc-issuer", "https://id.example", "--oidc-client-id", "x", "--oidc-grant", "*=read"];
-    insta::assert_snapshot!(env.run(flags), @r"
-    ------- stderr -------
-    error: this build does not support OpenID Connect: it lacks the feature `oidc`
-    hint: build it with the feature: `cargo install --path crates/modeldepot-cli --features oidc`
-    [exit status: 2]
-    ");
-}
-
-#[cfg(feature = "oidc")]
 #[test]
 fn oidc_needs_grants_and_an_address_to_come_back_to() {
     let env = TestEnv::without_server("");

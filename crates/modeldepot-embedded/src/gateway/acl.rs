@@ -5,7 +5,7 @@ use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::{Gateway, owner};
-use crate::versions::Which;
+use crate::index::stamp::Which;
 
 /// Lists that give nobody but the owner anything.
 const PRIVATE: [&str; 3] = ["private", "bucket-owner-full-control", "bucket-owner-read"];

@@ -5,8 +5,8 @@ use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::{Gateway, etag, refuse_unsupported, size, timestamp};
 use crate::checksum::put_sums;
-use crate::record::Segment;
-use crate::versions::Which;
+use crate::index::record::Segment;
+use crate::index::stamp::Which;
 
 /// The most parts of an answer.
 const MAX_PARTS: usize = 1000;

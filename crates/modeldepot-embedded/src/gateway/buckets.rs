@@ -3,8 +3,8 @@
 use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
+use crate::access::keys::Right;
 use crate::access::rights;
-use crate::keys::Right;
 
 use super::{Gateway, owner, timestamp};
 

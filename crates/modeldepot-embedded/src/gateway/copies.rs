@@ -6,15 +6,16 @@ use s3s::{S3Request, S3Response, S3Result, s3_error};
 use tokio::sync::Semaphore;
 
 use super::tagging::tags_of_header;
-use super::{Gateway, Store, describe, etag, refuse_write_features, timestamp};
+use super::{Gateway, describe, etag, refuse_write_features, timestamp};
+use crate::body::send::Reader;
 use crate::checksum::{Algorithm, Checksums, Hashes, put_sums};
-use crate::conditions::{ReadConditions, Tags};
-use crate::index::Copied;
-use crate::record;
+use crate::front::xml::check_key;
+use crate::index::conditions::{ReadConditions, Tags};
+use crate::index::objects::Copied;
+use crate::index::record;
+use crate::index::stamp::Which;
 use crate::refusal::{internal, precondition_failed};
-use crate::send::Reader;
-use crate::versions::Which;
-use crate::xml::check_key;
+use crate::store::Store;
 
 /// How many copies are read at once, for their checksums or into a part. Each takes a thread for as long as it takes, and
 /// those are for all requests.
@@ -38,9 +39,9 @@ pub(super) fn source(source: &CopySource, headers: &HeaderMap) -> S3Result<(Stri
 /// Takes the conditions on the source out of an input.
 macro_rules! source_conditions {
     ($input:expr) => {
-        $crate::conditions::ReadConditions {
-            if_match: $input.copy_source_if_match.take().map($crate::conditions::Tags::from),
-            if_none_match: $input.copy_source_if_none_match.take().map($crate::conditions::Tags::from),
+        $crate::index::conditions::ReadConditions {
+            if_match: $input.copy_source_if_match.take().map($crate::index::conditions::Tags::from),
+            if_none_match: $input.copy_source_if_none_match.take().map($crate::index::conditions::Tags::from),
             if_modified_since: $input.copy_source_if_modified_since.take(),
             if_unmodified_since: $input.copy_source_if_unmodified_since.take(),
         }

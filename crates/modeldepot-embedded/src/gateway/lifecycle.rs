@@ -4,8 +4,8 @@ use s3s::dto::*;
 use s3s::{S3Error, S3Request, S3Response, S3Result, s3_error};
 
 use super::Gateway;
-use crate::subresource::Kind;
-use crate::sweep::{DAY, Filter, Rule};
+use crate::index::subresource::Kind;
+use crate::store::lifecycle::{DAY, Filter, Rule};
 
 /// The most rules of a bucket.
 const MAX_RULES: usize = 1000;

@@ -6,8 +6,8 @@ use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::{Gateway, etag, owner, size, timestamp};
-use crate::listing::{Entry, MAX_PAGE, Page, Query, Start};
-use crate::record;
+use crate::index::listing::{Entry, MAX_PAGE, Page, Query, Start};
+use crate::index::record;
 
 impl Gateway {
     pub(super) async fn list_objects(

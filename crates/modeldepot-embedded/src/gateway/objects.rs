@@ -4,17 +4,19 @@ use hyper::HeaderMap;
 use s3s::dto::*;
 use s3s::{S3Error, S3Request, S3Response, S3Result, s3_error};
 
-use super::{Gateway, Store, describe, etag, refuse_write_features, size};
+use super::{Gateway, describe, etag, refuse_write_features, size};
+use crate::access::keys::Right;
 use crate::access::{Rights, denied, rights};
+use crate::body::receive::{Incoming, Received, discard, receive};
 use crate::checksum::{Algorithm, Checksums, Claims, put_sums, sums_of};
-use crate::conditions::{Tags, WriteConditions, seconds};
-use crate::keys::Right;
-use crate::receive::{Incoming, Received, discard, receive, waits_for_continue};
-use crate::record::{self, Segment};
+use crate::front::seen::Keys;
+use crate::front::xml::check_key;
+use crate::head::waits_for_continue;
+use crate::index::conditions::{Tags, WriteConditions, seconds};
+use crate::index::record::{self, Segment};
+use crate::index::stamp::{Versioning, Which};
 use crate::refusal::precondition_failed;
-use crate::seen::Keys;
-use crate::versions::{Versioning, Which};
-use crate::xml::check_key;
+use crate::store::Store;
 
 /// The most keys S3 deletes in one request.
 const MAX_DELETE: usize = 1000;

@@ -8,12 +8,12 @@ use s3s::dto::*;
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 
 use super::{Gateway, etag, refuse_unsupported, size, timestamp};
+use crate::body::send::{Outgoing, Reader};
 use crate::checksum::put_sums;
-use crate::conditions::{ReadConditions, Tags, Unmet};
-use crate::record::{self, Segment};
+use crate::index::conditions::{ReadConditions, Tags, Unmet};
+use crate::index::record::{self, Segment};
+use crate::index::stamp::Which;
 use crate::refusal::{custom, internal, precondition_failed};
-use crate::send::{Outgoing, Reader};
-use crate::versions::Which;
 
 /// The part of an object that is asked for.
 struct Wanted {

@@ -8,10 +8,12 @@ use s3s::xml::{Deserialize as _, Deserializer};
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::Gateway;
-use crate::index::{Index, place, require_bucket};
+use crate::index::Index;
+use crate::index::stamp::Which;
+use crate::index::subresource::Kind;
+use crate::index::tables::{place, require_bucket};
+use crate::index::versions;
 use crate::refusal::custom;
-use crate::subresource::Kind;
-use crate::versions::{self, Which};
 
 /// Names and values.
 pub(crate) type Tags = BTreeMap<String, String>;
@@ -68,8 +70,8 @@ pub(crate) fn tags_of_header(header: Option<&str>) -> S3Result<Tags> {
 
 /// Parses the document of a form's field. Returns it as the header of a write.
 pub(crate) fn tags_of_xml(text: &str) -> S3Result<String> {
-    if crate::cdata::is_in(text.as_bytes()) {
-        return Err(s3_error!(MalformedXML, "{}", crate::cdata::MESSAGE));
+    if crate::body::cdata::is_in(text.as_bytes()) {
+        return Err(s3_error!(MalformedXML, "{}", crate::body::cdata::MESSAGE));
     }
     let mut parser = Deserializer::new(text.as_bytes());
     let tagging = Tagging::deserialize(&mut parser)

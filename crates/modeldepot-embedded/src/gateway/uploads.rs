@@ -8,16 +8,17 @@ use super::copies::{READING, check_source, source, source_conditions};
 use super::lists::{encoder, query};
 use super::objects::announced;
 use super::{Gateway, describe, etag, owner, refuse_write_features, size, timestamp};
+use crate::body::receive::{Incoming, MAX_BODY, Received, copy, discard, receive};
+use crate::body::send::Reader;
 use crate::checksum::{Algorithm, Claims, checksum_type, put_sums, sums_of};
-use crate::conditions::Tags;
 use crate::disk::Staged;
-use crate::listing::{Entry, Start};
-use crate::multipart::{Completion, MAX_PARTS, Target, is_composite};
-use crate::receive::{Incoming, MAX_BODY, Received, copy, discard, receive, waits_for_continue};
-use crate::record::{self, Upload};
+use crate::front::xml::check_key;
+use crate::head::waits_for_continue;
+use crate::index::conditions::Tags;
+use crate::index::listing::{Entry, Start};
+use crate::index::multipart::{Completion, MAX_PARTS, Target, is_composite};
+use crate::index::record::{self, Upload};
 use crate::refusal::internal;
-use crate::send::Reader;
-use crate::xml::check_key;
 
 fn part_number(number: i32) -> S3Result<u16> {
     u16::try_from(number)

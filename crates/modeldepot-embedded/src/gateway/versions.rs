@@ -5,9 +5,10 @@ use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::lists::{encoder, query};
 use super::{Gateway, etag, owner, refuse_unsupported, size, timestamp};
-use crate::listing::{Entry, Start};
+use crate::index::listing::{Entry, Start};
+use crate::index::stamp::{Versioning, Which};
+use crate::index::versions::Marker;
 use crate::refusal::{custom, internal};
-use crate::versions::{Marker, Versioning, Which};
 
 impl Gateway {
     pub(super) async fn get_bucket_versioning(

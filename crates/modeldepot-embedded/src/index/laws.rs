@@ -7,8 +7,9 @@ use s3s::dto::{CompletedPart, ETag};
 
 use super::*;
 use crate::checksum::{Algorithm, Hashes};
-use crate::multipart::{Completion, Target};
-use crate::record::{Part, Upload};
+use crate::index::conditions::WriteConditions;
+use crate::index::multipart::{Completion, Target};
+use crate::index::record::{Object, Part, Segment, Upload};
 
 #[derive(Clone, Debug)]
 enum Step {

@@ -1,11 +1,11 @@
 //! The frames of `aws-chunked` bodies, on inputs that nobody meant: see `fuzz/harness.rs`.
 
-#[path = "../../src/budget.rs"]
+#[path = "../../src/body/budget.rs"]
 #[allow(dead_code, unreachable_pub, reason = "a part of the server")]
 mod budget;
 #[path = "../../../../fuzz/harness.rs"]
 mod harness;
-#[path = "../../src/reframe.rs"]
+#[path = "../../src/body/reframe.rs"]
 #[allow(dead_code, unreachable_pub, reason = "a part of the server")]
 mod reframe;
 

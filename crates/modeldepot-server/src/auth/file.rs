@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::tokens::{Line, Token, TokensError};
+use super::token::{Line, Token};
+use super::tokens_error::TokensError;
 
 /// The first line of a token file.
 const HEADER: &str =
@@ -111,7 +112,10 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = std::os::unix::fs::fchown(file.as_file(), Some(found.uid()), Some(found.gid()));
     }
     file.persist(path).map_err(|error| error.error)?;
-    File::open(folder)?.sync_all()
+    // Windows has no such call for a folder.
+    #[cfg(unix)]
+    File::open(folder)?.sync_all()?;
+    Ok(())
 }
 
 /// Returns the path of a file that lies beside another one.

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::Scope;
-use super::tokens::{Token, TokensError, secret};
+use super::token::{Token, secret};
+use super::tokens_error::TokensError;
 
 /// The only token of a service that has no token file. It may do everything, and ends with the service.
 #[derive(Clone)]

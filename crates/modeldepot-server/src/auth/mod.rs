@@ -10,39 +10,43 @@
 //! Where the path names no model, they ask [`Caller::may`].
 
 mod about;
+mod allowed;
 mod asking;
+mod csrf;
 mod file;
 mod grants;
 mod login;
 mod sessions;
+mod token;
 mod tokens;
+mod tokens_error;
 mod used;
 
-use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::extract::FromRequestParts;
-use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use modeldepot::{ErrorKind, ModelName, PublishedBy};
+use modeldepot::{ErrorKind, ModelName, PublishedBy, units};
 use modeldepot_listen::Stamp;
 use time::OffsetDateTime;
 
 use self::sessions::{Holder, Sessions};
 use crate::problem::{Problem, Result};
-use crate::state::App;
 
 pub(crate) use self::about::About;
 #[cfg(test)]
 pub(crate) use self::about::is_of_the_whole;
+pub(crate) use self::allowed::{Deleter, Publisher, Reader};
 pub(crate) use self::asking::{asking, sees};
+pub(crate) use self::csrf::{CSRF_FIELD, CSRF_HEADER, Unproven, csrf_missing};
 pub use self::file::warning;
 pub use self::grants::{Grant, Grants, GrantsError, ModelPattern, Scope};
 pub use self::login::Login;
 pub(crate) use self::sessions::Person;
-pub use self::tokens::{Token, Tokens, TokensError};
+pub use self::token::Token;
+pub use self::tokens::Tokens;
+pub use self::tokens_error::TokensError;
 pub(crate) use self::used::Used;
 pub use self::used::last_used;
 
@@ -51,9 +55,6 @@ const COOKIE: &str = "modeldepot_session";
 
 /// The name of the cookie over HTTPS: browsers take one of such a name from this host alone, and send it to no other.
 const SECURE_COOKIE: &str = "__Host-modeldepot_session";
-
-/// The header that pages send the CSRF token in.
-pub(crate) const CSRF_HEADER: &str = "x-csrf-token";
 
 /// How often it is looked whether the token file has changed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -201,7 +202,7 @@ impl Gate {
                 Some(Mutex::new(Watched { path: Some(path), looked: Instant::now(), changed, tokens }))
             }
         };
-        Ok(Gate { file, closed, sessions: Sessions::default(), csrf: tokens::random()?, secure, read_only, used })
+        Ok(Gate { file, closed, sessions: Sessions::default(), csrf: token::random()?, secure, read_only, used })
     }
 
     /// Returns true when callers must say who they are.
@@ -286,7 +287,7 @@ impl Gate {
     fn bearer(&self, shown: tokens::Shown<'_>, now: OffsetDateTime, csrf: String, browser: bool) -> Result<Caller> {
         let tokens::Shown { token, until } = shown;
         if let Some(expired) = token.expires.filter(|_| token.is_expired(now)) {
-            let detail = format!("token `{}` expired on {}", token.name, tokens::day(expired));
+            let detail = format!("token `{}` expired on {}", token.name, units::date(Some(expired)));
             return Err(unknown(&detail).hint("ask the operator of this service to renew it"));
         }
         self.used.note(&token.name);
@@ -405,63 +406,4 @@ fn wrong() -> Problem {
 
 fn internal(detail: &str) -> Problem {
     Problem::new(ErrorKind::Internal, detail)
-}
-
-/// The problem of a request that may come from a page of another site.
-pub(crate) fn csrf_missing() -> Problem {
-    Problem::new(ErrorKind::Denied, "this request did not come from a page of this service")
-        .hint("reload the page and submit its form again")
-}
-
-/// A right, as a type.
-pub(crate) trait Right {
-    const SCOPE: Scope;
-}
-
-/// To see and fetch.
-pub(crate) struct ToRead;
-/// To make links that live long.
-pub(crate) struct ToShare;
-/// To publish.
-pub(crate) struct ToPublish;
-/// To delete.
-pub(crate) struct ToDelete;
-
-impl Right for ToRead {
-    const SCOPE: Scope = Scope::Read;
-}
-impl Right for ToShare {
-    const SCOPE: Scope = Scope::Share;
-}
-impl Right for ToPublish {
-    const SCOPE: Scope = Scope::Publish;
-}
-impl Right for ToDelete {
-    const SCOPE: Scope = Scope::Delete;
-}
-
-/// A caller who has a right.
-pub(crate) struct Allowed<R: Right>(pub(crate) Caller, PhantomData<R>);
-
-/// A caller who may see and fetch.
-pub(crate) type Reader = Allowed<ToRead>;
-/// A caller who may make links that live long.
-#[expect(dead_code, reason = "for the routes of links")]
-pub(crate) type Sharer = Allowed<ToShare>;
-/// A caller who may publish.
-pub(crate) type Publisher = Allowed<ToPublish>;
-/// A caller who may delete.
-pub(crate) type Deleter = Allowed<ToDelete>;
-
-impl<R: Right + Send> FromRequestParts<App> for Allowed<R> {
-    type Rejection = Problem;
-
-    /// Takes the caller that the route's line of the table admitted. Without one the route is none of the table's, and
-    /// nobody may call it.
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let caller = parts.extensions.get::<Caller>().cloned();
-        let caller = caller.ok_or_else(|| internal("this route does not say who may call it"))?;
-        let about = parts.extensions.get::<About>().cloned().unwrap_or(About::Whole);
-        Ok(Allowed(app.service.gate.allow(caller, R::SCOPE, &about)?, PhantomData))
-    }
 }

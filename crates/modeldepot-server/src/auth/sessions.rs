@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::grants::Grants;
-use super::tokens::{TokensError, random};
+use super::token::random;
+use super::tokens_error::TokensError;
 
 /// The longest that a session lasts, used or not.
 pub(super) const LIFETIME: Duration = Duration::from_secs(12 * 3600);

@@ -1,181 +1,13 @@
-//! API tokens, as a file keeps them: one line each, with a name, grants, the BLAKE3 of the token, and what else is known.
-//! The token itself is shown once, when it is made, and kept nowhere.
-//!
-//! A token is 256 random bits, so a fast hash keeps it: there is nothing to guess.
+//! The tokens of a file. A token itself is shown once, when it is created, and stored nowhere.
 
-use std::fmt;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use modeldepot::ErrorKind;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::file;
 use super::grants::Grants;
-
-/// What every token begins with, so that one that leaked is recognised as what it is.
-const PREFIX: &str = "mdt_";
-
-/// Why a token file cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TokensError {
-    /// The file cannot be read or written.
-    #[error("cannot {action} the token file `{}`", path.display())]
-    Io {
-        /// What was tried, as a verb.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Every user of the machine could add a token of their own.
-    #[error("refused to use the token file `{}`: every user of this machine can write it", path.display())]
-    Writable {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A line is none of a token. It holds no text of the line: it may be a token.
-    #[error("line {line} of `{}` is not `NAME GRANTS BLAKE3`", path.display())]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// The number of the line.
-        line: usize,
-    },
-    /// A token's name breaks its rule.
-    #[error("`{}` is not a valid token name: use 1 to 64 letters, digits, `.`, `_` and `-`", name.chars().take(80).collect::<String>().escape_debug())]
-    Name {
-        /// The name.
-        name: String,
-    },
-    /// There is a token of that name.
-    #[error("token `{name}` already exists in `{}`", path.display())]
-    Taken {
-        /// The name.
-        name: String,
-        /// The file.
-        path: PathBuf,
-    },
-    /// There is no token of that name.
-    #[error("token `{name}` does not exist in `{}`", path.display())]
-    Unknown {
-        /// The name.
-        name: String,
-        /// The file.
-        path: PathBuf,
-    },
-    /// A token that has expired is rotated without a new time.
-    #[error("token `{name}` expired on {}", day(*expired))]
-    Expired {
-        /// The name.
-        name: String,
-        /// When it expired.
-        expired: OffsetDateTime,
-        /// The file.
-        path: PathBuf,
-    },
-    /// The system has no random numbers.
-    #[error("the system returned no random numbers")]
-    Random,
-}
-
-impl TokensError {
-    /// Returns what the caller should do.
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            TokensError::Io { .. } => ErrorKind::Io,
-            TokensError::Line { .. } | TokensError::Name { .. } => ErrorKind::Invalid,
-            TokensError::Taken { .. } | TokensError::Expired { .. } => ErrorKind::Conflict,
-            TokensError::Unknown { .. } => ErrorKind::NotFound,
-            TokensError::Writable { .. } => ErrorKind::Denied,
-            TokensError::Random => ErrorKind::Internal,
-        }
-    }
-}
-
-/// A token, as far as it is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Token {
-    /// Its name.
-    pub name: String,
-    /// What its bearer may do.
-    pub grants: Grants,
-    /// When it was made, where that is known: older files do not say.
-    pub created: Option<OffsetDateTime>,
-    /// From when on it is refused.
-    pub expires: Option<OffsetDateTime>,
-    /// The BLAKE3 of the token.
-    hash: blake3::Hash,
-    /// The one before the last rotation, and until when it is taken.
-    old: Option<(blake3::Hash, OffsetDateTime)>,
-    /// Fields of the line that a later version of modeldepot wrote. They are kept.
-    more: Vec<String>,
-}
-
-impl Token {
-    /// Returns a token that is in no file.
-    pub(super) fn of(name: &str, grants: impl Into<Grants>, hash: blake3::Hash) -> Token {
-        let (name, grants) = (name.to_owned(), grants.into());
-        Token { name, grants, created: None, expires: None, hash, old: None, more: Vec::new() }
-    }
-
-    /// Returns until when the secret from before the last rotation is taken, while it is.
-    pub fn grace(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
-        self.old.map(|(_, until)| until).filter(|until| *until > now)
-    }
-
-    /// Returns true when the token is refused because of its age.
-    pub fn is_expired(&self, now: OffsetDateTime) -> bool {
-        self.expires.is_some_and(|expires| expires <= now)
-    }
-
-    /// Reads a line: `NAME GRANTS BLAKE3`, then fields `name=value`.
-    pub(super) fn parse(line: &str) -> Option<Token> {
-        let mut words = line.split_whitespace();
-        let name = words.next().filter(|name| is_name(name))?.to_owned();
-        let grants = words.next()?.parse().ok()?;
-        let hash = blake3::Hash::from_hex(words.next()?).ok()?;
-        let mut token = Token { name, grants, created: None, expires: None, hash, old: None, more: Vec::new() };
-        for field in words {
-            let (key, value) = field.split_once('=')?;
-            match key {
-                "created" => token.created = Some(time(value)?),
-                "expires" => token.expires = Some(time(value)?),
-                "old" => {
-                    let (hash, until) = value.split_once('@')?;
-                    token.old = Some((blake3::Hash::from_hex(hash).ok()?, time(until)?));
-                }
-                _ => token.more.push(field.to_owned()),
-            }
-        }
-        Some(token)
-    }
-}
-
-/// The token's line.
-pub(super) struct Line<'t>(pub(super) &'t Token);
-
-impl fmt::Display for Line<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Token { name, grants, created, expires, hash, old, more } = self.0;
-        write!(f, "{name} {grants} {}", hash.to_hex())?;
-        if let Some(created) = created {
-            write!(f, " created={}", written(*created))?;
-        }
-        if let Some(expires) = expires {
-            write!(f, " expires={}", written(*expires))?;
-        }
-        if let Some((old, until)) = old {
-            write!(f, " old={}@{}", old.to_hex(), written(*until))?;
-        }
-        more.iter().try_for_each(|field| write!(f, " {field}"))
-    }
-}
+use super::token::{Token, is_name, now, secret};
+use super::tokens_error::TokensError;
 
 /// The tokens of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -308,46 +140,6 @@ impl FromIterator<Token> for Tokens {
     }
 }
 
-fn is_name(name: &str) -> bool {
-    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    (1..=64).contains(&name.len()) && name.chars().all(good)
-}
-
-/// Returns a new token and its hash.
-pub(super) fn secret() -> Result<(String, blake3::Hash), TokensError> {
-    let secret = format!("{PREFIX}{}", random()?);
-    let hash = blake3::hash(secret.as_bytes());
-    Ok((secret, hash))
-}
-
-/// Returns the current second.
-pub(super) fn now() -> OffsetDateTime {
-    let now = OffsetDateTime::now_utc();
-    now.replace_nanosecond(0).unwrap_or(now)
-}
-
-/// Returns a time as the file has it.
-pub(super) fn written(time: OffsetDateTime) -> String {
-    time.to_offset(time::UtcOffset::UTC).format(&Rfc3339).unwrap_or_default()
-}
-
-/// Reads a time of the file.
-pub(super) fn time(text: &str) -> Option<OffsetDateTime> {
-    OffsetDateTime::parse(text, &Rfc3339).ok()
-}
-
-/// Returns a time as people are told it.
-pub(super) fn day(time: OffsetDateTime) -> String {
-    modeldepot::units::date(Some(time))
-}
-
-/// Returns 256 random bits as text.
-pub(super) fn random() -> Result<String, TokensError> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|_| TokensError::Random)?;
-    Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -409,28 +201,5 @@ mod tests {
         // The grace of an old secret is never longer than the token itself.
         Tokens::rotate(&path, "ci", Duration::from_secs(3600), Some(later)).unwrap();
         assert_eq!(Tokens::read(&path).unwrap().find(&old, now()).unwrap().until, Some(later));
-    }
-
-    #[test]
-    fn lines_of_before_and_of_later_are_read() {
-        let hash = blake3::hash(b"x").to_hex();
-        let old = Token::parse(&format!("ci publish {hash}")).unwrap();
-        assert_eq!((old.grants.to_string().as_str(), old.created, old.expires), ("publish", None, None));
-        let line = format!(
-            "ci read,publish:plant-* {hash} created=2026-11-26T10:00:00Z expires=2027-02-24T10:00:00Z old={hash}@2026-11-27T10:00:00Z note=later"
-        );
-        assert_eq!(Line(&Token::parse(&line).unwrap()).to_string(), line);
-        for bad in [
-            format!("ci admin {hash}"),
-            format!("ci read: {hash}"),
-            "ci read".to_owned(),
-            "ci read abc".to_owned(),
-            format!("ci read {hash} expires=soon"),
-            format!("ci read {hash} expires"),
-            format!("ci read {hash} old={hash}"),
-            format!("c\u{7}i read {hash}"),
-        ] {
-            assert_eq!(Token::parse(&bad), None, "{bad}");
-        }
     }
 }

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use tokio::sync::Notify;
 
 use super::file::{beside, replace};
-use super::tokens::{now, time, written};
+use super::token::{now, time, written};
 
 /// The least time between two writes.
 const PACE: Duration = Duration::from_secs(60);

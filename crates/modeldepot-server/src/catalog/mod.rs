@@ -4,7 +4,9 @@
 //! meanwhile: changes made elsewhere appear after a second plus the time of a listing, changes made through this service
 //! at once. Published manifests never change, so their metadata stays cached. All caches are bounded.
 
+pub(crate) mod comparison;
 mod facts;
+pub(crate) mod listing;
 mod watched;
 
 use std::collections::HashSet;
@@ -112,7 +114,7 @@ impl Catalog {
         let storage = self.storage.clone();
         let ask = move || {
             let storage = storage.clone();
-            async move { storage.list_models().await.map(Arc::new) }
+            async move { storage.models().await.map(Arc::new) }
         };
         self.listed(&self.kept.models, ask).await
     }
@@ -123,7 +125,7 @@ impl Catalog {
         let of = (self.storage.clone(), model.clone());
         let ask = move || {
             let (storage, model) = of.clone();
-            async move { storage.list_model_versions(&model).await.map(Arc::new) }
+            async move { storage.versions(&model).await.map(Arc::new) }
         };
         let found = self.listed(&watched, ask).await;
         if found.is_err() {
@@ -223,7 +225,7 @@ impl Catalog {
             found.damaged = damaged;
             return Ok(Arc::new(Document { found: Arc::new(found), etag, answer: OnceLock::new() }));
         }
-        let selector = Selector { model: model.clone(), version: Some(version.clone()) };
+        let selector = Selector::new(model.clone()).version(version.clone());
         let found = Arc::new(self.storage.describe(&selector).await?);
         Ok(Arc::new(Document { found, etag, answer: OnceLock::new() }))
     }
@@ -274,7 +276,7 @@ impl Catalog {
         if let Some(known) = lock(&self.kept.facts).get(model, version) {
             return Ok(known);
         }
-        let metadata = match self.storage.read_metadata(model, &version.version).await {
+        let metadata = match self.storage.metadata_of(model, &version.version).await {
             Ok(metadata) => metadata.unwrap_or_default(),
             Err(error) if error.kind() == ErrorKind::Corrupt || error.kind() == ErrorKind::Invalid => {
                 tracing::debug!(%error, "cannot read the manifest of a version");

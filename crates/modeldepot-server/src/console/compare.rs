@@ -15,8 +15,8 @@ use super::shown::{flat, number, short, shown, value};
 use super::visitor::Visitor;
 use super::when::when;
 use super::{Svg, href, metric};
+use crate::catalog::comparison::{MOST, alike};
 use crate::problem::Problem;
-use crate::routes::compare::{MOST, alike};
 use crate::state::App;
 
 /// Versions that are offered of a model.
@@ -204,7 +204,7 @@ fn table(columns: &[Column], asked: &Asked) -> Markup {
                         }
                     } }
                     tbody {
-                        tr { th scope="row" { "Published" } @for column in columns { td { (when(Some(column.found.manifest.created_at))) } } }
+                        tr { th scope="row" { "Published" } @for column in columns { td { (when(column.found.manifest.created_at)) } } }
                         tr { th scope="row" { "Size" } @for column in columns { td { (units::size(column.found.size())) } } }
                     }
                     (group("Metadata", &metadata, columns.len()))

@@ -1,9 +1,9 @@
 //! Parses the filter of a table of versions: `val_accuracy>=0.9 architecture=resnet18 2025`.
 
-use modeldepot::VersionSummary;
+use modeldepot::Version;
 
+use crate::catalog::listing::{Filter, SIGNS, filters};
 use crate::problem::Result;
-use crate::routes::listing::{Filter, SIGNS, filters};
 
 /// Words that must all hold.
 #[derive(Debug, Default)]
@@ -34,8 +34,8 @@ impl Conditions {
     }
 
     /// Returns whether the version's name is one of those asked for.
-    pub(super) fn names(&self, version: &VersionSummary) -> bool {
-        let name = version.version.as_str().to_lowercase();
+    pub(super) fn names(&self, version: &Version) -> bool {
+        let name = version.as_str().to_lowercase();
         self.names.iter().all(|part| name.contains(part))
     }
 }
@@ -46,13 +46,7 @@ mod tests {
 
     #[test]
     fn names_and_filters_are_told_apart() {
-        let version = |name: &str| VersionSummary {
-            version: name.parse().unwrap(),
-            files: 1,
-            size: 1,
-            published: None,
-            damaged: false,
-        };
+        let version = |name: &str| name.parse::<Version>().unwrap();
         let conditions = Conditions::parse("val_accuracy >= 0.9, 2025 architecture=resnet18").unwrap();
         assert_eq!(conditions.filters.len(), 2);
         assert!(conditions.names(&version("20251028_181858")) && !conditions.names(&version("20241028_181858")));

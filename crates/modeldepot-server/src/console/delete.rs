@@ -12,6 +12,7 @@ use crate::auth::Deleter;
 use crate::log::Note;
 use crate::problem::Problem;
 use crate::state::App;
+use crate::tasks::joined;
 
 pub(super) async fn post(
     State(app): State<App>,
@@ -33,13 +34,13 @@ pub(super) async fn post(
     // What was begun is finished, whether or not anybody waits for it.
     let (storage, catalog, of) = (app.storage.clone(), app.catalog.clone(), (model.clone(), version.clone()));
     let deleting = tokio::spawn(async move {
-        let deleted = storage.delete_model_version(&of.0, &of.1).await;
+        let deleted = storage.delete(&of.0, &of.1).await;
         catalog.changed(&of.0);
         let deleted = deleted.map_err(Problem::from);
         note.ended(deleted.as_ref().map(drop));
         deleted
     });
-    let deleted = crate::routes::joined(deleting.await)??;
+    let deleted = joined(deleting.await)??;
     let left = deleted.foreign.objects.to_string();
     // The last one takes its model along.
     let to = match app.catalog.versions(&model).await {

@@ -16,27 +16,25 @@ mod login;
 mod metric;
 mod model;
 mod models;
-mod object;
 mod oidc;
 mod page;
 mod pager;
 mod publish;
 mod refusal;
-mod share;
 mod shown;
-mod snippets;
 mod verify;
 mod version;
 mod visitor;
 mod when;
 
-use axum::Router;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::problem::{Problem, Told};
 use crate::state::App;
 use crate::table::{DELETE, OPEN, PUBLISH, READ, Table, Takes};
+
+pub(crate) use self::page::framed;
 
 /// Returns the routes of the pages.
 pub(crate) fn table() -> Table {
@@ -47,7 +45,7 @@ pub(crate) fn table() -> Table {
         .get("/models/{model}/chart.svg", READ, model::chart_file)
         .get("/models/{model}/versions/{version}", READ, version::get)
         .get("/models/{model}/versions/{version}/curves/{what}", READ, curves::file)
-        .post("/models/{model}/versions/{version}/share", READ, Takes::Form, share::post)
+        .post("/models/{model}/versions/{version}/share", READ, Takes::Form, version::share)
         .get("/models/{model}/versions/{version}/verify", READ, verify::get)
         .post("/models/{model}/versions/{version}/verify", READ, Takes::Form, verify::post)
         .post("/models/{model}/versions/{version}/delete", DELETE, Takes::Form, delete::post)
@@ -56,10 +54,10 @@ pub(crate) fn table() -> Table {
         .get("/compare/{what}", READ, compare::file)
         .get("/buckets", READ, buckets::list)
         .get("/buckets/{bucket}", READ, buckets::get)
-        .get("/buckets/{bucket}/object", READ, object::get)
-        .get("/buckets/{bucket}/view", READ, object::view)
-        .post("/buckets/{bucket}/delete", DELETE, Takes::LongForm, object::delete)
-        .post("/buckets/{bucket}/upload", PUBLISH, Takes::Files, object::upload)
+        .get("/buckets/{bucket}/object", READ, buckets::fetch)
+        .get("/buckets/{bucket}/view", READ, buckets::view)
+        .post("/buckets/{bucket}/delete", DELETE, Takes::LongForm, buckets::delete)
+        .post("/buckets/{bucket}/upload", PUBLISH, Takes::Files, buckets::upload)
         .get("/health", READ, health::get)
         .post("/health/probe", PUBLISH, Takes::Form, health::post)
         .get("/login", OPEN, login::get)
@@ -68,11 +66,6 @@ pub(crate) fn table() -> Table {
         .get("/login/oidc", OPEN, oidc::begin)
         .get("/login/oidc/callback", OPEN, oidc::finish)
         .get("/assets/{name}", OPEN, assets::get)
-}
-
-/// Returns the router of the pages.
-pub(crate) fn router(app: &App) -> Router<App> {
-    table().router(app).layer(axum::middleware::from_fn_with_state(app.clone(), page::framed))
 }
 
 /// Answers a request to a page that was refused.

@@ -18,7 +18,7 @@ use super::when::when;
 use super::{href, metric, pager};
 use crate::auth::Scope;
 use crate::catalog::Facts;
-use crate::routes::listing::{Selected, Sort, select};
+use crate::catalog::listing::{Selected, Sort, select};
 use crate::state::App;
 
 /// Versions on one page.
@@ -57,7 +57,7 @@ pub(super) async fn get(State(app): State<App>, Path(model): Path<String>, visit
     let sort = Sort::parse(asked.get("sort").unwrap_or("-version"))?;
     let Selected { versions: mut found, known } =
         select(&app.catalog, &model, &versions, &conditions.filters, &sort).await;
-    found.retain(|version| conditions.names(version));
+    found.retain(|version| conditions.names(&version.version));
     let fields = if found.is_empty() { fields(&app, &model, newest).await? } else { Vec::new() };
     let unread = known.map_or(0, |known| versions.len() - known);
     let pages = pager::Pages::new(found.len(), ROWS, asked.page());
@@ -133,8 +133,9 @@ async fn rows(app: &App, model: &ModelName, versions: &[VersionSummary]) -> Resu
     let facts = app.catalog.facts(model, versions).await?;
     let row = |(summary, facts): (&VersionSummary, &Arc<Facts>)| {
         // The manifests were read for the metadata, so comparing them with the listing costs nothing more.
-        let damaged = app.storage.is_known_damaged(model, summary);
-        Row::new(&VersionSummary { damaged, ..summary.clone() }, Some(facts))
+        let mut known = summary.clone();
+        known.damaged = app.storage.is_known_damaged(model, summary);
+        Row::new(&known, Some(facts))
     };
     Ok(versions.iter().zip(&facts).map(row).collect())
 }

@@ -69,7 +69,7 @@ impl IntoResponse for Page {
 }
 
 /// Puts the frame around what the handlers return, and redirects unknown visitors to the login page.
-pub(super) async fn framed(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(crate) async fn framed(State(app): State<App>, request: Request, next: Next) -> Response {
     let visitor = Visitor::of(&app, request.headers());
     let path = request.uri().path();
     if visitor.is_outside() && path != "/login" && !path.starts_with("/login/oidc") && !path.starts_with("/assets/") {

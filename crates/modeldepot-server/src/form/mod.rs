@@ -16,8 +16,8 @@ use futures_util::Stream;
 use multer::{Field, Multipart};
 
 use self::leash::{Leash, Leashed, TooLong};
-use crate::access::{CSRF_FIELD, Unproven, broke_off};
-use crate::auth::{Caller, csrf_missing};
+use crate::auth::{CSRF_FIELD, Caller, Unproven, csrf_missing};
+use crate::body::broke_off;
 use crate::problem::{Problem, Result};
 
 /// The fields of a form that are text, each with the most bytes that it may have. Each may be given once.

@@ -8,24 +8,11 @@ mod note;
 mod sent;
 mod sink;
 
-use std::time::Instant;
+use axum::http::{Method, StatusCode};
 
-use axum::RequestPartsExt as _;
-use axum::extract::{RawPathParams, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
-use axum::middleware::Next;
-use axum::response::Response;
-
-use self::sent::Sent;
-use crate::problem::Told;
-use crate::remote::Remote;
-use crate::state::App;
-
-pub(crate) use self::note::Note;
+pub(crate) use self::note::{Note, Unanswered};
+pub(crate) use self::sent::Sent;
 pub use self::sink::{Log, LogTarget};
-
-/// The header that names a request, as the logs do.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The logs of a service, as far as there are any.
 #[derive(Debug, Clone, Default)]
@@ -97,32 +84,6 @@ fn is_refusal(status: StatusCode) -> bool {
     )
 }
 
-/// The middleware.
-pub(crate) async fn record(State(app): State<App>, request: Request, next: Next) -> Response {
-    let logs = &app.service.logs;
-    let began = Instant::now();
-    let (mut parts, body) = request.into_parts();
-    let id = uuid::Uuid::new_v4().simple().to_string();
-    let note = Note::new(logs.clone(), id, &parts);
-    if let Ok(params) = parts.extract::<RawPathParams>().await {
-        note.params(&params);
-    }
-    parts.extensions.insert(note.clone());
-    let method = parts.method.clone();
-    let unanswered = note::Unanswered::new(note.clone(), began);
-    let mut response = next.run(Request::from_parts(parts, body)).await;
-    unanswered.answered();
-    let told = response.extensions_mut().remove::<Told>();
-    note.answered(response.status(), told.as_ref());
-    if let Ok(id) = HeaderValue::from_str(note.id()) {
-        response.headers_mut().insert(REQUEST_ID, id);
-    }
-    match logs.access {
-        Some(_) => Sent::around(response, note, &method, began),
-        None => response,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,7 +91,7 @@ mod tests {
     /// Each route that does something has a name of its own in the log.
     #[test]
     fn every_route_that_changes_something_has_a_name() {
-        for route in crate::table::routes() {
+        for route in crate::router::routes() {
             let method: Method = route.method.parse().unwrap();
             let name = action(&method, route.path);
             assert_eq!(

@@ -9,9 +9,10 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 
 use super::line::{Access, Audit, json, seconds, shown, time};
-use super::{Logs, Remote, action, is_refusal};
+use super::{Logs, action, is_refusal};
 use crate::auth::Who;
 use crate::problem::{Problem, Told};
+use crate::remote::Remote;
 
 /// Notes about one request. Cheap to clone; work that outlives the request takes one along.
 #[derive(Debug, Clone, Default)]
@@ -42,14 +43,14 @@ struct Found {
 }
 
 impl Note {
-    pub(super) fn new(logs: Logs, id: String, parts: &Parts) -> Note {
+    pub(crate) fn new(logs: Logs, id: String, parts: &Parts) -> Note {
         let route = parts.extensions.get::<MatchedPath>().map(|route| route.as_str().to_owned());
         let remote = parts.extensions.get::<Remote>().map(|remote| remote.0.to_string());
         let (method, path) = (shown(parts.method.as_str()), shown(parts.uri.path()));
         Note(Arc::new(Request { logs, id, method, path, route, remote, found: Mutex::default() }))
     }
 
-    pub(super) fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         &self.0.id
     }
 
@@ -57,7 +58,7 @@ impl Note {
         change(&mut self.0.found.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(super) fn params(&self, params: &RawPathParams) {
+    pub(crate) fn params(&self, params: &RawPathParams) {
         for (name, value) in params.iter() {
             let value = Some(shown(value));
             self.found(|found| match name {
@@ -97,7 +98,7 @@ impl Note {
     }
 
     /// Writes the request's line of the audit log, if it has one.
-    pub(super) fn answered(&self, status: StatusCode, told: Option<&Told>) {
+    pub(crate) fn answered(&self, status: StatusCode, told: Option<&Told>) {
         let found = self.written();
         self.audit(found, Some(status), told, false);
     }
@@ -153,7 +154,7 @@ impl Note {
     }
 
     /// Writes the request's line of the access log.
-    pub(super) fn access(&self, status: Option<StatusCode>, bytes: u64, began: Instant, complete: bool) {
+    pub(crate) fn access(&self, status: Option<StatusCode>, bytes: u64, began: Instant, complete: bool) {
         let Some(log) = &self.0.logs.access else { return };
         let who = self.found(|found| found.who.clone());
         let line = Access {
@@ -183,14 +184,14 @@ impl<S: Sync> FromRequestParts<S> for Note {
 }
 
 /// Writes the lines of a request whose client is gone before it is answered: its handler is dropped then.
-pub(super) struct Unanswered(Option<(Note, Instant)>);
+pub(crate) struct Unanswered(Option<(Note, Instant)>);
 
 impl Unanswered {
-    pub(super) fn new(note: Note, began: Instant) -> Unanswered {
+    pub(crate) fn new(note: Note, began: Instant) -> Unanswered {
         Unanswered(Some((note, began)))
     }
 
-    pub(super) fn answered(mut self) {
+    pub(crate) fn answered(mut self) {
         self.0 = None;
     }
 }

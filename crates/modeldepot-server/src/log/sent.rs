@@ -11,7 +11,7 @@ use http_body::{Body as _, Frame, SizeHint};
 
 use super::note::Note;
 
-pub(super) struct Sent {
+pub(crate) struct Sent {
     body: Body,
     note: Note,
     status: StatusCode,
@@ -23,7 +23,7 @@ pub(super) struct Sent {
 }
 
 impl Sent {
-    pub(super) fn around(response: Response, note: Note, method: &Method, began: Instant) -> Response {
+    pub(crate) fn around(response: Response, note: Note, method: &Method, began: Instant) -> Response {
         let (status, length) = (response.status(), response.headers().get(header::CONTENT_LENGTH));
         let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
         let ended = method == Method::HEAD;

@@ -21,10 +21,10 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use self::folder::Folder;
+use crate::metrics::Received;
 use crate::problem::{Problem, Result};
-use crate::routes::joined;
 use crate::shares::{Place, Shares};
-use crate::state::App;
+use crate::tasks::joined;
 
 pub(crate) use self::descriptors::raise;
 
@@ -36,6 +36,8 @@ pub(crate) struct Staging {
     used: AtomicU64,
     /// Requests whose files are coming.
     coming: Arc<Shares>,
+    /// Counts the bytes that came.
+    received: Received,
     /// Versions that are being published.
     publishing: Semaphore,
 }
@@ -45,7 +47,11 @@ impl Staging {
     ///
     /// # Errors
     /// What the system said, or why the folder is not safe.
-    pub(crate) fn open(under: Option<PathBuf>, quota: Option<u64>) -> Result<Staging, (PathBuf, io::Error)> {
+    pub(crate) fn open(
+        under: Option<PathBuf>,
+        quota: Option<u64>,
+        received: Received,
+    ) -> Result<Staging, (PathBuf, io::Error)> {
         let under = under.unwrap_or_else(std::env::temp_dir);
         let folder = Folder::open(&under).map_err(|error| (under, error))?;
         // Others need room on this disk as well.
@@ -56,6 +62,7 @@ impl Staging {
             quota,
             used: AtomicU64::new(0),
             coming: Shares::new(coming),
+            received,
             publishing: Semaphore::new(publishing),
         })
     }
@@ -96,11 +103,11 @@ pub(crate) struct Staged {
 }
 
 /// Bytes of the quota, which are free again when this is dropped.
-struct Reserved(App, u64);
+struct Reserved(Arc<Staging>, u64);
 
 impl Drop for Reserved {
     fn drop(&mut self) {
-        self.0.service.staging.used.fetch_sub(self.1, Ordering::Relaxed);
+        self.0.used.fetch_sub(self.1, Ordering::Relaxed);
     }
 }
 
@@ -109,8 +116,7 @@ impl Staged {
     ///
     /// # Errors
     /// A problem when the request says that it brings more than there is room for, or the folder cannot be made.
-    pub(crate) async fn new(app: &App, by: Option<&str>, length: Option<u64>) -> Result<Staged> {
-        let staging = &app.service.staging;
+    pub(crate) async fn new(staging: &Arc<Staging>, by: Option<&str>, length: Option<u64>) -> Result<Staged> {
         if length.is_some_and(|length| length > staging.quota) {
             let quota = units::size(staging.quota);
             return Err(Problem::invalid(format!("the request is larger than the quota for uploads: {quota}"))
@@ -129,7 +135,7 @@ impl Staged {
             builder.prefix("upload-").tempdir_in(under)
         });
         let folder = joined(made.await)?.map_err(|error| staging.disk(error))?;
-        Ok(Staged { folder, bytes: Reserved(app.clone(), 0), _place: place })
+        Ok(Staged { folder, bytes: Reserved(Arc::clone(staging), 0), _place: place })
     }
 
     /// Returns the path of a file in the folder.
@@ -142,8 +148,7 @@ impl Staged {
     /// # Errors
     /// A failure of what sends it, else a problem of the disk or the quota.
     pub(crate) async fn write(&mut self, local: &Path, bytes: impl Stream<Item = Result<Bytes>>) -> Result<u64> {
-        let app = self.bytes.0.clone();
-        let staging = &app.service.staging;
+        let staging = Arc::clone(&self.bytes.0);
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
@@ -153,7 +158,7 @@ impl Staged {
         let mut bytes = std::pin::pin!(bytes);
         while let Some(came) = bytes.next().await {
             let came = came?;
-            app.service.metrics.received.inc_by(came.len() as u64);
+            staging.received.inc_by(came.len() as u64);
             staging.reserve(came.len() as u64)?;
             self.bytes.1 += came.len() as u64;
             size += came.len() as u64;

@@ -33,7 +33,7 @@ async fn what_is_published_and_deleted_elsewhere_shows() {
     until(&place, "/api/v1/models", |answer| answer.json()["models"][0]["versions"] == 2).await;
     let version = "2".parse().unwrap();
     place.get("/api/v1/models/m/versions/2").await.is(200);
-    place.storage.delete_model_version(&"m".parse().unwrap(), &version).await.unwrap();
+    place.storage.delete(&"m".parse().unwrap(), &version).await.unwrap();
     until(&place, "/api/v1/models/m/versions/2", |answer| answer.status == 404).await;
     until(&place, VERSIONS, |answer| answer.json()["of"] == 1).await;
 }

@@ -4,6 +4,7 @@
 mod audit;
 mod auth;
 mod files;
+mod floors;
 mod fresh;
 mod grants;
 mod hostile;

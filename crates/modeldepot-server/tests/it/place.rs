@@ -111,20 +111,13 @@ impl Place {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, bytes).unwrap();
         }
-        let source = Source::scan(&Scan { path: folder.path().to_owned(), ..Scan::default() }).unwrap();
-        let push = Push {
-            model: model.parse().unwrap(),
-            version: Some(version.parse().unwrap()),
-            source,
-            metadata: metadata.as_object().unwrap().clone(),
-            created: Some(time::OffsetDateTime::UNIX_EPOCH),
-            tool: "test".to_owned(),
-            published_by: None,
-            state_folder: None,
-            md5: true,
-            copies: true,
-        };
-        self.storage.upload_model(push, &Progress::none()).await.unwrap();
+        let source = Source::scan(&Scan::new(folder.path())).unwrap();
+        let push = Push::new(model.parse().unwrap(), source)
+            .version(version.parse().unwrap())
+            .metadata(metadata.as_object().unwrap().clone())
+            .created(time::OffsetDateTime::UNIX_EPOCH)
+            .tool("test");
+        self.storage.push(push, &Progress::none()).await.unwrap();
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

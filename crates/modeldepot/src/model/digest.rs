@@ -30,7 +30,7 @@ pub struct Md5([u8; 16]);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(extend("pattern" = r"^[A-Za-z0-9+/]{11}=$")))]
-pub struct Crc64(u64);
+pub struct Crc64([u8; 8]);
 
 /// Text that is not a valid digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +43,18 @@ pub struct DigestError {
 
 macro_rules! digest_type {
     ($type:ident, $bytes:literal, $encoding:literal, $encode:expr, $decode:expr) => {
+        impl $type {
+            /// Creates the digest from its bytes, in the order of its text form.
+            pub const fn from_bytes(bytes: [u8; $bytes]) -> Self {
+                Self(bytes)
+            }
+
+            /// Returns the bytes of the digest, in the order of its text form.
+            pub const fn as_bytes(&self) -> &[u8; $bytes] {
+                &self.0
+            }
+        }
+
         impl std::fmt::Display for $type {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(&$encode(self))
@@ -88,10 +100,6 @@ impl Blake3 {
     pub(crate) fn of(bytes: &[u8]) -> Self {
         Self(*blake3::hash(bytes).as_bytes())
     }
-
-    fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
 }
 
 impl Md5 {
@@ -99,15 +107,15 @@ impl Md5 {
 }
 
 impl Crc64 {
-    pub(crate) const ZERO: Self = Self(0);
+    pub(crate) const ZERO: Self = Self([0; 8]);
+
+    fn of_value(value: u64) -> Self {
+        Self(value.to_be_bytes())
+    }
 }
 
 impl Subtree {
     pub(crate) const ZEROS: Self = Self([0; 32]);
-
-    fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
 }
 
 impl Md5 {
@@ -115,27 +123,13 @@ impl Md5 {
     pub(crate) fn of(bytes: &[u8]) -> Self {
         Self(fast_md5::digest(bytes))
     }
-
-    pub(crate) fn bytes(&self) -> &[u8; 16] {
-        &self.0
-    }
-
-    fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(bytes)
-    }
-}
-
-impl Crc64 {
-    fn from_bytes(bytes: [u8; 8]) -> Self {
-        Self(u64::from_be_bytes(bytes))
-    }
 }
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 digest_type!(Blake3, 32, "hexadecimal", |d: &Blake3| hex::encode(d.0), hex::decode);
 digest_type!(Subtree, 32, "hexadecimal", |d: &Subtree| hex::encode(d.0), hex::decode);
 digest_type!(Md5, 16, "hexadecimal", |d: &Md5| hex::encode(d.0), hex::decode);
-digest_type!(Crc64, 8, "base64", |d: &Crc64| BASE64.encode(d.0.to_be_bytes()), |text| BASE64.decode(text));
+digest_type!(Crc64, 8, "base64", |d: &Crc64| BASE64.encode(d.0), |text| BASE64.decode(text));
 
 /// Computes a file's MD5, fed in file order.
 pub(crate) struct Md5Stream(fast_md5::Md5);
@@ -220,7 +214,7 @@ impl PartDigest {
 
     /// Returns the CRC64NVME of the part alone, if it was requested.
     pub(crate) fn crc64(&self) -> Option<Crc64> {
-        self.crc64.map(Crc64)
+        self.crc64.map(Crc64::of_value)
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -286,7 +280,7 @@ pub(crate) fn merge(parts: &[PartDigest], md5: Option<Md5>) -> Digests {
         })
     });
     let size = parts.iter().map(|part| part.len).sum();
-    Digests { size, md5, blake3, crc64: crc64.map(Crc64), parts: parts_of_many }
+    Digests { size, md5, blake3, crc64: crc64.map(Crc64::of_value), parts: parts_of_many }
 }
 
 /// Merges the parts of a file with several parts into the BLAKE3 of the file.
@@ -325,7 +319,7 @@ mod tests {
             }
             let whole = merge(&parts, None);
             prop_assert_eq!(whole.blake3.to_string(), blake3::hash(&bytes).to_string());
-            prop_assert_eq!(whole.crc64.unwrap().0, crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, &bytes));
+            prop_assert_eq!(whole.crc64.unwrap(), Crc64::of_value(crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, &bytes)));
             prop_assert_eq!(whole.size, bytes.len() as u64);
             prop_assert_eq!(whole.parts.len(), if parts.len() == 1 { 0 } else { parts.len() });
             prop_assert!(whole.parts.is_empty() || root_of(&whole.parts) == whole.blake3);
@@ -338,7 +332,7 @@ mod tests {
         let crc64 = crc64.unwrap();
         // `printf 123456789 | b3sum`, and the check value of CRC-64/NVME in the catalogue of CRC algorithms.
         assert_eq!(blake3.to_string(), "b7d65b48420d1033cb2595293263b6f72eabee20d55e699d0df1973b3c9deed1");
-        assert_eq!(crc64.0, 0xae8b_1486_0a79_9888);
+        assert_eq!(crc64.as_bytes(), &0xae8b_1486_0a79_9888_u64.to_be_bytes());
         let mut md5 = Md5Stream::default();
         md5.update(b"123456789");
         assert_eq!(md5.finish().to_string(), "25f9e794323b453885f5181f1b624d0b");

@@ -12,6 +12,7 @@ pub(crate) const RECORDS: &str = ".depot/";
 
 /// Names an object of the models bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ObjectKey {
     /// The record that makes a version exist: `<model>/v<version>/manifest.json`.
     Manifest(ModelName, Version),

@@ -20,6 +20,7 @@ use crate::model::name::{ArtifactPath, ModelName, PublishedBy, Version};
 /// Describes one published version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct Manifest {
     /// The model.
     pub model_name: ModelName,
@@ -38,10 +39,10 @@ pub struct Manifest {
     #[serde(default, deserialize_with = "metadata::deserialize")]
     #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, Value>"))]
     pub metadata: Map<String, Value>,
-    /// When the version was published, UTC.
-    #[serde(with = "created", default = "created::unknown")]
+    /// When the version was published, UTC. Missing when it is unknown.
+    #[serde(with = "created", default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "String", extend("format" = "date-time")))]
-    pub created_at: OffsetDateTime,
+    pub created_at: Option<OffsetDateTime>,
     /// The version of this format. Missing in manifests of the Python pipeline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format_version: Option<u32>,
@@ -71,6 +72,7 @@ pub struct Manifest {
 /// Describes one file of a version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct FileEntry {
     /// The path of the file, relative to the version's folder.
     pub path: ArtifactPath,
@@ -96,6 +98,7 @@ pub struct FileEntry {
 /// version has them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct Parts {
     /// The length of every part but the last, in bytes: a power of two of at least 1 MiB.
     pub size: u64,
@@ -263,20 +266,17 @@ mod created {
     use time::format_description::well_known::{Iso8601, Rfc3339};
     use time::{OffsetDateTime, PrimitiveDateTime, UtcOffset};
 
-    pub(super) fn unknown() -> OffsetDateTime {
-        OffsetDateTime::UNIX_EPOCH
-    }
-
-    pub(super) fn serialize<S: Serializer>(time: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(time: &Option<OffsetDateTime>, serializer: S) -> Result<S::Ok, S::Error> {
+        let Some(time) = time else { return serializer.serialize_none() };
         let text = time.to_offset(UtcOffset::UTC).format(&Rfc3339).map_err(serde::ser::Error::custom)?;
         serializer.serialize_str(&text)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OffsetDateTime, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<OffsetDateTime>, D::Error> {
         let text = String::deserialize(deserializer)?;
         OffsetDateTime::parse(&text, &Rfc3339)
             .or_else(|_| PrimitiveDateTime::parse(&text, &Iso8601::DEFAULT).map(PrimitiveDateTime::assume_utc))
-            .map(|time| time.to_offset(UtcOffset::UTC))
+            .map(|time| Some(time.to_offset(UtcOffset::UTC)))
             .map_err(|_| de::Error::custom(format!("`{text}` is not a time")))
     }
 }
@@ -320,7 +320,7 @@ mod tests {
     fn the_originals_manifest_reads() {
         let manifest = parse(ORIGINAL).unwrap();
         assert_eq!(manifest.main().unwrap().as_str(), "best_model.pth");
-        assert_eq!(manifest.created_at, time::macros::datetime!(2025-10-28 18:19:00.455545 UTC));
+        assert_eq!(manifest.created_at, Some(time::macros::datetime!(2025-10-28 18:19:00.455545 UTC)));
         assert_eq!(manifest.checksum.unwrap().to_string(), "61be1039f61babf7311ee09b3d735920");
         assert!(manifest.files.is_none());
     }

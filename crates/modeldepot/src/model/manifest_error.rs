@@ -9,6 +9,7 @@ pub(crate) const LARGEST: u64 = 64 * 1024 * 1024;
 
 /// Why the bytes of a manifest cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ManifestError {
     /// The bytes are not JSON, or fields are missing or have another type.
     #[error("it is not a manifest")]

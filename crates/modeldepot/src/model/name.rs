@@ -9,11 +9,13 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::setters::setters;
 use crate::visible::visible;
 
 /// A refused name and the rule that it breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` is not a valid {what}: {rule}", shown(text))]
+#[non_exhaustive]
 pub struct NameError {
     /// What was being named: `model name`, `version`, `artifact path`, …
     pub what: &'static str,
@@ -271,6 +273,13 @@ impl ArtifactPath {
 #[serde(try_from = "String", into = "String")]
 pub struct BucketName(String);
 
+impl BucketName {
+    /// The default name of the models bucket.
+    pub(crate) fn models() -> BucketName {
+        BucketName("models".to_owned())
+    }
+}
+
 name_type!(BucketName, "bucket name", |text| {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-');
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
@@ -310,12 +319,22 @@ name_type!(PublishedBy, "publisher", |text| {
 
 /// A version as a user names it: `plant_classifier`, `plant_classifier@20251028_181858`, `plant_classifier@latest`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Selector {
     /// The model.
     pub model: ModelName,
     /// The exact version; `None` for the latest.
     pub version: Option<Version>,
 }
+
+impl Selector {
+    /// Selects the latest version of a model.
+    pub fn new(model: ModelName) -> Selector {
+        Selector { model, version: None }
+    }
+}
+
+setters!(Selector { some version: Version });
 
 impl FromStr for Selector {
     type Err = NameError;

@@ -1,4 +1,4 @@
-//! The verbs on buckets.
+//! Operations on buckets.
 
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 
@@ -8,17 +8,18 @@ use crate::error::{Error, Mark, Result};
 use crate::model::name::BucketName;
 
 impl S3Client {
-    /// Makes a bucket. Returns false when it was there already and is the caller's own.
+    /// Creates a bucket. Returns false when it already exists and belongs to the caller.
     pub async fn create_bucket(&self, bucket: &BucketName) -> Result<bool> {
         let about = About::bucket("create", bucket);
-        // AWS answers 200 for one's own bucket in us-east-1, other servers a conflict: ask first, to tell the same.
+        // For the caller's own bucket, AWS answers 200 in us-east-1, and other servers a conflict. Checking first gives
+        // the same result everywhere.
         match self.bucket_exists(bucket).await {
             Ok(true) => return Ok(false),
-            // Somebody else's, or one that the login may make and not look at: the server says which.
+            // Another account's bucket, or a login that may create buckets but not see them: the server says which.
             Ok(false) | Err(Error::Denied { .. }) => Box::pin(self.confirm(bucket)).await?,
             Err(error) => return Err(error),
         }
-        // us-east-1 is the one region that must not be named.
+        // us-east-1 is the only region that must not be named.
         let place = (self.region() != "us-east-1").then(|| {
             CreateBucketConfiguration::builder()
                 .location_constraint(BucketLocationConstraint::from(self.region()))
@@ -28,7 +29,7 @@ impl S3Client {
         match self.asked(|| create().set_create_bucket_configuration(place.clone()).send()).await {
             Ok(_) => Ok(true),
             Err(error) if code(&error) == Some("BucketAlreadyOwnedByYou") => Ok(false),
-            // Some servers say this of one's own bucket as well.
+            // Some servers return this for the caller's own bucket too.
             Err(error) if code(&error) == Some("BucketAlreadyExists") => match self.bucket_exists(bucket).await {
                 Ok(true) => Ok(false),
                 _ => Err(self.failed(about, error)),
@@ -40,7 +41,7 @@ impl S3Client {
     /// Returns true when the bucket exists and the caller may see it.
     pub async fn bucket_exists(&self, bucket: &BucketName) -> Result<bool> {
         if !self.prefix.is_empty() {
-            // A policy for one folder allows to list that folder, and no HEAD of the bucket.
+            // A policy for one folder allows listing that folder, but no HEAD of the bucket.
             return match Box::pin(self.any_object(bucket, "")).await {
                 Ok(_) => Ok(true),
                 Err(Error::BucketNotFound { .. }) => Ok(false),
@@ -54,15 +55,15 @@ impl S3Client {
         }
     }
 
-    /// Asks for what only a bucket of S3 answers, where the answer to a HEAD may be that of anything: of a server that says
-    /// yes to everything, or of an object, where the endpoint's path is the name of a bucket.
+    /// Confirms the bucket with a request that only S3 answers. The answer to a HEAD may come from anything: from a
+    /// server that answers yes to everything, or from an object, if the endpoint's path is the name of a bucket.
     pub(super) async fn confirm(&self, bucket: &BucketName) -> Result<()> {
         if self.sdk.peer.is_s3() && !self.has_path() {
             return Ok(());
         }
         match Box::pin(self.any_object(bucket, "")).await {
             Err(error) if matches!(error, Error::NotS3 { .. }) || *error.mark() == Mark::Settings => Err(error),
-            // A login may look at a bucket and not list it.
+            // A login may be allowed to see a bucket but not to list it.
             _ => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! Many objects at once.
+//! Operations on many objects at once.
 
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
@@ -11,12 +11,12 @@ use crate::model::key::creatable;
 use crate::model::name::BucketName;
 
 impl S3Client {
-    /// Deletes objects, a thousand in a request.
+    /// Deletes objects, a thousand per request.
     ///
     /// # Errors
-    /// What the server said of the first object that it did not delete.
+    /// The server's error for the first object that it did not delete.
     pub async fn delete_objects(&self, bucket: &BucketName, keys: &[String]) -> Result<()> {
-        // A key that XML cannot spell would have the whole request refused: each goes alone, by its URL.
+        // The whole request would be refused for a key that XML cannot represent: such keys are deleted alone, by URL.
         let (keys, unspellable): (Vec<&String>, Vec<_>) = keys.iter().partition(|key| creatable(key).is_ok());
         for key in unspellable {
             self.delete_object(bucket, key).await?;
@@ -32,7 +32,8 @@ impl S3Client {
             let ask = || self.sdk.small.delete_objects().bucket(bucket.as_str()).delete(delete.clone());
             let answer = match self.asked(|| ask().send()).await {
                 Ok(answer) => answer,
-                // Some may be gone and others not, and a refusal may be in there: one by one each is answered.
+                // Some may be deleted and others not, and the answer may contain refusals: single requests are answered
+                // one by one.
                 Err(error) if is_not_understood(&error) => {
                     tracing::debug!(%error, "the answer to a delete of many is not known; deleting one by one");
                     for key in page {
@@ -42,7 +43,7 @@ impl S3Client {
                 }
                 Err(error) => return Err(self.failed(about, error)),
             };
-            // What may pass is asked for again, one by one, by the rules of every request.
+            // Transient failures are repeated as single requests, by the normal retry policy.
             let passing = |code: Option<&str>| {
                 matches!(code.and_then(codes::known).map(|code| code.means), Some(Means::Passes | Means::Throttled))
             };

@@ -1,70 +1,86 @@
-//! What a server can do, as the probe found it.
+//! The capabilities of a server, as found by probing.
 
 use serde::{Deserialize, Serialize};
 
-/// What a server was found to do.
+/// What a server supports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Capabilities {
-    /// `If-None-Match: *` on a write is decided by the server, also when writers race.
+    /// The server decides `If-None-Match: *` on a write, even when writers race.
     pub create_if_absent: bool,
-    /// `If-Match` on a write is decided by the server.
+    /// The server decides `If-Match` on a write.
     pub compare_and_swap: bool,
-    /// What becomes of a CRC64NVME that comes with the bytes.
+    /// How it treats a CRC64NVME sent with the bytes.
     pub crc64nvme: ChecksumSupport,
-    /// Bytes may go without being covered by the signature.
+    /// Whether bytes may be sent without being covered by the signature.
     pub unsigned_payload: bool,
-    /// Whether a part can be copied from an object within the server.
+    /// Whether it can copy a part from an object.
     pub part_copy: CopySupport,
-    /// What becomes of `x-amz-*` headers that are added to a presigned URL.
+    /// How it treats `x-amz-*` headers added to a presigned URL.
     pub unsigned_headers: UnsignedHeaders,
 }
 
-/// What a server does with a checksum that comes with the bytes.
+impl Capabilities {
+    /// What AWS supports according to its documentation.
+    pub const AWS: Capabilities = Capabilities {
+        create_if_absent: true,
+        compare_and_swap: true,
+        crc64nvme: ChecksumSupport::Verified,
+        unsigned_payload: true,
+        part_copy: CopySupport::Checked,
+        unsigned_headers: UnsignedHeaders::Refused,
+    };
+}
+
+/// How a server treats a checksum sent with the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum ChecksumSupport {
     /// It refuses bytes that do not match.
     Verified,
-    /// It takes the header and does not look at it.
+    /// It accepts the header but does not check it.
     Ignored,
     /// It refuses requests that carry one.
     Refused,
 }
 
-/// What a server does with a part that is to be copied from one of its objects.
+/// How a server copies a part from one of its objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum CopySupport {
-    /// It copies it, and refuses the whole when its CRC64NVME does not match.
+    /// It copies, and refuses the whole object if its CRC64NVME does not match.
     Checked,
-    /// It copies it and answers with the MD5 of what it copied, but not into an upload with checksums, as MinIO.
+    /// It copies and returns the MD5 of the copied bytes, but not into an upload with checksums, as MinIO does.
     Hashed,
-    /// It copies it, and nothing shows that the bytes are the right ones but reading them back.
+    /// It copies, and only reading the bytes back shows whether they are right.
     Unchecked,
-    /// It does not copy, or not what was asked for.
+    /// It does not copy, or not what was requested.
     None,
-    /// It was not tried: that takes an object of 5 MiB, so only a push that would copy parts does it.
+    /// Not tried: that takes an object of 5 MiB, so it is done only for a push that would copy parts.
     Unknown,
 }
 
-/// What a server does with `x-amz-*` headers that are added to a presigned URL.
+/// How a server treats `x-amz-*` headers added to a presigned URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum UnsignedHeaders {
     /// It refuses the request, as AWS does.
     Refused,
-    /// It does what the URL says, and nothing else.
+    /// It does only what the URL says.
     Ignored,
-    /// It copies nothing, but stores metadata that nobody signed.
+    /// It copies nothing, but stores unsigned metadata.
     Obeyed,
     /// It copies any object that the signer can read.
     Copied,
-    /// It accepts no presigned URL at all, so nothing was learned.
+    /// It accepts no presigned URL at all, so this is unknown.
     Unknown,
 }
 
 impl UnsignedHeaders {
-    /// Returns true when a URL for an upload can be used for that upload only.
+    /// Returns true when an upload URL allows only that upload.
     pub fn are_harmless(self) -> bool {
         match self {
             UnsignedHeaders::Refused | UnsignedHeaders::Ignored | UnsignedHeaders::Obeyed => true,

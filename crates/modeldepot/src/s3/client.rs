@@ -1,10 +1,11 @@
-//! [`S3Client`]: what it is made of, and what it hands out. The verbs are in the other files.
+//! [`S3Client`] and the types of its operations, which are in the other files.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_sdk_s3::types::StorageClass;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use url::Url;
 
@@ -15,28 +16,29 @@ use super::transfer::limits::Limits;
 use crate::error::Result;
 use crate::model::name::BucketName;
 use crate::model::prefix::KeyPrefix;
+use crate::setters::setters;
 use crate::settings::{Addressing, Settings, Timeouts};
 use crate::settings::{Proxies, Proxy};
 
-/// An S3 service, at one endpoint with one login. Cheap to clone.
+/// An S3 service at one endpoint, with one login. Cheap to clone.
 #[derive(Clone)]
 pub struct S3Client {
     pub(super) sdk: Arc<Clients>,
     pub(super) limits: Limits,
-    /// False once the server refused or ignored CRC64NVME; then an MD5 goes with the bytes.
+    /// False once the server has refused or ignored CRC64NVME; then an MD5 is sent with the bytes.
     crc64: Arc<AtomicBool>,
     place: Arc<Place>,
     pub(super) clock: Clock,
-    /// Where keys begin; see [`super::prefixed`].
+    /// The prefix of all keys; see [`super::prefixed`].
     pub(super) prefix: KeyPrefix,
 }
 
-/// Where the service is, for messages and URLs.
+/// The address of the service, for messages and URLs.
 struct Place {
     endpoint: String,
-    /// The endpoint has a path, which may be the name of a bucket.
+    /// Whether the endpoint has a path, which may be the name of a bucket.
     has_path: bool,
-    /// What is written is to be encrypted.
+    /// Whether encryption is requested for stored objects.
     encrypts: bool,
     region: String,
     virtual_host: bool,
@@ -52,64 +54,79 @@ impl std::fmt::Debug for S3Client {
 }
 
 /// An object as a listing shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ListedObject {
     /// The key.
     pub key: String,
     /// The size in bytes.
     pub size: u64,
-    /// The ETag, with its quotes taken off. Empty where the server sends none.
+    /// The ETag without quotes. Empty if the server sends none.
     pub etag: String,
     /// When it was last written, by the server's clock.
+    #[serde(default, with = "time::serde::rfc3339::option")]
     pub modified: Option<OffsetDateTime>,
 }
 
-/// What the server keeps about one object.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What the server stores about one object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ObjectMetadata {
     /// The size in bytes.
     pub size: u64,
-    /// The ETag, with its quotes taken off.
+    /// The ETag without quotes.
     pub etag: String,
     /// When it was last written, by the server's clock.
+    #[serde(default, with = "time::serde::rfc3339::option")]
     pub modified: Option<OffsetDateTime>,
     /// The media type.
     pub content_type: Option<String>,
     /// The user's metadata.
     pub metadata: BTreeMap<String, String>,
-    /// The CRC64NVME of the whole object in base64, where the server keeps one.
+    /// The CRC64NVME of the whole object in base64, if the server has one.
     pub crc64nvme: Option<String>,
 }
 
 /// How to store a file.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct UploadOptions {
-    /// The media type; none guesses it from the key's ending.
+    /// The media type; by default guessed from the key's extension.
     pub content_type: Option<String>,
     /// The user's metadata: printable ASCII.
     pub metadata: BTreeMap<String, String>,
-    /// Store it only if nothing is there. The same bytes being there already is success.
+    /// Store it only if there is no such object. If one with the same bytes exists, that is success.
     pub if_absent: bool,
-    /// Go on with an upload of the same key that was cut off. A part is not sent again when the server's checksum
-    /// of it is that of the bytes that would be sent.
+    /// Resume an interrupted upload of the same key. A part is not sent again if the server's checksum of it matches
+    /// the local bytes.
     pub resume: bool,
-    /// Leave the parts with the server after a failure that may pass, so that a later upload can resume.
+    /// Keep the parts on the server after a transient failure, so that a later upload can resume.
     pub keep_parts: bool,
-    /// Compute no MD5 of the file: for hosts that send faster than the 0.7 GB/s that it reaches.
+    /// Do not compute an MD5 of the file: for hosts that send faster than its 0.7 GB/s.
     pub without_md5: bool,
 }
 
-/// What became of a create-if-absent.
+setters!(UploadOptions {
+    some_into content_type: String,
+    value metadata: BTreeMap<String, String>,
+    value if_absent: bool,
+    value resume: bool,
+    value keep_parts: bool,
+    value without_md5: bool,
+});
+
+/// The result of a create-if-absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Created {
-    /// The object is there, and it is ours.
+    /// The object was stored.
     Now,
-    /// The server said that an object is there. Read it back to know which.
+    /// The server reported an existing object. Read it back to see which.
     Refused,
 }
 
 /// What a presigned URL allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PresignedMethod {
     /// Fetch the object.
     Get,
@@ -118,7 +135,7 @@ pub enum PresignedMethod {
 }
 
 impl S3Client {
-    /// Prepares a client for the settings' endpoint. Nothing is sent yet.
+    /// Creates a client for the settings' endpoint. Sends nothing.
     ///
     /// # Errors
     /// [`Error::Settings`](crate::Error::Settings) when the file of certificate authorities cannot be used.
@@ -153,7 +170,7 @@ impl S3Client {
         })
     }
 
-    /// The same, for the models' own keys: those that begin at the settings' prefix.
+    /// Like [`S3Client::connect`], for the models' own keys: those below the settings' prefix.
     ///
     /// # Errors
     /// As [`S3Client::connect`].
@@ -171,7 +188,8 @@ impl S3Client {
         self.place.proxies.route(&Url::parse(url).ok()?)
     }
 
-    /// Returns the storage class of files, where one is set. Records and manifests are small and read often: they have none.
+    /// Returns the storage class of files, if one is set. Records and manifests have none, since they are small and
+    /// read often.
     pub(super) fn storage_class(&self) -> Option<StorageClass> {
         self.place.storage_class.clone()
     }
@@ -181,7 +199,7 @@ impl S3Client {
         self.place.has_path
     }
 
-    /// Returns true when what is written is to be encrypted.
+    /// Returns true when encryption is requested for stored objects.
     pub(super) fn encrypts(&self) -> bool {
         self.place.encrypts
     }
@@ -194,7 +212,7 @@ impl S3Client {
         &self.place.timeouts
     }
 
-    /// Returns the address of an object, unsigned.
+    /// Returns the unsigned URL of an object.
     pub fn object_url(&self, bucket: &BucketName, key: &str) -> String {
         let Ok(mut url) = Url::parse(&self.place.endpoint) else { return String::new() };
         let key = self.prefix.whole(key);
@@ -208,18 +226,18 @@ impl S3Client {
             segments.insert(0, bucket.as_str());
         }
         if let Ok(mut path) = url.path_segments_mut() {
-            // What the endpoint has of a path comes first.
+            // The endpoint's own path comes first.
             path.pop_if_empty().extend(segments);
         }
         url.to_string()
     }
 
-    /// Returns the checksum that goes with bytes to this server.
+    /// Returns the kind of checksum sent with bytes to this server.
     pub(super) fn checksum(&self) -> Checksum {
         if self.crc64.load(Ordering::Relaxed) { Checksum::Crc64 } else { Checksum::Md5 }
     }
 
-    /// Sends no CRC64NVME any more. Returns true when it was sent until now.
+    /// Stops sending CRC64NVME. Returns true when it was sent until now.
     pub(crate) fn use_md5(&self) -> bool {
         self.crc64.swap(false, Ordering::Relaxed)
     }

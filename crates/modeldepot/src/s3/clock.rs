@@ -1,4 +1,4 @@
-//! The server's clock: the only one by which anything is called old.
+//! The server's clock, the only one by which ages are measured.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,15 +14,15 @@ use time::OffsetDateTime;
 
 use super::sdk_values::moment;
 
-/// How old an answer may be whose time still counts. A machine that sleeps has a clock that stands still.
+/// How old an answer may be for its time to count. The clock of a suspended machine stands still.
 const FRESH: Duration = Duration::from_secs(60);
 
-/// Reads the server's time off every answer, so that nobody need ask for it.
+/// Takes the server's time from every answer, so that it rarely has to be requested.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Clock(Arc<Mutex<Option<(OffsetDateTime, Instant)>>>);
 
 impl Clock {
-    /// Returns the server's time to the second, if it has answered lately.
+    /// Returns the server's time to the second, if it has answered recently.
     pub(super) fn now(&self) -> Option<OffsetDateTime> {
         let (date, read) = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
         let since = Some(read.elapsed()).filter(|since| *since < FRESH)?;
@@ -52,25 +52,26 @@ fn http_date(text: &str) -> Option<OffsetDateTime> {
     DateTime::from_str(text, Format::HttpDate).ok().as_ref().and_then(moment)
 }
 
-/// What the head of an answer says about the server.
+/// What the headers of an answer say about the server.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Head {
     /// The server's time, to the second.
     pub date: Option<OffsetDateTime>,
-    /// What the server calls itself.
+    /// The server's name for itself.
     pub server: Option<String>,
     /// The media type of the answer.
     pub content_type: Option<String>,
-    /// S3's name for the request, which nothing but an S3 service gives.
+    /// The S3 request id, which only S3 services send.
     pub request_id: Option<String>,
 }
 
-/// Reads the head of the answer, which the SDK keeps to itself.
+/// Captures the headers of an answer, which the SDK does not expose.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ReadHead(Arc<Mutex<Head>>);
 
 impl ReadHead {
-    /// Returns the head of the last answer.
+    /// Returns the headers of the last answer.
     pub(super) fn get(&self) -> Head {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -1,23 +1,23 @@
-//! The codes of S3's errors: each is here once, with what it means to the caller, what it says and what to do.
+//! The error codes of S3, each listed once, with its meaning for the caller, its wording and its hint.
 //!
-//! They are those of AWS's list that a request of ours can meet, and those that other servers add. A refusal without a code, as a
-//! HEAD has it, goes by its status: `HTTP 403`.
+//! Contains the codes of AWS's list that our requests can get, and those that other servers add. A refusal without a
+//! code, as of a HEAD, is treated by its status: `HTTP 403`.
 
 use crate::advice::{Advice, Traced, note};
 use crate::error::ErrorKind;
 
-/// What a code says of the request.
+/// The meaning of a code for the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Means {
-    /// The server does not accept the login, or not for this.
+    /// The server does not accept the login, or not for this request.
     Denied,
     /// The bucket is in another region.
     Region,
-    /// The same may be done a little later.
+    /// The same request may succeed a little later.
     Passes,
-    /// The same, once fewer requests are sent.
+    /// The same request may succeed once fewer requests are sent.
     Throttled,
-    /// It is not done, and would not be done the next time.
+    /// The request failed, and would fail again.
     Refused(ErrorKind),
 }
 
@@ -26,7 +26,7 @@ pub(crate) enum Means {
 pub(crate) struct Code {
     pub(crate) name: &'static str,
     pub(crate) means: Means,
-    /// What is wrong, in words; none where the code says it.
+    /// The problem in words; `None` if the code is clear enough.
     words: Option<&'static str>,
     advice: Advice,
 }
@@ -35,7 +35,7 @@ const fn code(name: &'static str, means: Means, words: &'static str, advice: Adv
     Code { name, means, words: Some(words), advice }
 }
 
-/// A code whose name says what is wrong.
+/// A code whose name describes the problem.
 const fn plain(name: &'static str, means: Means, advice: Advice) -> Code {
     Code { name, means, words: None, advice }
 }
@@ -65,13 +65,13 @@ const NAME: Advice =
     Advice::Note(note!("use shorter names of models, versions and files, of letters, digits, `.`, `_` and `-`"));
 const UNKNOWN_KEY: Advice = Advice::Note(note!("the server does not know the access key: check S3_ACCESS_KEY"));
 
-/// All codes that are told apart.
+/// All known codes.
 pub(crate) const CODES: &[Code] = &[
-    // Who asks.
+    // Logins.
     plain("AccessDenied", Denied, POLICY),
     code("HTTP 401", Denied, "access denied, with no reason given", POLICY),
     code("HTTP 403", Denied, "access denied, with no reason given", POLICY),
-    // versitygw's word for an unknown access key, with status 404.
+    // versitygw's code for an unknown access key, with status 404.
     plain("XAdminUserNotFound", Denied, UNKNOWN_KEY),
     plain("InvalidAccessKeyId", Denied, UNKNOWN_KEY),
     plain(
@@ -133,7 +133,7 @@ pub(crate) const CODES: &[Code] = &[
         "the account may not be used in this region",
         Advice::Note(note!("AWS China and other partitions have accounts of their own: check S3_REGION")),
     ),
-    // Where it is.
+    // Regions.
     plain(
         "AuthorizationHeaderMalformed",
         Region,
@@ -151,7 +151,7 @@ pub(crate) const CODES: &[Code] = &[
     plain("HTTP 308", Region, REGION),
     code("InvalidLocationConstraint", INVALID, "the service has no such region", Advice::CheckRegion),
     code("InvalidRegionName", INVALID, "the service has no such region", Advice::CheckRegion),
-    // What passes.
+    // Transient failures.
     plain("SlowDown", Throttled, AGAIN),
     plain("SlowDownRead", Throttled, AGAIN),
     plain("SlowDownWrite", Throttled, AGAIN),
@@ -176,7 +176,7 @@ pub(crate) const CODES: &[Code] = &[
     plain("HTTP 500", Passes, AGAIN),
     plain("HTTP 502", Passes, AGAIN),
     plain("HTTP 504", Passes, AGAIN),
-    // How much.
+    // Storage and quotas.
     code("XMinioStorageFull", FULL, "the server's storage is full", Advice::FreeSpace),
     code("StorageFull", FULL, "the server's storage is full", Advice::FreeSpace),
     code("InsufficientStorage", FULL, "the server's storage is full", Advice::FreeSpace),
@@ -321,14 +321,14 @@ pub(crate) const CODES: &[Code] = &[
     code("HTTP 411", INTERNAL, "the length of the body did not arrive", Advice::CheckProxy),
 ];
 
-/// Returns what is known of a code.
+/// Returns the entry of a code.
 pub(crate) fn known(name: &str) -> Option<&'static Code> {
     let exact = CODES.iter().find(|code| code.name == name);
-    // AWS passes on what its key service says, whatever that is.
+    // AWS passes on the codes of its key service.
     exact.or_else(|| name.strip_prefix("KMS.").and_then(|_| CODES.iter().find(|code| code.name == "KMS.*")))
 }
 
-/// Returns what a refusal means. What has no code, or one that is not known, goes by its status.
+/// Returns the meaning of a refusal. Without a known code, the status decides.
 pub(crate) fn meaning(name: Option<&str>, status: u16) -> Option<&'static Code> {
     name.and_then(known).or_else(|| {
         let by_status = format!("HTTP {status}");
@@ -336,7 +336,7 @@ pub(crate) fn meaning(name: Option<&str>, status: u16) -> Option<&'static Code> 
     })
 }
 
-/// Says what a code means, with the code.
+/// Returns the wording for a code, including the code.
 pub(crate) fn said(name: &str) -> String {
     match known(name).and_then(|code| code.words) {
         Some(words) => format!("{words} ({name})"),
@@ -378,7 +378,7 @@ mod tests {
             assert!(words.chars().next().is_some_and(char::is_lowercase) && !words.ends_with('.'), "{words}");
             let by_status_alone = code.name.starts_with("HTTP 4") && code.words.is_none();
             assert!(!by_status_alone || code.means == Throttled, "a status says little: {}", code.name);
-            // Who is not denied by the login should not be sent to ask for a policy.
+            // Only a denied login should be advised to ask for a policy.
             assert!(code.advice != POLICY || matches!(code.name, "AccessDenied" | "HTTP 401" | "HTTP 403"));
         }
     }

@@ -1,4 +1,4 @@
-//! From settings to a configured SDK client.
+//! Configuring SDK clients from settings.
 
 use std::sync::Arc;
 
@@ -22,20 +22,20 @@ use super::required_headers::{RequiredHeaders, RequiredUrlHeaders};
 use crate::error::Result;
 use crate::settings::{Addressing, Credentials, Settings};
 
-/// The SDK, for requests that are waited for in different ways. It repeats nothing: that is [`super::retry`]'s.
+/// SDK clients with different time-outs. None of them retries: [`super::retry`] does.
 #[derive(Clone)]
 pub(super) struct Clients {
-    /// For requests that are answered from what the server knows.
+    /// For small requests, answered without moving much data.
     pub(super) small: Client,
-    /// For bytes that come.
+    /// For downloads.
     pub(super) reading: Client,
-    /// For bytes that go, and for what the server makes of them.
+    /// For uploads, and for what the server does with them.
     pub(super) writing: Client,
-    /// For URLs that others use: what is demanded of requests would be theirs to send.
+    /// For URLs that others use: required headers would have to be sent by them.
     pub(super) signing: Client,
-    /// The regions of buckets that are not in the one of the settings.
+    /// The regions of buckets outside the configured region.
     pub(super) regions: Regions,
-    /// What is known of the endpoint.
+    /// What is known about the endpoint.
     pub(super) peer: Arc<Peer>,
 }
 
@@ -82,14 +82,14 @@ pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<Client
         .interceptor(clock.clone())
         .interceptor(regions.clone())
         .endpoint_resolver(regions.clone())
-        // Our own CRC64NVME goes with the parts. The SDK's default CRC32 on every request breaks several servers.
+        // Parts carry our own CRC64NVME. The SDK's default CRC32 on every request breaks several servers.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
         .retry_config(RetryConfig::disabled())
-        // Time-outs are in `http`, where it is seen whether bytes move.
+        // Time-outs are in `http`, which sees whether bytes move.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     let config = match &settings.endpoint {
-        // The SDK appends the bucket to a path as it is.
+        // The SDK appends the bucket to the path as it is.
         Some(endpoint) if endpoint.url().path() != "/" => config.endpoint_url(format!("{}/", endpoint.as_str())),
         Some(endpoint) => config.endpoint_url(endpoint.as_str()),
         None => config,
@@ -97,7 +97,7 @@ pub(super) async fn connect(settings: &Settings, clock: &Clock) -> Result<Client
     let writing = Arc::new(settings.writing.clone());
     let signing = Client::from_conf(config.clone().interceptor(RequiredUrlHeaders(Arc::clone(&writing))).build());
     let config = config.interceptor(RequiredHeaders(writing)).build();
-    // The services that AWS's chain asks for credentials are not S3.
+    // The services that AWS's chain gets credentials from are not S3.
     let peer = Arc::new(Peer::default());
     let connections = connections.to(Arc::clone(&peer));
     let with = |limits| {

@@ -1,11 +1,10 @@
-//! What a browser does with an object, and under which name it saves it.
+//! The `Content-Disposition` header: how a browser treats an object, and the name it saves it under.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// Returns the header that says what a browser does with a file, `attachment` or `inline`, and under which name it is saved
-/// (RFC 6266, RFC 8187).
+/// Returns a `Content-Disposition` value of `attachment` or `inline` with a file name (RFC 6266, RFC 8187).
 pub fn disposition(way: &str, name: &str) -> String {
-    /// What RFC 8187 leaves as it is.
+    /// Characters that RFC 8187 leaves unescaped.
     const PLAIN: AsciiSet = NON_ALPHANUMERIC
         .remove(b'!')
         .remove(b'#')

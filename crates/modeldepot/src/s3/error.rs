@@ -1,4 +1,4 @@
-//! What a server's refusal, or the lack of an answer, means to the caller.
+//! Translating refusals and missing answers into errors.
 
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -24,18 +24,18 @@ use crate::model::prefix::KeyPrefix;
 use crate::settings::SettingsError;
 use crate::visible::visible;
 
-/// What is wrong with an endpoint below which there are objects, and no buckets.
+/// What is wrong with an endpoint that has objects below it instead of buckets.
 const NAMES_A_BUCKET: &str =
     "its path is taken for the name of a bucket: leave it out, S3_BUCKET_MODELS names the bucket";
 
-/// The most of a code, and of a message, that is shown. AWS's longest code has 45 characters.
+/// The maximum lengths of a code and of a message that are shown. AWS's longest code has 45 characters.
 pub(super) const CODE: usize = 64;
 pub(super) const MESSAGE: usize = 500;
 
-/// What a request was about, to name it when it fails.
+/// What a request was about, for its error message.
 #[derive(Clone, Copy)]
 pub(super) struct About<'a> {
-    /// The verb, fit to follow "failed to".
+    /// The verb, to follow "failed to".
     pub(super) verb: &'static str,
     pub(super) bucket: Option<&'a BucketName>,
     pub(super) key: Option<&'a str>,
@@ -50,7 +50,7 @@ impl<'a> About<'a> {
         Self { verb, bucket: Some(bucket), key: Some(key) }
     }
 
-    /// Returns true for a question whose answer is never empty.
+    /// Returns true for requests whose answer is never empty.
     fn asks(&self) -> bool {
         self.verb.starts_with("list")
     }
@@ -83,7 +83,7 @@ impl S3Client {
         if let Some(Silent(within)) = found::<Silent>(&error) {
             return Error::no_answer(&action, &endpoint, *within);
         }
-        // Credentials are asked for through the same proxies.
+        // Credentials are requested through the same proxies.
         if let Some(AtProxy { proxy, login, fault }) = found::<AtProxy>(&error) {
             return match fault {
                 Fault::Refused(status) => Error::proxy_refused(proxy, &endpoint, status.as_u16(), *login),
@@ -100,14 +100,14 @@ impl S3Client {
             return Error::unavailable(&action, &endpoint, source);
         }
         match &error {
-            // It answers what is signed as S3 does.
+            // It answers signed requests as S3 does.
             SdkError::ServiceError(refusal)
                 if let Some(page) = page(refusal.raw())
                     && page.product == Some(Product::MinioConsole) =>
             {
                 Error::NotS3 { endpoint, found: Box::new(Stranger::Page(page)) }
             }
-            // A document that is S3's in no way, in answer to a question.
+            // A document that is not S3's at all, in answer to a listing.
             SdkError::ServiceError(refusal)
                 if is_not_understood(&error)
                     && let Some(page) = page(refusal.raw()).or_else(|| about.asks().then(|| empty(refusal.raw())))
@@ -129,7 +129,7 @@ impl S3Client {
                     (None, None) => code.clone(),
                 });
                 match (code.as_str(), status, about.bucket, about.key) {
-                    // The bucket that is missing is not the one to be made.
+                    // The missing bucket is not the one to be created.
                     ("NoSuchBucket", _, Some(_), None) if about.verb == "create" && self.has_path() => {
                         SettingsError::Endpoint { setting: "S3_ENDPOINT", text: endpoint, reason: NAMES_A_BUCKET }
                             .into()
@@ -139,12 +139,12 @@ impl S3Client {
                         self.refusal("KMSNotConfigured", status, action, None, words)
                     }
                     ("NoSuchUpload", ..) => Error::refused(&action, &endpoint, code, words),
-                    // A key service has things that are not found as well.
+                    // A key service may return 404 for its own resources.
                     (code, 404, ..) if is_no_absence(code) => self.refusal(code, 404, action, None, words),
                     (_, 404, Some(bucket), Some(key)) => {
                         Error::ObjectNotFound { bucket: bucket.clone(), key: self.prefix.whole(key).into_owned() }
                     }
-                    // Who makes a bucket is not helped by hearing that there is none.
+                    // A caller that creates a bucket is not helped by "bucket not found".
                     (_, 404, Some(_), None) if about.verb == "create" => {
                         Error::refused(&action, &endpoint, code, words)
                     }
@@ -178,13 +178,13 @@ impl S3Client {
         }
     }
 
-    /// Returns true when an endpoint with a path answers for an object where a bucket was asked for.
+    /// Returns true when a bucket was requested, but the answer is about an object because the endpoint has a path.
     pub(super) fn is_beside<E: ProvideErrorMetadata>(&self, error: &SdkError<E, HttpResponse>) -> bool {
         let of_an_object = || error.raw_response().is_some_and(|answer| answer.headers().get("etag").is_some());
         self.has_path() && (code(error) == Some("NoSuchKey") || (is_not_understood(error) && of_an_object()))
     }
 
-    /// Translates a refusal by its code: what each means is in [`codes`].
+    /// Translates a refusal by its code; see [`codes`].
     pub(super) fn refusal(
         &self,
         code: &str,
@@ -195,14 +195,14 @@ impl S3Client {
     ) -> Error {
         let endpoint = self.endpoint().to_owned();
         let meaning = codes::meaning(Some(code), status);
-        // A code of somebody's own says nothing, and the status may.
+        // An unknown code means nothing here, but the status may.
         let code = match meaning {
             Some(Code { name, means: Means::Refused(_), .. }) if codes::known(code).is_none() => (*name).to_owned(),
             _ => code.to_owned(),
         };
         match meaning.map(|meaning| meaning.means) {
             Some(Means::Denied) => Error::Denied { action, endpoint, code },
-            // Without a region in it, it is the header that is malformed, as by an empty access key.
+            // If it names no region, the header itself is malformed, for example by an empty access key.
             Some(Means::Region)
                 if code == "AuthorizationHeaderMalformed" && region.is_none() && !source.text.contains("region") =>
             {
@@ -214,37 +214,37 @@ impl S3Client {
         }
     }
 
-    /// Translates a body that broke off.
+    /// Translates an interrupted body.
     pub(super) fn broke_off(&self, about: About<'_>, error: &(dyn StdError + 'static)) -> Error {
         let silent = found::<StoodStill>(error).map(StoodStill::waited).unwrap_or_default();
         let said = Said { text: root(error), passing: Passing { silent, ..Passing::default() } };
         Error::unavailable(&about.action(&self.prefix), self.endpoint(), said)
     }
 
-    /// An error of a server that was silent.
+    /// The error for a server that did not answer.
     pub(super) fn no_answer(&self, about: About<'_>, within: Duration) -> Error {
         Error::no_answer(&about.action(&self.prefix), self.endpoint(), within)
     }
 
-    /// An error of a server that sends the whole object where a range was asked for.
+    /// The error for a server that sends the whole object in answer to a range request.
     pub(super) fn ignores_range(&self, about: About<'_>) -> Error {
         let said = "it answered with the whole object where a part was asked for, as a proxy may";
         Error::refused(&about.action(&self.prefix), self.endpoint(), "it ignores `Range`".to_owned(), said)
     }
 
-    /// An error of a server that did what it was asked for and says so in no way that is known.
+    /// The error for a server that reports success in an answer that is not understood.
     pub(super) fn not_understood(&self, about: About<'_>, what: &str) -> Error {
         let said = Said { text: what.to_owned(), passing: Passing::default() };
         Error::unavailable(&about.action(&self.prefix), self.endpoint(), said)
     }
 
-    /// Translates a request that the SDK would not even build.
+    /// Translates a request that the SDK refused to build.
     pub(super) fn failed_locally(&self, about: About<'_>, error: &(dyn std::error::Error + 'static)) -> Error {
         self.broke_off(about, error)
     }
 }
 
-/// Returns what may be hoped of another attempt, if anything may.
+/// Returns what is known about a transient failure; `None` if another attempt would be useless.
 pub(super) fn passing<E>(error: &SdkError<E, HttpResponse>) -> Option<Passing>
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
@@ -262,7 +262,7 @@ where
                 Means::Passes => {}
                 Means::Denied | Means::Region | Means::Refused(_) => return None,
             }
-            // The code says what failed, the status that it is too much.
+            // The code says what failed, the status says that it was too much.
             if matches!(status, 429 | 503) {
                 passing.cause = Cause::Throttled;
             }
@@ -280,7 +280,7 @@ where
             if let Some(Silent(within)) = found::<Silent>(error) {
                 passing.silent = *within;
             }
-            // The same object would be found the next time.
+            // The same object would answer the next time.
             if found::<Foreign>(error).is_some()
                 || found::<NoTls>(error).is_some_and(|no_tls| no_tls.0 != TlsFault::Cut)
             {
@@ -294,7 +294,7 @@ where
             }
             Some(passing)
         }
-        // It would be as long the next time.
+        // It would be too long the next time as well.
         SdkError::ResponseError(_) if found::<TooLong>(error).is_some() => None,
         SdkError::ResponseError(_) => {
             passing.silent = found::<StoodStill>(error).map(StoodStill::waited).unwrap_or_default();
@@ -305,12 +305,12 @@ where
     }
 }
 
-/// Returns true for a code that says that something else is missing than a bucket or an object.
+/// Returns true for a code that means something other than a missing bucket or object.
 fn is_no_absence(code: &str) -> bool {
     codes::known(code).is_some_and(|code| code.means != Means::Refused(ErrorKind::NotFound))
 }
 
-/// Returns how long the server asks to wait: so many seconds, or until a time by its own clock.
+/// Returns how long the server asks to wait, given as seconds or as a time by its own clock.
 fn asked_to_wait(answer: &HttpResponse) -> Option<Duration> {
     let time = |text: &str| DateTime::from_str(text.trim(), Format::HttpDate).ok();
     let asked = answer.headers().get("retry-after")?;
@@ -321,45 +321,45 @@ fn asked_to_wait(answer: &HttpResponse) -> Option<Duration> {
     Some(Duration::from_secs(until.secs().saturating_sub(now.secs()).try_into().unwrap_or(0)))
 }
 
-/// Returns the beginning of a server's text, fit for one line.
+/// Returns the start of a server's text, made safe for one line.
 pub(super) fn brief(text: &str, most: usize) -> String {
     let end = text.char_indices().nth(most).map_or(text.len(), |(end, _)| end);
     let more = if end < text.len() { "…" } else { "" };
     format!("{}{more}", visible(text[..end].trim()))
 }
 
-/// Returns what an answer without a code of S3 holds, where it is no answer of S3.
+/// Returns the content of an answer without an S3 code, if it is not an S3 answer.
 fn page(answer: &HttpResponse) -> Option<Page> {
     let body = answer.body().bytes().unwrap_or_default();
     let page = Page::read(answer.status().as_u16(), |name| answer.headers().get(name), body);
     (page.content != Content::Empty).then_some(page)
 }
 
-/// Returns what an answer without a body is.
+/// Describes an answer without a body.
 fn empty(answer: &HttpResponse) -> Page {
     Page::read(answer.status().as_u16(), |name| answer.headers().get(name), &[])
 }
 
-/// Returns true for a refusal of what was to be encrypted by a server that does not encrypt, in the words of several.
+/// Returns true when a server refuses encryption because it does not support it, in the wording of several servers.
 fn is_no_encryption(code: &str, message: Option<&str>) -> bool {
     let message = message.unwrap_or_default().to_ascii_lowercase();
     matches!(code, "NotImplemented" | "XNotImplemented" | "InvalidArgument" | "InvalidRequest")
         && ["encrypt", "kms", "sse"].iter().any(|word| message.contains(word))
 }
 
-/// Returns true for an answer with a header that only S3 has.
+/// Returns true for an answer with a header that only S3 sends.
 fn is_s3s(answer: &HttpResponse) -> bool {
     answer.headers().iter().any(|(name, _)| name.starts_with("x-amz-"))
 }
 
-/// Returns true when the server says that it did what it was asked for, and nothing else in its answer is known. What it
-/// did must be looked at.
+/// Returns true when the server reports success but the rest of its answer is not understood. The effect must then be
+/// checked.
 pub(super) fn is_not_understood<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     let success = error.raw_response().is_some_and(|answer| answer.status().is_success());
     success && matches!(error, SdkError::ServiceError(refusal) if refusal.err().code().is_none())
 }
 
-/// Returns the cause of an error that is of a type.
+/// Returns the source of an error that has this type.
 fn found<'e, T: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e T> {
     let mut cause = Some(error);
     while let Some(error) = cause {
@@ -371,7 +371,7 @@ fn found<'e, T: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Opti
     None
 }
 
-/// Returns true when the server may not have liked the checksum header, which only some servers know.
+/// Returns true when the server may have refused the checksum header, which only some servers support.
 pub(super) fn dislikes_checksums<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     let SdkError::ServiceError(refusal) = error else { return false };
     matches!(
@@ -380,12 +380,12 @@ pub(super) fn dislikes_checksums<E: ProvideErrorMetadata>(error: &SdkError<E, Ht
     )
 }
 
-/// Returns true when the server did nothing, because others write at the same moment, and says to try again.
+/// Returns true when the server did nothing because of concurrent writers, and asks to try again.
 pub(super) fn is_undecided<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     matches!(code(error), Some("ConditionalRequestConflict" | "OperationAborted"))
 }
 
-/// Returns S3's error code of a refusal.
+/// Returns the S3 error code of a refusal.
 pub(super) fn code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option<&str> {
     match error {
         SdkError::ServiceError(refusal) => refusal.err().code(),
@@ -399,7 +399,7 @@ pub(super) fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
 }
 
 fn no_credentials(error: &(dyn StdError + 'static)) -> Option<String> {
-    // The SDK has no type for this one.
+    // The SDK has no type for this error.
     let late = || chain(error).any(|cause| cause.to_string().contains("identity resolver timed out"));
     found::<CredentialsError>(error)
         .map(|error| root(error))

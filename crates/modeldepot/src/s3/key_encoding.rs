@@ -1,23 +1,23 @@
-//! How keys are spelled in a listing.
+//! The encoding of keys in listings.
 //!
-//! XML cannot spell every key: a control character makes a whole page unreadable, and some servers replace it. So keys
-//! are asked for in the spelling of URLs, which S3 says it used by an echo.
+//! XML cannot represent every key: a control character makes a whole page unreadable, and some servers replace it. So
+//! keys are requested in URL encoding, which S3 confirms by echoing the parameter.
 
 use aws_sdk_s3::types::EncodingType;
 
-/// How the keys of one page are spelled.
+/// The encoding of the keys of one page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Spelling {
-    /// As they are.
+    /// Unencoded.
     Plain,
     /// As in a URL's query: `a+b%2Bc` is `a b+c`.
     Url,
 }
 
 impl Spelling {
-    /// Returns the spelling of a page, by the server's echo and by what is in it.
+    /// Returns the encoding of a page, by the server's echo and by its keys.
     ///
-    /// SeaweedFS echoes the spelling in a listing of uploads, and spells keys as they are.
+    /// SeaweedFS echoes URL encoding in a listing of uploads, but sends the keys unencoded.
     pub(super) fn of<'k>(echo: Option<&EncodingType>, mut keys: impl Iterator<Item = &'k str>) -> Spelling {
         match echo {
             Some(EncodingType::Url) if keys.all(|key| decoded(key).is_some()) => Spelling::Url,
@@ -25,19 +25,19 @@ impl Spelling {
         }
     }
 
-    /// Returns the spelling of a page that could not be read until it was asked for as in URLs. Ceph obeys and echoes nothing.
+    /// Returns the encoding of a page that could only be read with URL encoding. Ceph supports it, but echoes nothing.
     pub(super) fn of_unreadable<'k>(keys: impl Iterator<Item = &'k str>) -> Spelling {
         Self::of(Some(&EncodingType::Url), keys)
     }
 
-    /// Returns the key that is meant. One that is no text stays as it is spelled: it can be shown, and nothing else.
+    /// Returns the decoded key. One that is not UTF-8 stays encoded: it can only be shown.
     pub(super) fn read(self, key: &str) -> String {
         let decoded = if self == Spelling::Url { decoded(key) } else { None };
         decoded.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_else(|| key.to_owned())
     }
 }
 
-/// Returns the bytes of a key that is spelled as in a URL, or none when it is not.
+/// Returns the bytes of a URL-encoded key, or `None` if it is not encoded.
 fn decoded(key: &str) -> Option<Vec<u8>> {
     let (mut bytes, mut rest) = (Vec::with_capacity(key.len()), key.as_bytes());
     while let [byte, after @ ..] = rest {

@@ -1,4 +1,4 @@
-//! What is in a bucket, page by page.
+//! Listing a bucket, page by page.
 
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::operation::list_objects_v2::builders::ListObjectsV2FluentBuilder;
@@ -11,26 +11,27 @@ use super::sdk_values::{bare, moment};
 use crate::error::Result;
 use crate::model::name::BucketName;
 
-/// One page of what lies at a prefix, one level deep.
+/// One page of the entries at a prefix, one level deep.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Listed {
     /// The prefixes that end at the next `/`.
     pub folders: Vec<String>,
     /// The objects beside them.
     pub objects: Vec<ListedObject>,
-    /// What asks for the next page, where there is one.
+    /// The token for the next page, if there is one.
     pub next: Option<String>,
 }
 
 /// What is wrong with a listing that never ends.
 pub(super) const ENDLESS: &str = "its listing does not go on from page to page";
 
-/// Pages of one listing: ten million objects.
+/// The maximum number of pages of one listing: ten million objects.
 const MOST_PAGES: usize = 10_000;
 
 impl S3Client {
-    /// Returns one page of what lies at `prefix`, one level deep: at most `most` folders and objects together, from
-    /// where `next` of the page before says.
+    /// Returns one page of the entries at `prefix`, one level deep: at most `most` folders and objects together,
+    /// starting at `next` of the page before.
     pub async fn list_level(&self, bucket: &BucketName, prefix: &str, next: Option<&str>, most: u16) -> Result<Listed> {
         let list = || self.sdk.small.list_objects_v2().bucket(bucket.as_str()).prefix(prefix).delimiter("/");
         let list = || list().max_keys(most.into());
@@ -49,7 +50,7 @@ impl S3Client {
         })
     }
 
-    /// Returns every object whose key begins with `prefix`, in the order of their keys, however many pages it takes.
+    /// Returns every object whose key starts with `prefix`, in server order, from all pages.
     pub async fn list_objects(&self, bucket: &BucketName, prefix: &str) -> Result<Vec<ListedObject>> {
         let mut objects = Vec::new();
         let (mut next, mut before, mut pages) = (None, None, 0);
@@ -57,14 +58,14 @@ impl S3Client {
             let list = || self.sdk.small.list_objects_v2().bucket(bucket.as_str()).prefix(prefix);
             let page = self.asked(|| from(list(), next.as_deref()).send()).await;
             let page = page.map_err(|error| self.failed(About::bucket("list", bucket), error))?;
-            // Not by the order of keys: SeaweedFS lists folder by folder.
+            // Key order is not checked: SeaweedFS lists folder by folder.
             let first = page.contents().first().and_then(|object| object.key()).map(str::to_owned);
             pages += 1;
             let spelling = spelling(&page);
             objects.extend(page.contents().iter().filter_map(|object| self.listed(object, prefix, spelling)));
             match next_of(&page, spelling) {
                 Some(token) => {
-                    // A server that begins anew with each page would be asked for ever.
+                    // A server that starts over with each page would be asked forever.
                     let repeats = next.as_ref() == Some(&token) || first.is_some() && first == before;
                     if repeats || pages >= MOST_PAGES {
                         return Err(self.not_understood(About::bucket("list", bucket), ENDLESS));
@@ -84,15 +85,14 @@ impl S3Client {
         Ok(!page.contents().is_empty())
     }
 
-    /// Returns what lies one level below `prefix`: the prefixes that end at the next `/`. None when it takes more than
-    /// `pages` pages.
+    /// Returns the folders one level below `prefix`. `None` when that takes more than `pages` pages.
     pub(crate) async fn list_folders(
         &self,
         bucket: &BucketName,
         prefix: &str,
         pages: usize,
     ) -> Result<Option<Vec<String>>> {
-        /// What a server gives in one answer.
+        /// The maximum of one answer.
         const MOST: u16 = 1000;
         let (mut folders, mut next) = (Vec::new(), None);
         for _ in 0..pages {
@@ -107,11 +107,11 @@ impl S3Client {
     }
 }
 
-/// Goes before a key, where a page begins after it and not at what a server gave: it stands for what XML cannot spell, so no
-/// server begins with it what it reads again.
+/// Prefix of a `next` that is a key to start after, not a token of the server. The character stands for what XML cannot
+/// represent, so no usable token starts with it.
 const AFTER: char = char::REPLACEMENT_CHARACTER;
 
-/// Asks for the page that `next` names, with keys as in URLs.
+/// Requests the page that `next` names, with URL-encoded keys.
 fn from(list: ListObjectsV2FluentBuilder, next: Option<&str>) -> ListObjectsV2FluentBuilder {
     let list = list.encoding_type(EncodingType::Url);
     match next.map(|next| next.strip_prefix(AFTER).ok_or(next)) {
@@ -121,9 +121,10 @@ fn from(list: ListObjectsV2FluentBuilder, next: Option<&str>) -> ListObjectsV2Fl
     }
 }
 
-/// Returns what asks for the page after this one.
+/// Returns the token for the page after this one.
 ///
-/// SeaweedFS gives the last key, in which XML has replaced what it cannot spell: it would begin anew there for ever.
+/// SeaweedFS returns the last key, in which XML has replaced unrepresentable characters: with it, the listing would
+/// start over forever.
 fn next_of(page: &ListObjectsV2Output, spelling: Spelling) -> Option<String> {
     let token = page.next_continuation_token().filter(|_| page.is_truncated() == Some(true))?;
     if !token.contains(char::REPLACEMENT_CHARACTER) {
@@ -131,12 +132,12 @@ fn next_of(page: &ListObjectsV2Output, spelling: Spelling) -> Option<String> {
     }
     let last = page.contents().iter().filter_map(|object| object.key()).map(|key| spelling.read(key));
     let folders = page.common_prefixes().iter().filter_map(|found| found.prefix());
-    // After all that is in the folder.
+    // Sorts after everything in the folder.
     let folders = folders.map(|folder| spelling.read(folder) + "\u{10ffff}");
     Some(format!("{AFTER}{}", last.chain(folders).max()?))
 }
 
-/// Returns how the keys of a page are spelled.
+/// Returns the encoding of a page's keys.
 fn spelling(page: &ListObjectsV2Output) -> Spelling {
     let keys = page.contents().iter().filter_map(|object| object.key());
     let folders = page.common_prefixes().iter().filter_map(|found| found.prefix());
@@ -144,8 +145,8 @@ fn spelling(page: &ListObjectsV2Output) -> Spelling {
 }
 
 impl S3Client {
-    /// Returns an object as a listing shows it. One that does not lie at the prefix is none: callers cut the prefix off, and
-    /// the server may be hostile.
+    /// Returns an object as listed. One outside the prefix is dropped: callers cut off the prefix, and the server may
+    /// be hostile.
     fn listed(&self, object: &Object, prefix: &str, spelling: Spelling) -> Option<ListedObject> {
         let key = object.key().and_then(|key| self.within(spelling.read(key)));
         Some(ListedObject {
@@ -156,7 +157,7 @@ impl S3Client {
         })
     }
 
-    /// Returns the key below this client's prefix.
+    /// Returns the key relative to this client's prefix.
     pub(super) fn within(&self, key: String) -> Option<String> {
         if self.prefix.is_empty() { Some(key) } else { self.prefix.within(&key).map(str::to_owned) }
     }

@@ -1,5 +1,6 @@
-//! Unfinished multipart uploads: bytes that nobody sees and everybody pays for.
+//! Unfinished multipart uploads, which are invisible but cost storage.
 
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_s3::error::SdkError;
@@ -20,21 +21,23 @@ use crate::error::{Error, Result};
 use crate::model::digest::PartDigest;
 use crate::model::name::BucketName;
 
-/// An upload that was begun and neither completed nor aborted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An upload that was neither completed nor aborted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct UnfinishedUpload {
     /// The key that it would write.
     pub key: String,
-    /// The server's name for it.
+    /// The server's id of the upload.
     pub upload_id: String,
     /// When it was begun, by the server's clock.
+    #[serde(default, with = "time::serde::rfc3339::option")]
     pub begun: Option<OffsetDateTime>,
 }
 
-/// An upload that was cut off, with what the server has of it.
+/// An interrupted upload, with the parts that the server has.
 pub(super) struct CutOff {
     pub(super) upload_id: String,
-    /// What goes with its parts.
+    /// The kind of checksum sent with its parts.
     pub(super) checksum: Checksum,
     pub(super) parts: BTreeMap<i32, StoredPart>,
 }
@@ -47,7 +50,7 @@ pub(super) struct StoredPart {
 }
 
 impl StoredPart {
-    /// Returns true when the part holds just these bytes, by a checksum that the server took of it.
+    /// Returns true when the part has exactly these bytes, by the server's checksum of it.
     pub(super) fn holds(&self, payload: &Payload, digest: &PartDigest) -> bool {
         self.size == digest.len()
             && match &self.crc64 {
@@ -61,14 +64,14 @@ impl StoredPart {
 pub(super) enum Begun {
     /// The server refused.
     Refused(Box<SdkError<CreateMultipartUploadError, HttpResponse>>),
-    /// The server began it, and its name is nowhere in the answer.
+    /// The server began it, but its answer has no id.
     Unnamed(Error),
 }
 
-/// Returns the server's name for an upload that was begun.
+/// Returns the server's id of a new upload.
 ///
-/// `rclone serve s3` calls the root of its answer `InitiateMultipartUpload`, without the `Result` that the SDK insists
-/// on. The name is in it all the same.
+/// `rclone serve s3` names the root of its answer `InitiateMultipartUpload`, without the `Result` that the SDK
+/// requires. The id is in it all the same.
 fn upload_id(
     begun: &Result<CreateMultipartUploadOutput, SdkError<CreateMultipartUploadError, HttpResponse>>,
 ) -> Option<String> {
@@ -82,12 +85,12 @@ fn named_in(answer: &HttpResponse) -> Option<String> {
     let text = std::str::from_utf8(answer.body().bytes()?).ok()?;
     let (_, rest) = text.split_once("<UploadId>")?;
     let (id, _) = rest.split_once("</UploadId>")?;
-    // An escaped character would have to be read as XML; every id that was ever seen has none.
+    // An escaped character would require parsing XML, but all ids seen so far have none.
     (!id.is_empty() && !id.contains(['&', '<'])).then(|| id.to_owned())
 }
 
 impl S3Client {
-    /// Begins an upload in parts, as `with` completes it, and returns the server's name for it.
+    /// Begins a multipart upload, configured by `with`, and returns the server's id.
     pub(super) async fn begin_upload(
         &self,
         bucket: &BucketName,
@@ -106,8 +109,8 @@ impl S3Client {
         }
     }
 
-    /// Returns the newest unfinished upload of a key, and aborts all others: nobody will finish them. With `known` only
-    /// those count, and others are left.
+    /// Returns the newest unfinished upload of a key, and aborts all others, since nothing will finish them. With
+    /// `known`, only those uploads count, and others are left alone.
     pub(super) async fn cut_off(
         &self,
         bucket: &BucketName,
@@ -128,7 +131,7 @@ impl S3Client {
             let page = match self.asked(|| list().set_part_number_marker(next.clone()).send()).await {
                 Ok(page) => page,
                 Err(error) if code(&error) == Some("NoSuchUpload") => return Ok(None),
-                // moto names the root of its answer in another way than S3. All is sent again.
+                // moto names the root of its answer differently from S3. Everything is sent again.
                 Err(error) if is_not_understood(&error) => {
                     self.abort_multipart_upload(bucket, key, &found.upload_id).await?;
                     return Ok(None);
@@ -162,9 +165,9 @@ impl S3Client {
     pub async fn list_multipart_uploads(&self, bucket: &BucketName, prefix: &str) -> Result<Vec<UnfinishedUpload>> {
         let mut uploads = Vec::new();
         let (mut key, mut id) = (None, None);
-        // As they are first: SeaweedFS says that it spells these keys as in URLs, and does not.
+        // Plain at first: SeaweedFS claims to URL-encode these keys, and does not.
         let mut encoding = None;
-        // One key, or all: MinIO knows no other prefix.
+        // One key, or all: MinIO supports no other prefix.
         let whole = if prefix.is_empty() { String::new() } else { self.prefix.whole(prefix).into_owned() };
         loop {
             let list = || self.sdk.small.list_multipart_uploads().bucket(bucket.as_str()).prefix(whole.as_str());
@@ -172,9 +175,9 @@ impl S3Client {
             let page = self.asked(|| list().set_key_marker(key.clone()).set_upload_id_marker(id.clone()).send()).await;
             let page = match page {
                 Ok(page) => page,
-                // `rclone serve s3` says so of a bucket in which no upload was ever begun.
+                // `rclone serve s3` returns this for a bucket in which no upload was ever begun.
                 Err(error) if code(&error) == Some("NoSuchUpload") => return Ok(uploads),
-                // One key that XML cannot spell makes the whole page unreadable.
+                // One key that XML cannot represent makes the whole page unreadable.
                 Err(error) if encoding.is_none() && is_not_understood(&error) => {
                     encoding = Some(EncodingType::Url);
                     continue;
@@ -197,7 +200,7 @@ impl S3Client {
             let more = page.is_truncated() == Some(true);
             let marker = page.next_key_marker().map(|key| spelling.read(key));
             let from = (marker, page.next_upload_id_marker().map(str::to_owned));
-            // A server that says there is more but not where would be asked for ever.
+            // A server that reports more without saying where would be asked forever.
             if !more || from.0.as_deref().is_none_or(str::is_empty) {
                 return Ok(uploads);
             }
@@ -208,7 +211,7 @@ impl S3Client {
         }
     }
 
-    /// Aborts an unfinished upload and frees its parts. One that is gone counts as aborted.
+    /// Aborts an unfinished upload and frees its parts. A missing one counts as aborted.
     pub async fn abort_multipart_upload(&self, bucket: &BucketName, key: &str, upload_id: &str) -> Result<()> {
         let abort = || self.sdk.small.abort_multipart_upload().bucket(bucket.as_str()).key(key).upload_id(upload_id);
         match self.asked(|| abort().send()).await {

@@ -1,4 +1,4 @@
-//! The verbs on single objects.
+//! Operations on single objects.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -26,24 +26,24 @@ use crate::model::digest::Crc64;
 use crate::model::key::creatable;
 use crate::model::name::BucketName;
 
-/// What is wrong with a success that names no object.
+/// What is wrong with a success without an ETag.
 const NO_ETAG: &str = "it answers that the object is stored, and gives no ETag, as S3 does";
 
-/// What a small object must bring a second to be waited for longer than a small request.
+/// Bytes per second that a small object must transfer to be given more time than a small request.
 const SLOWEST: u64 = 32 * 1024;
 
-/// Why a small object is not in memory.
+/// Why a small object could not be read into memory.
 enum Gathered {
     TooLarge(Error),
     BrokeOff(Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl S3Client {
-    /// Stores a file under a key, in parts when it is large, each with its checksum.
+    /// Stores a file under a key, in parts if it is large, each with its checksum.
     ///
     /// # Errors
     /// [`Error::Name`] for a key that listings cannot show, [`Error::Source`] when the file cannot be read or changes
-    /// meanwhile, else what the server said.
+    /// during the upload, otherwise the server's error.
     pub async fn upload_file(
         &self,
         path: &Path,
@@ -61,8 +61,8 @@ impl S3Client {
         Ok(stored)
     }
 
-    /// Fetches an object into a file, which appears under its name only when it is complete. Where the server keeps
-    /// a checksum of the whole object, the bytes are compared with it. Returns their number.
+    /// Downloads an object into a file, which appears under its name only when it is complete. If the server has a
+    /// checksum of the whole object, the bytes are compared with it. Returns their number.
     pub async fn download_file(
         &self,
         bucket: &BucketName,
@@ -83,16 +83,16 @@ impl S3Client {
         Ok(stored.size)
     }
 
-    /// Deletes an object. One that does not exist counts as deleted, as S3 has it.
+    /// Deletes an object. As in S3, one that does not exist counts as deleted.
     pub async fn delete_object(&self, bucket: &BucketName, key: &str) -> Result<()> {
         let sent = self.asked(|| self.sdk.small.delete_object().bucket(bucket.as_str()).key(key).send()).await;
         sent.map(drop).map_err(|error| self.failed(About::object("delete", bucket, key), error))
     }
 
-    /// Returns what the server keeps about an object.
+    /// Returns what the server stores about an object.
     ///
     /// # Errors
-    /// [`Error::ObjectNotFound`] when there is none, or no such bucket: a HEAD does not tell the two apart.
+    /// [`Error::ObjectNotFound`] when there is no such object or bucket: a HEAD does not distinguish them.
     pub async fn get_object_metadata(&self, bucket: &BucketName, key: &str) -> Result<ObjectMetadata> {
         let about = About::object("look at", bucket, key);
         let head = || self.sdk.small.head_object().bucket(bucket.as_str()).key(key);
@@ -100,7 +100,7 @@ impl S3Client {
         let head = sent.map_err(|error| self.failed(about, error))?;
         let size = match head.content_length().and_then(|size| u64::try_from(size).ok()) {
             Some(size) => size,
-            // A proxy may leave it out of what has no body. Unknown is not empty.
+            // A proxy may remove it from an answer without a body. Unknown is not the same as empty.
             None => Box::pin(self.size_of(bucket, key, head.e_tag())).await?,
         };
         Ok(ObjectMetadata {
@@ -109,13 +109,13 @@ impl S3Client {
             modified: head.last_modified().and_then(moment),
             content_type: head.content_type().map(str::to_owned),
             metadata: head.metadata().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect(),
-            // A composite checksum, `…-3`, is of the parts' checksums and says nothing about the whole. Nor does one of
-            // another length, as moto makes of parts.
+            // A composite checksum (`…-3`) is of the parts' checksums and says nothing about the whole object. Nor does
+            // one of another length, as moto makes from parts.
             crc64nvme: head.checksum_crc64_nvme().filter(|crc| crc.parse::<Crc64>().is_ok()).map(str::to_owned),
         })
     }
 
-    /// Returns the size of an object whose head does not have it: it comes with each range.
+    /// Returns the size of an object whose HEAD does not have it: the answer to a range request does.
     async fn size_of(&self, bucket: &BucketName, key: &str, etag: Option<&str>) -> Result<u64> {
         let about = About::object("look at", bucket, key);
         let get = || self.sdk.reading.get_object().bucket(bucket.as_str()).key(key).range("bytes=0-0");
@@ -126,7 +126,7 @@ impl S3Client {
                 None => answer.content_length().and_then(|size| u64::try_from(size).ok()),
             }
             .ok_or_else(|| self.not_understood(about, "it does not say how large the object is, as S3 does")),
-            // Of nothing there is no first byte.
+            // An empty object has no first byte.
             Err(error) if status(&error) == Some(416) => Ok(0),
             Err(error) => Err(self.failed(about, error)),
         }
@@ -141,13 +141,13 @@ impl S3Client {
         }
     }
 
-    /// Stores a small object if none is there, decided by the server.
+    /// Stores a small object if there is none yet, decided by the server.
     ///
-    /// Sent until it is answered, and no more: a repeated create cannot tell its own first success from somebody
-    /// else's.
+    /// It is repeated only until it is answered: a repeated create cannot distinguish its own first success from
+    /// another writer's.
     ///
     /// # Errors
-    /// An error does not say that nothing was stored: the reply may have been lost. Read back to know.
+    /// An error does not mean that nothing was stored: the reply may have been lost. Read the object back to find out.
     pub async fn put_if_absent(
         &self,
         bucket: &BucketName,
@@ -158,7 +158,7 @@ impl S3Client {
         self.put_if_absent_with(bucket, key, body, content_type, &BTreeMap::new()).await
     }
 
-    /// The same, with the user's metadata.
+    /// Like [`S3Client::put_if_absent`], with user metadata.
     pub(crate) async fn put_if_absent_with(
         &self,
         bucket: &BucketName,
@@ -174,10 +174,10 @@ impl S3Client {
             let put = self.for_body(&body).put_object().bucket(bucket.as_str()).key(key).content_type(content_type);
             let put = put.set_metadata(Some(metadata.clone()));
             let sent = put.if_none_match("*").body(ByteStream::from(body.clone())).send();
-            // One of its own: it is sent once, where others are sent until their time is over.
+            // Its own time limit: it is sent once, where other requests are repeated until their time is over.
             let most = self.most_for(&body);
             let error = match timeout(most, sent).await {
-                // Without an ETag it is not S3's answer, and says nothing of what became of the object.
+                // Without an ETag this is not an S3 answer, and does not say whether the object was stored.
                 Ok(Ok(answer)) if bare(answer.e_tag()).is_empty() => {
                     return Err(self.not_understood(About::object("create", bucket, key), NO_ETAG));
                 }
@@ -189,7 +189,7 @@ impl S3Client {
             if !undecided && matches!(status(&error), Some(409 | 412)) {
                 return Ok(Created::Refused);
             }
-            // Nothing was stored, and nothing says that anybody else's will be: this is no refusal yet.
+            // Nothing was stored, and no other writer's object is certain to be: this is not a refusal yet.
             let error = self.failed(About::object("create", bucket, key), error);
             if !undecided {
                 return Err(error);
@@ -198,12 +198,12 @@ impl S3Client {
         }
     }
 
-    /// Stores a small object, whatever is there.
+    /// Stores a small object, replacing any existing one.
     pub async fn put_small(&self, bucket: &BucketName, key: &str, body: Bytes, content_type: &str) -> Result<()> {
         self.put_small_with(bucket, key, body, content_type, &BTreeMap::new()).await
     }
 
-    /// The same, with the user's metadata.
+    /// Like [`S3Client::put_small`], with user metadata.
     pub(crate) async fn put_small_with(
         &self,
         bucket: &BucketName,
@@ -227,20 +227,20 @@ impl S3Client {
         }
     }
 
-    /// Returns how long a small object may take on its way, with all repetitions: longer where it is not so small.
+    /// Returns the time limit for sending a small object, with all repetitions; longer for larger ones.
     fn most_for(&self, body: &Bytes) -> Duration {
         timeouts::small(self.timeouts()) + Duration::from_secs(body.len() as u64 / SLOWEST)
     }
 
-    /// Returns the client for a body of this size: one that is more than a second's worth is watched as it goes.
+    /// Returns the client for a body of this size. If it takes more than a second, its progress is watched.
     fn for_body(&self, body: &Bytes) -> &aws_sdk_s3::Client {
         if body.len() as u64 > SLOWEST { &self.sdk.writing } else { &self.sdk.small }
     }
 
-    /// Returns the bytes of a small object, or none when it does not exist.
+    /// Returns the bytes of a small object, or `None` when it does not exist.
     ///
     /// # Errors
-    /// [`Error::WrongSize`] when it is larger than `limit`, which guards the memory against a hostile bucket.
+    /// [`Error::WrongSize`] when it is larger than `limit`, which protects memory against a hostile bucket.
     pub async fn get_small(&self, bucket: &BucketName, key: &str, limit: u64) -> Result<Option<Bytes>> {
         let about = About::object("read", bucket, key);
         let mut retry = Retry::small(self.timeouts());
@@ -267,7 +267,7 @@ impl S3Client {
         }
     }
 
-    /// Reads a body into memory, as long as it is no longer than `limit`, whatever its head says of its length.
+    /// Reads a body into memory up to `limit` bytes, regardless of its declared length.
     async fn gather(
         &self,
         key: &str,

@@ -1,7 +1,7 @@
-//! A client whose keys begin at a folder of the bucket.
+//! A client whose keys are relative to a folder of the bucket.
 //!
-//! The folder is put before the keys of every request in one place, where a request that is not known there is refused:
-//! none can reach beside the folder by being forgotten. Answers are read where listings are.
+//! The prefix is added to the keys of all requests in one place, which refuses request types that it does not know: no
+//! request can escape the folder by omission. It is removed from answers where listings are read.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ use super::connect::Clients;
 use crate::model::prefix::KeyPrefix;
 
 impl S3Client {
-    /// Returns a client of the same service whose keys begin at a folder of the bucket.
+    /// Returns a client of the same service whose keys are relative to a folder of the bucket.
     pub(crate) fn below(&self, prefix: &KeyPrefix) -> S3Client {
         if prefix.is_empty() {
             return self.clone();
@@ -95,11 +95,11 @@ fn put_below(prefix: &KeyPrefix, input: &mut Input) -> Result<(), &'static str> 
         ListPartsInput,
         PutObjectInput,
         UploadPartInput,
-        // The source of the copy is spelled, and escaped, where the copy is asked for.
+        // The source of a copy gets its prefix, and its escaping, where the copy is requested.
         UploadPartCopyInput,
     ];
     if let Some(input) = input.downcast_mut::<ListObjectsV2Input>() {
-        // Where a page begins is what a server gave: a key of the bucket.
+        // The start of a page came from the server, and is already a key of the bucket.
         below(&mut input.prefix);
         return Ok(());
     }
@@ -109,7 +109,7 @@ fn put_below(prefix: &KeyPrefix, input: &mut Input) -> Result<(), &'static str> 
         }
         return Ok(());
     }
-    // Of the whole bucket: MinIO lists the uploads of one key or of all. They are picked out of the answer.
+    // Lists the whole bucket, since MinIO lists the uploads of one key or of all; the answer is filtered.
     let of_the_bucket = input.downcast_ref::<ListMultipartUploadsInput>().is_some()
         || input.downcast_ref::<HeadBucketInput>().is_some()
         || input.downcast_ref::<CreateBucketInput>().is_some()

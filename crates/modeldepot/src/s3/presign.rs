@@ -1,4 +1,4 @@
-//! URLs that carry a permission.
+//! Presigned URLs.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use crate::error::{Error, Result};
 use crate::model::key::creatable;
 use crate::model::name::BucketName;
 
-/// The longest life of a presigned URL: AWS's own limit for signature version 4.
+/// The longest lifetime of a presigned URL: AWS's limit for signature version 4.
 const LONGEST_EXPIRY: Duration = Duration::from_secs(7 * 24 * 3600);
 
 impl S3Client {
-    /// Returns a URL that lets its holder fetch or store one object, for 1 second to 7 days. Whole seconds
-    /// count. Nothing is sent, and nothing says that the object exists.
+    /// Returns a URL that lets its holder fetch or store one object, for 1 second to 7 days, in whole seconds. Sends
+    /// nothing and does not check that the object exists.
     ///
     /// # Errors
     /// [`Error::Expiry`] for any other lifetime, and [`Error::Name`] for a key to store that listings cannot show.
-    pub async fn get_presigned_url(
+    pub async fn presign(
         &self,
         bucket: &BucketName,
         key: &str,
@@ -45,11 +45,11 @@ impl S3Client {
         Ok(url)
     }
 
-    /// Returns a URL that lets its holder fetch one object to save it, for 1 second to 7 days. A browser never shows what
-    /// it leads to: HTML and SVG would run there, under the name of the S3 endpoint.
+    /// Returns a URL that lets its holder save one object, for 1 second to 7 days. Browsers download the object instead
+    /// of showing it: HTML and SVG would run in the origin of the S3 endpoint.
     ///
     /// # Errors
-    /// As [`S3Client::get_presigned_url`].
+    /// As [`S3Client::presign`].
     pub(crate) async fn download_url(
         &self,
         bucket: &BucketName,

@@ -1,7 +1,7 @@
-//! What this server really does with conditions, checksums and copies.
+//! Probing a server's support for conditional writes, checksums and copies.
 //!
-//! Servers answer 200 to headers that they ignore, so nothing is taken from a name or a version: writers race, wrong
-//! checksums are sent, and the outcome is looked at.
+//! Servers answer 200 to headers that they ignore, so names and versions are not trusted: the probe lets writers race
+//! and sends wrong checksums, and checks the outcome.
 
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
@@ -19,27 +19,28 @@ use crate::error::{Error, Result};
 use crate::model::digest::{Md5, PartDigest};
 use crate::model::name::BucketName;
 
-/// Writers that race for one key.
+/// How many writers race for one key.
 const RACERS: usize = 16;
 
-/// Races. A server that checks and then acts loses one of these, not every one.
+/// How many races there are. A server that checks first and then acts loses some of them, but not every one.
 const RACES: usize = 4;
 
-/// A range may be copied only from an object that is larger than this, on AWS and on servers that do as it does.
+/// A range can be copied only from an object larger than this, on AWS and on servers that follow it.
 const LEAST_SOURCE: usize = 5 * 1024 * 1024;
 
-/// What the source of the copy begins with.
+/// The start of the copy's source.
 const SOURCE: &[u8] = b"a copied part";
 
 impl S3Client {
-    /// Finds out what the server does, but for copies, with a few small objects under `prefix`, which are removed again.
+    /// Finds out what the server supports, except copies, with a few small objects under `prefix`, which are removed
+    /// again.
     pub(crate) async fn probe(&self, bucket: &BucketName, prefix: &str) -> Result<Capabilities> {
         let run = Probe::begin(self, bucket, prefix);
         let found = run.all().await;
         run.end(found).await
     }
 
-    /// Finds out whether the server copies parts. It takes an object of 5 MiB, so it is not done for nothing.
+    /// Finds out whether the server copies parts. This takes an object of 5 MiB, so it is done only when needed.
     pub(crate) async fn probe_part_copy(&self, bucket: &BucketName, prefix: &str) -> Result<CopySupport> {
         let run = Probe::begin(self, bucket, prefix);
         let found = run.part_copy().await;
@@ -53,7 +54,7 @@ struct Probe<'a> {
     prefix: String,
 }
 
-/// How a write that was to be refused, or not, came out.
+/// The outcome of a write.
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
     Stored,
@@ -65,7 +66,7 @@ impl<'a> Probe<'a> {
         Self { client, bucket, prefix: format!("{prefix}{}/", Uuid::new_v4()) }
     }
 
-    /// Removes what the probe wrote, whatever it found.
+    /// Removes what the probe wrote, whatever the result.
     async fn end<T>(&self, found: Result<T>) -> Result<T> {
         let cleaned = self.clean().await;
         let found = found?;
@@ -82,7 +83,7 @@ impl<'a> Probe<'a> {
     }
 
     async fn all(&self) -> Result<Capabilities> {
-        // A login that may not write at all should be told so, and not that the server lacks something.
+        // A login without write permission should get that error, not a report that the server lacks something.
         let plain = self.key("plain");
         let put = self.client.put_small(self.bucket, &plain, Bytes::from_static(b"plain"), "text/plain").await;
         put.map_err(|error| error.first_write(self.bucket))?;
@@ -117,7 +118,7 @@ impl<'a> Probe<'a> {
                 match outcome {
                     Ok(Ok(Created::Now)) => winners.push(n),
                     Ok(Ok(Created::Refused)) => {}
-                    // A server that knows not the header, or that answers a race with a failure.
+                    // The server does not support the header, or answers a race with a failure.
                     Ok(Err(error @ (Error::Denied { .. } | Error::BucketNotFound { .. }))) => return Err(error),
                     Ok(Err(_)) | Err(_) => {}
                 }
@@ -146,7 +147,7 @@ impl<'a> Probe<'a> {
         self.outcome(key, sent.map(drop))
     }
 
-    /// Tells a refusal from a failure that says nothing about the server.
+    /// Distinguishes a refusal from a failure that says nothing about the server.
     fn outcome<E>(
         &self,
         key: &str,
@@ -188,8 +189,8 @@ impl<'a> Probe<'a> {
         Ok(self.outcome(&key, sent.map(drop))? == Outcome::Stored)
     }
 
-    /// Copies a range of an object as the one part of an upload, and looks whether the bytes came along, and what proves
-    /// that they did.
+    /// Copies a range of an object as the only part of an upload, and checks whether the bytes were copied and what
+    /// proves it.
     async fn part_copy(&self) -> Result<CopySupport> {
         let source = self.key("source");
         let mut bytes = SOURCE.to_vec();
@@ -221,7 +222,7 @@ impl<'a> Probe<'a> {
         });
         let id = match begun.await {
             Ok(id) => id,
-            // A server without uploads in parts still takes small files.
+            // A server without multipart uploads still accepts small files.
             Err(Begun::Refused(error)) if status(&error).is_some() => return Ok((Outcome::Refused, String::new())),
             Err(Begun::Refused(error)) => return Err(self.client.failed(self.about(key), *error)),
             Err(Begun::Unnamed(error)) => return Err(error),

@@ -1,7 +1,8 @@
-//! Buckets that are in another region than the settings say.
+//! Buckets in another region than the configured one.
 //!
-//! A server that refuses a request for its region says which one is right. It is believed once for each bucket: the request is
-//! sent again, signed for that region and, on AWS, to it. Nothing else of an answer leads anywhere: no `Location` is followed.
+//! A server that refuses a request for its region says which one is right. That is trusted once per bucket: the request
+//! is sent again, signed for that region and, on AWS, to it. Nothing else in an answer redirects requests: no
+//! `Location` is followed.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,13 +19,13 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Me
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 
-/// Buckets whose regions are remembered.
+/// How many buckets' regions are remembered.
 const MOST: usize = 1000;
 
-/// The longest name of a region.
+/// The longest accepted region name.
 const LONGEST: usize = 64;
 
-/// What was learned of the regions of buckets.
+/// The learned regions of buckets.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Regions {
     learned: Arc<Mutex<BTreeMap<String, String>>>,
@@ -35,12 +36,12 @@ pub(super) struct Regions {
 #[derive(Debug, Clone)]
 struct Learned;
 
-/// Returns true for a refusal that taught where the bucket is: the same request will go there.
+/// Returns true for a refusal that revealed the bucket's region: the same request will be sent there.
 pub(super) fn is_moved<E>(error: &SdkError<E, HttpResponse>) -> bool {
     error.raw_response().is_some_and(|answer| answer.extension::<Learned>().is_some())
 }
 
-/// Returns the region that a refusal names.
+/// Returns the region named in a refusal.
 pub(super) fn named(answer: &HttpResponse) -> Option<String> {
     let in_body = || {
         let text = std::str::from_utf8(answer.body().bytes()?).ok()?;
@@ -52,7 +53,7 @@ pub(super) fn named(answer: &HttpResponse) -> Option<String> {
     (!region.is_empty() && region.len() <= LONGEST && region.chars().all(fits)).then(|| region.to_owned())
 }
 
-/// The region that a request was signed for. It is gone itself by the time that its answer comes.
+/// The region that a request was signed for; the request itself is gone by the time its answer arrives.
 #[derive(Debug)]
 struct SignedFor(String);
 
@@ -67,19 +68,20 @@ fn signed_for(request: &HttpRequest) -> Option<String> {
 }
 
 impl Regions {
-    /// Returns the region that a bucket turned out to be in, when that is not the one of the settings.
+    /// Returns the bucket's actual region, if it is not the configured one.
     pub(super) fn of(&self, bucket: &str) -> Option<String> {
         self.learned.lock().unwrap_or_else(PoisonError::into_inner).get(bucket).cloned()
     }
 
-    /// Remembers the region of a bucket. Returns true when a request that was signed for another should be sent again.
+    /// Remembers the region of a bucket. Returns true when a request that was signed for another region should be sent
+    /// again.
     fn learn(&self, bucket: &str, signed: Option<&str>, region: String) -> bool {
         let mut learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
         if signed.is_none_or(|signed| signed == region) {
             return false;
         }
         match learned.get(bucket) {
-            // Of requests side by side, each hears it. A server that changes its mind is not followed.
+            // Concurrent requests each get this refusal. A server that changes its answer is not followed.
             Some(known) => *known == region,
             None if learned.len() >= MOST => false,
             None => {
@@ -133,7 +135,7 @@ impl Intercept for Regions {
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // What is made goes where the settings say.
+        // New buckets are created where the settings say.
         if config.load::<Metadata>().is_some_and(|metadata| metadata.name() == "CreateBucket") {
             return Ok(());
         }

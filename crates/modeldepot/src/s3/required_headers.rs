@@ -1,7 +1,7 @@
-//! What buckets and accounts demand of requests, in one place, so that no request goes without it.
+//! Headers required by buckets and accounts, added in one place so that no request lacks them.
 //!
-//! A checksum goes with everything small that is stored: a bucket with a default retention refuses what has none. Parts and
-//! files bring theirs ([`super::transfer::checksum`]); the rest gets a `Content-MD5`, which every server knows.
+//! Every small object is stored with a checksum: a bucket with default retention refuses objects without one. Parts and
+//! files bring their own ([`super::transfer::checksum`]); the rest gets a `Content-MD5`, which every server supports.
 
 use std::sync::Arc;
 
@@ -16,16 +16,16 @@ use super::transfer::checksum::header;
 use crate::model::digest::Md5;
 use crate::settings::Writing;
 
-/// Adds to requests what is demanded of them, before they are signed.
+/// Adds required headers to requests before they are signed.
 #[derive(Debug, Clone)]
 pub(super) struct RequiredHeaders(pub(super) Arc<Writing>);
 
-/// Adds to URLs that others use what must be signed with them. What must be a header would be theirs to send, so it is left
-/// out: a bucket encrypts by its own default.
+/// Adds to presigned URLs what must be signed with them. Required headers are left out, since the URL's user would have
+/// to send them: a bucket then encrypts by its default.
 #[derive(Debug, Clone)]
 pub(super) struct RequiredUrlHeaders(pub(super) Arc<Writing>);
 
-/// Says that the caller pays.
+/// States that the caller pays.
 const PAYER: &str = "x-amz-request-payer";
 
 impl Intercept for RequiredHeaders {
@@ -45,7 +45,7 @@ impl Intercept for RequiredHeaders {
         if self.0.request_payer {
             add(PAYER, "requester")?;
         }
-        // There is nobody yet who could own a bucket that is made.
+        // A bucket that is being created has no owner yet.
         if let Some(owner) = self.0.expected_owner.as_deref().filter(|_| operation != "CreateBucket") {
             add("x-amz-expected-bucket-owner", owner)?;
             if matches!(operation.as_str(), "CopyObject" | "UploadPartCopy") {

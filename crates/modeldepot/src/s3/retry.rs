@@ -1,8 +1,8 @@
-//! Trying again: the one policy of all requests.
+//! The retry policy of all requests.
 //!
-//! What may pass is tried again, after a pause that doubles and is drawn at random below its bound, so that many clients
-//! do not come back at the same moment; after the pause that the server asks for, if it asks. It ends by number and by
-//! time: what counts is the time in which nothing moved, so a transfer that gets on is never given up for being long.
+//! Transient failures are retried after a random pause below a bound that doubles, so that many clients do not return
+//! at the same moment; if the server asks for a pause, that is added. Retries are limited by number and by time. Only
+//! time in which nothing moved counts, so a transfer that progresses is never given up for taking long.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -24,27 +24,27 @@ use crate::settings::Timeouts;
 /// The bound of the first pause.
 const FIRST: Duration = Duration::from_millis(150);
 
-/// The bound of the first pause when the server asks for less.
+/// The bound of the first pause when the server asks for fewer requests.
 const THROTTLED: Duration = Duration::from_millis(500);
 
-/// No pause is longer, whatever the server asks for.
+/// The longest bound of a pause.
 const LONGEST: Duration = Duration::from_secs(8);
 
-/// The longest pause that a server gets because it asks for it.
+/// The longest pause that is added because the server asks for it.
 const ASKED: Duration = Duration::from_secs(20);
 
-/// What a transfer must move to count as one that gets on, or an eighth of what is left: more than what a broken server
-/// sends before it fails.
+/// How many bytes a transfer must move to count as progressing, or an eighth of the rest if that is less: more than a
+/// broken server sends before it fails.
 const PROGRESS: u64 = 64 * 1024;
 
-/// Counts the attempts at one thing.
+/// Counts the attempts of one request or transfer.
 #[derive(Debug)]
 pub(super) struct Retry {
-    /// The most attempts without progress.
+    /// The maximum number of attempts without progress.
     attempts: u32,
     /// The same while no server is reached.
     unreached: u32,
-    /// The most time in which nothing moves, after which no attempt begins.
+    /// The maximum time in which nothing moves, after which no attempt starts.
     idle: Duration,
     failures: u32,
     waited: Duration,
@@ -56,22 +56,22 @@ impl Retry {
         Retry { attempts, unreached, idle, failures: 0, waited: Duration::ZERO, moved: 0 }
     }
 
-    /// For a small request, which somebody at a screen is waiting for.
+    /// For a small request that a user is waiting for.
     pub(super) fn small(timeouts: &Timeouts) -> Self {
         Self::new(8, 5, timeouts.answer * 3 / 2)
     }
 
-    /// For bytes, which were expensive to bring as far as they are.
+    /// For transfers, where giving up would waste what was already moved.
     pub(super) fn transfer(timeouts: &Timeouts) -> Self {
         Self::new(10, 10, timeouts.answer * 15 / 2)
     }
 
-    /// For a write that met another writer: each attempt sends all bytes anew.
+    /// For a write that conflicted with another writer: each attempt sends all bytes again.
     pub(super) fn conflict(timeouts: &Timeouts) -> Self {
         Self::new(5, 5, timeouts.answer * 3 / 2)
     }
 
-    /// Counts bytes that arrived for good, and so many are left.
+    /// Counts bytes that were moved for good; `left` bytes remain.
     pub(super) fn moved(&mut self, bytes: u64, left: u64) {
         self.moved += bytes;
         if self.moved >= PROGRESS.min(left / 8 + 1) {
@@ -79,7 +79,7 @@ impl Retry {
         }
     }
 
-    /// Returns how long to wait before the next attempt, or none when there is to be no other.
+    /// Returns how long to wait before the next attempt, or `None` when there should be no other.
     pub(super) fn pause(&mut self, failure: &Passing) -> Option<Duration> {
         self.pause_drawn(failure, fastrand::f64())
     }
@@ -93,13 +93,13 @@ impl Retry {
             Cause::Moved => (Duration::ZERO, self.attempts),
         };
         let bound = first.saturating_mul(1 << (self.failures - 1).min(16)).min(LONGEST);
-        // Never less than asked for, and never all at the same moment.
+        // Never less than requested, and never all clients at the same moment.
         let pause = failure.after.unwrap_or_default().min(ASKED) + bound.mul_f64(drawn);
         self.waited += failure.silent + pause;
         (self.failures < most && self.waited < self.idle).then_some(pause)
     }
 
-    /// Waits before the next attempt, or gives the error back when there is to be no other.
+    /// Waits before the next attempt, or returns the error when there should be no other.
     pub(super) async fn again(&mut self, error: Error) -> Result<()> {
         let Some(pause) = passing_of(&error).and_then(|failure| self.pause(&failure)) else { return Err(error) };
         tracing::debug!(%error, attempt = self.failures, ?pause, "trying again");
@@ -123,7 +123,7 @@ fn passing_of(error: &Error) -> Option<Passing> {
 }
 
 impl S3Client {
-    /// Sends a small request that may be sent twice, until it is answered or its time is over.
+    /// Sends a small request that may be repeated, until it is answered or its time is over.
     pub(super) async fn asked<T, E, F>(&self, send: impl Fn() -> F) -> Result<T, SdkError<E, HttpResponse>>
     where
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
@@ -132,7 +132,7 @@ impl S3Client {
         self.asked_within(timeouts::small(self.timeouts()), send).await
     }
 
-    /// The same, with a time of its own.
+    /// Like [`asked`](Self::asked), with its own time limit.
     pub(super) async fn asked_within<T, E, F>(
         &self,
         most: std::time::Duration,
@@ -159,7 +159,7 @@ impl S3Client {
         }
     }
 
-    /// Lets fewer requests go at once, if that is what the server asked for.
+    /// Lowers the concurrency if the server asked for it.
     pub(super) fn slow_down_after<E: ProvideErrorMetadata>(
         &self,
         error: &SdkError<E, HttpResponse>,
@@ -232,7 +232,7 @@ mod tests {
         assert_eq!(tries, 2, "a server that sends a hundred bytes and fails gets nowhere");
         retry.moved(PROGRESS, 8_000_000);
         assert!(retry.pause_drawn(&Passing::default(), 0.0).is_some());
-        // One that sends half of what is asked for, each time, comes to an end.
+        // A server that sends half of each requested range still completes.
         let mut left = 8_000_000;
         while left > 0 {
             assert!(retry.pause_drawn(&Passing::default(), 0.0).is_some(), "{left}");

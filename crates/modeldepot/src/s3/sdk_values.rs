@@ -1,4 +1,4 @@
-//! Values of the SDK, as this library keeps them.
+//! Converting values of the SDK.
 
 use aws_sdk_s3::primitives::DateTime;
 use time::OffsetDateTime;

@@ -1,4 +1,4 @@
-//! The server's time, asked for or read off its last answer.
+//! The server's time, requested or taken from its last answer.
 
 use time::OffsetDateTime;
 
@@ -16,7 +16,7 @@ impl S3Client {
         head.date.ok_or_else(silent)
     }
 
-    /// Returns the server's time, to the second: by its last answer if that was lately, else it is asked.
+    /// Returns the server's time, to the second: derived from its last answer if that is recent, otherwise requested.
     pub(crate) async fn now(&self, bucket: &BucketName) -> Result<OffsetDateTime> {
         match self.clock.now() {
             Some(now) => Ok(now),
@@ -24,11 +24,11 @@ impl S3Client {
         }
     }
 
-    /// Returns what the server says about itself and the time.
+    /// Returns what the server reports about itself, and its time.
     pub(crate) async fn head(&self, bucket: &BucketName) -> Result<Head> {
         let read = ReadHead::default();
         if !self.prefix.is_empty() {
-            // A policy for one folder allows to list that folder, and no HEAD of the bucket.
+            // A policy for one folder allows listing that folder, but no HEAD of the bucket.
             let list = || self.sdk.small.list_objects_v2().bucket(bucket.as_str()).max_keys(1);
             return match self.asked(|| list().customize().interceptor(read.clone()).send()).await {
                 Err(error) if status(&error).is_none() || self.is_beside(&error) => {
@@ -40,7 +40,7 @@ impl S3Client {
         let head = || self.sdk.small.head_bucket().bucket(bucket.as_str()).customize().interceptor(read.clone());
         match self.asked(|| head().send()).await {
             Err(error) if status(&error).is_none() => Err(self.failed(About::bucket("look at", bucket), error)),
-            // A refusal has a head as well.
+            // A refusal has headers too.
             _ => Box::pin(self.confirm(bucket)).await.map(|()| read.get()),
         }
     }

@@ -1,4 +1,4 @@
-//! What a server does with headers that are added to a presigned URL, although nobody signed them.
+//! Probing how a server treats unsigned headers that are added to a presigned URL.
 //!
 //! S3 refuses a request with an `x-amz-*` header that its signature does not cover. A server that obeys such a header
 //! turns a permission to write one object into more: with `x-amz-copy-source`, into one to copy any object that the
@@ -19,14 +19,14 @@ use super::transfer::upload::copy::escaped;
 use crate::error::{Error, Result};
 use crate::model::name::BucketName;
 
-/// How long the probe's own URLs work, in seconds.
+/// Lifetime of the probe's URLs.
 const LIFE: std::time::Duration = std::time::Duration::from_secs(300);
 
-/// The object that the probe tries to have copied, and what it sends itself. They differ in length.
+/// The object that the probe tries to have copied, and the body that it sends. They differ in length.
 const SOURCE: &[u8] = b"an object that the URL does not name";
 const SENT: &[u8] = b"sent by URL";
 
-/// Sends a request to a presigned URL instead, as a stranger would, with a header that was not signed.
+/// Redirects a request to a presigned URL, as another client would send it, with an unsigned header added.
 #[derive(Debug, Clone)]
 struct ByUrl {
     url: String,
@@ -60,7 +60,7 @@ impl Intercept for ByUrl {
     }
 }
 
-/// What became of a request by URL.
+/// The result of a request by URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sent {
     Accepted,
@@ -68,13 +68,13 @@ enum Sent {
 }
 
 impl S3Client {
-    /// Finds out what the server does with unsigned headers, with a few small objects under `prefix`.
+    /// Finds out how the server treats unsigned headers, with a few small objects under `prefix`.
     pub(super) async fn probe_unsigned_headers(&self, bucket: &BucketName, prefix: &str) -> Result<UnsignedHeaders> {
         let source = format!("{prefix}not-in-the-url");
         self.put_small(bucket, &source, SOURCE.into(), "text/plain").await?;
         let copy = || Some(("x-amz-copy-source", format!("/{}", escaped(bucket, &self.prefix.whole(&source)))));
 
-        // Without this, a clock that is wrong would pass for a server that refuses the header.
+        // Without this check, a wrong clock would look like a server that refuses the header.
         let plain = format!("{prefix}by-url");
         if self.put_by_url(bucket, &plain, None).await? == Sent::Refused {
             return Ok(UnsignedHeaders::Unknown);
@@ -104,14 +104,14 @@ impl S3Client {
     }
 
     async fn put_by_url(&self, bucket: &BucketName, key: &str, added: Option<(&'static str, String)>) -> Result<Sent> {
-        let url = self.get_presigned_url(bucket, key, PresignedMethod::Put, LIFE).await?;
+        let url = self.presign(bucket, key, PresignedMethod::Put, LIFE).await?;
         let by_url = ByUrl { url, added };
         let put = || self.sdk.small.put_object().bucket(bucket.as_str()).key(key);
         let put = || put().body(ByteStream::from_static(SENT)).customize().interceptor(by_url.clone());
         match self.asked(|| put().send()).await {
             Ok(_) => Ok(Sent::Accepted),
             Err(error) => match status(&error) {
-                // A copy is answered by a document that a plain PUT does not have, or one that stops in the middle.
+                // A copy is answered with a document that a plain PUT does not have, or with one that is truncated.
                 Some(200..300) => Ok(Sent::Accepted),
                 Some(_) => Ok(Sent::Refused),
                 None => Err(self.failed(About::object("probe with", bucket, key), error)),
@@ -119,8 +119,8 @@ impl S3Client {
         }
     }
 
-    /// Returns what became of a part that was sent by URL, and whether it is the source's bytes. None on a server that
-    /// takes no parts, or none by URL.
+    /// Returns the result of sending a part by URL, and whether the part has the source's bytes. `None` on a server
+    /// that accepts no parts, or none by URL.
     async fn part_by_url(
         &self,
         bucket: &BucketName,

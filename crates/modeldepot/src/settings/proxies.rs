@@ -1,4 +1,4 @@
-//! Forward proxies: which of them a request goes through, as `curl` and Go read it from the environment. Plain data.
+//! Forward proxies, chosen for a request by the rules of `curl` and Go. Plain data.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,30 +7,38 @@ use std::str::FromStr;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use url::Url;
 
+use crate::setters::setters;
 use crate::settings::Secret;
 
 /// The proxies of this machine. None by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Proxies {
     /// For requests to `http://` addresses.
     pub http: Option<Proxy>,
     /// For requests to `https://` addresses.
     pub https: Option<Proxy>,
-    /// The hosts that are reached without one, as in `NO_PROXY`.
+    /// The hosts that are reached without a proxy, as in `NO_PROXY`.
     pub except: String,
 }
 
-/// The address of one proxy, with the login that it asks for. The login is never shown.
+/// The address of a proxy, with its login. The login is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
     address: Secret,
     shown: String,
 }
 
+setters!(Proxies {
+    some http: Proxy,
+    some https: Proxy,
+    into except: String,
+});
+
 impl Proxies {
-    /// Returns the proxy that requests to an address go through, if any.
+    /// Returns the proxy for requests to an address, if any.
     ///
-    /// This machine itself and the metadata services of clouds and containers are never asked through a proxy.
+    /// This machine itself and the metadata services of clouds and containers are never reached through a proxy.
     pub fn route(&self, to: &Url) -> Option<&Proxy> {
         let proxy = match to.scheme() {
             "http" => self.http.as_ref()?,
@@ -40,7 +48,7 @@ impl Proxies {
         self.intercept(proxy, to).map(|_| proxy)
     }
 
-    /// Returns the proxy as hyper knows it.
+    /// Returns the proxy in hyper's form.
     pub(crate) fn intercept(&self, proxy: &Proxy, to: &Url) -> Option<Intercept> {
         let host = to.host_str()?;
         if is_near(host) {
@@ -75,7 +83,7 @@ impl fmt::Debug for Proxy {
 }
 
 impl FromStr for Proxy {
-    /// The rule that the text breaks, without the text: it may hold a password.
+    /// The broken rule, without the text, which may contain a password.
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -96,7 +104,7 @@ impl FromStr for Proxy {
         let address = Secret::new(url.as_str());
         url.set_username("").and_then(|()| url.set_password(None)).map_err(|()| RULE)?;
         let proxy = Proxy { address, shown: url.as_str().trim_end_matches('/').to_owned() };
-        // What hyper would not understand would silently be no proxy.
+        // Otherwise an address that hyper does not understand would silently mean no proxy.
         let probe = Matcher::builder().all(proxy.address.reveal()).build();
         let elsewhere = hyper::Uri::from_static("https://elsewhere.invalid");
         probe.intercept(&elsewhere).map(|_| proxy).ok_or(RULE)
@@ -110,8 +118,8 @@ impl Proxy {
     }
 }
 
-/// Returns true for hosts that no proxy could reach: this machine itself, and what answers on its own link, as metadata
-/// services do.
+/// Returns true for hosts that no proxy could reach: this machine itself, and link-local addresses, such as those of
+/// metadata services.
 fn is_near(host: &str) -> bool {
     let host = host.trim_matches(['[', ']']).trim_end_matches('.');
     if host.eq_ignore_ascii_case("localhost") || host.to_ascii_lowercase().ends_with(".localhost") {
@@ -119,13 +127,13 @@ fn is_near(host: &str) -> bool {
     }
     match host.parse() {
         Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_link_local(),
-        // fd00:ec2::/32 is AWS's own, for metadata.
+        // fd00:ec2::/32 is AWS's, for metadata.
         Ok(IpAddr::V6(address)) => address.is_loopback() || address.segments()[..2] == [0xfd00, 0x0ec2],
         Err(_) => false,
     }
 }
 
-/// Returns the exceptions that count for a port, as hyper spells them: it knows no ports, no `*.` and no blanks.
+/// Returns the exceptions that apply to a port, in hyper's form, which has no ports, no `*.` and no blanks.
 fn exceptions(text: &str, port: Option<u16>) -> String {
     let entries = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty());
     let counted = entries.filter_map(|entry| {

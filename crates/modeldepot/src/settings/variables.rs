@@ -1,37 +1,51 @@
-//! From named variables to settings: which name counts before which, and what holds where nothing is set.
+//! Resolving settings from named variables: precedence and defaults.
 
 use super::{
     Addressing, Buckets, Credentials, Endpoint, LOOPBACK_LOGIN, Secret, Settings, SettingsError, Timeouts, Writing,
 };
 use crate::model::name::BucketName;
+use crate::setters::setters;
 use crate::settings::{Proxies, Proxy};
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The address of the service where nothing says anything else.
+/// The default address of the service.
 const DEFAULT_ENDPOINT: &str = "http://localhost:9000";
 
-/// What is known of the AWS profile whose settings the caller looks up.
+/// What the caller knows of the AWS profile in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AwsProfile {
     /// The name.
     pub name: String,
-    /// It was chosen for this call, so its credentials win over those in variables.
+    /// Whether it was chosen for this call, so that its credentials override those of variables.
     pub demanded: bool,
-    /// It says where credentials come from.
+    /// Whether it says where credentials come from.
     pub has_credentials: bool,
 }
 
+impl AwsProfile {
+    /// A profile without credentials that was not chosen for this call.
+    pub fn new(name: impl Into<String>) -> AwsProfile {
+        AwsProfile { name: name.into(), demanded: false, has_credentials: false }
+    }
+}
+
+setters!(AwsProfile {
+    value demanded: bool,
+    value has_credentials: bool,
+});
+
 impl Settings {
-    /// Resolves the settings from named variables: the seven names of the Python pipeline with their defaults, and those that all AWS tools
-    /// know.
+    /// Resolves the settings from named variables: the seven names of the Python pipeline with their defaults, and
+    /// those of the AWS tools.
     ///
-    /// `variable` returns the value of a name, from wherever the caller keeps them; what it does not know gets its
-    /// default. The endpoint is `S3_ENDPOINT` (empty, it is AWS itself), `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL`. Where
-    /// none is set it is AWS itself if there are AWS credentials, else `http://localhost:9000`. Credentials are, in this
-    /// order: `S3_ACCESS_KEY` and `S3_SECRET_KEY`; `AWS_ACCESS_KEY_ID` and its companions; the profile that `AWS_PROFILE`
-    /// names; on a loopback endpoint `minioadmin`; else the AWS standard chain.
+    /// `variable` returns the value of a name, from wherever the caller stores them; unset names get their defaults.
+    /// The endpoint is `S3_ENDPOINT` (empty means AWS), `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL`. If none is set it
+    /// is AWS if there are AWS credentials, otherwise `http://localhost:9000`. Credentials are, in this order:
+    /// `S3_ACCESS_KEY` and `S3_SECRET_KEY`; `AWS_ACCESS_KEY_ID` and its companions; the profile that `AWS_PROFILE`
+    /// names; on a loopback endpoint `minioadmin`; otherwise the AWS standard chain.
     ///
     /// # Errors
     /// [`SettingsError`], with the setting's name.
@@ -51,7 +65,7 @@ impl Settings {
         let login = login(&filled, profile)?;
         let role = login.is_none() && has_aws_role(&filled, profile);
         let (endpoint, of_aws) = endpoint(&variable, role || is_of_aws(&login))?;
-        // Who has set nothing for this machine's own server should find it as it comes, whatever is set for AWS.
+        // A local server without configured credentials should work with its defaults, whatever is set for AWS.
         let loopback = endpoint.as_ref().is_some_and(Endpoint::is_loopback);
         let as_it_comes = login.is_none() && loopback && !(of_aws && role);
         let credentials = match login {
@@ -92,10 +106,10 @@ impl Settings {
     }
 }
 
-/// Credentials that somebody set.
+/// Credentials that were set.
 struct Login {
     credentials: Credentials,
-    /// They are set as AWS tools know them.
+    /// Whether they are set by AWS variables.
     of_aws: bool,
 }
 
@@ -119,15 +133,15 @@ fn login(
         return of_aws(Credentials::Key { access, secret, token });
     }
     match filled("AWS_PROFILE") {
-        // One that has only a region and the like leaves the credentials to the rest of the chain.
+        // A profile without credentials, with only a region and the like, leaves them to the rest of the chain.
         Some(_) if profile.is_some_and(|profile| !profile.has_credentials) => of_aws(Credentials::Chain),
         Some(name) => of_aws(Credentials::Profile(name)),
         None => Ok(None),
     }
 }
 
-/// Returns true where the AWS chain will find credentials without asking a machine's metadata service, which alone can
-/// tell whether there are any.
+/// Returns true when the AWS chain will find credentials without a machine's metadata service, which would have to be
+/// asked whether there are any.
 fn has_aws_role(filled: &impl Fn(&str) -> Option<String>, profile: Option<&AwsProfile>) -> bool {
     profile.is_some_and(|profile| profile.has_credentials)
         || filled("AWS_WEB_IDENTITY_TOKEN_FILE").is_some() && filled("AWS_ROLE_ARN").is_some()
@@ -136,7 +150,7 @@ fn has_aws_role(filled: &impl Fn(&str) -> Option<String>, profile: Option<&AwsPr
             .any(|name| filled(name).is_some())
 }
 
-/// Returns the endpoint, and whether it was set as AWS tools know it.
+/// Returns the endpoint, and whether it was set by an AWS variable.
 fn endpoint(
     variable: &impl Fn(&str) -> Option<String>,
     aws_by_default: bool,
@@ -163,8 +177,8 @@ fn endpoint(
     Ok((if aws_by_default { None } else { Some(DEFAULT_ENDPOINT.parse()?) }, false))
 }
 
-/// Returns the buckets. Who names the models bucket alone, or uses AWS, where `data` has long been somebody else's, has no
-/// others unless they are named too.
+/// Returns the buckets. If only the models bucket is named, or on AWS, where `data` belongs to another account, there
+/// are no others unless they are named too.
 fn buckets(variable: &impl Fn(&str) -> Option<String>, endpoint: Option<&Endpoint>) -> Result<Buckets, SettingsError> {
     let parse = |setting: &'static str, text: &str| {
         text.parse::<BucketName>().map_err(|source| SettingsError::Bucket { setting, source })
@@ -182,7 +196,7 @@ fn buckets(variable: &impl Fn(&str) -> Option<String>, endpoint: Option<&Endpoin
         images: other("S3_BUCKET_IMAGES", "plants-images")?,
         data: other("S3_BUCKET_DATA", "data")?,
     };
-    // A bucket at the end of the endpoint is a mistake of many; a base path of that name is nobody's.
+    // A bucket at the end of the endpoint is a common mistake, and no base path would have that name.
     if let Some(endpoint) = endpoint
         && let [only] = endpoint.url().path().trim_matches('/').split('/').collect::<Vec<_>>()[..]
         && buckets.all().iter().any(|bucket| bucket.as_str() == only)
@@ -198,12 +212,12 @@ fn buckets(variable: &impl Fn(&str) -> Option<String>, endpoint: Option<&Endpoin
     Ok(buckets)
 }
 
-/// Returns the proxies. One that cannot be understood is an error only where requests to the endpoint would go through it.
+/// Returns the proxies. An invalid one is an error only if requests to the endpoint would go through it.
 fn proxies(filled: &impl Fn(&str) -> Option<String>, endpoint: Option<&Endpoint>) -> Result<Proxies, SettingsError> {
     const ALL: [&str; 2] = ["all_proxy", "ALL_PROXY"];
     let found = |names: &[&'static str]| names.iter().find_map(|name| Some((*name, filled(name)?)));
     let except = found(&["no_proxy", "NO_PROXY"]).map(|(_, text)| text).unwrap_or_default();
-    // A web server hands a header named `Proxy` to its scripts as HTTP_PROXY: that is a visitor's word.
+    // A web server passes a header named `Proxy` to its scripts as HTTP_PROXY, where any visitor could set it.
     let upper = if filled("REQUEST_METHOD").is_some() { "http_proxy" } else { "HTTP_PROXY" };
     let mut proxies = Proxies { except, ..Proxies::default() };
     for (scheme, names) in [("http", ["http_proxy", upper]), ("https", ["https_proxy", "HTTPS_PROXY"])] {
@@ -245,7 +259,7 @@ fn key_pair(
     }
 }
 
-/// Takes the name of a region. It becomes a part of AWS's host names and of messages.
+/// Checks the name of a region. It becomes part of AWS's host names and of messages.
 fn region(name: String) -> Result<String, SettingsError> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if !name.is_empty() && name.len() <= 63 && name.chars().all(fits) {

@@ -1,42 +1,62 @@
-//! What goes with requests because an account or a bucket asks for it. Nothing of it is sent unless it is set.
+//! Headers that accounts or buckets require. Nothing is sent unless it is set.
 
 use super::SettingsError;
+use crate::setters::setters;
 
-/// What goes with requests because an account or a bucket asks for it.
+/// Headers that accounts or buckets require.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Writing {
-    /// The caller pays for requests to buckets whose owner does not.
+    /// Whether the caller pays for requests to buckets whose owner does not.
     pub request_payer: bool,
     /// The account that must own the buckets: the server refuses requests to those of another.
     pub expected_owner: Option<String>,
-    /// How the server is to encrypt what is stored; none leaves it to the bucket.
+    /// How the server should encrypt stored objects; `None` leaves it to the bucket.
     pub encryption: Option<Encryption>,
-    /// The storage class of the files of models; records and manifests are small and read often.
+    /// The storage class of model files; not of records and manifests, which are small and read often.
     pub storage_class: Option<String>,
 }
 
+setters!(Writing {
+    value request_payer: bool,
+    some_into expected_owner: String,
+    some encryption: Encryption,
+    some_into storage_class: String,
+});
+
 /// How a server encrypts what it stores.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Encryption {
     /// Who holds the key.
     pub mode: EncryptionMode,
-    /// The key of the server's key service; none is its default.
+    /// The key of the server's key service; `None` means its default.
     pub key: Option<String>,
 }
 
+impl Encryption {
+    /// Encryption with the default key.
+    pub fn new(mode: EncryptionMode) -> Encryption {
+        Encryption { mode, key: None }
+    }
+}
+
+setters!(Encryption { some_into key: String });
+
 /// Who holds the key of an encryption.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum EncryptionMode {
     /// The server itself: `AES256`.
     Server,
     /// The server's key service: `aws:kms`.
     Kms,
-    /// The same, with two layers: `aws:kms:dsse`.
+    /// The key service with two layers: `aws:kms:dsse`.
     KmsTwice,
 }
 
 impl EncryptionMode {
-    /// Returns the mode as S3 spells it.
+    /// Returns the mode as spelled in S3.
     pub fn as_str(self) -> &'static str {
         match self {
             EncryptionMode::Server => "AES256",
@@ -47,8 +67,8 @@ impl EncryptionMode {
 }
 
 impl Writing {
-    /// Returns what is set, by the names of its variables, so that another process can be told. A key of the environment
-    /// there must not meet a mode from here, so that the two go together.
+    /// Returns the settings by their variables' names, for another process. Mode and key go together, so that a key
+    /// from that process's environment is never combined with a mode from here.
     pub fn variables(&self) -> Vec<(&'static str, String)> {
         let encryption = self.encryption.as_ref();
         let found = [
@@ -67,7 +87,7 @@ impl Writing {
     /// [`SettingsError::Writing`], with the setting's name.
     pub(super) fn from_variables(filled: impl Fn(&str) -> Option<String>) -> Result<Writing, SettingsError> {
         let refused = |setting, text: &str, rule| SettingsError::Writing { setting, text: text.to_owned(), rule };
-        // It becomes a header.
+        // The text becomes a header.
         let text = |setting: &'static str| match filled(setting) {
             Some(text) if text.len() > 2048 || !text.bytes().all(|byte| byte.is_ascii_graphic()) => {
                 Err(refused(setting, &text, "it is letters, digits and punctuation, without spaces"))

@@ -1,7 +1,6 @@
 //! What the bucket's server supports: probed once, stored in the bucket, trusted for a week.
 
 use serde::{Deserialize, Serialize};
-use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
 use super::ModelStorage;
@@ -21,14 +20,16 @@ const REVISION: u32 = 1;
 
 /// The result of a probe, as stored in the bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Probed {
     /// The revision of the probe.
     #[serde(default)]
     pub revision: u32,
     /// The server's name for itself, used only to tell whether the probe is still about this server.
     pub server: Option<String>,
-    /// When it was probed, by the server's clock.
-    pub probed_at: String,
+    /// When it was probed, by the server's clock; `None` when the server sent no time.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub probed_at: Option<OffsetDateTime>,
     /// What the server supports.
     #[serde(flatten)]
     pub capabilities: Capabilities,
@@ -113,8 +114,7 @@ impl ModelStorage {
             Err(error) => return Err(error),
         };
         let known = kept.and_then(|bytes| serde_json::from_slice::<Probed>(&bytes).ok()).filter(|known| {
-            let probed = OffsetDateTime::parse(&known.probed_at, &Rfc3339).ok();
-            let age = head.date.zip(probed).map(|(now, probed)| now - probed);
+            let age = head.date.zip(known.probed_at).map(|(now, probed)| now - probed);
             known.revision == REVISION
                 && known.server == head.server
                 && age.is_some_and(|age| age < TRUSTED_FOR && age > -Duration::HOUR)
@@ -124,8 +124,7 @@ impl ModelStorage {
 
     async fn probe_at(&self, server: Option<String>, now: Option<OffsetDateTime>) -> Result<Probed> {
         let capabilities = self.depot.probe(&self.bucket, PROBES).await?;
-        let probed_at = now.unwrap_or(OffsetDateTime::UNIX_EPOCH).format(&Rfc3339).unwrap_or_default();
-        let probed = Probed { revision: REVISION, server, probed_at, capabilities };
+        let probed = Probed { revision: REVISION, server, probed_at: now, capabilities };
         tracing::info!(?probed, "probed the server");
         self.keep(&probed).await?;
         Ok(probed)

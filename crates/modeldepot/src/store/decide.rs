@@ -3,6 +3,30 @@
 //! Push, `gc` and the exhaustive model in `tests/model`, which includes this file, all use these functions, so the
 //! model checks them and not a copy. Nothing here sends requests, reads a clock or needs more than the core library.
 
+use core::time::Duration;
+
+/// The age, by the server's clock, up to which the process that wrote a lease or a record may be at work.
+pub(crate) const STALE_AFTER: Duration = Duration::from_secs(10 * 60);
+
+/// The age of an object by the server's clock; none where the server does not say when it was written.
+pub(crate) type Age = Option<Duration>;
+
+/// Decides whether the pusher of a lease may be alive. A lease of unknown age never goes stale.
+pub(crate) fn is_alive(lease: Age) -> bool {
+    lease.is_none_or(|age| age <= STALE_AFTER)
+}
+
+/// Decides what a process may think of its own lease, if it is listed.
+///
+/// It gives the lease up at half the age: what it does next must be done before others take the lease for stale.
+pub(crate) fn own(listed: Option<Age>) -> Own {
+    match listed {
+        None => Own::Missing,
+        Some(Some(age)) if age > STALE_AFTER / 2 => Own::Stale,
+        Some(_) => Own::Fresh,
+    }
+}
+
 /// A process's own lease, as the listing shows it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Own {
@@ -101,7 +125,13 @@ pub(crate) fn count(own: Own, others: Others, conditions: bool, patience: Patien
     }
 }
 
-/// Decides whether a push that ends withdraws its lease.
+/// Decides whether anything of a push may have been sent, or may still arrive. `began` is how it began under its lease, if
+/// it came that far; of a push that resumes, requests of the run before may be on their way.
+pub(crate) fn may_have_sent(resumed: bool, began: Option<Begin>) -> bool {
+    resumed || began == Some(Begin::Send)
+}
+
+/// Decides whether a push that ends takes its lease away.
 ///
 /// Without conditional writes, an unanswered request may still arrive and overwrite what the next push sent. A lease
 /// under which something was sent is therefore withdrawn only after success; otherwise it stays until it is stale.
@@ -233,8 +263,78 @@ pub(crate) fn check(at: Check, found: bool) -> Checked {
     }
 }
 
-/// Decides whether `gc`, holding its lock, retires the name of a version: never of one that is published, or leased by
-/// a push that may be alive.
+/// A version, as a listing of the whole bucket shows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Listed {
+    /// It has objects, the manifest among them.
+    pub(crate) objects: bool,
+    /// It has a manifest.
+    pub(crate) published: bool,
+    /// It has a tombstone.
+    pub(crate) retired: bool,
+    /// It has a lease whose pusher may be alive.
+    pub(crate) alive: bool,
+}
+
+/// What `gc` plans for the objects of a version.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Fate {
+    /// There is nothing to remove.
+    Stays,
+    /// A push may be at work.
+    Young,
+    /// The version is deleted: what the tombstone lists or a push marked goes. That needs no grace, since nobody can be at
+    /// work on it.
+    Deleted,
+    /// It was never published: what pushes marked may go, under a lock. See [`orphans`].
+    Unpublished,
+}
+
+/// Decides what `gc` plans for the objects of a version.
+pub(crate) fn fate(listed: Listed) -> Fate {
+    match listed {
+        Listed { objects: false, .. } => Fate::Stays,
+        Listed { retired: true, .. } => Fate::Deleted,
+        Listed { published: true, .. } => Fate::Stays,
+        Listed { alive: true, .. } => Fate::Young,
+        _ => Fate::Unpublished,
+    }
+}
+
+/// What `gc` plans for marked objects of an unpublished version.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum OrphansFate {
+    /// They stay: somebody else removed the manifest.
+    Keep,
+    /// They stay for now.
+    Young,
+    /// They go, unless a look under the lock of `gc` finds a lease or a manifest.
+    Remove,
+}
+
+/// Decides what `gc` plans for marked objects of an unpublished version. `failed` says that a lease or a record shows of
+/// each push that marked one that it did not end well, `old` that each object is older than the grace period.
+pub(crate) fn orphans(failed: bool, old: bool) -> OrphansFate {
+    match (failed, old) {
+        (false, _) => OrphansFate::Keep,
+        (true, false) => OrphansFate::Young,
+        (true, true) => OrphansFate::Remove,
+    }
+}
+
+/// Decides whether an object or an upload is older than the grace period. One of unknown age is not.
+pub(crate) fn is_old(age: Age, grace: Duration) -> bool {
+    age.is_some_and(|age| age >= grace)
+}
+
+/// Decides whether `gc` may remove a record that is not needed any more: the process that wrote it may be at work for as
+/// long as a lease counts.
+pub(crate) fn is_dead(record: Age, grace: Duration) -> bool {
+    is_old(record, grace) && !is_alive(record)
+}
+
+/// Decides whether `gc`, whose lock stands, retires the name of a version: never of one that is published or that
+/// somebody who may be alive is pushing.
 pub(crate) fn retires(leased: bool, published: bool) -> bool {
     !leased && !published
 }

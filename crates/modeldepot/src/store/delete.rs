@@ -1,5 +1,6 @@
 //! Deleting a version and retiring its name.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 use super::ModelStorage;
@@ -11,7 +12,8 @@ use crate::model::name::{ArtifactPath, ModelName, Selector, Version};
 use crate::s3::ListedObject;
 
 /// What a delete removed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Deleted {
     /// Files, not counting the manifest.
     pub files: usize,
@@ -46,7 +48,7 @@ impl ModelStorage {
     /// # Errors
     /// [`Error::VersionNotFound`] or [`Error::ModelNotFound`] when there is none, [`Error::ForeignVersion`] when
     /// nothing shows that modeldepot created any of it.
-    pub async fn delete_model_version(&self, model: &ModelName, version: &Version) -> Result<Deleted> {
+    pub async fn delete(&self, model: &ModelName, version: &Version) -> Result<Deleted> {
         let (found, tombstone) = tokio::try_join!(self.found(model, version), self.tombstone(model, version))?;
         if matches!(found, Found::Nothing) && tombstone.is_none() {
             // Returns the error that says which of the two names is unknown, with similar names.

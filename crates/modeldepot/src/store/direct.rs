@@ -30,33 +30,63 @@ use crate::model::key::{ObjectKey, gc_locks_prefix, version_prefix};
 use crate::model::name::{ArtifactPath, ModelName, PublishedBy, Version};
 use crate::progress::Progress;
 use crate::s3::{Part, Sent, Sink, part_size};
+use crate::setters::setters;
 
-/// A version to publish by direct upload.
+/// A version whose files another program uploads: start with [`Offer::new`], and set other fields with their setters.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Offer {
     /// The model.
     pub model: ModelName,
-    /// The version; defaults to the UTC second in which the upload starts, by the server's clock, or the next free
+    /// The version. Defaults to the UTC second in which the upload starts, by the server's clock, or the next free
     /// second.
     pub version: Option<Version>,
     /// The files.
     pub files: Vec<OfferedFile>,
-    /// The model file; by default [`model_file`](crate::model_file()) chooses it.
+    /// The model file. By default [`model_file`](crate::model_file()) chooses it.
     pub main: Option<ArtifactPath>,
     /// The file with the training history.
     pub history: Option<ArtifactPath>,
-    /// Metadata of the version.
+    /// Metadata of the version: a JSON object. Empty by default.
     pub metadata: Map<String, Value>,
-    /// The time of publication; defaults to the server's time when the manifest is written.
+    /// The time of publication. Defaults to the server's time when the manifest is written.
     pub created: Option<OffsetDateTime>,
-    /// Name and version of the publishing program, for the manifest.
+    /// Name and version of the publishing program, for the manifest: `my-trainer 1.0`. Defaults to this library.
     pub tool: String,
-    /// Who publishes, for the manifest.
+    /// Who publishes, for the manifest; unset by default.
     pub published_by: Option<PublishedBy>,
 }
 
+impl Offer {
+    /// Publishes `files` as a new version of `model`, without metadata.
+    pub fn new(model: ModelName, files: impl IntoIterator<Item = OfferedFile>) -> Offer {
+        Offer {
+            model,
+            version: None,
+            files: files.into_iter().collect(),
+            main: None,
+            history: None,
+            metadata: Map::new(),
+            created: None,
+            tool: concat!("modeldepot ", env!("CARGO_PKG_VERSION")).to_owned(),
+            published_by: None,
+        }
+    }
+}
+
+setters!(Offer {
+    some version: Version,
+    some main: ArtifactPath,
+    some history: ArtifactPath,
+    value metadata: Map<String, Value>,
+    some created: OffsetDateTime,
+    into tool: String,
+    some published_by: PublishedBy,
+});
+
 /// A file to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct OfferedFile {
     /// Its path in the version.
     pub path: ArtifactPath,
@@ -66,7 +96,14 @@ pub struct OfferedFile {
     pub blake3: Option<Blake3>,
 }
 
+setters!(OfferedFile { some blake3: Blake3 });
+
 impl OfferedFile {
+    /// A file of `size` bytes, at `path` in the version.
+    pub fn new(path: ArtifactPath, size: u64) -> OfferedFile {
+        OfferedFile { path, size, blake3: None }
+    }
+
     /// Returns the length of every part but the last.
     pub fn part_size(&self) -> u64 {
         part_size(self.size)
@@ -112,8 +149,8 @@ impl ModelStorage {
     /// Takes the lease of a version, and begins an upload for each of its files.
     ///
     /// # Errors
-    /// [`Error::VersionExists`], [`Error::VersionRetired`], [`Error::VersionBusy`] or [`Error::Orphans`] when the version is
-    /// not free; and as [`Source::of`] and [`ModelStorage::check_push`], before anything is sent.
+    /// [`Error::VersionExists`], [`Error::VersionRetired`], [`Error::VersionBusy`] or [`Error::Orphans`] when the
+    /// version is not free; and as [`Source::from_files`] and [`ModelStorage::check_push`], before anything is sent.
     pub async fn begin_upload(&self, offer: Offer) -> Result<DirectUpload> {
         let push = as_push(&offer)?;
         self.check_push(&push)?;
@@ -184,16 +221,14 @@ fn as_push(offer: &Offer) -> Result<Push> {
     let files = offer.files.iter().map(file).collect();
     let source = Source::of(offer.main.as_ref(), offer.history.as_ref(), files)?;
     Ok(Push {
-        model: offer.model.clone(),
         version: offer.version.clone(),
-        source,
         metadata: offer.metadata.clone(),
         created: offer.created,
         tool: offer.tool.clone(),
         published_by: offer.published_by.clone(),
-        state_folder: None,
         md5: false,
         copies: false,
+        ..Push::new(offer.model.clone(), source)
     })
 }
 
@@ -274,7 +309,7 @@ impl DirectUpload {
     ///
     /// # Errors
     /// [`Error::PartMissing`] when a part was not sent or has another length. [`Error::NotAsAnnounced`] when a file
-    /// differs from what was announced, and the conflicts of [`ModelStorage::upload_model`].
+    /// differs from what was announced, and the conflicts of [`ModelStorage::push`].
     pub async fn complete(&self) -> Result<Published> {
         let parts = self.ready.get_or_try_init(|| self.parts()).await?;
         let repeated = self.unsettled.swap(true, Ordering::Relaxed);

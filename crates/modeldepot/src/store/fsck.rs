@@ -22,6 +22,7 @@ const LOOKED_AT: usize = 100;
 
 /// The result of a check.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct FsckReport {
     /// Versions checked.
     pub versions: usize,
@@ -37,6 +38,7 @@ pub struct FsckReport {
 
 /// A problem with a version.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Fault {
     /// The model.
     pub model: ModelName,

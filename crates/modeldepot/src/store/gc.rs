@@ -7,14 +7,18 @@
 //! tombstone, uploads that a record names, and its own records. Everything else is foreign: it is listed and left
 //! alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod listing;
 
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
+use self::listing::Listing;
 use super::ModelStorage;
-use super::decide;
-use super::lease::STALE_AFTER;
+use super::decide::{self, Fate, OrphansFate};
+use super::lease::age;
 use super::tombstone::Tombstone;
 use super::upload_records::Record;
 use crate::error::{Error, Result};
@@ -22,11 +26,9 @@ use crate::model::key::{ObjectKey, leases_prefix, model_prefix, version_prefix};
 use crate::model::name::{ModelName, Version};
 use crate::s3::{ListedObject, UnfinishedUpload};
 
-/// Prefixes of the small objects that probe what a server and a login can do.
-const TRIALS: [&str; 2] = [".depot/probe/", ".depot/doctor/"];
-
 /// What gc would remove, and what it does not recognize.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct GcPlan {
     /// Versions that were never published: files without a manifest, with no live push.
     pub abandoned: Vec<Orphans>,
@@ -39,7 +41,7 @@ pub struct GcPlan {
     pub uploads: Vec<UnfinishedUpload>,
     /// Leases of dead pushes, locks of dead gc runs and leftovers of probes.
     pub records: Vec<ListedObject>,
-    /// Number of objects and uploads that are still younger than the grace period.
+    /// Number of objects and uploads that are not removed yet: younger than the grace period, or of a live push.
     pub young: usize,
     /// Objects under unpublished or deleted versions that modeldepot did not create, as far as is known. Never touched.
     pub foreign: Vec<Orphans>,
@@ -51,6 +53,7 @@ pub struct GcPlan {
 
 /// The remaining objects of a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Orphans {
     /// The model.
     pub model: ModelName,
@@ -74,7 +77,8 @@ impl Orphans {
 }
 
 /// What gc removed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Collected {
     /// Objects removed, including records.
     pub objects: usize,
@@ -98,24 +102,6 @@ fn seconds(time: Option<OffsetDateTime>) -> Option<i64> {
     time.map(OffsetDateTime::unix_timestamp)
 }
 
-/// One version, as the listing shows it.
-#[derive(Default)]
-struct Traces {
-    objects: Vec<ListedObject>,
-    manifest: bool,
-    retired: bool,
-    /// Locks of gc runs.
-    marks: Vec<ListedObject>,
-    /// Records of uploads.
-    uploads: Vec<ListedObject>,
-    beside: Option<ListedObject>,
-    leases: Vec<ListedObject>,
-    /// Pushes with a lease or a record, which show that they have not ended well.
-    pushes: BTreeSet<Uuid>,
-    /// When its youngest lease was renewed; `Some(None)` when the server does not say.
-    leased: Option<Option<OffsetDateTime>>,
-}
-
 impl ModelStorage {
     /// Finds orphans older than `grace`. Changes nothing.
     ///
@@ -123,65 +109,17 @@ impl ModelStorage {
     ///
     /// # Errors
     /// [`Error::ModelNotFound`] when the bucket has nothing of the model.
-    pub async fn gc_plan(&self, model: Option<&ModelName>, grace: Duration) -> Result<GcPlan> {
+    pub async fn plan_gc(&self, model: Option<&ModelName>, grace: Duration) -> Result<GcPlan> {
         let now = self.depot.server_time(&self.bucket).await?;
         let objects = self.depot.list_objects(&self.bucket, "").await?;
         let uploads = self.depot.list_multipart_uploads(&self.bucket, "").await?;
-        // The server's time is in whole seconds; an object's may be finer, and so slightly ahead.
-        let old = &|time: Option<OffsetDateTime>| time.is_some_and(|time| (now - time).max(Duration::ZERO) >= grace);
-        let mut plan = GcPlan::default();
-        let mut versions: BTreeMap<(ModelName, Version), Traces> = BTreeMap::new();
-        let mut records = Vec::new();
+        let grace = grace.max(Duration::ZERO).unsigned_abs();
+        let old = &|time: Option<OffsetDateTime>| decide::is_old(age(time, now), grace);
         let of_model = |key: &str| model.is_some_and(|model| key.starts_with(&model_prefix(model)));
-        let mut exists = uploads.iter().any(|upload| of_model(&upload.key));
-        for object in objects {
-            exists |= of_model(&object.key);
-            let key = object.key.parse::<ObjectKey>();
-            let of = match &key {
-                Ok(
-                    ObjectKey::Manifest(model, version)
-                    | ObjectKey::Artifact(model, version, _)
-                    | ObjectKey::Tombstone(model, version)
-                    | ObjectKey::ForeignObjects(model, version)
-                    | ObjectKey::Lease(model, version, _)
-                    | ObjectKey::Uploads(model, version, _)
-                    | ObjectKey::GcLock(model, version, _),
-                ) => (model.clone(), version.clone()),
-                Ok(ObjectKey::Probe) => continue,
-                // An interrupted probe leaves its small objects.
-                Err(_) if TRIALS.iter().any(|trials| object.key.starts_with(trials)) => {
-                    records.push(object);
-                    continue;
-                }
-                Err(_) => {
-                    plan.unknown.push(object.key);
-                    continue;
-                }
-            };
-            if model.is_some_and(|model| *model != of.0) {
-                continue;
-            }
-            let traces = versions.entry(of).or_default();
-            match key {
-                Ok(ObjectKey::Manifest(..)) => {
-                    traces.manifest = true;
-                    traces.objects.push(object);
-                }
-                Ok(ObjectKey::Artifact(..)) => traces.objects.push(object),
-                Ok(ObjectKey::Tombstone(..)) => traces.retired = true,
-                Ok(ObjectKey::Lease(_, _, id)) => {
-                    traces.leased = traces.leased.max(Some(object.modified));
-                    traces.pushes.insert(id);
-                    traces.leases.push(object);
-                }
-                Ok(ObjectKey::Uploads(_, _, id)) => {
-                    traces.pushes.insert(id);
-                    traces.uploads.push(object);
-                }
-                Ok(ObjectKey::ForeignObjects(..)) => traces.beside = Some(object),
-                _ => traces.marks.push(object),
-            }
-        }
+        let exists = objects.iter().map(|object| &object.key).chain(uploads.iter().map(|upload| &upload.key));
+        let exists = exists.into_iter().any(|key| of_model(key));
+        let Listing { mut versions, mut records, unknown } = Listing::sort(objects, model);
+        let mut plan = GcPlan { unknown, ..GcPlan::default() };
         if let Some(model) = model.filter(|_| !exists && versions.is_empty()) {
             return Err(self.no_such_model(model).await);
         }
@@ -194,58 +132,45 @@ impl ModelStorage {
                 unfinished.entry((of, version)).or_default().push(upload);
             }
         }
-        for (of, traces) in versions {
-            let alive = traces.leased.is_some_and(|leased| leased.is_none_or(|time| now - time < STALE_AFTER));
-            if decide::lock_is_idle(traces.retired) {
-                // Only now is a lock useless. Its gc run may be suspended between its check and its deletes, and a push
-                // that publishes meanwhile must see the lock, however old it is.
-                records.extend(traces.marks);
-            }
-            if traces.retired || !traces.manifest && !alive {
-                records.extend(traces.beside);
-            }
+        for (of, mut traces) in versions {
+            let listed = traces.listed(now);
+            let alive = listed.alive;
             let uploads = unfinished.remove(&of).unwrap_or_default();
             let kept = self.plan_uploads(&of.0, &of.1, &traces.uploads, uploads, alive, old, &mut plan).await?;
             let (model, version) = of;
             // Whether leases and upload records are still needed to show which push the files belong to.
             let mut evidence = false;
-            match (traces.objects.is_empty(), traces.retired, traces.manifest) {
-                (true, ..) | (_, false, true) => {}
-                (false, false, false) if alive => plan.young += traces.objects.len(),
-                // A deleted version needs no grace period: no push can be working on it.
-                (false, true, _) => {
+            match decide::fate(listed) {
+                Fate::Stays => {}
+                Fate::Young => plan.young += traces.objects.len(),
+                Fate::Deleted => {
                     let tombstone = self.tombstone(&model, &version).await?.unwrap_or_default();
-                    let (own, foreign) =
-                        self.divide_by(&version_prefix(&model, &version), traces.objects, &tombstone, true).await?;
+                    let (own, foreign) = self
+                        .divide_by(&version_prefix(&model, &version), traces.take_objects(), &tombstone, true)
+                        .await?;
                     Orphans::add(&mut plan.deleted, &model, &version, own);
                     Orphans::add(&mut plan.foreign, &model, &version, foreign);
                 }
-                (false, false, false) => {
-                    let (own, foreign) = self.divide_by_push(traces.objects).await?;
+                Fate::Unpublished => {
+                    let (own, foreign) = self.divide_by_push(traces.take_objects()).await?;
                     Orphans::add(&mut plan.foreign, &model, &version, foreign);
                     evidence = !own.is_empty();
                     let failed = own.iter().all(|(push, _)| traces.pushes.contains(push));
                     let own: Vec<_> = own.into_iter().map(|(_, object)| object).collect();
-                    if !failed {
-                        Orphans::add(&mut plan.without_manifest, &model, &version, own);
-                    } else if own.iter().all(|object| old(object.modified)) {
-                        Orphans::add(&mut plan.abandoned, &model, &version, own);
-                    } else {
-                        plan.young += own.len();
+                    match decide::orphans(failed, own.iter().all(|object| old(object.modified))) {
+                        OrphansFate::Keep => Orphans::add(&mut plan.without_manifest, &model, &version, own),
+                        OrphansFate::Young => plan.young += own.len(),
+                        OrphansFate::Remove => Orphans::add(&mut plan.abandoned, &model, &version, own),
                     }
                 }
             }
-            if !evidence {
-                records.extend(traces.leases);
-            }
-            if !kept && !evidence {
-                records.extend(traces.uploads);
-            }
+            records.extend(traces.needless(listed, kept, evidence));
         }
-        // The process that created one of these may still be working for as long as a lease is valid.
-        let dead = |time: Option<OffsetDateTime>| time.is_some_and(|time| now - time >= grace.max(STALE_AFTER));
         for record in records {
-            if dead(record.modified) { plan.records.push(record) } else { plan.young += 1 }
+            match decide::is_dead(age(record.modified, now), grace) {
+                true => plan.records.push(record),
+                false => plan.young += 1,
+            }
         }
         Ok(plan)
     }
@@ -357,7 +282,7 @@ impl ModelStorage {
             return Ok(false);
         }
         let now = self.depot.server_time(&self.bucket).await?;
-        Ok(leases.iter().any(|lease| lease.modified.is_none_or(|time| now - time < STALE_AFTER)))
+        Ok(leases.iter().any(|lease| decide::is_alive(age(lease.modified, now))))
     }
 
     /// Removes what is left of a version whose name is retired.
@@ -370,3 +295,6 @@ impl ModelStorage {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod laws;

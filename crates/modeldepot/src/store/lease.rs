@@ -7,6 +7,8 @@
 //!
 //! A lease that was not acquired is withdrawn, whatever the reason: see the `Drop` of [`Lease`].
 
+mod seen;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,27 +16,25 @@ use std::time::Instant;
 
 use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use time::{Duration, OffsetDateTime};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+pub(super) use self::seen::age;
+use self::seen::{Other, Seen};
 use super::ModelStorage;
-use super::decide::{self, Contend, Count, Others, Own, Patience, Stage};
+use super::decide::{self, Contend, Count, Patience, Stage};
 use crate::error::Result;
 use crate::model::key::{ObjectKey, leases_prefix};
 use crate::model::name::{ModelName, Version};
-use crate::s3::ListedObject;
 use crate::task::{afterwards, joined};
 
 /// How often a lease is renewed.
 const RENEWED_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// The age, by the server's clock, at which a lease counts as stale and its push as dead.
-pub(crate) const STALE_AFTER: Duration = Duration::minutes(10);
-
-/// How many leases of others are read at once.
+/// Leases of others that are read at once.
 const READS_AT_ONCE: usize = 8;
 
 /// How long the lowest of several contenders waits for the others to withdraw when it then has an alternative: to start
@@ -219,14 +219,9 @@ impl ModelStorage {
         loop {
             // Where only leases keep pushes apart, one that stalled after writing its lease must notice.
             let seen = self.leases(model, version, &lease.key, !conditions).await?;
-            let lower = seen.living.iter().any(|other| other.key < lease.key);
             // Records are read only where they matter: all but the lowest withdraw in any case.
-            let worker = if lower { None } else { self.worker(&seen.living, &mut read).await };
-            let stage = if worker.is_some() { Stage::Working } else { Stage::Contending };
-            let others = Others {
-                lower: lower.then_some(Stage::Contending),
-                higher: (!lower && !seen.living.is_empty()).then_some(stage),
-            };
+            let worker = if seen.lower.is_empty() { self.worker(&seen.higher, &mut read).await } else { None };
+            let others = seen.others(Stage::Contending, stage(worker.is_some()));
             let patience = if began.elapsed() < wait { Patience::Left } else { Patience::Over };
             match decide::contend(seen.own, others, conditions, patience) {
                 Contend::Work => {
@@ -241,8 +236,7 @@ impl ModelStorage {
                     return Ok(Acquired::Alone(Box::new(lease)));
                 }
                 Contend::Withdraw => {
-                    let before = seen.living.iter().filter(|other| other.key < lease.key).count();
-                    let (by, since) = match (worker, seen.living.first()) {
+                    let (by, since) = match (worker, seen.first()) {
                         (Some(record), _) => (record.tool, record.begun),
                         (None, Some(first)) => self.holder(first).await,
                         // Our lease was removed: by `gc`, or by a push after the server's clock jumped.
@@ -252,7 +246,7 @@ impl ModelStorage {
                     if !*lease.stays.get_mut() {
                         self.withdraw(lease).await;
                     }
-                    return Ok(Acquired::Busy { by, since, rank: u32::try_from(before).unwrap_or(u32::MAX).max(1) });
+                    return Ok(Acquired::Busy { by, since, rank: seen.rank().max(1) });
                 }
                 Contend::Wait => {}
             }
@@ -266,8 +260,8 @@ impl ModelStorage {
     }
 
     /// Returns the record of a lease whose push has started work. Records that were already read are not read again.
-    async fn worker(&self, living: impl IntoIterator<Item = &Other>, read: &mut Read) -> Option<Record> {
-        let unread = living.into_iter().filter(|other| !read.contending.contains(&other.mark()));
+    async fn worker(&self, living: &[Other], read: &mut Read) -> Option<Record> {
+        let unread = living.iter().filter(|other| !read.contending.contains(&other.mark()));
         let asked: Vec<_> = unread.map(|other| async move { (other, self.record(&other.key).await) }).collect();
         let mut records = stream::iter(asked).buffer_unordered(READS_AT_ONCE);
         while let Some((other, record)) = records.next().await {
@@ -295,21 +289,13 @@ impl ModelStorage {
 
     /// Lists the leases of a version, lowest name first. With `timely`, also checks whether our own is stale.
     async fn leases(&self, model: &ModelName, version: &Version, own: &str, timely: bool) -> Result<Seen> {
-        let mut listed = self.depot.list_objects(&self.bucket, &leases_prefix(model, version)).await?;
-        let held = listed.iter().position(|lease| lease.key == own).map(|at| listed.remove(at));
-        let mut seen = Seen { own: Own::Missing, living: Vec::new(), stale: Vec::new() };
-        let Some(held) = held else { return Ok(seen) };
-        seen.own = Own::Fresh;
-        if listed.is_empty() && !timely {
-            return Ok(seen);
-        }
-        let now = self.depot.server_time(&self.bucket).await?;
-        if held.modified.is_some_and(|renewed| now - renewed > STALE_AFTER / 2) {
-            seen.own = Own::Stale;
-        }
-        (seen.stale, seen.living) =
-            listed.into_iter().map(|lease| Other::new(lease, now)).partition(|other| other.age > STALE_AFTER);
-        Ok(seen)
+        let listed = self.depot.list_objects(&self.bucket, &leases_prefix(model, version)).await?;
+        let held = listed.iter().any(|lease| lease.key == own);
+        let now = match held && (timely || listed.len() > 1) {
+            true => Some(self.depot.server_time(&self.bucket).await?),
+            false => None,
+        };
+        Ok(Seen::new(listed, own, now))
     }
 
     /// Returns who holds a lease. One that is gone or unreadable still counts as held.
@@ -334,14 +320,8 @@ impl ModelStorage {
             return Ok(Count::Fail);
         }
         let seen = self.leases(model, version, &lease.key, !conditions).await?;
-        let (lower, higher): (Vec<&Other>, Vec<&Other>) = seen.living.iter().partition(|other| other.key < lease.key);
-        let mut others = Others {
-            lower: (!lower.is_empty()).then_some(Stage::Contending),
-            higher: (!higher.is_empty()).then_some(Stage::Contending),
-        };
-        if !conditions && self.worker(lower, read).await.is_some() {
-            others.lower = Some(Stage::Working);
-        }
+        let works = !conditions && self.worker(&seen.lower, read).await.is_some();
+        let others = seen.others(stage(works), Stage::Contending);
         let patience = if began.elapsed() < LONG_WAIT { Patience::Left } else { Patience::Over };
         Ok(decide::count(seen.own, others, conditions, patience))
     }
@@ -372,12 +352,8 @@ pub(super) async fn pause(began: Instant) {
     tokio::time::sleep(std::time::Duration::from_millis(slow * fastrand::u64(30..90))).await;
 }
 
-/// The leases of a version.
-struct Seen {
-    own: Own,
-    living: Vec<Other>,
-    /// Leases of dead pushes.
-    stale: Vec<Other>,
+fn stage(works: bool) -> Stage {
+    if works { Stage::Working } else { Stage::Contending }
 }
 
 /// What was read of other leases.
@@ -389,25 +365,5 @@ pub(super) struct Read {
     unreadable: HashMap<String, Instant>,
 }
 
-/// Another push's lease.
-struct Other {
-    key: String,
-    size: u64,
-    etag: String,
-    age: Duration,
-    since: String,
-}
-
-impl Other {
-    fn new(lease: ListedObject, now: OffsetDateTime) -> Self {
-        // Without a modification time, a lease cannot count as stale.
-        let age = lease.modified.map_or(Duration::ZERO, |modified| now - modified);
-        let since = lease.modified.and_then(|modified| modified.format(&Rfc3339).ok()).unwrap_or_default();
-        Self { key: lease.key, size: lease.size, etag: lease.etag, age, since }
-    }
-
-    /// Returns values that change when the record does.
-    fn mark(&self) -> (String, u64, String) {
-        (self.key.clone(), self.size, self.etag.clone())
-    }
-}
+#[cfg(test)]
+mod laws;

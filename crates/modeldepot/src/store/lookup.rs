@@ -1,5 +1,6 @@
 //! Lookups in the bucket: models, versions, and one version in full.
 
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
@@ -17,7 +18,8 @@ use crate::model::name::{ArtifactPath, ModelName, Selector, Version};
 use crate::s3::{Expected, ListedObject};
 
 /// A model, as the listing of the bucket shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ModelSummary {
     /// The model.
     pub model: ModelName,
@@ -32,11 +34,13 @@ pub struct ModelSummary {
     /// Whether the highest version is one of them.
     pub latest_damaged: bool,
     /// When a version was last published, by the server's clock.
+    #[serde(default, with = "time::serde::rfc3339::option")]
     pub published: Option<OffsetDateTime>,
 }
 
 /// A version, as the listing of the bucket shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct VersionSummary {
     /// The version.
     pub version: Version,
@@ -45,6 +49,7 @@ pub struct VersionSummary {
     /// Bytes of its files.
     pub size: u64,
     /// When it was published, by the server's clock.
+    #[serde(default, with = "time::serde::rfc3339::option")]
     pub published: Option<OffsetDateTime>,
     /// Whether files are missing from the bucket or have another size there, as far as a listing shows it: there are no
     /// files, or not those of a manifest that was read before. The latest version is always compared with its manifest.
@@ -54,7 +59,8 @@ pub struct VersionSummary {
 }
 
 /// A file that is not in the bucket as it was published.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Damaged {
     /// Its path in the version.
     pub path: ArtifactPath,
@@ -66,6 +72,7 @@ pub struct Damaged {
 
 /// One version in full.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Description {
     /// Its manifest.
     pub manifest: Manifest,
@@ -80,7 +87,8 @@ pub struct Description {
 }
 
 /// A file of a published version.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct StoredFile {
     /// Its path in the version.
     pub path: ArtifactPath,
@@ -277,7 +285,7 @@ pub(crate) fn survey(objects: Vec<ListedObject>) -> BTreeMap<ModelName, BTreeMap
 
 impl ModelStorage {
     /// Returns the models that have a version, by name.
-    pub async fn list_models(&self) -> Result<Vec<ModelSummary>> {
+    pub async fn models(&self) -> Result<Vec<ModelSummary>> {
         let objects = self.depot.list_objects(&self.bucket, "").await?;
         let mut models = survey(objects);
         // The latest version of each model is what people fetch.
@@ -301,7 +309,7 @@ impl ModelStorage {
     ///
     /// # Errors
     /// [`Error::ModelNotFound`] when it never had one.
-    pub async fn list_model_versions(&self, model: &ModelName) -> Result<Vec<VersionSummary>> {
+    pub async fn versions(&self, model: &ModelName) -> Result<Vec<VersionSummary>> {
         let (prefix, tombstones, beside) = (model_prefix(model), tombstones_prefix(model), foreign_prefix(model));
         let (mut objects, tombstones, beside) = tokio::try_join!(
             self.depot.list_objects(&self.bucket, &prefix),
@@ -326,13 +334,13 @@ impl ModelStorage {
     ///
     /// # Errors
     /// [`Error::ModelNotFound`] when it has no version.
-    pub async fn get_latest_version(&self, model: &ModelName) -> Result<Version> {
-        let mut versions = self.list_model_versions(model).await?;
+    pub async fn latest(&self, model: &ModelName) -> Result<Version> {
+        let mut versions = self.versions(model).await?;
         let none = || Error::ModelNotFound { model: model.clone(), similar: Vec::new() };
         Ok(versions.pop().ok_or_else(none)?.version)
     }
 
-    /// Returns one version in full. Its files are compared with a listing: [`Description::damaged`] says which are missing.
+    /// Returns one version in full. Its files are compared with a listing: [`Description::damaged`] names missing ones.
     ///
     /// # Errors
     /// [`Error::ModelNotFound`], [`Error::VersionNotFound`]; [`Error::Manifest`] when its manifest cannot be used.
@@ -340,7 +348,7 @@ impl ModelStorage {
         let model = &selector.model;
         let version = match &selector.version {
             Some(version) => version.clone(),
-            None => self.get_latest_version(model).await?,
+            None => self.latest(model).await?,
         };
         let prefix = version_prefix(model, &version);
         let (manifest, retired, objects) = tokio::join!(
@@ -391,7 +399,7 @@ impl ModelStorage {
 
     /// Returns the error for an unknown version. If the whole model is unknown, the error says that instead.
     async fn no_such_version(&self, model: &ModelName, version: Version) -> Result<Error> {
-        let similar = similar_versions(&version, self.list_model_versions(model).await?);
+        let similar = similar_versions(&version, self.versions(model).await?);
         Ok(Error::VersionNotFound { model: model.clone(), version, similar })
     }
 
@@ -416,7 +424,7 @@ impl ModelStorage {
     ///
     /// # Errors
     /// [`Error::Manifest`] when the manifest cannot be used.
-    pub async fn read_metadata(&self, model: &ModelName, version: &Version) -> Result<Option<Map<String, Value>>> {
+    pub async fn metadata_of(&self, model: &ModelName, version: &Version) -> Result<Option<Map<String, Value>>> {
         Ok(self.read_manifest(model, version).await?.map(|(manifest, _)| manifest.metadata))
     }
 }

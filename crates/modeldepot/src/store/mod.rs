@@ -114,7 +114,7 @@ impl ModelStorage {
     /// # Errors
     /// [`Error::FileNotFound`] when the version has no such file. For [`PresignedMethod::Put`],
     /// [`Error::VersionExists`] when the version is published: its files never change.
-    pub async fn get_presigned_url(
+    pub async fn presign(
         &self,
         selector: &Selector,
         file: Option<&ArtifactPath>,
@@ -122,7 +122,7 @@ impl ModelStorage {
         expires: std::time::Duration,
     ) -> Result<String> {
         let (model, version, path) = match (method, &selector.version, file) {
-            (PresignedMethod::Get, ..) => return self.get_link(&self.describe(selector).await?, file, expires).await,
+            (PresignedMethod::Get, ..) => return self.link(&self.describe(selector).await?, file, expires).await,
             (PresignedMethod::Put, Some(version), Some(path)) => {
                 let (model, version) = (selector.model.clone(), version.clone());
                 self.refuse_published(&model, &version).await?;
@@ -131,15 +131,15 @@ impl ModelStorage {
             (PresignedMethod::Put, ..) => return Err(Error::put_needs_a_name()),
         };
         let key = ObjectKey::Artifact(model, version, path).to_string();
-        self.depot.get_presigned_url(&self.bucket, &key, method, expires).await
+        self.depot.presign(&self.bucket, &key, method, expires).await
     }
 
     /// Returns a URL that lets its holder fetch a file of a version that was already described. Browsers save the file
     /// instead of showing it. Sends nothing.
     ///
     /// # Errors
-    /// As [`ModelStorage::get_presigned_url`].
-    pub async fn get_link(
+    /// As [`ModelStorage::presign`].
+    pub async fn link(
         &self,
         found: &Description,
         file: Option<&ArtifactPath>,
@@ -212,11 +212,11 @@ mod tests {
 
     #[allow(dead_code, reason = "it need only compile")]
     fn futures_are_send(storage: &ModelStorage, push: Push, selector: &Selector, pull: &Pull) {
-        sent(storage.upload_model(push, &Progress::none()));
-        sent(storage.download_model(pull, &Progress::none()));
+        sent(storage.push(push, &Progress::none()));
+        sent(storage.pull(pull, &Progress::none()));
         sent(storage.verify(selector, &Progress::none()));
         sent(storage.describe(selector));
         sent(async { storage.open_file(selector, None).await?.read(|_| {}).await });
-        sent(storage.list_models());
+        sent(storage.models());
     }
 }

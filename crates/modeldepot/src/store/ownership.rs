@@ -3,6 +3,7 @@
 //! Every object that a push creates carries user metadata that names the push and the object's own key. A tool that
 //! copies the object elsewhere copies the metadata too, and the copy does not count as modeldepot's.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
@@ -28,7 +29,8 @@ const NAMED: usize = 100;
 
 /// Objects under a version's prefix that are not part of it, and that modeldepot did not create as far as the bucket
 /// shows. They are left alone.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Foreign {
     /// Number of objects.
     pub objects: usize,

@@ -1,6 +1,7 @@
 //! Verifying a version in the bucket against its manifest, without writing a file.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde::{Deserialize, Serialize};
 
 use super::ModelStorage;
 use super::lookup::StoredFile;
@@ -13,7 +14,8 @@ use crate::progress::{Event, Progress};
 use crate::s3::{Object, Sink, files_at_once};
 
 /// What was verified.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Verified {
     /// The version's manifest.
     pub manifest: Manifest,

@@ -1,4 +1,4 @@
-//! One process among several: it does what the plan says, and holds what comes of it against the ledger.
+//! One process among several: it does what the plan says, and checks the results against the ledger.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,25 +15,25 @@ use crate::ledger::{Name, chain};
 use crate::plan::{Act, MODELS, Wanted};
 use crate::world::{World, files_in};
 
-/// A push, to be repeated as it was.
+/// A push that can be repeated unchanged.
 #[derive(Clone, Debug)]
 pub(crate) struct Wish {
     pub(crate) model: &'static str,
     pub(crate) version: Option<String>,
     pub(crate) content: usize,
     pub(crate) second: i64,
-    /// The machine whose journal remembers it.
+    /// The machine that has its resume state.
     pub(crate) machine: usize,
 }
 
 impl Wish {
-    /// Somebody comes late and pushes what was deleted.
+    /// A late push of a deleted version.
     pub(crate) fn late(name: &Name) -> Self {
         let model = MODELS.into_iter().find(|model| *model == name.model).unwrap();
         Self { model, version: Some(name.version.to_string()), content: 1, second: 0, machine: 99 }
     }
 
-    /// Nobody else pushes under the same name, nor in the same second.
+    /// Whether nobody else pushes under the same name or in the same second.
     pub(crate) fn is_own(&self) -> bool {
         self.second >= 1000 || self.version.as_ref().is_some_and(|version| version.starts_with("own-"))
     }
@@ -44,19 +44,15 @@ impl Wish {
     }
 
     pub(crate) fn request(&self, world: &World) -> Push {
-        let scan = Scan { path: world.source(self.content), main: Some("m.bin".to_owned()), ..Scan::default() };
-        Push {
-            model: self.model.parse().unwrap(),
-            version: self.version.as_ref().map(|version| version.parse().unwrap()),
-            source: Source::scan(&scan).unwrap(),
-            metadata: serde_json::from_value(serde_json::json!({"content": self.content})).unwrap(),
-            created: Some(time::macros::datetime!(2025-10-28 18:18:58 UTC) + Duration::from_secs(self.second as u64)),
-            tool: format!("machine {}", self.machine),
-            published_by: None,
-            state_folder: Some(world.path(&format!("journal-{}", self.machine))),
-            md5: true,
-            copies: true,
-        }
+        let source = Source::scan(&Scan::new(world.source(self.content)).main("m.bin")).unwrap();
+        let created = time::macros::datetime!(2025-10-28 18:18:58 UTC) + Duration::from_secs(self.second as u64);
+        let mut push = Push::new(self.model.parse().unwrap(), source)
+            .metadata(serde_json::from_value(serde_json::json!({"content": self.content})).unwrap())
+            .created(created)
+            .tool(format!("machine {}", self.machine))
+            .state_folder(world.path(&format!("journal-{}", self.machine)));
+        push.version = self.version.as_ref().map(|version| version.parse().unwrap());
+        push
     }
 }
 
@@ -64,12 +60,12 @@ pub(crate) struct Actor {
     pub(crate) world: Arc<World>,
     index: usize,
     storage: ModelStorage,
-    /// Pushes that came to no end.
+    /// Pushes without a result.
     unfinished: Vec<Wish>,
     pulls: usize,
 }
 
-/// What is known before something is asked.
+/// What is known before a request.
 struct Before {
     owed: BTreeSet<Name>,
     deleted: BTreeSet<Name>,
@@ -81,7 +77,7 @@ impl Actor {
         Self { world, index, storage, unfinished: Vec::new(), pulls: 0 }
     }
 
-    /// Does all that the plan says. Returns the pushes that came to no end.
+    /// Does everything in the plan. Returns the pushes without a result.
     pub(crate) async fn run(mut self, acts: Vec<Act>, done: impl Fn()) -> Vec<Wish> {
         for act in acts {
             match act {
@@ -109,8 +105,8 @@ impl Actor {
         Before { owed: book.owed(), deleted: book.deleted.clone() }
     }
 
-    /// Runs work, and kills it after a while: it stops wherever it is, and nobody hears of its outcome. The process is
-    /// another one from then on.
+    /// Runs work and kills it after a while: it stops wherever it is, and its result is lost. From then on the actor is
+    /// a new process.
     async fn cut<T: Send + 'static>(
         &mut self,
         cut: Option<Duration>,
@@ -133,13 +129,13 @@ impl Actor {
         }
     }
 
-    /// Returns none when the push came to no end, so that it should be repeated.
+    /// Returns `None` when the push ended without a result and should be repeated.
     async fn push(&mut self, wish: &Wish, cut: Option<Duration>) -> Option<()> {
         let before = self.before();
         self.world.ledger.book().tried.insert((wish.model.to_owned(), wish.version.clone(), wish.content));
         let (storage, request) = (self.storage.clone(), wish.request(&self.world));
         self.log(format_args!("{} begins, cut {cut:?}", wish.text()));
-        let pushed = self.cut(cut, async move { storage.upload_model(request, &Progress::none()).await }).await;
+        let pushed = self.cut(cut, async move { storage.push(request, &Progress::none()).await }).await;
         let Some(pushed) = pushed else {
             self.log(format_args!("{} was cut off", wish.text()));
             return None;
@@ -154,10 +150,12 @@ impl Actor {
             Wanted::Acknowledged(n) if !acknowledged.is_empty() => Some(acknowledged[n % acknowledged.len()].clone()),
             Wanted::Latest | Wanted::Acknowledged(_) => None,
         };
-        Selector { model: model.parse().unwrap(), version }
+        let mut selector = Selector::new(model.parse().unwrap());
+        selector.version = version;
+        selector
     }
 
-    /// Pulls into a folder of its own, and once more into the same when that comes to no end.
+    /// Pulls into a folder of its own, and again into the same one if that ends without a result.
     async fn pull(&mut self, model: &str, version: &Wanted, cut: Option<Duration>) {
         let selector = self.resolve(model, version);
         self.pulls += 1;
@@ -178,7 +176,7 @@ impl Actor {
         let pull = Pull::new(selector.clone(), folder);
         let storage = self.storage.clone();
         self.log(format_args!("pull of {selector} begins, cut {cut:?}"));
-        match self.cut(cut, async move { storage.download_model(&pull, &Progress::none()).await }).await {
+        match self.cut(cut, async move { storage.pull(&pull, &Progress::none()).await }).await {
             None => {
                 self.log(format_args!("pull of {selector} was cut off"));
                 None
@@ -190,7 +188,7 @@ impl Actor {
             }
             Some(Err(error)) => {
                 let left = files_in(folder);
-                // One that was cut off before may have been in the middle of its renames.
+                // An earlier pull may have been killed in the middle of its renames.
                 if !left.is_empty() && !after_cut {
                     self.world.ledger.broken(format!("a failed pull of {selector} left {left:?}"));
                 }
@@ -227,7 +225,7 @@ impl Actor {
         let doomed = book.doomed.iter().any(|name| is_it(&name));
         let owed = before.owed.iter().filter(is_it).any(|name| !book.doomed.contains(name));
         if error.kind() == ErrorKind::NotFound {
-            // The latest may be deleted between the listing and the reading.
+            // The latest version may be deleted between listing and reading.
             if owed && !(selector.version.is_none() && doomed) {
                 drop(book);
                 self.world.ledger.broken(format!("{selector} was acknowledged and is not found by {verb}"));
@@ -239,7 +237,7 @@ impl Actor {
 
     async fn list(&self, model: &str) {
         let before = self.before();
-        let listed = match self.storage.list_model_versions(&model.parse().unwrap()).await {
+        let listed = match self.storage.versions(&model.parse().unwrap()).await {
             Ok(listed) => listed.into_iter().map(|summary| Name::new(model, &summary.version)).collect(),
             Err(error) if error.kind() == ErrorKind::NotFound => BTreeSet::new(),
             Err(error) => {
@@ -260,12 +258,12 @@ impl Actor {
     }
 
     async fn delete(&mut self, model: &str, version: &Wanted, cut: Option<Duration>) {
-        let Selector { model, version: Some(version) } = self.resolve(model, version) else { return };
+        let Selector { model, version: Some(version), .. } = self.resolve(model, version) else { return };
         let name = Name::new(model.as_str(), &version);
         self.world.ledger.book().doomed.insert(name.clone());
         let storage = self.storage.clone();
         self.log(format_args!("delete of {name} begins, cut {cut:?}"));
-        match self.cut(cut, async move { storage.delete_model_version(&model, &version).await }).await {
+        match self.cut(cut, async move { storage.delete(&model, &version).await }).await {
             None => self.log(format_args!("delete of {name} was cut off")),
             Some(Ok(_)) => {
                 self.log(format_args!("deleted {name}"));
@@ -280,10 +278,10 @@ impl Actor {
         }
     }
 
-    /// Collects what is left behind, however young: living pushes are to be spared all the same.
+    /// Runs gc on everything, however young: live pushes must be spared all the same.
     async fn collect(&self) {
         let collected = async {
-            let plan = self.storage.gc_plan(None, time::Duration::ZERO).await?;
+            let plan = self.storage.plan_gc(None, time::Duration::ZERO).await?;
             self.storage.gc(&plan).await
         };
         match collected.await {
@@ -296,7 +294,7 @@ impl Actor {
     }
 }
 
-/// Holds the outcome of a push against the ledger. Returns none when it should be repeated.
+/// Checks the result of a push against the ledger. Returns `None` when it should be repeated.
 pub(crate) fn judge_push(
     world: &World,
     wish: &Wish,
@@ -325,7 +323,7 @@ pub(crate) fn judge_push(
         }
         Err(error) => {
             world.ledger.log(format!("machine {}: {what} failed: {}", wish.machine, chain(&error)));
-            // Only a collection may take such a version away: it spends the names of pushes that seem dead.
+            // Only gc may take such a version away: it retires the names of pushes that seem dead.
             if error.kind() == ErrorKind::Conflict
                 && wish.is_own()
                 && !matches!(error.advice(None), Some(Advice::VersionIsRetired | Advice::WaitForGc))
@@ -338,14 +336,14 @@ pub(crate) fn judge_push(
     }
 }
 
-/// Repeats a push that came to no end.
+/// Repeats a push that ended without a result.
 pub(crate) async fn repeat(world: &World, storage: &ModelStorage, wish: &Wish) -> Option<()> {
     let deleted = world.ledger.book().deleted.clone();
-    let pushed = storage.upload_model(wish.request(world), &Progress::none()).await;
+    let pushed = storage.push(wish.request(world), &Progress::none()).await;
     judge_push(world, wish, pushed, &deleted)
 }
 
-/// Holds what somebody read of a version against what was pushed.
+/// Checks what was read of a version against what was pushed.
 pub(crate) fn judge_read(world: &World, manifest: &Manifest, folder: Option<&Path>, how: &str) {
     let name = Name::new(manifest.model_name.as_str(), &manifest.version);
     let content = content_of(manifest);

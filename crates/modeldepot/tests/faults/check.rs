@@ -1,4 +1,4 @@
-//! What must hold in the end, when nothing goes wrong any more.
+//! Invariants at the end of a run, once nothing fails any more.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::ledger::{Name, chain};
 use crate::plan::MODELS;
 use crate::world::{World, files_in};
 
-/// Heals the server and holds what is in the bucket against the ledger.
+/// Heals the server and checks the bucket against the ledger.
 pub(crate) async fn check(world: &World, unfinished: Vec<Wish>) {
     world.heal().await;
     world.ledger.log("healed");
@@ -47,12 +47,12 @@ pub(crate) async fn check(world: &World, unfinished: Vec<Wish>) {
     }
 }
 
-/// Collects what is left behind. A second look must find nothing more of it.
+/// Runs gc. A second plan must find nothing more.
 async fn collect(world: &World, storage: &ModelStorage) {
     let collected = async {
-        let plan = storage.gc_plan(None, time::Duration::ZERO).await?;
+        let plan = storage.plan_gc(None, time::Duration::ZERO).await?;
         let collected = storage.gc(&plan).await?;
-        Ok::<_, Error>((collected, storage.gc_plan(None, time::Duration::ZERO).await?))
+        Ok::<_, Error>((collected, storage.plan_gc(None, time::Duration::ZERO).await?))
     };
     match collected.await {
         Ok((collected, left)) => {
@@ -68,7 +68,7 @@ async fn collect(world: &World, storage: &ModelStorage) {
 async fn visible(world: &World, storage: &ModelStorage) -> BTreeSet<Name> {
     let mut visible = BTreeSet::new();
     for model in MODELS {
-        match storage.list_model_versions(&model.parse().unwrap()).await {
+        match storage.versions(&model.parse().unwrap()).await {
             Ok(versions) => visible.extend(versions.iter().map(|summary| Name::new(model, &summary.version))),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => world.ledger.broken(format!("list fails: {}", chain(&error))),
@@ -77,15 +77,15 @@ async fn visible(world: &World, storage: &ModelStorage) -> BTreeSet<Name> {
     visible
 }
 
-/// A version that is visible verifies, and a pull of it has what was pushed.
+/// A visible version verifies, and a pull of it returns what was pushed.
 async fn whole(world: &World, storage: &ModelStorage, name: &Name) {
-    let selector = Selector { model: name.model.parse().unwrap(), version: Some(name.version.clone()) };
+    let selector = Selector::new(name.model.parse().unwrap()).version(name.version.clone());
     if let Err(error) = storage.verify(&selector, &Progress::none()).await {
         return world.ledger.broken(format!("{name} is visible and not whole: {}", chain(&error)));
     }
     let folder = world.path(&format!("final-{name}"));
-    let pull = Pull { resume: false, ..Pull::new(selector, folder.clone()) };
-    match storage.download_model(&pull, &Progress::none()).await {
+    let pull = Pull::new(selector, folder.clone()).resume(false);
+    match storage.pull(&pull, &Progress::none()).await {
         Ok(fetched) => judge_read(world, &fetched.manifest, Some(&folder), "pulled at the end"),
         Err(error) => world.ledger.broken(format!("{name} cannot be pulled: {}", chain(&error))),
     }
@@ -94,14 +94,13 @@ async fn whole(world: &World, storage: &ModelStorage, name: &Name) {
 /// The name of a deleted version is never used again.
 async fn spent(world: &World, storage: &ModelStorage, name: &Name) {
     let wish = Wish::late(name);
-    match storage.upload_model(wish.request(world), &Progress::none()).await {
+    match storage.push(wish.request(world), &Progress::none()).await {
         Err(error) if error.advice(None) == Some(Advice::VersionIsRetired) => {}
         other => world.ledger.broken(format!("{name} was deleted and another push of it ends in {other:?}")),
     }
 }
 
-/// A pull that was cut off left nothing under a final name, or only files of one content; all of them, where there is
-/// a manifest.
+/// A killed pull leaves nothing under a final name, or only files of one content; all of them if there is a manifest.
 fn cut_pulls(world: &World) {
     for entry in std::fs::read_dir(world.path("")).unwrap() {
         let folder = entry.unwrap().path();

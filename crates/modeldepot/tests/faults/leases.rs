@@ -1,4 +1,4 @@
-//! A lease that could not be taken is withdrawn, whatever the reason.
+//! A lease that was not acquired is withdrawn, whatever the reason.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::actor::Wish;
 use crate::reduced::{failing_at, push};
 use crate::world::World;
 
-/// The requests of taking a lease, of which the first puts it.
+/// The requests that acquire a lease, of which the first writes it.
 const PUT: &str = "PUT /models/.depot/leases/m/1/";
 const LISTING: &str = "prefix=.depot%2Fleases%2Fm%2F1%2F";
 
@@ -42,19 +42,20 @@ async fn a_lease_whose_answer_is_lost() {
     assert_eq!(leases(&world).await, [""; 0]);
 }
 
-/// A push that is dropped while it takes its lease, at its first request as at its last, as Ctrl-C does and a client of a
-/// service that goes away.
+/// A push that is dropped while it acquires its lease, at the first or the last request, as by Ctrl-C or by a client
+/// that disconnects from a service.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_that_is_dropped_while_it_takes_its_lease() {
     for (held_up, conditions) in [(PUT, true), (LISTING, true), (PUT, false), (LISTING, false)] {
         for after in [20, 80, 200] {
-            // Long, so that the push is held up there also on a busy machine. A listing that is dropped is not waited for.
+            // Long enough to hold up the push on a busy machine too. A dropped listing is not waited for.
             let longest = Duration::from_secs(if held_up == PUT { 3 } else { 20 });
             let slow = Faults::new(1).with(Fault::Delay, 1.0).only(held_up).longest_delay(longest);
             let (world, storage) = failing_at(slow, !conditions).await;
             let wish = Wish { model: "m", version: Some("1".to_owned()), content: 0, second: 0, machine: 0 };
-            let request = modeldepot::Push { state_folder: None, ..wish.request(&world) };
-            let pushing = tokio::spawn(async move { storage.upload_model(request, &Progress::none()).await });
+            let mut request = wish.request(&world);
+            request.state_folder = None;
+            let pushing = tokio::spawn(async move { storage.push(request, &Progress::none()).await });
             tokio::time::sleep(Duration::from_millis(after)).await;
             pushing.abort();
             let dropped = pushing.await.is_err();
@@ -64,7 +65,7 @@ async fn a_push_that_is_dropped_while_it_takes_its_lease() {
     }
 }
 
-/// Nobody came to withdraw it: the lease of a contender that was killed. The others must not fail for it.
+/// The lease of a killed contender is never withdrawn. The others must not fail because of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_lowest_outwaits_a_contender_that_withdraws_late() {
     let (world, storage) = failing_at(Faults::new(1), true).await;

@@ -1,4 +1,4 @@
-//! What is known of every version, and what that makes impossible.
+//! What is known of every version, and which results that excludes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -26,27 +26,27 @@ impl fmt::Display for Name {
     }
 }
 
-/// What was said and seen so far.
+/// What was reported and seen so far.
 #[derive(Default)]
 pub(crate) struct Book {
-    /// Contents that somebody tried to push, by model and version; automatic pushes name none.
+    /// Contents that were pushed, successfully or not, by model and version; automatic pushes name no version.
     pub(crate) tried: BTreeSet<(String, Option<String>, usize)>,
-    /// What somebody was told is published.
+    /// Versions that were reported as published.
     pub(crate) acknowledged: BTreeMap<Name, usize>,
-    /// What anybody, reader or writer, ever took a version for: its content, and its manifest where it was read.
+    /// What any reader or writer ever found in a version: its content, and its manifest if it was read.
     seen: BTreeMap<Name, (usize, Option<Vec<u8>>)>,
-    /// Versions that somebody tried to delete.
+    /// Versions that an actor tried to delete.
     pub(crate) doomed: BTreeSet<Name>,
-    /// Versions that somebody was told are deleted.
+    /// Versions that were reported as deleted.
     pub(crate) deleted: BTreeSet<Name>,
-    /// Damage that was reported. Bits that flip on the wire excuse it, a delete excuses what is missing.
+    /// Reported damage. Flipped bits on the wire excuse it, and a delete excuses missing files.
     pub(crate) damage: Vec<String>,
-    /// What must not be.
+    /// Broken invariants.
     pub(crate) broken: Vec<String>,
     log: Vec<(Instant, String)>,
 }
 
-/// The book of one run, shared by all who write in it.
+/// The book of one run, shared by all actors.
 #[derive(Default)]
 pub(crate) struct Ledger(Mutex<Book>);
 
@@ -77,14 +77,14 @@ impl Book {
         self.broken.push(what);
     }
 
-    /// A version was published: somebody was told so.
+    /// A version was reported as published.
     pub(crate) fn acknowledge(&mut self, name: Name, content: usize) {
         self.see(&name, content, None, "acknowledged");
         self.acknowledged.insert(name, content);
     }
 
-    /// A version was found to have this content. It must be one that was pushed under it, and the one that everybody
-    /// else found, for ever.
+    /// A version was found to have this content. The content must have been pushed under it, and must be the one that
+    /// everyone finds, forever.
     pub(crate) fn see(&mut self, name: &Name, content: usize, manifest: Option<Vec<u8>>, how: &str) {
         let version = Some(name.version.to_string());
         let tried = self.tried.contains(&(name.model.clone(), version, content))
@@ -108,22 +108,22 @@ impl Book {
         }
     }
 
-    /// Returns the versions that every reader must see from now on, as long as nobody deletes them.
+    /// Returns the versions that every reader must see from now on, until someone deletes them.
     pub(crate) fn owed(&self) -> BTreeSet<Name> {
         self.acknowledged.keys().filter(|name| !self.doomed.contains(*name)).cloned().collect()
     }
 
-    /// Returns the versions of a model that were acknowledged, doomed or not.
+    /// Returns the acknowledged versions of a model, including those that may have been deleted.
     pub(crate) fn acknowledged_of(&self, model: &str) -> Vec<Version> {
         self.acknowledged.keys().filter(|name| name.model == model).map(|name| name.version.clone()).collect()
     }
 
-    /// Holds an error against what it may be when a server fails.
+    /// Checks that an error is one that a failing server may cause.
     pub(crate) fn excuse(&mut self, what: &str, error: &modeldepot::Error, conflicts: bool, doomed: bool) {
         match error.kind() {
             ErrorKind::Unavailable => {}
             ErrorKind::Conflict if conflicts => {}
-            // A version may go away while it is read.
+            // A version may disappear while it is read.
             ErrorKind::Corrupt if doomed => {}
             ErrorKind::Corrupt => self.damage.push(format!("{what}: {}", chain(error))),
             kind => self.breaks(format!("{what} fails as {kind:?}: {}", chain(error))),

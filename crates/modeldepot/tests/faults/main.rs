@@ -1,7 +1,7 @@
-//! Several clients, a server that fails by plan, kills on both sides: whatever was acknowledged stands, and nothing
-//! else is ever taken for a version.
+//! Several clients, a server with planned failures, kills on both sides: everything acknowledged lasts, and nothing
+//! else ever passes for a version.
 //!
-//! Each seed is a run of its own. `MODELDEPOT_FAULT_SEEDS` says how many, `MODELDEPOT_FAULT_SEED` runs one of them.
+//! Each seed is a separate run. `MODELDEPOT_FAULT_SEEDS` is their number, `MODELDEPOT_FAULT_SEED` runs one of them.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "an environment variable names the seeds to run")]
 
@@ -27,16 +27,16 @@ use actor::Actor;
 use plan::Plan;
 use world::World;
 
-/// Seeds of a plain `cargo test`.
+/// The number of seeds of a plain `cargo test`.
 const SEEDS: u64 = 40;
 
-/// Runs at the same time. Most of the time of a run is waiting for a next attempt.
+/// Concurrent runs. A run spends most of its time waiting for the next attempt.
 const AT_ONCE: usize = 12;
 
-/// The longest that a run may take.
+/// The longest time for a run.
 const PATIENCE: Duration = Duration::from_secs(400);
 
-/// What came of a seed.
+/// The result of a seed.
 struct Outcome {
     seed: u64,
     broken: Vec<String>,
@@ -87,7 +87,7 @@ async fn act(world: &Arc<World>) {
     check::check(world, unfinished.into_iter().flatten().collect()).await;
 }
 
-/// Tells what broke, and how to see it again.
+/// Describes what broke, and how to reproduce it.
 fn summary(outcome: &Outcome) -> String {
     let seed = outcome.seed;
     let mut text = format!("seed {seed}: MODELDEPOT_FAULT_SEED={seed} cargo test -p modeldepot --test faults\n");
@@ -95,7 +95,7 @@ fn summary(outcome: &Outcome) -> String {
     text
 }
 
-/// Tells all that happened, what was done and what failed by plan.
+/// Describes everything that happened, and which failures were planned.
 fn history(outcome: &Outcome) -> String {
     let mut events = outcome.log.clone();
     events.extend(outcome.hits.iter().map(|hit| (hit.at, format!("    {:?}: {}", hit.fault, hit.request))));

@@ -1,23 +1,23 @@
-//! What a seed stands for: how the server fails, and who does what.
+//! The plan that a seed determines: how the server fails, and what each actor does.
 
 use std::time::Duration;
 
 use fastrand::Rng;
 use modeldepot_embedded::{Fault, Faults};
 
-/// The models that everybody works on.
+/// The models that all actors use.
 pub(crate) const MODELS: [&str; 2] = ["m", "n"];
 
-/// The versions that several may push, with different contents.
+/// The versions that several actors may push, with different contents.
 const CONTESTED: [&str; 3] = ["1", "2", "3"];
 
-/// What a version may hold. Files of one pair of contents have the same sizes, so that sizes tell nothing.
+/// The contents of a version. One pair of contents has files of the same sizes, so that sizes reveal nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Content {
     pub(crate) files: Vec<(&'static str, usize)>,
 }
 
-/// What one actor does next.
+/// An action of an actor.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     Push { model: &'static str, version: Option<String>, content: usize, second: i64, cut: Option<Duration> },
@@ -28,25 +28,25 @@ pub(crate) enum Act {
     Collect,
 }
 
-/// The version that an act is about.
+/// The version of an action.
 #[derive(Clone, Debug)]
 pub(crate) enum Wanted {
     Latest,
     Named(&'static str),
-    /// One of those that were acknowledged by then.
+    /// One of those acknowledged so far.
     Acknowledged(usize),
 }
 
-/// All that follows from a seed.
+/// Everything that follows from a seed.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) seed: u64,
     pub(crate) ignore_conditions: bool,
-    /// Whether the server fails while it is probed, too.
+    /// Whether the server also fails while it is probed.
     pub(crate) probed_under_faults: bool,
-    /// Whether the server is started anew at the end, and not only healed.
+    /// Whether the server is restarted at the end, and not only healed.
     pub(crate) restarted_at_the_end: bool,
-    /// How long the server is away in the middle.
+    /// How long the server is down in the middle.
     pub(crate) away: Duration,
     pub(crate) contents: Vec<Content>,
     pub(crate) actors: Vec<Vec<Act>>,
@@ -71,7 +71,7 @@ impl Plan {
         }
     }
 
-    /// How the server fails before (0) and after (1) it was killed.
+    /// How the server fails before (0) and after (1) it is killed.
     pub(crate) fn faults(&self, life: u64) -> Faults {
         let plan = Faults::new(self.seed * 2 + life)
             .with(Fault::DropBefore, 0.01)
@@ -82,13 +82,13 @@ impl Plan {
             .with(Fault::Unavailable, 0.005)
             .with(Fault::SlowDown, 0.005)
             .with(Fault::Conflict, 0.08);
-        // Without conditions the leases alone keep pushers apart, and they promise that only for pushers who do not
-        // stall. A moment would be no stall, but nothing is to be had from it either.
+        // Without conditional writes only the leases keep pushers apart, which is guaranteed only if they do not stall.
+        // A short delay is not a stall, but would test nothing.
         if self.ignore_conditions { plan } else { plan.with(Fault::Delay, 0.03) }
     }
 }
 
-/// The first is large: it goes in parts.
+/// The first is large and uploaded in parts.
 fn contents(rng: &mut Rng) -> Vec<Content> {
     let mut contents = vec![Content { files: vec![("h.json", 700), ("m.bin", rng.usize(9 << 20..14 << 20))] }];
     for _ in 0..3 {
@@ -119,8 +119,8 @@ fn act(rng: &mut Rng, unique: usize, contents: usize, ignore_conditions: bool) -
         0..10 => {
             let cut = cut(rng);
             let content = rng.usize(1..contents);
-            // An interrupted push leaves a lease that keeps others waiting for minutes; a repeated push of its own does
-            // not wait. So he mostly has a version to himself.
+            // An interrupted push leaves a lease that keeps others waiting for minutes, but not its own repetition. So
+            // such an actor mostly has a version to itself.
             let own = cut.is_some() && (ignore_conditions || rng.u8(0..3) > 0);
             let (version, second) = match (rng.bool(), own) {
                 (true, true) => (Some(format!("own-{unique}")), 0),
@@ -144,8 +144,8 @@ fn act(rng: &mut Rng, unique: usize, contents: usize, ignore_conditions: bool) -
     }
 }
 
-/// Lets the large content be pushed once for itself, cut off more often than not, and in every other seed once more
-/// where others push too.
+/// Adds a push of the large content under its own version, interrupted half of the time, and for every other seed one
+/// under a contested version.
 fn pushes_of_the_large(rng: &mut Rng, actors: &mut [Vec<Act>], ignore_conditions: bool) {
     let cut = rng.bool().then(|| Duration::from_millis(rng.u64(20..400)));
     let version = rng.bool().then(|| "large".to_owned());

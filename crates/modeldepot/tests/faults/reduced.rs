@@ -1,4 +1,4 @@
-//! Single faults, each where it once did harm or would do the most.
+//! Single faults, each where it once did harm or would do the most harm.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use crate::actor::Wish;
 use crate::plan::{Content, Plan};
 use crate::world::World;
 
-/// A server that was probed and now fails by this plan.
+/// A server that was probed, and now fails by this plan.
 pub(crate) async fn failing(faults: Faults) -> (World, ModelStorage) {
     failing_at(faults, false).await
 }
 
-/// The same, on a server that ignores conditions or not.
+/// Like [`failing`], on a server that ignores conditions or not.
 pub(crate) async fn failing_at(faults: Faults, ignore_conditions: bool) -> (World, ModelStorage) {
     let content = Content { files: vec![("h.json", 100), ("m.bin", 50_000)] };
     let plan = Plan {
@@ -34,7 +34,7 @@ pub(crate) async fn failing_at(faults: Faults, ignore_conditions: bool) -> (Worl
     (world, storage)
 }
 
-/// A plan in which one fault befalls requests of this kind the first time that they are seen.
+/// A plan in which one fault affects requests of this kind, the first time that they are seen.
 fn first(fault: Fault, request: &str) -> Faults {
     Faults::new(1).with(fault, 1.0).only(request).times(1)
 }
@@ -47,8 +47,9 @@ pub(crate) async fn push(
 ) -> Result<Published> {
     let version = version.map(str::to_owned);
     let wish = Wish { model: "m", version, content, second: 0, machine: 0 };
-    let request = modeldepot::Push { state_folder: None, ..wish.request(world) };
-    storage.upload_model(request, &Progress::none()).await
+    let mut request = wish.request(world);
+    request.state_folder = None;
+    storage.push(request, &Progress::none()).await
 }
 
 fn hits(world: &World, fault: Fault) -> usize {
@@ -86,7 +87,7 @@ async fn a_create_that_is_not_decided_is_no_sign_of_others() {
 async fn a_tombstone_that_is_not_decided_is_written_all_the_same() {
     let (world, storage) = failing(first(Fault::Conflict, "PUT /models/.depot/tombstones/")).await;
     push(&world, &storage, Some("1"), 0).await.unwrap();
-    storage.delete_model_version(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
+    storage.delete(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
     assert_eq!(hits(&world, Fault::Conflict), 1);
     let again = push(&world, &storage, Some("1"), 1).await.unwrap_err();
     assert!(matches!(again.advice(None), Some(Advice::VersionIsRetired)), "{again:?}");
@@ -94,7 +95,7 @@ async fn a_tombstone_that_is_not_decided_is_written_all_the_same() {
 
 #[tokio::test]
 async fn automatic_pushes_of_the_same_content_get_a_version_each() {
-    // One lease is held up, until the other push is through with the same second.
+    // One lease is delayed until the other push is done with the same second.
     let delay = first(Fault::Delay, "PUT /models/.depot/leases/m/").longest_delay(Duration::from_secs(2));
     let (world, storage) = failing(delay).await;
     let other = world.open().await.unwrap();
@@ -114,7 +115,7 @@ async fn what_was_damaged_on_its_way_is_whole_the_second_time() {
         storage.verify(&m1(), &Progress::none()).await.unwrap();
         match fault {
             Fault::FlipBit => assert_eq!(hits(&world, fault), 3, "two files and the manifest"),
-            // What is missing of a range is another request, and is cut off once more.
+            // The missing rest of a range is a new request, and is truncated again.
             _ => assert!(hits(&world, fault) >= 3),
         }
     }
@@ -124,11 +125,11 @@ async fn what_was_damaged_on_its_way_is_whole_the_second_time() {
 async fn what_stays_damaged_is_never_put_in_place() {
     let (world, storage) = failing(Faults::new(1).with(Fault::FlipBit, 1.0).only("GET /models/m/v1/m.bin")).await;
     push(&world, &storage, Some("1"), 0).await.unwrap();
-    let pull = Pull { resume: false, ..Pull::new(m1(), world.path("out")) };
-    let damaged = storage.download_model(&pull, &Progress::none()).await.unwrap_err();
+    let pull = Pull::new(m1(), world.path("out")).resume(false);
+    let damaged = storage.pull(&pull, &Progress::none()).await.unwrap_err();
     assert!(matches!(damaged, Error::Damaged { mismatch: Mismatch::Digest { .. }, .. }), "{damaged:?}");
     assert!(!world.path("out").exists());
     world.heal().await;
-    storage.download_model(&pull, &Progress::none()).await.unwrap();
+    storage.pull(&pull, &Progress::none()).await.unwrap();
     assert_eq!(world.differs(&world.path("out"), 0), None);
 }

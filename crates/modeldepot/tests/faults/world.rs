@@ -1,4 +1,4 @@
-//! One run's server and folders.
+//! The server and folders of one run.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -14,11 +14,11 @@ use tokio::sync::OnceCell;
 use crate::ledger::Ledger;
 use crate::plan::{Content, Plan, bytes};
 
-/// Data folders of probed servers, that decide conditions and that do not. A probe takes as long as half a run, so one
-/// is enough for all runs that are not about probing.
+/// Data folders of probed servers, with and without conditional writes. A probe takes as long as half a run, so one is
+/// shared by all runs that do not test probing.
 static PROBED: [OnceCell<TempDir>; 2] = [const { OnceCell::const_new() }; 2];
 
-/// A server that fails, is killed and comes back, and what its clients have on their disks.
+/// A server that fails, is killed and comes back, and its clients' data on disk.
 pub(crate) struct World {
     pub(crate) plan: Plan,
     pub(crate) ledger: Ledger,
@@ -27,7 +27,7 @@ pub(crate) struct World {
     server: Mutex<Option<Server>>,
     /// The files of each content.
     bytes: Vec<Vec<Vec<u8>>>,
-    /// Faults of servers that are no more.
+    /// Faults of earlier servers.
     past: Mutex<Vec<FaultHit>>,
 }
 
@@ -63,7 +63,7 @@ impl World {
         world
     }
 
-    /// Returns a data folder in which lies nothing but what a server of this kind was found to do.
+    /// Returns a data folder that contains only the probe result of a server of this kind.
     async fn probe(&self) -> TempDir {
         self.start(None).await;
         self.open().await.unwrap().probe().await.unwrap();
@@ -73,7 +73,7 @@ impl World {
         kept
     }
 
-    /// Returns the folder that a content lies in.
+    /// Returns the folder of a content.
     pub(crate) fn source(&self, content: usize) -> PathBuf {
         self.folder.path().join(format!("content-{content}"))
     }
@@ -83,13 +83,13 @@ impl World {
         self.folder.path().join(name)
     }
 
-    /// Returns what a file of a content holds.
+    /// Returns the bytes of a file of a content.
     pub(crate) fn bytes_of(&self, content: usize, file: &str) -> &[u8] {
         let at = self.plan.contents[content].files.iter().position(|(name, _)| *name == file);
         &self.bytes[content][at.unwrap()]
     }
 
-    /// Returns a storage of its own, as another process has.
+    /// Returns a new storage, as in another process.
     pub(crate) async fn open(&self) -> Result<ModelStorage> {
         let settings = Settings::from_variables(|name| match name {
             "S3_ENDPOINT" => Some(format!("http://{}", self.address)),
@@ -120,7 +120,7 @@ impl World {
         }
     }
 
-    /// From now on nothing goes wrong.
+    /// Ends all failures.
     pub(crate) async fn heal(&self) {
         if self.plan.restarted_at_the_end {
             self.kill().await;
@@ -136,7 +136,7 @@ impl World {
         hits
     }
 
-    /// Compares a folder with a content. Nothing but its files may be there, and `manifest.json`.
+    /// Compares a folder with a content. It may contain only that content's files and `manifest.json`.
     pub(crate) fn differs(&self, folder: &Path, content: usize) -> Option<String> {
         let Some(expected) = self.plan.contents.get(content) else { return Some(format!("no content {content}")) };
         let mut found = files_in(folder);
@@ -165,7 +165,7 @@ fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-/// Returns the names of all files in a folder in order, without those that are still being fetched.
+/// Returns the names of all files in a folder in order, except those still being fetched.
 pub(crate) fn files_in(folder: &Path) -> Vec<String> {
     fn walk(root: &Path, folder: &Path, found: &mut Vec<String>) {
         for entry in std::fs::read_dir(folder).into_iter().flatten() {
@@ -184,7 +184,7 @@ pub(crate) fn files_in(folder: &Path) -> Vec<String> {
     found
 }
 
-/// Returns an address that nobody else takes while the server is away: its port is below those that systems hand out.
+/// Returns an address that nobody else takes while the server is down: its port is below those that systems assign.
 fn quiet_address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     loop {

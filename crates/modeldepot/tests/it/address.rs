@@ -1,4 +1,4 @@
-//! How buckets are addressed, on AWS and elsewhere. Signing needs no server.
+//! Addressing of buckets, on AWS and elsewhere. Signing needs no server.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ async fn addresses(endpoint: &str, region: &str, addressing: Addressing) -> (Str
     let client = S3Client::connect(&settings).await.unwrap();
     let bucket: BucketName = "models".parse().unwrap();
     let key = "m/v1/ü b.bin";
-    let signed = client.get_presigned_url(&bucket, key, PresignedMethod::Get, Duration::from_secs(60)).await.unwrap();
+    let signed = client.presign(&bucket, key, PresignedMethod::Get, Duration::from_secs(60)).await.unwrap();
     (client.object_url(&bucket, key), signed.split('?').next().unwrap().to_owned())
 }
 

@@ -1,4 +1,4 @@
-//! What AWS, and accounts and buckets on it, ask of requests, with a server that enforces it.
+//! Rules of AWS, and of accounts and buckets on it, tested with a server that enforces them.
 
 use std::time::Duration;
 
@@ -26,23 +26,23 @@ async fn ruled(rules: AwsRules, change: impl FnOnce(&mut Settings)) -> Backend {
     Backend::with(settings, folder).await.serving(server)
 }
 
-/// Pushes twice, so that parts are copied, pulls, verifies, deletes and collects.
+/// Pushes twice, so that parts are copied, then pulls, verifies, deletes and runs gc.
 async fn a_whole_round(b: &Backend) {
     let file = b.file("m.bin", &bytes(17 << 20, 1));
     let small = b.file("config.json", b"{}");
     for version in ["1", "2"] {
         let with = std::slice::from_ref(&small);
-        b.storage.upload_model(push("m", Some(version), &file, with), &Progress::none()).await.unwrap();
+        b.storage.push(push("m", Some(version), &file, with), &Progress::none()).await.unwrap();
     }
     b.pull("m@2", "out").await.unwrap();
     b.storage.verify(&"m@1".parse().unwrap(), &Progress::none()).await.unwrap();
-    b.storage.delete_model_version(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
-    assert_eq!(b.storage.list_model_versions(&"m".parse().unwrap()).await.unwrap().len(), 1);
+    b.storage.delete(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
+    assert_eq!(b.storage.versions(&"m".parse().unwrap()).await.unwrap().len(), 1);
 }
 
 async fn refused(b: &Backend) -> Error {
     let file = b.file("m.bin", b"weights");
-    b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap_err()
+    b.storage.push(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap_err()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -57,7 +57,7 @@ async fn a_bucket_in_another_region_is_followed_there_and_nowhere_else() {
         a_whole_round(&b).await;
         assert_eq!(b.client().ask(b.bucket()).await.unwrap().status, 200);
     }
-    // A server that sends us round and round is asked twice, and the error names the region.
+    // A server with circular redirects is asked twice, and the error names the region.
     let server = Misbehaving::alone(|_| {
         Act::Answer(
             301,
@@ -74,19 +74,17 @@ async fn a_bucket_in_another_region_is_followed_there_and_nowhere_else() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_set_goes_with_every_request_that_needs_it() {
-    let writing = Writing {
-        request_payer: true,
-        expected_owner: Some("111122223333".to_owned()),
-        encryption: Some(Encryption { mode: EncryptionMode::Kms, key: Some("key-1".to_owned()) }),
-        storage_class: Some("STANDARD_IA".to_owned()),
-    };
+    let writing = Writing::default()
+        .request_payer(true)
+        .expected_owner("111122223333")
+        .encryption(Encryption::new(EncryptionMode::Kms).key("key-1"))
+        .storage_class("STANDARD_IA");
     let rules =
         AwsRules { requester_pays: true, encryption: Some("aws:kms".into()), object_lock: true, ..AwsRules::default() };
     let b = ruled(rules.clone(), |settings| settings.writing = writing.clone()).await;
     a_whole_round(&b).await;
     // A link is paid for too, by its signature.
-    let url =
-        b.client().get_presigned_url(b.bucket(), "m/v2/config.json", PresignedMethod::Get, Duration::from_secs(60));
+    let url = b.client().presign(b.bucket(), "m/v2/config.json", PresignedMethod::Get, Duration::from_secs(60));
     let (status, body) = http("GET", &url.await.unwrap(), b"").await;
     assert!(status.contains("200") && body == b"{}", "{status}");
 
@@ -121,12 +119,12 @@ async fn copies_are_tried_when_they_matter_and_old_records_are_not_trusted() {
     let b = ruled(AwsRules::default(), |_| {}).await;
     let known = async || ModelStorage::open(&b.settings).await.unwrap().last_probe().await.unwrap();
     let file = b.file("m.bin", &bytes(9 << 20, 1));
-    b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
+    b.storage.push(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
     assert_eq!(known().await.unwrap().capabilities.part_copy, CopySupport::Unknown, "nothing could be copied");
-    let published = b.storage.upload_model(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap();
+    let published = b.storage.push(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap();
     assert_eq!(published.copied, 9 << 20);
     assert_eq!(known().await.unwrap().capabilities.part_copy, CopySupport::Checked, "kept for the next push");
-    // As an earlier modeldepot wrote it, which copied six bytes of thirteen.
+    // As written by an earlier modeldepot, which copied six bytes of thirteen.
     let mut record: serde_json::Value = serde_json::from_slice(&b.get(".depot/probe.json").await).unwrap();
     record["part_copy"] = "none".into();
     record.as_object_mut().unwrap().remove("revision");
@@ -134,7 +132,7 @@ async fn copies_are_tried_when_they_matter_and_old_records_are_not_trusted() {
     assert_eq!(known().await, None);
 }
 
-/// The bucket of the settings on a MinIO, which has a key service, made with a default retention.
+/// The bucket of the settings on a MinIO, which has a key service, created with a default retention.
 async fn retained(mode: &str) -> Backend {
     let b = Backend::on(&MINIO).await;
     let mut settings = b.settings.clone();
@@ -160,11 +158,11 @@ async fn minio_with_a_retention_is_used_as_ever_and_keeps_what_was_deleted() {
         let b = retained(mode).await;
         a_whole_round(&b).await;
         b.put_own("m/v9/orphan.bin", b"of a push that failed").await;
-        let plan = b.storage.gc_plan(None, time::Duration::ZERO).await.unwrap();
+        let plan = b.storage.plan_gc(None, time::Duration::ZERO).await.unwrap();
         b.storage.gc(&plan).await.unwrap();
         assert!(!b.keys().await.iter().any(|key| key.starts_with("m/v9/") || key.starts_with("m/v1/")));
         assert!(b.storage.fsck(None, true).await.unwrap().faults.is_empty());
-        // Its versions are still there, behind a marker, until the retention ends.
+        // Its versions still exist behind a marker, until the retention ends.
         let url = format!("{}/{}?versions=&prefix=m%2Fv1%2F", b.client().endpoint(), b.bucket());
         let (status, body) = signed_url("GET", &url, None, b"").await;
         let text = String::from_utf8_lossy(&body).into_owned();
@@ -175,16 +173,17 @@ async fn minio_with_a_retention_is_used_as_ever_and_keeps_what_was_deleted() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs MinIO: run by `cargo xtask test`"]
 async fn minio_encrypts_what_is_stored_and_no_etag_is_taken_for_an_md5() {
-    for (mode, key) in [(EncryptionMode::Server, None), (EncryptionMode::Kms, Some("modeldepot".to_owned()))] {
+    let ours = Encryption::new(EncryptionMode::Kms).key("modeldepot");
+    for encryption in [Encryption::new(EncryptionMode::Server), ours] {
         let plain = Backend::on(&MINIO).await;
         let mut settings = plain.settings.clone();
-        settings.writing.encryption = Some(Encryption { mode, key });
+        settings.writing.encryption = Some(encryption);
         let b = Backend::with(settings, tempfile::tempdir().unwrap()).await;
         a_whole_round(&b).await;
-        // The same content again, which is looked at in the bucket.
+        // The same content again, which is compared in the bucket.
         let file = b.file("m.bin", &bytes(17 << 20, 1));
         let small = b.file("config.json", b"{}");
-        b.storage.upload_model(push("m", Some("2"), &file, &[small]), &Progress::none()).await.unwrap();
+        b.storage.push(push("m", Some("2"), &file, &[small]), &Progress::none()).await.unwrap();
         let url = format!("{}/{}/m/v2/config.json", b.client().endpoint(), b.bucket());
         let (status, _) = signed_url("GET", &url, None, b"").await;
         assert!(status.contains("200"), "{status}");
@@ -194,10 +193,10 @@ async fn minio_encrypts_what_is_stored_and_no_etag_is_taken_for_an_md5() {
             "whatever it is"
         );
     }
-    // A key that does not exist is told as that, and not as a policy.
+    // A missing key is reported as such, and not as a policy.
     let plain = Backend::on(&MINIO).await;
     let mut settings = plain.settings.clone();
-    let encryption = Encryption { mode: EncryptionMode::Kms, key: Some("no-such-key".to_owned()) };
+    let encryption = Encryption::new(EncryptionMode::Kms).key("no-such-key");
     settings.writing.encryption = Some(encryption);
     let b = Backend::with(settings, tempfile::tempdir().unwrap()).await;
     let error = refused(&b).await;

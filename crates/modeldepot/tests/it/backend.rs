@@ -1,4 +1,4 @@
-//! A server to test against, and buckets of one's own on it.
+//! A server to test against, with its own buckets.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ pub(crate) struct Backend {
     folder: TempDir,
     /// Keeps the embedded server running as long as the test.
     pub(crate) server: Option<Server>,
-    /// Which server it is.
+    /// The server it runs on.
     pub(crate) on: &'static servers::Server,
 }
 
@@ -25,12 +25,12 @@ impl Backend {
         Self::on(&EMBEDDED).await
     }
 
-    /// The embedded server, with the models in a folder of a bucket that others use too.
+    /// The embedded server, with the models in a folder of a shared bucket.
     pub(crate) async fn in_a_folder() -> Backend {
         Self::on(&IN_A_FOLDER).await
     }
 
-    /// A server of the contract suite: `cargo xtask test` starts those that are not embedded, and names them in the
+    /// A server of the contract suite. `cargo xtask test` starts those that are not embedded, and names them in the
     /// environment.
     pub(crate) async fn on(place: &'static servers::Server) -> Backend {
         let folder = tempfile::tempdir().unwrap();
@@ -71,13 +71,13 @@ impl Backend {
         backend
     }
 
-    /// A server that the test started itself, with no bucket yet.
+    /// A server that the test started itself, with no buckets yet.
     pub(crate) async fn with(settings: Settings, folder: TempDir) -> Backend {
         let storage = ModelStorage::open(&settings).await.unwrap();
         Backend { settings, storage, folder, server: None, on: &EMBEDDED }
     }
 
-    /// The same, with the server that the test started.
+    /// Like [`Backend::with`], keeping the server that the test started.
     pub(crate) fn serving(self, server: Server) -> Backend {
         Backend { server: Some(server), ..self }
     }
@@ -106,20 +106,20 @@ impl Backend {
     /// Pulls a version into a folder of the test's folder.
     pub(crate) async fn pull(&self, selector: &str, folder: &str) -> modeldepot::Result<Fetched> {
         let pull = Pull::new(selector.parse()?, self.path(folder));
-        self.storage.download_model(&pull, &Progress::none()).await
+        self.storage.pull(&pull, &Progress::none()).await
     }
 
-    /// Stores bytes under a key, whatever is there.
+    /// Stores bytes under a key, replacing an existing object.
     pub(crate) async fn put(&self, key: &str, bytes: &[u8]) {
         let path = self.file(&format!("put-{}", uuid::Uuid::new_v4()), bytes);
         self.client().upload_file(&path, self.bucket(), key, &Default::default(), |_| {}).await.unwrap();
     }
 
-    /// Stores bytes under a key as a push does that failed before its manifest: with the mark that shows who created them,
-    /// and the record that shows that it failed.
+    /// Stores bytes under a key like a push that failed before its manifest: with the mark that shows who created them,
+    /// and the record that shows that the push failed.
     pub(crate) async fn put_own(&self, key: &str, bytes: &[u8]) {
         let path = self.file(&format!("put-{}", uuid::Uuid::new_v4()), bytes);
-        let options = UploadOptions { metadata: mark(key), ..UploadOptions::default() };
+        let options = UploadOptions::default().metadata(mark(key));
         self.client().upload_file(&path, self.bucket(), key, &options, |_| {}).await.unwrap();
         let id = options.metadata["modeldepot"].split(' ').next().unwrap();
         let version = key.split('/').take(2).collect::<Vec<_>>().join("/").replacen("/v", "/", 1);
@@ -130,14 +130,14 @@ impl Backend {
         self.client().get_small(self.bucket(), key, 1 << 30).await.unwrap().unwrap().to_vec()
     }
 
-    /// All keys but that of what was found out about the server.
+    /// All keys except that of the probe result.
     pub(crate) async fn keys(&self) -> Vec<String> {
         let keys = self.client().list_objects(self.bucket(), "").await.unwrap().into_iter().map(|o| o.key);
         keys.filter(|key| key != ".depot/probe.json").collect()
     }
 }
 
-/// The metadata of an object that a push created under this key, as `docs/format.md` has it.
+/// The metadata of an object that a push created under this key, as specified in `docs/format.md`.
 pub(crate) fn mark(key: &str) -> std::collections::BTreeMap<String, String> {
     let binding = &blake3::hash(key.as_bytes()).to_hex()[..16];
     [("modeldepot".to_owned(), format!("{} {binding}", uuid::Uuid::now_v7()))].into()
@@ -145,19 +145,12 @@ pub(crate) fn mark(key: &str) -> std::collections::BTreeMap<String, String> {
 
 /// A push of a path, at a fixed time.
 pub(crate) fn push(model: &str, version: Option<&str>, path: &Path, with: &[PathBuf]) -> Push {
-    let scan = Scan { path: path.to_owned(), with: with.to_vec(), ..Scan::default() };
-    Push {
-        model: model.parse().unwrap(),
-        version: version.map(|v| v.parse().unwrap()),
-        source: Source::scan(&scan).unwrap(),
-        metadata: serde_json::from_str(r#"{"architecture": "resnet18", "val_accuracy": 0.95}"#).unwrap(),
-        created: Some(time::macros::datetime!(2025-10-28 18:18:58 UTC)),
-        tool: "test".to_owned(),
-        published_by: None,
-        state_folder: None,
-        md5: true,
-        copies: true,
-    }
+    let source = Source::scan(&Scan::new(path).with(with)).unwrap();
+    let metadata = serde_json::from_str(r#"{"architecture": "resnet18", "val_accuracy": 0.95}"#).unwrap();
+    let created = time::macros::datetime!(2025-10-28 18:18:58 UTC);
+    let mut push = Push::new(model.parse().unwrap(), source).metadata(metadata).created(created).tool("test");
+    push.version = version.map(|version| version.parse().unwrap());
+    push
 }
 
 /// Bytes that no two offsets or lengths share, so that a misplaced or missing part shows.

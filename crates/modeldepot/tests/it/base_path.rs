@@ -1,5 +1,5 @@
-//! An endpoint with a path, as Supabase has it: what stands before the server checks signatures over the whole path, and
-//! passes on what comes after the base.
+//! An endpoint with a path, like Supabase's: a gateway checks signatures over the whole path and forwards the path
+//! below the base.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -22,7 +22,7 @@ fn hash(key: &[u8], text: &str) -> Vec<u8> {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes()).as_ref().to_vec()
 }
 
-/// A request as version 4 signs it.
+/// A request signed with signature version 4.
 struct Signed {
     method: String,
     path: String,
@@ -50,7 +50,7 @@ impl Signed {
         pairs.find(|(its, _)| *its == name).map(|(_, value)| value.replace("%2F", "/").replace("%3B", ";"))
     }
 
-    /// Returns what the request says of its signature: scope, signed headers, time, and the signature.
+    /// Returns the parts of the request's signature: scope, signed headers, time and the signature.
     fn claims(&self) -> Option<(String, String, String, String)> {
         if let Some(signature) = self.parameter("X-Amz-Signature") {
             let scope = self.parameter("X-Amz-Credential")?;
@@ -86,7 +86,7 @@ impl Signed {
     }
 }
 
-/// Starts what stands before a server.
+/// Starts a gateway in front of a server.
 async fn gateway(server: SocketAddr, refused: Arc<Mutex<Vec<String>>>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -143,22 +143,22 @@ async fn everything_keeps_the_path_of_the_endpoint() {
         let made = b.client().create_bucket(b.bucket()).await;
         assert!(matches!(made, Ok(true)), "{made:?} {:?}", refused.lock().unwrap());
         let file = b.file("m.bin", &bytes(20 << 20, 1));
-        b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
+        b.storage.push(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
         let fetched = b.pull("m@1", "out").await.unwrap();
         assert!(std::fs::read(fetched.model_path).unwrap() == bytes(20 << 20, 1));
-        // A second version copies parts, which names the source by bucket and key alone.
+        // A second version copies parts, whose source is given only by bucket and key.
         let mut next = bytes(20 << 20, 1);
         next[0] ^= 1;
         let file = b.file("m.bin", &next);
-        b.storage.upload_model(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap();
+        b.storage.push(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap();
         assert!(b.storage.probe().await.unwrap().capabilities.create_if_absent);
-        let version = b.storage.list_model_versions(&"m".parse().unwrap()).await.unwrap();
+        let version = b.storage.versions(&"m".parse().unwrap()).await.unwrap();
         assert_eq!(version.len(), 2);
 
         let key = "a b/ü+%.bin";
         b.put(key, b"odd").await;
         let life = Duration::from_secs(60);
-        let url = b.client().get_presigned_url(b.bucket(), key, PresignedMethod::Get, life).await.unwrap();
+        let url = b.client().presign(b.bucket(), key, PresignedMethod::Get, life).await.unwrap();
         assert!(url.starts_with(&format!("http://{address}{BASE}/{bucket}/a%20b/")), "{url}");
         let mut stream = TcpStream::connect(address).await.unwrap();
         let target = url.split_once(&address.to_string()).unwrap().1;
@@ -170,7 +170,7 @@ async fn everything_keeps_the_path_of_the_endpoint() {
         assert!(b.client().object_url(b.bucket(), "k").ends_with(&format!("{BASE}/{bucket}/k")));
     }
     assert_eq!(*refused.lock().unwrap(), Vec::<String>::new());
-    // The gateway can say no: without the base, and with a path that was not signed.
+    // The gateway does refuse requests: without the base, and with a path that was not signed.
     let settings =
         Settings::from_variables(|name| (name == "S3_ENDPOINT").then(|| format!("http://{address}"))).unwrap();
     let outside = Backend::with(settings, tempfile::tempdir().unwrap()).await;

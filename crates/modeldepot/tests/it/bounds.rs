@@ -1,4 +1,4 @@
-//! Memory is bounded by what was asked for, whatever a server sends.
+//! Memory is bounded by the request, whatever a server sends.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::models::sealed;
 
 const MIB: u64 = 1 << 20;
 
-/// What the two ends of a connection hold on the way.
+/// Bytes that both ends of a connection may buffer.
 const ON_THE_WAY: u64 = 8 * MIB;
 
 fn bucket() -> BucketName {
@@ -46,7 +46,7 @@ async fn a_listing_or_refusal_without_end_is_not_read_to_its_end() {
     assert!(server.given() < 2 * ON_THE_WAY, "{}", server.given());
 }
 
-/// A server, or a proxy before one, that answers every GET with the whole object.
+/// A server, or a proxy in front of one, that answers every GET with the whole object.
 async fn whole(content: &[u8]) -> Misbehaving {
     let content = content.to_vec();
     Misbehaving::alone(move |_| Act::Answer(200, vec![("etag", "\"e\"".to_owned())], content.clone())).await
@@ -96,15 +96,15 @@ async fn another_range_than_was_asked_for_is_none() {
 async fn a_manifest_that_claims_a_huge_file_reserves_nothing_for_it() {
     let b = Backend::embedded().await;
     let path = b.file("m.bin", b"weights");
-    b.storage.upload_model(push("m", Some("1"), &path, &[]), &modeldepot::Progress::none()).await.unwrap();
+    b.storage.push(push("m", Some("1"), &path, &[]), &modeldepot::Progress::none()).await.unwrap();
     let manifest = String::from_utf8(b.get("m/v1/manifest.json").await).unwrap();
     for size in ["7000000000000000", "40000000000", "9007199254740000"] {
-        // Sealed again: otherwise it would be refused for its seal alone.
+        // With a new digest, or it would be refused for that alone.
         let claimed = manifest.replacen("\"size\": 7", &format!("\"size\": {size}"), 1);
         assert_ne!(claimed, manifest);
         b.put("m/v1/manifest.json", sealed(&claimed).as_bytes()).await;
         let opened = b.storage.open_file(&"m@1".parse().unwrap(), None).await;
-        // What is larger than S3 stores is refused when the manifest is read.
+        // A size larger than S3 can store is refused when the manifest is parsed.
         let error = match opened {
             Ok(opened) => opened.read(|_| {}).await.unwrap_err(),
             Err(error) => {
@@ -116,7 +116,7 @@ async fn a_manifest_that_claims_a_huge_file_reserves_nothing_for_it() {
     }
 }
 
-/// A server that does not know what a continuation is begins anew each time.
+/// A server that does not support continuation starts over each time.
 #[tokio::test]
 async fn a_listing_that_repeats_itself_ends() {
     let page = "<?xml version=\"1.0\"?><ListBucketResult><IsTruncated>true</IsTruncated>\

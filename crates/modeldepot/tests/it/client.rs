@@ -1,4 +1,4 @@
-//! Checks of [`S3Client`]'s verbs.
+//! Checks of [`S3Client`]'s operations.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,13 +26,13 @@ pub(crate) async fn a_missing_bucket_is_named(b: Backend) {
         matches!(&error, Error::BucketNotFound { bucket, .. } if Some(bucket) == b.settings.buckets.data.as_ref()),
         "{error:?}"
     );
-    // SeaweedFS creates a bucket on the first write to it, so a push must not write before it has looked.
+    // SeaweedFS creates a bucket on the first write to it, so a push must check before it writes.
     let mut settings = b.settings.clone();
     settings.buckets.models = b.settings.buckets.data.clone().unwrap();
     let storage = ModelStorage::open(&settings).await.unwrap();
     for version in [None, Some("1")] {
         let request = push("m", version, &b.file("f", b"x"), &[]);
-        let error = storage.upload_model(request, &Progress::none()).await.unwrap_err();
+        let error = storage.push(request, &Progress::none()).await.unwrap_err();
         assert!(matches!(error, Error::BucketNotFound { .. }), "{error:?}");
     }
     assert!(!b.client().bucket_exists(storage.bucket()).await.unwrap());
@@ -60,8 +60,7 @@ pub(crate) async fn metadata_and_media_type_are_kept(b: Backend) {
     let small = b.file("small", b"{}");
     let large = b.file("large", &bytes(9 << 20, 1));
     let metadata = BTreeMap::from([("checksum".to_owned(), "61be".to_owned()), ("run-id".to_owned(), "7".to_owned())]);
-    let content_type = Some("application/x-model".to_owned());
-    let options = UploadOptions { content_type, metadata: metadata.clone(), ..UploadOptions::default() };
+    let options = UploadOptions::default().content_type("application/x-model").metadata(metadata.clone());
     for (path, key) in [(small, "a.json"), (large, "b.bin")] {
         b.client().upload_file(&path, b.bucket(), key, &options, |_| {}).await.unwrap();
         let stored = b.client().get_object_metadata(b.bucket(), key).await.unwrap();
@@ -99,12 +98,12 @@ pub(crate) async fn http(method: &str, url: &str, body: &[u8]) -> (String, Vec<u
     http_with(method, url, "", body).await
 }
 
-/// As [`http`], with lines of the head.
+/// Like [`http`], with additional header lines.
 pub(crate) async fn http_with(method: &str, url: &str, lines: &str, body: &[u8]) -> (String, Vec<u8>) {
     let rest = url.strip_prefix("http://").unwrap();
     let (host, path) = rest.split_once('/').unwrap();
     let mut stream = tokio::net::TcpStream::connect(host).await.unwrap();
-    // A bucket with a default retention asks for it.
+    // A bucket with a default retention requires it.
     let md5 = match method {
         "PUT" => {
             format!("Content-MD5: {}\r\n", base64::engine::general_purpose::STANDARD.encode(fast_md5::digest(body)))
@@ -118,7 +117,7 @@ pub(crate) async fn http_with(method: &str, url: &str, lines: &str, body: &[u8])
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(body).await.unwrap();
     let mut answer = Vec::new();
-    // A server that refuses a body may close before it has read it: what it said came first.
+    // A server that refuses a body may close the connection before reading it, but sends its answer first.
     let read = stream.read_to_end(&mut answer).await;
     assert!(read.is_ok() || !answer.is_empty(), "{read:?}");
     let cut = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
@@ -129,7 +128,7 @@ pub(crate) async fn http_with(method: &str, url: &str, lines: &str, body: &[u8])
 pub(crate) async fn presigned_urls_work_without_credentials(b: Backend) {
     let sign = async |method, seconds| {
         let expires = Duration::from_secs(seconds);
-        b.client().get_presigned_url(b.bucket(), "a b/ü.txt", method, expires).await
+        b.client().presign(b.bucket(), "a b/ü.txt", method, expires).await
     };
     let put = sign(PresignedMethod::Put, 60).await.unwrap();
     let (status, body) = http("PUT", &put, b"by url").await;

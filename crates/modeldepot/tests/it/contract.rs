@@ -1,11 +1,11 @@
-//! One suite, every server: what the library needs of S3, and what it promises on it.
+//! One suite for every server: what the library needs from S3, and what it guarantees on it.
 
 use crate::servers::{
     self, AWS_RULES, CEPH, EMBEDDED, IN_A_FOLDER, MINIO, MOTO, RCLONE_SERVE, SEAWEEDFS, UNCONDITIONAL, VERSITYGW,
 };
 use crate::{client, direct, models, original, own, publish, publishable, pull, read, transfer, unspellable, upkeep};
 
-/// Runs each check on one server, in a module of its name.
+/// Runs each check on one server, in a module with its name.
 macro_rules! on {
     ($module:ident, $server:ident, $(#[$ignored:meta],)? $($file:ident :: $check:ident),*) => {
         mod $module {
@@ -126,7 +126,7 @@ contract![
     unspellable::such_keys_are_not_created,
 ];
 
-/// What holds on a server that accepts conditions and ignores them, as Garage and `rclone serve s3` do.
+/// Guarantees on a server that accepts conditions but ignores them, like Garage and `rclone serve s3`.
 macro_rules! without_conditions {
     ($($file:ident :: $check:ident),* $(,)?) => {
         on!(unconditional, UNCONDITIONAL, $($file::$check),*);

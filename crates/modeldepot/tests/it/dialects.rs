@@ -1,10 +1,10 @@
-//! What some servers spell otherwise than S3, and mean as S3 does. Each was met on a real server, and is played here so that a
-//! plain `cargo test` has it too.
+//! Deviations of some servers from S3 that mean the same. Each was found on a real server, and is simulated here so
+//! that a plain `cargo test` covers it too.
 
 use std::time::Duration;
 
 use modeldepot::s3::UploadOptions;
-use modeldepot::{BucketName, Error, ErrorKind, S3Client, Settings};
+use modeldepot::{BucketName, Error, ErrorKind, S3Client};
 
 use crate::backend::{Backend, bytes};
 use crate::misbehaving::{Act, Misbehaving};
@@ -17,7 +17,7 @@ async fn client(server: &Misbehaving) -> S3Client {
     S3Client::connect(&server.settings(Duration::from_secs(20))).await.unwrap()
 }
 
-/// moto says `text/html` of answers that are empty. A page with something in it is still none of S3's.
+/// moto sends `text/html` with empty answers. A page with content is still not an S3 answer.
 #[tokio::test]
 async fn an_empty_answer_is_no_web_page() {
     let html = |body: &'static str| {
@@ -37,7 +37,7 @@ async fn an_empty_answer_is_no_web_page() {
     }
 }
 
-/// versitygw answers an access key that it does not know with 404.
+/// versitygw answers an unknown access key with 404.
 #[tokio::test]
 async fn an_unknown_key_is_denied_whatever_the_status() {
     let server = Misbehaving::alone(|_| Act::refuse(404, "XAdminUserNotFound")).await;
@@ -50,7 +50,7 @@ async fn an_unknown_key_is_denied_whatever_the_status() {
     }
 }
 
-/// Ceph spells the keys of unfinished uploads as in URLs when it is asked to, and does not say that it did.
+/// Ceph URL-encodes the keys of unfinished uploads when asked to, without saying so.
 #[tokio::test]
 async fn uploads_are_read_as_they_were_asked_for() {
     let page = |keys: [&str; 2]| {
@@ -66,12 +66,12 @@ async fn uploads_are_read_as_they_were_asked_for() {
     };
     let found = listed(["ctl\u{1}x", "v1.0+cu118/a%2Bb"], ["ctl%01x", "v1.0%2Bcu118/a%252Bb"]).await;
     assert_eq!(found, ["ctl\u{1}x", "v1.0+cu118/a%2Bb"]);
-    // A page that can be read as it is is taken as it is.
+    // A page that is readable without encoding is taken as it is.
     let found = listed(["v1.0+cu118/a%2Bb", "k"], ["v1.0%2Bcu118/a%252Bb", "k"]).await;
     assert_eq!(found, ["v1.0+cu118/a%2Bb", "k"]);
 }
 
-/// moto calls the root of a list of parts `ListPartsResponse`.
+/// moto names the root of a list of parts `ListPartsResponse`.
 #[tokio::test]
 async fn parts_that_cannot_be_listed_are_sent_again() {
     let b = Backend::embedded().await;
@@ -81,12 +81,12 @@ async fn parts_that_cannot_be_listed_are_sent_again() {
         false => Act::Pass,
     };
     let server = Misbehaving::before(b.settings.endpoint.as_ref().unwrap().as_str(), play).await;
-    let settings = Settings { endpoint: Some(server.endpoint().parse().unwrap()), ..b.settings.clone() };
+    let settings = b.settings.clone().endpoint(server.endpoint().parse().unwrap());
     let client = S3Client::connect(&settings).await.unwrap();
     let content = bytes(20 << 20, 1);
     let path = b.file("f", &content);
     client.begin_multipart_upload(b.bucket(), "k").await.unwrap();
-    let options = UploadOptions { resume: true, ..UploadOptions::default() };
+    let options = UploadOptions::default().resume(true);
     client.upload_file(&path, b.bucket(), "k", &options, |_| {}).await.unwrap();
     assert!(b.get("k").await == content);
     assert_eq!(
@@ -96,7 +96,7 @@ async fn parts_that_cannot_be_listed_are_sent_again() {
     );
 }
 
-/// moto makes checksums of parts that are four bytes long.
+/// moto's checksums of parts are four bytes long.
 #[tokio::test]
 async fn a_checksum_of_another_length_is_none() {
     let head = |checksum: &'static str| {
@@ -109,7 +109,7 @@ async fn a_checksum_of_another_length_is_none() {
     }
 }
 
-/// Ceph refuses to copy a part (411) when the request does not say that it has no body.
+/// Ceph refuses to copy a part (411) if the request does not declare an empty body.
 #[tokio::test]
 async fn a_request_without_a_body_says_so() {
     let b = Backend::embedded().await;
@@ -118,7 +118,7 @@ async fn a_request_without_a_body_says_so() {
         _ => Act::Pass,
     };
     let server = Misbehaving::before(b.settings.endpoint.as_ref().unwrap().as_str(), play).await;
-    let settings = Settings { endpoint: Some(server.endpoint().parse().unwrap()), ..b.settings.clone() };
+    let settings = b.settings.clone().endpoint(server.endpoint().parse().unwrap());
     let probed = modeldepot::ModelStorage::open(&settings).await.unwrap().probe().await.unwrap();
     assert_eq!(probed.capabilities, b.on.does);
     assert!(server.count("PUT", "UploadPartCopy") > 0, "a part was copied");

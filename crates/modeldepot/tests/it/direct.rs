@@ -1,4 +1,4 @@
-//! Checks of uploads whose bytes somebody else sends.
+//! Checks of uploads whose parts are sent by others.
 
 use std::time::Duration;
 
@@ -9,17 +9,9 @@ use crate::backend::{Backend, bytes};
 use crate::client::http;
 
 fn offer(path: &str, size: u64, blake3: Option<Blake3>) -> Offer {
-    Offer {
-        model: "m".parse().unwrap(),
-        version: Some("1".parse().unwrap()),
-        files: vec![OfferedFile { path: path.parse().unwrap(), size, blake3 }],
-        main: None,
-        history: None,
-        metadata: Default::default(),
-        created: None,
-        tool: "tests".to_owned(),
-        published_by: None,
-    }
+    let mut file = OfferedFile::new(path.parse().unwrap(), size);
+    file.blake3 = blake3;
+    Offer::new("m".parse().unwrap(), [file]).version("1".parse().unwrap()).tool("tests")
 }
 
 async fn send(upload: &DirectUpload, number: u64, part: &[u8]) {
@@ -59,7 +51,7 @@ pub(crate) async fn parts_that_others_send_become_a_version(b: Backend) {
     assert!(matches!(taken, Error::VersionExists { .. }), "{taken:?}");
 }
 
-/// `rclone serve s3` refuses a part that was sent before.
+/// `rclone serve s3` refuses a part that was already sent.
 pub(crate) async fn a_part_that_is_sent_again_is_the_newest(b: Backend) {
     let storage = ModelStorage::open(&b.settings).await.unwrap();
     let content = bytes(9 << 20, 1);
@@ -67,7 +59,7 @@ pub(crate) async fn a_part_that_is_sent_again_is_the_newest(b: Backend) {
     let (first, second) = content.split_at(8 << 20);
     send(&upload, 2, second).await;
     send(&upload, 1, &bytes(8 << 20, 2)).await;
-    // Servers tell when a part came to the second.
+    // Servers report the times of parts in seconds.
     tokio::time::sleep(Duration::from_millis(1100)).await;
     send(&upload, 1, first).await;
     upload.complete().await.unwrap();
@@ -90,7 +82,7 @@ pub(crate) async fn the_url_of_a_part_takes_no_other_length(b: Backend) {
     upload.abort().await;
 }
 
-/// Lets an upload fail after its object was made.
+/// Makes an upload fail after its object was created.
 async fn fail(b: &Backend) {
     let storage = ModelStorage::open(&b.settings).await.unwrap();
     let upload = storage.begin_upload(offer("empty", 0, Some("00".repeat(32).parse().unwrap()))).await.unwrap();
@@ -107,7 +99,7 @@ pub(crate) async fn a_file_that_is_not_what_was_announced_is_not_published(b: Ba
     assert_eq!(leases(&b).await, 0);
 }
 
-/// What was asked for may still be on its way, and would replace what the next pusher sends.
+/// A request may still be in flight, and would overwrite what the next push sends.
 pub(crate) async fn a_failed_upload_without_conditions_keeps_its_claim(b: Backend) {
     fail(&b).await;
     assert_eq!(leases(&b).await, 1);

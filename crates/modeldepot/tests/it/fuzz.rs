@@ -1,4 +1,4 @@
-//! Parsers of what lies in a bucket or beside a model, on inputs that nobody meant: see `fuzz/harness.rs`.
+//! Parsers of bucket contents and of files beside a model, on arbitrary inputs: see `fuzz/harness.rs`.
 
 #[path = "../../../../fuzz/harness.rs"]
 mod harness;

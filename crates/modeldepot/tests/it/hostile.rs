@@ -1,10 +1,10 @@
-//! A server that answers what it was not asked for.
+//! A server whose answers do not match the requests.
 
 use modeldepot::{BucketName, S3Client, Settings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-/// Answers every request with the same page of a listing, and returns where.
+/// Answers every request with the same page of a listing, and returns the address.
 async fn listing(keys: &[&str]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! HTTPS with a certificate authority of one's own, as inside a company.
+//! HTTPS with a private certificate authority, as inside a company.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -65,11 +65,11 @@ async fn minio_over_https_with_an_authority_of_its_own() {
     }
     b.client().create_bucket(b.bucket()).await.unwrap();
     let file = b.file("m.bin", &bytes(20 << 20, 1));
-    b.storage.upload_model(push("m", None, &file, &[]), &Progress::none()).await.unwrap();
+    b.storage.push(push("m", None, &file, &[]), &Progress::none()).await.unwrap();
     let fetched = b.pull("m", "out").await.unwrap();
     assert!(std::fs::read(fetched.model_path).unwrap() == bytes(20 << 20, 1));
 
-    // Without the authority nobody is trusted, and the cause says that it is the certificate.
+    // Without the authority no server is trusted, and the error says that the certificate is the cause.
     let stranger = S3Client::connect(&settings(None)).await.unwrap();
     let error = stranger.list_objects(b.bucket(), "").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
@@ -91,7 +91,7 @@ async fn a_bundle_that_holds_no_certificate_is_refused_at_once() {
     }
 }
 
-/// Writes a certificate of its own making, as `openssl req -x509` makes it: it calls itself an authority.
+/// Writes a self-signed certificate like that of `openssl req -x509`, which calls itself an authority.
 fn certify(folder: &std::path::Path, name: &str) {
     let key = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
@@ -121,7 +121,7 @@ async fn a_certificate_of_its_own_is_trusted_where_it_is_in_the_bundle_also_once
     assert!(server.endpoint().starts_with("https://127.0.0.1:"));
     assert!(client(temp.path().join("cert.pem")).await.bucket_exists(&bucket).await.unwrap());
 
-    // This one knows the certificate that is about to be replaced, and has no connection yet.
+    // This client trusts the certificate that is about to be replaced, and has no connection yet.
     let before = client(temp.path().join("cert.pem")).await;
     let old = temp.path().join("old.pem");
     std::fs::copy(temp.path().join("cert.pem"), &old).unwrap();
@@ -131,7 +131,7 @@ async fn a_certificate_of_its_own_is_trusted_where_it_is_in_the_bundle_also_once
     }
     assert!(before.bucket_exists(&bucket).await.unwrap(), "the bundle was renewed with the certificate");
 
-    // That a certificate is known is not enough: it must be for this server.
+    // A known certificate is not enough: it must be for this server.
     certify(temp.path(), "models.example");
     while client(temp.path().join("cert.pem")).await.bucket_exists(&bucket).await.is_ok() {
         tokio::time::sleep(Duration::from_millis(200)).await;

@@ -1,4 +1,4 @@
-//! Effects whose replies are lost, or are none that a client knows: what became of them is looked at.
+//! Effects whose replies are lost or not understood: the client checks what happened.
 
 use modeldepot::s3::UploadOptions;
 use modeldepot::{ErrorKind, Progress, S3Client, Settings};
@@ -8,11 +8,11 @@ use crate::misbehaving::{Act, Asked, Misbehaving};
 
 const PART: usize = 8 << 20;
 
-/// A server that behaves, one before it that does not, and the settings of the latter.
+/// A server that works, one in front of it that does not, and the settings of the latter.
 async fn behind(play: impl Fn(&Asked) -> Act + Send + Sync + 'static) -> (Backend, Misbehaving, Settings) {
     let b = Backend::embedded().await;
     let server = Misbehaving::before(b.settings.endpoint.as_ref().unwrap().as_str(), play).await;
-    let settings = Settings { endpoint: Some(server.endpoint().parse().unwrap()), ..b.settings.clone() };
+    let settings = b.settings.clone().endpoint(server.endpoint().parse().unwrap());
     (b, server, settings)
 }
 
@@ -31,13 +31,13 @@ async fn a_completion_that_is_not_understood_is_looked_at() {
     let content = bytes(2 * PART + 5, 1);
     let path = b.file("f", &content);
     for if_absent in [true, false] {
-        let options = UploadOptions { if_absent, ..Default::default() };
+        let options = UploadOptions::default().if_absent(if_absent);
         client.upload_file(&path, b.bucket(), "k", &options, |_| {}).await.unwrap();
         assert!(b.get("k").await == content);
     }
     assert!(server.count("POST", "uploadId=") <= 3, "an existing bucket is not created again");
     let storage = modeldepot::ModelStorage::open(&settings).await.unwrap();
-    storage.upload_model(push("m", Some("1"), &path, &[]), &Progress::none()).await.unwrap();
+    storage.push(push("m", Some("1"), &path, &[]), &Progress::none()).await.unwrap();
     b.storage.verify(&"m@1".parse().unwrap(), &Progress::none()).await.unwrap();
     assert!(b.client().list_multipart_uploads(b.bucket(), "").await.unwrap().is_empty());
 }
@@ -56,7 +56,7 @@ async fn a_success_that_is_none_is_not_believed() {
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
     assert!(!b.client().object_exists(b.bucket(), "k").await.unwrap());
     assert!(server.count("POST", "uploadId=") > 1);
-    // A page that lets nobody on answers everything with 200.
+    // A login page answers everything with 200.
     let page = Act::Answer(200, vec![("content-type", "text/html".to_owned())], b"<html>log in</html>".to_vec());
     let (b, _server, settings) =
         behind(move |asked| if asked.method == "PUT" { page.clone() } else { Act::Pass }).await;
@@ -74,7 +74,7 @@ async fn a_small_file_that_is_stored_without_a_word_is_looked_at() {
     let client = S3Client::connect(&settings).await.unwrap();
     let path = b.file("f", b"abc");
     for if_absent in [true, false] {
-        let options = UploadOptions { if_absent, ..Default::default() };
+        let options = UploadOptions::default().if_absent(if_absent);
         client.upload_file(&path, b.bucket(), "k", &options, |_| {}).await.unwrap();
     }
     assert_eq!(b.get("k").await, b"abc");
@@ -105,14 +105,14 @@ async fn a_copy_that_is_not_understood_is_sent() {
     let (b, server, settings) = behind(replaced(|asked| asked.headers.contains_key("x-amz-copy-source"))).await;
     let content = bytes(3 * PART, 1);
     let path = b.file("m.bin", &content);
-    b.storage.upload_model(push("m", Some("1"), &path, &[]), &Progress::none()).await.unwrap();
-    // Found out without the one in between, so that copies are tried.
+    b.storage.push(push("m", Some("1"), &path, &[]), &Progress::none()).await.unwrap();
+    // Probed without the misbehaving server, so that copies are tried.
     b.storage.probe().await.unwrap();
     let storage = modeldepot::ModelStorage::open(&settings).await.unwrap();
     let mut changed = content.clone();
     changed[0] ^= 1;
     let path = b.file("m.bin", &changed);
-    let published = storage.upload_model(push("m", Some("2"), &path, &[]), &Progress::none()).await.unwrap();
+    let published = storage.push(push("m", Some("2"), &path, &[]), &Progress::none()).await.unwrap();
     assert_eq!(published.copied, 0);
     assert!(server.count("PUT", "uploadId=") > 3, "copies were tried, and then all was sent");
     b.storage.verify(&"m@2".parse().unwrap(), &Progress::none()).await.unwrap();
@@ -148,22 +148,22 @@ async fn a_web_page_is_no_success() {
         let path = b.file("f", b"abc");
         let request = push("m", Some("1"), &path, &[]);
         if which == "manifest.json" {
-            let error = storage.upload_model(request, &Progress::none()).await.unwrap_err();
+            let error = storage.push(request, &Progress::none()).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
-            assert!(b.storage.list_model_versions(&"m".parse().unwrap()).await.is_err(), "nothing was published");
+            assert!(b.storage.versions(&"m".parse().unwrap()).await.is_err(), "nothing was published");
             continue;
         }
-        b.storage.upload_model(request, &Progress::none()).await.unwrap();
+        b.storage.push(request, &Progress::none()).await.unwrap();
         let (model, version) = ("m".parse().unwrap(), "1".parse().unwrap());
-        let error = storage.delete_model_version(&model, &version).await.unwrap_err();
+        let error = storage.delete(&model, &version).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{which}: {error:?}");
-        // What was not deleted is there, or is known to be deleted: never a name that is free again.
-        let again = b.storage.upload_model(push("m", Some("1"), &b.file("g", b"other"), &[]), &Progress::none()).await;
+        // What was not deleted still exists, or is known to be deleted: its name is never free again.
+        let again = b.storage.push(push("m", Some("1"), &b.file("g", b"other"), &[]), &Progress::none()).await;
         assert_eq!(again.unwrap_err().kind(), ErrorKind::Conflict, "{which}");
     }
 }
 
-/// A server that cannot now is asked again, also for the manifest: its files are all there.
+/// Requests to a busy server are repeated, including the manifest: its files are all stored.
 #[tokio::test]
 async fn a_manifest_that_a_busy_server_refuses_is_created_again() {
     let refused = std::sync::atomic::AtomicUsize::new(0);
@@ -177,7 +177,7 @@ async fn a_manifest_that_a_busy_server_refuses_is_created_again() {
     .await;
     let storage = modeldepot::ModelStorage::open(&settings).await.unwrap();
     let path = b.file("f", b"abc");
-    let published = storage.upload_model(push("m", Some("1"), &path, &[]), &Progress::none()).await.unwrap();
+    let published = storage.push(push("m", Some("1"), &path, &[]), &Progress::none()).await.unwrap();
     assert!(!published.already);
     assert_eq!(server.count("PUT", "/v1/manifest.json"), 3);
     b.storage.verify(&"m@1".parse().unwrap(), &Progress::none()).await.unwrap();

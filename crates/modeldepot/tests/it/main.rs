@@ -1,4 +1,4 @@
-//! Tests of the library against S3 servers over sockets: the embedded one always, others where `cargo xtask test`
+//! Tests of the library against S3 servers over sockets: always the embedded one, and others if `cargo xtask test`
 //! starts them.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "`cargo xtask test` names servers and tools in the environment")]

@@ -1,4 +1,4 @@
-//! A server that does not behave: it plays what it is told to for each request, or passes it on to one that does.
+//! A misbehaving server: for each request it does what a test tells it to, or passes it on to a working server.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,11 +12,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// A request, but for its body.
+/// A request without its body.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Asked {
     pub(crate) method: String,
-    /// With its query.
+    /// Including the query.
     pub(crate) path: String,
     pub(crate) headers: BTreeMap<String, String>,
 }
@@ -32,32 +32,32 @@ impl Asked {
     }
 }
 
-/// What becomes of a request.
+/// What happens to a request.
 #[derive(Debug, Clone)]
 pub(crate) enum Act {
-    /// It is read and never answered.
+    /// It is read but never answered.
     Silence,
     /// Not even its body is read.
     Unread,
-    /// It is answered: status, headers, body.
+    /// It is answered with this status, headers and body.
     Answer(u16, Vec<(&'static str, String)>, Vec<u8>),
-    /// A head with these headers and no length, as some proxies answer a `HEAD`.
+    /// A response head with these headers and no length, as some proxies answer a `HEAD`.
     Lengthless(Vec<(&'static str, String)>),
-    /// The head says that more bytes come than do, and then nothing happens.
+    /// The declared length is larger than the body, after which the server stays silent.
     Stop(u16, Vec<u8>),
-    /// One byte of a long body every so often, for ever.
+    /// A long body, one byte at a time at this interval, forever.
     Trickle(Duration),
-    /// A body without end and without a length.
+    /// An endless body without a length.
     Endless(u16),
-    /// Headers, a body, and the end of the connection, whatever length the headers name.
+    /// Headers, a body and the end of the connection, whatever length the headers declare.
     Close(u16, Vec<(&'static str, String)>, Vec<u8>),
-    /// The same, but instead of ending the connection nothing happens any more.
+    /// Like `Close`, but the connection stays open and silent.
     Stall(u16, Vec<(&'static str, String)>, Vec<u8>),
     /// The connection is reset.
     Reset,
-    /// A server that behaves answers it.
+    /// A working server answers it.
     Pass,
-    /// A server that behaves acts on it, and its answer is lost and replaced.
+    /// A working server executes it, but its answer is lost and replaced by this.
     Instead(Box<Act>),
 }
 
@@ -66,7 +66,7 @@ impl Act {
         Act::Answer(status, Vec::new(), format!("<Error><Code>{code}</Code><Message>m</Message></Error>").into_bytes())
     }
 
-    /// An answer that no client of S3 knows.
+    /// An answer that no S3 client understands.
     pub(crate) fn unknown() -> Act {
         Act::Answer(200, Vec::new(), b"<Strange><Thing>1</Thing></Strange>".to_vec())
     }
@@ -74,12 +74,12 @@ impl Act {
 
 type Play = dyn Fn(&Asked) -> Act + Send + Sync;
 
-/// The server. Ends with the value.
+/// The server. It stops when dropped.
 pub(crate) struct Misbehaving {
     address: SocketAddr,
     serving: JoinHandle<()>,
     asked: Arc<Mutex<Vec<Asked>>>,
-    /// Bytes of bodies that clients took.
+    /// Bytes of bodies that clients have taken.
     pub(crate) given: Arc<AtomicU64>,
 }
 
@@ -118,19 +118,19 @@ impl Misbehaving {
         format!("http://{}", self.address)
     }
 
-    /// Settings that wait so long for an answer.
+    /// Settings with this time-out for answers.
     pub(crate) fn settings(&self, answer: Duration) -> Settings {
         let mut settings = Settings::from_variables(|name| (name == "S3_ENDPOINT").then(|| self.endpoint())).unwrap();
-        settings.timeouts = Timeouts { answer, ..Timeouts::default() };
+        settings.timeouts = Timeouts::default().answer(answer);
         settings
     }
 
-    /// How many requests like this came.
+    /// The number of requests like this so far.
     pub(crate) fn count(&self, method: &str, part: &str) -> usize {
         self.asked.lock().unwrap().iter().filter(|asked| asked.is(method, part)).count()
     }
 
-    /// The requests for ranges that came, in their order.
+    /// The range requests so far, in order.
     pub(crate) fn ranges(&self) -> Vec<Asked> {
         self.asked
             .lock()
@@ -256,7 +256,7 @@ async fn forever(stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Has a request answered. What signs it is as it was.
+/// Forwards a request. Its signed parts are unchanged.
 async fn pass(to: &str, head: &[u8], body: &[u8]) -> io::Result<Vec<u8>> {
     let mut behind = TcpStream::connect(to).await?;
     behind.write_all(&head[..head.len() - 2]).await?;

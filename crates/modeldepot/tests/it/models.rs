@@ -1,4 +1,4 @@
-//! Checks of [`ModelStorage`]'s verbs.
+//! Checks of [`ModelStorage`]'s operations.
 
 use std::fs;
 use std::io::Write as _;
@@ -19,7 +19,7 @@ fn model(text: &str) -> ModelName {
     text.parse().unwrap()
 }
 
-/// All files below a folder with their bytes, the manifest left out.
+/// All files below a folder with their bytes, except the manifest.
 fn content(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -43,7 +43,7 @@ pub(crate) async fn a_folder_round_trips(b: Backend) {
     b.file("m/empty", b"");
     b.file("m/文件/manifest.json", b"not ours");
     let history = b.file("training_history.json", br#"{"val_loss": [1, 2]}"#);
-    let published = b.storage.upload_model(push("m", None, &b.path("m"), &[history]), &Progress::none()).await.unwrap();
+    let published = b.storage.push(push("m", None, &b.path("m"), &[history]), &Progress::none()).await.unwrap();
     let manifest = &published.manifest;
     assert!(!published.already);
     assert_eq!(manifest.version.as_str(), "20251028_181858");
@@ -63,7 +63,7 @@ pub(crate) async fn a_folder_round_trips(b: Backend) {
 
     let verified = b.storage.verify(&selector("m@v20251028_181858"), &Progress::none()).await.unwrap();
     assert_eq!((verified.files, verified.unverified.len(), verified.bytes), (5, 0, fetched.bytes));
-    let models = b.storage.list_models().await.unwrap();
+    let models = b.storage.models().await.unwrap();
     assert_eq!((models.len(), models[0].versions, models[0].size), (1, 1, fetched.bytes));
 }
 
@@ -73,30 +73,30 @@ pub(crate) async fn automatic_versions_take_the_next_free_second(b: Backend) {
     let mut versions = Vec::new();
     for n in 0..3u8 {
         fs::write(&file, [n]).unwrap();
-        let published = b.storage.upload_model(push("m", None, &file, &[]), &Progress::none()).await.unwrap();
+        let published = b.storage.push(push("m", None, &file, &[]), &Progress::none()).await.unwrap();
         versions.push(published.manifest.version.to_string());
     }
     assert_eq!(versions, ["20251028_181858", "20251028_181900", "20251028_181901"]);
-    assert_eq!(b.storage.get_latest_version(&model("m")).await.unwrap().as_str(), "20251028_181901");
+    assert_eq!(b.storage.latest(&model("m")).await.unwrap().as_str(), "20251028_181901");
 }
 
 pub(crate) async fn the_same_content_again_is_success(b: Backend) {
     let file = b.file("m.bin", &bytes(9 << 20, 1));
-    let first = b.storage.upload_model(push("m", Some("1.0"), &file, &[]), &Progress::none()).await.unwrap();
+    let first = b.storage.push(push("m", Some("1.0"), &file, &[]), &Progress::none()).await.unwrap();
     let mut again = push("m", Some("v1.0"), &file, &[]);
     again.created = again.created.map(|created| created + Duration::from_secs(60));
-    let second = b.storage.upload_model(again, &Progress::none()).await.unwrap();
+    let second = b.storage.push(again, &Progress::none()).await.unwrap();
     assert!(second.already && !first.already);
     assert_eq!(second.manifest, first.manifest, "the first publication stands");
 }
 
 pub(crate) async fn other_content_is_a_conflict_and_changes_nothing(b: Backend) {
     let file = b.file("m.bin", b"first");
-    b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
+    b.storage.push(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
     let before = (b.keys().await, b.get("m/v1/manifest.json").await);
     for (content, with) in [(&b"other"[..], vec![]), (b"first", vec![b.file("extra", b"x")])] {
         fs::write(&file, content).unwrap();
-        let error = b.storage.upload_model(push("m", Some("1"), &file, &with), &Progress::none()).await.unwrap_err();
+        let error = b.storage.push(push("m", Some("1"), &file, &with), &Progress::none()).await.unwrap_err();
         assert!(matches!(error, Error::VersionExists { .. }) && error.kind() == ErrorKind::Conflict, "{error:?}");
     }
     assert_eq!((b.keys().await, b.get("m/v1/manifest.json").await), before);
@@ -105,25 +105,25 @@ pub(crate) async fn other_content_is_a_conflict_and_changes_nothing(b: Backend) 
 
 pub(crate) async fn metadata_is_content_too(b: Backend) {
     let file = b.file("m.bin", b"x");
-    b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
+    b.storage.push(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
     let mut other = push("m", Some("1"), &file, &[]);
     other.metadata.insert("val_accuracy".to_owned(), 0.5.into());
-    let error = b.storage.upload_model(other, &Progress::none()).await.unwrap_err();
+    let error = b.storage.push(other, &Progress::none()).await.unwrap_err();
     assert!(matches!(error, Error::VersionExists { .. }), "metadata must not be dropped in silence: {error:?}");
 }
 
 pub(crate) async fn the_latest_version_is_the_highest(b: Backend) {
     let file = b.file("m.bin", b"x");
     for version in ["1.10.0", "1.9.0", "2.0.0-rc.1", "2.0.0", "1.2.3"] {
-        b.storage.upload_model(push("m", Some(version), &file, &[]), &Progress::none()).await.unwrap();
+        b.storage.push(push("m", Some(version), &file, &[]), &Progress::none()).await.unwrap();
     }
-    // A neighbour whose name begins alike is another model.
-    b.storage.upload_model(push("m2", Some("9"), &file, &[]), &Progress::none()).await.unwrap();
-    let versions = b.storage.list_model_versions(&model("m")).await.unwrap();
+    // A neighbour whose name starts the same is another model.
+    b.storage.push(push("m2", Some("9"), &file, &[]), &Progress::none()).await.unwrap();
+    let versions = b.storage.versions(&model("m")).await.unwrap();
     let names: Vec<_> = versions.iter().map(|v| v.version.as_str()).collect();
     assert_eq!(names, ["1.2.3", "1.9.0", "1.10.0", "2.0.0-rc.1", "2.0.0"]);
     assert!(versions.iter().all(|v| v.files == 1 && v.size == 1 && v.published.is_some()));
-    let models = b.storage.list_models().await.unwrap();
+    let models = b.storage.models().await.unwrap();
     let names: Vec<_> = models.iter().map(|m| (m.model.as_str(), m.latest.as_str(), m.versions)).collect();
     assert_eq!(names, [("m", "2.0.0", 5), ("m2", "9", 1)]);
 }
@@ -131,31 +131,31 @@ pub(crate) async fn the_latest_version_is_the_highest(b: Backend) {
 pub(crate) async fn a_deleted_version_is_gone_and_its_name_spent(b: Backend) {
     let file = b.file("m.bin", b"x");
     for version in ["1", "2"] {
-        b.storage.upload_model(push("m", Some(version), &file, &[]), &Progress::none()).await.unwrap();
+        b.storage.push(push("m", Some(version), &file, &[]), &Progress::none()).await.unwrap();
     }
     let (name, version) = (model("m"), "2".parse().unwrap());
-    let deleted = b.storage.delete_model_version(&name, &version).await.unwrap();
+    let deleted = b.storage.delete(&name, &version).await.unwrap();
     assert_eq!((deleted.files, deleted.bytes), (1, 1));
     assert_eq!(b.keys().await, [".depot/tombstones/m/2.json", "m/v1/m.bin", "m/v1/manifest.json"]);
-    assert_eq!(b.storage.get_latest_version(&name).await.unwrap().as_str(), "1");
+    assert_eq!(b.storage.latest(&name).await.unwrap().as_str(), "1");
     for content in [b"x", b"y"] {
         fs::write(&file, content).unwrap();
-        let error = b.storage.upload_model(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap_err();
+        let error = b.storage.push(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap_err();
         assert!(matches!(error.advice(None), Some(Advice::VersionIsRetired)), "{error:?}");
     }
-    // A late writer's manifest for a spent version is no version.
+    // A late writer's manifest for a retired version does not make it a version.
     b.put_own("m/v2/manifest.json", &b.get("m/v1/manifest.json").await).await;
     assert!(matches!(
         b.storage.describe(&selector("m@2")).await,
         Err(Error::VersionNotFound { .. } | Error::Manifest { .. })
     ));
-    assert_eq!(b.storage.list_model_versions(&name).await.unwrap().len(), 1);
-    // A delete that was cut off is finished by the next one.
-    b.storage.delete_model_version(&name, &version).await.unwrap();
-    // The record of the push that failed is for `gc`.
+    assert_eq!(b.storage.versions(&name).await.unwrap().len(), 1);
+    // An interrupted delete is completed by the next one.
+    b.storage.delete(&name, &version).await.unwrap();
+    // The record of the failed push is left for `gc`.
     let keys = || async { b.keys().await.into_iter().filter(|key| !key.contains("/uploads/")).count() };
     assert_eq!(keys().await, 3);
-    let unknown = b.storage.delete_model_version(&name, &"7".parse().unwrap()).await.unwrap_err();
+    let unknown = b.storage.delete(&name, &"7".parse().unwrap()).await.unwrap_err();
     assert!(matches!(unknown, Error::VersionNotFound { .. }), "{unknown:?}");
     assert_eq!(keys().await, 3, "no tombstone for what never was");
 }
@@ -164,7 +164,7 @@ pub(crate) async fn every_damage_is_found_and_nothing_is_written(b: Backend) {
     let whole = bytes(9 << 20, 1);
     let file = b.file("m.bin", &whole);
     let history = b.file("h.json", b"{\"loss\": [1]}");
-    b.storage.upload_model(push("m", Some("1"), &file, &[history]), &Progress::none()).await.unwrap();
+    b.storage.push(push("m", Some("1"), &file, &[history]), &Progress::none()).await.unwrap();
     let flipped = |at: usize| {
         let mut bytes = whole.clone();
         bytes[at] ^= 0x40;
@@ -201,17 +201,17 @@ pub(crate) async fn every_damage_is_found_and_nothing_is_written(b: Backend) {
         b.put(&key, &before).await;
     }
     b.storage.verify(&selector("m"), &Progress::none()).await.unwrap();
-    // An older pull stays whole when the next one fails.
+    // The version of an earlier pull stays whole when the next pull fails.
     b.pull("m", "out").await.unwrap();
     let old = content(&b.path("out"));
     b.file("m.bin", &bytes(9 << 20, 2));
-    b.storage.upload_model(push("m", Some("2"), &b.path("m.bin"), &[]), &Progress::none()).await.unwrap();
+    b.storage.push(push("m", Some("2"), &b.path("m.bin"), &[]), &Progress::none()).await.unwrap();
     b.put("m/v2/m.bin", &flipped(77)).await;
     b.pull("m@2", "out").await.unwrap_err();
     assert!(content(&b.path("out")) == old && b.path("out/manifest.json").exists());
 }
 
-/// Seals a manifest as its writer would: what is wrong with it then is what it says.
+/// Sets the digest of a manifest as its writer would, so that only its content can be wrong.
 pub(crate) fn sealed(manifest: &str) -> String {
     let at = manifest.find("\"manifest_blake3\": \"").expect("it has a seal") + 20;
     let unsealed = [&manifest[..at], &"0".repeat(64), &manifest[at + 64..]].concat();
@@ -221,9 +221,9 @@ pub(crate) fn sealed(manifest: &str) -> String {
 
 pub(crate) async fn hostile_manifests_write_nothing(b: Backend) {
     let file = b.file("m.bin", b"x");
-    b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
+    b.storage.push(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
     let good = String::from_utf8(b.get("m/v1/manifest.json").await).unwrap();
-    // Sealing changes nothing: what is refused below is refused for what it says.
+    // Setting the digest changes nothing: what is refused below is refused for its content.
     assert_eq!(sealed(&good), good);
     let entry = |path: &str, size: u64| {
         let blake3 = blake3::hash(b"x").to_hex();
@@ -273,7 +273,7 @@ pub(crate) async fn hostile_manifests_write_nothing(b: Backend) {
 pub(crate) async fn unknown_names_come_with_guesses(b: Backend) {
     let file = b.file("m.bin", b"x");
     for version in ["20251028_181858", "20251029_090000"] {
-        b.storage.upload_model(push("plant_classifier", Some(version), &file, &[]), &Progress::none()).await.unwrap();
+        b.storage.push(push("plant_classifier", Some(version), &file, &[]), &Progress::none()).await.unwrap();
     }
     match b.storage.describe(&selector("plant_clasifier")).await.unwrap_err() {
         Error::ModelNotFound { similar, .. } => assert_eq!(similar, [model("plant_classifier")]),
@@ -292,24 +292,24 @@ pub(crate) async fn unknown_names_come_with_guesses(b: Backend) {
 pub(crate) async fn a_version_without_a_manifest_does_not_exist(b: Backend) {
     let file = b.file("m.bin", b"whole");
     b.put_own("m/v1/m.bin", b"half of it").await;
-    assert_eq!(b.storage.list_models().await.unwrap(), []);
+    assert_eq!(b.storage.models().await.unwrap(), []);
     assert!(matches!(b.storage.describe(&selector("m@1")).await, Err(Error::ModelNotFound { .. })));
-    // What a dead push left is never overwritten, since its pusher may come back; the same bytes are taken as they are.
-    let error = b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap_err();
+    // Orphans are never overwritten, since their pusher may come back; the same bytes are reused.
+    let error = b.storage.push(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap_err();
     assert!(matches!(error.advice(None), Some(Advice::FinishPush)), "{error:?}");
     b.put("m/v2/m.bin", b"whole").await;
-    let published = b.storage.upload_model(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap();
+    let published = b.storage.push(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap();
     assert_eq!(published.kept, 5);
     b.storage.verify(&selector("m@2"), &Progress::none()).await.unwrap();
 }
 
 pub(crate) async fn shared_links_fetch_and_never_overwrite(b: Backend) {
     let file = b.file("m.bin", b"x");
-    b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
+    b.storage.push(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
     let hour = Duration::from_secs(3600);
     let sign = async |selector: &str, file: Option<&str>, method| {
         let file = file.map(|f| f.parse().unwrap());
-        b.storage.get_presigned_url(&selector.parse().unwrap(), file.as_ref(), method, hour).await
+        b.storage.presign(&selector.parse().unwrap(), file.as_ref(), method, hour).await
     };
     assert!(sign("m", None, PresignedMethod::Get).await.unwrap().contains("/m/v1/m.bin?"));
     assert!(matches!(sign("m", Some("no.bin"), PresignedMethod::Get).await, Err(Error::FileNotFound { .. })));
@@ -332,20 +332,20 @@ pub(crate) async fn a_file_that_changes_is_refused(b: Backend) {
             std::thread::sleep(Duration::from_millis(1));
         }
     });
-    let error = b.storage.upload_model(request, &Progress::none()).await.unwrap_err();
+    let error = b.storage.push(request, &Progress::none()).await.unwrap_err();
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
     writer.join().unwrap();
     assert!(matches!(error, Error::Source(SourceError::Changed { .. })), "{error:?}");
-    assert_eq!(b.storage.list_models().await.unwrap(), []);
+    assert_eq!(b.storage.models().await.unwrap(), []);
     assert_eq!(b.client().list_multipart_uploads(b.bucket(), "m/v1/m.bin").await.unwrap(), [], "the parts are freed");
 }
 
-/// Flips bytes in the files of the server itself, where no checksum of S3's can see it.
+/// Flips bytes in the server's own files, where no S3 checksum can see it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flipped_byte_anywhere_in_a_version_is_caught() {
     let b = Backend::embedded().await;
     let (file, history) = (b.file("m.bin", &bytes(300_000, 1)), b.file("sub/h.json", b"{\"val_loss\": [0.5, 0.25]}"));
-    b.storage.upload_model(push("m", Some("1"), &file, &[history]), &Progress::none()).await.unwrap();
+    b.storage.push(push("m", Some("1"), &file, &[history]), &Progress::none()).await.unwrap();
     let server = b.server.as_ref().unwrap();
     let mut random = 1u64;
     for name in ["m.bin", "h.json", "manifest.json"] {
@@ -359,7 +359,7 @@ async fn a_flipped_byte_anywhere_in_a_version_is_caught() {
             let pulled = b.pull("m@1", "out").await.unwrap_err();
             let verified = b.storage.verify(&selector("m@1"), &Progress::none()).await.unwrap_err();
             let walked = b.storage.fsck(None, true).await.unwrap();
-            // A byte of `format_version` may make a newer format of it, which is refused as well.
+            // A changed byte of `format_version` may make it a newer format, which is refused as well.
             let kinds = [pulled.kind(), verified.kind(), walked.faults[0].error.kind()];
             assert!(kinds.iter().all(|k| matches!(k, ErrorKind::Corrupt | ErrorKind::Invalid)), "{name}: {kinds:?}");
             assert!(!b.path("out").exists(), "{name}: something was left");

@@ -1,4 +1,4 @@
-//! Buckets shared with the Python original.
+//! Buckets shared with the Python pipeline.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -48,7 +48,7 @@ pub(crate) async fn its_versions_are_read_and_verified(b: Backend) {
     assert!(error.to_string().contains("is missing from the bucket"), "{error:?}");
 }
 
-/// Runs the project's own boto3 script in the original's layout.
+/// Runs the project's boto3 script, which uses the Python pipeline's layout.
 fn python(b: &Backend, args: &[&str]) -> std::process::Output {
     let tools = PathBuf::from(std::env::var_os("MODELDEPOT_TOOLS").expect("MODELDEPOT_TOOLS names no folder"));
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/python/original_pipeline.py");
@@ -68,7 +68,7 @@ async fn outside_boto3_reads_what_we_wrote_and_we_read_what_it_wrote() {
     let b = Backend::embedded().await;
     let (ours, theirs) = (bytes(20 << 20, 1), bytes(20 << 20, 2));
     let (model, history) = (b.file("best_model.pth", &ours), b.file("training_history.json", b"{}"));
-    b.storage.upload_model(push("plant", Some("1.0"), &model, &[history]), &Progress::none()).await.unwrap();
+    b.storage.push(push("plant", Some("1.0"), &model, &[history]), &Progress::none()).await.unwrap();
     let out = b.path("python");
     let run = python(&b, &["pull", "plant", "1.0", out.to_str().unwrap()]);
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
@@ -82,9 +82,9 @@ async fn outside_boto3_reads_what_we_wrote_and_we_read_what_it_wrote() {
     let fetched = b.pull(&latest.to_string(), "rust").await.unwrap();
     assert_eq!(fetched.manifest.version.as_str(), "20251028_181858");
     assert!(std::fs::read(fetched.model_path).unwrap() == theirs);
-    assert_eq!(b.storage.list_model_versions(&"plant".parse().unwrap()).await.unwrap().len(), 2);
+    assert_eq!(b.storage.versions(&"plant".parse().unwrap()).await.unwrap().len(), 2);
 
-    // It refuses a copy that is not what we published.
+    // It refuses a copy that differs from what we published.
     b.put("plant/v1.0/best_model.pth", &bytes(20 << 20, 3)).await;
     let run = python(&b, &["pull", "plant", "1.0", out.to_str().unwrap()]);
     assert!(!run.status.success() && String::from_utf8_lossy(&run.stderr).contains("best_model.pth"));

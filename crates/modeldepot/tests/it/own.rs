@@ -1,4 +1,5 @@
-//! Checks that only what modeldepot created is ever removed or replaced, and that what others removed is noticed.
+//! Checks that only objects created by modeldepot are ever removed or replaced, and that removals by others are
+//! noticed.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,11 +22,11 @@ fn version(text: &str) -> Version {
 
 async fn publish(b: &Backend, at: &str, name: &str, content: &[u8]) -> Result<Published> {
     let file = b.file(name, content);
-    b.storage.upload_model(push("m", Some(at), &file, &[]), &Progress::none()).await
+    b.storage.push(push("m", Some(at), &file, &[]), &Progress::none()).await
 }
 
 async fn collect(b: &Backend) {
-    let plan = b.storage.gc_plan(None, NOW).await.unwrap();
+    let plan = b.storage.plan_gc(None, NOW).await.unwrap();
     b.storage.gc(&plan).await.unwrap();
 }
 
@@ -33,17 +34,17 @@ pub(crate) async fn gc_leaves_what_it_did_not_make(b: Backend) {
     b.put("resnet/v1/model.onnx", b"made by hand").await;
     b.put("resnet/v2/sub/", b"").await;
     let before = b.keys().await;
-    let plan = b.storage.gc_plan(None, NOW).await.unwrap();
+    let plan = b.storage.plan_gc(None, NOW).await.unwrap();
     assert!(plan.is_empty(), "{plan:?}");
     let foreign: Vec<_> =
         plan.foreign.iter().map(|f| format!("{}@{} {}", f.model, f.version, f.objects.len())).collect();
-    // The marker of an empty folder is a file to a server that keeps files.
+    // The marker of an empty folder is a file on a server that stores objects as files.
     assert!(foreign[0] == "resnet@1 1" && (foreign.len() == 1 || foreign[1..] == ["resnet@2 1"]), "{foreign:?}");
     let collected = b.storage.gc(&plan).await.unwrap();
     assert_eq!((collected.objects, b.keys().await), (0, before), "no tombstone, no lock, nothing removed");
     // The name is not retired: the same bytes can still be published under it.
     let file = b.file("model.onnx", b"made by hand");
-    b.storage.upload_model(push("resnet", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
+    b.storage.push(push("resnet", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
     b.storage.verify(&"resnet@1".parse().unwrap(), &Progress::none()).await.unwrap();
 }
 
@@ -51,34 +52,34 @@ pub(crate) async fn a_delete_removes_what_the_manifest_lists(b: Backend) {
     b.put("m/v1/notes.onnx", b"somebody's").await;
     let published = publish(&b, "1", "w.bin", b"weights").await.unwrap();
     assert_eq!((published.foreign.objects, &published.foreign.paths[..]), (1, &["notes.onnx".to_owned()][..]));
-    // The same again says so as well.
+    // Repeating the push reports it as well.
     let again = publish(&b, "1", "w.bin", b"weights").await.unwrap();
     assert!(again.already && again.foreign == published.foreign, "{again:?}");
     b.put("m/v1/later.txt", b"somebody's, too").await;
-    let deleted = b.storage.delete_model_version(&model("m"), &version("1")).await.unwrap();
+    let deleted = b.storage.delete(&model("m"), &version("1")).await.unwrap();
     assert_eq!((deleted.files, deleted.bytes), (1, 7));
     assert_eq!(deleted.foreign.paths, ["later.txt", "notes.onnx"]);
     assert_eq!(deleted.foreign.bytes, 10 + 15);
     assert_eq!(b.keys().await, [".depot/tombstones/m/1.json", "m/v1/later.txt", "m/v1/notes.onnx"]);
-    // Neither does the next delete remove them, nor gc.
-    assert_eq!(b.storage.delete_model_version(&model("m"), &version("1")).await.unwrap().files, 0);
+    // Neither the next delete nor gc removes them.
+    assert_eq!(b.storage.delete(&model("m"), &version("1")).await.unwrap().files, 0);
     collect(&b).await;
     assert_eq!(b.get("m/v1/notes.onnx").await, b"somebody's");
-    assert_eq!(b.storage.gc_plan(None, NOW).await.unwrap().foreign[0].objects.len(), 2);
+    assert_eq!(b.storage.plan_gc(None, NOW).await.unwrap().foreign[0].objects.len(), 2);
 }
 
 pub(crate) async fn foreign_objects_beside_a_version_are_not_counted(b: Backend) {
     b.put("m/v1/notes.onnx", b"was there before").await;
     publish(&b, "1", "w.bin", b"weights").await.unwrap();
     publish(&b, "2", "w.bin", b"weights2").await.unwrap();
-    // Servers tell times by the second.
+    // Servers report times in seconds.
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     b.put("m/v2/notes.onnx", b"came later").await;
     for storage in [b.storage.clone(), ModelStorage::open(&b.settings).await.unwrap()] {
-        let versions = storage.list_model_versions(&model("m")).await.unwrap();
+        let versions = storage.versions(&model("m")).await.unwrap();
         let counts: Vec<_> = versions.iter().map(|v| (v.files, v.size, v.damaged)).collect();
         assert_eq!(counts, [(1, 7, false), (1, 8, false)]);
-        let models = storage.list_models().await.unwrap();
+        let models = storage.models().await.unwrap();
         assert_eq!((models[0].size, models[0].damaged, models[0].latest_damaged), (15, 0, false));
         for at in ["1", "2"] {
             let found = storage.describe(&format!("m@{at}").parse().unwrap()).await.unwrap();
@@ -89,9 +90,9 @@ pub(crate) async fn foreign_objects_beside_a_version_are_not_counted(b: Backend)
 }
 
 pub(crate) async fn a_copy_of_an_object_of_ours_is_foreign(b: Backend) {
-    // As `aws s3 cp` leaves it, which copies the metadata as well.
+    // As left by `aws s3 cp`, which copies the metadata too.
     let path = b.file("copy", b"weights");
-    let copied = modeldepot::s3::UploadOptions { metadata: mark("m/v1/w.bin"), ..Default::default() };
+    let copied = modeldepot::s3::UploadOptions::default().metadata(mark("m/v1/w.bin"));
     for key in ["m/v2/w.bin", "other/v1/w.bin", "m/v1/copy.bin"] {
         b.client().upload_file(&path, b.bucket(), key, &copied, |_| {}).await.unwrap();
     }
@@ -99,11 +100,11 @@ pub(crate) async fn a_copy_of_an_object_of_ours_is_foreign(b: Backend) {
     collect(&b).await;
     assert_eq!(b.keys().await, before);
     publish(&b, "1", "w.bin", b"weights").await.unwrap();
-    let deleted = b.storage.delete_model_version(&model("m"), &version("1")).await.unwrap();
+    let deleted = b.storage.delete(&model("m"), &version("1")).await.unwrap();
     assert_eq!((deleted.files, deleted.foreign.paths), (1, vec!["copy.bin".to_owned()]));
 }
 
-/// A delete dies after its tombstone, of a version whose objects carry no mark: the Python pipeline wrote it.
+/// A delete dies after its tombstone, for a version without marks, written by the Python pipeline.
 pub(crate) async fn an_interrupted_delete_removes_only_what_the_version_had(b: Backend) {
     const MANIFEST: &[u8] = br#"{"model_name": "m", "version": "1", "model_file": "m/v1/a.pth", "model_url": "",
         "checksum": "900150983cd24fb0d6963f7d28e17f72", "metadata": {}, "created_at": "2025-10-28T18:19:00"}"#;
@@ -118,16 +119,16 @@ pub(crate) async fn an_interrupted_delete_removes_only_what_the_version_had(b: B
         };
         pipeline().await;
         b.put(&format!("{prefix}/manifest.json"), manifest.as_bytes()).await;
-        let deleted = b.storage.delete_model_version(&model("m"), &version(at)).await.unwrap();
+        let deleted = b.storage.delete(&model("m"), &version(at)).await.unwrap();
         assert_eq!((deleted.files, deleted.foreign.objects), (2, 0), "all objects are files of such a version");
-        // Nothing of it had gone yet; meanwhile somebody stored another object, and replaced one.
+        // None of it was deleted yet; meanwhile another tool stored one more object, and replaced one.
         pipeline().await;
         b.put(&format!("{prefix}/history.json"), b"{\"another\": 1}").await;
         b.put(&format!("{prefix}/later.txt"), b"somebody's").await;
         if by_gc {
             collect(&b).await;
         } else {
-            let again = b.storage.delete_model_version(&model("m"), &version(at)).await.unwrap();
+            let again = b.storage.delete(&model("m"), &version(at)).await.unwrap();
             assert_eq!(
                 (again.files, again.foreign.paths),
                 (1, vec!["history.json".to_owned(), "later.txt".to_owned()])
@@ -139,22 +140,13 @@ pub(crate) async fn an_interrupted_delete_removes_only_what_the_version_had(b: B
     }
 }
 
-/// Small files, files of several parts, the manifest; and files whose parts others send.
+/// Small files, files of several parts, the manifest; and files whose parts are sent by others.
 pub(crate) async fn everything_that_a_push_creates_is_marked(b: Backend) {
     let (large, empty) = (b.file("large.bin", &bytes(9 << 20, 1)), b.file("empty", b""));
-    b.storage.upload_model(push("m", Some("1"), &large, &[empty]), &Progress::none()).await.unwrap();
-    let file = |path: &str, size| OfferedFile { path: path.parse().unwrap(), size, blake3: None };
-    let offer = Offer {
-        model: model("m"),
-        version: Some(version("2")),
-        files: vec![file("sent.bin", 3), file("empty", 0)],
-        main: Some("sent.bin".parse().unwrap()),
-        history: None,
-        metadata: Default::default(),
-        created: None,
-        tool: "tests".to_owned(),
-        published_by: None,
-    };
+    b.storage.push(push("m", Some("1"), &large, &[empty]), &Progress::none()).await.unwrap();
+    let file = |path: &str, size| OfferedFile::new(path.parse().unwrap(), size);
+    let offer = Offer::new(model("m"), [file("sent.bin", 3), file("empty", 0)]).version(version("2"));
+    let offer = offer.main("sent.bin".parse().unwrap()).tool("tests");
     let upload = b.storage.begin_upload(offer).await.unwrap();
     let minute = std::time::Duration::from_secs(60);
     let url = upload.part_url(&"sent.bin".parse().unwrap(), 1, minute).await.unwrap();
@@ -179,7 +171,7 @@ pub(crate) async fn everything_that_a_push_creates_is_marked(b: Backend) {
 pub(crate) async fn a_version_of_orphans_and_foreign_objects_loses_the_orphans(b: Backend) {
     b.put_own("m/v1/w.bin", b"of a push that died").await;
     b.put("m/v1/notes.onnx", b"somebody's").await;
-    let plan = b.storage.gc_plan(Some(&model("m")), NOW).await.unwrap();
+    let plan = b.storage.plan_gc(Some(&model("m")), NOW).await.unwrap();
     assert_eq!((plan.abandoned[0].objects.len(), plan.foreign[0].objects[0].key.as_str()), (1, "m/v1/notes.onnx"));
     let collected = b.storage.gc(&plan).await.unwrap();
     assert_eq!((collected.objects, collected.bytes), (1, 19));
@@ -188,7 +180,7 @@ pub(crate) async fn a_version_of_orphans_and_foreign_objects_loses_the_orphans(b
     assert_eq!(left, [".depot/tombstones/m/1.json", "m/v1/notes.onnx"]);
 }
 
-/// Another tool removes the manifest alone: the weights are no orphans of a push that failed.
+/// Another tool removes only the manifest: the weights are not orphans of a failed push.
 pub(crate) async fn a_version_that_lost_its_manifest_is_kept_and_named(b: Backend) {
     for at in ["1", "2"] {
         publish(&b, at, "w.bin", b"weights").await.unwrap();
@@ -199,44 +191,44 @@ pub(crate) async fn a_version_that_lost_its_manifest_is_kept_and_named(b: Backen
         assert!(report.faults[0].error.to_string().starts_with("the manifest of "), "{:?}", report.faults);
         assert_eq!((report.faults[0].error.kind(), report.versions), (ErrorKind::Corrupt, 2));
     }
-    // Nor does a push of other bytes that fails change that.
+    // A failed push of other bytes does not change that.
     let file = b.file("w.bin", b"other weights");
-    b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap_err();
-    let plan = b.storage.gc_plan(None, NOW).await.unwrap();
+    b.storage.push(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap_err();
+    let plan = b.storage.plan_gc(None, NOW).await.unwrap();
     assert_eq!((plan.without_manifest.len(), plan.abandoned.len()), (1, 0), "{plan:?}");
     collect(&b).await;
     assert_eq!(b.get("m/v1/w.bin").await, b"weights");
-    // The same files again make it whole.
+    // Pushing the same files again repairs it.
     publish(&b, "1", "w.bin", b"weights").await.unwrap();
     assert!(b.storage.fsck(None, false).await.unwrap().faults.is_empty());
 }
 
-/// A push that fails on its own does leave evidence, and its files go.
+/// A push that fails by itself does leave evidence, and its files are removed.
 pub(crate) async fn a_push_that_failed_is_known_by_its_record(b: Backend) {
     let (a, z) = (b.file("f/a.bin", b"first"), b.file("f/z.bin", b"second"));
     let request = push("m", Some("1"), &a, std::slice::from_ref(&z));
     fs::write(&z, b"it has changed since").unwrap();
-    b.storage.upload_model(request, &Progress::none()).await.unwrap_err();
+    b.storage.push(request, &Progress::none()).await.unwrap_err();
     let stored = b.keys().await.contains(&"m/v1/a.bin".to_owned());
-    let plan = b.storage.gc_plan(None, NOW).await.unwrap();
+    let plan = b.storage.plan_gc(None, NOW).await.unwrap();
     assert_eq!((plan.without_manifest.len(), plan.abandoned.len()), (0, usize::from(stored)), "{plan:?}");
     assert!(b.storage.fsck(None, false).await.unwrap().faults.is_empty());
 }
 
 pub(crate) async fn uploads_that_others_began_are_left_and_not_resumed(b: Backend) {
     cut_off_upload(&b, "m/v1/m.bin").await;
-    let plan = b.storage.gc_plan(None, NOW).await.unwrap();
+    let plan = b.storage.plan_gc(None, NOW).await.unwrap();
     assert!(plan.uploads.is_empty() && plan.foreign_uploads.len() == 1, "{plan:?}");
     b.storage.gc(&plan).await.unwrap();
     let uploads = async || b.client().list_multipart_uploads(b.bucket(), "m/v1/m.bin").await.unwrap();
     assert_eq!(uploads().await.len(), 1);
-    // Nor does a push take its parts, though it could resume one of its own.
+    // A push does not take its parts either, though it could resume an upload of its own.
     let file = b.file("m.bin", &bytes(40 << 20, 9));
     let mut request = push("m", Some("1"), &file, &[]);
     request.state_folder = Some(b.path("state"));
-    let published = b.storage.upload_model(request, &Progress::none()).await.unwrap();
+    let published = b.storage.push(request, &Progress::none()).await.unwrap();
     assert_eq!((published.kept, uploads().await.len()), (0, 1));
-    // Nor does a record that names the key and not the upload make it ours.
+    // A record that names the key but not the upload does not make it ours.
     let records = b.client().list_objects(b.bucket(), ".depot/uploads/").await.unwrap();
     assert_eq!(records, []);
     let other = ".depot/uploads/m/1/0192f0c1-0000-7000-8000-000000000000.json";
@@ -244,7 +236,7 @@ pub(crate) async fn uploads_that_others_began_are_left_and_not_resumed(b: Backen
     collect(&b).await;
     assert_eq!(uploads().await.len(), 1);
     let file = b.file("m.bin", &bytes(20 << 20, 9));
-    b.storage.upload_model(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap();
+    b.storage.push(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap();
     let records = b.client().list_objects(b.bucket(), ".depot/uploads/m/2/").await.unwrap();
     assert_eq!(records, [], "a push that ends well leaves no record");
 }
@@ -253,7 +245,7 @@ pub(crate) async fn plain_verbs_leave_published_versions_alone(b: Backend) {
     publish(&b, "1", "w.bin", b"weights").await.unwrap();
     publish(&b, "2", "w.bin", b"weights").await.unwrap();
     publish(&b, "3", "w.bin", b"weights").await.unwrap();
-    b.storage.delete_model_version(&model("m"), &version("2")).await.unwrap();
+    b.storage.delete(&model("m"), &version("2")).await.unwrap();
     b.put("m/v1/notes.onnx", b"somebody's").await;
     b.put("m/v3/manifest.json", b"damaged").await;
     let refused = async |key: &str, change| match b
@@ -274,7 +266,7 @@ pub(crate) async fn plain_verbs_leave_published_versions_alone(b: Backend) {
         ("m/v1/manifest.json", Delete),
         ("m/v1/manifest.json", Store),
         ("m/v1/new.txt", Store),
-        // Keys that can be no file's, under a published version all the same.
+        // Keys that cannot be files, but are under a published version all the same.
         ("m/v1/.modeldepot-evil", Store),
         ("m/v1/a//b", Store),
         ("m/v1/sub\\x", Store),
@@ -307,19 +299,19 @@ pub(crate) async fn a_manifest_that_modeldepot_did_not_write_is_left(b: Backend)
     b.put("webapp/v1/manifest.json", THEIRS).await;
     b.put("webapp/v1/icon.png", b"icon").await;
     let before = b.keys().await;
-    let error = b.storage.delete_model_version(&model("webapp"), &version("1")).await.unwrap_err();
+    let error = b.storage.delete(&model("webapp"), &version("1")).await.unwrap_err();
     assert!(matches!(error.advice(None), Some(Advice::DeleteObjects { .. })), "{error:?}");
     assert_eq!((error.kind(), b.keys().await), (ErrorKind::Conflict, before), "and its name is not retired");
     for key in ["webapp/v1/manifest.json", "webapp/v1/icon.png"] {
         b.storage.refuse_change(b.bucket(), key, Change::Delete).await.unwrap();
     }
-    // Nor does one go that somebody stored under the name of a version that was deleted, or over its manifest.
+    // Nor is an object removed that was stored under the name of a deleted version, or over its manifest.
     publish(&b, "1", "w.bin", b"weights").await.unwrap();
     publish(&b, "2", "w.bin", b"weights").await.unwrap();
-    b.storage.delete_model_version(&model("m"), &version("1")).await.unwrap();
+    b.storage.delete(&model("m"), &version("1")).await.unwrap();
     for at in ["1", "2"] {
         b.put(&format!("m/v{at}/manifest.json"), THEIRS).await;
-        let deleted = b.storage.delete_model_version(&model("m"), &version(at)).await.unwrap();
+        let deleted = b.storage.delete(&model("m"), &version(at)).await.unwrap();
         assert_eq!(deleted.foreign.paths, ["manifest.json"]);
     }
     collect(&b).await;
@@ -334,13 +326,13 @@ pub(crate) async fn a_push_that_is_refused_leaves_no_parts(b: Backend) {
     let (large, small) = (b.file("model.safetensors", &bytes(20 << 20, 3)), b.file("zz.txt", b"ours"));
     let mut request = push("m", Some("1"), &large, &[small]);
     request.state_folder = Some(b.path("state"));
-    let error = b.storage.upload_model(request, &Progress::none()).await.unwrap_err();
+    let error = b.storage.push(request, &Progress::none()).await.unwrap_err();
     assert!(matches!(error.advice(None), Some(Advice::MoveObject)), "{error:?}");
     assert_eq!(b.client().list_multipart_uploads(b.bucket(), "m/v1/model.safetensors").await.unwrap(), []);
     assert_eq!(b.keys().await, ["m/v1/zz.txt"]);
 }
 
-/// Memory and time of one look at a bucket are bounded by the bucket, not by one object of somebody's.
+/// Memory and time of one listing are bounded by the bucket, not by a single foreign object.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_manifest_of_another_tool_may_be_of_any_size() {
     let b = Backend::embedded().await;
@@ -351,7 +343,7 @@ async fn a_manifest_of_another_tool_may_be_of_any_size() {
     assert!(matches!(&report.faults[0].error, Error::Manifest { .. }), "{:?}", report.faults);
     let error = b.storage.describe(&"other@1".parse().unwrap()).await.unwrap_err();
     assert!(matches!(error, Error::Manifest { .. }), "{error:?}");
-    assert_eq!(b.storage.list_models().await.unwrap().len(), 2);
+    assert_eq!(b.storage.models().await.unwrap().len(), 2);
 }
 
 pub(crate) async fn unknown_models_are_not_in_order(b: Backend) {
@@ -361,24 +353,24 @@ pub(crate) async fn unknown_models_are_not_in_order(b: Backend) {
     let unknown = model("mm");
     for error in [
         b.storage.fsck(Some(&unknown), false).await.unwrap_err(),
-        b.storage.gc_plan(Some(&unknown), NOW).await.unwrap_err(),
+        b.storage.plan_gc(Some(&unknown), NOW).await.unwrap_err(),
     ] {
         assert!(matches!(&error, Error::ModelNotFound { similar, .. } if *similar == [model("m")]), "{error:?}");
     }
-    b.storage.delete_model_version(&model("m"), &version("1")).await.unwrap();
+    b.storage.delete(&model("m"), &version("1")).await.unwrap();
     for known in ["m", "only", "stray"] {
         assert_eq!(b.storage.fsck(Some(&model(known)), false).await.unwrap().versions, 0);
-        b.storage.gc_plan(Some(&model(known)), NOW).await.unwrap();
+        b.storage.plan_gc(Some(&model(known)), NOW).await.unwrap();
     }
 }
 
 pub(crate) async fn a_model_whose_versions_are_deleted_has_none(b: Backend) {
     publish(&b, "1", "w.bin", b"weights").await.unwrap();
-    b.storage.delete_model_version(&model("m"), &version("1")).await.unwrap();
-    assert_eq!(b.storage.list_model_versions(&model("m")).await.unwrap(), []);
-    assert_eq!(b.storage.list_models().await.unwrap(), []);
+    b.storage.delete(&model("m"), &version("1")).await.unwrap();
+    assert_eq!(b.storage.versions(&model("m")).await.unwrap(), []);
+    assert_eq!(b.storage.models().await.unwrap(), []);
     for never in ["n", "mm"] {
-        let error = b.storage.list_model_versions(&model(never)).await.unwrap_err();
+        let error = b.storage.versions(&model(never)).await.unwrap_err();
         assert!(matches!(error, Error::ModelNotFound { .. }), "{error:?}");
     }
     let error = b.storage.describe(&"m".parse().unwrap()).await.unwrap_err();
@@ -388,24 +380,21 @@ pub(crate) async fn a_model_whose_versions_are_deleted_has_none(b: Backend) {
 pub(crate) async fn missing_files_show_in_every_view(b: Backend) {
     let (file, with) = (b.file("w.bin", b"weights"), b.file("h.json", b"{}"));
     for at in ["1-whole", "2-all-gone", "3-one-gone"] {
-        b.storage
-            .upload_model(push("m", Some(at), &file, std::slice::from_ref(&with)), &Progress::none())
-            .await
-            .unwrap();
+        b.storage.push(push("m", Some(at), &file, std::slice::from_ref(&with)), &Progress::none()).await.unwrap();
     }
     for key in ["m/v2-all-gone/w.bin", "m/v2-all-gone/h.json", "m/v3-one-gone/h.json"] {
         b.client().delete_object(b.bucket(), key).await.unwrap();
     }
     // Also for a client that has read nothing yet.
     for storage in [ModelStorage::open(&b.settings).await.unwrap(), b.storage.clone()] {
-        let versions = storage.list_model_versions(&model("m")).await.unwrap();
+        let versions = storage.versions(&model("m")).await.unwrap();
         assert_eq!(versions.iter().map(|v| v.damaged).collect::<Vec<_>>(), [false, true, true]);
-        let models = storage.list_models().await.unwrap();
+        let models = storage.models().await.unwrap();
         assert_eq!((models[0].damaged, models[0].latest_damaged), (2, true));
         assert_eq!(models[0].latest, version("3-one-gone"), "never silently an older one");
     }
-    // The lists of models alone, for a client that has read nothing yet.
-    let fresh = ModelStorage::open(&b.settings).await.unwrap().list_models().await.unwrap();
+    // Also only the list of models, for a client that has read nothing yet.
+    let fresh = ModelStorage::open(&b.settings).await.unwrap().models().await.unwrap();
     assert_eq!((fresh[0].damaged, fresh[0].latest_damaged), (2, true));
     let found = b.storage.describe(&"m@2-all-gone".parse().unwrap()).await.unwrap();
     assert_eq!(found.damaged.iter().filter(|file| file.found.is_none()).count(), 2);
@@ -426,7 +415,7 @@ pub(crate) async fn a_push_never_replaces_another_tools_object(b: Backend) {
     assert_eq!(b.get("m/v1/w.bin").await, b"somebody's");
 }
 
-/// Whatever lies in a bucket, gc and deletes remove nothing that is not shown to be modeldepot's.
+/// Whatever a bucket contains, gc and deletes remove only what is known to be modeldepot's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_foreign_is_ever_removed() {
     let b = Backend::embedded().await;
@@ -450,21 +439,21 @@ async fn nothing_foreign_is_ever_removed() {
             b.put(&key, b"somebody's").await;
             foreign.insert(key);
         }
-        // Versions that are published over some of it, some of them deleted; and a push that died.
+        // Versions published over some of it, some of them deleted; and a dead push.
         let file = b.file("only-ours.bin", name.as_bytes());
         for at in ["1", "2", "3"] {
-            b.storage.upload_model(push(&name, Some(at), &file, &[]), &Progress::none()).await.unwrap();
+            b.storage.push(push(&name, Some(at), &file, &[]), &Progress::none()).await.unwrap();
         }
         for key in [key(&mut random), key(&mut random)] {
             b.put(&key, b"somebody's, later").await;
             foreign.insert(key);
         }
         b.put_own(&format!("{name}/v4/orphan.bin"), b"ours").await;
-        b.storage.delete_model_version(&model(&name), &version("1")).await.unwrap();
+        b.storage.delete(&model(&name), &version("1")).await.unwrap();
         if random.bool() {
             b.put(&format!("{name}/v2/manifest.json"), b"damaged").await;
         }
-        b.storage.delete_model_version(&model(&name), &version("2")).await.unwrap();
+        b.storage.delete(&model(&name), &version("2")).await.unwrap();
         collect(&b).await;
         let left: BTreeSet<String> = b.keys().await.into_iter().collect();
         let lost: Vec<_> = foreign.difference(&left).collect();
@@ -482,11 +471,11 @@ async fn nothing_foreign_is_ever_removed() {
 /// A repeated push that reports success promises that the version can be fetched.
 pub(crate) async fn a_push_over_a_damaged_version_says_so(b: Backend) {
     let (file, more) = (b.file("w.bin", b"weights"), b.file("h.json", b"{}"));
-    b.storage.upload_model(push("m", Some("1"), &file, std::slice::from_ref(&more)), &Progress::none()).await.unwrap();
+    b.storage.push(push("m", Some("1"), &file, std::slice::from_ref(&more)), &Progress::none()).await.unwrap();
     b.client().delete_object(b.bucket(), "m/v1/h.json").await.unwrap();
-    let error = b.storage.upload_model(push("m", Some("1"), &file, &[more]), &Progress::none()).await.unwrap_err();
+    let error = b.storage.push(push("m", Some("1"), &file, &[more]), &Progress::none()).await.unwrap_err();
     assert!(error.to_string().contains("is missing from the bucket"), "{error:?}");
-    let deleted = b.storage.delete_model_version(&model("m"), &version("1")).await.unwrap();
+    let deleted = b.storage.delete(&model("m"), &version("1")).await.unwrap();
     assert_eq!((deleted.files, deleted.already), (1, false));
-    assert!(b.storage.delete_model_version(&model("m"), &version("1")).await.unwrap().already);
+    assert!(b.storage.delete(&model("m"), &version("1")).await.unwrap().already);
 }

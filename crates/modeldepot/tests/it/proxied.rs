@@ -1,4 +1,4 @@
-//! Through a forward proxy.
+//! Requests through a forward proxy.
 
 use std::net::SocketAddr;
 
@@ -11,10 +11,10 @@ use tempfile::TempDir;
 use crate::backend::{Backend, bytes, push};
 use crate::proxy::{Manner, Proxy};
 
-/// A name that nobody but the proxy knows.
+/// A name that only the proxy can resolve.
 const HOST: &str = "s3.nowhere.invalid";
 
-/// A login that the embedded server takes under any name of its own.
+/// A login that the embedded server accepts with any name of its own.
 const LOGIN: &str = "known-to-this-test";
 
 fn settings(variables: &[(&str, String)]) -> Settings {
@@ -38,11 +38,11 @@ fn endpoint(server: &Server, scheme: &str) -> (&'static str, String) {
     ("S3_ENDPOINT", format!("{scheme}://{HOST}:{}", server.local_addr().port()))
 }
 
-/// Pushes and pulls all that is there to be sent and fetched.
+/// Pushes and pulls with every kind of transfer.
 async fn round_trip(settings: Settings) {
     let b = Backend::with(settings, tempfile::tempdir().unwrap()).await;
     let file = b.file("m.bin", &bytes(20 << 20, 1));
-    b.storage.upload_model(push("m", None, &file, &[]), &Progress::none()).await.unwrap();
+    b.storage.push(push("m", None, &file, &[]), &Progress::none()).await.unwrap();
     let fetched = b.pull("m", "out").await.unwrap();
     assert!(std::fs::read(fetched.model_path).unwrap() == bytes(20 << 20, 1));
 }
@@ -79,7 +79,7 @@ async fn https_goes_through_a_tunnel_to_the_server_itself() {
     assert_eq!(proxy.seen(), [format!("CONNECT {HOST}:{port} HTTP/1.1")], "nothing of the requests is seen");
 }
 
-/// Asks through a proxy that is reached under this variable, and returns what went wrong.
+/// Sends a request through the proxy of this variable, and returns the error.
 async fn failure(scheme: &str, variable: &'static str, proxy: &str) -> Error {
     let place = ("S3_ENDPOINT", format!("{scheme}://{HOST}"));
     let client = S3Client::connect(&settings(&[place, (variable, proxy.to_owned())])).await.unwrap();
@@ -182,7 +182,7 @@ async fn this_machine_and_exceptions_are_reached_directly() {
     assert_eq!(proxy.seen(), Vec::<String>::new());
 }
 
-/// As much of SOCKS 5 as a client needs: a login, and the server by its name.
+/// The part of SOCKS 5 that a client needs: a login, and the server by name.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn socks() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};

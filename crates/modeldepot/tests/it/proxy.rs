@@ -1,4 +1,4 @@
-//! A forward proxy: it passes on what it is asked to pass on, and remembers it.
+//! A forward proxy that records the requests it forwards.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What a proxy does with those who ask it.
+/// How a proxy treats requests.
 #[derive(Clone, Copy)]
 pub(crate) enum Manner {
-    /// It lets everybody through.
+    /// It forwards all of them.
     Open,
-    /// It wants `Proxy-Authorization` to be this.
+    /// It requires this `Proxy-Authorization`.
     Login(&'static str),
     /// It answers with this status.
     Refuses(u16),
@@ -23,7 +23,7 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Starts one that takes every host for the server at this address, as if it looked names up.
+    /// Starts a proxy that resolves every host name to this server address.
     pub(crate) async fn start(manner: Manner, server: SocketAddr) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -37,7 +37,7 @@ impl Proxy {
         Proxy { address, seen }
     }
 
-    /// Returns the first lines of all requests so far, each once.
+    /// Returns the distinct first lines of all requests so far.
     pub(crate) fn seen(&self) -> Vec<String> {
         let mut seen = self.seen.lock().unwrap().clone();
         seen.sort();
@@ -66,7 +66,7 @@ async fn pass(mut stream: TcpStream, manner: Manner, server: SocketAddr, seen: A
             body.len()
         );
         let _ = stream.write_all(answer.as_bytes()).await;
-        // All of the request is taken, so that the answer is not lost.
+        // The whole request is read, so that the answer is not lost.
         let _ = stream.shutdown().await;
         while stream.read(&mut [0; 4096]).await.is_ok_and(|read| read > 0) {}
         return;
@@ -77,7 +77,7 @@ async fn pass(mut stream: TcpStream, manner: Manner, server: SocketAddr, seen: A
     if method == "CONNECT" {
         stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await.unwrap();
     } else {
-        // In absolute form; the server gets the path alone, and one request a connection.
+        // In absolute form; the server gets only the path, and one request per connection.
         let path = target.splitn(4, '/').nth(3).unwrap_or_else(|| panic!("not absolute: {first}"));
         let fields = head.lines().skip(1).filter(|line| !line.is_empty());
         let fields = fields.filter(|line| !line.to_ascii_lowercase().starts_with("proxy-"));
@@ -89,7 +89,7 @@ async fn pass(mut stream: TcpStream, manner: Manner, server: SocketAddr, seen: A
     let _ = copy_bidirectional(&mut stream, &mut onward).await;
 }
 
-/// Reads a request's head, and what came after it already.
+/// Reads a request's head, and any bytes that arrived after it.
 pub(crate) async fn head(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     let mut read = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! Checks of publishing when several push, and when a push is cut off.
+//! Checks of concurrent and interrupted pushes.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,14 +13,14 @@ const RACERS: u64 = 12;
 
 /// Pushes different bytes under one model from many storages at once, as many processes would.
 async fn race(b: &Backend, version: Option<&'static str>) -> Vec<Result<Published>> {
-    // Known before the race, so that it is a race of pushers and not of probes.
+    // Probed before the race, so that the pushes race and not the probes.
     b.storage.probe().await.unwrap();
     let racers = (0..RACERS).map(|n| {
         let file = b.file(&format!("racer-{n}/m.bin"), &bytes(100_000, n + 1));
         let settings = b.settings.clone();
         tokio::spawn(async move {
             let storage = ModelStorage::open(&settings).await.unwrap();
-            storage.upload_model(push("m", version, &file, &[]), &Progress::none()).await
+            storage.push(push("m", version, &file, &[]), &Progress::none()).await
         })
     });
     futures_util::future::join_all(racers.collect::<Vec<_>>()).await.into_iter().map(|r| r.unwrap()).collect()
@@ -48,7 +48,7 @@ pub(crate) async fn racing_automatic_pushers_get_a_version_each(b: Backend) {
     assert!(b.keys().await.iter().all(|key| key.starts_with("m/")), "nobody's lease is left");
 }
 
-/// Pushes and cuts the push off, as kill -9 does, once `enough` bytes are acknowledged.
+/// Pushes and kills the push, like kill -9, once `enough` bytes are confirmed.
 async fn cut_off(b: &Backend, request: modeldepot::Push, enough: u64) {
     let storage = ModelStorage::open(&b.settings).await.unwrap();
     let (reached, mut wait) = tokio::sync::mpsc::unbounded_channel();
@@ -60,7 +60,7 @@ async fn cut_off(b: &Backend, request: modeldepot::Push, enough: u64) {
             let _ = reached.send(());
         }
     });
-    let pushing = tokio::spawn(async move { storage.upload_model(request, &progress).await });
+    let pushing = tokio::spawn(async move { storage.push(request, &progress).await });
     wait.recv().await.unwrap();
     pushing.abort();
     assert!(pushing.await.is_err(), "the push was to be cut off");
@@ -70,28 +70,24 @@ pub(crate) async fn a_push_that_was_cut_off_goes_on(b: Backend) {
     let (size, part) = (40 << 20, 8 << 20);
     let file = b.file("m.bin", &bytes(size, 1));
     let history = b.file("h.json", b"{}");
-    let request = || modeldepot::Push {
-        state_folder: Some(b.path("state")),
-        copies: false,
-        ..push("m", Some("1"), &file, std::slice::from_ref(&history))
-    };
+    let request =
+        || push("m", Some("1"), &file, std::slice::from_ref(&history)).state_folder(b.path("state")).copies(false);
     cut_off(&b, request(), 2 * part).await;
-    assert_eq!(b.storage.list_models().await.unwrap(), []);
-    // Somebody else, who knows nothing of the journal, must think that the push may still be alive.
-    let other = b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap_err();
+    assert_eq!(b.storage.models().await.unwrap(), []);
+    // Without the resume state, another pusher must assume that the push may still be alive.
+    let other = b.storage.push(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap_err();
     assert!(matches!(other, Error::VersionBusy { .. }), "{other:?}");
-    let published = b.storage.upload_model(request(), &Progress::none()).await.unwrap();
+    let published = b.storage.push(request(), &Progress::none()).await.unwrap();
     assert!(published.kept >= 2 * part, "{} bytes were kept", published.kept);
     b.storage.verify(&"m@1".parse().unwrap(), &Progress::none()).await.unwrap();
     assert_eq!(b.keys().await, ["m/v1/h.json", "m/v1/m.bin", "m/v1/manifest.json"]);
     assert_eq!(b.client().list_multipart_uploads(b.bucket(), "m/v1/m.bin").await.unwrap(), []);
     assert_eq!(std::fs::read_dir(b.path("state")).unwrap().count(), 0, "the journal is closed");
-    // Other bytes under the same name are another push, whatever parts lie there.
-    let request =
-        || modeldepot::Push { state_folder: Some(b.path("state")), copies: false, ..push("m", Some("2"), &file, &[]) };
+    // Other bytes under the same name are another push, whatever parts exist.
+    let request = || push("m", Some("2"), &file, &[]).state_folder(b.path("state")).copies(false);
     cut_off(&b, request(), 2 * part).await;
     b.file("m.bin", &bytes(size, 2));
-    let published = b.storage.upload_model(request(), &Progress::none()).await.unwrap();
+    let published = b.storage.push(request(), &Progress::none()).await.unwrap();
     assert_eq!(published.kept, 0);
     b.storage.verify(&"m@2".parse().unwrap(), &Progress::none()).await.unwrap();
 }
@@ -106,10 +102,10 @@ pub(crate) async fn an_automatic_push_that_was_cut_off_goes_on_as_the_same_versi
         push
     };
     cut_off(&b, request(0), 2 * part).await;
-    let published = b.storage.upload_model(request(60), &Progress::none()).await.unwrap();
+    let published = b.storage.push(request(60), &Progress::none()).await.unwrap();
     assert!(published.kept >= 2 * part, "{} bytes were kept", published.kept);
     assert_eq!(published.manifest.version.as_str(), "20251028_181858");
-    let next = b.storage.upload_model(request(120), &Progress::none()).await.unwrap();
+    let next = b.storage.push(request(120), &Progress::none()).await.unwrap();
     assert_eq!(next.manifest.version.as_str(), "20251028_182058", "a finished push is not resumed");
 }
 
@@ -120,15 +116,15 @@ pub(crate) async fn a_living_pusher_is_not_disturbed(b: Backend) {
     rival.probe().await.unwrap();
     let outcome = Arc::new(Mutex::new(None));
     let (kept, runtime) = (Arc::clone(&outcome), tokio::runtime::Handle::current());
-    // In the middle of the push another one comes along, explicit as well.
+    // In the middle of the push another one starts, also with an explicit version.
     let progress = Progress::new(move |event| {
         let mut outcome = kept.lock().unwrap();
         if outcome.is_none() && matches!(event, Event::Moved { .. }) {
             let (rival, push) = (rival.clone(), push("m", Some("1"), &other, &[]));
-            *outcome = Some(runtime.spawn(async move { rival.upload_model(push, &Progress::none()).await }));
+            *outcome = Some(runtime.spawn(async move { rival.push(push, &Progress::none()).await }));
         }
     });
-    b.storage.upload_model(push("m", Some("1"), &file, &[]), &progress).await.unwrap();
+    b.storage.push(push("m", Some("1"), &file, &[]), &progress).await.unwrap();
     let rival = outcome.lock().unwrap().take().unwrap();
     assert_eq!(rival.await.unwrap().unwrap_err().kind(), ErrorKind::Conflict);
     b.storage.verify(&"m@1".parse().unwrap(), &Progress::none()).await.unwrap();
@@ -152,12 +148,12 @@ pub(crate) async fn the_probe_finds_what_this_server_does(b: Backend) {
 }
 
 pub(crate) async fn a_pull_that_was_cut_off_goes_on(b: Backend) {
-    // More parts than are fetched at once: what is cut off after two of them is far from its end.
+    // More parts than are fetched at once, so that an interruption after two of them is far from the end.
     let (size, part) = (80usize << 20, 8u64 << 20);
     let content = bytes(size, 1);
     let file = b.file("m.bin", &content);
-    b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
-    // Cut off, as kill -9 does, after two parts have landed.
+    b.storage.push(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
+    // Interrupted, like kill -9, after two parts are complete.
     let (reached, mut wait) = tokio::sync::mpsc::unbounded_channel();
     let sum = AtomicU64::new(0);
     let progress = Progress::new(move |event| {
@@ -169,7 +165,7 @@ pub(crate) async fn a_pull_that_was_cut_off_goes_on(b: Backend) {
     });
     let pull = Pull::new("m".parse().unwrap(), b.path("out"));
     let (storage, request) = (b.storage.clone(), pull.clone());
-    let pulling = tokio::spawn(async move { storage.download_model(&request, &progress).await });
+    let pulling = tokio::spawn(async move { storage.pull(&request, &progress).await });
     wait.recv().await.unwrap();
     pulling.abort();
     if pulling.await.is_ok() {
@@ -182,9 +178,9 @@ pub(crate) async fn a_pull_that_was_cut_off_goes_on(b: Backend) {
     assert_eq!(names(), [".modeldepot-staging"]);
     let staging = b.path("out/.modeldepot-staging");
 
-    // What lies there is not believed: a byte that changed on the disk meanwhile costs its range, and no more.
+    // Local data is not trusted: a byte changed on disk in the meantime costs its range, and no more.
     let staged = std::fs::read_dir(&staging).unwrap().next().unwrap().unwrap().path();
-    // What was being written when it was cut off is written.
+    // Lets writes that were in progress complete.
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     let mut landed = std::fs::read(&staged).unwrap();
     let same = |n: &usize| landed.chunks(part as usize).nth(*n) == content.chunks(part as usize).nth(*n);
@@ -193,14 +189,14 @@ pub(crate) async fn a_pull_that_was_cut_off_goes_on(b: Backend) {
     landed[there[0] * part as usize + 77] ^= 1;
     std::fs::write(&staged, &landed).unwrap();
 
-    let fetched = b.storage.download_model(&pull, &Progress::none()).await.unwrap();
+    let fetched = b.storage.pull(&pull, &Progress::none()).await.unwrap();
     assert!(std::fs::read(&fetched.model_path).unwrap() == content);
     assert_eq!(fetched.kept, (there.len() as u64 - 1) * part, "of {there:?}");
     let mut left = names();
     left.sort();
     assert_eq!(left, ["m.bin", "manifest.json"]);
 
-    // Damage in the bucket leaves nothing behind to go on from.
+    // Damage in the bucket leaves nothing to resume from.
     let mut flipped = content;
     flipped[1] ^= 1;
     b.put("m/v1/m.bin", &flipped).await;

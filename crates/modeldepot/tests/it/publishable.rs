@@ -1,9 +1,9 @@
-//! What is accepted can be read again, whatever it is; what is refused leaves nothing behind.
+//! Every accepted push can be read again; a refused one leaves nothing behind.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use modeldepot::{ArtifactPath, Error, ErrorKind, Offer, OfferedFile, Progress, Pull, Push, Source, SourceFile};
+use modeldepot::{ArtifactPath, Error, ErrorKind, Offer, OfferedFile, Progress, Pull, Push, Source};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::backend::{Backend, bytes};
 
-/// A push that somebody makes up.
+/// An arbitrary push.
 #[derive(Debug, Clone)]
 struct Wish {
     paths: Vec<String>,
@@ -73,31 +73,25 @@ fn request(b: &Backend, wish: &Wish, version: &str) -> Result<Push, Error> {
     let mut files = Vec::new();
     for (number, path) in wish.paths.iter().enumerate() {
         let local = b.file(&format!("in-{version}/{number}"), path.as_bytes());
-        let mut file = SourceFile::new(path.parse::<ArtifactPath>()?, local, path.len() as u64);
-        file.executable = wish.executable;
-        files.push(file);
+        #[cfg(unix)]
+        if wish.executable {
+            use std::os::unix::fs::PermissionsExt as _;
+            std::fs::set_permissions(&local, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        files.push((path.parse::<ArtifactPath>()?, local));
     }
     let named = |at: Option<usize>| at.and_then(|at| wish.paths.get(at)).map(|path| path.parse::<ArtifactPath>());
     let (main, history) = (named(wish.main).transpose()?, named(wish.history).transpose()?);
-    Ok(Push {
-        model: "m".parse()?,
-        version: Some(version.parse()?),
-        source: Source::of(main.as_ref(), history.as_ref(), files)?,
-        metadata: wish.metadata.clone(),
-        created: None,
-        tool: "test".to_owned(),
-        published_by: None,
-        state_folder: None,
-        md5: wish.executable,
-        copies: true,
-    })
+    let source = Source::from_files(main.as_ref(), history.as_ref(), files)?;
+    let push = Push::new("m".parse()?, source).version(version.parse()?).metadata(wish.metadata.clone());
+    Ok(push.tool("test").md5(wish.executable))
 }
 
-/// Makes a wish true, or finds it refused before anything was sent.
+/// Makes the push, or checks that it is refused before anything was sent.
 async fn tried(b: &Backend, wish: &Wish, version: &str) -> bool {
     let before = b.keys().await;
     let pushed = match request(b, wish, version) {
-        Ok(push) => b.storage.upload_model(push, &Progress::none()).await,
+        Ok(push) => b.storage.push(push, &Progress::none()).await,
         Err(error) => Err(error),
     };
     let published = match pushed {
@@ -118,8 +112,8 @@ async fn tried(b: &Backend, wish: &Wish, version: &str) -> bool {
     };
     let folder = b.path(&format!("out-{version}"));
     // Names such as `.env` can be published by naming them, and pulled with `force`.
-    let pull = Pull { force: true, ..Pull::new(format!("m@{version}").parse().unwrap(), folder) };
-    let fetched = b.storage.download_model(&pull, &Progress::none()).await.unwrap();
+    let pull = Pull::new(format!("m@{version}").parse().unwrap(), folder).force(true);
+    let fetched = b.storage.pull(&pull, &Progress::none()).await.unwrap();
     assert_eq!(fetched.manifest, published.manifest);
     assert_eq!(fetched.manifest.metadata, wish.metadata);
     assert_eq!(fetched.files, wish.paths.len());
@@ -151,7 +145,7 @@ fn what_is_accepted_comes_back_and_what_is_refused_leaves_nothing() {
     assert!(counted.len() == 2 && counted.values().all(|count| *count > 10), "both happen: {counted:?}");
 }
 
-/// Rows that were published once and could not be read.
+/// Inputs that were once published but could not be read.
 pub(crate) async fn what_nobody_could_read_is_not_sent(b: Backend) {
     let wish =
         Wish { paths: vec!["m.bin".to_owned()], main: None, history: None, metadata: Map::new(), executable: false };
@@ -181,34 +175,26 @@ pub(crate) async fn what_nobody_could_read_is_not_sent(b: Backend) {
     {
         assert_eq!(tried(&b, &wish, &format!("{number}")).await, good, "{number}");
     }
-    // Too many bytes: each path is within its rule, and the manifest is not.
+    // Too many bytes: each path is valid, but the manifest is too large.
     let empty = b.file("empty", b"");
-    let files = (0..110_000).map(|n| SourceFile::new(format!("{n:0>250}/{n:0>250}").parse().unwrap(), &empty, 0));
+    let files = (0..110_000).map(|n| (format!("{n:0>250}/{n:0>250}").parse().unwrap(), empty.clone()));
     let before = b.keys().await;
-    let push =
-        Push { source: Source::of(None, None, files.collect()).unwrap(), ..request(&b, &wish, "large").unwrap() };
-    let error = b.storage.upload_model(push, &Progress::none()).await.unwrap_err();
+    let mut push = request(&b, &wish, "large").unwrap();
+    push.source = Source::from_files(None, None, files).unwrap();
+    let error = b.storage.push(push, &Progress::none()).await.unwrap_err();
     assert!(error.to_string().contains("would be unreadable") && error.kind() == ErrorKind::Invalid, "{error:?}");
     assert_eq!(b.keys().await, before);
 }
 
-/// The same rules hold for programs that send the parts themselves.
+/// The same rules apply to programs that send the parts themselves.
 pub(crate) async fn what_nobody_could_read_is_not_begun(b: Backend) {
-    let offer = |paths: &[&str], depth: usize| Offer {
-        model: "m".parse().unwrap(),
-        version: Some("1".parse().unwrap()),
-        files: paths.iter().map(|path| OfferedFile { path: path.parse().unwrap(), size: 3, blake3: None }).collect(),
-        main: None,
-        history: None,
-        metadata: Map::from_iter([(
-            "a".to_owned(),
-            (0..depth).fold(Value::Null, |inner, _| Value::Array(vec![inner])),
-        )]),
-        created: None,
-        tool: "test".to_owned(),
-        published_by: None,
+    let offer = |paths: &[&str], depth: usize| {
+        let files = paths.iter().map(|path| OfferedFile::new(path.parse().unwrap(), 3));
+        let deep = (0..depth).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
+        let metadata = Map::from_iter([("a".to_owned(), deep)]);
+        Offer::new("m".parse().unwrap(), files).version("1".parse().unwrap()).metadata(metadata).tool("test")
     };
-    let absent = Offer { history: Some("history.json".parse().unwrap()), ..offer(&["m.bin"], 0) };
+    let absent = offer(&["m.bin"], 0).history("history.json".parse().unwrap());
     for refused in
         [offer(&["a", "a/b"], 0), offer(&["a"], 64), offer(&[], 0), offer(&["optimizer.pt", "scaler.pt"], 0), absent]
     {
@@ -217,24 +203,25 @@ pub(crate) async fn what_nobody_could_read_is_not_begun(b: Backend) {
     assert_eq!(b.keys().await, [""; 0]);
 }
 
-/// The time and the version are the server's, whatever this machine's clock says; and nobody is asked for it.
+/// The time and the version come from the server, whatever this machine's clock says, and need no extra request.
 pub(crate) async fn the_time_is_the_servers(b: Backend) {
     let file = b.file("m.bin", &bytes(100, 1));
-    let push = Push { created: None, version: None, ..crate::backend::push("m", None, &file, &[]) };
-    let published = b.storage.upload_model(push, &Progress::none()).await.unwrap();
+    let mut push = crate::backend::push("m", None, &file, &[]);
+    push.created = None;
+    let published = b.storage.push(push, &Progress::none()).await.unwrap();
     let key = format!("m/v{}/manifest.json", published.manifest.version);
     let stored = b.client().get_object_metadata(b.bucket(), &key).await.unwrap().modified.unwrap();
-    let created = published.manifest.created_at;
+    let created = published.manifest.created_at.unwrap();
     assert!((stored - created).abs() <= time::Duration::seconds(2), "{created} {stored}");
     assert_eq!(created.nanosecond(), 0, "the server tells seconds");
     let version = modeldepot::Version::at(created);
     assert!(published.manifest.version <= version, "{} {version}", published.manifest.version);
 }
 
-/// How far the server's clock is ahead. Signatures allow for fifteen minutes.
+/// How far the server's clock is ahead. Signatures tolerate fifteen minutes.
 const AHEAD: time::Duration = time::Duration::minutes(10);
 
-/// Passes everything on, but for the time that the server says; returns where, and notes the requests.
+/// Forwards everything but changes the server's time; returns the address, and records the requests.
 async fn ahead_of_time(endpoint: &str) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, server) = (listener.local_addr().unwrap(), endpoint.trim_start_matches("http://").to_owned());
@@ -282,17 +269,22 @@ async fn ahead_of_time(endpoint: &str) -> (String, Arc<Mutex<Vec<String>>>) {
 async fn the_clock_of_this_machine_does_not_count() {
     let b = Backend::embedded().await;
     let (endpoint, requests) = ahead_of_time(&b.settings.endpoint.as_ref().unwrap().to_string()).await;
-    let settings = modeldepot::Settings { endpoint: Some(endpoint.parse().unwrap()), ..b.settings.clone() };
+    let settings = b.settings.clone().endpoint(endpoint.parse().unwrap());
     let storage = modeldepot::ModelStorage::open(&settings).await.unwrap();
     let file = b.file("m.bin", &bytes(100, 1));
-    let push = || Push { created: None, ..crate::backend::push("m", None, &file, &[]) };
-    // The server is probed first, once.
-    storage.upload_model(push(), &Progress::none()).await.unwrap();
+    let push = || {
+        let mut push = crate::backend::push("m", None, &file, &[]);
+        push.created = None;
+        push
+    };
+    // The server is first probed, once.
+    storage.push(push(), &Progress::none()).await.unwrap();
     requests.lock().unwrap().clear();
-    let manifest = storage.upload_model(push(), &Progress::none()).await.unwrap().manifest;
-    let ahead = manifest.created_at - time::OffsetDateTime::now_utc();
+    let manifest = storage.push(push(), &Progress::none()).await.unwrap().manifest;
+    let created = manifest.created_at.unwrap();
+    let ahead = created - time::OffsetDateTime::now_utc();
     assert!((ahead - AHEAD).abs() < time::Duration::minutes(2), "{ahead}");
-    let earliest = modeldepot::Version::at(manifest.created_at - time::Duration::minutes(2));
+    let earliest = modeldepot::Version::at(created - time::Duration::minutes(2));
     assert!(manifest.version > earliest, "{} {earliest}", manifest.version);
     let asked = format!("HEAD /{}", b.bucket());
     let noted = requests.lock().unwrap().clone();

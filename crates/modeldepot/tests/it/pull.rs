@@ -1,4 +1,4 @@
-//! Checks of what a pull does to a folder: it replaces and removes what earlier pulls put there, and nothing else.
+//! Checks of what a pull does to a folder: it replaces and removes only files of earlier pulls.
 
 use std::fs;
 use std::path::Path;
@@ -31,13 +31,13 @@ async fn publish(b: &Backend, model: &str, version: &str, files: &[(&str, &[u8])
     for (path, bytes) in files {
         b.file(&format!("{folder}/{path}"), bytes);
     }
-    b.storage.upload_model(push(model, Some(version), &b.path(&folder), &[]), &Progress::none()).await.unwrap();
+    b.storage.push(push(model, Some(version), &b.path(&folder), &[]), &Progress::none()).await.unwrap();
 }
 
-/// Returns what is in the way of a pull, which writes nothing then.
+/// Returns the obstacles to a pull, which then writes nothing.
 async fn in_the_way(b: &Backend, selector: &str, folder: &str) -> Vec<(String, ObstacleKind)> {
     let before = b.path(folder).exists().then(|| names(&b.path(folder)));
-    // Within a second: nothing waits for what is in the way.
+    // Obstacles are reported at once, without waiting.
     let pulled = tokio::time::timeout(Duration::from_secs(20), b.pull(selector, folder)).await.unwrap();
     let error = pulled.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
@@ -49,8 +49,8 @@ async fn in_the_way(b: &Backend, selector: &str, folder: &str) -> Vec<(String, O
 }
 
 async fn forced(b: &Backend, selector: &str, folder: &str) -> Result<modeldepot::Fetched> {
-    let pull = Pull { force: true, ..Pull::new(selector.parse().unwrap(), b.path(folder)) };
-    b.storage.download_model(&pull, &Progress::none()).await
+    let pull = Pull::new(selector.parse().unwrap(), b.path(folder)).force(true);
+    b.storage.pull(&pull, &Progress::none()).await
 }
 
 pub(crate) async fn what_a_version_no_longer_has_goes(b: Backend) {
@@ -67,7 +67,7 @@ pub(crate) async fn what_a_version_no_longer_has_goes(b: Backend) {
     assert_eq!((fetched.removed, fetched.left), (3, vec![]));
     let two = ["manifest.json", "model-00001-of-00002.bin", "model-00002-of-00002.bin", "notes.txt"];
     assert_eq!(names(&b.path("out")), two);
-    // Changed since, it is the user's.
+    // After a change, it belongs to the user.
     b.file("out/model-00001-of-00002.bin", b"tuned");
     let fetched = b.pull("m@1", "out").await.unwrap();
     assert_eq!((fetched.removed, fetched.left.len()), (1, 1));
@@ -88,11 +88,11 @@ pub(crate) async fn what_no_pull_put_there_is_not_replaced(b: Backend) {
     assert_eq!(fs::read(b.path("out/train.py")).unwrap(), b"mine");
     let fetched = forced(&b, "m", "out").await.unwrap();
     assert_eq!((fs::read(b.path("out/train.py")).unwrap(), fetched.reused), (b"theirs".to_vec(), 4));
-    // Now it is of a pull.
+    // Now it belongs to a pull.
     b.file("out/train.py", b"changed");
     b.pull("m", "out").await.unwrap();
     assert_eq!(fs::read(b.path("out/train.py")).unwrap(), b"theirs");
-    // A manifest of nobody's.
+    // Invalid manifests.
     for text in ["{}", "no manifest at all", r#"{"model_name": "m", "version": "1", "model_file": "elsewhere"}"#] {
         b.file("other/manifest.json", text.as_bytes());
         assert_eq!(in_the_way(&b, "m", "other").await, [("manifest.json".to_owned(), ObstacleKind::Manifest)]);
@@ -116,7 +116,7 @@ pub(crate) async fn a_folder_holds_one_model(b: Backend) {
 pub(crate) async fn names_that_programs_trust_are_refused(b: Backend) {
     let files: [(&str, &[u8]); 4] =
         [("m.bin", b"x"), (".git/config", b"[core]"), (".ENV", b"SECRET=1"), (".envrc", b"rm -rf /")];
-    // Published by a tool that takes what it is given.
+    // Published by a tool that accepts any name.
     publish(&b, "m", "1", &[("m.bin", b"x")]).await;
     let stored = b.get("m/v1/manifest.json").await;
     let manifest: serde_json::Value = serde_json::from_slice(&stored).unwrap();
@@ -152,14 +152,14 @@ pub(crate) async fn pipes_and_links_are_neither_opened_nor_followed(b: Backend) 
     assert_eq!(in_the_way(&b, "m", "out").await, [("pipe".to_owned(), ObstacleKind::Special)]);
     forced(&b, "m", "out").await.unwrap();
     assert_eq!(fs::read(b.path("out/pipe")).unwrap(), b"bytes");
-    // Also where an earlier pull had put a file, and where a manifest should be.
+    // Also where an earlier pull had put a file, and in place of a manifest.
     fs::remove_file(b.path("out/pipe")).unwrap();
     fifo("out/pipe");
     assert_eq!(in_the_way(&b, "m", "out").await, [("pipe".to_owned(), ObstacleKind::Special)]);
     fifo("piped/manifest.json");
     assert_eq!(in_the_way(&b, "m", "piped").await, [("manifest.json".to_owned(), ObstacleKind::Special)]);
 
-    // A link at every place on the way to a file, to a folder and to a file outside.
+    // A link in place of every component of a path, to a folder and to a file outside.
     let outside = b.file("outside/kept", b"theirs");
     for (n, at) in ["m.bin", "a", "a/b", "a/b/c", "manifest.json"].into_iter().enumerate() {
         for to in [outside.clone(), outside.parent().unwrap().to_owned(), b.path("nowhere")] {
@@ -178,7 +178,46 @@ pub(crate) async fn pipes_and_links_are_neither_opened_nor_followed(b: Backend) 
     }
 }
 
-/// In a folder that others may write to, what they put there in wait is not used.
+/// A folder of the version is swapped with a link while versions are pulled: nothing outside is read or written.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_swapped_with_a_link_during_a_pull_leads_nowhere() {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    let b = Backend::embedded().await;
+    for version in ["1", "2"] {
+        publish(&b, "m", version, &[("a/b/m.bin", version.as_bytes()), ("a/n.bin", b"same")]).await;
+    }
+    b.file("outside/b/kept", b"theirs");
+    b.file("out/a/b/mine", b"mine");
+    std::os::unix::fs::symlink(b.path("outside"), b.path("out/link")).unwrap();
+    let done = AtomicBool::new(false);
+    let (mut pulled, mut refused) = (0, 0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                let _ = renameat_with(CWD, b.path("out/a"), CWD, b.path("out/link"), RenameFlags::EXCHANGE);
+                std::thread::yield_now();
+            }
+        });
+        tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(async {
+                for round in 0..100 {
+                    match forced(&b, if round % 2 == 0 { "m@1" } else { "m@2" }, "out").await {
+                        Ok(_) => pulled += 1,
+                        Err(_) => refused += 1,
+                    }
+                }
+            });
+        });
+        done.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(names(&b.path("outside")), ["b/kept"], "{pulled} pulled, {refused} refused");
+    assert_eq!(fs::read(b.path("outside/b/kept")).unwrap(), b"theirs");
+}
+
+/// In a folder that others may write to, files planted by them are not used.
 #[cfg(unix)]
 pub(crate) async fn staged_files_of_others_are_not_used(b: Backend) {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
@@ -197,7 +236,7 @@ pub(crate) async fn staged_files_of_others_are_not_used(b: Backend) {
     }
     fs::set_permissions(b.path("out/.modeldepot-staging"), fs::Permissions::from_mode(0o777)).unwrap();
     for path in traps.iter().map(String::as_str).chain(["out/.modeldepot-staging"]) {
-        // Without root, they are ours, in a folder that others may write to.
+        // Without root, they belong to us, in a folder that others may write to.
         let _ = chown(b.path(path), theirs, theirs);
     }
     let fetched = b.pull("m", "out").await.unwrap();
@@ -237,7 +276,7 @@ pub(crate) async fn a_complete_folder_is_left_as_it_is(b: Backend) {
     let again = b.pull("m", "out").await.unwrap();
     assert_eq!((again.reused, again.kept, again.removed), (first.bytes, 0, 0));
     assert_eq!(stamps(), before, "something was written");
-    // But for what a pull that was killed had left.
+    // Except the leftovers of a killed pull.
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
@@ -248,15 +287,15 @@ pub(crate) async fn a_complete_folder_is_left_as_it_is(b: Backend) {
     }
 }
 
-/// A pull that reuses no local data leaves alone files that no pull put there.
+/// A pull that reuses no local data leaves files alone that no pull put there.
 pub(crate) async fn a_pull_that_begins_anew_leaves_what_is_the_users(b: Backend) {
     publish(&b, "m", "1", &[("m.bin", b"weights"), ("run.sh", b"#!/bin/sh")]).await;
     b.file("out/run.sh", b"#!/bin/sh");
     fs::hard_link(b.path("out/run.sh"), b.path("linked")).unwrap();
     let before = fs::metadata(b.path("out/run.sh")).unwrap().modified().unwrap();
     for _ in 0..2 {
-        let pull = Pull { resume: false, ..Pull::new("m".parse().unwrap(), b.path("out")) };
-        b.storage.download_model(&pull, &Progress::none()).await.unwrap();
+        let pull = Pull::new("m".parse().unwrap(), b.path("out")).resume(false);
+        b.storage.pull(&pull, &Progress::none()).await.unwrap();
         assert_eq!(fs::metadata(b.path("out/run.sh")).unwrap().modified().unwrap(), before);
         #[cfg(unix)]
         assert_eq!(std::os::unix::fs::MetadataExt::nlink(&fs::metadata(b.path("out/run.sh")).unwrap()), 2);
@@ -271,7 +310,7 @@ pub(crate) async fn pulls_side_by_side_into_one_folder_all_succeed(b: Backend) {
         let pulls = (0..6).map(|_| {
             let (storage, pull) =
                 (b.storage.clone(), Pull::new(format!("m@{version}").parse().unwrap(), b.path("out")));
-            tokio::spawn(async move { storage.download_model(&pull, &Progress::none()).await })
+            tokio::spawn(async move { storage.pull(&pull, &Progress::none()).await })
         });
         for pulled in futures_util::future::join_all(pulls.collect::<Vec<_>>()).await {
             pulled.unwrap().unwrap();
@@ -285,7 +324,8 @@ pub(crate) async fn pulls_side_by_side_into_one_folder_all_succeed(b: Backend) {
     }
 }
 
-/// What another pull is about to replace is not in the way, though the manifest that lists it is away for a moment.
+/// A file that another pull is about to replace is no obstacle, though the manifest that lists it is missing for a
+/// moment.
 pub(crate) async fn a_switch_under_way_is_no_conflict(b: Backend) {
     publish(&b, "m", "1", &[("m.bin", b"1"), ("a", b"a file")]).await;
     publish(&b, "m", "2", &[("m.bin", b"2"), ("a/b", b"in a folder")]).await;
@@ -295,7 +335,7 @@ pub(crate) async fn a_switch_under_way_is_no_conflict(b: Backend) {
     folder.lock().unwrap();
     fs::rename(&manifest, &away).unwrap();
     let (storage, pull) = (b.storage.clone(), Pull::new("m@2".parse().unwrap(), b.path("out")));
-    let pulled = tokio::spawn(async move { storage.download_model(&pull, &Progress::none()).await });
+    let pulled = tokio::spawn(async move { storage.pull(&pull, &Progress::none()).await });
     tokio::time::sleep(Duration::from_secs(1)).await;
     fs::rename(&away, &manifest).unwrap();
     drop(folder);
@@ -303,7 +343,7 @@ pub(crate) async fn a_switch_under_way_is_no_conflict(b: Backend) {
     assert_eq!(names(&b.path("out")), ["a/b", "m.bin", "manifest.json"]);
 }
 
-/// What the Python pipeline publishes, or anybody who writes three lines of JSON.
+/// A version as published by the Python pipeline, or by anyone who writes three lines of JSON.
 pub(crate) async fn what_has_no_digest_is_not_verified(b: Backend) {
     let manifest = r#"{"model_name": "m", "version": "1", "model_file": "m/v1/m.bin"}"#;
     b.put("m/v1/m.bin", b"weights").await;
@@ -313,13 +353,13 @@ pub(crate) async fn what_has_no_digest_is_not_verified(b: Backend) {
     let verified = b.storage.verify(&"m".parse().unwrap(), &Progress::none()).await.unwrap();
     assert_eq!((verified.is_intact(), &verified.unverified[..]), (false, &none[..]));
     assert_eq!(b.storage.fsck(None, true).await.unwrap().unverified, 2);
-    let strict = Pull { require_digests: true, ..Pull::new("m".parse().unwrap(), b.path("out")) };
-    let error = b.storage.download_model(&strict, &Progress::none()).await.unwrap_err();
+    let strict = Pull::new("m".parse().unwrap(), b.path("out")).require_digests(true);
+    let error = b.storage.pull(&strict, &Progress::none()).await.unwrap_err();
     assert!(error.to_string().ends_with("digest: `h.json`, `m.bin`"), "{error:?}");
     assert_eq!(error.kind(), ErrorKind::Unverified);
     assert!(!b.path("out").exists(), "something was put in place");
     assert_eq!(b.pull("m", "out").await.unwrap().unverified, none);
-    // The folder knows what is its own, though the manifest does not say.
+    // The folder knows its own files, though the manifest does not list them.
     b.put("m/v1/h.json", b"{\"more\": 1}").await;
     b.pull("m", "out").await.unwrap();
     assert_eq!(fs::read(b.path("out/h.json")).unwrap(), b"{\"more\": 1}");
@@ -328,7 +368,7 @@ pub(crate) async fn what_has_no_digest_is_not_verified(b: Backend) {
     assert_eq!((fetched.removed, fetched.left.len(), fetched.unverified.len()), (2, 0, 0));
     assert_eq!(names(&b.path("out")), ["manifest.json", "other.bin"]);
 
-    // With the MD5 of the model file, that one is verified and no other.
+    // With an MD5 of the model file, only that file is verified.
     let with = manifest.replace("\"m/v1/m.bin\"", "\"m/v1/m.bin\", \"checksum\": \"900150983cd24fb0d6963f7d28e17f72\"");
     b.put("m/v1/manifest.json", with.as_bytes()).await;
     b.put("m/v1/m.bin", b"abc").await;
@@ -337,7 +377,7 @@ pub(crate) async fn what_has_no_digest_is_not_verified(b: Backend) {
     assert_eq!(b.storage.fsck(None, true).await.unwrap().unverified, 1);
     b.client().delete_object(b.bucket(), "m/v1/h.json").await.unwrap();
     assert!(b.storage.verify(&"m@1".parse().unwrap(), &Progress::none()).await.unwrap().is_intact());
-    // And is complete in its folder as any other.
+    // And it is complete in its folder like any other.
     b.pull("m@1", "md5").await.unwrap();
     let before = fs::metadata(b.path("md5")).unwrap().modified().unwrap();
     assert_eq!(b.pull("m@1", "md5").await.unwrap().reused, 3);

@@ -1,4 +1,4 @@
-//! Checks of reading a version's file without a disk.
+//! Checks of reading a version's file without writing to disk.
 
 use modeldepot::{ErrorKind, Progress};
 
@@ -9,10 +9,7 @@ const PART: usize = 8 << 20;
 pub(crate) async fn a_file_is_read_part_by_part_and_every_part_is_proven(b: Backend) {
     let content = bytes(2 * PART + 5, 1);
     let (file, config) = (b.file("m.bin", &content), b.file("config.json", b"{}"));
-    b.storage
-        .upload_model(push("m", Some("1"), &file, &[config, b.file("empty", b"")]), &Progress::none())
-        .await
-        .unwrap();
+    b.storage.push(push("m", Some("1"), &file, &[config, b.file("empty", b"")]), &Progress::none()).await.unwrap();
     let selector = "m@1".parse().unwrap();
 
     let reader = b.storage.open_file(&selector, None).await.unwrap();

@@ -1,4 +1,4 @@
-//! Refusals of every kind, as users hear of them: each with what it means and what to do.
+//! Refusals of every kind as users see them, each with its meaning and what to do.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -65,7 +65,7 @@ async fn refusals_say_what_is_wrong_and_what_to_do() {
     insta::assert_snapshot!(all);
 }
 
-/// What answers a HEAD has no body, so there is a status and nothing else.
+/// The answer to a HEAD has no body, so there is only a status.
 #[tokio::test]
 async fn a_status_without_a_reason_is_told_as_that() {
     let mut all = String::new();
@@ -90,7 +90,7 @@ async fn a_delete_of_many_tells_the_refusal_of_one() {
     ");
 }
 
-/// Between what a server asks for and what anybody waits: `Retry-After` is kept to.
+/// `Retry-After` is respected up to the longest acceptable pause.
 #[tokio::test]
 async fn a_server_that_is_too_busy_says_when_to_come_back() {
     let asked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
@@ -128,7 +128,7 @@ async fn what_a_server_says_is_short() {
     }
 }
 
-/// What a proxy leaves out of a head is not nothing.
+/// A length that a proxy removes from the headers is unknown, not zero.
 #[tokio::test]
 async fn an_object_of_unknown_size_is_not_empty() {
     for (range, body, size) in [

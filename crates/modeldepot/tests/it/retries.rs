@@ -1,4 +1,4 @@
-//! What may pass is tried again, by one policy, and what does not is not.
+//! Transient failures are retried by one policy, and others are not.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -21,12 +21,12 @@ fn good(asked: &Asked) -> Act {
     }
 }
 
-/// Returns true for the one request that lists what exists.
+/// Returns true for the request that lists the buckets.
 fn is_a_look(asked: &Asked) -> bool {
     asked.path == "/"
 }
 
-/// A server that fails this way so often, and a client of it.
+/// A server that fails `times` times in this way, and a client of it.
 async fn failing(times: usize, how: Act) -> (Misbehaving, S3Client) {
     let failed = AtomicUsize::new(0);
     let server = Misbehaving::alone(move |asked| {
@@ -128,7 +128,7 @@ async fn the_pause_is_the_one_that_the_server_asks_for() {
         assert!(begun.elapsed() >= Duration::from_secs(2), "{:?}", begun.elapsed());
         assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
     }
-    // One that asks for a day is asked no more often than others, and for no longer.
+    // A server that asks for a day gets no more and no longer requests than others.
     let failed = AtomicUsize::new(0);
     let server = Misbehaving::alone(move |_| {
         failed.fetch_add(1, Ordering::Relaxed);

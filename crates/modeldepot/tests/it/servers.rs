@@ -1,7 +1,7 @@
-//! The servers that the contract suite runs on: what each was found to do, and in which checks it differs.
+//! The servers of the contract suite: their probed capabilities, and the checks in which they differ.
 //!
-//! A check that a server is known to fail is run all the same, and must fail in the way that is listed here. So a new version
-//! of a server that does better shows, and so does one that does worse.
+//! A check that a server is known to fail runs all the same, and must fail in the way listed here. So both improvements
+//! and regressions of a new server version show.
 
 use std::any::Any;
 use std::fs;
@@ -20,44 +20,50 @@ use crate::unspellable::presigned;
 pub(crate) struct Server {
     /// The module of its checks, and its row in `docs/servers.md`.
     pub(crate) name: &'static str,
-    /// The variable with its endpoint; none for the embedded server.
+    /// The variable with its endpoint; `None` for the embedded server.
     pub(crate) variable: Option<&'static str>,
     /// What the probe finds.
     pub(crate) does: Capabilities,
 }
 
-/// What AWS is documented to do, and most servers are found to.
-const ALL: Capabilities = Capabilities {
-    create_if_absent: true,
-    compare_and_swap: true,
-    crc64nvme: ChecksumSupport::Verified,
-    unsigned_payload: true,
-    part_copy: CopySupport::Checked,
-    unsigned_headers: UnsignedHeaders::Refused,
+/// What AWS documents, and most servers do.
+const ALL: Capabilities = Capabilities::AWS;
+
+/// The same without conditional writes.
+const UNCONDITIONAL_DOES: Capabilities = {
+    let mut does = ALL;
+    (does.create_if_absent, does.compare_and_swap) = (false, false);
+    does
+};
+
+/// The same without copies of parts into an upload with checksums.
+const HASHED: Capabilities = {
+    let mut does = ALL;
+    does.part_copy = CopySupport::Hashed;
+    does
 };
 
 pub(crate) static EMBEDDED: Server = Server { name: "embedded", variable: None, does: ALL };
 
-/// The embedded server, with the models in a folder of a bucket that others use too.
+/// The embedded server, with the models in a folder of a shared bucket.
 pub(crate) static IN_A_FOLDER: Server = Server { name: "in_a_folder", variable: None, does: ALL };
 
-/// The embedded server with the rules of AWS that servers on one machine do not have, in another region than the settings
-/// say, and a default retention on every bucket.
+/// The embedded server with rules of AWS that servers on one machine do not have, in another region than the configured
+/// one, and with a default retention on every bucket.
 pub(crate) static AWS_RULES: Server = Server { name: "aws_rules", variable: None, does: ALL };
 
-/// The embedded server in the mode in which it accepts conditions and ignores them.
-pub(crate) static UNCONDITIONAL: Server = Server {
-    name: "unconditional",
-    variable: None,
-    does: Capabilities { create_if_absent: false, compare_and_swap: false, ..ALL },
-};
+/// The embedded server in the mode that accepts conditions but ignores them.
+pub(crate) static UNCONDITIONAL: Server = Server { name: "unconditional", variable: None, does: UNCONDITIONAL_DOES };
 
 pub(crate) static MINIO: Server = Server {
     name: "minio",
     variable: Some("MODELDEPOT_TEST_MINIO"),
-    // It copies no part into an upload with checksums, and its last open release copies what a header names that nobody
-    // signed.
-    does: Capabilities { part_copy: CopySupport::Hashed, unsigned_headers: UnsignedHeaders::Copied, ..ALL },
+    // It copies no part into an upload with checksums, and its last open release obeys an unsigned copy header.
+    does: {
+        let mut does = HASHED;
+        does.unsigned_headers = UnsignedHeaders::Copied;
+        does
+    },
 };
 
 pub(crate) static SEAWEEDFS: Server =
@@ -65,45 +71,41 @@ pub(crate) static SEAWEEDFS: Server =
 
 pub(crate) static CEPH: Server = Server { name: "ceph", variable: Some("MODELDEPOT_TEST_CEPH"), does: CEPH_DOES };
 
-/// Ceph 16 knows neither CRC64NVME nor, on a write, `If-Match`.
-const CEPH_DOES: Capabilities = Capabilities {
-    compare_and_swap: false,
-    crc64nvme: ChecksumSupport::Ignored,
-    part_copy: CopySupport::Hashed,
-    unsigned_headers: UnsignedHeaders::Copied,
-    ..ALL
+/// Ceph 16 supports neither CRC64NVME nor `If-Match` on a write.
+const CEPH_DOES: Capabilities = {
+    let mut does = HASHED;
+    does.compare_and_swap = false;
+    does.crc64nvme = ChecksumSupport::Ignored;
+    does.unsigned_headers = UnsignedHeaders::Copied;
+    does
 };
 
 /// Ceph with three OSDs.
 pub(crate) static CLUSTER: Server =
     Server { name: "cluster", variable: Some("MODELDEPOT_TEST_CLUSTER"), does: CEPH_DOES };
 
-pub(crate) static VERSITYGW: Server = Server {
-    name: "versitygw",
-    variable: Some("MODELDEPOT_TEST_VERSITYGW"),
-    does: Capabilities { part_copy: CopySupport::Hashed, ..ALL },
-};
+pub(crate) static VERSITYGW: Server =
+    Server { name: "versitygw", variable: Some("MODELDEPOT_TEST_VERSITYGW"), does: HASHED };
 
 pub(crate) static MOTO: Server = Server {
     name: "moto",
     variable: Some("MODELDEPOT_TEST_MOTO"),
-    does: Capabilities {
-        crc64nvme: ChecksumSupport::Ignored,
-        part_copy: CopySupport::Hashed,
-        unsigned_headers: UnsignedHeaders::Copied,
-        ..ALL
+    does: {
+        let mut does = HASHED;
+        does.crc64nvme = ChecksumSupport::Ignored;
+        does.unsigned_headers = UnsignedHeaders::Copied;
+        does
     },
 };
 
 pub(crate) static RCLONE_SERVE: Server = Server {
     name: "rclone_serve",
     variable: Some("MODELDEPOT_TEST_RCLONE"),
-    does: Capabilities {
-        create_if_absent: false,
-        compare_and_swap: false,
-        crc64nvme: ChecksumSupport::Ignored,
-        part_copy: CopySupport::None,
-        ..ALL
+    does: {
+        let mut does = UNCONDITIONAL_DOES;
+        does.crc64nvme = ChecksumSupport::Ignored;
+        does.part_copy = CopySupport::None;
+        does
     },
 };
 
@@ -111,9 +113,9 @@ pub(crate) static RCLONE_SERVE: Server = Server {
 struct Difference {
     server: &'static str,
     check: &'static str,
-    /// What the failure says, in part.
+    /// A part of the failure's message.
     observed: &'static str,
-    /// Why, as `docs/servers.md` shows it.
+    /// The reason, as shown in `docs/servers.md`.
     why: &'static str,
 }
 
@@ -206,7 +208,7 @@ const DIFFERENCES: &[Difference] = &[
     },
 ];
 
-/// Runs a check on a server, and keeps how it came out for `docs/servers.md`.
+/// Runs a check on a server, and stores the result for `docs/servers.md`.
 pub(crate) async fn run<F>(server: &'static Server, check: &str, run: impl FnOnce(Backend) -> F)
 where
     F: Future<Output = ()>,
@@ -233,7 +235,7 @@ fn said(failure: &(dyn Any + Send)) -> String {
     text.or_else(|| failure.downcast_ref::<String>().cloned()).unwrap_or_default()
 }
 
-/// Keeps a result where `cargo xtask test` makes the table of servers of it.
+/// Stores a result for the table of servers that `cargo xtask test` generates.
 fn keep(server: &Server, name: &str, text: &str) {
     let Some(folder) = std::env::var_os("MODELDEPOT_TEST_RESULTS") else { return };
     let folder = PathBuf::from(folder).join(server.name);
@@ -241,7 +243,7 @@ fn keep(server: &Server, name: &str, text: &str) {
     fs::write(folder.join(name), text).unwrap();
 }
 
-/// Says what the probe finds, and what else differs between servers, in the words of the table's columns.
+/// Reports what the probe finds and how else servers differ, in the words of the table's columns.
 pub(crate) async fn what_it_does_is_told(b: Backend) {
     let does = b.storage.probe().await.unwrap().capabilities;
     let yes = |does: bool| if does { "yes" } else { "no" };
@@ -256,7 +258,7 @@ pub(crate) async fn what_it_does_is_told(b: Backend) {
                 CopySupport::Hashed => "with MD5",
                 CopySupport::Unchecked => "unproven",
                 CopySupport::None => "no",
-                CopySupport::Unknown => "not tried",
+                _ => "not tried",
             },
         ),
         (
@@ -264,7 +266,7 @@ pub(crate) async fn what_it_does_is_told(b: Backend) {
             match does.crc64nvme {
                 ChecksumSupport::Verified => "verified",
                 ChecksumSupport::Ignored => "ignored",
-                ChecksumSupport::Refused => "refused",
+                _ => "refused",
             },
         ),
         ("unsigned payload", yes(does.unsigned_payload)),
@@ -275,7 +277,7 @@ pub(crate) async fn what_it_does_is_told(b: Backend) {
                 UnsignedHeaders::Ignored => "ignored",
                 UnsignedHeaders::Obeyed => "obeyed",
                 UnsignedHeaders::Copied => "**obeyed, copies**",
-                UnsignedHeaders::Unknown => "unknown",
+                _ => "unknown",
             },
         ),
         ("encoded listings", encoded_listings(&b).await),
@@ -284,7 +286,7 @@ pub(crate) async fn what_it_does_is_told(b: Backend) {
     keep(b.on, "_does", &lines);
 }
 
-/// Deletes an object on the condition that it is another one.
+/// Deletes an object with an `If-Match` condition for another one.
 async fn conditional_delete(b: &Backend) -> &'static str {
     b.put("delete-me", b"bytes").await;
     let url = presigned(b, "DELETE", "delete-me", "");
@@ -298,13 +300,13 @@ async fn conditional_delete(b: &Backend) -> &'static str {
     }
 }
 
-/// Asks for a listing with keys as they are spelled in URLs, which XML can spell whatever is in them.
+/// Requests a listing with URL-encoded keys, which XML can always represent.
 async fn encoded_listings(b: &Backend) -> &'static str {
     b.put("listed/a b", b"bytes").await;
     let url = presigned(b, "GET", "", "?list-type=2&prefix=listed%2F&encoding-type=url");
     let (_, page) = http_with("GET", &url, "", b"").await;
     let page = String::from_utf8_lossy(&page);
-    // Ceph spells slashes as well.
+    // Ceph encodes slashes as well.
     let encoded = page.contains("a+b</Key>") || page.contains("a%20b</Key>");
     match (encoded, page.contains("<EncodingType>url")) {
         (true, true) => "yes",

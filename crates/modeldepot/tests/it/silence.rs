@@ -1,4 +1,4 @@
-//! Servers that say nothing, or say it too slowly: the caller gets a clear error soon.
+//! Silent and slow servers: the caller soon gets a clear error.
 
 use std::time::{Duration, Instant};
 
@@ -8,10 +8,10 @@ use modeldepot::{BucketName, Error, ErrorKind, S3Client, Settings, Timeouts};
 use crate::backend::bytes;
 use crate::misbehaving::{Act, Asked, Misbehaving};
 
-/// What an answer is waited for. All other times follow from it.
+/// The time-out for an answer. All other times derive from it.
 const ANSWER: Duration = Duration::from_millis(300);
 
-/// What a small request may take in all, and some for a busy machine.
+/// The total time for a small request, with a margin for a busy machine.
 const SMALL: Duration = Duration::from_millis(300 * 5 / 2 + 1500);
 
 fn bucket() -> BucketName {
@@ -22,7 +22,7 @@ async fn client(server: &Misbehaving) -> S3Client {
     S3Client::connect(&server.settings(ANSWER)).await.unwrap()
 }
 
-/// Sends one request of each kind that is small.
+/// Sends one small request of each kind.
 async fn small(client: &S3Client, which: &str) -> Option<Error> {
     let bucket = &bucket();
     match which {
@@ -65,7 +65,7 @@ async fn a_server_that_never_answers_is_named_soon() {
     for error in errors {
         assert!(matches!(error.advice(None), Some(Advice::CheckPort)), "{error:?}");
         let said = error.to_string();
-        // The whole of a request may end first where the machine is busy.
+        // The total time may end first on a busy machine.
         let within = ["300 ms", "750 ms"].iter().any(|time| said.contains(&format!("did not answer within {time}")));
         assert!(said.starts_with("`http://127.0.0.1:") && within, "{said}");
     }
@@ -148,7 +148,7 @@ async fn work_on_what_was_sent_may_take_longer_than_a_small_answer() {
     assert_eq!(server.count("PUT", "/models/k"), 1);
 }
 
-/// Linux drops what wants to connect to a full queue, as a firewall does.
+/// Linux drops connection attempts to a full queue, like a firewall.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_connection_that_never_comes_about_ends_in_time() {
@@ -160,7 +160,7 @@ async fn a_connection_that_never_comes_about_ends_in_time() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     let mut settings =
         Settings::from_variables(|name| (name == "S3_ENDPOINT").then(|| format!("http://{address}"))).unwrap();
-    settings.timeouts = Timeouts { connect: Duration::from_millis(100), answer: ANSWER };
+    settings.timeouts = Timeouts::default().connect(Duration::from_millis(100)).answer(ANSWER);
     let (client, begun) = (S3Client::connect(&settings).await.unwrap(), Instant::now());
     let error = client.list_objects(&bucket(), "").await.unwrap_err();
     assert!(error.kind() == ErrorKind::Unavailable, "{error:?}");

@@ -1,4 +1,4 @@
-//! However few threads may block, and however many files are on their way: nobody waits for ever.
+//! With few blocking threads and many files in flight, nothing waits forever.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use tokio::time::timeout;
 
 use crate::backend::{Backend, bytes, push};
 
-/// Generous: it fails by standing still, and not by being slow.
+/// Generous: the test fails when nothing progresses, not when it is slow.
 const PATIENCE: Duration = Duration::from_secs(240);
 
-/// What is pushed and fetched at once.
+/// Versions pushed and fetched at once.
 const VERSIONS: usize = 5;
 
-/// Files of each, of three parts: together more than a client's memory by far.
+/// Files in each, of three parts: together far more than a client's memory.
 const FILES: usize = 3;
 
 const SIZE: usize = (16 << 20) + 12_345;
@@ -24,7 +24,7 @@ fn narrow(workers: usize) -> Runtime {
     Builder::new_multi_thread().worker_threads(workers).max_blocking_threads(2).enable_all().build().unwrap()
 }
 
-/// Pushes, verifies, fetches and reads many large files side by side.
+/// Pushes, verifies, fetches and reads many large files concurrently.
 async fn many(b: Arc<Backend>, storage: ModelStorage, round: usize) {
     let folders = (0..VERSIONS).map(|version| {
         for file in 0..FILES {
@@ -38,15 +38,15 @@ async fn many(b: Arc<Backend>, storage: ModelStorage, round: usize) {
         tokio::spawn(async move {
             let silent = Progress::none();
             let selector = format!("m-{round}@{version}").parse().unwrap();
-            storage.upload_model(push, &Progress::none()).await.unwrap();
+            storage.push(push, &Progress::none()).await.unwrap();
             let (verified, fetched, read) = tokio::join!(
                 storage.verify(&selector, &silent),
                 async {
                     let target = tempfile::tempdir().unwrap();
                     let pull = Pull::new(selector.clone(), target.path().join("t"));
-                    storage.download_model(&pull, &Progress::none()).await.unwrap();
-                    // Once more: now every file is hashed where it lies.
-                    storage.download_model(&pull, &Progress::none()).await
+                    storage.pull(&pull, &Progress::none()).await.unwrap();
+                    // Again: now every file is hashed on disk.
+                    storage.pull(&pull, &Progress::none()).await
                 },
                 async { storage.open_file(&selector, None).await.unwrap().read(|_| {}).await },
             );
@@ -70,7 +70,7 @@ fn many_large_files_pass_with_two_threads_that_may_block() {
             let storage = ModelStorage::open(&b.settings).await.unwrap();
             timeout(PATIENCE, many(Arc::clone(&b), storage, workers)).await
         });
-        // Threads that wait for ever would be waited for.
+        // Shutting down normally would wait for threads that wait forever.
         runtime.shutdown_background();
         passed.unwrap_or_else(|_| panic!("{workers} workers: it stands still"));
     }

@@ -1,19 +1,19 @@
-//! Checks of what is moved and what is not: parts that are there already, on the server or on this machine.
+//! Checks that parts which already exist, on the server or on this machine, are not transferred.
 
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
 use modeldepot::s3::CopySupport;
-use modeldepot::{ModelStorage, Progress, Push, Settings};
+use modeldepot::{ModelStorage, Progress};
 
 use crate::backend::{Backend, bytes, push};
 
 const PART: usize = 8 << 20;
 
-/// Five parts and a bit.
+/// Slightly more than five parts.
 const SIZE: usize = 5 * PART + 12_345;
 
-/// Returns a file of which all parts but the second and the last are those of the other generation.
+/// Returns a file that shares all parts with the other generation except the second and the last.
 fn next(mut file: Vec<u8>) -> Vec<u8> {
     file[PART + 7] ^= 1;
     *file.last_mut().unwrap() ^= 1;
@@ -30,8 +30,8 @@ pub(crate) async fn parts_of_an_earlier_version_are_copied(b: Backend) {
     let most = |bytes: usize| if copies { bytes as u64 } else { 0 };
     let upload = async |version: &'static str, content: &[u8], copies: bool| {
         let file = b.file("m.bin", content);
-        let push = Push { copies, ..push("m", Some(version), &file, &[]) };
-        let published = b.storage.upload_model(push, &Progress::none()).await.unwrap();
+        let push = push("m", Some(version), &file, &[]).copies(copies);
+        let published = b.storage.push(push, &Progress::none()).await.unwrap();
         b.storage.verify(&format!("m@{version}").parse().unwrap(), &Progress::none()).await.unwrap();
         assert_eq!(b.get(&format!("m/v{version}/m.bin")).await.len(), content.len());
         published.copied
@@ -45,19 +45,19 @@ pub(crate) async fn parts_of_an_earlier_version_are_copied(b: Backend) {
     let longer = [&first[..], b"and more"].concat();
     assert_eq!(upload("6", &longer, true).await, most(5 * PART));
     let other = b.file("m.bin", &bytes(SIZE, 2));
-    let published = b.storage.upload_model(push("m", Some("7"), &other, &[]), &Progress::none()).await.unwrap();
+    let published = b.storage.push(push("m", Some("7"), &other, &[]), &Progress::none()).await.unwrap();
     assert_eq!(published.copied, 0, "nothing of it was there");
 }
 
 pub(crate) async fn what_is_damaged_in_an_earlier_version_is_not_copied(b: Backend) {
     let content = bytes(SIZE, 1);
     let file = b.file("m.bin", &content);
-    b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
+    b.storage.push(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
     let mut damaged = content.clone();
     damaged[3 * PART + 5] ^= 1;
     b.put("m/v1/m.bin", &damaged).await;
     let file = b.file("m.bin", &content);
-    let published = b.storage.upload_model(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap();
+    let published = b.storage.push(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap();
     assert_eq!(published.copied, 0, "all is sent instead");
     b.storage.verify(&"m@2".parse().unwrap(), &Progress::none()).await.unwrap();
     b.storage.verify(&"m@1".parse().unwrap(), &Progress::none()).await.unwrap_err();
@@ -69,14 +69,14 @@ pub(crate) async fn a_pull_fetches_only_what_differs(b: Backend) {
     for (version, content) in [("1", first.clone()), ("2", next(first.clone()))] {
         let file = b.file("m.bin", &content);
         let with = std::slice::from_ref(&history);
-        b.storage.upload_model(push("m", Some(version), &file, with), &Progress::none()).await.unwrap();
+        b.storage.push(push("m", Some(version), &file, with), &Progress::none()).await.unwrap();
     }
     assert_eq!(b.pull("m@1", "out").await.unwrap().reused, 0);
     let fetched = b.pull("m@2", "out").await.unwrap();
     assert_eq!(fetched.reused, 4 * PART as u64 + 2, "and the history");
     assert!(std::fs::read(b.path("out/m.bin")).unwrap() == next(first.clone()));
     assert_eq!(b.pull("m@2", "out").await.unwrap().reused, SIZE as u64 + 2);
-    // What somebody changed on the disk is put right.
+    // A file that was changed on disk is repaired.
     b.file("out/m.bin", &next(bytes(SIZE, 3)));
     std::fs::remove_file(b.path("out/h.json")).unwrap();
     assert_eq!(b.pull("m@2", "out").await.unwrap().reused, 0);
@@ -89,24 +89,24 @@ pub(crate) async fn a_pull_fetches_only_what_differs(b: Backend) {
 pub(crate) async fn a_push_without_md5_is_proven_all_the_same(b: Backend) {
     let (content, history) = (bytes(SIZE, 1), b.file("h.json", b"{}"));
     let file = b.file("m.bin", &content);
-    let push = Push { md5: false, ..push("m", Some("1"), &file, &[history]) };
-    let published = b.storage.upload_model(push, &Progress::none()).await.unwrap();
+    let push = push("m", Some("1"), &file, &[history]).md5(false);
+    let published = b.storage.push(push, &Progress::none()).await.unwrap();
     assert_eq!(published.manifest.checksum, None);
     assert!(published.manifest.files.unwrap().iter().all(|file| file.md5.is_none()));
     b.pull("m@1", "out").await.unwrap();
     assert!(std::fs::read(b.path("out/m.bin")).unwrap() == content);
 }
 
-/// A limit is kept both ways. The other side of it, that it is reached, is for benchmarks.
+/// A limit applies to both directions. That it is reached is tested by benchmarks.
 pub(crate) async fn no_more_than_the_limit_is_moved(b: Backend) {
     let limit = 16_000_000;
-    let slow = Settings { limit_rate: NonZeroU64::new(limit), ..b.settings.clone() };
+    let slow = b.settings.clone().limit_rate(NonZeroU64::new(limit).unwrap());
     let slow = ModelStorage::open(&slow).await.unwrap();
     slow.probe().await.unwrap();
     let file = b.file("m.bin", &bytes(PART * 3 / 2, 1));
     let least = Duration::from_secs_f64((PART as f64 * 1.5 - 2e6) / limit as f64);
     let began = Instant::now();
-    slow.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
+    slow.push(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
     assert!(began.elapsed() > least, "pushed in {:?}", began.elapsed());
     let began = Instant::now();
     slow.verify(&"m".parse().unwrap(), &Progress::none()).await.unwrap();

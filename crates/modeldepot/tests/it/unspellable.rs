@@ -1,4 +1,4 @@
-//! Keys that XML cannot spell, and keys that look as if they were spelled in another way: one never hides the others.
+//! Keys that XML cannot represent, and keys that look encoded: none of them hides the others.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,10 +14,10 @@ use crate::backend::{Backend, push};
 use crate::client::{http, http_with};
 use crate::misbehaving::{Act, Misbehaving};
 
-/// What a server may refuse to store, and no tool should be stopped by.
+/// Keys that a server may refuse to store, and that must not stop any tool.
 const UNSPELLABLE: [&str; 6] = ["ctl\u{1}x", "esc\u{1b}[2Jx", "lf\nx", "cr\rx", "fffe\u{fffe}x", "c1\u{9b}x"];
 
-/// What every server stores.
+/// Keys that every server stores.
 const MISLEADING: [&str; 6] = ["a+b", "a b", "pct%2B", "bad%zz", "bad%", "amp&<>'\"ü"];
 
 fn encoded(text: &str) -> String {
@@ -25,19 +25,19 @@ fn encoded(text: &str) -> String {
     text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
-/// Sends a signed request about any key, which the library would refuse to.
+/// Sends a signed request for any key, even one that the library refuses.
 async fn signed(b: &Backend, method: &str, key: &str, query: &str, body: &[u8]) -> String {
     http(method, &presigned(b, method, key, query), body).await.0
 }
 
-/// Returns the URL of a request about any key.
+/// Returns the URL of a request for any key.
 pub(crate) fn presigned(b: &Backend, method: &str, key: &str, query: &str) -> String {
     let key = b.storage.prefix().whole(key);
     let url = format!("{}/{}/{}{query}", b.client().endpoint(), b.bucket(), encoded(&key));
     sign_url(method, &url, None)
 }
 
-/// Sends a signed request to a URL, with one header that is signed too.
+/// Sends a signed request to a URL, with one additional signed header.
 pub(crate) async fn signed_url(
     method: &str,
     url: &str,
@@ -68,7 +68,7 @@ fn sign_url(method: &str, url: &str, header: Option<(&str, &str)>) -> String {
     format!("{url}{joint}{added}")
 }
 
-/// Stores objects at all these keys below a prefix, and returns the keys of those that the server took.
+/// Stores objects at all these keys below a prefix, and returns the keys that the server accepted.
 async fn store(b: &Backend, prefix: &str) -> Vec<String> {
     let mut stored = Vec::new();
     for name in UNSPELLABLE.iter().chain(&MISLEADING) {
@@ -95,7 +95,7 @@ pub(crate) async fn every_key_is_listed_as_it_is(b: Backend) {
     assert_eq!(level.objects.len(), keys.len());
     let top = b.client().list_level(b.bucket(), "", None, 1000).await.unwrap();
     assert_eq!(top.folders, ["p+q r/"]);
-    // Page by page: what asks for the next page is one of these keys on some servers.
+    // Page by page: on some servers the continuation token is one of these keys.
     let (mut paged, mut next) = (Vec::new(), None);
     for _ in 0..=keys.len() {
         let page = b.client().list_level(b.bucket(), "p+q r/", next.as_deref(), 1).await.unwrap();
@@ -107,35 +107,35 @@ pub(crate) async fn every_key_is_listed_as_it_is(b: Backend) {
     }
     paged.sort();
     assert_eq!(paged, keys);
-    // Together with others, of which none is refused for it.
+    // Deleted together, without one being refused because of another.
     b.client().delete_objects(b.bucket(), &keys).await.unwrap();
     assert_eq!(b.keys().await, [""; 0]);
 }
 
 pub(crate) async fn one_key_stops_no_verb(b: Backend) {
     let file = b.file("m.bin", b"a model");
-    b.storage.upload_model(push("m", Some("1.0+cu118"), &file, &[]), &Progress::none()).await.unwrap();
+    b.storage.push(push("m", Some("1.0+cu118"), &file, &[]), &Progress::none()).await.unwrap();
     let mut keys = Vec::new();
     for prefix in ["", "m/", "m/v1.0+cu118/", "m/v2/", "other/v1/", ".depot/leases/m/1/"] {
         keys.extend(store(&b, prefix).await);
     }
     let model = "m".parse().unwrap();
-    let models = b.storage.list_models().await.unwrap();
+    let models = b.storage.models().await.unwrap();
     assert!(models.iter().any(|found| found.model == model), "{models:?}");
-    let versions = b.storage.list_model_versions(&model).await.unwrap();
+    let versions = b.storage.versions(&model).await.unwrap();
     assert!(versions.iter().any(|found| found.version.as_str() == "1.0+cu118"), "{versions:?}");
     b.storage.describe(&"m".parse().unwrap()).await.unwrap();
     b.pull("m@1.0+cu118", "back").await.unwrap();
     b.storage.verify(&"m@1.0+cu118".parse().unwrap(), &Progress::none()).await.unwrap();
     let report = b.storage.fsck(None, true).await.unwrap();
     assert!(report.faults.is_empty(), "{:?}", report.faults);
-    let plan = b.storage.gc_plan(None, time::Duration::ZERO).await.unwrap();
+    let plan = b.storage.plan_gc(None, time::Duration::ZERO).await.unwrap();
     b.storage.gc(&plan).await.unwrap();
     let left = b.keys().await;
     for key in keys {
         assert!(left.contains(&key), "{key:?} is not modeldepot's to remove");
     }
-    b.storage.delete_model_version(&model, &"1.0+cu118".parse().unwrap()).await.unwrap();
+    b.storage.delete(&model, &"1.0+cu118".parse().unwrap()).await.unwrap();
 }
 
 pub(crate) async fn one_upload_hides_no_other(b: Backend) {
@@ -149,7 +149,7 @@ pub(crate) async fn one_upload_hides_no_other(b: Backend) {
     for name in MISLEADING {
         assert!(listed.contains(&format!("m/v1/{name}").as_str()), "{name}: {listed:?}");
     }
-    b.storage.gc_plan(None, time::Duration::ZERO).await.unwrap();
+    b.storage.plan_gc(None, time::Duration::ZERO).await.unwrap();
     for upload in &uploads {
         b.client().abort_multipart_upload(b.bucket(), &upload.key, &upload.upload_id).await.unwrap();
     }
@@ -164,7 +164,7 @@ pub(crate) async fn such_keys_are_not_created(b: Backend) {
             client.put_small(bucket, name, "x".into(), "text/plain").await.err(),
             client.put_if_absent(bucket, name, "x".into(), "text/plain").await.err(),
             client.begin_multipart_upload(bucket, name).await.err(),
-            client.get_presigned_url(bucket, name, PresignedMethod::Put, Duration::from_secs(60)).await.err(),
+            client.presign(bucket, name, PresignedMethod::Put, Duration::from_secs(60)).await.err(),
         ];
         for error in refused {
             let error = error.unwrap();
@@ -175,7 +175,7 @@ pub(crate) async fn such_keys_are_not_created(b: Backend) {
     assert_eq!(b.keys().await, [""; 0]);
 }
 
-/// Lists what a server answers with.
+/// Lists what a server returns with this page.
 async fn listed(page: &'static str) -> Vec<String> {
     let server = Misbehaving::alone(move |_| Act::Answer(200, Vec::new(), page.as_bytes().to_vec())).await;
     let client = S3Client::connect(&server.settings(Duration::from_secs(30))).await.unwrap();

@@ -1,4 +1,4 @@
-//! Checks of collecting what is left behind, and of walking a bucket.
+//! Checks of gc and fsck.
 
 use modeldepot::advice::Advice;
 use modeldepot::s3::UploadOptions;
@@ -7,10 +7,10 @@ use time::Duration;
 
 use crate::backend::{Backend, bytes, push};
 
-/// Nothing is too young for it.
+/// No grace period.
 pub(crate) const NOW: Duration = Duration::ZERO;
 
-/// Begins an upload of a large file and cuts it off in the middle, as kill -9 does.
+/// Begins an upload of a large file and interrupts it, like kill -9.
 pub(crate) async fn cut_off_upload(b: &Backend, key: &str) {
     let path = b.file("cut-off", &bytes(40 << 20, 9));
     let (client, bucket, key) = (b.client().clone(), b.bucket().clone(), key.to_owned());
@@ -25,7 +25,7 @@ pub(crate) async fn cut_off_upload(b: &Backend, key: &str) {
 
 pub(crate) async fn what_a_dead_push_left_is_found_and_removed(b: Backend) {
     let file = b.file("m.bin", b"whole");
-    b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
+    b.storage.push(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
     b.put_own("m/v2/m.bin", b"of a push that died").await;
     b.put_own("other/v1/a/b.bin", b"of another").await;
     let record = ".depot/uploads/m/3/0192f0c1-0000-7000-8000-000000000000.json";
@@ -35,18 +35,18 @@ pub(crate) async fn what_a_dead_push_left_is_found_and_removed(b: Backend) {
     b.put(record, says.to_string().as_bytes()).await;
     let before = b.keys().await;
 
-    let plan = b.storage.gc_plan(None, Duration::hours(24)).await.unwrap();
+    let plan = b.storage.plan_gc(None, Duration::hours(24)).await.unwrap();
     assert!(plan.is_empty() && plan.young == 3, "all of it is too young: {plan:?}");
-    let plan = b.storage.gc_plan(None, NOW).await.unwrap();
+    let plan = b.storage.plan_gc(None, NOW).await.unwrap();
     let abandoned: Vec<_> = plan.abandoned.iter().map(|r| format!("{}@{}", r.model, r.version)).collect();
     assert_eq!(abandoned, ["m@2", "other@1"]);
     assert_eq!((plan.uploads.len(), plan.deleted.len(), plan.unknown.len()), (1, 0, 0), "{plan:?}");
-    assert_eq!(b.storage.gc_plan(Some(&"m".parse().unwrap()), NOW).await.unwrap().abandoned.len(), 1);
+    assert_eq!(b.storage.plan_gc(Some(&"m".parse().unwrap()), NOW).await.unwrap().abandoned.len(), 1);
     assert_eq!(b.keys().await, before, "a plan changes nothing");
 
     let collected = b.storage.gc(&plan).await.unwrap();
     assert_eq!((collected.objects, collected.uploads, collected.spared), (2, 1, 0));
-    // The records go once nobody can be at work on what they name.
+    // Records are removed once nothing can be working on what they name.
     let (records, left): (Vec<_>, Vec<_>) =
         b.keys().await.into_iter().partition(|key| key.starts_with(".depot/uploads/"));
     assert_eq!((records.len(), records.contains(&record.to_owned())), (3, true));
@@ -54,9 +54,9 @@ pub(crate) async fn what_a_dead_push_left_is_found_and_removed(b: Backend) {
         left,
         [".depot/tombstones/m/2.json", ".depot/tombstones/other/1.json", "m/v1/m.bin", "m/v1/manifest.json"]
     );
-    assert!(b.storage.gc_plan(None, NOW).await.unwrap().is_empty());
+    assert!(b.storage.plan_gc(None, NOW).await.unwrap().is_empty());
     assert_eq!(b.client().list_multipart_uploads(b.bucket(), "m/v3/m.bin").await.unwrap(), []);
-    let late = b.storage.upload_model(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap_err();
+    let late = b.storage.push(push("m", Some("2"), &file, &[]), &Progress::none()).await.unwrap_err();
     assert!(matches!(late.advice(None), Some(Advice::VersionIsRetired)), "{late:?}");
     b.storage.verify(&"m@1".parse().unwrap(), &Progress::none()).await.unwrap();
 }
@@ -68,28 +68,28 @@ pub(crate) async fn what_is_alive_or_published_or_unknown_is_spared(b: Backend) 
     b.put(".depot/future/x.json", b"of a later program").await;
     b.put_own("m/v1/m.bin", b"whole").await;
     b.put_own("m/v2/m.bin", b"whole").await;
-    let plan = b.storage.gc_plan(None, NOW).await.unwrap();
+    let plan = b.storage.plan_gc(None, NOW).await.unwrap();
     assert_eq!(plan.abandoned.len(), 2);
     assert_eq!(plan.unknown, [".depot/future/x.json", "m/notes/x", "readme.txt"]);
-    // Since the plan was made, one version came to be and somebody began to push the other.
-    b.storage.upload_model(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
+    // Since the plan was made, one version was published and a push of the other began.
+    b.storage.push(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
     b.put(".depot/leases/m/2/0192f0c1-0000-7000-8000-000000000000.json", b"{}").await;
     let collected = b.storage.gc(&plan).await.unwrap();
     assert_eq!((collected.objects, collected.spared), (0, 2));
     b.storage.verify(&"m@1".parse().unwrap(), &Progress::none()).await.unwrap();
     assert_eq!(b.get("m/v2/m.bin").await, b"whole");
     assert!(!b.keys().await.iter().any(|key| key.contains("/tombstones/") || key.contains("/gc/")));
-    let plan = b.storage.gc_plan(None, NOW).await.unwrap();
+    let plan = b.storage.plan_gc(None, NOW).await.unwrap();
     assert!(plan.is_empty(), "a living lease covers its version: {plan:?}");
 }
 
 pub(crate) async fn a_delete_that_was_cut_off_is_finished(b: Backend) {
     let file = b.file("m.bin", b"x");
     for version in ["1", "2"] {
-        b.storage.upload_model(push("m", Some(version), &file, &[]), &Progress::none()).await.unwrap();
+        b.storage.push(push("m", Some(version), &file, &[]), &Progress::none()).await.unwrap();
     }
     b.put(".depot/tombstones/m/1.json", b"{}").await;
-    let plan = b.storage.gc_plan(None, Duration::hours(24)).await.unwrap();
+    let plan = b.storage.plan_gc(None, Duration::hours(24)).await.unwrap();
     assert_eq!((plan.deleted.len(), plan.deleted[0].objects.len()), (1, 2));
     b.storage.gc(&plan).await.unwrap();
     assert_eq!(b.keys().await, [".depot/tombstones/m/1.json", "m/v2/m.bin", "m/v2/manifest.json"]);
@@ -99,7 +99,7 @@ pub(crate) async fn fsck_tells_what_is_wrong_with_every_version(b: Backend) {
     let (file, history) = (b.file("m.bin", &bytes(9 << 20, 1)), b.file("h.json", b"{}"));
     for version in ["1-good", "2-flipped", "3-missing", "4-short", "5-no-json", "6-hostile"] {
         let with = [history.clone()];
-        b.storage.upload_model(push("m", Some(version), &file, &with), &Progress::none()).await.unwrap();
+        b.storage.push(push("m", Some(version), &file, &with), &Progress::none()).await.unwrap();
     }
     let sound = b.storage.fsck(None, true).await.unwrap();
     assert_eq!((sound.versions, sound.files, sound.faults.len()), (6, 12, 0));

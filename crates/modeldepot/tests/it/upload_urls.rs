@@ -1,4 +1,4 @@
-//! What a server lets the holder of a presigned URL for an upload do besides.
+//! What else a server allows the holder of a presigned upload URL.
 
 use modeldepot::advice::Advice;
 use modeldepot::s3::UnsignedHeaders;
@@ -7,10 +7,10 @@ use modeldepot::{Error, ModelStorage};
 use crate::backend::Backend;
 use crate::misbehaving::{Act, Asked, Misbehaving};
 
-/// What the probe tries to have copied.
+/// The object that the probe tries to have copied.
 const SOURCE: &[u8] = b"an object that the URL does not name";
 
-/// Returns true for a request by a presigned URL that has a header which nobody signed.
+/// Returns true for a request by presigned URL with such an unsigned header.
 fn unsigned(asked: &Asked, name: &str) -> bool {
     asked.path.contains("X-Amz-Signature=") && asked.headers.keys().any(|header| header.starts_with(name))
 }
@@ -19,7 +19,7 @@ fn stored() -> Act {
     Act::Answer(200, vec![("etag", "\"9dd4e461268c8034f5c8564e155c67a6\"".to_owned())], Vec::new())
 }
 
-/// Returns what the probe finds of a server that plays so, and otherwise behaves.
+/// Returns the probe's result for a server that answers some requests with `play`, and otherwise works.
 async fn found(play: impl Fn(&Asked) -> Option<Act> + Send + Sync + 'static) -> (UnsignedHeaders, Result<(), Error>) {
     let b = Backend::embedded().await;
     let server = Misbehaving::before(b.client().endpoint(), move |asked| play(asked).unwrap_or(Act::Pass)).await;
@@ -32,7 +32,7 @@ async fn found(play: impl Fn(&Asked) -> Option<Act> + Send + Sync + 'static) -> 
     (found, checked)
 }
 
-/// The answer of a server that does as S3 does.
+/// The answer of a server that follows S3.
 fn as_s3(asked: &Asked) -> Option<Act> {
     unsigned(asked, "x-amz-").then(|| Act::refuse(403, "AccessDenied"))
 }
@@ -107,7 +107,7 @@ async fn a_server_that_copies_into_a_part_only() {
     assert!(checked.as_ref().is_err_and(|error| error.advice(None) == Some(Advice::AvoidUploadUrls)), "{checked:?}");
 }
 
-/// A clock that is wrong must not pass for a server that refuses the header.
+/// A wrong clock must not look like a server that refuses the header.
 #[tokio::test]
 async fn a_server_that_accepts_no_presigned_url() {
     let (found, checked) =

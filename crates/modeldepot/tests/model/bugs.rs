@@ -1,11 +1,11 @@
-//! Planted mistakes: the model must find what each one breaks.
+//! Planted mistakes: the model must detect the effect of each.
 
 use crate::protocol::{Bug, Content, Leases, Protocol, Stalls};
 use crate::search::{Look, search};
 use crate::world::Push;
 use crate::{A, B, C, D, WITH_CONDITIONS, WITHOUT_CONDITIONS, breaks, holds};
 
-/// Two pushers of different contents do for most.
+/// Two pushers of different contents are enough for most.
 const TWO: Protocol = Protocol { contents: &[A, B], cleaners: 1, deleter: false, late: 0, ..WITH_CONDITIONS };
 
 fn bug(name: &str, bug: Bug, protocol: Protocol, expected: &str) {
@@ -92,7 +92,7 @@ fn going_on_under_the_claim_of_the_dead() {
     bug("a push goes on under the old lease", Bug::SharesItsClaim, resumed, "whole");
 }
 
-/// Two pushers, and one that stalls for longer than a lease lives, but only before these steps.
+/// Two pushers, and one that stalls for longer than a lease is valid, but only before these steps.
 fn stalling(step: fn(Push) -> bool) -> Protocol {
     let leases = Leases::Kept(Stalls::Before(step));
     Protocol { leases, contents: &[A, D], cleaners: 0, deleter: false, late: 0, ..WITHOUT_CONDITIONS }
@@ -103,14 +103,14 @@ fn trusting_an_old_claim() {
     bug("an old lease is trusted", Bug::TrustsOldClaim, stalling(|at| at == Push::LooksAgain), "whole");
 }
 
-/// The hole that servers without conditions leave, and its edges.
+/// The gap on servers without conditional writes, and its limits.
 #[test]
 fn without_conditions_a_stall_before_a_write_is_harmful() {
     type Row = (&'static str, fn(Push) -> bool, &'static [Content], bool);
     let two: &[Content] = &[A, D];
     let steps: [Row; 11] = [
         ("lists the leases", |at| at == Push::Lists, two, false),
-        // Whose lease would it take over, and who would come after it, if there were only two?
+        // With only two pushers, there would be no lease to take over and nobody to come after it.
         ("takes over", |at| matches!(at, Push::Takes(_)), &[A, A, D], true),
         ("looks for a manifest", |at| at == Push::Looks, two, true),
         ("looks for marks", |at| at == Push::Heeds, two, true),

@@ -1,12 +1,13 @@
 //! The steps of a cleaner, and of the user's delete.
 
-use crate::decide;
+use crate::decide::{self, Fate, Listed};
 use crate::protocol::Bug;
 use crate::steps::{Steps, Who};
-use crate::world::{Clean, Delete, Lease, Request, Spent, World};
+use crate::world::{Clean, Delete, Request, Spent, World};
 
 impl Steps<'_> {
-    /// Lists what a cleaner can do. It may begin at any time, though it would only for a version that looks dead.
+    /// Lists the possible steps of a cleaner. It may start at any time, though in reality only for a version that looks
+    /// dead.
     pub(crate) fn clean(&mut self, c: u8) {
         let who = Who::Cleaner(c);
         let go = move |next: Clean| move |w: &mut World| w.cleans[c as usize] = next;
@@ -16,14 +17,16 @@ impl Steps<'_> {
                 self.sweep(c);
                 if self.world.spent == Spent::No {
                     self.send(who, "puts its mark", Request::Mark(c), go(Clean::Lists));
-                } else if self.world.manifest.is_some() || self.world.files != [0; 2] {
-                    self.see(who, "finds the remains of a spent version", go(Clean::Removes(0)));
+                }
+                // What looks unpublished is looked at again under the mark; what looks deleted is removed.
+                if decide::fate(self.listed()) == Fate::Deleted {
+                    self.see(who, "finds the remains of a deleted version", go(Clean::Removes(0)));
                 }
             }
             Clean::Lists => {
-                let living = self.world.leases.contains(&Lease::Living);
+                let living = self.alive();
                 for leased in [true, false] {
-                    // Where leases are worth nothing it may find any.
+                    // If leases are worthless, either answer is possible.
                     if leased != living && (self.protocol.keeps_claims() || living) {
                         continue;
                     }
@@ -56,6 +59,22 @@ impl Steps<'_> {
         }
     }
 
+    /// Whether some lease is of a pusher that may be alive.
+    fn alive(&self) -> bool {
+        self.world.leases.iter().any(|lease| lease.alive() == Some(true))
+    }
+
+    /// The version, as a plan sees it.
+    fn listed(&self) -> Listed {
+        let published = self.world.manifest.is_some();
+        Listed {
+            objects: published || self.world.files != [0; 2],
+            published,
+            retired: self.world.spent != Spent::No,
+            alive: self.alive(),
+        }
+    }
+
     /// Removes the mark of another cleaner, which may be dead or not. Once the name is spent nobody needs marks.
     fn sweep(&mut self, c: u8) {
         let others = self.world.marks & !(1 << c);
@@ -74,7 +93,7 @@ impl Steps<'_> {
         self.add(who, what, world);
     }
 
-    /// Lists what the user's delete can do.
+    /// Lists the possible steps of the user's delete.
     pub(crate) fn delete(&mut self) {
         let go = |next: Delete| move |w: &mut World| w.delete = next;
         match self.world.delete {

@@ -1,8 +1,9 @@
-//! Who wins: contenders for one version on a server without conditions, each with a name of its own.
+//! Which contender wins a version on a server without conditional writes, each with a name of its own.
 //!
-//! The rest of the model shows that no two push at once, whatever the names. Here the names count, and it is shown that
-//! somebody wins: every order of arriving, listing, withdrawing and dying is tried for a few contenders, and random ones
-//! for many. A contender that waits takes no step, so a world without a step in which one waits is a deadlock.
+//! The rest of the model shows that no two push at once, whatever their names. Here names matter, and the test shows
+//! that one contender wins: it tries every order of arriving, listing, withdrawing and dying for a few contenders, and
+//! random orders for many. A waiting contender takes no step, so a world without steps in which one waits is a
+//! deadlock.
 
 use std::collections::HashSet;
 
@@ -10,18 +11,18 @@ use proptest::prelude::*;
 
 use crate::decide::{self, Contend, Count, Others, Own, Patience, Stage};
 
-/// A contender. Its place in the list is the order of its name.
+/// A contender. The order of the list is the order of names.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Pusher {
-    /// Has not put its lease yet.
+    /// Has not written its lease yet.
     Comes,
-    /// Has put its lease.
+    /// Has written its lease.
     Contends,
     /// Withdraws its lease with its next step.
     Withdraws,
-    /// Held the version when it listed, and has not looked for a manifest yet. Its lease may say so already or not.
+    /// Held the version when it listed, and has not looked for a manifest yet. Whether its lease says so already.
     Holds(bool),
-    /// Sends its files. Its lease may say so already or not.
+    /// Sends its files. Whether its lease says so already.
     Works(bool),
     /// Has published, and withdraws its lease with its next step.
     Published,
@@ -37,19 +38,19 @@ struct World {
     published: u8,
     /// How many may still die.
     deaths: u8,
-    /// Whether one died that held the version, or the lowest of all: the others have withdrawn for it.
+    /// Whether one died that held the version or was the lowest of all, after the others had withdrawn in its favour.
     lost: bool,
 }
 
-/// A mistake in the rule.
+/// A mistake in the rules.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Bug {
     No,
     /// A contender that sees another withdraws, whatever its name.
     AllWithdraw,
-    /// Nobody withdraws.
+    /// No contender withdraws.
     NobodyWithdraws,
-    /// The lowest goes to work without waiting for the others.
+    /// The lowest starts work without waiting for the others.
     LowestDoesNotWait,
     /// The lowest gives up after a while.
     GivesUp,
@@ -89,12 +90,12 @@ impl World {
         decide::count(Own::Fresh, others, false, Patience::Left)
     }
 
-    /// Every world that some pusher's next step leads to.
+    /// Every world that follows from one step of a pusher.
     fn steps(&self, bug: Bug) -> Vec<World> {
         (0..self.pushers.len()).flat_map(|n| self.step(n, bug).into_iter().chain(self.says(n))).collect()
     }
 
-    /// A pusher's lease says that it went to work. The request goes out while the pusher does.
+    /// A pusher's lease records that it started work. The request is sent while the pusher works.
     fn says(&self, n: usize) -> Option<World> {
         let mut next = self.clone();
         next.pushers[n] = match self.pushers[n] {
@@ -105,7 +106,7 @@ impl World {
         Some(next)
     }
 
-    /// What a pusher does next, if it does anything.
+    /// A pusher's next step, if it has one.
     fn step(&self, n: usize, bug: Bug) -> Option<World> {
         let mut next = self.clone();
         next.pushers[n] = match self.pushers[n] {
@@ -141,7 +142,7 @@ impl World {
         Some(next)
     }
 
-    /// Says what is wrong here.
+    /// Returns what is wrong in this world.
     fn broken(&self, over: bool) -> Option<&'static str> {
         let at_work = self.pushers.iter().filter(|at| matches!(at, Pusher::Works(_))).count();
         let waits = self.pushers.iter().any(|at| *at != Pusher::Gone);
@@ -155,7 +156,7 @@ impl World {
     }
 }
 
-/// Visits every world, and returns what is wrong first, and how many worlds there were.
+/// Visits every world, and returns the first problem and the number of worlds.
 fn search(pushers: usize, deaths: u8, bug: Bug) -> (Option<&'static str>, usize) {
     let mut worlds = vec![World::new(pushers, deaths)];
     let mut seen: HashSet<World> = worlds.iter().cloned().collect();
@@ -194,7 +195,7 @@ fn without_any_part_of_the_rule_it_breaks() {
 }
 
 proptest! {
-    /// Any number of contenders, any order of arrival and of steps: never two at work, and one wins.
+    /// Any number of contenders, in any order of arrival and of steps: never two at work, and one wins.
     #[test]
     fn many_contenders_have_one_winner(pushers in 1usize..64, turns in prop::collection::vec(any::<u16>(), 0..400)) {
         let mut world = World::new(pushers, 0);
@@ -205,14 +206,14 @@ proptest! {
             if able.is_empty() {
                 break;
             }
-            // When the random turns are used up, the last in the row goes on.
+            // When the random turns are used up, the last in the list continues.
             let turn = turns.next().map_or(able.len() - 1, usize::from);
             world = able[turn % able.len()].clone();
         }
         prop_assert_eq!(world.published, 1);
     }
 
-    /// Whatever the ages and stages, and in every moment: of all that look at the same leases, at most one is let to work.
+    /// For any ages and stages: among all that see the same leases, at most one starts work.
     #[test]
     fn of_one_listing_at_most_one_goes_to_work(
         stages in prop::collection::vec(prop_oneof![Just(None), Just(Some(Stage::Contending)), Just(Some(Stage::Working))], 1..24),

@@ -1,7 +1,8 @@
-//! What holds of each decision by itself, for all there is to see: every input is tried.
+//! Properties of each decision by itself, tested with every input.
 
 use crate::decide::{
-    self, Begin, Check, Checked, Contend, Count, FIRST_CHECK, Others, Own, Patience, ReadBack, Stage, Standing, Write,
+    self, Begin, Check, Checked, Contend, Count, FIRST_CHECK, Fate, Listed, OrphansFate, Others, Own, Patience,
+    ReadBack, Stage, Standing, Write,
 };
 
 const OWN: [Own; 3] = [Own::Missing, Own::Stale, Own::Fresh];
@@ -9,7 +10,7 @@ const STAGES: [Option<Stage>; 3] = [None, Some(Stage::Contending), Some(Stage::W
 const PATIENCE: [Patience; 2] = [Patience::Left, Patience::Over];
 const EITHER: [bool; 2] = [false, true];
 
-/// Every look at the leases of a version.
+/// Every possible view of the leases of a version.
 fn looks() -> impl Iterator<Item = (Own, Others, bool, Patience)> {
     let others = STAGES.into_iter().flat_map(|lower| STAGES.map(|higher| Others { lower, higher }));
     others.flat_map(|others| {
@@ -43,7 +44,7 @@ fn without_conditions_only_who_is_alone_works_and_publishes() {
     }
 }
 
-/// Leases are a courtesy where the server decides creates: its holder publishes.
+/// If the server supports create-if-absent, leases are a courtesy: the holder of one publishes.
 #[test]
 fn with_conditions_a_lease_that_stands_is_enough_to_publish() {
     for (own, others, _, patience) in looks().filter(|(own, ..)| *own != Own::Missing) {
@@ -60,7 +61,7 @@ fn somebody_lower_or_at_work_is_never_contended_with() {
     }
 }
 
-/// Of two that look at the same leases, whatever they are patient for, not both wait: somebody gets on.
+/// Two that see the same leases never both wait, whatever their patience.
 #[test]
 fn two_never_wait_for_each_other() {
     for (mine, theirs) in STAGES[1..].iter().flat_map(|mine| STAGES[1..].iter().map(move |theirs| (*mine, *theirs))) {
@@ -92,7 +93,7 @@ fn a_lease_stays_only_for_what_may_still_arrive() {
     }
 }
 
-/// What is published is compared or left alone: nothing is sent over it.
+/// A published version is compared or left alone: nothing is sent over it.
 #[test]
 fn nothing_is_sent_over_a_published_version() {
     for (named, objects, locked) in
@@ -117,7 +118,7 @@ fn a_manifest_is_never_put_over_one_that_was_seen() {
     assert!(!decide::reuses(false, true) && !decide::reuses(false, false));
 }
 
-/// Success is told only of a manifest with the own content.
+/// Success is reported only for a manifest with our own content.
 #[test]
 fn only_the_same_content_is_success() {
     for (own, same, named) in
@@ -131,7 +132,7 @@ fn only_the_same_content_is_success() {
     assert_eq!(EITHER.map(|named| decide::read_back(None, named)), [ReadBack::Nothing; 2]);
 }
 
-/// The locks are looked for before the tombstone, and a version lasts only when neither was there.
+/// The locks are checked before the tombstone, and a version lasts only when neither was found.
 #[test]
 fn a_version_lasts_only_after_two_looks_that_found_nothing() {
     assert_eq!(FIRST_CHECK, Check::Locks);
@@ -147,11 +148,57 @@ fn a_version_lasts_only_after_two_looks_that_found_nothing() {
     }
 }
 
-/// A collection retires nothing that somebody reads or pushes, and takes no lock that may still be needed.
+/// A gc run retires nothing that is read or pushed, and removes no lock that may still be needed.
 #[test]
 fn a_collection_retires_only_what_is_dead() {
     for (leased, published) in EITHER.into_iter().flat_map(|l| EITHER.map(|p| (l, p))) {
         assert_eq!(decide::retires(leased, published), !leased && !published);
     }
     assert!(decide::lock_is_idle(true) && !decide::lock_is_idle(false));
+}
+
+/// Its owner gives a lease up while nobody else takes it for stale, and what is removed is not alive.
+#[test]
+fn a_lease_ages_for_its_owner_first() {
+    let at = |seconds| Some(std::time::Duration::from_secs(seconds));
+    assert_eq!(decide::own(None), Own::Missing);
+    let owns = [None, at(0), at(300), at(301), at(601)].map(|age| decide::own(Some(age)));
+    assert_eq!(owns, [Own::Fresh, Own::Fresh, Own::Fresh, Own::Stale, Own::Stale]);
+    let alive = [None, at(0), at(600), at(601)].map(decide::is_alive);
+    assert_eq!(alive, [true, true, true, false]);
+    let grace = std::time::Duration::from_secs(1000);
+    assert_eq!([None, at(601), at(999), at(1000)].map(|age| decide::is_dead(age, grace)), [false, false, false, true]);
+    let none = std::time::Duration::ZERO;
+    assert_eq!([None, at(0), at(600), at(601)].map(|age| decide::is_dead(age, none)), [false, false, false, true]);
+    assert_eq!([None, at(0)].map(|age| decide::is_old(age, none)), [false, true]);
+}
+
+/// Only a push that began to send, or that resumes one, has anything on its way.
+#[test]
+fn a_push_has_sent_once_it_began_to() {
+    for resumed in EITHER {
+        for began in [None, Some(Begin::Compare), Some(Begin::Taken), Some(Begin::Locked)] {
+            assert_eq!(decide::may_have_sent(resumed, began), resumed);
+        }
+        assert!(decide::may_have_sent(resumed, Some(Begin::Send)));
+    }
+}
+
+/// Objects of a published version stay unless it is deleted, and those of a push that may live stay for now.
+#[test]
+fn a_plan_removes_only_what_is_deleted_or_unpublished() {
+    let each = EITHER.into_iter().flat_map(|a| EITHER.map(|b| (a, b))).flat_map(|(a, b)| EITHER.map(|c| (a, b, c)));
+    for (published, retired, alive) in each {
+        let fate = decide::fate(Listed { objects: true, published, retired, alive });
+        let expected = match (published, retired, alive) {
+            (_, true, _) => Fate::Deleted,
+            (true, false, _) => Fate::Stays,
+            (false, false, true) => Fate::Young,
+            (false, false, false) => Fate::Unpublished,
+        };
+        assert_eq!(fate, expected, "{published} {retired} {alive}");
+        assert_eq!(decide::fate(Listed { objects: false, published: false, retired, alive }), Fate::Stays);
+    }
+    let orphans = EITHER.map(|failed| EITHER.map(|old| decide::orphans(failed, old)));
+    assert_eq!(orphans, [[OrphansFate::Keep; 2], [OrphansFate::Young, OrphansFate::Remove]]);
 }

@@ -1,19 +1,21 @@
 //! An exhaustive model of publishing, deleting and collecting one version.
 //!
-//! Every order of every request of up to three pushers, two cleaners and the user's delete is tried, with stalls and
-//! deaths at every step and with requests that act long after their process has gone on. What follows from an answer is
-//! decided by the product's own code, which is included here: `src/store/decide.rs`. In which order the requests go
-//! out is written here once more; `docs/decisions/2026-11-26-one-winner-without-conditions.md` says what is shared, and the
-//! tests next door hold the code to the order. `docs/decisions/2026-11-23-model-of-the-protocol.md` sums the rules up.
+//! It tries every order of all requests of up to three pushers, two cleaners and the user's delete, with stalls and
+//! deaths at every step and with requests that take effect long after their process has continued. What follows from an
+//! answer is decided by the product's own code, `src/store/decide.rs`, which is included here. The order of the
+//! requests is written here once more; `docs/decisions/2026-11-26-one-winner-without-conditions.md` says what is
+//! shared, and the other tests check that the code keeps that order.
+//! `docs/decisions/2026-11-23-model-of-the-protocol.md` summarizes the rules.
 //!
-//! Left out, and why that loses nothing:
-//! - The parts of large files. Nobody sees them; completing them creates the object in one step, of parts that the
-//!   request names by their checksums. An upload that is aborted can only make its pusher fail.
-//! - Early looks for the tombstone. A push that starts on a spent name can do more than one that does not.
-//! - Objects of other tools. No request of the protocol removes one, and with conditions none replaces one: what is removed
-//!   carries a mark or is listed by the tombstone, and only that is in the model. Every file of the model is marked.
+//! Left out without loss:
+//! - The parts of large files. They are invisible, and completing them creates the object in one step from parts that
+//!   the request names by their checksums. Aborting an upload can only make its pusher fail.
+//! - Early checks for the tombstone. A push that starts on a retired name can do more than one that does not.
+//! - Objects of other tools. No request of the protocol removes one, and with conditional writes none replaces one:
+//!   only objects that carry a mark or are listed in the tombstone are removed, and only those are in the model. Every
+//!   file of the model is marked.
 //!
-//! Left out, and so not shown: more files, more pushers, more runs of a cleaner, more late requests at a time.
+//! Left out, and therefore not shown: more files, more pushers, more gc runs, more late requests at a time.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "the numbers of worlds and the ways to what breaks are worth reading")]
 
@@ -36,12 +38,12 @@ use search::{Found, Look, search};
 const A: Content = Content { files: [1, 1], metadata: 1 };
 /// One file is the same.
 const B: Content = Content { files: [1, 2], metadata: 1 };
-/// The files are the same, what is said of them is not.
+/// The files are the same, the metadata is not.
 const C: Content = Content { files: [1, 1], metadata: 2 };
 /// Nothing is the same.
 const D: Content = Content { files: [3, 3], metadata: 1 };
 
-/// A server that decides, and everything that can go wrong.
+/// A server that supports conditional writes, and everything that can go wrong.
 const WITH_CONDITIONS: Protocol = Protocol {
     contents: &[A, A, B],
     conditions: true,
@@ -54,7 +56,7 @@ const WITH_CONDITIONS: Protocol = Protocol {
     bug: None,
 };
 
-/// A server that takes conditions and ignores them; nobody stalls for longer than a lease lives.
+/// A server that accepts conditions but ignores them; nobody stalls for longer than a lease is valid.
 const WITHOUT_CONDITIONS: Protocol = Protocol {
     contents: &[A, A, D],
     conditions: false,
@@ -77,7 +79,7 @@ fn holds(name: &str, protocol: &Protocol, look: Look) -> Found {
     found
 }
 
-/// Finds the shortest way to what breaks, and makes sure that it is what was expected.
+/// Finds the shortest path to what breaks, and makes sure that it is what was expected.
 fn breaks(name: &str, protocol: &Protocol, look: Look, expected: &str) {
     let found = search(protocol, look);
     let Some((what, way)) = found.broken else { panic!("{name}: nothing breaks in {} worlds", found.worlds) };
@@ -100,7 +102,7 @@ fn with_conditions_nothing_breaks_beyond_a_tombstone() {
     holds("two contents, one cleaner, beyond", &Protocol { cleaners: 1, ..beyond }, Look::Strictly);
 }
 
-/// When nothing is late, every step leads on, and nothing is left undone where no step is left.
+/// Without late requests, every step makes progress, and nothing is left undone when no step is left.
 #[test]
 fn with_conditions_everything_comes_to_an_end() {
     let in_time = Protocol { late: 0, beyond_spent: true, ..WITH_CONDITIONS };

@@ -1,4 +1,4 @@
-//! The rules of one run: the server, who takes part, and which mistakes are planted.
+//! The rules of one run: the server, the participants and the planted mistakes.
 
 use crate::world::{Lease, Push, Request, Spent, World};
 
@@ -9,77 +9,77 @@ pub(crate) struct Content {
     pub(crate) metadata: u8,
 }
 
-/// What leases are worth.
+/// How far leases are reliable.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Leases {
-    /// Nothing: a pusher goes on whatever it lists, and a cleaner may find any answer. That is more than any clock,
-    /// stall or lost lease can do, so what holds here holds for every one of them.
+    /// Not at all: a pusher continues whatever it lists, and a cleaner may get any answer. That allows more than any
+    /// clock, stall or lost lease can cause, so the results hold for all of these.
     Worthless,
-    /// They are kept, and go stale as long as nobody renews them.
+    /// They exist, and go stale when they are not renewed.
     Kept(Stalls),
 }
 
 /// When a lease may go stale.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Stalls {
-    /// Only when its pusher is dead, and what it sent has arrived: nobody stalls for longer than a lease lives.
+    /// Only when its pusher is dead and all its requests have arrived: nobody stalls for longer than a lease is valid.
     Never,
     /// Also when its pusher stalls before its next step, if that is one of these.
     Before(fn(Push) -> bool),
 }
 
-/// A mistake. Each is a rule of the protocol left out or turned around.
+/// A mistake: a rule of the protocol that is left out or reversed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Bug {
-    /// A cleaner removes the objects first, then spends the name.
+    /// A cleaner removes the objects before it retires the name.
     RemovesBeforeSpending,
-    /// Files are written whatever is there, though the server knows conditions.
+    /// Existing files are overwritten, though the server supports conditional writes.
     OverwritesFiles,
-    /// The manifest is written first, then the files.
+    /// The manifest is written before the files.
     ManifestFirst,
-    /// A refused or lost creation of the manifest is taken for one's own.
+    /// After a refused or lost create, an existing manifest is assumed to be our own.
     NoReadBack,
-    /// What carries one's own `write_id` is taken for what one pushes now.
+    /// A manifest with our `write_id` is assumed to have the content of this push.
     TrustsWriteId,
-    /// A pusher takes itself for alone without listing.
+    /// A pusher assumes that it is alone without listing.
     NoListing,
-    /// Success is told without a look for marks and tombstone.
+    /// Success is reported without checking for locks and tombstone.
     NoCheck,
-    /// The tombstone is looked for before, or together with, the marks.
+    /// The tombstone is checked before, or together with, the locks.
     NameBesideMarks,
-    /// A push that takes a version over removes what lies there.
+    /// A push that takes over a version removes the objects there.
     ClearsLeftovers,
-    /// All cleaners share one mark.
+    /// All cleaners share one lock.
     SharedMark,
-    /// A cleaner removes the mark of another that it takes for dead, though the name is not spent.
+    /// A cleaner removes the lock of another that seems dead, though the name is not retired.
     SweepsMarks,
-    /// Without conditions: a push that fails withdraws its lease, whatever it has sent.
+    /// Without conditional writes: a failed push withdraws its lease, whatever it has sent.
     WithdrawsOnFailure,
-    /// Without conditions: a push that goes on does so under the lease of the one that died.
+    /// Without conditional writes: a resumed push shares the lease of the dead one.
     SharesItsClaim,
-    /// Without conditions: a pusher that lists its own lease does not mind that it is stale.
+    /// Without conditional writes: a pusher that lists its own lease ignores that it is stale.
     TrustsOldClaim,
-    /// Not a bug with conditions, as a test shows: the files are not looked at again before the manifest.
+    /// Not a bug with conditional writes, as a test shows: the files are not checked again before the manifest.
     NoSecondLook,
 }
 
 /// One run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Protocol {
-    /// What is pushed, by whom: as many as there are pushers.
+    /// The content of each pusher.
     pub(crate) contents: &'static [Content],
-    /// Whether the server decides create-if-absent.
+    /// Whether the server supports create-if-absent.
     pub(crate) conditions: bool,
     pub(crate) leases: Leases,
     pub(crate) cleaners: usize,
     pub(crate) deleter: bool,
     /// How many requests can be late at one time.
     pub(crate) late: usize,
-    /// The second push resumes the first, under its `write_id`, once that is dead.
+    /// Whether the second push resumes the first, under its `write_id`, once that is dead.
     pub(crate) resumed: bool,
-    /// Whether to go on from worlds in which the name is spent. Success is told only right after a look that found no
-    /// tombstone, a tombstone never goes away, and readers see nothing under it: so nothing can break any more. The
-    /// smaller runs go on all the same, and the larger ones need not.
+    /// Whether to continue from worlds in which the name is retired. Nothing can break there: success is reported only
+    /// right after a check that found no tombstone, a tombstone never disappears, and readers see nothing under it. The
+    /// smaller runs continue all the same; the larger ones need not.
     pub(crate) beyond_spent: bool,
     pub(crate) bug: Option<Bug>,
 }
@@ -89,12 +89,12 @@ impl Protocol {
         self.bug == Some(bug)
     }
 
-    /// What a pusher pushes.
+    /// The content of a pusher.
     pub(crate) fn content(&self, pusher: u8) -> Content {
         self.contents[pusher as usize]
     }
 
-    /// The number of a pusher's content: how many others come first.
+    /// The number of a pusher's content: how many other contents come before it.
     pub(crate) fn content_number(&self, pusher: u8) -> u8 {
         let first = |p: u8| (0..p).all(|other| self.content(other) != self.content(p));
         let same = (0..pusher).find(|other| self.content(*other) == self.content(pusher)).unwrap_or(pusher);
@@ -106,22 +106,22 @@ impl Protocol {
         one == other || self.resumed && one < 2 && other < 2
     }
 
-    /// Which lease is a pusher's.
+    /// The lease of a pusher.
     pub(crate) fn lease(&self, pusher: u8) -> u8 {
         if self.resumed && pusher == 1 && self.has(Bug::SharesItsClaim) { 0 } else { pusher }
     }
 
-    /// Whether leases are in the model at all.
+    /// Whether leases are part of the model.
     pub(crate) fn keeps_claims(&self) -> bool {
         matches!(self.leases, Leases::Kept(_))
     }
 
-    /// Which mark is a cleaner's.
+    /// The lock of a cleaner.
     pub(crate) fn mark(&self, cleaner: u8) -> u8 {
         if self.has(Bug::SharedMark) { 0 } else { cleaner }
     }
 
-    /// What a request does when the server carries it out. Its sender may be gone.
+    /// The effect of a request when the server executes it. Its sender may be gone.
     pub(crate) fn act(&self, world: &mut World, request: Request) {
         match request {
             Request::Lease(lease) => world.leases[lease as usize] = Lease::Living,
@@ -139,7 +139,7 @@ impl Protocol {
             }
             Request::Mark(c) => world.marks |= 1 << self.mark(c),
             Request::Unmark(c) => world.marks &= !(1 << self.mark(c)),
-            // Nobody cares whose tombstone it is, but the invariants do.
+            // Only the invariants need to know whose tombstone it is.
             Request::Spend(by) => {
                 if world.spent == Spent::No {
                     world.spent = by;
@@ -150,8 +150,9 @@ impl Protocol {
         }
     }
 
-    /// The ways to number the pushers and cleaners that lead to the same: those of the same content are alike, and so
-    /// are cleaners. No rule of the model depends on a number, so of worlds that differ by numbers one is enough.
+    /// The renumberings of pushers and cleaners that make no difference: pushers of the same content are
+    /// interchangeable, and so are cleaners. No rule of the model depends on a number, so one of several worlds that
+    /// differ only by numbers is enough.
     pub(crate) fn alike(&self) -> Vec<([u8; 3], [u8; 2])> {
         let orders = [[0, 1, 2], [1, 0, 2], [0, 2, 1], [2, 1, 0], [1, 2, 0], [2, 0, 1]];
         let fits = |order: &[u8; 3]| {

@@ -8,7 +8,7 @@ use crate::steps::{Steps, Who};
 use crate::world::{Lease, Push, Request, Spent, World};
 
 impl Steps<'_> {
-    /// Lists what a pusher can do.
+    /// Lists the possible steps of a pusher.
     pub(crate) fn push(&mut self, p: u8) {
         let at = self.world.pushes[p as usize];
         match at {
@@ -41,32 +41,35 @@ impl Steps<'_> {
         }
     }
 
-    /// The pusher looks at something and goes on.
+    /// The pusher checks something and continues.
     fn go(&mut self, p: u8, what: &'static str, next: Push) {
         let mut world = self.world;
         world.pushes[p as usize] = next;
         self.add(Who::Pusher(p), what, world);
     }
 
-    /// The pusher fails. Where leases are worth nothing that is as good as a stall for ever, and not worth a state.
+    /// The pusher fails. If leases are worthless this is the same as stalling forever, and needs no state.
     fn fail(&mut self, p: u8, what: &'static str) {
         if self.protocol.keeps_claims() {
             self.go(p, what, self.end_of_failure(p));
         }
     }
 
-    /// What a push does about its lease when it fails.
+    /// What a failed push does with its lease.
     fn end_of_failure(&self, p: u8) -> Push {
-        let at = self.world.pushes[p as usize];
-        let unsent = matches!(at, Push::Lists | Push::Takes(_) | Push::Looks | Push::Heeds);
-        // What the one before it under the same name sent may still be on its way.
-        let sent = !unsent || self.protocol.resumed && p == 1;
+        // Requests of an earlier push under the same name may still be in flight.
+        let resumed = self.protocol.resumed && p == 1;
+        let began = match self.world.pushes[p as usize] {
+            Push::Begins | Push::Lists | Push::Takes(_) | Push::Looks | Push::Heeds => None,
+            _ => Some(Begin::Send),
+        };
+        let sent = decide::may_have_sent(resumed, began);
         let withdraws = decide::withdraws(self.protocol.conditions, false, sent);
         if withdraws || self.protocol.has(Bug::WithdrawsOnFailure) { Push::Leaves } else { Push::Over }
     }
 
     fn begin(&mut self, p: u8) {
-        // The one before it under the same journal is dead, but what it sent last may still be on its way.
+        // The interrupted push with the same resume state is dead, but its last requests may still be in flight.
         if self.protocol.resumed && p == 1 && self.world.pushes[0] != Push::Over {
             return;
         }
@@ -81,18 +84,19 @@ impl Steps<'_> {
         }
     }
 
-    /// Whether there is a manifest of the same content. The tombstone is not looked at here: the check before success
-    /// does that, and a push that starts without the look can only do more.
+    /// Whether there is a manifest of the same content. The tombstone is not checked here: the check before success
+    /// does that, and a push that starts without it can only do more.
     fn standing(&self, p: u8) -> bool {
         self.world.manifest.is_some_and(|theirs| self.protocol.content(theirs) == self.protocol.content(p))
     }
 
     fn list_claims(&mut self, p: u8) {
         let own = self.protocol.lease(p);
-        let others = |state: Lease| {
-            (0..3u8).filter(|q| *q != own && self.world.leases[*q as usize] == state).fold(0, |bits, q| bits | 1 << q)
+        let others = |alive: bool| {
+            let listed = (0..3u8).filter(|q| *q != own && self.world.leases[*q as usize].alive() == Some(alive));
+            listed.fold(0, |bits, q| bits | 1 << q)
         };
-        let (living, stale) = (others(Lease::Living), others(Lease::Stale));
+        let (living, stale) = (others(true), others(false));
         if self.protocol.has(Bug::NoListing) {
             return self.go(p, "takes itself for alone", Push::Looks);
         }
@@ -100,22 +104,21 @@ impl Steps<'_> {
         for next in self.each(own, living != 0, decide::contend) {
             match next {
                 Contend::Work => self.go(p, "holds the version", works),
-                // The name of the lease says whether to withdraw or to wait and list again, which is this step later.
+                // The name of the lease says whether to withdraw, or to wait and list again, which is this step at a
+                // later time.
                 Contend::Withdraw => self.go(p, "withdraws in favour of another", self.end_of_failure(p)),
                 Contend::Wait => {}
             }
         }
     }
 
-    /// Asks for a decision about leases, with every order of names and every stage that others may be at. No rule of the
-    /// model depends on a number, so whatever name another has, it is right to try both. How one of them wins is shown
-    /// in `contest`.
+    /// Asks for a decision about leases, with every order of names and every stage of the others. No rule of the model
+    /// depends on a number, so both orders are valid for any other. `contest` shows how one of them wins.
     fn each<T: PartialEq>(&self, own: u8, others: bool, decide: impl Fn(Own, Others, bool, Patience) -> T) -> Vec<T> {
-        let own = match self.world.leases[own as usize] {
-            Lease::None => Own::Missing,
-            // One that others take for dead does not count: they may have listed it already.
-            Lease::Stale if !self.protocol.has(Bug::TrustsOldClaim) => Own::Stale,
-            Lease::Living | Lease::Stale => Own::Fresh,
+        let own = match decide::own(self.world.leases[own as usize].age()) {
+            // A stale lease does not count: others may already have listed it as stale.
+            Own::Stale if self.protocol.has(Bug::TrustsOldClaim) => Own::Fresh,
+            own => own,
         };
         let stages = [None, Some(Stage::Contending), Some(Stage::Working)];
         let seen =
@@ -164,7 +167,7 @@ impl Steps<'_> {
         }
     }
 
-    /// Stores the files, all at once: in any order.
+    /// Stores the files concurrently: in any order.
     fn fill(&mut self, p: u8, done: u8) {
         let creates = self.protocol.conditions && !self.protocol.has(Bug::OverwritesFiles);
         for file in (0..2).filter(|file| done >> file & 1 == 0) {
@@ -198,12 +201,12 @@ impl Steps<'_> {
     fn count(&mut self, p: u8) {
         let next = if self.protocol.conditions { Push::Publishes } else { Push::Vacant };
         let own = self.protocol.lease(p);
-        let others = (0..3).any(|q| q != own as usize && self.world.leases[q] == Lease::Living);
+        let others = (0..3).any(|q| q != own as usize && self.world.leases[q].alive() == Some(true));
         for counted in self.each(own, others && !self.protocol.has(Bug::NoListing), decide::count) {
             match counted {
                 Count::Publish => self.go(p, "sees its lease", next),
                 Count::Fail => self.fail(p, "does not hold the version any more"),
-                // This step later.
+                // This step at a later time.
                 Count::Wait => {}
             }
         }
@@ -243,7 +246,7 @@ impl Steps<'_> {
         }
     }
 
-    /// The last looks, and the word to the user.
+    /// The last checks, and the report of success.
     fn check(&mut self, p: u8, at: Push) {
         let (marked, spent) = (self.world.marks != 0, self.world.spent != Spent::No);
         if self.protocol.has(Bug::NoCheck) {
@@ -263,11 +266,11 @@ impl Steps<'_> {
         };
         match looked {
             Checked::Look(Check::Tombstone { locked: false }) => self.go(p, "finds no mark", Push::Unmarked),
-            // Nothing happens between two looks that does not happen before them, if the second finds nothing.
+            // Nothing that happens between two checks could not happen before them, if the second finds nothing.
             Checked::Look(again) if decide::check(again, spent) == Checked::Deleted => {
                 self.fail(p, "finds a tombstone")
             }
-            // A mark is waited for: this step later.
+            // Waiting for a lock is this step at a later time.
             Checked::Look(_) | Checked::Wait => {}
             Checked::Lasts => self.tell(p),
             Checked::Deleted => self.fail(p, "finds a tombstone"),
@@ -281,7 +284,7 @@ impl Steps<'_> {
         self.add(Who::Pusher(p), "tells of success", world);
     }
 
-    /// What can happen at any step of a pusher whose lease counts: it renews the lease, dies, or gives up.
+    /// What can happen at any step of a pusher whose lease counts: it renews the lease, dies or gives up.
     fn renew_or_end(&mut self, p: u8, at: Push) {
         if matches!(at, Push::Begins | Push::Over) {
             return;
@@ -307,7 +310,7 @@ impl Steps<'_> {
         }
     }
 
-    /// The pusher sends a request and does not wait for what becomes of it.
+    /// The pusher sends a request and does not wait for the result.
     fn leave_behind(&mut self, p: u8, what: &'static str, request: Request, end: Push) {
         if let Some(mut world) = self.world.with_late(request, self.protocol.late) {
             world.pushes[p as usize] = end;
@@ -316,7 +319,7 @@ impl Steps<'_> {
     }
 }
 
-/// What follows when all files are there.
+/// The step after all files are stored.
 fn after_second_look(protocol: &Protocol) -> Push {
     match () {
         () if protocol.has(Bug::ManifestFirst) => Push::Checks,

@@ -1,25 +1,25 @@
-//! What must hold in every world, and between each world and the next.
+//! Invariants of every world, and of every step.
 
 use crate::protocol::Protocol;
 use crate::world::{Clean, Delete, Push, Spent, World};
 
-/// A rule: its name, and whether a world keeps it.
+/// A rule: its name, and whether a world satisfies it.
 pub(crate) type Rule = (&'static str, fn(&Protocol, &World) -> bool);
 
-/// What people and readers may rely on. A version is visible while it has a manifest and its name is not spent.
+/// What users and readers may rely on. A version is visible while it has a manifest and its name is not retired.
 pub(crate) const RULES: [Rule; 5] = [
-    // At most one content of a version is ever told to be published.
+    // At most one content of a version is ever reported as published.
     ("one content", |_, world| world.told.count_ones() <= 1),
-    // What was told to be published stays, with just that content, until the user deletes it.
+    // A content that was reported as published stays until the user deletes it.
     ("lasting", |protocol, world| {
         let stands = |p: u8| world.told == 1 << protocol.content_number(p) && complete(protocol, world, p);
         world.told == 0 || world.spent != Spent::No || world.manifest.is_some_and(stands)
     }),
-    // No cleaner decides against a version that somebody was told of, no matter who is told first.
+    // No cleaner decides against a version whose success was reported, no matter which happens first.
     ("cleaning", |_, world| world.told == 0 || world.spent != Spent::ByCleaner),
-    // Every visible version is complete, whether anybody was told of it or not.
+    // Every visible version is complete, whether its success was reported or not.
     ("whole", |protocol, world| visible(world).is_none_or(|p| complete(protocol, world, p))),
-    // What the user was told to be deleted is never visible again.
+    // A version reported as deleted is never visible again.
     ("gone", |_, world| world.delete != Delete::Over || visible(world).is_none()),
 ];
 
@@ -36,7 +36,7 @@ pub(crate) fn broken(protocol: &Protocol, world: &World) -> Option<&'static str>
     RULES.iter().find(|(_, keeps)| !keeps(protocol, world)).map(|(name, _)| *name)
 }
 
-/// Says what a step breaks of the two rules on which the rest stands.
+/// Returns which of the two rules that the rest depends on a step breaks.
 pub(crate) fn broken_by_step(world: &World, next: &World) -> Option<&'static str> {
     if world.spent != Spent::No {
         return (next.spent != world.spent).then_some("spent for ever");
@@ -47,8 +47,8 @@ pub(crate) fn broken_by_step(world: &World, next: &World) -> Option<&'static str
     (!files || !manifest).then_some("immutable")
 }
 
-/// Whether a step leads on: nobody goes back, and somebody goes forward or a mark of the dead goes away. There are
-/// finitely many worlds, so where every step does, every way comes to an end.
+/// Whether a step makes progress: nobody goes back, and somebody goes forward or the lock of a dead cleaner disappears.
+/// The number of worlds is finite, so if every step makes progress, every path ends.
 pub(crate) fn leads_on(world: &World, next: &World) -> bool {
     let on = world.pushes.iter().zip(&next.pushes).all(|(old, new)| old <= new)
         && world.cleans.iter().zip(&next.cleans).all(|(old, new)| old <= new)
@@ -57,10 +57,10 @@ pub(crate) fn leads_on(world: &World, next: &World) -> bool {
     on && (!stood || next.marks.count_ones() < world.marks.count_ones())
 }
 
-/// Says what a world leaves undone in which nothing can happen any more, though nobody died and nothing came late.
+/// Returns what is left undone in a world without further steps, if nobody died and no request was late.
 pub(crate) fn unfinished(protocol: &Protocol, world: &World) -> Option<&'static str> {
     if protocol.late != 0 {
-        // A mark that arrives twice, the second time after it was taken away, stands until the name is spent.
+        // A lock that is written twice, the second time after it was removed, stays until the name is retired.
         return None;
     }
     let waits = |push: &Push| matches!(push, Push::Checks | Push::Unmarked | Push::Unspent);

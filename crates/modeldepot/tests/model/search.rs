@@ -1,4 +1,4 @@
-//! Breadth first through every world that can come about.
+//! Breadth-first search through every reachable world.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
@@ -9,32 +9,32 @@ use crate::rules;
 use crate::steps::{Step, Steps, Who};
 use crate::world::{Spent, World};
 
-/// What a search found.
+/// The result of a search.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) worlds: usize,
-    /// The first thing that broke, with the shortest way there.
+    /// The first rule that was broken, with the shortest path to it.
     pub(crate) broken: Option<(&'static str, String)>,
-    /// Every content that some pusher was told of in some world.
+    /// Every content whose success was reported in some world.
     pub(crate) told: u8,
-    /// Worlds in which nothing can happen any more.
+    /// Worlds without further steps.
     pub(crate) ends: usize,
-    /// Every rule that is broken in some world, when the search went on after the first.
+    /// Every rule that is broken in some world, if the search continued after the first.
     pub(crate) rules: BTreeSet<&'static str>,
 }
 
-/// What a search looks for.
+/// What a search checks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Look {
-    /// Everything, step by step as well: nothing is overwritten, nothing removed before its name is spent.
+    /// Everything, including each step: nothing is overwritten, nothing is removed before its name is retired.
     Strictly,
-    /// What people and readers see.
+    /// What users and readers see.
     Outside,
-    /// The same, without stopping at the first that breaks.
+    /// The same, without stopping at the first broken rule.
     Everywhere,
 }
 
-/// Visits every world. Stops at the first that breaks something.
+/// Visits every world. Stops at the first broken rule.
 pub(crate) fn search(protocol: &Protocol, look: Look) -> Found {
     let alike = protocol.alike();
     let mut seen: HashSet<World, BuildHasherDefault<Mixer>> = HashSet::default();
@@ -42,7 +42,7 @@ pub(crate) fn search(protocol: &Protocol, look: Look) -> Found {
     let mut parents = vec![0u32];
     seen.insert(World::EMPTY);
     let mut found = Found { worlds: 0, broken: None, told: 0, ends: 0, rules: BTreeSet::new() };
-    // Renewed leases and late requests go round in circles as long as somebody feeds them.
+    // Renewed leases and late requests would allow endless cycles.
     let timely = !protocol.keeps_claims() && protocol.late == 0 && protocol.bug.is_none();
     let (mut at, mut next) = (0, Vec::new());
     while at < worlds.len() {
@@ -88,13 +88,13 @@ pub(crate) fn search(protocol: &Protocol, look: Look) -> Found {
     found
 }
 
-/// Of worlds that differ by numbers alone, the least stands for all.
+/// Returns the smallest of the worlds that differ only by numbers, which represents them all.
 fn least(world: &World, alike: &[([u8; 3], [u8; 2])]) -> World {
     let renamed = alike.iter().skip(1).map(|(pushers, cleaners)| world.renamed(*pushers, *cleaners));
     renamed.fold(*world, |least, other| least.min(other))
 }
 
-/// Tells how a world came about. Of pushers of one content, and of cleaners, the numbers may change on the way.
+/// Describes the path to a world. The numbers of cleaners, and of pushers of one content, may change on the way.
 fn way(protocol: &Protocol, worlds: &[World], parents: &[u32], mut at: usize) -> String {
     let alike = protocol.alike();
     let mut lines = Vec::new();
@@ -125,7 +125,7 @@ fn line(protocol: &Protocol, step: Step) -> String {
     }
 }
 
-/// A quick hash: worlds are many, and nobody attacks them.
+/// A fast hash: there are many worlds, and no attackers.
 #[derive(Default)]
 struct Mixer(u64);
 

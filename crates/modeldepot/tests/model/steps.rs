@@ -1,34 +1,34 @@
-//! What can happen next in a world.
+//! The possible next steps in a world.
 //!
-//! A step of a process is one request, at the moment when the server carries it out, with what the process makes of
-//! the answer. A process that may stall before any step needs no step for stalling, and for safety none for dying either:
-//! a process that died is one that never takes another step, and a request of its that acts after its death is a step
-//! that it took before. A pusher that is started again is one more pusher of the same content. What remains are
-//! requests that act although their process has continued without them: see [`World::late`].
+//! A step of a process is one request, at the moment when the server executes it, and what the process concludes from
+//! the answer. Since a process may stall before any step, stalling needs no step of its own. For safety, neither does
+//! dying: a dead process takes no further steps, and its requests that take effect after its death are steps that it
+//! took before. A restarted pusher is one more pusher of the same content. What remains are requests that take effect
+//! although their process has continued without them: see [`World::late`].
 
 use crate::protocol::{Leases, Protocol, Stalls};
 use crate::world::{Lease, Push, Request, World};
 
-/// Who does something.
+/// The actor of a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Who {
     Pusher(u8),
     Cleaner(u8),
     User,
-    /// The server, with a request that it had for a while.
+    /// The server, executing a late request.
     Late(Request),
-    /// Time.
+    /// The passage of time.
     Clock,
 }
 
-/// What somebody does, for people.
+/// A step, described for people.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Step {
     pub(crate) who: Who,
     pub(crate) what: &'static str,
 }
 
-/// The steps that lead on from one world.
+/// The steps that follow from one world.
 pub(crate) struct Steps<'a> {
     pub(crate) protocol: &'a Protocol,
     pub(crate) world: World,
@@ -54,13 +54,13 @@ impl<'a> Steps<'a> {
         steps.next
     }
 
-    /// Somebody does something, and this is the world after it.
+    /// Adds a step and the world after it.
     pub(crate) fn add(&mut self, who: Who, what: &'static str, world: World) {
         self.next.push((Step { who, what }, world));
     }
 
-    /// Somebody sends a request that changes the bucket and hears the answer. It may have been sent twice, the first
-    /// time without an answer: then the first one may still be on its way.
+    /// An actor sends a request that changes the bucket and gets the answer. It may have been sent twice, the first
+    /// time without an answer: then the first may still be in flight.
     pub(crate) fn send(&mut self, who: Who, what: &'static str, request: Request, then: impl Fn(&mut World)) {
         let mut world = self.world;
         self.protocol.act(&mut world, request);
@@ -71,7 +71,7 @@ impl<'a> Steps<'a> {
         }
     }
 
-    /// A late request acts.
+    /// A late request takes effect.
     fn arrive(&mut self) {
         for place in 0..self.protocol.late {
             if let Some(request) = self.world.late[place] {
@@ -107,7 +107,7 @@ impl<'a> Steps<'a> {
     }
 }
 
-/// Returns true for a request that a pusher sent for its push.
+/// Returns true for a request that belongs to a pusher's push.
 fn is_of(request: Request, pusher: u8) -> bool {
     match request {
         Request::Lease(p) | Request::File(p, _) | Request::Manifest(p) => p == pusher,

@@ -1,9 +1,13 @@
-//! What there is: the objects of one version, who is at which step, and what is still on its way.
+//! The state of the model: the objects of one version, the step of each process, and the requests in flight.
 
-/// Where a push stands. Each name says what it does next.
+use std::time::Duration;
+
+use crate::decide::{self, Age, STALE_AFTER};
+
+/// The state of a push. Each name says what it does next.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) enum Push {
-    /// Puts its lease; where leases are left out of the model, looks for a manifest.
+    /// Writes its lease; if leases are left out of the model, looks for a manifest.
     Begins,
     /// Lists the leases.
     Lists,
@@ -11,63 +15,63 @@ pub(crate) enum Push {
     Takes(u8),
     /// Looks for a manifest under its lease.
     Looks,
-    /// Looks for marks of cleaners.
+    /// Looks for locks of cleaners.
     Heeds,
     /// Stores the files that are not in these bits yet, in any order.
     Fills(u8),
-    /// Looks at every file again.
+    /// Checks every file again.
     LooksAgain,
-    /// Looks whether its lease is there and, without conditions, the only one.
+    /// Checks that its lease exists and, without conditional writes, that it is the only one.
     Counts,
-    /// Without conditions: looks that there is no manifest.
+    /// Without conditional writes: checks that there is no manifest.
     Vacant,
     /// Writes the manifest.
     Publishes,
     /// Reads the manifest back.
     ReadsBack,
-    /// Looks for marks and for the tombstone before it tells anybody.
+    /// Checks for locks and the tombstone before it reports success.
     Checks,
-    /// There was no mark; looks for the tombstone.
+    /// There was no lock; checks for the tombstone.
     Unmarked,
-    /// There was no tombstone; looks for marks. Only a bug gets here.
+    /// There was no tombstone; checks for locks. Reached only by a bug.
     Unspent,
     /// Withdraws its lease.
     Leaves,
-    /// Does nothing any more: done, failed or dead.
+    /// Does nothing more: done, failed or dead.
     Over,
 }
 
-/// Where a cleaner stands.
+/// The state of a cleaner.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) enum Clean {
-    /// Puts its mark, or finishes what is spent.
+    /// Writes its lock, or finishes what is retired.
     Begins,
     /// Lists the leases.
     Lists,
     /// Looks for a manifest.
     Looks,
-    /// Spends the name.
+    /// Retires the name.
     Spends,
-    /// Removes the manifest, then the files: the number is of what comes next.
+    /// Removes the manifest, then the files: the number is that of the next object.
     Removes(u8),
-    /// Takes its mark away.
+    /// Removes its lock.
     Unmarks,
-    /// Does nothing any more.
+    /// Does nothing more.
     Over,
 }
 
-/// Where the user's delete stands.
+/// The state of the user's delete.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) enum Delete {
-    /// Waits for the user's word.
+    /// Waits for the user.
     Begins,
     /// Removes the manifest, then the files.
     Removes(u8),
-    /// Has told the user that the version is gone.
+    /// Has reported to the user that the version is gone.
     Over,
 }
 
-/// Who spent the name.
+/// Who retired the name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) enum Spent {
     No,
@@ -81,6 +85,23 @@ pub(crate) enum Lease {
     None,
     Living,
     Stale,
+}
+
+impl Lease {
+    /// The age that a listing shows. A young lease is renewed in time, and may be a little older than its owner knows; one
+    /// that went stale is a little too old.
+    pub(crate) fn age(self) -> Option<Age> {
+        match self {
+            Lease::None => None,
+            Lease::Living => Some(Some(STALE_AFTER / 2)),
+            Lease::Stale => Some(Some(STALE_AFTER + Duration::from_nanos(1))),
+        }
+    }
+
+    /// Whether its pusher may be alive, if there is a lease.
+    pub(crate) fn alive(self) -> Option<bool> {
+        self.age().map(decide::is_alive)
+    }
 }
 
 /// A request that changes the bucket. The numbers are of pushers, cleaners and files.
@@ -98,28 +119,28 @@ pub(crate) enum Request {
     RemoveFile(u8),
 }
 
-/// All of it. Small and flat: millions of these are kept.
+/// The whole state. Small and flat: millions of these are kept.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) struct World {
-    /// The content of each file; zero is none.
+    /// The content of each file; zero means that it does not exist.
     pub(crate) files: [u8; 2],
-    /// Whose manifest there is.
+    /// The pusher whose manifest exists.
     pub(crate) manifest: Option<u8>,
     pub(crate) spent: Spent,
-    /// Marks, one bit for each cleaner.
+    /// Locks, one bit for each cleaner.
     pub(crate) marks: u8,
     pub(crate) leases: [Lease; 3],
     pub(crate) pushes: [Push; 3],
     pub(crate) cleans: [Clean; 2],
     pub(crate) delete: Delete,
-    /// Requests that act later, whatever became of who sent them. In order, so that equal sets are equal.
+    /// Requests that take effect later, whatever happened to their senders. Sorted, so that equal sets are equal.
     pub(crate) late: [Option<Request>; 2],
-    /// Contents that a pusher was told are published, one bit for each.
+    /// Contents that were reported as published, one bit for each.
     pub(crate) told: u8,
 }
 
 impl World {
-    /// An empty bucket, and nobody has begun.
+    /// An empty bucket, before anyone has started.
     pub(crate) const EMPTY: World = World {
         files: [0; 2],
         manifest: None,
@@ -133,7 +154,7 @@ impl World {
         told: 0,
     };
 
-    /// Returns this world with one more request on its way, if there is room for it.
+    /// Returns this world with one more request in flight, if there is room for it.
     pub(crate) fn with_late(mut self, request: Request, room: usize) -> Option<World> {
         if self.late.contains(&Some(request)) {
             return None;
@@ -141,12 +162,12 @@ impl World {
         let free = self.late[..room].iter().position(Option::is_none)?;
         self.late[free] = Some(request);
         self.late.sort_unstable();
-        // None sorts first; it must come last for `room` to mean anything.
+        // `None` sorts first, but must come last for `room` to work.
         self.late.reverse();
         Some(self)
     }
 
-    /// Returns this world without the late request in a place.
+    /// Returns this world without the late request at a position.
     pub(crate) fn without_late(mut self, place: usize) -> World {
         self.late[place] = None;
         self.late.sort_unstable();
@@ -154,7 +175,7 @@ impl World {
         self
     }
 
-    /// Gives the pushers and cleaners other numbers.
+    /// Renumbers the pushers and cleaners.
     pub(crate) fn renamed(&self, pushers: [u8; 3], cleaners: [u8; 2]) -> World {
         let mut other = *self;
         for (old, new) in pushers.iter().enumerate() {

@@ -33,7 +33,7 @@ const SEED: u64 = 7;
 pub(crate) async fn run(args: DemoArgs, ui: &Ui) -> Result<(), Error> {
     // Looked at before anything is started.
     if let Some(file) = &args.file {
-        Source::scan(&Scan { path: file.clone(), ..Scan::default() })?;
+        Source::scan(&Scan::new(file))?;
     }
     let folder = tempfile::Builder::new()
         .prefix("modeldepot-demo-")
@@ -65,7 +65,7 @@ async fn script(
     let storage = ModelStorage::open(&settings(server)?).await?;
 
     let version = push(&storage, &model, &ours, steps).await?;
-    let selector = Selector { model: model.clone(), version: Some(version) };
+    let selector = Selector::new(model.clone()).version(version);
     list(&storage, &model, steps).await?;
     show(&storage, &selector, steps).await?;
 
@@ -135,27 +135,18 @@ async fn push(
     ours: &Material,
     steps: &mut Steps<'_>,
 ) -> Result<Version, Error> {
-    let source = Source::scan(&Scan { path: ours.model.clone(), history: ours.history.clone(), ..Scan::default() })?;
+    let mut scan = Scan::new(&ours.model);
+    scan.history.clone_from(&ours.history);
+    let source = Source::scan(&scan)?;
     let metadata = match &ours.history {
         Some(history) => read_history(history)?.metadata(),
         None => Map::new(),
     };
     let bar = steps.begin_transfer("push");
     let (files, bytes) = (source.files().len(), source.size());
-    let tool = concat!("modeldepot ", env!("CARGO_PKG_VERSION")).to_owned();
-    let push = Push {
-        model: model.clone(),
-        version: None,
-        source,
-        metadata,
-        created: None,
-        tool,
-        published_by: None,
-        state_folder: None,
-        md5: true,
-        copies: true,
-    };
-    let published = storage.upload_model(push, &bar.progress()).await?;
+    let tool = concat!("modeldepot ", env!("CARGO_PKG_VERSION"));
+    let push = Push::new(model.clone(), source).metadata(metadata).tool(tool);
+    let published = storage.push(push, &bar.progress()).await?;
     drop(bar);
     let version = published.manifest.version;
     steps.done(&format!("{model}@{version}: {}, {}", plural(files, "file"), size(bytes)), Some(bytes))?;
@@ -164,7 +155,7 @@ async fn push(
 
 async fn list(storage: &ModelStorage, model: &ModelName, steps: &mut Steps<'_>) -> Result<(), Error> {
     steps.begin("versions");
-    let versions = storage.list_model_versions(model).await?;
+    let versions = storage.versions(model).await?;
     let names: Vec<String> = versions.iter().map(|version| version.version.to_string()).collect();
     steps.done(&format!("{}: {}", plural(names.len(), "version"), names.join(", ")), None)
 }
@@ -178,12 +169,12 @@ async fn show(storage: &ModelStorage, selector: &Selector, steps: &mut Steps<'_>
 
 /// A pull that keeps nothing for a next one.
 fn whole(selector: &Selector, folder: &Path) -> Pull {
-    Pull { resume: false, ..Pull::new(selector.clone(), folder) }
+    Pull::new(selector.clone(), folder).resume(false)
 }
 
 async fn pull(storage: &ModelStorage, selector: &Selector, folder: &Path, steps: &mut Steps<'_>) -> Result<(), Error> {
     let bar = steps.begin_transfer("pull");
-    let fetched = storage.download_model(&whole(selector, folder), &bar.progress()).await?;
+    let fetched = storage.pull(&whole(selector, folder), &bar.progress()).await?;
     drop(bar);
     let what = format!("{}, {}, every BLAKE3 matches", plural(fetched.files, "file"), size(fetched.bytes));
     steps.done(&what, Some(fetched.bytes))
@@ -251,7 +242,7 @@ async fn refuse(
     steps: &mut Steps<'_>,
 ) -> Result<(), Error> {
     let bar = steps.begin_transfer("pull");
-    let refused = storage.download_model(&whole(selector, folder), &bar.progress()).await;
+    let refused = storage.pull(&whole(selector, folder), &bar.progress()).await;
     drop(bar);
     let (path, place, expected, found) = match refused {
         Err(Depot::Damaged { path, mismatch: Mismatch::Part { first, last, expected, found }, .. }) => {

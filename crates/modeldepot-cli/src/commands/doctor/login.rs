@@ -51,7 +51,7 @@ async fn region(service: &mut Service) -> Option<Line> {
         Some(expected) => {
             let line = Line::bad("region", ErrorKind::Denied, tried, format!("the server is in `{expected}`"))
                 .change(format!("pass --region {expected}, or set S3_REGION={expected}"));
-            let settings = Settings { region: expected.clone(), ..service.settings.clone() };
+            let settings = service.settings.clone().region(expected);
             if let Ok(client) = S3Client::connect_depot(&settings).await
                 && let Ok(answer) = client.ask(&settings.buckets.models).await
             {

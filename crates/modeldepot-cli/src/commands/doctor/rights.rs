@@ -2,6 +2,8 @@
 
 use modeldepot::s3::{Capabilities, ChecksumSupport, CopySupport, UnsignedHeaders};
 use modeldepot::{Error as Depot, ErrorKind, ModelStorage, Probed};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 use super::line::Line;
@@ -55,7 +57,7 @@ pub(super) async fn known(service: &Service, mut tell: impl FnMut(Line)) {
         Ok(Some(Probed { capabilities, probed_at, .. })) => {
             lines(&capabilities)
                 .into_iter()
-                .for_each(|line| tell(line.details(vec![format!("probed at {probed_at}")])));
+                .for_each(|line| tell(line.details(probed_at.iter().map(|at| probed(*at)).collect())));
         }
         Ok(None) => tell(Line::skipped("abilities", "this server was not probed in the last week")),
         Err(error) => tell(Line::failed("abilities", "read the last probe", error, &service.settings)),
@@ -189,7 +191,7 @@ fn lines(found: &Capabilities) -> Vec<Line> {
                 checksum,
                 "accepted: the server does not check it; pull still verifies every digest",
             ),
-            ChecksumSupport::Refused => Line::note(
+            _ => Line::note(
                 "CRC64NVME",
                 checksum,
                 "not supported: parts are sent without it; pull still verifies every digest",
@@ -209,11 +211,15 @@ fn lines(found: &Capabilities) -> Vec<Line> {
             CopySupport::Unchecked => {
                 Line::note("part copy", copy, "works, but copies cannot be verified: push sends all data")
             }
-            CopySupport::Unknown => Line::note("part copy", copy, "not tested yet: the first push that needs it does"),
             CopySupport::None => Line::note("part copy", copy, "not supported: push sends all data"),
+            _ => Line::note("part copy", copy, "not tested yet: the first push that needs it does"),
         },
         upload_urls(found.unsigned_headers),
     ]
+}
+
+fn probed(at: OffsetDateTime) -> String {
+    format!("probed at {}", at.format(&Rfc3339).unwrap_or_default())
 }
 
 /// Says what the holder of a presigned URL for an upload can do with it.
@@ -234,7 +240,7 @@ fn upload_urls(found: UnsignedHeaders) -> Line {
                     "update the server, or use a key that can read nothing else; modeldepot does not sign such URLs",
                 )
         }
-        UnsignedHeaders::Unknown => {
+        _ => {
             Line::note(CHECK, TRIED, "not tested: the server accepts no presigned URLs, so none are signed for uploads")
         }
     }

@@ -14,5 +14,5 @@ pub(super) fn in_host(settings: &Settings) -> bool {
 /// Returns the same settings with the other way to name buckets.
 pub(super) fn other_style(settings: &Settings) -> Settings {
     let addressing = if in_host(settings) { Addressing::Path } else { Addressing::VirtualHost };
-    Settings { addressing, ..settings.clone() }
+    settings.clone().addressing(addressing)
 }

@@ -42,7 +42,7 @@ pub enum HistoryError {
         /// The file's name.
         file: String,
         /// The position and the reason.
-        source: csv::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The file is well-formed but has none of the known shapes.
     #[error(

@@ -1,9 +1,9 @@
 //! The log of a Hugging Face trainer: `log_history` of `trainer_state.json`.
 //!
-//! Training and evaluation write separate entries, each at its own interval and with fractional epochs: `{"epoch": 0.8,
-//! "loss": …}`, `{"epoch": 1.0, "loss": …}`, `{"epoch": 1.0, "eval_loss": …}`. An evaluation closes an epoch, which
-//! includes what training logged since the previous evaluation and has the number of the evaluation. Entries after the
-//! last evaluation form an epoch that is still open. Without evaluations, each whole epoch is one.
+//! Training and evaluation write separate entries, each at its own interval and with fractional epochs:
+//! `{"epoch": 0.8, "loss": …}`, `{"epoch": 1.0, "loss": …}`, `{"epoch": 1.0, "eval_loss": …}`. An evaluation closes an
+//! epoch, which includes what training logged since the previous evaluation and has the number of the evaluation.
+//! Entries after the last evaluation form an epoch that is still open. Without evaluations, each whole epoch is one.
 
 use super::{HistoryError, Row};
 

@@ -67,6 +67,7 @@ const MAX_EPOCH: f64 = 1e9;
 
 /// One epoch's measured values.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Epoch {
     /// The epoch's number: the file's own, or else counted from 1. Fractional for log entries within an epoch.
     pub epoch: f64,
@@ -113,6 +114,7 @@ impl Unit {
 
 /// The best epoch of a history, and why it was chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Best<'h> {
     /// The epoch.
     pub epoch: &'h Epoch,

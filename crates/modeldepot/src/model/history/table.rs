@@ -21,7 +21,7 @@ const MAX_VOID: usize = 1000;
 const SHOWN: usize = 40;
 
 pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Log, HistoryError> {
-    let not_csv = |source| HistoryError::Csv { file: file.to_owned(), source };
+    let not_csv = |error: csv::Error| HistoryError::Csv { file: file.to_owned(), source: error.into() };
     let (bytes, delimiter) = separated(without_hint(bytes));
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).trim(csv::Trim::All).from_reader(&*bytes);
     let first = reader.headers().map_err(not_csv)?.clone();

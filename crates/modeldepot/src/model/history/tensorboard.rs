@@ -1,6 +1,8 @@
 //! Charts downloaded from TensorBoard: times, steps and values of one metric, which is named only in the file name.
 //!
-//! `run-validation-tag-epoch_loss.csv` has `Wall time,Step,Value`; the same as `.json` has `[[1700000000.5, 0, 0.9], …]`.
+//! `run-validation-tag-epoch_loss.csv` has the columns `Wall time,Step,Value`.
+//!
+//! As `.json`, the same is `[[1700000000.5, 0, 0.9], …]`.
 
 use std::rc::Rc;
 

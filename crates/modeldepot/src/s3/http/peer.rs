@@ -243,7 +243,10 @@ fn suspicion(method: &Method, status: StatusCode, headers: &HeaderMap, empty: bo
     } else {
         // What a gateway says of a server that is overloaded or gone passes.
         let passes = status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED;
-        !passes && status != StatusCode::TOO_MANY_REQUESTS && !status.is_redirection()
+        // Only a server that read our condition or our range answers this, and any server in between may do so too,
+        // without a word of S3.
+        let answers = matches!(status, StatusCode::PRECONDITION_FAILED | StatusCode::RANGE_NOT_SATISFIABLE);
+        !passes && !answers && status != StatusCode::TOO_MANY_REQUESTS && !status.is_redirection()
     };
     match (other, method == Method::HEAD) {
         (false, _) => Suspicion::None,

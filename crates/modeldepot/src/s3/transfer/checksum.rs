@@ -43,5 +43,5 @@ impl Checksum {
 
 /// Spells an MD5 as `Content-MD5` does.
 pub(in crate::s3) fn header(md5: Md5) -> String {
-    BASE64.encode(md5.bytes())
+    BASE64.encode(md5.as_bytes())
 }

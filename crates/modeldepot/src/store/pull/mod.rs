@@ -9,6 +9,7 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use crate::model::manifest::Manifest;
 use crate::model::name::{ArtifactPath, Selector};
 use crate::progress::{Event, Progress};
 use crate::s3::files_at_once;
+use crate::setters::setters;
 use crate::task::blocking;
 use local::Local;
 pub use obstacle::{Obstacle, ObstacleKind};
@@ -29,22 +31,24 @@ use owned::{MANIFEST, Owned, Present};
 use place::{Switch, keep_executable};
 use plan::{Found, Plan, Step, plan};
 
-/// A version to fetch.
+/// A version to fetch: start with [`Pull::new`], and set other fields with their setters.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Pull {
     /// The version.
     pub selector: Selector,
     /// The target folder; created if it does not exist.
     pub folder: PathBuf,
     /// Whether to reuse local data, of an interrupted pull of the same version and of an older version in the folder,
-    /// and to keep data for the next pull to resume from.
+    /// and to keep data for the next pull to resume from. True by default.
     pub resume: bool,
-    /// Whether files are synced to disk before they appear. Without it, a power failure may leave files with other
-    /// bytes than were fetched.
+    /// Whether files are synced to disk before they appear; true by default. Without it, a power failure may leave
+    /// files with other bytes than were fetched.
     pub sync: bool,
-    /// Whether to replace files that earlier pulls did not create, and to write under names such as `.git` and `.env`.
+    /// Whether to replace files that earlier pulls did not create, and to write under names such as `.git` and `.env`;
+    /// false by default.
     pub force: bool,
-    /// Whether to refuse a version with files published without a digest.
+    /// Whether to refuse a version with files published without a digest; false by default.
     pub require_digests: bool,
 }
 
@@ -55,8 +59,16 @@ impl Pull {
     }
 }
 
+setters!(Pull {
+    value resume: bool,
+    value sync: bool,
+    value force: bool,
+    value require_digests: bool,
+});
+
 /// What was fetched.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Fetched {
     /// The version's manifest, which is now in the folder as well.
     pub manifest: Manifest,
@@ -66,7 +78,7 @@ pub struct Fetched {
     pub model_path: PathBuf,
     /// Files of the version, not counting the manifest.
     pub files: usize,
-    /// Their bytes.
+    /// Their size in bytes.
     pub bytes: u64,
     /// Of these, bytes reused from an interrupted pull.
     pub kept: u64,
@@ -94,7 +106,8 @@ impl ModelStorage {
     /// Fetches a version into a folder: the model file, the additional files and the manifest, at their relative paths.
     ///
     /// The folder is checked before anything is fetched. Files of earlier pulls are replaced; those that this version
-    /// does not have are removed if they are unchanged. Nothing else is touched unless [`Pull::force`] is set.
+    /// does not have are removed if they are unchanged. Nothing else is touched unless
+    /// [`Pull::force`](field@Pull::force) is set.
     ///
     /// Every file is verified before any appears under its name. A damaged file is fetched once more; if it is damaged
     /// again, nothing of the version is put in place. Interrupted pulls keep their data in a hidden folder, and the
@@ -103,9 +116,9 @@ impl ModelStorage {
     ///
     /// # Errors
     /// As [`ModelStorage::verify`]; [`Error::InTheWay`] and [`Error::OtherModel`] when the folder has files that no
-    /// earlier pull created; [`Error::Unverified`] with [`Pull::require_digests`]; and [`Error::Io`] when the folder
-    /// cannot be written.
-    pub async fn download_model(&self, pull: &Pull, progress: &Progress) -> Result<Fetched> {
+    /// earlier pull created; [`Error::Unverified`] with [`Pull::require_digests`](field@Pull::require_digests); and
+    /// [`Error::Io`] when the folder cannot be written.
+    pub async fn pull(&self, pull: &Pull, progress: &Progress) -> Result<Fetched> {
         let found = self.describe(&pull.selector).await?;
         let main = found.main()?;
         let unverified = found.unverified();

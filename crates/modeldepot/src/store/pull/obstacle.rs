@@ -6,6 +6,7 @@ use crate::visible::{FEW, named};
 
 /// An entry of the folder that is in the way of a file of the version.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Obstacle {
     /// Its path in the folder.
     pub path: String,

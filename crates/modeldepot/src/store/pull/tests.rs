@@ -38,7 +38,7 @@ fn version(name: &str, files: &Files, ours: bool) -> Arc<Description> {
         model_url: String::new(),
         checksum: (!ours).then(|| Md5::of(files[0].1.as_bytes())),
         metadata: Default::default(),
-        created_at: time::OffsetDateTime::UNIX_EPOCH,
+        created_at: None,
         format_version: ours.then_some(1),
         files: ours.then(|| entries.clone()),
         write_id: None,
@@ -61,7 +61,7 @@ fn version(name: &str, files: &Files, ours: bool) -> Arc<Description> {
     Arc::new(Description { files, damaged: Vec::new(), listed: true, record, manifest })
 }
 
-/// Pulls a version as `download_model` does, with the given files.
+/// Pulls a version as `ModelStorage::pull` does, with the given files.
 fn pull(root: &Path, found: &Arc<Description>, files: &Files) -> Result<Done> {
     let folder = Arc::new(Folder::make(root)?);
     let owned = Owned::read(&folder, found, false)?;

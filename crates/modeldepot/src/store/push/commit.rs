@@ -67,7 +67,8 @@ impl Job<'_> {
             storage.depot.any_object(&storage.bucket, &marks),
         )?;
         let named = push.version.is_some() || self.resumed;
-        match (decide::begin(named, standing.is_some(), !there.is_empty(), gc_locked), standing) {
+        let begin = decide::begin(named, standing.is_some(), !there.is_empty(), gc_locked);
+        match (begin, standing) {
             (Begin::Compare, Some(theirs)) => return storage.compare(push, self.id, theirs).await,
             (Begin::Compare | Begin::Taken, _) => return Err(self.taken()),
             (Begin::Locked, _) => {
@@ -76,7 +77,7 @@ impl Job<'_> {
             (Begin::Send, _) => {}
         }
         self.lease.sends();
-        wrote.store(true, Ordering::Relaxed);
+        wrote.store(decide::may_have_sent(self.resumed, Some(begin)), Ordering::Relaxed);
         let uploaded = Box::pin(self.upload(&there, &prefix)).await?;
         self.publish(uploaded).await
     }
@@ -149,7 +150,7 @@ impl Job<'_> {
         let files = sent.iter().map(|(file, sent)| entry(file, &sent.digests)).collect();
         // The listing was just answered, so the server's clock is current.
         let created = storage.time_of(push).await?;
-        let manifest = storage.manifest_of(push, self.version.clone(), self.id, files, created);
+        let manifest = storage.manifest_of(push, self.version.clone(), self.id, files, Some(created));
         let (kept, copied) =
             sent.iter().fold((0, 0), |(kept, copied), (_, sent)| (kept + sent.kept, copied + sent.copied));
         Ok(Uploaded { manifest, kept, copied, foreign })

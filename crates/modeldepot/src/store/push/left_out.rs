@@ -1,11 +1,12 @@
 //! Files that never belong in a version, in any folder.
 
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 use crate::model::manifest::{LARGEST, Manifest};
 
 /// An entry of a folder that is not published.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LeftOut {
     /// Its path in the folder.
@@ -17,7 +18,8 @@ pub struct LeftOut {
 }
 
 /// Why something is not published.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Reason {
     /// A pattern excludes it.

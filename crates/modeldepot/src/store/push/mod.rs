@@ -17,6 +17,7 @@ pub(in crate::store) mod scan;
 pub(in crate::store) mod source;
 pub(in crate::store) mod validate;
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,42 +43,75 @@ use crate::model::manifest::{FORMAT_VERSION, FileEntry, Manifest, Parts};
 use crate::model::name::{ArtifactPath, ModelName, PublishedBy, Version};
 use crate::progress::Progress;
 use crate::s3::part_size;
+use crate::setters::setters;
 use crate::task::{blocking, settled};
 
 /// How long a push waits for a gc run to decide about the version.
 const CLEANING: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// A version to publish.
+/// A version to publish: start with [`Push::new`], and set other fields with their setters.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Push {
     /// The model.
     pub model: ModelName,
-    /// The version; defaults to the UTC second in which the push starts, by the server's clock, or the next free
+    /// The version. Defaults to the UTC second in which the push starts, by the server's clock, or the next free
     /// second.
     pub version: Option<Version>,
     /// The files.
     pub source: Source,
-    /// Metadata of the version, chosen by the user.
+    /// Metadata of the version: a JSON object. Empty by default.
     pub metadata: Map<String, Value>,
-    /// The time of publication; defaults to the server's time when the manifest is written. Set it only for imports.
+    /// The time of publication. Defaults to the server's time when the manifest is written; set it only for imports.
     pub created: Option<OffsetDateTime>,
-    /// Name and version of the publishing program, for the manifest.
+    /// Name and version of the publishing program, for the manifest: `my-trainer 1.0`. Defaults to this library.
     pub tool: String,
-    /// Who publishes, for the manifest. It is not compared: the same content is the same version, no matter who pushes
-    /// it.
+    /// Who publishes, for the manifest; unset by default. It is not compared: the same content is the same version, no
+    /// matter who pushes it.
     pub published_by: Option<PublishedBy>,
     /// Local folder for the resume state of this push. An interrupted push that is repeated then continues under the
-    /// same version, and sends only the missing data.
+    /// same version, and sends only the missing data. By default no state is kept.
     pub state_folder: Option<PathBuf>,
-    /// Whether to compute the MD5 that the Python pipeline checks. Without it a push may exceed the 0.7 GB/s that MD5
-    /// reaches, but the Python pipeline cannot verify the version.
+    /// Whether to compute the MD5 that the Python pipeline checks; true by default. Without it a push may exceed the
+    /// 0.7 GB/s that MD5 reaches, but the Python pipeline cannot verify the version.
     pub md5: bool,
-    /// Whether to copy parts of large files within the server, from an earlier version that has them at the same place.
+    /// Whether to copy parts of large files within the server, from an earlier version that has them at the same place;
+    /// true by default.
     pub copies: bool,
 }
 
+impl Push {
+    /// Publishes `source` as a new version of `model`, without metadata.
+    pub fn new(model: ModelName, source: Source) -> Push {
+        Push {
+            model,
+            version: None,
+            source,
+            metadata: Map::new(),
+            created: None,
+            tool: concat!("modeldepot ", env!("CARGO_PKG_VERSION")).to_owned(),
+            published_by: None,
+            state_folder: None,
+            md5: true,
+            copies: true,
+        }
+    }
+}
+
+setters!(Push {
+    some version: Version,
+    value metadata: Map<String, Value>,
+    some created: OffsetDateTime,
+    into tool: String,
+    some published_by: PublishedBy,
+    some_into state_folder: PathBuf,
+    value md5: bool,
+    value copies: bool,
+});
+
 /// What was published.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Published {
     /// The version's manifest.
     pub manifest: Manifest,
@@ -124,7 +158,7 @@ impl ModelStorage {
     /// changes during the push; [`Error::VersionExists`], [`Error::VersionRetired`], [`Error::VersionBusy`] or
     /// [`Error::Orphans`] when the version is not free. After an error no new version is visible, unless the error is a
     /// lost reply.
-    pub async fn upload_model(&self, push: Push, progress: &Progress) -> Result<Published> {
+    pub async fn push(&self, push: Push, progress: &Progress) -> Result<Published> {
         self.check_push(&push)?;
         // Boxed, like the other large steps below: together they would overflow the stack of a test or worker thread.
         let mut published = Box::pin(self.push_checked(&push, progress)).await?;
@@ -265,7 +299,7 @@ impl ModelStorage {
         };
         let job =
             Job { storage: self, push, version, id, resumed, lease: &lease, progress, conditions, earlier: found };
-        let wrote = AtomicBool::new(resumed);
+        let wrote = AtomicBool::new(decide::may_have_sent(resumed, None));
         let in_parts = push.source.files().iter().any(|file| file.size > part_size(file.size));
         let result = Box::pin(job.run(&wrote)).await;
         if let Err(error) = &result
@@ -365,7 +399,7 @@ impl ModelStorage {
         version: Version,
         id: Uuid,
         files: Vec<FileEntry>,
-        created_at: OffsetDateTime,
+        created_at: Option<OffsetDateTime>,
     ) -> Manifest {
         let main = push.source.main();
         let key = ObjectKey::Artifact(push.model.clone(), version.clone(), main.clone()).to_string();

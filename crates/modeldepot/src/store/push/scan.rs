@@ -9,16 +9,18 @@ use ignore::gitignore::Gitignore;
 use super::left_out::{LeftOut, Reason, by_name, by_place, is_own};
 use super::links::{Links, absent};
 use super::patterns::{self, Given, Said};
-use super::source::{Notes, Source, SourceFile};
+use super::source::{Notes, Source, SourceFile, look};
 use crate::error::{Error, Result, SourceError};
 use crate::model::model_file::model_file;
 use crate::model::name::{ArtifactPath, NameError};
+use crate::setters::setters;
 
 /// How many folder entries are read at most. A manifest holds a fifth of that.
 const MOST: usize = 1_000_000;
 
-/// What to publish.
-#[derive(Debug, Clone, Default)]
+/// What to publish: start with [`Scan::new`], and set other fields with their setters.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Scan {
     /// The model: a file, or a folder whose files keep their relative paths.
     pub path: PathBuf,
@@ -35,18 +37,42 @@ pub struct Scan {
     /// Whether to publish hidden files and folders too. Names of secrets, and files of repositories, editors or
     /// modeldepot, are still left out.
     pub include_hidden: bool,
-    /// Whether links may lead out of the folder.
+    /// Whether symbolic links may lead out of the folder; false by default.
     pub follow_links: bool,
 }
 
+impl Scan {
+    /// Publishes a file, or the files of a folder.
+    pub fn new(path: impl Into<PathBuf>) -> Scan {
+        Scan {
+            path: path.into(),
+            main: None,
+            exclude: Vec::new(),
+            with: Vec::new(),
+            history: None,
+            include_hidden: false,
+            follow_links: false,
+        }
+    }
+}
+
+setters!(Scan {
+    some_into main: String,
+    all exclude: String,
+    all with: PathBuf,
+    some_into history: PathBuf,
+    value include_hidden: bool,
+    value follow_links: bool,
+});
+
 impl Source {
-    /// Lists the files. Reads none but `.modeldepotignore` and a `manifest.json`. Blocks.
+    /// Lists the files to publish. Reads only `.modeldepotignore` and a `manifest.json`. Blocks.
     ///
-    /// A file that is named (as the model, `with` or `history`) is always published. Of a folder, what does not belong
-    /// in a version is [left out](Source::left_out).
+    /// A file that is named (as the model, `with` or `history`) is always published. Files of a folder that do not
+    /// belong in a version are [left out](Source::left_out).
     ///
     /// # Errors
-    /// [`SourceError`] for files that cannot be published as they are, and as [`Source::of`].
+    /// [`SourceError`] for files that cannot be published as they are, and as [`Source::from_files`].
     pub fn scan(scan: &Scan) -> Result<Source> {
         let found = fs::metadata(&scan.path).map_err(|error| absent(&scan.path, error))?;
         let mut files = Files::default();
@@ -136,14 +162,10 @@ impl Files {
     }
 
     fn add(&mut self, local: &Path, relative: &Path) -> Result<ArtifactPath> {
-        let found = fs::metadata(local).map_err(|error| absent(local, error))?;
-        if !found.is_file() {
-            return Err(SourceError::NotAFile { path: local.to_owned() }.into());
-        }
+        let found = look(local)?;
         let path: ArtifactPath =
             text(local, relative)?.parse().map_err(|source| SourceError::Name { path: local.to_owned(), source })?;
-        let mut file = SourceFile::new(path.clone(), local, found.len());
-        file.executable = is_executable(&found);
+        let file = SourceFile::found(path.clone(), local, &found);
         if let Some(first) = self.files.insert(path.clone(), file) {
             // Naming the same file twice is no conflict.
             if fs::canonicalize(&first.local).ok() != fs::canonicalize(local).ok() {
@@ -277,15 +299,4 @@ fn text(local: &Path, relative: &Path) -> Result<String> {
         text.push_str(segment);
     }
     Ok(text)
-}
-
-#[cfg(unix)]
-fn is_executable(found: &fs::Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    found.permissions().mode() & 0o100 != 0
-}
-
-#[cfg(not(unix))]
-fn is_executable(_: &fs::Metadata) -> bool {
-    false
 }

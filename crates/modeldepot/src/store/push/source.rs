@@ -1,16 +1,22 @@
 //! The files of a version to publish.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use super::left_out::LeftOut;
+use super::links::absent;
 use super::patterns::Malformed;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SourceError};
 use crate::model::model_file::model_file;
 use crate::model::name::ArtifactPath;
 
-/// The files to publish, each at its path in the version. [`Source::of`] is the only constructor, so the paths are
-/// always valid together.
+/// The files to publish, each at its path in the version.
+///
+/// [`Source::scan`] and [`Source::from_files`] create it, and make sure that a version can hold the files:
+/// - there is at least one file, and each was a regular file when it was checked
+/// - paths are relative and valid, no two are equal, and none is both a file and a folder
+/// - the model file and the training history are among the files
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     main: ArtifactPath,
@@ -44,20 +50,59 @@ pub struct SourceFile {
 }
 
 impl SourceFile {
-    /// A file that is not executable.
-    pub fn new(path: ArtifactPath, local: impl Into<PathBuf>, size: u64) -> SourceFile {
-        SourceFile { path, local: local.into(), size, executable: false }
+    /// A file of another program that is not executable.
+    pub(in crate::store) fn new(path: ArtifactPath, local: PathBuf, size: u64) -> SourceFile {
+        SourceFile { path, local, size, executable: false }
+    }
+
+    /// Takes a file that was checked.
+    pub(in crate::store) fn found(path: ArtifactPath, local: &Path, found: &fs::Metadata) -> SourceFile {
+        SourceFile { path, local: local.to_owned(), size: found.len(), executable: is_executable(found) }
     }
 }
 
+/// Checks a file to publish.
+///
+/// # Errors
+/// [`SourceError`] when it is missing, or not a regular file.
+pub(in crate::store) fn look(local: &Path) -> Result<fs::Metadata> {
+    let found = fs::metadata(local).map_err(|error| absent(local, error))?;
+    match found.is_file() {
+        true => Ok(found),
+        false => Err(SourceError::NotAFile { path: local.to_owned() }.into()),
+    }
+}
+
+#[cfg(unix)]
+fn is_executable(found: &fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    found.permissions().mode() & 0o100 != 0
+}
+
+#[cfg(not(unix))]
+fn is_executable(_: &fs::Metadata) -> bool {
+    false
+}
+
 impl Source {
-    /// Takes files from anywhere, each with its path in the version. Without `main`, [`model_file`] chooses the model
-    /// file. `history` is the path of the training history.
+    /// Takes local files, each with its path in the version. Without `main`, [`model_file`] chooses the model file.
+    /// `history` is the path of the training history. Blocks: it checks that every file exists, without reading it.
     ///
     /// # Errors
-    /// [`Error::NothingOffered`], [`Error::OfferedTwice`], [`Error::FileAndFolder`]; [`Error::NoSuchMain`] when `main` or
-    /// `history` is not among the files; [`Error::NoModelFile`] when none of them can be the model file.
-    pub fn of(
+    /// [`Error::Source`] when a file is missing or not a regular file; [`Error::NothingOffered`],
+    /// [`Error::OfferedTwice`], [`Error::FileAndFolder`]; [`Error::NoSuchMain`] when `main` or `history` is not among
+    /// the files; [`Error::NoModelFile`] when none of them can be the model file.
+    pub fn from_files(
+        main: Option<&ArtifactPath>,
+        history: Option<&ArtifactPath>,
+        files: impl IntoIterator<Item = (ArtifactPath, PathBuf)>,
+    ) -> Result<Source> {
+        let found = files.into_iter().map(|(path, local)| Ok(SourceFile::found(path, &local, &look(&local)?)));
+        Source::of(main, history, found.collect::<Result<_>>()?)
+    }
+
+    /// Takes files that were already checked, or that another program has.
+    pub(in crate::store) fn of(
         main: Option<&ArtifactPath>,
         history: Option<&ArtifactPath>,
         mut files: Vec<SourceFile>,
@@ -88,7 +133,7 @@ impl Source {
     /// Returns the same files with the model file under another path.
     ///
     /// # Errors
-    /// As [`Source::of`].
+    /// As [`Source::from_files`].
     pub fn with_main_at(self, path: ArtifactPath) -> Result<Source> {
         let Source { main, history, mut files, notes } = self;
         for file in files.iter_mut().filter(|file| file.path == main) {

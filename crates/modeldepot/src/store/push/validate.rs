@@ -30,7 +30,7 @@ impl ModelStorage {
         let created = datetime!(2000-01-01 00:00:00.123456789 UTC);
         let version = push.version.clone().unwrap_or_else(|| Version::at(created));
         let files = push.source.files().iter().map(|file| stand_in(file, push.md5)).collect();
-        let manifest = self.manifest_of(push, version, Uuid::max(), files, created);
+        let manifest = self.manifest_of(push, version, Uuid::max(), files, Some(created));
         read_back(&manifest).map(drop)
     }
 }

@@ -162,7 +162,11 @@ impl Range {
             }
         };
         if let Some(etag) = answer.e_tag().filter(|etag| etag.len() > 2) {
-            let _ = self.etag.set(bare(Some(etag)));
+            let found = bare(Some(etag));
+            // A server that ignores `If-Match`, or ranges asked for at the same time: the object was replaced in between.
+            if *self.etag.get_or_init(|| found.clone()) != found {
+                return Err(Error::object_changed(&object.bucket, &object.key));
+            }
         }
         let wrong_size = |found| Error::wrong_size(&object.key, object.size, found);
         let left = self.len - landed;

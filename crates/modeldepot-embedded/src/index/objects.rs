@@ -1,0 +1,89 @@
+//! Transactions that read, put and copy an object.
+
+use s3s::{S3ErrorCode, S3Result};
+
+use super::Index;
+use super::conditions::WriteConditions;
+use super::record::{Object, Segment};
+use super::stamp::{Versioning, Which};
+use super::tables::{get, place, require_bucket};
+use super::versions;
+use crate::disk::BlobId;
+
+/// A copy that was made.
+#[derive(Debug)]
+pub(crate) struct Copied {
+    pub(crate) object: Object,
+    /// The id of its version, if its bucket has versions.
+    pub(crate) version: Option<String>,
+    /// The version that it was made from, if the source's bucket has versions.
+    pub(crate) from: Option<String>,
+}
+
+impl Index {
+    /// Returns an object.
+    pub(crate) fn head(&self, bucket: &str, key: &str) -> S3Result<Object> {
+        self.version(bucket, key, None, false).map(|(object, _)| object)
+    }
+
+    /// Returns an object and where its bytes are, as of one moment.
+    pub(crate) fn find(&self, bucket: &str, key: &str) -> S3Result<(Object, Vec<Segment>)> {
+        self.version(bucket, key, None, true)
+    }
+
+    /// Returns whether a write would be refused right now. Only a hint: [`Index::put`] decides.
+    pub(crate) fn check(&self, bucket: &str, key: &str, conditions: &WriteConditions) -> S3Result<()> {
+        self.bucket(bucket)?;
+        if *conditions == WriteConditions::default() {
+            return Ok(());
+        }
+        match self.head(bucket, key) {
+            Ok(object) => conditions.check(Some(&object)),
+            Err(error) if *error.code() == S3ErrorCode::NoSuchKey => conditions.check(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes an object visible if the conditions hold. Returns the id of its version, if the bucket has versions, and the
+    /// blobs that nothing refers to any more.
+    pub(crate) fn put(
+        &self,
+        bucket: &str,
+        key: &str,
+        mut object: Object,
+        segments: &[Segment],
+        conditions: &WriteConditions,
+    ) -> S3Result<(Option<String>, Vec<BlobId>)> {
+        self.write(|tx| {
+            require_bucket(tx, bucket)?;
+            let place = place(bucket, key);
+            conditions.check(get(tx, &place)?.as_ref())?;
+            versions::put(tx, bucket, &place, &mut object, segments)
+        })
+    }
+
+    /// Makes a copy visible that shares its bytes with the source. Returns the copy, what it was made from, the id of its
+    /// version and the blobs to remove.
+    ///
+    /// `make` is given the source as of the transaction, decides on conditions on it, and describes the copy.
+    pub(crate) fn copy(
+        &self,
+        source: (&str, &str, Option<&Which>),
+        target: (&str, &str),
+        conditions: &WriteConditions,
+        make: impl FnOnce(&Object) -> S3Result<Object>,
+    ) -> S3Result<(Copied, Vec<BlobId>)> {
+        self.write(|tx| {
+            require_bucket(tx, source.0)?;
+            require_bucket(tx, target.0)?;
+            let (found, segments) = versions::source(tx, &place(source.0, source.1), source.2)?;
+            let mut copy = make(&found)?;
+            let to = place(target.0, target.1);
+            conditions.check(get(tx, &to)?.as_ref())?;
+            let (version, freed) = versions::put(tx, target.0, &to, &mut copy, &segments)?;
+            let has_versions = versions::versioning(tx, source.0)? != Versioning::Off;
+            let from = has_versions.then(|| found.stamp.shown());
+            Ok((Copied { object: copy, version, from }, freed))
+        })
+    }
+}

@@ -1,0 +1,347 @@
+//! The files of a version.
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::{StreamExt as _, stream};
+use modeldepot::s3::disposition;
+use modeldepot::{ArtifactPath, Endpoint, ErrorKind, ModelName, StoredFile, Version};
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::time::Duration;
+use time::OffsetDateTime;
+use url::Host;
+use utoipa::{IntoParams, ToSchema};
+
+use super::extract::{Path, Query};
+use super::problems::Problems;
+use crate::auth::Reader;
+use crate::config::Redirect;
+use crate::links;
+use crate::problem::{Problem, Result};
+use crate::state::App;
+
+/// Files from this size on are fetched from the S3 endpoint itself, where that can be reached.
+const LARGE: u64 = 16 << 20;
+
+/// A file up to this size is compared with its digest before its first byte is sent.
+const SMALL: u64 = 1 << 20;
+
+/// What may be kept of a file: all of it, if it is asked each time whether it is still there.
+const KEPT: &str = "private, no-cache";
+
+/// What a browser may do with a file that is somebody's: nothing.
+const FILE_CSP: &str = "default-src 'none'; sandbox";
+
+/// How a file is fetched.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "describes the query, which is read as it comes")]
+struct FileQuery {
+    /// Have the service send the file itself, verified part by part, rather than a redirect to the S3 endpoint.
+    stream: Option<bool>,
+}
+
+/// The names in the path of a file.
+#[derive(Deserialize)]
+pub(crate) struct OfFile {
+    model: String,
+    version: String,
+    path: String,
+}
+
+impl OfFile {
+    pub(crate) fn parse(&self) -> Result<(ModelName, &str, ArtifactPath)> {
+        Ok((self.model.parse()?, &self.version, self.path.parse()?))
+    }
+}
+
+/// Fetch a file
+///
+/// For a large file the response is a redirect to the S3 endpoint if the client can reach it. Otherwise, or with `stream`,
+/// the service sends the file itself and verifies it against the published digest, if there is one: the last bytes of a
+/// damaged part are withheld, so the download of a damaged file fails. With `Range`, only parts that lie entirely within
+/// the range are verified.
+#[utoipa::path(
+    operation_id = "get_file",
+    get, path = "/api/v1/models/{model}/versions/{version}/files/{path}", tag = "files",
+    params(
+        ("model" = String, Path),
+        ("version" = String, Path, description = "The version, or `latest`"),
+        ("path" = String, Path, description = "The path of the file in the version; may contain `/`"),
+        FileQuery,
+    ),
+    responses(
+        (status = 200, content_type = "*/*", description = "The file"),
+        (status = 206, content_type = "*/*", description = "The range of the file"),
+        (status = 302, description = "Redirect to the file on the S3 endpoint"),
+        (status = 304, description = "Not modified: it matches `If-None-Match`"),
+        Problems,
+    ),
+)]
+pub(crate) async fn get(
+    by: Reader,
+    State(app): State<App>,
+    Path(of): Path<OfFile>,
+    query: Query,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response> {
+    let (model, version, path) = of.parse()?;
+    let streamed = query.only(&["stream"])?.flag("stream")?;
+    let version = app.catalog.resolve(&model, version).await?;
+    let found = app.catalog.version(&model, &version).await?;
+    let reader = app.storage.open_described(&found, &path)?;
+    let file = reader.file().clone();
+    let etag = etag(&file);
+    if let (Some(etag), Some(given)) = (&etag, headers.get(header::IF_MATCH))
+        && !names(given, etag)
+    {
+        return Err(Problem::new(ErrorKind::Conflict, format!("`{path}` does not match `If-Match`"))
+            .status(StatusCode::PRECONDITION_FAILED));
+    }
+    let mut answer =
+        Response::builder().header(header::ACCEPT_RANGES, "bytes").header(header::CONTENT_SECURITY_POLICY, FILE_CSP);
+    if let Some(etag) = &etag {
+        answer = answer.header(header::ETAG, etag);
+        if headers.get(header::IF_NONE_MATCH).is_some_and(|given| names(given, etag)) {
+            return finished(
+                answer.status(StatusCode::NOT_MODIFIED).header(header::CACHE_CONTROL, KEPT),
+                Body::empty(),
+            );
+        }
+    }
+    if method == Method::GET && !streamed && redirects(&app, &file, peer, &headers) {
+        let url = app.storage.link(&found, Some(&path), by.0.life(links::READER_LIFE)).await?;
+        let mut location = HeaderValue::try_from(url).map_err(|_| Problem::invalid("the file has no URL"))?;
+        location.set_sensitive(true);
+        let answer = answer.status(StatusCode::FOUND).header(header::LOCATION, location);
+        return finished(answer.header(header::CACHE_CONTROL, "no-store"), Body::empty());
+    }
+    let range = range(&headers, file.size, etag.as_deref()).map_err(|()| {
+        Problem::invalid(format!("the range is outside `{path}`, which has {} bytes", file.size))
+            .status(StatusCode::RANGE_NOT_SATISFIABLE)
+            .value(header::CONTENT_RANGE, format!("bytes */{}", file.size))
+    })?;
+    answer = answer
+        .header(header::CACHE_CONTROL, KEPT)
+        .header(header::CONTENT_TYPE, media_type(path.file_name()))
+        .header(header::CONTENT_DISPOSITION, disposition("attachment", path.file_name()));
+    let (status, span) = match range {
+        Some(span) => {
+            answer =
+                answer.header(header::CONTENT_RANGE, format!("bytes {}-{}/{}", span.start, span.end - 1, file.size));
+            (StatusCode::PARTIAL_CONTENT, span)
+        }
+        None => (StatusCode::OK, 0..file.size),
+    };
+    let length = span.end - span.start;
+    answer = answer.status(status).header(header::CONTENT_LENGTH, length);
+    if method == Method::HEAD {
+        return finished(answer, Body::empty());
+    }
+    let sent = app.service.metrics.sent.clone();
+    let mut bytes = Box::pin(reader.stream(span).inspect(move |bytes| {
+        match bytes {
+            Ok(bytes) => drop(sent.inc_by(bytes.len() as u64)),
+            // The client sees the connection break off, which is all that can be said to it by now.
+            Err(error) => tracing::warn!(%error, "a download was aborted"),
+        }
+    }));
+    // The first bytes come before the answer begins, so that what is missing can be said in words; of a small file all.
+    let mut first = Vec::new();
+    let mut taken = 0;
+    while taken < length.min(if length <= SMALL { SMALL } else { 1 }) {
+        let Some(bytes) = bytes.next().await else { break };
+        let bytes = bytes?;
+        taken += bytes.len() as u64;
+        first.push(Ok(bytes));
+    }
+    finished(answer, Body::from_stream(stream::iter(first).chain(bytes)))
+}
+
+fn finished(answer: axum::http::response::Builder, body: Body) -> Result<Response> {
+    answer.body(body).map_err(|error| Problem::new(ErrorKind::Internal, format!("cannot build the response: {error}")))
+}
+
+/// Returns true when the client is sent to the S3 endpoint.
+fn redirects(app: &App, file: &StoredFile, peer: SocketAddr, headers: &HeaderMap) -> bool {
+    match app.service.redirect {
+        Redirect::Always => true,
+        Redirect::Never => false,
+        Redirect::Auto => file.size >= LARGE && reaches_endpoint(app.storage.client().endpoint(), peer, headers),
+    }
+}
+
+/// Returns true unless the endpoint is known by its name only here: on this machine, or in a network of containers.
+fn reaches_endpoint(endpoint: &str, peer: SocketAddr, headers: &HeaderMap) -> bool {
+    let Ok(endpoint) = endpoint.parse::<Endpoint>() else { return false };
+    if endpoint.is_loopback() {
+        // A proxy on this machine speaks for clients elsewhere.
+        let proxied = ["forwarded", "x-forwarded-for", "via"].iter().any(|name| headers.contains_key(*name));
+        return peer.ip().to_canonical().is_loopback() && !proxied;
+    }
+    !matches!(endpoint.url().host(), Some(Host::Domain(name)) if !name.contains('.'))
+}
+
+/// Returns the ETag of a file: what it is, by its digest. A file that no digest was published of has none.
+fn etag(file: &StoredFile) -> Option<String> {
+    let blake3 = file.blake3.map(|blake3| format!("\"{blake3}\""));
+    blake3.or_else(|| file.md5.map(|md5| format!("\"{md5}\"")))
+}
+
+/// Returns true when a header of ETags names this one, as a condition compares them.
+pub(crate) fn names(given: &HeaderValue, etag: &str) -> bool {
+    let Ok(given) = given.to_str() else { return false };
+    given.trim() == "*" || given.split(',').any(|one| one.trim().trim_start_matches("W/") == etag)
+}
+
+/// Returns the range that is asked for, if it is one: several are answered with the whole file, as one may.
+fn range(headers: &HeaderMap, size: u64, etag: Option<&str>) -> std::result::Result<Option<std::ops::Range<u64>>, ()> {
+    let Some(range) = headers.get(header::RANGE).and_then(|range| range.to_str().ok()) else { return Ok(None) };
+    // A date says less than an ETag, and none is given.
+    if headers.get(header::IF_RANGE).is_some_and(|given| given.to_str().ok() != etag) {
+        return Ok(None);
+    }
+    let Some(range) = range.trim().strip_prefix("bytes=") else { return Ok(None) };
+    let Some((first, last)) = range.trim().split_once('-') else { return Ok(None) };
+    let number = |text: &str| match text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // So large that it is beyond every file.
+        true => Some(text.parse().unwrap_or(u64::MAX)),
+        false => None,
+    };
+    match (first, last) {
+        ("", "") => Ok(None),
+        ("", last) => match number(last) {
+            Some(0) => Err(()),
+            Some(_) if size == 0 => Err(()),
+            Some(last) => Ok(Some(size.saturating_sub(last)..size)),
+            None => Ok(None),
+        },
+        (first, last) => match (number(first), number(last)) {
+            (Some(first), Some(given)) => {
+                let last = if last.is_empty() { u64::MAX } else { given };
+                match (first <= last, first < size) {
+                    (false, _) => Ok(None),
+                    (true, false) => Err(()),
+                    (true, true) => Ok(Some(first..last.saturating_add(1).min(size))),
+                }
+            }
+            _ => Ok(None),
+        },
+    }
+}
+
+fn media_type(name: &str) -> String {
+    let guessed = mime_guess::from_path(name).first_or_octet_stream();
+    match guessed.type_() == "text" {
+        true => format!("{}; charset=utf-8", guessed.essence_str()),
+        false => guessed.essence_str().to_owned(),
+    }
+}
+
+/// A presigned link.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Link {
+    /// The URL, on the S3 endpoint.
+    url: String,
+    /// When it expires.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    expires: OffsetDateTime,
+}
+
+/// What is linked, and for how long.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "describes the query, which is read as it comes")]
+struct LinkQuery {
+    /// The path of the file. Default: the model file.
+    #[param(min_length = 1, max_length = 512)]
+    file: Option<String>,
+    /// Lifetime of the link in seconds: at most seven days, and at most 15 minutes without the scope `share`. Default:
+    /// one hour, or the longest lifetime allowed.
+    #[param(minimum = 1, maximum = 604800)]
+    expires: Option<u32>,
+}
+
+/// Create a link to a file
+///
+/// Anyone with the link can download the file from the S3 endpoint until it expires, without a token. The link expires no
+/// later than the token that created it. Browsers always save the file and never display it.
+#[utoipa::path(
+    operation_id = "get_link",
+    get, path = "/api/v1/models/{model}/versions/{version}/link", tag = "files",
+    params(
+        ("model" = String, Path),
+        ("version" = String, Path, description = "The version, or `latest`"),
+        LinkQuery,
+    ),
+    responses((status = 200, body = Link), Problems),
+)]
+pub(crate) async fn link(
+    by: Reader,
+    State(app): State<App>,
+    Path(of): Path<super::extract::OfVersion>,
+    query: Query,
+) -> Result<Response> {
+    let query = query.only(&["file", "expires"])?;
+    let model = of.model()?;
+    let asked = query.one("expires")?.is_some().then(|| query.number("expires", 0, 1..=604_800)).transpose()?;
+    let life = links::life(&by.0, &model, asked.map(|seconds| Duration::from_secs(seconds as u64)))?;
+    let file: Option<ArtifactPath> = query.one("file")?.map(str::parse).transpose()?;
+    let version: Version = app.catalog.resolve(&model, of.version()).await?;
+    let found = app.catalog.version(&model, &version).await?;
+    let expires = OffsetDateTime::now_utc().replace_nanosecond(0).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let url = app.storage.link(&found, file.as_ref(), life).await?;
+    let link = Link { url, expires: expires + life };
+    Ok(([(header::CACHE_CONTROL, "no-store")], axum::Json(link)).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges() {
+        let of = |text: &str, size| {
+            let headers = HeaderMap::from_iter([(header::RANGE, HeaderValue::from_str(text).unwrap())]);
+            range(&headers, size, Some("\"e\""))
+        };
+        assert_eq!(of("bytes=0-0", 10), Ok(Some(0..1)));
+        assert_eq!(of("bytes=2-", 10), Ok(Some(2..10)));
+        assert_eq!(of("bytes=-3", 10), Ok(Some(7..10)));
+        assert_eq!(of("bytes=-30", 10), Ok(Some(0..10)));
+        assert_eq!(of("bytes=9-99999999999999999999999", 10), Ok(Some(9..10)));
+        for whole in ["bytes=5-2", "bytes=0-1,3-4", "lines=1-2", "bytes=x-", "bytes=-", "bytes=1", "bytes=+1-2"] {
+            assert_eq!(of(whole, 10), Ok(None), "{whole}");
+        }
+        for beyond in ["bytes=10-", "bytes=10-20", "bytes=-0", "bytes=99999999999999999999999-"] {
+            assert_eq!(of(beyond, 10), Err(()), "{beyond}");
+        }
+        assert_eq!(of("bytes=-1", 0), Err(()));
+        let mut headers = HeaderMap::from_iter([(header::RANGE, HeaderValue::from_static("bytes=1-2"))]);
+        headers.insert(header::IF_RANGE, HeaderValue::from_static("\"e\""));
+        assert_eq!(range(&headers, 10, Some("\"e\"")), Ok(Some(1..3)));
+        for other in ["\"f\"", "W/\"e\"", "Tue, 28 Oct 2025 18:18:58 GMT"] {
+            headers.insert(header::IF_RANGE, HeaderValue::from_str(other).unwrap());
+            assert_eq!(range(&headers, 10, Some("\"e\"")), Ok(None), "{other}");
+        }
+    }
+
+    #[test]
+    fn endpoints_within_reach() {
+        let (here, there) = (SocketAddr::from(([127, 0, 0, 1], 1)), SocketAddr::from(([10, 0, 0, 1], 1)));
+        let none = HeaderMap::new();
+        let proxied =
+            HeaderMap::from_iter([(header::HeaderName::from_static("x-forwarded-for"), HeaderValue::from_static("x"))]);
+        assert!(reaches_endpoint("http://localhost:9000", here, &none));
+        assert!(!reaches_endpoint("http://localhost:9000", there, &none));
+        assert!(!reaches_endpoint("http://localhost:9000", here, &proxied));
+        assert!(reaches_endpoint("https://s3.eu-west-1.amazonaws.com", there, &none));
+        assert!(reaches_endpoint("http://10.0.0.9:9000", there, &none));
+        assert!(!reaches_endpoint("http://minio:9000", there, &none));
+    }
+}

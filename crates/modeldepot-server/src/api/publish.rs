@@ -1,0 +1,326 @@
+//! Publishing through the service.
+//!
+//! They are written to a folder as they come, never gathered in memory, and published from there, so that a version's
+//! digests are known before its first byte is in the bucket. The folder is removed with the request.
+
+use std::path::PathBuf;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::{Stream, TryStreamExt as _};
+use http_body::Body as _;
+use modeldepot::advice::Advice;
+use modeldepot::history::{History, MAX_BYTES, history_file};
+use modeldepot::{ArtifactPath, Error, ErrorKind, ModelName, Progress, Published, PublishedBy, Push, Source, Version};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::extract::{Path, Query};
+use super::files::OfFile;
+use super::problems::Problems;
+use super::versions::ForeignObjects;
+use crate::auth::Publisher;
+use crate::body::broke_off;
+use crate::form::{Form, Part, Texts};
+use crate::log::Note;
+use crate::problem::{Problem, Result};
+use crate::staging::Staged;
+use crate::state::App;
+use crate::tasks::joined;
+
+/// What a form says beside the files: no name or path is as long, and no metadata that a manifest takes.
+const TEXTS: Texts = &[("version", 1024), ("metadata", 1 << 20), ("main", 4096), ("history", 4096)];
+
+/// Files of one form.
+const MOST_FILES: usize = 10_000;
+
+/// A published version.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PublishedDocument {
+    #[schema(example = "plant_classifier")]
+    model: String,
+    #[schema(example = "20251028_181858")]
+    version: String,
+    /// True if the same content had already been published; nothing was changed.
+    already: bool,
+    /// The path of the model file in the version.
+    #[schema(example = "best_model.pth")]
+    model_file: String,
+    files: usize,
+    /// Total size of the files in bytes.
+    bytes: u64,
+    /// Other objects under the version's prefix.
+    foreign: ForeignObjects,
+}
+
+impl PublishedDocument {
+    pub(crate) fn of(published: &Published) -> PublishedDocument {
+        let manifest = &published.manifest;
+        PublishedDocument {
+            model: manifest.model_name.to_string(),
+            version: manifest.version.to_string(),
+            already: published.already,
+            model_file: manifest.main().map(|main| main.to_string()).unwrap_or_default(),
+            files: manifest.files.as_ref().map_or(0, Vec::len),
+            bytes: manifest.size().unwrap_or_default(),
+            foreign: (&published.foreign).into(),
+        }
+    }
+
+    /// Returns where the version is.
+    pub(crate) fn place(&self) -> String {
+        format!("/api/v1/models/{}/versions/{}", self.model, self.version)
+    }
+}
+
+/// A version to publish, as a form.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "describes the form, which is read as it comes")]
+pub(crate) struct VersionForm {
+    /// The files; each file name is the path in the version. A file named like a training history adds its best epoch and
+    /// metrics to the metadata.
+    #[schema(value_type = Vec<String>, format = Binary, min_items = 1)]
+    file: Vec<Vec<u8>>,
+    /// The version. Default: the current UTC second.
+    #[schema(nullable = false, pattern = "^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$")]
+    version: Option<String>,
+    /// Metadata of the version: a JSON object.
+    #[schema(nullable = false, value_type = Option<Object>)]
+    metadata: Option<String>,
+    /// The path of the model file. Default: detected by name, else the largest file.
+    #[schema(nullable = false)]
+    main: Option<String>,
+    /// The path of the training history. Default: detected by name.
+    #[schema(nullable = false)]
+    history: Option<String>,
+}
+
+/// Files on their way.
+struct Files {
+    staged: Staged,
+    files: Vec<Received>,
+}
+
+/// A file that came.
+struct Received {
+    path: ArtifactPath,
+    local: PathBuf,
+    size: u64,
+}
+
+impl Files {
+    async fn new(app: &App, by: &Publisher, length: Option<u64>) -> Result<Files> {
+        Ok(Files { staged: Staged::new(&app.service.staging, by.0.who.name(), length).await?, files: Vec::new() })
+    }
+
+    /// Writes a file as it comes.
+    async fn take(&mut self, path: &ArtifactPath, bytes: impl Stream<Item = Result<bytes::Bytes>>) -> Result<()> {
+        // Under a number: a path may be longer than a name on a disk may be, and is somebody's.
+        let local = self.staged.path(&self.files.len().to_string());
+        let size = self.staged.write(&local, bytes).await?;
+        self.files.push(Received { path: path.clone(), local, size });
+        Ok(())
+    }
+
+    /// Publishes what came. Goes on when the client does not wait for it.
+    async fn publish(self, app: &App, note: Note, ask: Ask) -> Result<Response> {
+        let (app, storage, catalog) = (app.clone(), app.storage.clone(), app.catalog.clone());
+        let work = tokio::spawn(async move {
+            let _turn = app.service.staging.publish().await;
+            let model = ask.model.clone();
+            let published = async {
+                let (folder, push) = joined(tokio::task::spawn_blocking(move || self.push(ask)).await)??;
+                let published = storage.push(push, &Progress::none()).await;
+                catalog.changed(&model);
+                joined(tokio::task::spawn_blocking(move || drop(folder)).await)?;
+                Ok::<_, Problem>(PublishedDocument::of(&published.map_err(|error| told(&error))?))
+            };
+            let published = published.await;
+            if let Ok(document) = &published {
+                note.version(&document.model, &document.version);
+            }
+            note.ended(published.as_ref().map(drop));
+            published
+        });
+        let document = joined(work.await)??;
+        let status = if document.already { StatusCode::OK } else { StatusCode::CREATED };
+        Ok((status, [(header::LOCATION, document.place())], axum::Json(document)).into_response())
+    }
+
+    fn push(self, ask: Ask) -> Result<(Staged, Push)> {
+        let files = || self.files.iter().map(|file| (&file.path, file.size));
+        let guessed = history_file(files());
+        let path = ask.history.as_ref().or(guessed);
+        let read = self.files.iter().find(|file| Some(&file.path) == path).and_then(|file| {
+            let size = file.size <= MAX_BYTES as u64;
+            Some((
+                &file.path,
+                History::parse(file.path.file_name(), &std::fs::read(&file.local).ok().filter(|_| size)?),
+            ))
+        });
+        let mut metadata = Map::new();
+        // The curves will be drawn from it. One that was only guessed by its name need not be one.
+        let history = match (read, ask.history) {
+            (Some((path, Ok(history))), _) => {
+                metadata.extend(history.metadata());
+                Some(path.clone())
+            }
+            (Some((path, Err(source))), Some(_)) => {
+                return Err(told(&Error::history(path.as_str(), source)));
+            }
+            (_, named) => named,
+        };
+        let files = self.files.into_iter().map(|file| (file.path, file.local));
+        let source = Source::from_files(ask.main.as_ref(), history.as_ref(), files).map_err(|error| told(&error))?;
+        metadata.extend(ask.metadata);
+        let tool = concat!("modeldepot-server ", env!("CARGO_PKG_VERSION"));
+        let mut push = Push::new(ask.model, source).metadata(metadata).tool(tool);
+        (push.version, push.published_by) = (ask.version, ask.by);
+        Ok((self.staged, push))
+    }
+}
+
+/// What is to be published, but for the files.
+struct Ask {
+    model: ModelName,
+    version: Option<Version>,
+    metadata: Map<String, Value>,
+    main: Option<ArtifactPath>,
+    history: Option<ArtifactPath>,
+    by: Option<PublishedBy>,
+}
+
+/// Says of a push what went wrong. Where this service keeps a file meanwhile is its own business.
+pub(crate) fn told(error: &Error) -> Problem {
+    if let Error::Source(_) = error {
+        return Problem::new(ErrorKind::Io, "cannot read the uploaded files back");
+    }
+    let problem = Problem::from(error);
+    match error.advice(None) {
+        Some(Advice::OfferFiles) => {
+            problem.hint("send at least one `file` field; its file name is the path in the version")
+        }
+        Some(Advice::RenameOneFile) => problem.status(StatusCode::CONFLICT),
+        _ => problem,
+    }
+}
+
+fn metadata(text: &str) -> Result<Map<String, Value>> {
+    serde_json::from_str(text).map_err(|error| {
+        Problem::invalid(format!("the metadata is not a JSON object: {error}"))
+            .hint("write it as one object: `{\"architecture\": \"resnet18\", …}`")
+    })
+}
+
+/// Publish a version
+///
+/// Send a form (`multipart/form-data`). The service stores the files in the bucket, and the version appears once all of
+/// them are stored, or not at all.
+#[utoipa::path(
+    operation_id = "publish_version",
+    post, path = "/api/v1/models/{model}/versions", tag = "publish",
+    params(("model" = String, Path)),
+    request_body(content = VersionForm, content_type = "multipart/form-data"),
+    responses(
+        (status = 201, body = PublishedDocument, headers(("location" = String, description = "The version")), links(("version" = (operation_id = "get_version", parameters(("model" = "$response.body#/model"), ("version" = "$response.body#/version")))))),
+        (status = 200, body = PublishedDocument, description = "The same content was already published"),
+        Problems,
+    ),
+)]
+pub(crate) async fn form(
+    by: Publisher,
+    State(app): State<App>,
+    note: Note,
+    Path(model): Path<String>,
+    request: Request,
+) -> Result<Response> {
+    let mut ask = Ask {
+        model: model.parse()?,
+        version: None,
+        metadata: Map::new(),
+        main: None,
+        history: None,
+        by: by.0.who.publisher(),
+    };
+    let length = request.body().size_hint().exact();
+    let mut form = Form::of(request, TEXTS).await?;
+    let mut staged = Files::new(&app, &by, length).await?;
+    while let Some(part) = form.next().await? {
+        match part {
+            Part::File(file) => {
+                let path = file.name().parse::<ArtifactPath>().map_err(|error| {
+                    Problem::from(error).hint("set a file name on each `file` field: it is the path in the version")
+                })?;
+                if staged.files.len() == MOST_FILES {
+                    return Err(Problem::invalid(format!("there are more than {MOST_FILES} files")));
+                }
+                staged.take(&path, file).await?;
+            }
+            // A browser sends the fields that nobody filled in.
+            Part::Text(_, text) if text.is_empty() => {}
+            Part::Text("version", text) => ask.version = Some(text.parse()?),
+            Part::Text("metadata", text) => ask.metadata = metadata(&text)?,
+            Part::Text("main", text) => ask.main = Some(text.parse()?),
+            Part::Text(_, text) => ask.history = Some(text.parse()?),
+        }
+    }
+    staged.publish(&app, note, ask).await
+}
+
+/// Publish a version of one file
+///
+/// The body is the file. To publish several files, or metadata, send a form.
+#[utoipa::path(
+    operation_id = "publish_file",
+    put, path = "/api/v1/models/{model}/versions/{version}/files/{path}", tag = "publish",
+    params(
+        ("model" = String, Path),
+        ("version" = String, Path, description = "The version, exactly"),
+        ("path" = String, Path, description = "The path of the file in the version; may contain `/`"),
+    ),
+    request_body(content_type = "application/octet-stream", description = "The file"),
+    responses(
+        (status = 201, body = PublishedDocument, headers(("location" = String, description = "The version")), links(("version" = (operation_id = "get_version", parameters(("model" = "$response.body#/model"), ("version" = "$response.body#/version")))))),
+        (status = 200, body = PublishedDocument, description = "The same content was already published"),
+        Problems,
+    ),
+)]
+pub(crate) async fn put(
+    by: Publisher,
+    State(app): State<App>,
+    note: Note,
+    Path(of): Path<OfFile>,
+    query: Query,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response> {
+    let (model, version, path) = of.parse()?;
+    if version == "latest" {
+        return Err(Problem::invalid("`latest` cannot be published to: specify an exact version"));
+    }
+    if headers.contains_key(HeaderName::from_static("content-range")) {
+        return Err(
+            Problem::invalid("partial uploads are not supported here").hint("upload in parts with `POST …/uploads`")
+        );
+    }
+    if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != HeaderValue::from_static("identity")) {
+        return Err(Problem::invalid("compressed uploads are not supported").status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+    }
+    query.only(&[])?;
+    let length = body.size_hint().exact();
+    let ask = Ask {
+        model,
+        version: Some(version.parse()?),
+        metadata: Map::new(),
+        main: None,
+        history: None,
+        by: by.0.who.publisher(),
+    };
+    let mut staged = Files::new(&app, &by, length).await?;
+    staged.take(&path, body.into_data_stream().map_err(|_| broke_off())).await?;
+    staged.publish(&app, note, ask).await
+}

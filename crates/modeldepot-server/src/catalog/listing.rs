@@ -1,0 +1,251 @@
+//! A model's versions as a table: filtered, sorted and paginated.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+use std::time::Duration;
+
+use modeldepot::{ModelName, VersionSummary};
+
+use super::{Catalog, Fact, Facts};
+use crate::problem::{Problem, Result};
+
+/// How long an answer waits for metadata that nobody has read yet.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// Filters in one question.
+const MOST_FILTERS: usize = 16;
+
+/// What a table is sorted or filtered by.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Column {
+    Version,
+    Size,
+    Files,
+    Published,
+    /// A metadata field.
+    Metadata(String),
+}
+
+impl Column {
+    fn parse(name: &str) -> Result<Column> {
+        Ok(match name {
+            "version" => Column::Version,
+            "size" => Column::Size,
+            "files" => Column::Files,
+            "published" => Column::Published,
+            "" => {
+                return Err(Problem::invalid("`sort` and `filter` need the name of a column")
+                    .hint("for example `sort=-val_accuracy`"));
+            }
+            // An entry of the metadata that is called like a column can be named as well.
+            name => Column::Metadata(name.strip_prefix("metadata.").unwrap_or(name).to_owned()),
+        })
+    }
+
+    pub(crate) fn is_metadata(&self) -> bool {
+        matches!(self, Column::Metadata(_))
+    }
+}
+
+/// How a table is sorted.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Sort {
+    pub(crate) column: Column,
+    pub(crate) descending: bool,
+}
+
+impl Sort {
+    /// Reads `val_accuracy` (ascending) or `-val_accuracy` (descending).
+    pub(crate) fn parse(text: &str) -> Result<Sort> {
+        let (name, descending) = text.strip_prefix('-').map_or((text, false), |name| (name, true));
+        Ok(Sort { column: Column::parse(name)?, descending })
+    }
+}
+
+/// One condition.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Filter {
+    pub(crate) column: Column,
+    compare: Compare,
+    value: String,
+}
+
+/// How conditions are written. The longer ones first: `>=` is no `>` with a value that begins with `=`.
+pub(crate) const SIGNS: [(&str, Compare); 6] = [
+    (">=", Compare::AtLeast),
+    ("<=", Compare::AtMost),
+    ("!=", Compare::Other),
+    (">", Compare::More),
+    ("<", Compare::Less),
+    ("=", Compare::Equal),
+];
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Compare {
+    AtLeast,
+    AtMost,
+    More,
+    Less,
+    Equal,
+    Other,
+}
+
+impl Filter {
+    /// Reads `val_accuracy>=0.9`, `architecture=resnet18`, `val_loss<0.2`, `optimizer!=SGD`.
+    pub(crate) fn parse(text: &str) -> Result<Filter> {
+        let found = SIGNS.iter().filter_map(|(sign, compare)| Some((text.find(sign)?, sign, *compare)));
+        let found = found.min_by_key(|(at, ..)| *at).filter(|(at, ..)| *at > 0 && !text[..*at].contains('!'));
+        let (at, sign, compare) = found.ok_or_else(|| {
+            Problem::invalid(format!("`{}` is not a filter", text.escape_debug()))
+                .hint("write it as `val_accuracy>=0.9` or `architecture=resnet18`, with `>` encoded as `%3E`")
+        })?;
+        let (name, value) = (&text[..at], text[at + sign.len()..].trim().to_owned());
+        // A name of nothing but blanks is one all the same.
+        let name = if name.trim().is_empty() { name } else { name.trim() };
+        Ok(Filter { column: Column::parse(name)?, compare, value })
+    }
+
+    fn holds(&self, row: &Row) -> bool {
+        let order = match (&self.column, self.value.parse::<f64>()) {
+            (Column::Version, _) => match self.value.parse() {
+                Ok(value) => Some(row.version.version.cmp(&value)),
+                Err(_) => None,
+            },
+            (Column::Size, Ok(value)) => (row.version.size as f64).partial_cmp(&value),
+            (Column::Files, Ok(value)) => (row.version.files as f64).partial_cmp(&value),
+            (Column::Published, _) => {
+                let value = time::OffsetDateTime::parse(&self.value, &time::format_description::well_known::Rfc3339);
+                value.ok().and_then(|value| Some(row.version.published?.cmp(&value)))
+            }
+            (Column::Metadata(name), value) => row.fact(name).and_then(|fact| match (fact, value) {
+                (Fact::Number(_), Ok(value)) => fact.number()?.partial_cmp(&value),
+                (Fact::Text(text), _) => Some((**text).cmp(&self.value)),
+                (Fact::Flag(flag), _) => Some(flag.cmp(&self.value.parse().ok()?)),
+                (Fact::Number(_), Err(_)) => None,
+            }),
+            (Column::Size | Column::Files, Err(_)) => None,
+        };
+        // What a version does not have fulfils no condition.
+        order.is_some_and(|order| match self.compare {
+            Compare::AtLeast => order.is_ge(),
+            Compare::AtMost => order.is_le(),
+            Compare::More => order.is_gt(),
+            Compare::Less => order.is_lt(),
+            Compare::Equal => order.is_eq(),
+            Compare::Other => order.is_ne(),
+        })
+    }
+}
+
+/// Reads the filters of a question.
+pub(crate) fn filters<'t>(texts: impl Iterator<Item = &'t str>) -> Result<Vec<Filter>> {
+    let filters = texts.map(Filter::parse).collect::<Result<Vec<_>>>()?;
+    match filters.len() > MOST_FILTERS {
+        true => Err(Problem::invalid(format!("there are more than {MOST_FILTERS} filters"))),
+        false => Ok(filters),
+    }
+}
+
+/// The versions that are asked for, in the order that is asked for.
+pub(crate) struct Selected {
+    pub(crate) versions: Vec<VersionSummary>,
+    /// Of how many of the model's versions the metadata was known, where it decided.
+    pub(crate) known: Option<usize>,
+}
+
+/// Filters and sorts a model's versions. Manifests are read only where they decide, and waited for a moment.
+pub(crate) async fn select(
+    catalog: &Catalog,
+    model: &ModelName,
+    versions: &Arc<Vec<VersionSummary>>,
+    filters: &[Filter],
+    sort: &Sort,
+) -> Selected {
+    let decides = sort.column.is_metadata() || filters.iter().any(|filter| filter.column.is_metadata());
+    let (facts, known) = match decides {
+        true => {
+            let facts = catalog.known_facts(model, versions, PATIENCE).await;
+            let known = facts.iter().filter(|facts| facts.is_some()).count();
+            (facts, Some(known))
+        }
+        false => (vec![None; versions.len()], None),
+    };
+    let rows = versions.iter().zip(facts).map(|(version, facts)| Row { version: version.clone(), facts });
+    let versions = arrange(rows.collect(), filters, sort).into_iter().map(|row| row.version).collect();
+    Selected { versions, known }
+}
+
+/// A version with what is known of it.
+struct Row {
+    version: VersionSummary,
+    facts: Option<Arc<Facts>>,
+}
+
+impl Row {
+    fn fact(&self, name: &str) -> Option<&Fact> {
+        self.facts.as_ref().and_then(|facts| facts.get(name))
+    }
+}
+
+/// Filters and sorts. Of equals the later version comes first, and what has no value comes last.
+fn arrange(mut rows: Vec<Row>, filters: &[Filter], sort: &Sort) -> Vec<Row> {
+    rows.retain(|row| filters.iter().all(|filter| filter.holds(row)));
+    rows.sort_by(|a, b| {
+        let order = match &sort.column {
+            Column::Version => Some(a.version.version.cmp(&b.version.version)),
+            Column::Size => Some(a.version.size.cmp(&b.version.size)),
+            Column::Files => Some(a.version.files.cmp(&b.version.files)),
+            Column::Published => match (a.version.published, b.version.published) {
+                (Some(a), Some(b)) => Some(a.cmp(&b)),
+                (left, right) => return right.is_some().cmp(&left.is_some()),
+            },
+            Column::Metadata(name) => match (a.fact(name), b.fact(name)) {
+                (Some(a), Some(b)) => compare(a, b),
+                (left, right) => {
+                    let order = right.is_some().cmp(&left.is_some());
+                    return order.then_with(|| b.version.version.cmp(&a.version.version));
+                }
+            },
+        };
+        let order = order.unwrap_or(Ordering::Equal);
+        let order = if sort.descending { order.reverse() } else { order };
+        order.then_with(|| b.version.version.cmp(&a.version.version))
+    });
+    rows
+}
+
+/// Numbers come before texts, and those before flags.
+fn compare(a: &Fact, b: &Fact) -> Option<Ordering> {
+    let rank = |fact: &Fact| match fact {
+        Fact::Number(_) => 0,
+        Fact::Text(_) => 1,
+        Fact::Flag(_) => 2,
+    };
+    match (a, b) {
+        (Fact::Number(_), Fact::Number(_)) => Some(a.number()?.total_cmp(&b.number()?)),
+        (Fact::Text(a), Fact::Text(b)) => Some(a.cmp(b)),
+        (Fact::Flag(a), Fact::Flag(b)) => Some(a.cmp(b)),
+        _ => Some(rank(a).cmp(&rank(b))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_as_people_write_them() {
+        let of = |text: &str| {
+            let filter = Filter::parse(text).unwrap();
+            (filter.column, filter.compare, filter.value)
+        };
+        let metadata = |name: &str| Column::Metadata(name.to_owned());
+        assert_eq!(of("val_accuracy>=0.9"), (metadata("val_accuracy"), Compare::AtLeast, "0.9".to_owned()));
+        assert_eq!(of("val_loss < 0.2"), (metadata("val_loss"), Compare::Less, "0.2".to_owned()));
+        assert_eq!(of("note=a>=b"), (metadata("note"), Compare::Equal, "a>=b".to_owned()));
+        assert_eq!(of("optimizer!=SGD"), (metadata("optimizer"), Compare::Other, "SGD".to_owned()));
+        assert_eq!(of("size>1"), (Column::Size, Compare::More, "1".to_owned()));
+        assert_eq!(of("metadata.size>1"), (metadata("size"), Compare::More, "1".to_owned()));
+        assert!(Filter::parse("val_accuracy").is_err() && Filter::parse(">=1").is_err());
+    }
+}
