@@ -109,10 +109,10 @@ def test_the_words_are_the_commands(
     error = raised.value
     assert type(error) is kind
     assert (error.message, list(error.causes)) == (said["message"], said["causes"])
-    # Python has arguments where the command has flags.
+    # Python has arguments and methods where the command has flags and verbs.
     assert error.hint is None or "--" not in error.hint
     assert (error.hint is None) == (said["hint"] is None)
-    if "--" not in (said["hint"] or ""):
+    if "--" not in (said["hint"] or "") and "`modeldepot" not in (said["hint"] or ""):
         assert error.hint == said["hint"]
 
 
@@ -121,6 +121,9 @@ def test_hints_name_arguments(storage: ModelStorage, model: Path) -> None:
     with pytest.raises(ConflictError) as raised:
         storage.upload_model(model, "plant_classifier", "1", {"other": 1})
     assert "another `version`" in str(raised.value.hint)
+    with pytest.raises(NotFoundError) as absent:
+        storage.describe("plant_classifier", "2")
+    assert "`ModelStorage.list_model_versions(\"plant_classifier\")`" in str(absent.value.hint)
 
 
 def test_a_wrong_login_is_denied_and_shows_no_secret(storage: ModelStorage) -> None:

@@ -32,8 +32,8 @@
 //! - [`ModelName`], [`Version`], [`ArtifactPath`], [`Selector`]: names, each parsed once.
 //! - [`Manifest`], [`ObjectKey`]: the contents of the bucket.
 //! - [`history`]: reads training histories into metadata. [`units`]: sizes, durations and times as people read them.
-//! - [`Error`] and [`ErrorKind`]: what the caller should do about a failure; [`hint`] words it, and [`diagnosis`]
-//!   describes what answers instead of S3. [`Progress`]: progress of a transfer.
+//! - [`Error`] and [`ErrorKind`]: what the caller should do about a failure; [`advice`] says what to do next, and
+//!   [`diagnosis`] describes what answers instead of S3. [`Progress`]: progress of a transfer.
 //!
 //! This library is not a server and keeps no cache. Nothing runs in the background except the clean-up after dropped
 //! work ([`settled`]).

@@ -17,7 +17,7 @@ pub(crate) const VALUES: usize = 100_000;
 /// Makes sure that metadata can be read again.
 ///
 /// # Errors
-/// [`Error::MetadataTooDeep`], [`Error::MetadataTooLarge`].
+/// [`Error::Other`] of kind [`crate::ErrorKind::Invalid`].
 pub(crate) fn check(metadata: &Map<String, Value>) -> Result<(), Error> {
     let mut left = VALUES;
     for value in metadata.values() {

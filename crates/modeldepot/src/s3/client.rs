@@ -138,7 +138,8 @@ impl S3Client {
     /// Creates a client for the settings' endpoint. Sends nothing.
     ///
     /// # Errors
-    /// [`Error::Settings`](crate::Error::Settings) when the file of certificate authorities cannot be used.
+    /// [`crate::Error::Other`] of kind [`crate::ErrorKind::Invalid`] when the file of certificate authorities cannot be
+    /// used.
     pub async fn connect(settings: &Settings) -> Result<S3Client> {
         let endpoint = match &settings.endpoint {
             Some(endpoint) => endpoint.to_string(),

@@ -36,8 +36,8 @@ impl S3Client {
     /// Every key that allows anything usually allows listing, and the body of a refused listing says why.
     ///
     /// # Errors
-    /// [`Error::NotS3`], [`Error::Tls`], [`Error::Unreachable`], [`Error::NoAnswer`] or [`Error::Unavailable`] when no
-    /// S3 answer came back.
+    /// [`Error::NotS3`], [`Error::Tls`], or [`Error::Other`] of kind [`crate::ErrorKind::Unavailable`] when no S3
+    /// answer came back.
     pub async fn ask(&self, bucket: &BucketName) -> Result<Answer> {
         let read = ReadHead::default();
         // The rest of the time is for examining what answers instead of S3.

@@ -42,8 +42,8 @@ impl S3Client {
     /// Stores a file under a key, in parts if it is large, each with its checksum.
     ///
     /// # Errors
-    /// [`Error::Name`] for a key that listings cannot show, [`Error::Source`] when the file cannot be read or changes
-    /// during the upload, otherwise the server's error.
+    /// [`Error::Other`] of kind [`crate::ErrorKind::Invalid`] for a key that listings cannot show, [`Error::Source`]
+    /// when the file cannot be read or changes during the upload, otherwise the server's error.
     pub async fn upload_file(
         &self,
         path: &Path,
@@ -240,7 +240,7 @@ impl S3Client {
     /// Returns the bytes of a small object, or `None` when it does not exist.
     ///
     /// # Errors
-    /// [`Error::WrongSize`] when it is larger than `limit`, which protects memory against a hostile bucket.
+    /// [`Error::Damaged`] when it is larger than `limit`, which protects memory against a hostile bucket.
     pub async fn get_small(&self, bucket: &BucketName, key: &str, limit: u64) -> Result<Option<Bytes>> {
         let about = About::object("read", bucket, key);
         let mut retry = Retry::small(self.timeouts());

@@ -19,7 +19,8 @@ impl S3Client {
     /// nothing and does not check that the object exists.
     ///
     /// # Errors
-    /// [`Error::Expiry`] for any other lifetime, and [`Error::Name`] for a key to store that listings cannot show.
+    /// [`Error::Other`] of kind [`crate::ErrorKind::Invalid`] for any other lifetime, and for a key to store that
+    /// listings cannot show.
     pub async fn presign(
         &self,
         bucket: &BucketName,

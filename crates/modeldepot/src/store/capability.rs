@@ -83,8 +83,8 @@ impl ModelStorage {
     /// unsigned header, and so copy any object that the signer can read.
     ///
     /// # Errors
-    /// [`Error::UploadUrls`] when it allows more, or when the server accepts no presigned URL, so that this cannot be
-    /// checked.
+    /// [`Error::Other`] of kind [`crate::ErrorKind::Denied`] when it allows more, or when the server accepts no
+    /// presigned URL, so that this cannot be checked.
     pub async fn check_upload_urls(&self) -> Result<()> {
         let found = self.capabilities().await?.unsigned_headers;
         if found.are_harmless() {

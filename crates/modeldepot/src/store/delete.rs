@@ -46,8 +46,8 @@ impl ModelStorage {
     /// mark belongs to another tool and is left alone.
     ///
     /// # Errors
-    /// [`Error::VersionNotFound`] or [`Error::ModelNotFound`] when there is none, [`Error::ForeignVersion`] when
-    /// nothing shows that modeldepot created any of it.
+    /// [`Error::VersionNotFound`] or [`Error::ModelNotFound`] when there is none, [`Error::Other`] of kind
+    /// [`crate::ErrorKind::Conflict`] when nothing shows that modeldepot created any of it.
     pub async fn delete(&self, model: &ModelName, version: &Version) -> Result<Deleted> {
         let (found, tombstone) = tokio::try_join!(self.found(model, version), self.tombstone(model, version))?;
         if matches!(found, Found::Nothing) && tombstone.is_none() {

@@ -149,7 +149,7 @@ impl ModelStorage {
     /// Takes the lease of a version, and begins an upload for each of its files.
     ///
     /// # Errors
-    /// [`Error::VersionExists`], [`Error::VersionRetired`], [`Error::VersionBusy`] or [`Error::Orphans`] when the
+    /// [`Error::VersionExists`], [`Error::VersionBusy`], or [`Error::Other`] of kind [`ErrorKind::Conflict`] when the
     /// version is not free; and as [`Source::from_files`] and [`ModelStorage::check_push`], before anything is sent.
     pub async fn begin_upload(&self, offer: Offer) -> Result<DirectUpload> {
         let push = as_push(&offer)?;
@@ -294,7 +294,7 @@ impl DirectUpload {
     /// First check with [`ModelStorage::check_upload_urls`] that such a URL allows nothing else on this server.
     ///
     /// # Errors
-    /// [`Error::NoSuchPart`] when the file has no such part, or there is no such file.
+    /// [`Error::Other`] of kind [`ErrorKind::NotFound`] when the file has no such part, or there is no such file.
     pub async fn part_url(&self, path: &ArtifactPath, number: u64, expires: Duration) -> Result<String> {
         let file = self.files.iter().find(|(file, _)| file.path == *path);
         let part = file.and_then(|(file, upload)| Some((upload, file.part_len(number)?)));
@@ -308,8 +308,8 @@ impl DirectUpload {
     /// [`DirectUpload::abort`], whatever the result, unless it [can be completed later](DirectUpload::is_open_after).
     ///
     /// # Errors
-    /// [`Error::PartMissing`] when a part was not sent or has another length. [`Error::NotAsAnnounced`] when a file
-    /// differs from what was announced, and the conflicts of [`ModelStorage::push`].
+    /// [`Error::Other`] of kind [`ErrorKind::Invalid`] when a part was not sent or has another length, or when a file
+    /// differs from what was announced; and the conflicts of [`ModelStorage::push`].
     pub async fn complete(&self) -> Result<Published> {
         let parts = self.ready.get_or_try_init(|| self.parts()).await?;
         let repeated = self.unsettled.swap(true, Ordering::Relaxed);

@@ -28,7 +28,8 @@ impl ModelStorage {
     /// added.
     ///
     /// # Errors
-    /// [`Error::PublishedObject`], [`Error::OwnRecord`].
+    /// [`Error::Other`] of kind [`crate::ErrorKind::Conflict`] for an object of a published version, and for a record
+    /// of modeldepot.
     pub async fn refuse_change(&self, bucket: &BucketName, key: &str, change: Change) -> Result<()> {
         if *bucket != self.bucket {
             return Ok(());

@@ -145,7 +145,7 @@ impl Description {
     /// Returns an error that lists the missing and wrong-sized files, if there are any.
     ///
     /// # Errors
-    /// [`Error::FileMissing`], [`Error::FilesMissing`], [`Error::WrongSize`].
+    /// [`Error::Other`] of kind [`crate::ErrorKind::Corrupt`] when files are missing, else [`Error::Damaged`].
     pub fn whole(&self) -> Result<()> {
         let missing: Vec<_> = self.damaged.iter().filter(|file| file.found.is_none()).map(|file| &file.path).collect();
         let (model, version) = (&self.manifest.model_name, &self.manifest.version);

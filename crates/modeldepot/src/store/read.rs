@@ -77,7 +77,8 @@ impl FileReader {
     /// written by the Python pipeline only the whole file has one.
     ///
     /// # Errors
-    /// As [`ModelStorage::verify`], and [`crate::Error::ObjectChanged`] when the file is replaced while it is read.
+    /// As [`ModelStorage::verify`], and [`crate::Error::Other`] of kind [`crate::ErrorKind::Unavailable`] when the file
+    /// is replaced while it is read.
     pub async fn part(&self, index: u64) -> Result<Bytes> {
         let part = self.pieces.part(index).await;
         part.map_err(|error| of_version(error, &self.manifest, &self.file.path))

@@ -40,8 +40,8 @@ impl ModelStorage {
     /// read and reported in [`Verified::unverified`].
     ///
     /// # Errors
-    /// [`Error::FileMissing`], [`Error::FilesMissing`], [`Error::WrongSize`], [`Error::WrongDigest`] for the first file
-    /// that differs from what was published; [`Error::Manifest`] when the manifest cannot be used.
+    /// [`Error::Other`] of kind [`crate::ErrorKind::Corrupt`] when files are missing; [`Error::Damaged`] for the first
+    /// file that differs from what was published; [`Error::Manifest`] when the manifest cannot be used.
     pub async fn verify(&self, selector: &Selector, progress: &Progress) -> Result<Verified> {
         let found = self.describe(selector).await?;
         found.whole()?;

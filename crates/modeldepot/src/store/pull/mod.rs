@@ -115,9 +115,10 @@ impl ModelStorage {
     /// the parts that differ.
     ///
     /// # Errors
-    /// As [`ModelStorage::verify`]; [`Error::InTheWay`] and [`Error::OtherModel`] when the folder has files that no
-    /// earlier pull created; [`Error::Unverified`] with [`Pull::require_digests`](field@Pull::require_digests); and
-    /// [`Error::Io`] when the folder cannot be written.
+    /// As [`ModelStorage::verify`]; [`Error::InTheWay`] when the folder has files that no earlier pull created;
+    /// [`Error::Other`] of kind [`crate::ErrorKind::Conflict`] when it holds another model, and of kind
+    /// [`crate::ErrorKind::Unverified`] for files without a digest, with
+    /// [`Pull::require_digests`](field@Pull::require_digests); and [`Error::Io`] when the folder cannot be written.
     pub async fn pull(&self, pull: &Pull, progress: &Progress) -> Result<Fetched> {
         let found = self.describe(&pull.selector).await?;
         let main = found.main()?;

@@ -86,8 +86,9 @@ impl Owned {
     /// Reads the records of a folder, for a pull of a version.
     ///
     /// # Errors
-    /// [`Error::OtherModel`] when the folder holds another model, [`Error::InTheWay`] when its manifest is not one of
-    /// modeldepot's. With `force`, both are accepted as foreign, and their files are not ours.
+    /// [`Error::Other`] of kind [`crate::ErrorKind::Conflict`] when the folder holds another model, [`Error::InTheWay`]
+    /// when its manifest is not one of modeldepot's. With `force`, both are accepted as foreign, and their files are
+    /// not ours.
     pub(super) fn read(folder: &Folder, version: &Description, force: bool) -> Result<Owned> {
         let model = &version.manifest.model_name;
         let mut owned = Owned {

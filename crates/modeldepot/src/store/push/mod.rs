@@ -155,9 +155,9 @@ impl ModelStorage {
     ///
     /// # Errors
     /// As [`ModelStorage::check_push`], before anything is sent. [`Error::Source`] when a file cannot be read or
-    /// changes during the push; [`Error::VersionExists`], [`Error::VersionRetired`], [`Error::VersionBusy`] or
-    /// [`Error::Orphans`] when the version is not free. After an error no new version is visible, unless the error is a
-    /// lost reply.
+    /// changes during the push; [`Error::VersionExists`], [`Error::VersionBusy`], or [`Error::Other`] of kind
+    /// [`crate::ErrorKind::Conflict`] when the version is not free. After an error no new version is visible, unless
+    /// the error is a lost reply.
     pub async fn push(&self, push: Push, progress: &Progress) -> Result<Published> {
         self.check_push(&push)?;
         // Boxed, like the other large steps below: together they would overflow the stack of a test or worker thread.

@@ -89,9 +89,10 @@ impl Source {
     /// `history` is the path of the training history. Blocks: it checks that every file exists, without reading it.
     ///
     /// # Errors
-    /// [`Error::Source`] when a file is missing or not a regular file; [`Error::NothingOffered`],
-    /// [`Error::OfferedTwice`], [`Error::FileAndFolder`]; [`Error::NoSuchMain`] when `main` or `history` is not among
-    /// the files; [`Error::NoModelFile`] when none of them can be the model file.
+    /// [`Error::Source`] when a file is missing or not a regular file. [`Error::Other`] of kind
+    /// [`crate::ErrorKind::Invalid`] when there are no files, when two have the same path, when one has the path of
+    /// another's folder, and when none of them can be the model file; of kind [`crate::ErrorKind::NotFound`] when
+    /// `main` or `history` is not among the files.
     pub fn from_files(
         main: Option<&ArtifactPath>,
         history: Option<&ArtifactPath>,

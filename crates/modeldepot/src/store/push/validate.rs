@@ -21,8 +21,8 @@ impl ModelStorage {
     /// reader refuses is therefore never uploaded, and no version name is retired for it.
     ///
     /// # Errors
-    /// [`Error::MetadataTooDeep`], [`Error::MetadataTooLarge`], or [`Error::UnreadableManifest`] with the reader's
-    /// error.
+    /// [`Error::Other`] of kind [`crate::ErrorKind::Invalid`] when the metadata is too large or nested too deeply, or
+    /// when the reader refuses the manifest: its error is the cause.
     pub fn check_push(&self, push: &Push) -> Result<()> {
         // Checked before serializing, which also recurses once per level.
         metadata::check(&push.metadata)?;
@@ -38,7 +38,7 @@ impl ModelStorage {
 /// Returns the bytes of a manifest after checking that the reader accepts them.
 ///
 /// # Errors
-/// [`Error::UnreadableManifest`].
+/// [`Error::Other`] of kind [`crate::ErrorKind::Invalid`].
 pub(in crate::store) fn read_back(manifest: &Manifest) -> Result<Vec<u8>> {
     let bytes = manifest.to_json();
     match Manifest::parse(&manifest.model_name, &manifest.version, &bytes) {

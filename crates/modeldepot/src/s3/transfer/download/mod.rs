@@ -117,8 +117,8 @@ impl S3Client {
     /// alone.
     ///
     /// # Errors
-    /// [`Error::WrongSize`], [`Error::WrongPart`] or [`Error::WrongDigest`] when it is not what it must be;
-    /// [`Error::ObjectChanged`] when it is replaced meanwhile.
+    /// [`Error::Damaged`] when it is not what it must be; [`Error::Other`] of kind [`crate::ErrorKind::Unavailable`]
+    /// when it is replaced meanwhile.
     pub(crate) async fn fetch_object(
         &self,
         object: &Object,
@@ -193,8 +193,8 @@ impl S3Client {
     /// Fetches an object of `size` bytes of which nothing is known, and returns the digests of what came.
     ///
     /// # Errors
-    /// [`Error::WrongSize`] when the object has another size; with an `etag`, [`Error::ObjectChanged`] when it is another
-    /// object.
+    /// [`Error::Damaged`] when the object has another size; with an `etag`, [`Error::Other`] of kind
+    /// [`crate::ErrorKind::Unavailable`] when it is another object.
     pub(crate) async fn fetch(
         &self,
         bucket: &BucketName,

@@ -41,7 +41,7 @@ impl OpenObject {
     /// Returns the bytes of a range as they come, in constant memory.
     ///
     /// # Errors
-    /// [`crate::Error::ObjectChanged`], in the stream, when it is replaced meanwhile.
+    /// [`crate::Error::Other`] of kind [`crate::ErrorKind::Unavailable`], in the stream, when it is replaced meanwhile.
     pub fn stream(&self, range: ops::Range<u64>) -> impl Stream<Item = Result<Bytes>> + Send + use<> {
         self.pieces.passing(range, None)
     }

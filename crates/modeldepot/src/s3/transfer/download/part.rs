@@ -34,8 +34,8 @@ impl Pieces {
     /// Fetches a part. One that is not what it must be is fetched once more. Nothing lies beyond the object's end.
     ///
     /// # Errors
-    /// [`Error::WrongPart`] or [`Error::WrongDigest`] when it is damaged in the bucket; [`Error::ObjectChanged`] when the
-    /// object is another than before.
+    /// [`Error::Damaged`] when it is damaged in the bucket; [`Error::Other`] of kind [`crate::ErrorKind::Unavailable`]
+    /// when the object is another than before.
     pub(crate) async fn part(&self, index: u64) -> Result<Bytes> {
         let size = self.object.size;
         let offset = index.saturating_mul(self.part_size()).min(size);
