@@ -192,7 +192,7 @@ mod tests {
         let reference = include_str!("../../../docs/cli.md");
         for advice in modeldepot::advice::samples() {
             let text = said(&advice);
-            for flag in text.split([' ', '`', '(', ')', ',', ';', '?']).filter(|word| word.starts_with("--")) {
+            for flag in text.split([' ', '`', '(', ')', ',', ';', ':', '?']).filter(|word| word.starts_with("--")) {
                 assert!(reference.contains(&format!(" {flag}")), "{flag} in {text}");
             }
             for command in text.split("`modeldepot ").skip(1) {

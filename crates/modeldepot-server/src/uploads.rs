@@ -302,7 +302,7 @@ mod tests {
             assert!(uploads.find(id).is_some());
         }
         let ended = timeout(2 * GIVING_UP, uploads.complete(id)).await.expect("it waits for ever");
-        assert_eq!(ended.unwrap().unwrap_err().kind(), ErrorKind::Invalid);
+        assert_eq!(ended.unwrap().unwrap_err().kind(), ErrorKind::Io);
         assert!(uploads.find(id).is_none());
         assert_eq!(uploads.room.free(), MOST);
     }
