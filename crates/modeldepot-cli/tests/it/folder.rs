@@ -50,13 +50,13 @@ fn models_in_a_folder_of_a_shared_bucket() {
     insta::assert_snapshot!(env.run(["s3", "rm", "s3://models/root/v1/w.bin", "--prefix", "team/ml"]), @r"
     ------- stderr -------
     error: `root/v1/w.bin` belongs to `root@1`, and a published version never changes
-    hint: `modeldepot rm root@1` with `--prefix /` deletes the whole version; or pass --force to change this object anyway
+    hint: `modeldepot rm root@1 --prefix /` deletes the whole version; or pass --force to change this object anyway
     [exit status: 4]
     ");
     insta::assert_snapshot!(env.run(["s3", "cp", "w.bin", "s3://models/team/ml/m/v1/w.bin"]), @r"
     ------- stderr -------
     error: `team/ml/m/v1/w.bin` belongs to `m@1`, and a published version never changes
-    hint: `modeldepot rm m@1` with `--prefix team/ml/` deletes the whole version; or pass --force to change this object anyway
+    hint: `modeldepot rm m@1 --prefix team/ml/` deletes the whole version; or pass --force to change this object anyway
     [exit status: 4]
     ");
     env.run(["s3", "cp", "w.bin", "s3://models/team/ml/m/v2/w.bin"]).success();

@@ -215,7 +215,7 @@ fn refusals() {
     insta::assert_snapshot!(env.run(["s3", "stat", "s3://nowhere"]), @r"
     ------- stderr -------
     error: bucket `nowhere` does not exist at `$ENDPOINT`
-    hint: `modeldepot s3 mb s3://nowhere` makes it
+    hint: `modeldepot s3 mb s3://nowhere` creates it
     [exit status: 3]
     ");
     insta::assert_snapshot!(env.run(["s3", "rm", "s3://data"]), @r"
@@ -241,7 +241,7 @@ fn refusals() {
     insta::assert_snapshot!(env.run(["s3", "cp", "x.bin", "s3://nowhere/x"]), @r"
     ------- stderr -------
     error: bucket `nowhere` does not exist at `$ENDPOINT`
-    hint: `modeldepot s3 mb s3://nowhere` makes it
+    hint: `modeldepot s3 mb s3://nowhere` creates it
     [exit status: 3]
     ");
 }

@@ -54,7 +54,7 @@ fn tokens_are_made_listed_and_revoked() {
     ------- stderr -------
     error: cannot read the token file `nowhere`
     caused by: No such file or directory (os error 2)
-    hint: `modeldepot token add NAME --scope read --tokens nowhere` makes it
+    hint: `modeldepot token add NAME --scope read --tokens nowhere` creates it
     [exit status: 8]
     ");
 }
@@ -315,7 +315,7 @@ fn nobody_else_is_let_in_without_a_token() {
     ------- stderr -------
     error: cannot read the token file `nowhere`
     caused by: No such file or directory (os error 2)
-    hint: `modeldepot token add NAME --scope read --tokens nowhere` makes it
+    hint: `modeldepot token add NAME --scope read --tokens nowhere` creates it
     [exit status: 8]
     ");
     // An address that no machine has.

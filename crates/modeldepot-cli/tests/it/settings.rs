@@ -27,7 +27,7 @@ fn the_nearest_env_file_wins_and_the_environment_over_it() {
     insta::assert_snapshot!(refused, @r"
     ------- stderr -------
     error: bucket `inner-bucket` does not exist at `$ENDPOINT`
-    hint: `modeldepot init` makes the buckets
+    hint: `modeldepot init` creates the buckets
     [exit status: 3]
     ");
     let mut command = env.command(["models"]);
@@ -178,19 +178,19 @@ fn buckets_that_do_not_exist() {
     insta::assert_snapshot!(env.run(["models"]), @r"
     ------- stderr -------
     error: bucket `models` does not exist at `$ENDPOINT`
-    hint: `modeldepot init` makes the buckets
+    hint: `modeldepot init` creates the buckets
     [exit status: 3]
     ");
     insta::assert_snapshot!(env.run(["push", "m", "m.bin"]), @r"
     ------- stderr -------
     error: bucket `models` does not exist at `$ENDPOINT`
-    hint: `modeldepot init` makes the buckets
+    hint: `modeldepot init` creates the buckets
     [exit status: 3]
     ");
     insta::assert_snapshot!(env.run(["s3", "ls", "s3://elsewhere"]), @r"
     ------- stderr -------
     error: bucket `elsewhere` does not exist at `$ENDPOINT`
-    hint: `modeldepot s3 mb s3://elsewhere` makes it
+    hint: `modeldepot s3 mb s3://elsewhere` creates it
     [exit status: 3]
     ");
     insta::assert_snapshot!(env.run(["init"]), @r"

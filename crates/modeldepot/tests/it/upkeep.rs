@@ -130,5 +130,5 @@ pub(crate) async fn fsck_tells_what_is_wrong_with_every_version(b: Backend) {
     }
     let deep = faults(true).await;
     assert_eq!(deep.len(), 5);
-    assert!(deep[0].starts_with("2-flipped: `m.bin` is damaged between its bytes 0 and 8388607: "), "{}", deep[0]);
+    assert!(deep[0].starts_with("2-flipped: `m.bin` is damaged: the BLAKE3 of bytes 0 to 8388607 is "), "{}", deep[0]);
 }
