@@ -44,7 +44,7 @@ fn other_bytes_in_one_of_many_parts() {
         insta::allow_duplicates!({
             insta::assert_snapshot!(env.run([verb, "m"]), @r"
             ------- stderr -------
-            error: `m.bin` is damaged between its bytes 8388608 and 16777215: their BLAKE3 is 857603e87992a39c22162f13effdaa2894c858bd949dcf15f5bb159380ba50b5 where 687fd3a1c7b36c9ddb9d0728b68420e632082c3df832d47e66b4f22d561c8dfa was published
+            error: `m.bin` is damaged: the BLAKE3 of bytes 8388608 to 16777215 is 857603e87992a39c22162f13effdaa2894c858bd949dcf15f5bb159380ba50b5 where 687fd3a1c7b36c9ddb9d0728b68420e632082c3df832d47e66b4f22d561c8dfa was published
             hint: do not use this version; publish the model again under a new one
             [exit status: 7]
             ");

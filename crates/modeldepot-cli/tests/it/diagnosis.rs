@@ -216,7 +216,7 @@ fn other_services_are_named() {
     insta::assert_snapshot!(at(&peers::http("400 Bad Request\r\nServer: nginx/1.24.0\r\nContent-Type: text/html", "<!DOCTYPE html><html><head><title>400 No required SSL certificate was sent</title></head><body>x</body></html>")), @r"
     ------- stderr -------
     error: `$ENDPOINT` is not an S3 API: it is a server that requires a client certificate
-    hint: modeldepot shows no client certificate: use an address of the server that asks for none
+    hint: modeldepot cannot present a client certificate: use an address of the server that does not require one
     [exit status: 2]
     ");
 }
@@ -499,7 +499,7 @@ fn handshakes_that_fail() {
     insta::assert_snapshot!(shown(&env.run([Path::new("models"), Path::new("--ca-bundle"), &ca])), @r"
     ------- stderr -------
     error: cannot connect to `$ENDPOINT` over TLS: it requires a client certificate
-    hint: modeldepot shows no client certificate: use an address of the server that asks for none
+    hint: modeldepot cannot present a client certificate: use an address of the server that does not require one
     [exit status: 6]
     ");
 }
@@ -606,7 +606,7 @@ fn an_endpoint_with_the_bucket_in_it() {
     ------- stderr -------
     error: cannot reach the S3 endpoint `$ENDPOINT`
     caused by: failed to lookup address information: [SYSTEM]
-    hint: S3_ENDPOINT is that of a bucket's web site, which only hands out pages: leave it empty, and set S3_REGION to the bucket's region
+    hint: S3_ENDPOINT is a bucket's web site, which only serves pages: leave it empty, and set S3_REGION to the bucket's region
     [exit status: 6]
     ");
 }
@@ -646,7 +646,7 @@ fn a_key_that_may_only_read() {
     insta::assert_snapshot!(env.run_with(["push", "m", "m.bin"], &login), @r"
     ------- stderr -------
     error: this key may not write to bucket `models` at `$ENDPOINT`: AccessDenied
-    hint: to pull and verify is all that this key is for; to push, use one that may put and delete objects (s3:PutObject, s3:DeleteObject)
+    hint: this key can only pull and verify; to push, use one that may put and delete objects (s3:PutObject, s3:DeleteObject)
     [exit status: 5]
     ");
     let doctor = env.run_with(["doctor"], &login);
