@@ -27,6 +27,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use headers::authorization::Bearer;
+use headers::{Authorization, Cookie, HeaderMapExt as _};
 use modeldepot::{ErrorKind, ModelName, PublishedBy, units};
 use modeldepot_listen::Stamp;
 use time::OffsetDateTime;
@@ -263,13 +265,13 @@ impl Gate {
             return Ok(Caller { who, grants, until: None, csrf: self.csrf.clone(), browser: false });
         }
         let now = OffsetDateTime::now_utc();
-        if let Some(bearer) = bearer(headers) {
+        if let Some(Authorization(bearer)) = headers.typed_get::<Authorization<Bearer>>() {
             let tokens = self.tokens()?;
-            let shown = tokens.find(bearer, now).ok_or_else(wrong)?;
+            let shown = tokens.find(bearer.token().trim(), now).ok_or_else(wrong)?;
             return self.bearer(shown, now, String::new(), false);
         }
         let stranger = || unknown(if self.has_tokens() { "this service requires a token" } else { "log in first" });
-        let session = self.cookie(headers).and_then(|cookie| self.sessions.find(cookie)).ok_or_else(stranger)?;
+        let session = self.cookie(headers).and_then(|cookie| self.sessions.find(&cookie)).ok_or_else(stranger)?;
         match session.holder {
             Holder::Token(hash) => {
                 let tokens = self.tokens()?;
@@ -317,7 +319,7 @@ impl Gate {
     /// Ends the session of a browser, if it has one.
     fn end(&self, headers: &HeaderMap) {
         if let Some(cookie) = self.cookie(headers) {
-            self.sessions.end(cookie);
+            self.sessions.end(&cookie);
         }
     }
 
@@ -345,10 +347,8 @@ impl Gate {
         if self.secure { SECURE_COOKIE } else { COOKIE }
     }
 
-    fn cookie<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
-        let name = self.cookie_name();
-        let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        pairs.flat_map(|pairs| pairs.split(';')).find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
+    fn cookie(&self, headers: &HeaderMap) -> Option<String> {
+        headers.typed_get::<Cookie>()?.get(self.cookie_name()).map(str::to_owned)
     }
 
     /// Returns the caller if they may do this.
@@ -385,11 +385,6 @@ impl Gate {
         }
         Ok(caller)
     }
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 fn unknown(detail: &str) -> Problem {

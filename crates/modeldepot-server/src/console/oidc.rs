@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
+use headers::{Cookie, HeaderMapExt as _};
 use maud::{DOCTYPE, Markup, html};
 
 use super::asked::Asked;
@@ -24,9 +25,8 @@ const COOKIES: [&str; 2] = ["modeldepot_login", "__Host-modeldepot_login"];
 
 /// Returns true for a browser that has the cookie of a login on its way.
 pub(super) fn has_attempt(headers: &HeaderMap) -> bool {
-    let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut names = pairs.flat_map(|pairs| pairs.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    names.any(|(name, value)| COOKIES.contains(&name) && !value.is_empty())
+    let given = headers.typed_get::<Cookie>();
+    given.is_some_and(|given| COOKIES.iter().any(|name| given.get(name).is_some_and(|value| !value.is_empty())))
 }
 
 /// Sends the browser to the provider.
@@ -54,10 +54,8 @@ pub(super) async fn finish(State(app): State<App>, uri: Uri, headers: HeaderMap,
         description: part("error_description"),
     };
     let ours = COOKIES[usize::from(app.service.gate.is_secure())];
-    let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let sealed = pairs
-        .flat_map(|pairs| pairs.split(';'))
-        .find_map(|pair| pair.trim().split_once('=').filter(|(name, _)| *name == ours).map(|(_, value)| value));
+    let cookies = headers.typed_get::<Cookie>();
+    let sealed = cookies.as_ref().and_then(|cookies| cookies.get(ours));
     let (person, next) = match provider.finish(host(&uri, &headers), answer, sealed).await {
         Ok(arrived) => arrived,
         Err(failure) => return failed(failure, "/"),

@@ -3,8 +3,9 @@
 use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use headers::{Cookie, HeaderMapExt as _};
 use maud::{Markup, html};
 use modeldepot::ModelName;
 
@@ -28,12 +29,11 @@ pub(super) struct Visitor {
 
 impl Visitor {
     pub(super) fn of(app: &App, headers: &HeaderMap) -> Visitor {
-        let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let theme = cookies.flat_map(|line| line.split(';')).find_map(|cookie| match cookie.trim() {
-            "theme=dark" => Some("dark"),
-            "theme=light" => Some("light"),
+        let theme = match headers.typed_get::<Cookie>().as_ref().and_then(|cookie| cookie.get("theme")) {
+            Some("dark") => Some("dark"),
+            Some("light") => Some("light"),
             _ => None,
-        });
+        };
         let gate = &app.service.gate;
         match gate.caller(headers) {
             Ok(caller) => {
