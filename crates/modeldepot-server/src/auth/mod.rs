@@ -12,6 +12,7 @@
 mod about;
 mod allowed;
 mod asking;
+mod cookie;
 mod csrf;
 mod file;
 mod grants;
@@ -28,7 +29,7 @@ use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use headers::authorization::Bearer;
-use headers::{Authorization, Cookie, HeaderMapExt as _};
+use headers::{Authorization, HeaderMapExt as _};
 use modeldepot::{ErrorKind, ModelName, PublishedBy, units};
 use modeldepot_listen::Stamp;
 use time::OffsetDateTime;
@@ -41,6 +42,7 @@ pub(crate) use self::about::About;
 pub(crate) use self::about::is_of_the_whole;
 pub(crate) use self::allowed::{Deleter, Publisher, Reader};
 pub(crate) use self::asking::{asking, sees};
+pub(crate) use self::cookie::cookie_value;
 pub(crate) use self::csrf::{CSRF_FIELD, CSRF_HEADER, Unproven, csrf_missing};
 pub use self::file::warning;
 pub use self::grants::{Grant, Grants, GrantsError, ModelPattern, Scope};
@@ -348,7 +350,7 @@ impl Gate {
     }
 
     fn cookie(&self, headers: &HeaderMap) -> Option<String> {
-        headers.typed_get::<Cookie>()?.get(self.cookie_name()).map(str::to_owned)
+        cookie_value(headers, self.cookie_name()).map(str::to_owned)
     }
 
     /// Returns the caller if they may do this.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use headers::{Cookie, HeaderMapExt as _};
 use maud::{DOCTYPE, Markup, html};
 
 use super::asked::Asked;
@@ -14,7 +13,7 @@ use super::href;
 use super::login::inside;
 use super::page::{Page, Place};
 use super::refusal::{notice, nowhere, page as refused};
-use crate::auth::Who;
+use crate::auth::{Who, cookie_value};
 use crate::log::Note;
 use crate::oidc::{Answer, Failure};
 use crate::problem::{Problem, Told};
@@ -25,8 +24,7 @@ const COOKIES: [&str; 2] = ["modeldepot_login", "__Host-modeldepot_login"];
 
 /// Returns true for a browser that has the cookie of a login on its way.
 pub(super) fn has_attempt(headers: &HeaderMap) -> bool {
-    let given = headers.typed_get::<Cookie>();
-    given.is_some_and(|given| COOKIES.iter().any(|name| given.get(name).is_some_and(|value| !value.is_empty())))
+    COOKIES.iter().any(|name| cookie_value(headers, name).is_some_and(|value| !value.is_empty()))
 }
 
 /// Sends the browser to the provider.
@@ -54,8 +52,7 @@ pub(super) async fn finish(State(app): State<App>, uri: Uri, headers: HeaderMap,
         description: part("error_description"),
     };
     let ours = COOKIES[usize::from(app.service.gate.is_secure())];
-    let cookies = headers.typed_get::<Cookie>();
-    let sealed = cookies.as_ref().and_then(|cookies| cookies.get(ours));
+    let sealed = cookie_value(&headers, ours);
     let (person, next) = match provider.finish(host(&uri, &headers), answer, sealed).await {
         Ok(arrived) => arrived,
         Err(failure) => return failed(failure, "/"),

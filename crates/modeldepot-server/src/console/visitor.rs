@@ -5,11 +5,10 @@ use std::convert::Infallible;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use headers::{Cookie, HeaderMapExt as _};
 use maud::{Markup, html};
 use modeldepot::ModelName;
 
-use crate::auth::{Grants, Scope};
+use crate::auth::{Grants, Scope, cookie_value};
 use crate::state::App;
 
 /// What pages need to know about the visitor.
@@ -29,7 +28,7 @@ pub(super) struct Visitor {
 
 impl Visitor {
     pub(super) fn of(app: &App, headers: &HeaderMap) -> Visitor {
-        let theme = match headers.typed_get::<Cookie>().as_ref().and_then(|cookie| cookie.get("theme")) {
+        let theme = match cookie_value(headers, "theme") {
             Some("dark") => Some("dark"),
             Some("light") => Some("light"),
             _ => None,
