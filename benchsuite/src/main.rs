@@ -5,7 +5,7 @@
 //! | `contests`  | the contests, by name                                                |
 //! | `single`, `many`, `memory`, `catalog`, `start` | their competitors                 |
 //! | `contest`   | rounds, their order, and results                                     |
-//! | `peer`      | the peers and their commands                                         |
+//! | `peer`, `transfer` | the peers, and the commands with which they push and pull     |
 //! | `site`      | a server and its clients                                             |
 //! | `measure`   | one process, from its start to its end (`measure.py`)                |
 //! | `network`   | a long and lossy wire (`wire.py`)                                    |
@@ -33,6 +33,7 @@ mod site;
 mod start;
 mod table;
 mod targets;
+mod transfer;
 
 use std::fs;
 use std::path::{Path, PathBuf};

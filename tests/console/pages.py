@@ -82,7 +82,7 @@ def test_the_first_tab_skips_to_the_content(at):
 def test_a_version_shows_all_there_is(at):
     page = at.page(f"/models/plant_classifier/versions/{LATEST}")
     text = page.locator("main").inner_text()
-    for said in ["best_model.pth", "training_history.json", "BLAKE3", "MD5", "resnet34", "optimizer.weight_decay", "newest"]:
+    for said in ["best_model.pth", "training_history.json", "BLAKE3", "MD5", "resnet34", "optimizer.weight_decay", "latest"]:
         assert said in text, said
     assert f"modeldepot pull plant_classifier@{LATEST}" in page.locator("#snippet-pull").inner_text()
     assert "download_model" in page.locator("#snippet-python").inner_text()

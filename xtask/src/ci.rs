@@ -17,7 +17,7 @@ pub(crate) fn run(report: &mut Report, tools: &Tools) {
     report.step("dependency rules", dependency_rules);
     report.step("no faults in a release", no_faults_in_a_release);
     report.step("circles of files", circles::check);
-    report.step("tests that the documents name", promises::check);
+    report.step("tests and files that the documents name", promises::check);
     deny(report, tools);
     compose(report, tools);
     config_files::run(report, tools);

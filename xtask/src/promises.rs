@@ -1,4 +1,5 @@
-//! The documents' tables of promises: each names the tests that hold it, and those must exist.
+//! The documents' tables of promises: each names the tests that hold it, and those must exist. So must the files that a
+//! contributor is sent to.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,6 +9,9 @@ use crate::root;
 
 /// The documents with such a table. Its last column has the tests, each between backticks.
 const DOCUMENTS: &[&str] = &["docs/format.md", "docs/security.md"];
+
+/// The documents that send contributors to files.
+const GUIDES: &[&str] = &["CONTRIBUTING.md"];
 
 /// Begins the heading under which the table stands.
 const HEADING: &str = "## Where each ";
@@ -26,7 +30,21 @@ pub(crate) fn check() -> Result<(), String> {
         }
         missing.extend(named.iter().filter(|name| !exists(name, &known)).map(|name| format!("{document}: `{name}`")));
     }
-    if missing.is_empty() { Ok(()) } else { Err(format!("no such test: {}", missing.join(", "))) }
+    for guide in GUIDES {
+        let text = fs::read_to_string(root().join(guide)).map_err(|error| format!("{guide}: {error}"))?;
+        missing
+            .extend(paths(&text).filter(|path| !root().join(path).exists()).map(|path| format!("{guide}: `{path}`")));
+    }
+    if missing.is_empty() { Ok(()) } else { Err(format!("no such test or file: {}", missing.join(", "))) }
+}
+
+/// Returns the paths in this repository that a document has between backticks. Those below `target` are not committed, and
+/// shortened ones (`…/download/`) belong to the path before them.
+fn paths(text: &str) -> impl Iterator<Item = &str> {
+    const FOLDERS: &[&str] =
+        &["crates/", "bindings/", "xtask/", "benchsuite/", "docs/", "tests/", "examples/", ".github/"];
+    let lines = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+    lines.filter(|quoted| FOLDERS.iter().any(|folder| quoted.starts_with(folder)) && !quoted.contains([' ', '*']))
 }
 
 /// Returns the tests that a document names.
@@ -82,5 +100,12 @@ mod tests {
         let known: BTreeSet<String> = ["b_c", "d"].map(str::to_owned).into();
         assert!(exists("a::b_c", &known) && exists("d::*", &known) && exists("b_*", &known));
         assert!(!exists("a::c", &known) && !exists("e::*", &known) && !exists("c*", &known));
+    }
+
+    #[test]
+    fn a_file_that_does_not_exist_is_noticed() {
+        let text =
+            "| a rule | `crates/a/src/b.rs` and `c/` | `crates/a/tests/it` (`cargo test`) |\nin `docs/x y`, `xtask/*`";
+        assert_eq!(paths(text).collect::<Vec<_>>(), ["crates/a/src/b.rs", "crates/a/tests/it"]);
     }
 }

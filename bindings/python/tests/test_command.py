@@ -1,11 +1,12 @@
 """The command that the wheel includes. It is built with the default features, unlike the one of the Rust tests."""
 
 import subprocess
+from pathlib import Path
 
 from .conftest import COMMAND
 
 
-def test_a_build_without_the_feature_oidc_says_so(tmp_path):
+def test_a_build_without_the_feature_oidc_says_so(tmp_path: Path) -> None:
     flags = ["--oidc-issuer", "https://id.example", "--oidc-client-id", "x", "--oidc-grant", "*=read"]
     environment = {
         "HOME": str(tmp_path),

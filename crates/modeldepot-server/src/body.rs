@@ -1,23 +1,18 @@
 //! Reading request bodies.
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
-use futures_util::StreamExt as _;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use crate::problem::{Problem, Result};
 
 /// Reads a body of at most `most` bytes.
-pub(crate) async fn read(body: Body, most: usize) -> Result<Vec<u8>> {
-    let mut bytes = body.into_data_stream();
-    let mut read = Vec::new();
-    while let Some(came) = bytes.next().await {
-        let came = came.map_err(|_| broke_off())?;
-        if read.len() + came.len() > most {
-            return Err(too_large());
-        }
-        read.extend_from_slice(&came);
+pub(crate) async fn read(body: Body, most: usize) -> Result<Bytes> {
+    match Limited::new(body, most).collect().await {
+        Ok(read) => Ok(read.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+        Err(_) => Err(broke_off()),
     }
-    Ok(read)
 }
 
 /// The problem of a body over its limit.

@@ -11,7 +11,8 @@
 //! - `api`: the REST API, one file a resource. `console`: the pages. Neither knows the other.
 //! - `catalog`: the models and versions, read through a small cache that is validated against the bucket.
 //! - `jobs`: verifications. `uploads`: three-step uploads in progress. `tasks`: work that outlives its request.
-//! - `form`, `body`: request bodies. `staging`: uploaded files until they are published. `links`: lifetime of presigned links.
+//! - `form`, `body`: request bodies. `conditions`: conditional requests. `staging`: uploaded files until they are published.
+//!   `links`: lifetime of presigned links.
 //! - `problem`: error responses (RFC 9457). `hint`: what to do next, in terms of the REST API.
 //! - `log`: the audit log and the access log. `metrics`: Prometheus. `readiness`: whether the bucket is reachable.
 //! - `doctor`: checks of the environment, handed in by the program that starts the service, for the health page.
@@ -21,6 +22,7 @@ mod api;
 mod auth;
 mod body;
 mod catalog;
+mod conditions;
 mod config;
 mod console;
 mod doctor;

@@ -4,12 +4,13 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode, header};
 use modeldepot::ErrorKind;
 use tokio::time::timeout;
 
+use crate::body::read;
 use crate::problem::{Problem, Result};
 use crate::rates::Rates;
 
@@ -75,12 +76,9 @@ impl Logins {
     /// that somebody has is never refused for what others guess. Guessing gets nowhere: a token has 256 random bits.
     pub(crate) async fn whole(&self, request: Request) -> Result<Request> {
         let (parts, body) = request.into_parts();
-        match timeout(self.patience, to_bytes(body, LONGEST)).await {
-            Ok(Ok(form)) => Ok(Request::from_parts(parts, Body::from(form))),
-            Ok(Err(error)) if is_too_long(&error) => {
-                Err(Problem::invalid("the form of a login is never that long").status(StatusCode::PAYLOAD_TOO_LARGE))
-            }
-            Ok(Err(_)) | Err(_) => {
+        match timeout(self.patience, read(body, LONGEST)).await {
+            Ok(form) => Ok(Request::from_parts(parts, Body::from(form?))),
+            Err(_) => {
                 Err(Problem::new(ErrorKind::Unavailable, "the login came too slowly")
                     .status(StatusCode::REQUEST_TIMEOUT))
             }
@@ -101,17 +99,6 @@ impl Logins {
     }
 }
 
-fn is_too_long(error: &axum::Error) -> bool {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if error.to_string().contains("length limit exceeded") {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
-}
-
 /// Says how long to wait.
 pub(crate) fn too_many(wait: Duration) -> Problem {
     let seconds = wait.as_secs() + 1;
@@ -123,6 +110,7 @@ pub(crate) fn too_many(wait: Duration) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::to_bytes;
     use futures_util::stream;
 
     use super::*;

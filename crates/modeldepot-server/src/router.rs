@@ -6,7 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::{Router, middleware};
 use modeldepot::ErrorKind;
 
-use crate::middleware::{admit, guard, record, remote};
+use crate::middleware::{admit, compression, encoded, guard, panics, record, remote, with_headers};
 use crate::problem::Problem;
 use crate::state::App;
 use crate::table::{Route, Table};
@@ -30,12 +30,17 @@ fn rows(table: Table, app: &App) -> Router<App> {
 /// Returns the router of everything.
 pub(crate) fn router(app: App) -> Router {
     let pages = rows(console::table(), &app).layer(middleware::from_fn_with_state(app.clone(), console::framed));
-    rows(api::table(), &app)
+    let router = rows(api::table(), &app)
         .merge(pages)
         .method_not_allowed_fallback(no_such_method)
         .fallback(no_such_page)
         .layer(DefaultBodyLimit::max(0))
-        .layer(middleware::from_fn_with_state(app.clone(), guard))
+        .layer(panics())
+        .layer(middleware::from_fn_with_state(app.clone(), guard));
+    // Outside of `guard`, which counts large responses by their size as they are.
+    with_headers(router)
+        .layer(compression())
+        .layer(middleware::from_fn(encoded))
         .layer(middleware::from_fn_with_state(app.clone(), record))
         .layer(middleware::from_fn_with_state(app.clone(), remote))
         .with_state(app)

@@ -1,66 +1,50 @@
 //! Circles of files: `use` lines that lead from a file back to itself. A module and the files below it may know each
 //! other; beyond that, dependencies point down only.
 //!
-//! `known.txt` has the circles that exist today. A new one fails, and so does one that has gone and is still listed, so
-//! that the list can only get shorter.
+//! The same files have limits of size: few long ones, and none that nobody reads to its end.
 
 mod graph;
 mod paths;
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use self::graph::{Crate, circles};
 use crate::root;
 
-/// The circles of today, each a paragraph with one file a line.
-const KNOWN: &str = "xtask/src/circles/known.txt";
-
-type Circle = BTreeSet<String>;
+/// Half of all source files are shorter than this many lines.
+const MEDIAN: usize = 200;
+/// No source file has more lines.
+const LONGEST: usize = 600;
 
 pub(crate) fn check() -> Result<(), String> {
-    let mut found = BTreeSet::new();
+    let (mut wrong, mut lengths) = (Vec::new(), Vec::new());
     for folder in sources().map_err(|error| format!("cannot list the crates: {error}"))? {
         let shown = folder.strip_prefix(root()).unwrap_or(&folder).display().to_string();
         let files = read(&folder).map_err(|error| format!("cannot read {shown}: {error}"))?;
+        lengths.extend(files.iter().map(|(file, text)| (text.lines().count(), format!("{shown}/{file}"))));
         for circle in circles(&Crate::new(files)) {
-            found.insert(circle.into_iter().map(|file| format!("{shown}/{file}")).collect::<Circle>());
+            let list: String = circle.iter().map(|file| format!("\n  {shown}/{file}")).collect();
+            wrong.push(format!("files use each other in a circle:{list}"));
         }
     }
-    if std::env::var_os("UPDATE_GENERATED").is_some() {
-        return fs::write(root().join(KNOWN), written(&found)).map_err(|error| format!("{KNOWN}: {error}"));
-    }
-    let known = fs::read_to_string(root().join(KNOWN)).map_err(|error| format!("{KNOWN}: {error}"))?;
-    compare(&found, &parse(&known))
-}
-
-fn compare(found: &BTreeSet<Circle>, known: &BTreeSet<Circle>) -> Result<(), String> {
-    let list = |circle: &Circle| circle.iter().map(|file| format!("\n  {file}")).collect::<String>();
-    let new = found.difference(known).map(|circle| format!("files use each other in a circle:{}", list(circle)));
-    let gone = known.difference(found).map(|circle| format!("{KNOWN} lists a circle that is gone:{}", list(circle)));
-    let wrong: Vec<String> = new.chain(gone).collect();
+    wrong.extend(oversized(lengths));
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
 
-/// Returns the list as it is committed.
-fn written(found: &BTreeSet<Circle>) -> String {
-    let paragraph = |circle: &Circle| circle.iter().map(|file| format!("{file}\n")).collect::<String>();
-    let about = "# Circles of files that exist today: see mod.rs. Cut one, and take it off this list:\n\
-                 # UPDATE_GENERATED=1 cargo xtask circles\n";
-    std::iter::once(about.to_owned()).chain(found.iter().map(paragraph)).collect::<Vec<_>>().join("\n")
-}
-
-fn parse(known: &str) -> BTreeSet<Circle> {
-    let lines = |paragraph: &str| {
-        paragraph.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
-    };
-    known.split("\n\n").map(lines).filter(|circle: &Circle| !circle.is_empty()).collect()
+/// Returns what is wrong with the lengths of files, given in lines.
+fn oversized(mut files: Vec<(usize, String)>) -> Vec<String> {
+    files.sort();
+    let median = files.get(files.len() / 2).filter(|(lines, _)| *lines >= MEDIAN);
+    let median = median.map(|(lines, _)| format!("the median source file has {lines} lines; split the longest ones"));
+    let long = files.iter().filter(|(lines, _)| *lines > LONGEST);
+    let long = long.map(|(lines, file)| format!("{file} has {lines} lines, more than {LONGEST}: split it"));
+    median.into_iter().chain(long).collect()
 }
 
 /// Returns the folders with the sources of a crate.
 fn sources() -> std::io::Result<Vec<PathBuf>> {
-    let mut found = vec![root().join("xtask/src"), root().join("bindings/python/src")];
+    let mut found = vec![root().join("xtask/src"), root().join("benchsuite/src"), root().join("bindings/python/src")];
     for entry in fs::read_dir(root().join("crates"))? {
         found.push(entry?.path().join("src"));
     }
@@ -88,7 +72,11 @@ fn read(folder: &Path) -> std::io::Result<Vec<(String, String)>> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    type Circle = BTreeSet<String>;
 
     fn found(files: &[(&str, &str)]) -> Vec<Circle> {
         circles(&Crate::new(files.iter().map(|(name, text)| (name.to_string(), text.to_string())).collect()))
@@ -157,13 +145,10 @@ mod tests {
     }
 
     #[test]
-    fn a_new_circle_fails_and_so_does_one_that_is_gone() {
-        let (one, two) = (circle(&["a.rs", "b.rs"]), circle(&["c.rs", "d.rs"]));
-        let known = parse("# Why.\n\na.rs\nb.rs\n");
-        assert_eq!(known, [one.clone()].into());
-        assert_eq!(parse(&written(&known)), known);
-        assert_eq!(compare(&[one.clone()].into(), &known), Ok(()));
-        assert!(compare(&[one, two].into(), &known).unwrap_err().contains("c.rs"));
-        assert!(compare(&BTreeSet::new(), &known).unwrap_err().contains("gone"));
+    fn long_files_are_refused_one_by_one_and_as_a_whole() {
+        let files = |lengths: &[usize]| lengths.iter().map(|lines| (*lines, format!("{lines}.rs"))).collect();
+        assert!(oversized(files(&[10, 199, 600])).is_empty());
+        assert_eq!(oversized(files(&[601, 10, 199])), ["601.rs has 601 lines, more than 600: split it"]);
+        assert_eq!(oversized(files(&[10, 200, 300])), ["the median source file has 200 lines; split the longest ones"]);
     }
 }

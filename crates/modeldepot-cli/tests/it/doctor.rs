@@ -1,4 +1,4 @@
-//! `doctor`: what was tried, what came back, and what to change.
+//! `doctor`: what it tested, the result, and what to change.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

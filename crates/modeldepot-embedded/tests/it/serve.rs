@@ -81,6 +81,8 @@ impl Process {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         // The test harness may have written in the same line before.
         let address = lines.find_map(|line| line.split_once("listening on ")?.1.parse().ok()).unwrap();
+        // The harness reports a test that has run for 60 seconds, and ends the server if nobody reads it.
+        std::thread::spawn(move || lines.for_each(drop));
         Self { child, address }
     }
 

@@ -5,6 +5,7 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{StreamExt as _, stream};
+use headers::{ETag, HeaderMapExt as _};
 use modeldepot::s3::disposition;
 use modeldepot::{ArtifactPath, Endpoint, ErrorKind, ModelName, StoredFile, Version};
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::extract::{Path, Query};
 use super::problems::Problems;
+use super::range::range;
 use crate::auth::Reader;
+use crate::conditions::{etag, is_known, is_other};
 use crate::config::Redirect;
 use crate::links;
 use crate::problem::{Problem, Result};
@@ -95,18 +98,16 @@ pub(crate) async fn get(
     let found = app.catalog.version(&model, &version).await?;
     let reader = app.storage.open_described(&found, &path)?;
     let file = reader.file().clone();
-    let etag = etag(&file);
-    if let (Some(etag), Some(given)) = (&etag, headers.get(header::IF_MATCH))
-        && !names(given, etag)
-    {
+    let etag = digest(&file);
+    if etag.as_ref().is_some_and(|etag| is_other(&headers, etag)) {
         return Err(Problem::new(ErrorKind::Conflict, format!("`{path}` does not match `If-Match`"))
             .status(StatusCode::PRECONDITION_FAILED));
     }
     let mut answer =
         Response::builder().header(header::ACCEPT_RANGES, "bytes").header(header::CONTENT_SECURITY_POLICY, FILE_CSP);
-    if let Some(etag) = &etag {
-        answer = answer.header(header::ETAG, etag);
-        if headers.get(header::IF_NONE_MATCH).is_some_and(|given| names(given, etag)) {
+    if let (Some(etag), Some(headers_of_answer)) = (&etag, answer.headers_mut()) {
+        headers_of_answer.typed_insert(etag.clone());
+        if is_known(&headers, etag) {
             return finished(
                 answer.status(StatusCode::NOT_MODIFIED).header(header::CACHE_CONTROL, KEPT),
                 Body::empty(),
@@ -120,7 +121,7 @@ pub(crate) async fn get(
         let answer = answer.status(StatusCode::FOUND).header(header::LOCATION, location);
         return finished(answer.header(header::CACHE_CONTROL, "no-store"), Body::empty());
     }
-    let range = range(&headers, file.size, etag.as_deref()).map_err(|()| {
+    let range = range(&headers, file.size, etag.as_ref()).map_err(|()| {
         Problem::invalid(format!("the range is outside `{path}`, which has {} bytes", file.size))
             .status(StatusCode::RANGE_NOT_SATISFIABLE)
             .value(header::CONTENT_RANGE, format!("bytes */{}", file.size))
@@ -186,52 +187,9 @@ fn reaches_endpoint(endpoint: &str, peer: SocketAddr, headers: &HeaderMap) -> bo
     !matches!(endpoint.url().host(), Some(Host::Domain(name)) if !name.contains('.'))
 }
 
-/// Returns the ETag of a file: what it is, by its digest. A file that no digest was published of has none.
-fn etag(file: &StoredFile) -> Option<String> {
-    let blake3 = file.blake3.map(|blake3| format!("\"{blake3}\""));
-    blake3.or_else(|| file.md5.map(|md5| format!("\"{md5}\"")))
-}
-
-/// Returns true when a header of ETags names this one, as a condition compares them.
-pub(crate) fn names(given: &HeaderValue, etag: &str) -> bool {
-    let Ok(given) = given.to_str() else { return false };
-    given.trim() == "*" || given.split(',').any(|one| one.trim().trim_start_matches("W/") == etag)
-}
-
-/// Returns the range that is asked for, if it is one: several are answered with the whole file, as one may.
-fn range(headers: &HeaderMap, size: u64, etag: Option<&str>) -> std::result::Result<Option<std::ops::Range<u64>>, ()> {
-    let Some(range) = headers.get(header::RANGE).and_then(|range| range.to_str().ok()) else { return Ok(None) };
-    // A date says less than an ETag, and none is given.
-    if headers.get(header::IF_RANGE).is_some_and(|given| given.to_str().ok() != etag) {
-        return Ok(None);
-    }
-    let Some(range) = range.trim().strip_prefix("bytes=") else { return Ok(None) };
-    let Some((first, last)) = range.trim().split_once('-') else { return Ok(None) };
-    let number = |text: &str| match text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // So large that it is beyond every file.
-        true => Some(text.parse().unwrap_or(u64::MAX)),
-        false => None,
-    };
-    match (first, last) {
-        ("", "") => Ok(None),
-        ("", last) => match number(last) {
-            Some(0) => Err(()),
-            Some(_) if size == 0 => Err(()),
-            Some(last) => Ok(Some(size.saturating_sub(last)..size)),
-            None => Ok(None),
-        },
-        (first, last) => match (number(first), number(last)) {
-            (Some(first), Some(given)) => {
-                let last = if last.is_empty() { u64::MAX } else { given };
-                match (first <= last, first < size) {
-                    (false, _) => Ok(None),
-                    (true, false) => Err(()),
-                    (true, true) => Ok(Some(first..last.saturating_add(1).min(size))),
-                }
-            }
-            _ => Ok(None),
-        },
-    }
+/// Returns the ETag of a file: its digest. A file without a published digest has none.
+fn digest(file: &StoredFile) -> Option<ETag> {
+    file.blake3.map(etag).or_else(|| file.md5.map(etag))
 }
 
 fn media_type(name: &str) -> String {
@@ -303,33 +261,6 @@ pub(crate) async fn link(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ranges() {
-        let of = |text: &str, size| {
-            let headers = HeaderMap::from_iter([(header::RANGE, HeaderValue::from_str(text).unwrap())]);
-            range(&headers, size, Some("\"e\""))
-        };
-        assert_eq!(of("bytes=0-0", 10), Ok(Some(0..1)));
-        assert_eq!(of("bytes=2-", 10), Ok(Some(2..10)));
-        assert_eq!(of("bytes=-3", 10), Ok(Some(7..10)));
-        assert_eq!(of("bytes=-30", 10), Ok(Some(0..10)));
-        assert_eq!(of("bytes=9-99999999999999999999999", 10), Ok(Some(9..10)));
-        for whole in ["bytes=5-2", "bytes=0-1,3-4", "lines=1-2", "bytes=x-", "bytes=-", "bytes=1", "bytes=+1-2"] {
-            assert_eq!(of(whole, 10), Ok(None), "{whole}");
-        }
-        for beyond in ["bytes=10-", "bytes=10-20", "bytes=-0", "bytes=99999999999999999999999-"] {
-            assert_eq!(of(beyond, 10), Err(()), "{beyond}");
-        }
-        assert_eq!(of("bytes=-1", 0), Err(()));
-        let mut headers = HeaderMap::from_iter([(header::RANGE, HeaderValue::from_static("bytes=1-2"))]);
-        headers.insert(header::IF_RANGE, HeaderValue::from_static("\"e\""));
-        assert_eq!(range(&headers, 10, Some("\"e\"")), Ok(Some(1..3)));
-        for other in ["\"f\"", "W/\"e\"", "Tue, 28 Oct 2025 18:18:58 GMT"] {
-            headers.insert(header::IF_RANGE, HeaderValue::from_str(other).unwrap());
-            assert_eq!(range(&headers, 10, Some("\"e\"")), Ok(None), "{other}");
-        }
-    }
 
     #[test]
     fn endpoints_within_reach() {

@@ -9,6 +9,7 @@ mod models;
 mod names;
 mod problems;
 mod publish;
+mod range;
 mod service;
 mod uploads;
 mod versions;

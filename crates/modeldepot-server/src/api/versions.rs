@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use headers::HeaderMapExt as _;
 use modeldepot::history::History;
 use modeldepot::{Damaged, Description, Foreign, ModelName, StoredFile, VersionSummary};
 use serde::Serialize;
@@ -17,6 +18,7 @@ use super::problems::Problems;
 use crate::auth::{Deleter, Reader};
 use crate::catalog::Facts;
 use crate::catalog::listing::{Selected, Sort, filters, select};
+use crate::conditions::{etag, is_known};
 use crate::log::Note;
 use crate::problem::{Problem, Result};
 use crate::state::App;
@@ -260,17 +262,19 @@ pub(crate) async fn one(
         None => {
             let body: bytes::Bytes =
                 serde_json::to_vec(&VersionDocument::of(&document.found)?).unwrap_or_default().into();
-            let etag = format!("\"{}\"", &blake3::hash(&body).to_hex()[..32]);
+            let etag = etag(&blake3::hash(&body).to_hex()[..32]);
             document.answer.get_or_init(|| (body, etag)).clone()
         }
     };
-    if headers.get(header::IF_NONE_MATCH).is_some_and(|given| super::files::names(given, &etag)) {
-        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
-    }
-    let cache = "private, no-cache".to_owned();
-    let headers =
-        [(header::CONTENT_TYPE, "application/json".to_owned()), (header::ETAG, etag), (header::CACHE_CONTROL, cache)];
-    Ok((headers, body).into_response())
+    let mut response = match is_known(&headers, &etag) {
+        true => StatusCode::NOT_MODIFIED.into_response(),
+        false => {
+            let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "private, no-cache")];
+            (headers, body).into_response()
+        }
+    };
+    response.headers_mut().typed_insert(etag);
+    Ok(response)
 }
 
 /// The training history of a version.

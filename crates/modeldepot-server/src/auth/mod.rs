@@ -12,6 +12,7 @@
 mod about;
 mod allowed;
 mod asking;
+mod cookie;
 mod csrf;
 mod file;
 mod grants;
@@ -27,6 +28,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use headers::authorization::Bearer;
+use headers::{Authorization, HeaderMapExt as _};
 use modeldepot::{ErrorKind, ModelName, PublishedBy, units};
 use modeldepot_listen::Stamp;
 use time::OffsetDateTime;
@@ -39,6 +42,7 @@ pub(crate) use self::about::About;
 pub(crate) use self::about::is_of_the_whole;
 pub(crate) use self::allowed::{Deleter, Publisher, Reader};
 pub(crate) use self::asking::{asking, sees};
+pub(crate) use self::cookie::cookie_value;
 pub(crate) use self::csrf::{CSRF_FIELD, CSRF_HEADER, Unproven, csrf_missing};
 pub use self::file::warning;
 pub use self::grants::{Grant, Grants, GrantsError, ModelPattern, Scope};
@@ -263,13 +267,13 @@ impl Gate {
             return Ok(Caller { who, grants, until: None, csrf: self.csrf.clone(), browser: false });
         }
         let now = OffsetDateTime::now_utc();
-        if let Some(bearer) = bearer(headers) {
+        if let Some(Authorization(bearer)) = headers.typed_get::<Authorization<Bearer>>() {
             let tokens = self.tokens()?;
-            let shown = tokens.find(bearer, now).ok_or_else(wrong)?;
+            let shown = tokens.find(bearer.token().trim(), now).ok_or_else(wrong)?;
             return self.bearer(shown, now, String::new(), false);
         }
         let stranger = || unknown(if self.has_tokens() { "this service requires a token" } else { "log in first" });
-        let session = self.cookie(headers).and_then(|cookie| self.sessions.find(cookie)).ok_or_else(stranger)?;
+        let session = self.cookie(headers).and_then(|cookie| self.sessions.find(&cookie)).ok_or_else(stranger)?;
         match session.holder {
             Holder::Token(hash) => {
                 let tokens = self.tokens()?;
@@ -317,7 +321,7 @@ impl Gate {
     /// Ends the session of a browser, if it has one.
     fn end(&self, headers: &HeaderMap) {
         if let Some(cookie) = self.cookie(headers) {
-            self.sessions.end(cookie);
+            self.sessions.end(&cookie);
         }
     }
 
@@ -345,10 +349,8 @@ impl Gate {
         if self.secure { SECURE_COOKIE } else { COOKIE }
     }
 
-    fn cookie<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
-        let name = self.cookie_name();
-        let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        pairs.flat_map(|pairs| pairs.split(';')).find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
+    fn cookie(&self, headers: &HeaderMap) -> Option<String> {
+        cookie_value(headers, self.cookie_name()).map(str::to_owned)
     }
 
     /// Returns the caller if they may do this.
@@ -385,11 +387,6 @@ impl Gate {
         }
         Ok(caller)
     }
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 fn unknown(detail: &str) -> Problem {

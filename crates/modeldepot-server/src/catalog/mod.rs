@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
+use headers::ETag;
 use lru::LruCache;
 use modeldepot::history::History;
 use modeldepot::{
@@ -81,7 +82,7 @@ pub(crate) struct Document {
     /// The ETag of its manifest.
     etag: String,
     /// The answer of the API, once it was made.
-    pub(crate) answer: OnceLock<(Bytes, String)>,
+    pub(crate) answer: OnceLock<(Bytes, ETag)>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

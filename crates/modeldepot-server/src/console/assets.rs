@@ -6,12 +6,15 @@ use std::sync::LazyLock;
 use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use headers::{ETag, HeaderMapExt as _};
+
+use crate::conditions::{etag, is_known};
 
 /// A file that the pages need.
 pub(super) struct Asset {
     /// Its address.
     pub(super) href: String,
-    etag: String,
+    etag: ETag,
     media_type: &'static str,
     text: &'static str,
 }
@@ -33,7 +36,7 @@ impl Asset {
     fn new(name: &str, ending: &str, media_type: &'static str, text: &'static str) -> Asset {
         let digest = blake3::hash(text.as_bytes()).to_hex();
         let hash = &digest[..12];
-        Asset { href: format!("/assets/{name}.{hash}.{ending}"), etag: format!("\"{hash}\""), media_type, text }
+        Asset { href: format!("/assets/{name}.{hash}.{ending}"), etag: etag(hash), media_type, text }
     }
 }
 
@@ -46,13 +49,13 @@ pub(super) async fn get(Path(name): Path<String>, headers: HeaderMap) -> Respons
     };
     let about = [
         (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
-        (header::ETAG, asset.etag.as_str()),
         (header::CONTENT_TYPE, asset.media_type),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    if known.is_some_and(|known| known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == asset.etag)) {
-        return (StatusCode::NOT_MODIFIED, about).into_response();
-    }
-    (about, asset.text).into_response()
+    let mut response = match is_known(&headers, &asset.etag) {
+        true => (StatusCode::NOT_MODIFIED, about).into_response(),
+        false => (about, asset.text).into_response(),
+    };
+    response.headers_mut().typed_insert(asset.etag.clone());
+    response
 }

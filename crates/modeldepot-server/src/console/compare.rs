@@ -59,7 +59,7 @@ pub(super) async fn file(
     one(&named(&columns), what.strip_suffix(".svg").unwrap_or(&what), "compared")
 }
 
-/// Returns the versions that are asked for, each once. One without `@` is the newest.
+/// Returns the versions that are asked for, each once. One without `@` is the latest.
 fn selectors(asked: &Asked, visitor: &Visitor) -> Result<Vec<Selector>> {
     let mut selectors: Vec<Selector> = Vec::new();
     for text in asked.all("v") {

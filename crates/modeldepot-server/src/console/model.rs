@@ -24,7 +24,7 @@ use crate::state::App;
 /// Versions on one page.
 const ROWS: usize = 50;
 
-/// Versions that the chart goes over, the newest.
+/// Versions that the chart goes over, the latest.
 const CHARTED: usize = 200;
 
 /// Fields that are named where no version matches a filter.
@@ -49,8 +49,8 @@ impl Row {
 pub(super) async fn get(State(app): State<App>, Path(model): Path<String>, visitor: Visitor, asked: Asked) -> Result {
     let model: ModelName = name(&model)?;
     let versions = app.catalog.versions(&model).await?;
-    let newest = &versions[versions.len().saturating_sub(CHARTED)..];
-    let charted = rows(&app, &model, newest).await?;
+    let latest = &versions[versions.len().saturating_sub(CHARTED)..];
+    let charted = rows(&app, &model, latest).await?;
     let names = metric::ranked(charted.iter().flat_map(|row| row.numbers.keys()));
     let filter = asked.get("filter").unwrap_or_default();
     let conditions = Conditions::parse(filter)?;
@@ -58,7 +58,7 @@ pub(super) async fn get(State(app): State<App>, Path(model): Path<String>, visit
     let Selected { versions: mut found, known } =
         select(&app.catalog, &model, &versions, &conditions.filters, &sort).await;
     found.retain(|version| conditions.names(&version.version));
-    let fields = if found.is_empty() { fields(&app, &model, newest).await? } else { Vec::new() };
+    let fields = if found.is_empty() { fields(&app, &model, latest).await? } else { Vec::new() };
     let unread = known.map_or(0, |known| versions.len() - known);
     let pages = pager::Pages::new(found.len(), ROWS, asked.page());
     let shown = rows(&app, &model, pages.slice(&found)).await?;
@@ -111,9 +111,9 @@ pub(super) async fn get(State(app): State<App>, Path(model): Path<String>, visit
     Ok(Page::new(Place::Models, model.as_str(), body).below("Models", "/").here(model.as_str()))
 }
 
-/// Returns what versions can be filtered by: the columns of every version, and the metadata of the newest ones.
-async fn fields(app: &App, model: &ModelName, newest: &[VersionSummary]) -> Result<Vec<String>> {
-    let facts = app.catalog.facts(model, newest).await?;
+/// Returns what versions can be filtered by: the columns of every version, and the metadata of the latest ones.
+async fn fields(app: &App, model: &ModelName, latest: &[VersionSummary]) -> Result<Vec<String>> {
+    let facts = app.catalog.facts(model, latest).await?;
     let metadata: BTreeSet<&str> = facts.iter().flat_map(|facts| facts.iter()).map(|(name, _)| name).collect();
     let columns = ["version", "published", "size", "files"].into_iter();
     Ok(columns.chain(metadata).take(FIELDS).map(str::to_owned).collect())
@@ -155,7 +155,7 @@ fn chart(model: &ModelName, metric: &str, rows: &[Row]) -> Chart {
 }
 
 fn head(model: &ModelName, versions: &[VersionSummary], visitor: &Visitor) -> Markup {
-    let newest = versions.last();
+    let latest = versions.last();
     html! {
         div.head {
             div {
@@ -163,11 +163,11 @@ fn head(model: &ModelName, versions: &[VersionSummary], visitor: &Visitor) -> Ma
                 ul.facts {
                     li { b { (versions.len()) } " " (if versions.len() == 1 { "version" } else { "versions" }) }
                     li { b { (units::size(versions.iter().map(|it| it.size).fold(0, u64::saturating_add))) } }
-                    @if let Some(newest) = newest {
-                        li { "newest " a.mono href=(href::version(model, &newest.version)) { (newest.version) }
-                            @if newest.damaged { " " span.tag.bad title="Files of it are missing from the bucket" { "damaged" } }
+                    @if let Some(latest) = latest {
+                        li { "latest " a.mono href=(href::version(model, &latest.version)) { (latest.version) }
+                            @if latest.damaged { " " span.tag.bad title="Files of it are missing from the bucket" { "damaged" } }
                         }
-                        li { (when(newest.published)) }
+                        li { (when(latest.published)) }
                     }
                 }
             }
@@ -197,19 +197,19 @@ fn choice(metric: &str, names: &[String], asked: &Asked) -> Markup {
     }
 }
 
-/// Returns how the newest version stands among those of the chart.
+/// Returns how the latest version stands among those of the chart.
 fn standing(model: &ModelName, metric: &str, rows: &[Row]) -> Markup {
     let measured: Vec<(&VersionSummary, f64)> =
         rows.iter().filter_map(|row| Some((&row.summary, *row.numbers.get(metric)?))).collect();
     let best = metric::best(metric, measured.iter().copied());
-    let [.., before, newest] = &measured[..] else { return html! {} };
-    let change = newest.1 - before.1;
+    let [.., before, latest] = &measured[..] else { return html! {} };
+    let change = latest.1 - before.1;
     let cell = |found: &(&VersionSummary, f64)| {
         html! { b { (number(found.1)) } br; a.mono href=(href::version(model, &found.0.version)) { (found.0.version) } }
     };
     html! {
         dl.pairs {
-            dt { "Newest" } dd { (cell(newest)) }
+            dt { "Latest" } dd { (cell(latest)) }
             @if let Some(best) = best { dt { "Best" } dd { (cell(&best)) } }
             dt { "Since the version before" }
             dd { (if change > 0.0 { "+" } else { "" }) (number(change)) }

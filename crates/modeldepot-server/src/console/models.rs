@@ -34,8 +34,8 @@ pub(super) struct Row {
 /// What its metadata say that matters most.
 struct Key {
     metric: String,
-    /// Of the newest version, where it has the metric.
-    newest: Option<f64>,
+    /// Of the latest version, where it has the metric.
+    latest: Option<f64>,
     /// Over the last versions, ascending.
     values: Vec<f64>,
 }
@@ -85,11 +85,11 @@ async fn key_of(catalog: &Catalog, model: &ModelName) -> Option<Key> {
     let versions = catalog.versions(model).await.ok()?;
     let facts = catalog.facts(model, &versions[versions.len().saturating_sub(SPARK)..]).await.ok()?;
     let numbers: Vec<_> = facts.iter().map(|facts| metric::numbers(facts)).collect();
-    // Of the newest version that has any.
+    // Of the latest version that has any.
     let metric = numbers.iter().rev().find_map(|numbers| metric::key(numbers.keys()))?;
-    let newest = numbers.last().and_then(|numbers| numbers.get(&metric).copied());
+    let latest = numbers.last().and_then(|numbers| numbers.get(&metric).copied());
     let values = numbers.iter().filter_map(|numbers| numbers.get(&metric).copied()).collect();
-    Some(Key { metric, newest, values })
+    Some(Key { metric, latest, values })
 }
 
 fn list(rows: &[Row], asked: &Asked, page: &pager::Pages) -> Markup {
@@ -111,7 +111,7 @@ fn list(rows: &[Row], asked: &Asked, page: &pager::Pages) -> Markup {
                 table.models {
                     thead { tr {
                         th scope="col" { "Model" }
-                        th scope="col" { "Newest version" }
+                        th scope="col" { "Latest version" }
                         th.number scope="col" { "Key metric" }
                         th.optional scope="col" { "Over versions" }
                         th.number.optional scope="col" { "Versions" }
@@ -137,7 +137,7 @@ fn line(row: &Row) -> Markup {
             }
             td.number {
                 @match key {
-                    Some(Key { metric, newest: Some(value), .. }) => { b { (number(*value)) } br; small.muted { (metric) } },
+                    Some(Key { metric, latest: Some(value), .. }) => { b { (number(*value)) } br; small.muted { (metric) } },
                     _ => span.muted { "–" },
                 }
             }

@@ -13,7 +13,7 @@ use super::href;
 use super::login::inside;
 use super::page::{Page, Place};
 use super::refusal::{notice, nowhere, page as refused};
-use crate::auth::Who;
+use crate::auth::{Who, cookie_value};
 use crate::log::Note;
 use crate::oidc::{Answer, Failure};
 use crate::problem::{Problem, Told};
@@ -24,9 +24,7 @@ const COOKIES: [&str; 2] = ["modeldepot_login", "__Host-modeldepot_login"];
 
 /// Returns true for a browser that has the cookie of a login on its way.
 pub(super) fn has_attempt(headers: &HeaderMap) -> bool {
-    let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut names = pairs.flat_map(|pairs| pairs.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    names.any(|(name, value)| COOKIES.contains(&name) && !value.is_empty())
+    COOKIES.iter().any(|name| cookie_value(headers, name).is_some_and(|value| !value.is_empty()))
 }
 
 /// Sends the browser to the provider.
@@ -54,10 +52,7 @@ pub(super) async fn finish(State(app): State<App>, uri: Uri, headers: HeaderMap,
         description: part("error_description"),
     };
     let ours = COOKIES[usize::from(app.service.gate.is_secure())];
-    let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let sealed = pairs
-        .flat_map(|pairs| pairs.split(';'))
-        .find_map(|pair| pair.trim().split_once('=').filter(|(name, _)| *name == ours).map(|(_, value)| value));
+    let sealed = cookie_value(&headers, ours);
     let (person, next) = match provider.finish(host(&uri, &headers), answer, sealed).await {
         Ok(arrived) => arrived,
         Err(failure) => return failed(failure, "/"),

@@ -3,12 +3,12 @@
 use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
 use maud::{Markup, html};
 use modeldepot::ModelName;
 
-use crate::auth::{Grants, Scope};
+use crate::auth::{Grants, Scope, cookie_value};
 use crate::state::App;
 
 /// What pages need to know about the visitor.
@@ -28,12 +28,11 @@ pub(super) struct Visitor {
 
 impl Visitor {
     pub(super) fn of(app: &App, headers: &HeaderMap) -> Visitor {
-        let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let theme = cookies.flat_map(|line| line.split(';')).find_map(|cookie| match cookie.trim() {
-            "theme=dark" => Some("dark"),
-            "theme=light" => Some("light"),
+        let theme = match cookie_value(headers, "theme") {
+            Some("dark") => Some("dark"),
+            Some("light") => Some("light"),
             _ => None,
-        });
+        };
         let gate = &app.service.gate;
         match gate.caller(headers) {
             Ok(caller) => {

@@ -5,8 +5,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use axum::body::{Body, Bytes};
-use axum::http::{Method, StatusCode, header};
+use axum::http::{Method, StatusCode};
 use axum::response::Response;
+use headers::{ContentLength, HeaderMapExt as _};
 use http_body::{Body as _, Frame, SizeHint};
 
 use super::note::Note;
@@ -24,8 +25,8 @@ pub(crate) struct Sent {
 
 impl Sent {
     pub(crate) fn around(response: Response, note: Note, method: &Method, began: Instant) -> Response {
-        let (status, length) = (response.status(), response.headers().get(header::CONTENT_LENGTH));
-        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        let (status, length) = (response.status(), response.headers().typed_get::<ContentLength>());
+        let length = length.map(|ContentLength(length)| length);
         let ended = method == Method::HEAD;
         response.map(|body| Body::new(Sent { body, note, status, began, bytes: 0, length, ended }))
     }

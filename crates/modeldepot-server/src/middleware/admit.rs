@@ -5,9 +5,10 @@
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use headers::{ContentLength, HeaderMapExt as _};
 use url::form_urlencoded;
 
 use crate::auth::{About, CSRF_FIELD, CSRF_HEADER, Caller, Unproven, asking, csrf_missing};
@@ -53,12 +54,11 @@ async fn admitted(app: &App, route: &Route, mut request: Request) -> Result<Requ
     Ok(request)
 }
 
-/// Refuses a body that says itself that it is too large.
+/// Refuses a body that is announced as too large. One that grows too large is cut off where it is read.
 fn refuse_large(route: &Route, headers: &HeaderMap) -> Result<()> {
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    match (length, route.takes.limit()) {
+    match (headers.typed_get::<ContentLength>(), route.takes.limit()) {
         // What is not read at all is not too large.
-        (Some(length), Some(limit)) if limit > 0 && length > limit as u64 => Err(too_large()),
+        (Some(ContentLength(length)), Some(limit)) if limit > 0 && length > limit as u64 => Err(too_large()),
         _ => Ok(()),
     }
 }

@@ -1,10 +1,10 @@
-//! Checks every request before it is worked on, limits how many are, and adds headers to every response.
+//! Checks every request before it is worked on, and limits how many are.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use modeldepot::ErrorKind;
@@ -19,10 +19,6 @@ use crate::logins::{Way, is_callback, is_login};
 use crate::problem::{Problem, Told};
 use crate::remote::Remote;
 use crate::state::App;
-
-/// No script, style or picture but our own, nothing inline, in nobody's frame.
-const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
-     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// How long an answer to a request that only reads may take to begin.
 const READ_PATIENCE: Duration = Duration::from_secs(60);
@@ -110,17 +106,6 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     {
         response = refuse(&app, way != Way::Bearer, problem);
     }
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, CSP),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ] {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
-    }
-    headers.entry("cross-origin-resource-policy").or_insert(HeaderValue::from_static("same-origin"));
-    headers.entry("cross-origin-opener-policy").or_insert(HeaderValue::from_static("same-origin"));
     service.metrics.answered(&method, route.as_ref().map(MatchedPath::as_str), response.status(), began.elapsed());
     response
 }

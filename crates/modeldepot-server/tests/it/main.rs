@@ -3,6 +3,7 @@
 
 mod audit;
 mod auth;
+mod compressed;
 mod files;
 mod floors;
 mod fresh;

@@ -31,7 +31,7 @@ pub struct Answer {
 }
 
 impl S3Client {
-    /// Lists the first object of a bucket, once, with a time-out of 5 seconds, and returns what came back.
+    /// Lists the first object of a bucket, once, with a time-out of 5 seconds, and returns the response.
     ///
     /// Every key that allows anything usually allows listing, and the body of a refused listing says why.
     ///

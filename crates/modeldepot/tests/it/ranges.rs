@@ -234,7 +234,7 @@ async fn a_whole_object_of_another_size_is_no_range() {
         let fits = |error: &Error| matches!(error, Error::Damaged { mismatch: Mismatch::Size { expected: 100_000, found, .. }, .. } if *found == size as u64);
         always(&content, WholeOfAnother(size), fits).await;
     }
-    // The object has two parts, and what came for the first is neither that part nor the object.
+    // The object has two parts, and the response to the first is neither that part nor the object.
     let large = bytes(PART + 5, 1);
     let server = server(&large, |_, asked| (asked.range()?.0 == 0).then_some(WholeOfAnother(PART + 6))).await;
     for result in both(&server, Duration::from_secs(20)).await {

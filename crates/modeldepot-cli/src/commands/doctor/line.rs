@@ -21,7 +21,7 @@ pub(super) enum State {
     Skipped,
 }
 
-/// What was tried, what came back, and what to change.
+/// What was tested, the result, and what to change.
 pub(super) struct Line {
     pub(super) check: &'static str,
     pub(super) state: State,

@@ -1,6 +1,6 @@
 //! `modeldepot doctor`: checks from the settings to the permissions, one after the other.
 //!
-//! Each step says what was tried, what came back and what to change. Where a setting turns out to be wrong and the
+//! Each step says what was tested, the result and what to change. Where a setting turns out to be wrong and the
 //! right one is known, the following checks use the right one.
 
 mod folder;

@@ -63,9 +63,9 @@ async fn page(
 ) -> Result {
     let found = app.catalog.version(model, version).await?;
     let history = app.catalog.history(model, version).await;
-    let newest = app.catalog.versions(model).await?.last().is_some_and(|newest| newest.version == *version);
+    let latest = app.catalog.versions(model).await?.last().is_some_and(|latest| latest.version == *version);
     let body = html! {
-        (head(&found, newest))
+        (head(&found, latest))
         (shown.notice)
         (damage(&found))
         (curves(model, version, history.as_ref().map(|it| it.as_deref())))
@@ -112,7 +112,7 @@ fn damage(found: &Description) -> Markup {
     }
 }
 
-fn head(found: &Description, newest: bool) -> Markup {
+fn head(found: &Description, latest: bool) -> Markup {
     let manifest = &found.manifest;
     let numbers: BTreeMap<String, f64> = flat(&manifest.metadata)
         .into_iter()
@@ -125,7 +125,7 @@ fn head(found: &Description, newest: bool) -> Markup {
             div {
                 h1 {
                     (manifest.model_name) span.muted { "@" } (manifest.version)
-                    @if newest { " " span.tag.key { "newest" } }
+                    @if latest { " " span.tag.key { "latest" } }
                     @if manifest.files.is_none() {
                         " " span.tag title="Written by the Python pipeline, which publishes a digest of the model file alone" { "original" }
                     }

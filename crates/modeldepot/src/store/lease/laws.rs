@@ -74,7 +74,7 @@ proptest! {
         }
     }
 
-    /// Who does not find its own lease has lost, whoever else is there.
+    /// A push that does not find its own lease has lost, whichever leases are listed.
     #[test]
     fn a_lease_that_is_not_listed_is_lost(leases in any_leases(), conditions: bool) {
         let seen = Seen::new(leases, &key(5000), Some(NOW));

@@ -1,0 +1,75 @@
+//! Conditional requests (RFC 9110, section 13). The only validator is an ETag: none of what is served has a date that
+//! says more.
+
+use axum::http::HeaderMap;
+use headers::{ETag, HeaderMapExt as _, IfMatch, IfNoneMatch, IfRange};
+
+/// Returns the strong ETag of a text that needs no escaping, such as a digest.
+pub(crate) fn etag(text: impl std::fmt::Display) -> ETag {
+    format!("\"{text}\"").parse().expect("a digest is a valid ETag")
+}
+
+/// Returns true if the client already has what this ETag stands for: `If-None-Match` names it.
+pub(crate) fn is_known(headers: &HeaderMap, etag: &ETag) -> bool {
+    headers.typed_get::<IfNoneMatch>().is_some_and(|given| !given.precondition_passes(etag))
+}
+
+/// Returns true if the client asks for something else: `If-Match` does not name this ETag.
+pub(crate) fn is_other(headers: &HeaderMap, etag: &ETag) -> bool {
+    headers.typed_get::<IfMatch>().is_some_and(|given| !given.precondition_passes(etag))
+}
+
+/// Returns true if a range may be sent: there is no `If-Range`, or it has this ETag.
+pub(crate) fn may_send_range(headers: &HeaderMap, etag: Option<&ETag>) -> bool {
+    match headers.typed_try_get::<IfRange>() {
+        Ok(given) => given.is_none_or(|given| !given.is_modified(etag, None)),
+        // It is none of what it could be, so it does not match.
+        Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderName, HeaderValue, header};
+
+    use super::*;
+
+    fn headers(name: HeaderName, lines: &[&'static str]) -> HeaderMap {
+        lines.iter().map(|line| (name.clone(), HeaderValue::from_static(line))).collect()
+    }
+
+    #[test]
+    fn if_none_match_compares_weakly() {
+        let known = |lines: &[&'static str]| is_known(&headers(header::IF_NONE_MATCH, lines), &etag("e"));
+        for lines in
+            [&["\"e\""][..], &["W/\"e\""], &["*"], &["\"a\", W/\"e\""], &["\"a\"", "\"e\""], &["\"a,b\", \"e\""]]
+        {
+            assert!(known(lines), "{lines:?}");
+        }
+        for lines in [&[][..], &["\"f\""], &["e"], &["\"a,e\""], &["\"e"]] {
+            assert!(!known(lines), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn if_match_compares_strongly() {
+        let other = |lines: &[&'static str]| is_other(&headers(header::IF_MATCH, lines), &etag("e"));
+        for lines in [&[][..], &["\"e\""], &["*"], &["\"a\", \"e\""], &["\"a\"", "\"e\""]] {
+            assert!(!other(lines), "{lines:?}");
+        }
+        for lines in [&["\"f\""][..], &["W/\"e\""], &["\"a,e\""]] {
+            assert!(other(lines), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_range_needs_the_same_etag() {
+        let may = |lines: &[&'static str], etag: Option<&ETag>| may_send_range(&headers(header::IF_RANGE, lines), etag);
+        let own = etag("e");
+        assert!(may(&[], Some(&own)) && may(&[], None) && may(&["\"e\""], Some(&own)));
+        for line in ["\"f\"", "W/\"e\"", "Tue, 28 Oct 2025 18:18:58 GMT", "e"] {
+            assert!(!may(&[line], Some(&own)), "{line}");
+        }
+        assert!(!may(&["\"e\""], None), "there is nothing to compare it with");
+    }
+}

@@ -1,0 +1,73 @@
+//! Compression of responses: what is compressed, and what never is.
+
+use std::io::Read as _;
+
+use hyper::Method;
+use serde_json::{Value, json};
+
+use crate::place::{Answer, Place};
+
+const GZIP: (&str, &str) = ("accept-encoding", "gzip, deflate, br");
+
+fn unpacked(answer: &Answer) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    flate2::read::GzDecoder::new(&answer.body[..]).read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+/// A service with a version whose document is long, and whose one file is text that would compress well.
+async fn place() -> Place {
+    let place = Place::new().await;
+    let metadata = json!({"note": "a word and another. ".repeat(200)});
+    place.push("m", "1", &[("config.json", &b"{\"a\": 1}".repeat(2000))], metadata).await;
+    place
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_document_is_compressed_and_can_be_validated() {
+    let place = place().await;
+    let path = "/api/v1/models/m/versions/1";
+    let plain = place.get(path).await.is(200);
+    assert_eq!(plain.header("content-encoding"), "", "it was not asked for");
+    let packed = place.send(Method::GET, path, &[GZIP], b"").await.is(200);
+    assert_eq!((packed.header("content-encoding"), packed.header("vary")), ("gzip", "accept-encoding"));
+    assert!(packed.body.len() < plain.body.len() / 3);
+    assert_eq!(unpacked(&packed), plain.body);
+    // Its bytes are others, so its ETag is a weak one; it is as good for asking again.
+    assert_eq!(packed.header("etag"), format!("W/{}", plain.header("etag")));
+    for etag in [packed.header("etag"), plain.header("etag")] {
+        place.send(Method::GET, path, &[GZIP, ("if-none-match", etag)], b"").await.is(304);
+    }
+    let openapi = place.send(Method::GET, "/api/v1/openapi.json", &[GZIP], b"").await.is(200);
+    assert_eq!(openapi.header("content-encoding"), "gzip");
+    serde_json::from_slice::<Value>(&unpacked(&openapi)).unwrap();
+    let head = place.send(Method::HEAD, path, &[GZIP], b"").await.is(200);
+    assert_eq!(head.header("content-length"), plain.body.len().to_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_pages_and_secrets_are_not_compressed() {
+    let place = place().await;
+    let path = "/api/v1/models/m/versions/1/files/config.json";
+    let file = place.send(Method::GET, path, &[GZIP], b"").await.is(200);
+    assert_eq!((file.header("content-encoding"), file.header("content-length")), ("", "16000"));
+    assert_eq!((file.header("accept-ranges"), file.body.len()), ("bytes", 16_000));
+    let range = [GZIP, ("range", "bytes=0-9999")];
+    let part = place.send(Method::GET, path, &range, b"").await.is(206);
+    assert_eq!((part.header("content-encoding"), part.body.len()), ("", 10_000));
+    let long = format!("/nowhere/{}", "x".repeat(3000));
+    // A page with a CSRF token, a link that is a secret, and a problem that repeats what was asked for.
+    for path in ["/models/m/versions/1", "/api/v1/models/m/versions/1/link", long.as_str()] {
+        let answer = place.send(Method::GET, path, &[GZIP], b"").await;
+        assert_eq!(answer.header("content-encoding"), "", "{path}: {answer:?}");
+    }
+}
+
+/// What was done is not reported as a failure because of the encoding of its report.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_accepts_no_known_encoding_can_publish() {
+    let place = place().await;
+    let headers = [("accept-encoding", "identity;q=0, *;q=0")];
+    place.send(Method::PUT, "/api/v1/models/m/versions/2/files/f", &headers, b"x").await.is(201);
+    place.send(Method::DELETE, "/api/v1/models/m/versions/2", &headers, b"").await.is(200);
+}
