@@ -160,7 +160,7 @@ pub(crate) fn said(advice: &Advice) -> String {
         Advice::Diagnose => {
             "often the region is wrong or a session has expired: `modeldepot doctor` finds out".to_owned()
         }
-        Advice::Trace(Traced::Unknown) => "`modeldepot doctor` checks the server".to_owned(),
+        Advice::Trace(Traced::Response) => "`modeldepot doctor` checks the server".to_owned(),
         Advice::Trace(Traced::Parts) => "this server has rules of its own for parts".to_owned(),
         Advice::Trace(Traced::Unsupported) => "the server's message says what it cannot do".to_owned(),
     }

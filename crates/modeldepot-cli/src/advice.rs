@@ -161,7 +161,7 @@ pub(crate) fn said(advice: &Advice) -> String {
         Advice::Diagnose => {
             "often the region is wrong or a session has expired: `modeldepot doctor` finds out".to_owned()
         }
-        Advice::Trace(Traced::Unknown) => "-vv shows the requests and what the server answered".to_owned(),
+        Advice::Trace(Traced::Response) => "-vv shows the requests and what the server answered".to_owned(),
         Advice::Trace(Traced::Parts) => {
             "this server has rules of its own for parts; -vv shows the requests".to_owned()
         }

@@ -128,7 +128,7 @@ fn said(advice: &Advice) -> Option<String> {
         Advice::FreeQuota => "delete versions that nobody needs, or ask for a higher quota".to_owned(),
         Advice::CheckProxy => "does a proxy in between change requests?".to_owned(),
         Advice::Diagnose => "often the region is wrong or a session has expired".to_owned(),
-        Advice::Trace(Traced::Unknown) => "the log of the service has the server's response".to_owned(),
+        Advice::Trace(Traced::Response) => "the log of the service has the server's response".to_owned(),
         Advice::Trace(Traced::Parts) => "this server has rules of its own for parts".to_owned(),
         Advice::Trace(Traced::Unsupported) => "the server's message says what it cannot do".to_owned(),
     })

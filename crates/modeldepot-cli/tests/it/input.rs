@@ -38,7 +38,7 @@ fn paths_that_are_not_there_or_not_files() {
     insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--with", "empty"]), @r"
     ------- stderr -------
     error: `empty` is a folder where a file is needed
-    hint: to push a whole folder, give it as PATH
+    hint: to push a whole folder, name it after the model: `modeldepot push MODEL FOLDER`
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--with", "nope.json"]), @r"

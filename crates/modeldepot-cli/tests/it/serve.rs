@@ -308,7 +308,7 @@ fn nobody_else_is_let_in_without_a_token() {
     insta::assert_snapshot!(env.run(["serve", "--listen", "0.0.0.0:0"]), @r"
     ------- stderr -------
     error: refused to listen on `0.0.0.0:0` without tokens: everyone who can reach it would have full access
-    hint: make a token with `modeldepot token add NAME --scope read --tokens FILE`, and start with `--tokens FILE`
+    hint: create a token with `modeldepot token add NAME --scope read --tokens FILE`, and start with --tokens FILE
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["serve", "--listen", "0.0.0.0:0", "--tokens", "nowhere"]), @r"
@@ -347,7 +347,7 @@ fn nobody_else_is_let_in_without_a_token() {
     ------- stderr -------
     warning: others can read the token file `tokens`: run `chmod 600 tokens`
     error: line 2 of `tokens` is not `NAME GRANTS BLAKE3`
-    hint: remove the line, and make tokens with `modeldepot token add`
+    hint: remove the line, and create tokens with `modeldepot token add`
     [exit status: 2]
     ");
 }

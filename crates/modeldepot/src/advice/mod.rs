@@ -213,8 +213,8 @@ pub enum NearestVersion {
 /// What to look for in the requests and what the server answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Traced {
-    /// Nothing that is known.
-    Unknown,
+    /// The server's response, whatever is wrong with it.
+    Response,
     /// The rules for parts that this server has.
     Parts,
     /// The message that says what the server cannot do.

@@ -91,7 +91,7 @@ pub fn samples() -> Vec<Advice> {
         Advice::FreeQuota,
         Advice::CheckProxy,
         Advice::Diagnose,
-        Advice::Trace(Traced::Unknown),
+        Advice::Trace(Traced::Response),
         Advice::Trace(Traced::Parts),
         Advice::Trace(Traced::Unsupported),
     ]

@@ -56,7 +56,7 @@ impl Error {
 
     /// The server refused for a reason of its own, or answered what nobody expected.
     pub(crate) fn refused(action: &str, endpoint: &str, code: String, source: impl Into<Cause>) -> Error {
-        let advice = codes::advice(&code).unwrap_or(Advice::Trace(crate::advice::Traced::Unknown));
+        let advice = codes::advice(&code).unwrap_or(Advice::Trace(crate::advice::Traced::Response));
         let message = format!("`{endpoint}` refused to {action}: {}", codes::said(&code));
         OtherError::new(codes::kind(&code), message).because(source).advise(advice).marked(Mark::Refused(code)).into()
     }

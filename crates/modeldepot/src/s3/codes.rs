@@ -57,7 +57,7 @@ const REGION: Advice = Advice::SetRegion { expected: None };
 const SENT_WRONG: Advice = Advice::Note(note!(
     "the bytes changed on the way, perhaps in a proxy that rewrites them: try again, or use another route to the server"
 ));
-const SEE: Advice = Advice::Trace(Traced::Unknown);
+const SEE: Advice = Advice::Trace(Traced::Response);
 const UPLOAD: Advice = Advice::Note(note!(
     "push again; a lifecycle rule that aborts unfinished uploads after less than a day may be the reason"
 ));

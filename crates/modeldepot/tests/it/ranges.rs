@@ -368,7 +368,7 @@ async fn a_part_that_is_damaged_twice_is_named() {
     let (b, _server, storage) = published(&content, Duration::from_secs(20), wrong).await;
     let pull = Pull::new("m@1".parse().unwrap(), b.path("out"));
     let error = storage.pull(&pull, &Progress::none()).await.unwrap_err();
-    assert!(error.to_string().contains("between its bytes 16777216 and 16777220"), "{error}");
+    assert!(error.to_string().contains("the BLAKE3 of bytes 16777216 to 16777220 is "), "{error}");
 }
 
 /// A file that is replaced while it is read in parts is never assembled from both.
