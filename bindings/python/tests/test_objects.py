@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import importlib
 import os
 import pickle
 import sys
@@ -19,6 +20,8 @@ from modeldepot import ConflictError, InvalidError, ModelDepotError, ModelStorag
 @pytest.fixture
 def no_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Lets every temporary file fail, where the system has files in memory."""
+    with contextlib.suppress(ImportError):
+        importlib.import_module("scipy.stats")  # it makes a temporary folder when it is first imported
     if hasattr(os, "memfd_create"):
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "no-such-folder"))
 
