@@ -4,6 +4,13 @@ use super::process::{Server, free_ports};
 use super::watchdog::{data_dir, watched};
 use crate::tools::{MOTO, Tools};
 
+/// Runs moto with threads that only take turns when one of them waits.
+///
+/// moto looks for an object and stores it in two steps. With Python's turns of 5 ms, a create-if-absent has two winners now and
+/// then on a busy machine: one of 16 probes with three busy loops beside them on two cores (moto 5.2.5). The probe is right
+/// to distrust such a server, but then the suite's result depends on luck.
+const PROGRAM: &str = "import sys; sys.setswitchinterval(10); from moto.server import main; main(sys.argv[1:])";
+
 /// Starts moto and waits until it answers.
 pub(crate) fn start(tools: &Tools, port: Option<u16>) -> Result<Server, String> {
     let program = tools.get(&MOTO)?;
@@ -11,7 +18,12 @@ pub(crate) fn start(tools: &Tools, port: Option<u16>) -> Result<Server, String> 
     let port = port.unwrap_or(free);
     let data = data_dir("moto")?;
     let mut command = watched("moto", &data);
-    command.arg(program).args(["--host", "127.0.0.1", "--port", &port.to_string()]);
+    command.arg(program.with_file_name("python")).args(["-c", PROGRAM]).args([
+        "--host",
+        "127.0.0.1",
+        "--port",
+        &port.to_string(),
+    ]);
     let mut server = Server::spawn(command, "moto", port)?;
     server.wait_for(port, "/moto-api/data.json", 200)?;
     Ok(server)
