@@ -3,7 +3,7 @@
 use modeldepot::advice::{Advice, NearestVersion, Traced};
 use modeldepot::visible;
 
-/// Returns the words of the `hint:` line.
+/// Returns the text of the `hint:` line.
 pub(crate) fn said(advice: &Advice) -> String {
     match advice {
         Advice::Note(note) => note.to_string(),
@@ -175,7 +175,7 @@ pub(crate) fn said(advice: &Advice) -> String {
 mod tests {
     use super::*;
 
-    /// Terms of the service and of Python, which nobody at a terminal has.
+    /// Terms of the service and of Python, which do not apply at a terminal.
     const FOREIGN: [&str; 6] = ["`GET ", "`POST ", "`DELETE ", "/api/", "ModelStorage", "S3Client"];
 
     #[test]
@@ -186,7 +186,7 @@ mod tests {
         }
     }
 
-    /// A flag or a verb in a hint that the command does not have would send people astray.
+    /// Hints must not name flags or verbs that do not exist.
     #[test]
     fn flags_and_verbs_in_hints_exist() {
         let reference = include_str!("../../../docs/cli.md");

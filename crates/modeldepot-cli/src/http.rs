@@ -1,4 +1,4 @@
-//! One plain GET, to try a presigned URL as `curl` would: without credentials and without the S3 client.
+//! A plain GET that tries a presigned URL as `curl` would: without credentials and without the S3 client.
 
 use std::io;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use url::Url;
 
 use crate::error::Error;
 
-/// The most that is read of an answer.
+/// The most that is read of a response.
 const LARGEST: u64 = 1024 * 1024;
 
-/// How long all of it may take.
+/// How long the request may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Fetches the first byte that an `http://` URL stands for, and returns the status. Other schemes: none.
+/// Fetches the first byte of an `http://` URL, and returns the status; `None` for other schemes.
 pub(crate) async fn first_byte(url: &str) -> Result<Option<u16>, Error> {
     let Ok(parsed) = Url::parse(url) else { return Ok(None) };
     let (Some(host), Some(port)) = (parsed.host_str(), parsed.port_or_known_default()) else { return Ok(None) };

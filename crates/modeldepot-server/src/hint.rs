@@ -1,15 +1,15 @@
-//! What to do next about a failure of the library, for callers of the REST API and visitors of the console: in terms of
-//! routes and fields. Settings are the operator's, by their variables.
+//! Hints at what to do next after a failure of the library, for callers of the REST API and visitors of the console: in
+//! terms of routes and fields. Settings belong to the operator and are named by their variables.
 
 use modeldepot::Error;
 use modeldepot::advice::{Advice, NearestVersion, Traced};
 
-/// Returns what to do next, if there is something worth a line.
+/// Returns a hint, if there is one.
 pub(crate) fn hint(error: &Error) -> Option<String> {
     said(&error.advice(None)?)
 }
 
-/// Returns advice in words. Some of it is none of a caller's business.
+/// Returns advice in words. Some advice is not for callers.
 fn said(advice: &Advice) -> Option<String> {
     Some(match advice {
         Advice::Note(note) => note.to_string(),
@@ -138,7 +138,7 @@ fn said(advice: &Advice) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// Terms of the command and of Python, which no caller of the service has.
+    /// Terms of the command and of Python, which callers of the service do not have.
     const FOREIGN: [&str; 6] = [" --", "`--", "(--", " -v", "`modeldepot ", "storage."];
 
     #[test]

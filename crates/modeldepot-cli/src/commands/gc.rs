@@ -11,7 +11,7 @@ use crate::config;
 use crate::error::Error;
 use crate::ui::{BOLD, DIM, GOOD, HINT, ago, clean, plural, size, styled};
 
-/// Lines of one kind that are shown; the rest is a number.
+/// The most lines shown of one kind; the rest is counted.
 const SCREENFUL: usize = 20;
 
 pub(crate) async fn run(args: GcArgs, cx: &Context<'_>) -> Result<(), Error> {
@@ -49,7 +49,7 @@ pub(crate) async fn run(args: GcArgs, cx: &Context<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Returns the plan as people read it.
+/// Returns the plan for display.
 fn lines(plan: &GcPlan, now: OffsetDateTime) -> Vec<String> {
     let mut lines = Vec::new();
     let age = |time: Option<OffsetDateTime>| match time {
@@ -104,7 +104,7 @@ fn section(lines: &mut Vec<String>, title: &str, items: impl ExactSizeIterator<I
     }
 }
 
-/// Returns what became of a plan.
+/// Returns the result of carrying out a plan, for display.
 fn told(plan: &GcPlan, collected: Collected) -> Vec<String> {
     let Collected { objects, bytes, uploads, spared, .. } = collected;
     let removed = format!("{}, {}; {} aborted", plural(objects, "object"), size(bytes), plural(uploads, "upload"));

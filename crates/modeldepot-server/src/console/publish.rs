@@ -1,4 +1,4 @@
-//! Publishing a model: its files dropped on a page.
+//! Publishing a model by dropping its files on a page.
 
 use axum::extract::State;
 use maud::html;

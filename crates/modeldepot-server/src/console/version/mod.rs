@@ -1,4 +1,4 @@
-//! A version: its curves, files, checksums and manifest, how to fetch, share, verify and delete it.
+//! A version: its curves, files, checksums and manifest, and how to fetch, share, verify and delete it.
 
 mod share;
 mod snippets;
@@ -47,7 +47,7 @@ fn notice(asked: &Asked) -> Markup {
     }
 }
 
-/// What a page of a version shows beside the version.
+/// What the page shows besides the version itself.
 struct Shown {
     notice: Markup,
     shared: Option<Shared>,
@@ -87,9 +87,9 @@ async fn page(
     Ok(page.below(model.as_str(), href::model(model)).here(version.as_str()))
 }
 
-/// Says which files are missing, before anybody fetches the version.
+/// Lists missing files, before anyone fetches the version.
 fn damage(found: &Description) -> Markup {
-    /// Files that are named.
+    /// The most files listed.
     const NAMED: usize = 20;
     html! {
         @if !found.damaged.is_empty() {
@@ -246,7 +246,7 @@ fn record(found: &Description, model: &ModelName, version: &Version) -> Markup {
     }
 }
 
-/// Returns the text with what no eye sees spelled out, but for the ends of its lines; the first 64 kB.
+/// Spells out invisible characters except line ends, in the first 64 kB.
 fn lines(text: &str) -> String {
     let end = text.char_indices().nth(64_000).map_or(text.len(), |(at, _)| at);
     let lines: Vec<String> = text[..end].lines().map(|line| short(line, 4000)).collect();
