@@ -1,5 +1,5 @@
-//! What to do next about a failure of the library, in Python's terms: arguments and methods. The command, which the package
-//! installs too, is named for what Python has no call for.
+//! Hints for failures of the library in Python's terms: arguments and methods. The command, which the package also
+//! installs, is named where Python has no equivalent.
 
 use modeldepot::advice::{Advice, NearestVersion, Traced};
 use modeldepot::visible;
@@ -170,7 +170,7 @@ pub(crate) fn said(advice: &Advice) -> String {
 mod tests {
     use super::*;
 
-    /// Flags, verbs of the command that have a method here, and routes of the service.
+    /// Flags, verbs of the command that are methods here, and routes of the service.
     const FOREIGN: [&str; 13] = [
         " --",
         "`--",

@@ -1,4 +1,4 @@
-//! `modeldepot check`: the seven checks of the specification, each on a line with its time.
+//! `modeldepot check`: the seven checks of the Python pipeline's documentation, each on a line with its time.
 
 use std::fs;
 use std::path::Path;
