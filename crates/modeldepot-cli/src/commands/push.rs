@@ -148,6 +148,8 @@ fn word(reason: Reason, count: usize) -> &'static str {
         Reason::Secret if count == 1 => "possible secret",
         Reason::Secret => "possible secrets",
         Reason::Repository => "repository data",
+        Reason::Temporary if count == 1 => "temporary file",
+        Reason::Temporary => "temporary files",
         Reason::Own if count == 1 => "modeldepot file",
         Reason::Own => "modeldepot files",
         reason => reason.word(),

@@ -506,7 +506,7 @@ fn handshakes_that_fail() {
 
 /// Every verb that asks a server says the same.
 #[test]
-fn every_verb_says_what_is_there() {
+fn every_verb_names_what_answers() {
     let page = "<html><title>Sign in</title></html>";
     for head in ["200 OK", "403 Forbidden", "404 Not Found"] {
         let peer = peers::http(&format!("{head}\r\nServer: nginx\r\nContent-Type: text/html"), page);

@@ -2,7 +2,7 @@
 
 use crate::environment::TestEnv;
 
-fn with_remains() -> TestEnv {
+fn with_orphans() -> TestEnv {
     let env = TestEnv::new();
     env.write("m.bin", "weights");
     env.write("part.bin", "half of the weights");
@@ -19,7 +19,7 @@ fn with_remains() -> TestEnv {
 
 #[test]
 fn gc_says_what_it_would_do_then_does_it() {
-    let env = with_remains();
+    let env = with_orphans();
     let before = env.all_keys();
     insta::assert_snapshot!(env.run(["gc"]), @r"
     ------- stdout -------
@@ -82,7 +82,7 @@ fn gc_says_what_it_would_do_then_does_it() {
 
 #[test]
 fn gc_in_json_says_what_was_removed() {
-    let env = with_remains();
+    let env = with_orphans();
     let done = env.run(["gc", "--grace", "0s", "--delete", "--json"]).json();
     assert_eq!(done["removed"], serde_json::json!({"objects": 3, "bytes": 33, "uploads": 0, "spared": 0}));
     assert_eq!(done["dry_run"], false);

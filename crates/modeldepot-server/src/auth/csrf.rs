@@ -12,7 +12,7 @@ pub(crate) const CSRF_FIELD: &str = "csrf";
 
 /// Marks a request whose multipart form must begin with the caller's CSRF token.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Unproven;
+pub(crate) struct CsrfPending;
 
 /// The error response to a request that may come from a page of another site.
 pub(crate) fn csrf_missing() -> Problem {

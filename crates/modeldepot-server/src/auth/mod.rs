@@ -43,7 +43,7 @@ pub(crate) use self::about::is_of_the_whole;
 pub(crate) use self::allowed::{Deleter, Publisher, Reader};
 pub(crate) use self::asking::{asking, sees};
 pub(crate) use self::cookie::cookie_value;
-pub(crate) use self::csrf::{CSRF_FIELD, CSRF_HEADER, Unproven, csrf_missing};
+pub(crate) use self::csrf::{CSRF_FIELD, CSRF_HEADER, CsrfPending, csrf_missing};
 pub use self::file::warning;
 pub use self::grants::{Grant, Grants, GrantsError, ModelPattern, Scope};
 pub use self::login::Login;

@@ -200,9 +200,9 @@ impl Catalog {
     async fn look(&self, model: &ModelName, version: &Version, last: Option<Arc<Document>>) -> Result<Arc<Document>> {
         let (client, bucket) = (self.storage.depot(), self.storage.bucket());
         let manifest = ObjectKey::Manifest(model.clone(), version.clone()).to_string();
-        let spent = ObjectKey::Tombstone(model.clone(), version.clone()).to_string();
+        let tombstone = ObjectKey::Tombstone(model.clone(), version.clone()).to_string();
         // Requested before the manifest is read: if it is replaced in between, it is read again.
-        let (etag, spent) = tokio::try_join!(
+        let (etag, deleted) = tokio::try_join!(
             async {
                 match client.get_object_metadata(bucket, &manifest).await {
                     Ok(found) => Ok(found.etag),
@@ -210,11 +210,11 @@ impl Catalog {
                     Err(error) => Err(error),
                 }
             },
-            client.object_exists(bucket, &spent),
+            client.object_exists(bucket, &tombstone),
         )?;
         // The Python pipeline's manifests list no files, so the version is whatever the bucket holds.
         let same = |last: &Arc<Document>| last.etag == etag && last.found.manifest.files.is_some();
-        if let Some(last) = last.filter(|last| !spent && !etag.is_empty() && same(last)) {
+        if let Some(last) = last.filter(|last| !deleted && !etag.is_empty() && same(last)) {
             // Files may have been lost since. Reading the version again shows that; listing the files of a very large
             // one each time would cost too much.
             if last.found.files.len() > RELISTED {

@@ -16,7 +16,7 @@ use futures_util::Stream;
 use multer::{Field, Multipart};
 
 use self::leash::{Leash, Leashed, TooLong};
-use crate::auth::{CSRF_FIELD, Caller, Unproven, csrf_missing};
+use crate::auth::{CSRF_FIELD, Caller, CsrfPending, csrf_missing};
 use crate::body::broke_off;
 use crate::problem::{Problem, Result};
 
@@ -90,11 +90,11 @@ impl Form {
             return Err(Problem::invalid(format!("the form's boundary must have 1 to {LONGEST_BOUNDARY} characters")));
         }
         let extensions = request.extensions();
-        let unproven = extensions.get::<Unproven>().and(extensions.get::<Caller>()).cloned();
+        let pending = extensions.get::<CsrfPending>().and(extensions.get::<Caller>()).cloned();
         let leash = Arc::new(Leash::default());
         let parts = Multipart::new(Leashed::new(request.into_body().into_data_stream(), Arc::clone(&leash)), boundary);
         let mut form = Form { parts, leash, texts, given: Vec::new() };
-        if let Some(caller) = unproven {
+        if let Some(caller) = pending {
             let first = form.field().await?.filter(|field| field.name() == Some(CSRF_FIELD));
             let csrf = form.text(first.ok_or_else(csrf_missing)?, CSRF_FIELD, LONGEST_CSRF).await?;
             if !caller.is_own_page(&csrf) {

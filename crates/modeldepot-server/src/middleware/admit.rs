@@ -11,7 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use headers::{ContentLength, HeaderMapExt as _};
 use url::form_urlencoded;
 
-use crate::auth::{About, CSRF_FIELD, CSRF_HEADER, Caller, Unproven, asking, csrf_missing};
+use crate::auth::{About, CSRF_FIELD, CSRF_HEADER, Caller, CsrfPending, asking, csrf_missing};
 use crate::body::{read, too_large};
 use crate::console::refused;
 use crate::log::Note;
@@ -81,7 +81,7 @@ async fn from_own_page(route: &Route, caller: &Caller, request: Request) -> Resu
         }
         Takes::Files => {
             let mut request = request;
-            request.extensions_mut().insert(Unproven);
+            request.extensions_mut().insert(CsrfPending);
             Ok(request)
         }
         Takes::Nothing | Takes::Json | Takes::File => Err(csrf_missing()),

@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn less_goes_on_at_once_where_few_files_may_be_open() {
+    fn fewer_requests_run_at_once_if_few_files_may_be_open() {
         assert_eq!(of(16), (2, 1));
         assert_eq!(of(64), (8, 2));
         assert_eq!(of(1024), (128, 16));

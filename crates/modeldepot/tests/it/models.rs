@@ -128,7 +128,7 @@ pub(crate) async fn the_latest_version_is_the_highest(b: Backend) {
     assert_eq!(names, [("m", "2.0.0", 5), ("m2", "9", 1)]);
 }
 
-pub(crate) async fn a_deleted_version_is_gone_and_its_name_spent(b: Backend) {
+pub(crate) async fn a_deleted_version_is_gone_and_its_name_retired(b: Backend) {
     let file = b.file("m.bin", b"x");
     for version in ["1", "2"] {
         b.storage.push(push("m", Some(version), &file, &[]), &Progress::none()).await.unwrap();

@@ -160,13 +160,13 @@ const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         server: "moto",
-        check: "a_push_that_was_cut_off_goes_on",
+        check: "an_interrupted_push_resumes",
         observed: "bytes were kept",
         why: "answers ListParts with `ListPartsResponse` instead of `ListPartsResult`, so nothing is kept: the push succeeds and sends all again",
     },
     Difference {
         server: "moto",
-        check: "an_automatic_push_that_was_cut_off_goes_on_as_the_same_version",
+        check: "an_interrupted_push_without_a_version_resumes_the_same_one",
         observed: "bytes were kept",
         why: "answers ListParts with `ListPartsResponse` instead of `ListPartsResult`, so nothing is kept: the push succeeds and sends all again",
     },
@@ -256,7 +256,7 @@ pub(crate) async fn what_it_does_is_told(b: Backend) {
             match does.part_copy {
                 CopySupport::Checked => "with checksum",
                 CopySupport::Hashed => "with MD5",
-                CopySupport::Unchecked => "unproven",
+                CopySupport::Unchecked => "unchecked",
                 CopySupport::None => "no",
                 _ => "not tried",
             },

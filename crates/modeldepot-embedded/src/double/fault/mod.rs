@@ -329,7 +329,7 @@ mod tests {
     #[test]
     fn what_is_made_up_for_one_request_is_left_out() {
         let id = Uuid::new_v4();
-        assert_eq!(spell("PUT", &format!("/b/claims/{id}.json"), "", None), "PUT /b/claims/*.json");
+        assert_eq!(spell("PUT", &format!("/b/leases/{id}.json"), "", None), "PUT /b/leases/*.json");
         assert_eq!(
             spell("GET", "/b", &format!("list-type=2&prefix=a%2F{id}%2F&continuation-token=xyz"), None),
             "GET /b?list-type=2&prefix=a%2F*%2F&continuation-token=*"
