@@ -109,7 +109,8 @@ pub(crate) fn build(name: &str, tools: &Tools, options: &Options, minio: &Site) 
             }
             let (site, server, wire) = network::far_minio(tools, minio)?;
             let load = Load { bucket: "bench-network", file: "model-64.bin", size: 64 * MIB };
-            let title = if pushing { "64 MiB over a slow and lossy network" } else { "the same file over the same network" };
+            let title =
+                if pushing { "64 MiB over a slow and lossy network" } else { "the same file over the same network" };
             let mut contest = one_file(&site, load, &FAR, pushing, title)?;
             contest.about += network::ABOUT;
             contest.rounds = options.rounds.min(3);

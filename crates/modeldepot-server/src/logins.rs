@@ -78,10 +78,8 @@ impl Logins {
         let (parts, body) = request.into_parts();
         match timeout(self.patience, read(body, LONGEST)).await {
             Ok(form) => Ok(Request::from_parts(parts, Body::from(form?))),
-            Err(_) => {
-                Err(Problem::new(ErrorKind::Unavailable, "the login came too slowly")
-                    .status(StatusCode::REQUEST_TIMEOUT))
-            }
+            Err(_) => Err(Problem::new(ErrorKind::Unavailable, "the login form was sent too slowly")
+                .status(StatusCode::REQUEST_TIMEOUT)),
         }
     }
 

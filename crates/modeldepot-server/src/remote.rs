@@ -39,7 +39,7 @@ impl Proxies {
         if !self.trusts(client) {
             if !lines.is_empty() && client.is_loopback() && !self.told.swap(true, Ordering::Relaxed) {
                 tracing::warn!(
-                    "requests come through a proxy on this machine that is not declared: its clients share one limit; \
+                    "requests come through an undeclared proxy on this machine, so all of its clients share one rate limit; \
                      declare it with `--trusted-proxy 127.0.0.1`"
                 );
             }

@@ -79,8 +79,8 @@ impl Server {
         let oidc = oidc.map(|oidc| provider(oidc, public_url.clone(), listen, encrypted)).transpose()?;
         if !listen.ip().is_loopback() && !secure {
             tracing::warn!(
-                "tokens and models travel unencrypted to {listen}: `--tls-cert` and `--tls-key` serve HTTPS; behind a proxy \
-                 that does, `--public-url https://…` says so"
+                "tokens and models are sent unencrypted to {listen}: serve HTTPS with `--tls-cert` and `--tls-key`, or set \
+                 `--public-url https://…` behind a proxy that does"
             );
         }
         let bind = |source| Error::Bind { address: listen, source };

@@ -191,7 +191,7 @@ fn what_is_named_is_published() {
     env.write("state/scheduler.pt", "x");
     insta::assert_snapshot!(env.run(["push", "c", "state"]), @r"
     ------- stderr -------
-    error: none of the files can be the model file: they are the state of a training
+    error: none of the files can be the model file: they are training state, such as that of an optimizer
     hint: choose the model file with --main, or add one
     [exit status: 2]
     ");
@@ -485,7 +485,7 @@ fn what_nobody_could_read_is_not_sent() {
     insta::assert_snapshot!(env.run(["push", "m", "m/m.bin", "--meta-file", "large.json"]), @r"
     ------- stderr -------
     error: the manifest of this version would be unreadable
-    caused by: it has 73401059 bytes, and no manifest has more than 67108864
+    caused by: it has 73401059 bytes, and a manifest has at most 67108864
     hint: pack small files into archives, or publish several versions; nothing was sent
     [exit status: 2]
     ");

@@ -74,7 +74,7 @@ fn gc_says_what_it_would_do_then_does_it() {
     env.run(["verify", "m@2"]).success();
     insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--version", "1"]), @r"
     ------- stderr -------
-    error: version `1` of `m` was removed, and the name of a removed version is never used again
+    error: version `1` of `m` was deleted, and the name of a deleted version cannot be used again
     hint: choose another --version, or leave it out
     [exit status: 4]
     ");
@@ -215,7 +215,7 @@ fn fsck_knows_a_newer_layout_from_damage() {
     insta::assert_snapshot!(env.run(["fsck"]), @r"
     ------- stdout -------
     ✗ m@1: the manifest `m/v1/manifest.json` cannot be used
-        caused by: it is written in format 9, newer than the 1 that this program knows
+        caused by: it is written in format 9, newer than the 1 that this program supports
     1 of 5 versions damaged; 7 files
     ------- stderr -------
     error: 1 fault found

@@ -163,7 +163,7 @@ pub fn warning(path: &Path) -> Option<String> {
             _ => "write",
         };
         let path = path.display();
-        Some(format!("others can {who} the token file `{path}`: run `chmod 600 {path}`"))
+        Some(format!("other users can {who} the token file `{path}`: run `chmod 600 {path}`"))
     }
     #[cfg(not(unix))]
     {
@@ -224,9 +224,9 @@ mod tests {
         let set = |mode: u32| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         set(0o644);
         assert_eq!(warning(std::path::Path::new("/dev/null")), None, "everybody may write it, and it is no file");
-        assert!(warning(&path).unwrap().starts_with("others can read the token file `"));
+        assert!(warning(&path).unwrap().starts_with("other users can read the token file `"));
         set(0o660);
-        assert!(warning(&path).unwrap().starts_with("others can write the token file `"));
+        assert!(warning(&path).unwrap().starts_with("other users can write the token file `"));
         set(0o602);
         assert!(matches!(Tokens::read(&path), Err(TokensError::Writable { .. })));
         assert!(matches!(Tokens::add(&path, "me", Scope::Delete), Err(TokensError::Writable { .. })));

@@ -191,7 +191,7 @@ fn table(columns: &[Column], asked: &Asked) -> Markup {
             div.scroll tabindex="0" role="region" aria-label="Table of differences" {
                 table.compared {
                     thead { tr {
-                        th scope="col" { span.sr { "What" } }
+                        th scope="col" { span.sr { "Property" } }
                         @for (index, column) in columns.iter().enumerate() {
                             @let manifest = &column.found.manifest;
                             th scope="col" {

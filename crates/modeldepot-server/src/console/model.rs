@@ -86,7 +86,7 @@ pub(super) async fn get(State(app): State<App>, Path(model): Path<String>, visit
             (search(&asked, filter))
             @if unread > 0 {
                 div.notice.warn role="status" {
-                    p { "The manifests of " (unread) " versions are still being read. Load the page again in a moment." }
+                    p { "The manifests of " (unread) " versions are still being read. Reload the page in a moment." }
                 }
             }
             @if versions.is_empty() {
@@ -165,7 +165,7 @@ fn head(model: &ModelName, versions: &[VersionSummary], visitor: &Visitor) -> Ma
                     li { b { (units::size(versions.iter().map(|it| it.size).fold(0, u64::saturating_add))) } }
                     @if let Some(latest) = latest {
                         li { "latest " a.mono href=(href::version(model, &latest.version)) { (latest.version) }
-                            @if latest.damaged { " " span.tag.bad title="Files of it are missing from the bucket" { "damaged" } }
+                            @if latest.damaged { " " span.tag.bad title="Files of this version are missing from the bucket" { "damaged" } }
                         }
                         li { (when(latest.published)) }
                     }
@@ -211,7 +211,7 @@ fn standing(model: &ModelName, metric: &str, rows: &[Row]) -> Markup {
         dl.pairs {
             dt { "Latest" } dd { (cell(latest)) }
             @if let Some(best) = best { dt { "Best" } dd { (cell(&best)) } }
-            dt { "Since the version before" }
+            dt { "Change from the previous version" }
             dd { (if change > 0.0 { "+" } else { "" }) (number(change)) }
         }
     }
@@ -259,7 +259,7 @@ fn table(model: &ModelName, rows: &[Row], columns: Vec<&str>, asked: &Asked) -> 
                                 th scope="row" {
                                     a.mono.nowrap href=(href::version(model, version)) { (version) }
                                     @if row.summary.damaged {
-                                        " " span.tag.bad title="Files of it are missing from the bucket" { "damaged" }
+                                        " " span.tag.bad title="Files of this version are missing from the bucket" { "damaged" }
                                     }
                                 }
                                 @for (name, places) in columns.iter().zip(&places) {
@@ -279,7 +279,7 @@ fn table(model: &ModelName, rows: &[Row], columns: Vec<&str>, asked: &Asked) -> 
                 }
             }
             @if rows.len() > 1 {
-                p { button data-compares { "Compare" } " " span.hint data-compare-hint { "Tick two to five versions." } }
+                p { button data-compares { "Compare" } " " span.hint data-compare-hint { "Select two to five versions." } }
             }
         }
     }

@@ -113,9 +113,9 @@ fn list(rows: &[Row], asked: &Asked, page: &pager::Pages) -> Markup {
                         th scope="col" { "Model" }
                         th scope="col" { "Latest version" }
                         th.number scope="col" { "Key metric" }
-                        th.optional scope="col" { "Over versions" }
+                        th.optional scope="col" { "Trend" }
                         th.number.optional scope="col" { "Versions" }
-                        th.number.optional scope="col" { "Size, all" }
+                        th.number.optional scope="col" { "Total size" }
                         th.optional scope="col" { "Last published" }
                     } }
                     tbody { @for row in rows { (line(row)) } }
@@ -133,7 +133,7 @@ fn line(row: &Row) -> Markup {
             th scope="row" { a href=(href::model(&summary.model)) { (summary.model) } }
             td {
                 a.mono href=(href::version(&summary.model, &summary.latest)) { (summary.latest) }
-                @if summary.latest_damaged { " " span.tag.bad title="Files of it are missing from the bucket" { "damaged" } }
+                @if summary.latest_damaged { " " span.tag.bad title="Files of this version are missing from the bucket" { "damaged" } }
             }
             td.number {
                 @match key {

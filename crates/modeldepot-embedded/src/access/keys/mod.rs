@@ -43,7 +43,7 @@ const SHORTEST_SECRET: usize = 16;
 #[non_exhaustive]
 pub enum KeysError {
     /// The file cannot be read or written.
-    #[error("cannot {action} the file of keys `{}`", path.display())]
+    #[error("cannot {action} the key file `{}`", path.display())]
     Io {
         /// What failed, as a verb.
         action: &'static str,
@@ -53,7 +53,7 @@ pub enum KeysError {
         source: io::Error,
     },
     /// Users other than the owner may read or write the file.
-    #[error("the file of keys `{}` is open to other users: its mode is {mode:03o}", path.display())]
+    #[error("the key file `{}` is accessible to other users: its mode is {mode:03o}", path.display())]
     Open {
         /// The file.
         path: PathBuf,
@@ -270,7 +270,7 @@ fn read(path: &Path) -> Result<String, KeysError> {
         }
     }
     if !found.is_file() || found.len() > LARGEST {
-        return Err(io(io::Error::other("it is no file, or larger than any file of keys")));
+        return Err(io(io::Error::other("it is not a regular file, or too large for a key file")));
     }
     let mut text = String::new();
     (&mut file).take(LARGEST).read_to_string(&mut text).map_err(io)?;
@@ -303,7 +303,7 @@ fn write(path: &Path, text: &str) -> Result<(), KeysError> {
     let io = |source| KeysError::Io { action: "write", path: path.to_owned(), source };
     // A larger file could not be read back.
     if text.len() as u64 > LARGEST {
-        return Err(io(io::Error::other("it would be larger than any file of keys")));
+        return Err(io(io::Error::other("it would be too large for a key file")));
     }
     let path = &real(path);
     let folder = folder(path);

@@ -31,7 +31,7 @@ impl Watched {
         let stamp = Stamp::of(&path);
         let keys = Arc::new(Keys::read(&path)?);
         if keys.is_empty() {
-            tracing::warn!(path = %path.display(), "the file of keys holds none: every request is refused");
+            tracing::warn!(path = %path.display(), "the key file is empty: every request is refused");
         }
         Ok(Self { path, last: Mutex::new(Last { looked: Instant::now(), stamp, keys }) })
     }
@@ -47,7 +47,7 @@ impl Watched {
                 // After a system error the file is read again at the next check, even if it has not changed.
                 last.stamp = now.filter(|_| !matches!(read, Err(KeysError::Io { .. })));
                 last.keys = Arc::new(read.unwrap_or_else(|error| {
-                    tracing::error!(%error, "the file of keys cannot be used: every request is refused");
+                    tracing::error!(%error, "the key file cannot be used: every request is refused");
                     Keys::default()
                 }));
             }

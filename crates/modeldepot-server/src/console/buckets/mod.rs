@@ -23,9 +23,9 @@ pub(super) async fn list(State(app): State<App>) -> Result {
     let mut rows = Vec::new();
     for bucket in settings.buckets.all() {
         let what = match settings.buckets.setting(bucket) {
-            Some("S3_BUCKET_MODELS") => "The trained models",
-            Some("S3_BUCKET_IMAGES") => "The images of the data set",
-            _ => "Everything else",
+            Some("S3_BUCKET_MODELS") => "Trained models",
+            Some("S3_BUCKET_IMAGES") => "Images of the data set",
+            _ => "Other data",
         };
         let state = match app.storage.client().list_level(bucket, "", None, 1).await {
             Ok(listed) if listed.folders.is_empty() && listed.objects.is_empty() => html! { "empty" },

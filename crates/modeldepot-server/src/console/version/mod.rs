@@ -40,7 +40,7 @@ pub(super) async fn get(
 fn notice(asked: &Asked) -> Markup {
     html! {
         @match asked.get("published") {
-            Some("now") => div.notice role="status" { p { "Published, and every byte is what was sent." } },
+            Some("now") => div.notice role="status" { p { "Published: every file was stored as it was sent." } },
             Some("already") => div.notice role="status" { p { "The same content was published under this version before." } },
             _ => {},
         }
@@ -127,7 +127,7 @@ fn head(found: &Description, latest: bool) -> Markup {
                     (manifest.model_name) span.muted { "@" } (manifest.version)
                     @if latest { " " span.tag.key { "latest" } }
                     @if manifest.files.is_none() {
-                        " " span.tag title="Written by the Python pipeline, which publishes a digest of the model file alone" { "original" }
+                        " " span.tag title="Published by the Python pipeline, which records a digest of the model file only" { "Python pipeline" }
                     }
                 }
                 ul.facts {
