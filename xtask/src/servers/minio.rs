@@ -6,7 +6,7 @@ use super::{ACCESS_KEY, SECRET_KEY};
 use crate::tools::{MINIO, Tools};
 
 /// The date of the commit that `tools::MINIO` pins.
-pub(crate) const VERSION: &str = "2026-02-12, its last";
+pub(crate) const VERSION: &str = "2026-02-12, the last";
 
 /// Starts MinIO and waits until it can read and write.
 pub fn start(tools: &Tools, port: Option<u16>) -> Result<Server, String> {
