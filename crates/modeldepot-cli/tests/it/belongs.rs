@@ -1,10 +1,10 @@
-//! What belongs in a version: what a push of a folder publishes, leaves out and says.
+//! What belongs in a version: what a push of a folder publishes, excludes and reports.
 
 use std::fs;
 
 use crate::environment::{TestEnv, tree};
 
-/// A training folder as it lies about.
+/// A typical training folder with unwanted files.
 fn with_junk(env: &TestEnv) {
     for (name, text) in [
         ("model.safetensors", "the weights"),
@@ -62,7 +62,7 @@ fn what_does_not_belong_is_left_out_and_said() {
 
 #[test]
 fn a_dry_run_lists_it_and_sends_nothing() {
-    // Nobody listens here.
+    // No server is needed.
     let env = TestEnv::without_server("http://127.0.0.1:1");
     with_junk(&env);
     env.write("run/.modeldepotignore", "# not for others\n/src/\n");
@@ -95,7 +95,7 @@ fn a_dry_run_lists_it_and_sends_nothing() {
     assert_eq!(planned["metadata"]["lr"], 0.1);
     let env_file = serde_json::json!({"path": ".env", "folder": false, "reason": "secret"});
     assert!(planned["left_out"].as_array().unwrap().contains(&env_file), "{planned}");
-    // What could not be published is refused here as well.
+    // Files that cannot be published are refused here as well.
     env.write("run/manifest.json", "{\"mine\": true}");
     insta::assert_snapshot!(env.run(["push", "m", "run", "--dry-run"]), @r"
     ------- stderr -------
@@ -114,7 +114,7 @@ fn patterns_are_those_of_gitignore() {
     }
     env.write("run/.modeldepotignore", "*.log\n!keep.log\n/logs/\n");
     env.write("run/deep/.modeldepotignore", "!b.log\n");
-    // Git's own files do not count.
+    // Git's own ignore files are not used.
     env.write("run/.gitignore", "*\n");
     env.write("run/.ignore", "*\n");
     let published = |args: &[&str]| -> Vec<String> {
@@ -122,7 +122,7 @@ fn patterns_are_those_of_gitignore() {
         planned["files"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(published(&[]), ["deep/b.log", "deep/c.tmp", "deep/logs/z", "keep.log", "m.bin"]);
-    // What is given with the push wins, and the last of it.
+    // Patterns given with the push take precedence, the last of them first.
     assert_eq!(published(&["--exclude", "*.log", "--exclude", "*.tmp"]), ["deep/logs/z", "m.bin"]);
     assert_eq!(
         published(&["--exclude", "logs/", "--exclude", "!keep.log"]),
@@ -149,7 +149,7 @@ fn patterns_are_those_of_gitignore() {
     published 5 files, 44 B in [TIME] ([RATE])
     [exit status: 0]
     ");
-    // What is no pattern to git is none here.
+    // What Git does not accept as a pattern is not accepted here.
     env.write("run/.modeldepotignore", "ok\n[\n");
     env.write("run/{a,b}.log", "x");
     let excluded =
@@ -229,7 +229,7 @@ fn a_pulled_folder_pushes_again() {
     env.run(["pull", "m@2", "out"]).success();
     env.run(["verify", "m@2"]).success();
     assert_eq!(env.read("out/model.bin"), b"better weights");
-    // Only at the root, and only ours.
+    // Only at the root, and only modeldepot's own.
     env.write("nested/model.bin", "weights");
     fs::create_dir_all(env.path("nested/sub")).unwrap();
     fs::copy(env.path("out/manifest.json"), env.path("nested/sub/manifest.json")).unwrap();
@@ -254,7 +254,7 @@ fn a_snapshot_of_the_hugging_face_cache_pushes_as_it_is() {
     env.run(["pull", "bert", "out"]).success();
     assert_eq!(tree(&env.path("out")), ["manifest.json", "model.safetensors", "onnx/config.json"]);
     assert_eq!(env.read("out/model.safetensors"), b"weights");
-    // A folder of the snapshot, too; but nothing else of the cache.
+    // A folder of the snapshot works too, but nothing else of the cache.
     env.run(["push", "onnx", &format!("{snapshot}/onnx"), "--version", "1"]).success();
     symlink("../../refs/main", env.path(&format!("{snapshot}/ref"))).unwrap();
     insta::assert_snapshot!(env.run(["push", "bert", &snapshot, "--version", "2"]), @r"
@@ -264,12 +264,12 @@ fn a_snapshot_of_the_hugging_face_cache_pushes_as_it_is() {
     [exit status: 2]
     ");
     fs::remove_file(env.path(&format!("{snapshot}/ref"))).unwrap();
-    // Another's folder of that name is not the cache's.
+    // Another folder with that name is not the cache's.
     env.write("backup/blobs/secret", "x");
     fs::create_dir_all(env.path("backup/snapshots/1")).unwrap();
     symlink("../../blobs/secret", env.path("backup/snapshots/1/model.bin")).unwrap();
     assert_eq!(env.run(["push", "m", "backup/snapshots/1"]).code, Some(2));
-    // What the cache has lost is said.
+    // Files missing from the cache are reported.
     fs::remove_file(env.path(&format!("{repository}/blobs/bbbb"))).unwrap();
     insta::assert_snapshot!(env.run(["push", "bert", &snapshot, "--version", "2"]), @r"
     ------- stderr -------
@@ -295,11 +295,11 @@ fn links_are_followed_as_far_as_they_may() {
     hint: pass --follow-links to publish its target, or exclude the link with --exclude
     [exit status: 2]
     ");
-    // Another name does not make another file of it.
+    // A link with another name does not publish it.
     symlink(".env", env.path("run/settings.txt")).unwrap();
     env.run(["push", "m", "run", "--follow-links", "--version", "1"]).success();
     assert_eq!(env.keys(), ["m/v1/config.json", "m/v1/data/weights.bin", "m/v1/manifest.json"]);
-    // Around in circles, by one link or two, and to itself.
+    // Circles by one link, by two, and to itself.
     fs::remove_file(env.path("run/data")).unwrap();
     fs::create_dir_all(env.path("run/a")).unwrap();
     fs::create_dir_all(env.path("run/b")).unwrap();
@@ -336,7 +336,7 @@ fn links_are_followed_as_far_as_they_may() {
     ");
 }
 
-/// A plain name does not publish what the names on the way to its target keep in.
+/// A plain name does not publish what a name in the path of its target excludes.
 #[cfg(unix)]
 #[test]
 fn links_to_secrets_are_left_out() {
@@ -377,7 +377,7 @@ fn links_to_secrets_are_left_out() {
     }
 }
 
-/// A pattern which only undoes another one brings back no secrets.
+/// A pattern that only undoes another one re-includes no secrets.
 #[test]
 fn idioms_bring_back_no_secrets() {
     let env = TestEnv::new();
@@ -423,11 +423,11 @@ fn the_right_to_run_a_file_is_kept() {
     }
     assert_eq!((mode("022/serve.sh"), mode("022/model.bin")), (0o755, 0o644));
     assert_eq!((mode("077/serve.sh"), mode("077/model.bin")), (0o700, 0o600));
-    // A file that is there already gets it too.
+    // An existing file gets the bit too.
     fs::set_permissions(env.path("022/serve.sh"), fs::Permissions::from_mode(0o644)).unwrap();
     env.run(["pull", "m", "022"]).success();
     assert_eq!(mode("022/serve.sh"), 0o755);
-    // It is content: not dropped in silence.
+    // The bit is content and not dropped silently.
     run("run/model.bin");
     assert_eq!(env.run(["push", "m", "run", "--version", "1"]).code, Some(4));
 }
@@ -453,7 +453,7 @@ fn the_history_is_the_one_that_was_named() {
     assert!(shown.contains("  training_history.json  (training history)"), "{shown}");
 }
 
-/// Each of these was published once, could never be read, and its name was retired.
+/// Each of these was once published, could never be read, and lost its name.
 #[test]
 fn what_nobody_could_read_is_not_sent() {
     let env = TestEnv::new();

@@ -96,7 +96,7 @@ fn a_model_that_does_not_exist() {
 fn the_demo_with_a_file_of_ones_own() {
     let env = TestEnv::without_server("http://127.0.0.1:1");
     env.write("mine.onnx", "my own weights");
-    // Nobody's settings matter to the demo, not even broken ones.
+    // The demo ignores the user's settings, even broken ones.
     env.write(".env", "not a variable");
     insta::assert_snapshot!(env.run(["demo", "mine.onnx"]), @r"
     ------- stdout -------

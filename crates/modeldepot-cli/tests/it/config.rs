@@ -1,16 +1,16 @@
-//! `config`: what counts, and where it comes from; and settings as AWS tools know them.
+//! `config`: the settings in use and their origin; and the settings of AWS tools.
 
 use crate::environment::{Output, TestEnv, wait};
 use crate::proxy::{Manner, Proxy};
 
-/// A run with no endpoint but what is given.
+/// Runs without an endpoint unless one is given.
 fn bare(env: &TestEnv, args: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = env.command(args);
     command.env_remove("S3_ENDPOINT").envs(variables.iter().copied());
     env.output(command)
 }
 
-/// Takes out how wide the columns are: it depends on where the test runs.
+/// Removes the widths of columns, which depend on where the test runs.
 fn narrow(output: &Output) -> String {
     let lines = output.to_string();
     let narrowed = lines.lines().map(|line| {
@@ -266,14 +266,14 @@ fn a_profile() {
     hint: correct the file, or do not select the profile
     [exit status: 2]
     ");
-    // A broken file that nobody asked for is no reason to fail, and a `.env` cannot name one that runs programs.
+    // A broken file is only an error if a profile was chosen, and a `.env` cannot name one that runs programs.
     bare(&env, &["config"], &[variables[0]]).success();
     env.write(".env", format!("AWS_CONFIG_FILE={}\nAWS_PROFILE=lab\n", env.path("aws-config").display()));
     env.write("aws-config", PROFILES);
     assert_eq!(bare(&env, &["config"], &[]).code, Some(2));
 }
 
-/// An own server under a profile's endpoint, with the profile's keys: what AWS tools reach, this does too.
+/// A local server as a profile's endpoint, with the profile's keys: works as with AWS tools.
 #[test]
 fn a_profile_leads_to_a_server() {
     let env = TestEnv::with_login(&["models"], "AKIALAB", "hush-hush");
@@ -285,7 +285,7 @@ fn a_profile_leads_to_a_server() {
     env.write("m.bin", "weights");
     bare(&env, &["push", "m", "m.bin", "--version", "1"], &[("AWS_PROFILE", "lab")]).success();
     bare(&env, &["pull", "m@1", "out", "--profile", "lab"], &[]).success();
-    // On loopback too, a profile that was chosen wins over `minioadmin`.
+    // Even on loopback, a chosen profile takes precedence over `minioadmin`.
     env.run_with(["models"], &[("AWS_PROFILE", "lab")]).success();
     assert_eq!(env.run(["models"]).code, Some(5), "minioadmin is nobody there");
 }
@@ -326,7 +326,7 @@ fn aws_itself_where_only_its_credentials_are_set() {
     ");
     assert!(!bare(&env, &["models", "-q"], &[&variables[..], &keys].concat()).stderr.contains("note:"));
 
-    // A role is taken at STS, through the same proxy.
+    // A role is assumed at STS, through the same proxy.
     let token = env.write("token", "a.b.c");
     variables.push(("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_str().unwrap()));
     variables.push(("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/ci"));
@@ -338,7 +338,7 @@ fn aws_itself_where_only_its_credentials_are_set() {
 
 #[test]
 fn through_a_proxy() {
-    // minioadmin would be for names of this machine alone.
+    // `minioadmin` would only work with names of this machine.
     let env = TestEnv::with_login(&["models", "plants-images", "data"], "depot", "known-here");
     let server = env.endpoint.trim_start_matches("http://").parse().unwrap();
     let proxy = wait(Proxy::start(Manner::Login("Basic bWU6aHVzaA=="), server));
@@ -379,7 +379,7 @@ fn through_a_proxy() {
     let open = wait(Proxy::start(Manner::Open, server));
     let open = format!("http://{}", open.address);
     env.run_with(["models"], &[&keys[..], &[("ALL_PROXY", open.as_str())]].concat()).success();
-    // This machine is reached directly, whatever the proxy is.
+    // This machine is reached directly, whatever the proxy.
     let here = [keys[0], keys[1], ("ALL_PROXY", "http://127.0.0.1:1"), ("HTTP_PROXY", "ftp://me:hush@proxy")];
     env.run_with(["models"], &here).success();
 }
@@ -422,7 +422,7 @@ fn a_dotenv_that_is_shared_with_other_programs() {
     ");
 }
 
-/// The bucket names of the defaults are taken on AWS.
+/// On AWS, the default bucket names are taken.
 #[test]
 fn a_bucket_of_another_account() {
     let endpoint = taken();
@@ -447,7 +447,7 @@ fn a_bucket_of_another_account() {
     ");
 }
 
-/// A server on which all bucket names are somebody else's.
+/// A server on which all bucket names belong to another account.
 fn taken() -> String {
     let listener = wait(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = listener.local_addr().unwrap();

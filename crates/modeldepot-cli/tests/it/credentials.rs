@@ -8,9 +8,9 @@ use crate::environment::TestEnv;
 const ACCESS: &str = "the-profiles-key";
 const SECRET: &str = "the-profiles-secret";
 
-/// A server on this machine by an address that does not say so: on a loopback endpoint the chain is never asked.
+/// A server on this machine with an address that does not reveal it: for a loopback endpoint the chain is never used.
 fn elsewhere() -> (TestEnv, String) {
-    // With the default login it answers to no other address.
+    // With the default login it would refuse that address.
     let env = TestEnv::with_login(&["models", "plants-images", "data"], ACCESS, SECRET);
     let endpoint = env.endpoint.replace("127.0.0.1", "0.0.0.0");
     (env, endpoint)
@@ -22,7 +22,7 @@ fn a_profile_a_process_and_nothing() {
     let aws = env.path("../home/.aws");
     fs::create_dir(&aws).unwrap();
     let models = |more: &[(&str, &str)]| {
-        // The metadata service of a cloud is not asked: the machine that runs this may have one.
+        // Without a cloud's metadata service, which the machine running the test may have.
         let always =
             [("S3_ENDPOINT", endpoint.as_str()), ("AWS_EC2_METADATA_DISABLED", "true"), ("PATH", "/usr/bin:/bin")];
         env.run_with(["models"], &[&always, more].concat())

@@ -1,4 +1,4 @@
-//! Stores that were damaged or that lie: a pull puts nothing in place, and says which file and why.
+//! Damaged or lying stores: a pull puts no file in place, and reports which file and why.
 
 use crate::environment::{TestEnv, tree};
 
@@ -10,7 +10,7 @@ fn published() -> TestEnv {
     env
 }
 
-/// Whatever was refused, nothing of it lies in the folder, and the folder itself is gone.
+/// Nothing refused is left in the folder, and the folder itself is gone.
 fn nothing_is_in_place(env: &TestEnv) {
     assert!(!env.path("m").exists(), "{:?}", tree(&env.path("m")));
 }
@@ -108,7 +108,7 @@ fn an_earlier_pull_survives_a_damaged_one() {
     env.damage("m/v2/other.bin");
     assert_eq!(env.run(["pull", "m"]).code, Some(7));
     assert_eq!(env.read("m/m.bin"), b"the weights, as they were published");
-    // What is in the folder already is not fetched again, so damage in the bucket does not reach it.
+    // Files in the folder are not fetched again, so damage in the bucket does not affect them.
     env.damage("m/v1/m.bin");
     assert_eq!(env.run(["pull", "m@1"]).code, Some(0));
     assert_eq!(env.run(["verify", "m@1"]).code, Some(7));

@@ -1,21 +1,21 @@
-//! Why an endpoint does not answer as S3: what every verb says, and what `doctor` says, are the same.
+//! Why an endpoint does not respond as S3: every verb reports the same as `doctor`.
 //!
-//! The messages are listed in `docs/troubleshooting.md`, which is compared with what is said here.
+//! The messages are listed in `docs/troubleshooting.md`, which is compared with these.
 
 use std::path::Path;
 
 use crate::environment::{Output, TestEnv, wait};
 use crate::peers::{self, Peer};
 
-/// Runs a verb against an endpoint, and takes the port out of what it says.
+/// Runs a verb against an endpoint, and removes the port from its output.
 fn run(endpoint: &str, more: &[&str]) -> String {
     let env = TestEnv::without_server(endpoint);
-    // Beyond this machine, no default credentials apply.
+    // There are no default credentials for other machines.
     let login = [("S3_ACCESS_KEY", "minioadmin"), ("S3_SECRET_KEY", "minioadmin")];
     shown(&env.run_with(["models"].iter().chain(more), &login))
 }
 
-/// Takes out the ports of this run, and the words that only some systems use.
+/// Removes ports, and words that differ between systems.
 fn shown(output: &Output) -> String {
     let mut shown = String::new();
     let text = output.to_string();
@@ -88,7 +88,7 @@ fn a_web_page_is_not_s3() {
 
 #[test]
 fn what_a_gateway_says_of_a_server_that_is_down_passes() {
-    // It is tried again, and then said.
+    // It is retried, and then reported.
     insta::assert_snapshot!(at(&peers::http("502 Bad Gateway\r\nServer: nginx/1.24.0\r\nContent-Type: text/html", "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body>x</body></html>")), @r"
     ------- stderr -------
     error: `$ENDPOINT` failed to list bucket `models`
@@ -221,7 +221,7 @@ fn other_services_are_named() {
     ");
 }
 
-/// Not what it is taken for in its own documentation, either.
+/// The console that `up` itself documents is recognized.
 #[cfg(unix)]
 #[test]
 fn the_console_of_up_is_named() {
@@ -269,7 +269,7 @@ fn answers_that_are_no_documents_of_s3() {
     hint: is another service on that port, or a proxy in between? set S3_ENDPOINT to the S3 server's own address and port
     [exit status: 2]
     ");
-    // An error of S3 is one in whatever namespace it is.
+    // An S3 error counts in any namespace.
     insta::assert_snapshot!(at(&peers::http("403 Forbidden", "<?xml version='1.0'?><Error xmlns='urn:other'><Code>AccessDenied</Code><Message>no</Message></Error>")), @r"
     ------- stderr -------
     error: `$ENDPOINT` refused to list bucket `models`: AccessDenied
@@ -461,7 +461,7 @@ fn certificates() {
     hint: name that certificate with --ca-bundle or AWS_CA_BUNDLE to trust it as it is, or make one for the server with `basicConstraints=CA:FALSE`
     [exit status: 6]
     ");
-    // An authority of the same name, with another key.
+    // An authority with the same name and another key.
     let ((ca, _), (_, other)) = (peers::signed(|_| {}), peers::signed(|_| {}));
     insta::assert_snapshot!(verb(&other, Some(&ca)), @r"
     ------- stderr -------
@@ -473,7 +473,7 @@ fn certificates() {
 
 #[test]
 fn handshakes_that_fail() {
-    // A server of TLS 1.0 refuses the version, in TLS.
+    // A TLS 1.0 server refuses the version within TLS.
     insta::assert_snapshot!(run(&peers::says(b"\x15\x03\x01\x00\x02\x02\x46", false).url("https"), &[]), @r"
     ------- stderr -------
     error: cannot connect to `$ENDPOINT` over TLS: it speaks neither TLS 1.2 nor 1.3
@@ -504,7 +504,7 @@ fn handshakes_that_fail() {
     ");
 }
 
-/// Every verb that asks a server says the same.
+/// All verbs that contact a server report the same.
 #[test]
 fn every_verb_names_what_answers() {
     let page = "<html><title>Sign in</title></html>";
@@ -546,7 +546,7 @@ fn every_verb_names_what_answers() {
     }
 }
 
-/// One more request at most, and none with a login.
+/// At most one more request, without credentials.
 #[test]
 fn a_diagnosis_is_short_and_shows_no_login() {
     let peer = peers::says(b"SSH-2.0-OpenSSH_9.6\r\n", true);
@@ -574,7 +574,7 @@ fn a_diagnosis_is_short_and_shows_no_login() {
     ");
 }
 
-/// A server that is known to be S3's is not taken for another one because of what a proxy says now and then.
+/// A server known to be S3 is not mistaken for another because of an occasional page from a proxy.
 #[test]
 fn a_page_in_between_is_an_incident_once_s3_has_answered() {
     let list = "<?xml version='1.0'?><ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>";
@@ -611,7 +611,7 @@ fn an_endpoint_with_the_bucket_in_it() {
     ");
 }
 
-/// `doctor` and the verbs say the same of the same server.
+/// `doctor` and the verbs report the same about the same server.
 #[test]
 fn doctor_says_what_the_verbs_say() {
     let certified = peers::certified(|_| {});
@@ -636,7 +636,7 @@ fn doctor_says_what_the_verbs_say() {
     }
 }
 
-/// A key that may read and not write is a good one.
+/// A key that may read but not write is fine.
 #[cfg(unix)]
 #[test]
 fn a_key_that_may_only_read() {
@@ -691,13 +691,13 @@ fn the_body_of_a_refusal_is_in_the_log_and_no_secret_is() {
     }
     let quiet = env.run_with(["models", "-v"], &login);
     assert!(!quiet.stderr.contains("<Code>"), "{quiet}");
-    // Not only errors of S3.
+    // Other responses than S3 errors as well.
     let page = peers::http("403 Forbidden\r\nContent-Type: text/html", "<html>\u{1b}[2Jblocked by policy 17</html>");
     let ended = TestEnv::without_server(&page.url("http")).run(["models", "-vv"]);
     assert!(ended.stderr.contains("blocked by policy 17") && !ended.stderr.contains('\u{1b}'), "{ended}");
 }
 
-/// A server, or what is in between, may show what it was sent. That is for no terminal and no log of a CI.
+/// A server, or something in between, may repeat what it was sent. That must not reach terminals and CI logs.
 #[test]
 fn what_repeats_a_secret_is_shown_without_it() {
     const TOKEN: &str = "IQoJb3Jp/Z2lu+X2VjEFwoGZXIvYXdz==";
@@ -728,7 +728,7 @@ fn what_repeats_a_secret_is_shown_without_it() {
         for verb in [["models"].as_slice(), &["models", "-vv"], &["doctor"], &["init"]] {
             let ended = env.run_with(verb, &login);
             let text = ended.to_string();
-            // Others ask in ways that are answered without a body.
+            // Other verbs send requests whose responses have no body.
             assert!(text.contains("hidden") || verb[0] != "models", "nothing is told of {head} {body}: {text}");
             for part in ["IQoJb3Jp", "Z2lu", "X2VjEFwo"] {
                 assert!(!text.contains(part), "{text}");
@@ -767,7 +767,7 @@ fn an_endpoint_below_a_bucket_is_refused_before_anything_is_written() {
     env.write("m.bin", "weights");
     for verb in [["init"].as_slice(), &["push", "m", "m.bin"], &["models"], &["check", "m"]] {
         let ended = env.run_with(verb, &[("S3_ENDPOINT", &below)]);
-        let told = ended.to_string().contains("the name of a bucket");
+        let told = ended.to_string().contains("a bucket name");
         assert!(ended.code == Some(2) && told, "{verb:?}: {ended}");
     }
     insta::assert_snapshot!(env.run_with(["init"], &[("S3_ENDPOINT", &below)]), @r"
@@ -782,7 +782,7 @@ fn an_endpoint_below_a_bucket_is_refused_before_anything_is_written() {
     [exit status: 2]
     ");
     assert_eq!(keys(), Vec::<String>::new());
-    // One that was written by mistake earlier is no bucket either.
+    // An object stored by mistake earlier does not make it a bucket.
     wait(client.put_small(&bucket, "models", "".into(), "text/plain")).unwrap();
     wait(client.put_small(&bucket, "models/", "".into(), "text/plain")).unwrap();
     for verb in [["init"].as_slice(), &["push", "m", "m.bin"], &["models"]] {
@@ -793,7 +793,7 @@ fn an_endpoint_below_a_bucket_is_refused_before_anything_is_written() {
     assert_eq!(keys(), ["models", "models/"]);
 }
 
-/// All servers of SeaweedFS have `X-Amz-Request-Id` in their answers.
+/// All of SeaweedFS's servers send `X-Amz-Request-Id`.
 #[test]
 fn the_other_servers_of_seaweedfs_are_named() {
     let id = "X-Amz-Request-Id: 18EBBA941E8F41B707EA57A2";
@@ -851,7 +851,7 @@ fn an_unknown_access_key_is_named_by_where_it_comes_from() {
     ");
 }
 
-/// Each message of the page is one that is said, and each that is said is on the page.
+/// The page lists exactly the messages that occur.
 #[test]
 fn the_page_on_troubleshooting_has_these_messages() {
     let page = include_str!("../../../../docs/troubleshooting.md");
@@ -862,7 +862,7 @@ fn the_page_on_troubleshooting_has_these_messages() {
     let mut messages = 0;
     for row in rows {
         let message = row.split(" | ").next().unwrap();
-        // A message may itself have backticks around a word.
+        // A message may itself contain backticks.
         for part in message.trim_start_matches("| ").split('`').filter(|part| part.split(' ').count() > 1) {
             let glue = [" … ", " with the cause ", " of the same host", ", … ", " with ", " or ", ", "];
             if glue.iter().any(|glue| part.trim() == glue.trim()) || part.trim().starts_with('…') {

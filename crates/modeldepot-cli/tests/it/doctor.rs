@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use crate::environment::{Output, TestEnv, wait};
 
-/// Takes out what differs from run to run beyond what is taken out everywhere.
+/// Removes values that differ from run to run beyond those normalized everywhere.
 pub(crate) fn steady(output: &Output) -> String {
     let mut shown = String::new();
     for line in output.to_string().lines() {
@@ -18,12 +18,12 @@ pub(crate) fn steady(output: &Output) -> String {
         }
         shown.push('\n');
     }
-    // The system's own words, which it has in several.
+    // The system's error has several wordings.
     for text in ["Name or service not known", "Temporary failure in name resolution", "nodename nor servname provided"]
     {
         shown = shown.replace(text, "[SYSTEM]");
     }
-    // The columns of the settings are as wide as the port's number has it.
+    // The width of the settings' columns depends on the port number.
     while shown.contains("$ENDPOINT  ") {
         shown = shown.replace("$ENDPOINT  ", "$ENDPOINT ");
     }
@@ -45,7 +45,7 @@ pub(crate) fn from(output: &Output, check: &str) -> String {
     shown.lines().skip(at).collect::<Vec<_>>().join("\n")
 }
 
-/// Answers every request with the same bytes.
+/// Gives every request the same answer.
 fn answering(answer: &'static str) -> String {
     let listener = wait(TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))).unwrap();
     let address = listener.local_addr().unwrap();
@@ -341,7 +341,7 @@ fn a_clock_that_is_years_off() {
 fn buckets_in_the_host_of_a_server_that_takes_them_in_the_path() {
     let env = TestEnv::new();
     let endpoint = env.endpoint.replace("127.0.0.1", "localhost");
-    // Whether `models.localhost` is known differs from machine to machine; the server does not know it either way.
+    // Whether `models.localhost` resolves differs between machines; the server does not know it in any case.
     let ended = env.run(["doctor", "--endpoint", &endpoint, "--addressing", "virtual"]);
     assert_eq!(ended.code, Some(2), "{ended}");
     let shown = from(&ended, "addressing");

@@ -1,4 +1,4 @@
-//! `doctor` on what lies on this machine: settings, proxies and the folder for pulls.
+//! `doctor` on local things: settings, proxies and the folder for pulls.
 
 use crate::doctor::{from, steady};
 use crate::environment::TestEnv;
@@ -39,7 +39,7 @@ fn proxies_are_not_used_for_this_machine() {
 #[test]
 fn folders_for_pulls() {
     let env = TestEnv::without_server("http://127.0.0.1:1");
-    // Nobody, not even root, makes files there.
+    // Nobody, not even root, can create files there.
     let line = |folder: &str| from(&env.run(["doctor", "--pull-folder", folder]), "pull");
     let first = |folder: &str| line(folder).lines().take(2).collect::<Vec<_>>().join("\n");
     insta::assert_snapshot!(first("/proc"), @r"

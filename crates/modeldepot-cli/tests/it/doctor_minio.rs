@@ -1,4 +1,4 @@
-//! `doctor` on MinIO: its console, its region, a login that may only read, and TLS.
+//! `doctor` on MinIO: its console, its region, a read-only key, and TLS.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -17,7 +17,7 @@ fn shared() -> TestEnv {
     TestEnv::without_server(&endpoint).with_own_buckets()
 }
 
-/// A MinIO of this test's own.
+/// A MinIO for a single test.
 struct Minio {
     child: Child,
     port: u16,
@@ -131,7 +131,7 @@ fn minio_outside_mc_login_that_may_only_read() {
     assert!(!ended.to_string().contains(secret), "{ended}");
     let shown = ended.to_string();
     let rights = shown.lines().skip_while(|line| !line.contains("may list")).take(10);
-    // What took long says so.
+    // Slow checks show their time.
     let rights: Vec<&str> = rights.map(|line| line.strip_suffix(" [TIME]").unwrap_or(line)).collect();
     insta::assert_snapshot!(rights.join("\n"), @r"
     ✓ may list       s3:ListBucket: allowed
@@ -147,7 +147,7 @@ fn minio_outside_mc_login_that_may_only_read() {
     ");
 }
 
-/// Writes a certificate for a name, and the authority that signed it, which no machine knows.
+/// Writes a certificate for a name, signed by an unknown authority.
 fn certificate(folder: &Path, name: &str) -> PathBuf {
     let authority_key = rcgen::KeyPair::generate().unwrap();
     let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();

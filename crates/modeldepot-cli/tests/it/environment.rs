@@ -1,4 +1,4 @@
-//! A place of its own for each test: folders, an S3 server on a free port, and no environment but what is given.
+//! An isolated environment for each test: folders, an S3 server on a free port, and no variables but those given.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -29,7 +29,7 @@ pub(crate) struct TestEnv {
     pub(crate) endpoint: String,
 }
 
-/// What a run printed and how it ended, with times and places taken out.
+/// The output and exit status of a run, with times and paths normalized.
 #[must_use = "compare the output with a snapshot, or say that it succeeds"]
 pub(crate) struct Output {
     pub(crate) stdout: String,
@@ -52,12 +52,12 @@ impl TestEnv {
         TestEnv::serving(buckets, access_key, secret_key, false, None)
     }
 
-    /// Starts a server that takes conditions and ignores them.
+    /// Starts a server that accepts conditions and ignores them.
     pub(crate) fn ignoring_conditions() -> TestEnv {
         TestEnv::serving(&["models", "plants-images", "data"], "minioadmin", "minioadmin", true, None)
     }
 
-    /// Starts a server that fails by a plan.
+    /// Starts a server that fails according to a plan.
     pub(crate) fn failing(faults: Faults) -> TestEnv {
         TestEnv::serving(&["models", "plants-images", "data"], "minioadmin", "minioadmin", false, Some(faults))
     }
@@ -90,7 +90,7 @@ impl TestEnv {
         TestEnv { temp, server: None, endpoint: endpoint.to_owned() }
     }
 
-    /// Makes buckets that no other test has, on a server that others use as well.
+    /// Creates buckets for this test only, on a shared server.
     pub(crate) fn with_own_buckets(self) -> TestEnv {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -101,7 +101,7 @@ impl TestEnv {
         self
     }
 
-    /// Returns the current folder of every run.
+    /// Returns the working folder of all runs.
     pub(crate) fn folder(&self) -> PathBuf {
         self.temp.path().join("work")
     }
@@ -110,12 +110,12 @@ impl TestEnv {
         self.folder().join(name)
     }
 
-    /// Returns where runs put temporary files.
+    /// Returns the folder for temporary files.
     pub(crate) fn tmp(&self) -> PathBuf {
         self.temp.path().join("tmp")
     }
 
-    /// Returns where the server keeps its data.
+    /// Returns the server's data folder.
     pub(crate) fn data(&self) -> PathBuf {
         self.temp.path().join("server")
     }
@@ -139,9 +139,9 @@ impl TestEnv {
             .env("HOME", self.temp.path().join("home"))
             .env("TMPDIR", self.tmp())
             .env("S3_ENDPOINT", &self.endpoint)
-            // Whether this machine has other users is no matter of tests.
+            // Tests do not depend on whether the machine has other users.
             .env("MODELDEPOT_LOGIN", "never")
-            // Nor is whose account they run under.
+            // Nor on the account that runs them.
             .env("MODELDEPOT_PUBLISHED_BY", "")
             .current_dir(self.folder())
             .stdin(Stdio::null());
@@ -152,7 +152,7 @@ impl TestEnv {
         self.run_with(args, &[])
     }
 
-    /// Runs with more of an environment.
+    /// Runs with additional variables.
     pub(crate) fn run_with<S: AsRef<OsStr>>(
         &self,
         args: impl IntoIterator<Item = S>,
@@ -167,7 +167,7 @@ impl TestEnv {
         self.taken(&command.output().unwrap())
     }
 
-    /// Takes up a run that has ended.
+    /// Wraps the output of a finished run.
     pub(crate) fn ended(&self, output: std::process::Output) -> Output {
         self.taken(&output)
     }
@@ -215,23 +215,23 @@ impl TestEnv {
         wait(S3Client::connect(&settings)).unwrap()
     }
 
-    /// Makes the models bucket keep versions of its objects.
+    /// Enables versioning of the models bucket.
     pub(crate) fn keep_versions(&self) {
         wait(self.client().set_versioning(&models(), true)).unwrap();
     }
 
-    /// Writes an object of the models bucket, past all rules.
+    /// Writes an object to the models bucket, bypassing all rules.
     pub(crate) fn put(&self, key: &str, bytes: impl AsRef<[u8]>) {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes.as_ref()).unwrap();
         wait(self.client().upload_file(file.path(), &models(), key, &UploadOptions::default(), |_| {})).unwrap();
     }
 
-    /// Writes an object of the models bucket as a push does that dies before its manifest.
+    /// Writes an object to the models bucket like a push that dies before its manifest.
     pub(crate) fn put_own(&self, key: &str, bytes: impl AsRef<[u8]>) {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes.as_ref()).unwrap();
-        // The first 16 digits of the key's BLAKE3 tie the mark to it.
+        // The first 16 digits of the key's BLAKE3 bind it to the key.
         let mark = format!("0192f0c1-0000-7000-8000-000000000000 {}", &blake3::hash(key.as_bytes()).to_hex()[..16]);
         let options = UploadOptions::default().metadata([("modeldepot".to_owned(), mark)].into());
         wait(self.client().upload_file(file.path(), &models(), key, &options, |_| {})).unwrap();
@@ -247,7 +247,7 @@ impl TestEnv {
         wait(self.client().delete_object(&models(), key)).unwrap();
     }
 
-    /// Returns the keys of all objects of the models bucket but the store's own records.
+    /// Returns the keys of all objects in the models bucket, except modeldepot's records.
     pub(crate) fn keys(&self) -> Vec<String> {
         self.all_keys().into_iter().filter(|key| !key.starts_with(".depot/")).collect()
     }
@@ -256,7 +256,7 @@ impl TestEnv {
         wait(self.client().list_objects(&models(), "")).unwrap().into_iter().map(|object| object.key).collect()
     }
 
-    /// Changes one byte in the middle of an object, on the server's disk.
+    /// Changes one byte in the middle of an object on the server's disk.
     pub(crate) fn damage(&self, key: &str) {
         let blobs = self.server.as_ref().unwrap().stored_files("models", key).unwrap();
         let blob = &blobs[blobs.len() / 2];
@@ -268,14 +268,14 @@ impl TestEnv {
 }
 
 impl Output {
-    /// Returns stdout of a run that must have succeeded.
+    /// Returns the stdout of a successful run.
     #[track_caller]
     pub(crate) fn success(self) -> String {
         assert_eq!(self.code, Some(0), "{self}");
         self.stdout
     }
 
-    /// Returns stdout of a run that must have succeeded, as JSON.
+    /// Returns the stdout of a successful run as JSON.
     #[track_caller]
     pub(crate) fn json(self) -> serde_json::Value {
         serde_json::from_str(&self.success()).unwrap()
@@ -296,7 +296,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// Returns the files under a folder, with their paths from there.
+/// Returns the relative paths of the files under a folder.
 pub(crate) fn tree(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];

@@ -1,8 +1,8 @@
-//! The examples at the end of every `--help`, run as they are printed.
+//! Runs the examples at the end of every `--help` as printed.
 
 use crate::environment::TestEnv;
 
-/// Returns the examples of a verb, without what a shell would do with their output.
+/// Returns the examples of a verb, without pipes and redirections.
 fn examples(env: &TestEnv, verb: &str) -> Vec<String> {
     let help = env.run(verb.split(' ').chain(["--help"])).success();
     let (_, lines) = help.split_once("\nExamples:\n").unwrap_or_else(|| panic!("`{verb}` has no examples:\n{help}"));
@@ -20,7 +20,7 @@ fn examples_work_in_this_order() {
     env.write("leaf.jpg", "a picture");
     env.write("home/.aws/config", "[profile research]\nregion = eu-west-1\n");
     let profile = env.path("home/.aws/config");
-    // `up`, `serve` and `demo` have tests of their own; `doctor` names a folder of another machine.
+    // `up`, `serve` and `demo` have their own tests; `doctor` names a folder that does not exist here.
     for verb in [
         "init",
         "config",
@@ -53,7 +53,7 @@ fn examples_work_in_this_order() {
         "man",
     ] {
         for line in examples(&env, verb) {
-            // The first one of `rm` asks, and there is no terminal here; each makes its own end of the version.
+            // The first example of `rm` asks for confirmation, without a terminal; each needs a version of its own.
             let asks = verb == "rm" && !line.contains("--yes");
             let line = match verb {
                 "init" => line.replace("http://localhost:9000", &env.endpoint),

@@ -1,6 +1,6 @@
-//! Floods of every kind against the command as it is run: memory stays small, and health checks are answered.
+//! All kinds of floods against the command: memory stays small, and health checks are answered.
 //!
-//! Each lasts for seconds. `MODELDEPOT_FLOOD_SECONDS=300` makes it minutes; what was measured is then printed.
+//! Each lasts for seconds; with `MODELDEPOT_FLOOD_SECONDS=300` it lasts for minutes, and the measurements are printed.
 #![cfg(target_os = "linux")]
 
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -17,10 +17,10 @@ use tokio::time::{sleep, timeout};
 
 use crate::environment::{TestEnv, wait};
 
-/// What the process may hold in memory, at any moment.
+/// The most memory that the process may use at any time.
 const MEMORY: usize = 200 << 20;
 
-/// More clients than there may be connections.
+/// More clients than allowed connections.
 const CLIENTS: usize = 1300;
 
 struct Up {
@@ -54,14 +54,14 @@ impl Up {
         panic!("it did not start");
     }
 
-    /// Returns the most memory that the process ever held.
+    /// Returns the most memory that the process has used.
     fn peak_memory(&self) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
     }
 
-    /// Returns how many attempts a health check took to be answered.
+    /// Returns how many attempts a health check needed.
     async fn health(&self) -> usize {
         for attempt in 1..=20 {
             let answer = timeout(Duration::from_secs(60), async {
@@ -82,14 +82,14 @@ impl Up {
     }
 }
 
-/// What one client of a flood does.
+/// The behavior of one client of a flood.
 #[derive(Clone)]
 struct Client {
     address: String,
     says: Vec<u8>,
-    /// What it goes on to say, a byte a second, until it is cut off.
+    /// Whether it then sends a byte per second until it is cut off.
     drips: bool,
-    /// How much of the answer it reads before it stands still. None is all of it.
+    /// How much of the answer it reads before it stalls. `None` means all of it.
     reads: Option<usize>,
 }
 
@@ -113,7 +113,7 @@ impl Client {
                     bytes => left -= bytes,
                 }
             }
-            // It holds on to the connection, and looks now and then whether it is still there.
+            // It keeps the connection open, and checks now and then whether it still is.
             while Instant::now() < until && stream.write_all(b"").await.is_ok() {
                 sleep(Duration::from_secs(1)).await;
             }
@@ -131,7 +131,7 @@ impl Client {
     }
 }
 
-/// Lets clients flood a server, and watches it meanwhile.
+/// Floods a server, and watches it meanwhile.
 fn flood(up: &Up, what: &str, clients: Vec<Client>) {
     let seconds = std::env::var("MODELDEPOT_FLOOD_SECONDS").ok().and_then(|text| text.parse().ok());
     let time = Duration::from_secs(seconds.unwrap_or(4));
@@ -163,7 +163,7 @@ fn flood(up: &Up, what: &str, clients: Vec<Client>) {
         time.as_secs(),
         memory >> 20
     );
-    // Seen with `--nocapture`.
+    // Visible with `--nocapture`.
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
@@ -218,7 +218,7 @@ fn slow_puts() {
     let target = url.split_once(&up.s3).unwrap().1;
     let head = format!("PUT {target} HTTP/1.1\r\nhost: {}\r\ncontent-length: 100000000\r\n\r\n", up.s3);
     let mut puts = all(&up.s3, &head);
-    // Just less than what is written at once, and then drops.
+    // Slightly less than what is written at once, and then a drip.
     puts.iter_mut().for_each(|one| one.says.resize(one.says.len() + 1_000_000, b'x'));
     puts.iter_mut().for_each(|one| one.drips = true);
     flood(&up, "slow puts", puts);

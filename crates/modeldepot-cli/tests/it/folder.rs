@@ -1,4 +1,4 @@
-//! A bucket that others use too: the models lie in a folder of it.
+//! A shared bucket: the models are in a folder of it.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -81,7 +81,7 @@ fn models_in_a_folder_of_a_shared_bucket() {
     ");
 }
 
-/// A server whose policy lets a login list one folder, and ask for nothing of the bucket itself.
+/// A server whose policy only lets a key list one folder, and access nothing about the bucket itself.
 fn of_one_folder() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());

@@ -1,4 +1,4 @@
-//! The page on health: looking at it writes nothing, probing is asked for.
+//! The health page: viewing it writes nothing; probing is an explicit action.
 #![cfg(unix)]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -10,7 +10,7 @@ use modeldepot_embedded::{Fault, Faults};
 
 use crate::environment::TestEnv;
 
-/// Serves with more arguments, and returns what the page is asked and answers.
+/// Serves with additional arguments, and returns a function that requests pages.
 fn serving(env: &TestEnv, more: &[&str], ask: impl FnOnce(&dyn Fn(&str) -> String)) {
     let mut command = env.command(["serve", "--json", "--listen", "127.0.0.1:0"].iter().chain(more));
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -1,10 +1,10 @@
-//! What `push` says of training histories, as tools write them: which epoch is the best and why, or what is wrong.
+//! What `push` reports about training histories of common tools: the best epoch and why, or what is wrong.
 
 use std::path::Path;
 
 use crate::environment::TestEnv;
 
-/// Pushes a model with a history of the library's tests, and returns all that is said, then the metadata.
+/// Pushes a model with a history of the library's tests, and returns the messages followed by the metadata.
 fn push(env: &TestEnv, name: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../modeldepot/src/model/history/tests/files");
     env.write(name, std::fs::read(folder.join(name)).unwrap());

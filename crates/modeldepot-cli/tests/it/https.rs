@@ -12,7 +12,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::environment::{Output, TestEnv};
 
-/// Makes a certificate for this machine, or a renewed one.
+/// Creates a certificate for this machine, or a renewed one.
 fn certify(env: &TestEnv) {
     let key = rcgen::KeyPair::generate().unwrap();
     let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "models.example".to_owned()];
@@ -50,7 +50,7 @@ impl Serving {
     }
 }
 
-/// Asks over TLS, trusting the certificate as it is now, and returns all that comes.
+/// Sends a request over TLS, trusting the current certificate, and returns everything that arrives.
 fn ask(env: &TestEnv, url: &str, path: &str, host: &str) -> std::io::Result<String> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(&env.read("cert.pem")).unwrap()).unwrap();
@@ -85,7 +85,7 @@ fn up_serves_both_ports_over_https_and_a_renewal_needs_no_restart() {
     [exit status: 6]
     ");
 
-    // The console reaches its own S3 port, and links to it by the name that its certificate has.
+    // The console reaches its own S3 port, and its links use the name in the certificate.
     let console = up.url("console");
     let told = ask(&env, &console, "/api/v1/models", "localhost").unwrap();
     assert!(told.starts_with("HTTP/1.1 200") && told.contains("\"name\":\"m\""), "{told}");
@@ -103,7 +103,7 @@ fn up_serves_both_ports_over_https_and_a_renewal_needs_no_restart() {
     let told = ask(&env, &console, "/api/v1/models/m/versions", "localhost").unwrap();
     assert!(told.starts_with("HTTP/1.1 200"), "{told}");
 
-    // A renewal that cannot be used changes nothing, and is said.
+    // An invalid renewal changes nothing, and is reported.
     let whole = env.read("cert.pem");
     env.write("cert.pem", &whole[..whole.len() / 2]);
     std::thread::sleep(std::time::Duration::from_millis(1200));
@@ -126,13 +126,13 @@ fn serve_over_https_keeps_browsers_there() {
     assert!(told.starts_with("HTTP/1.1 200"), "{told}");
     assert!(told.contains("strict-transport-security: max-age=31536000\r\n"), "{told}");
     assert!(!ask(&env, &console, "/login", "localhost:9001").unwrap().contains("strict-transport-security"));
-    // Plain HTTP is told what is spoken here.
+    // Plain HTTP is told to use HTTPS.
     let mut plain = TcpStream::connect(console.trim_start_matches("https://")).unwrap();
     plain.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
     let mut told = String::new();
     plain.read_to_string(&mut told).unwrap();
     assert!(told.starts_with("HTTP/1.1 400") && told.contains("HTTPS"), "{told}");
-    // A cookie never leaves by plain HTTP.
+    // A cookie is never sent over plain HTTP.
     let form = format!("token={token}");
     let curl = Command::new("curl")
         .args(["-s", "-i", "--cacert", "cert.pem", "--data", &form, &format!("{console}/login")])

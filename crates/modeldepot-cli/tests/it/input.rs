@@ -1,4 +1,4 @@
-//! What cannot be pushed: each refusal names the thing and what to do, and nothing is published.
+//! Things that cannot be pushed: each refusal names the thing and what to do, and nothing is published.
 
 use std::fs;
 use std::io::Write as _;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::environment::TestEnv;
 
-/// Nothing that was refused leaves anything in the bucket.
+/// Nothing refused leaves anything in the bucket.
 fn nothing_is_stored(env: &TestEnv) {
     assert_eq!(env.keys(), [""; 0]);
 }
@@ -73,7 +73,7 @@ fn files_that_cannot_be_read() {
     hint: repair the link, or exclude it
     [exit status: 2]
     ");
-    // Tests may run as root, which can read every file; no user can read the first byte of its memory.
+    // Tests may run as root, which can read every file; nobody can read the first byte of its own memory.
     insta::assert_snapshot!(env.run(["push", "m", "/proc/self/mem"]), @r"
     ------- stderr -------
     error: cannot read `/proc/self/mem`

@@ -1,4 +1,4 @@
-//! Ctrl-C: quick, quiet, and nothing half-done is ever visible.
+//! Ctrl-C ends quickly and quietly, and nothing half done is ever visible.
 #![cfg(unix)]
 
 use std::fs;
@@ -33,8 +33,8 @@ fn large_file(env: &TestEnv, bytes: u64) {
     fs::File::create(env.path("large.bin")).unwrap().set_len(bytes).unwrap();
 }
 
-/// Pushes a large file as version 1, and sends the signal when some of it is stored: more than the five parts that may be
-/// on their way.
+/// Pushes a large file as version 1, and sends the signal when some of it is stored: more than the five parts that may
+/// be in transit.
 fn cut_off(env: &TestEnv, signal: &str) -> Output {
     large_file(env, 256 << 20);
     let before = bytes_under(&env.data());
@@ -77,7 +77,7 @@ fn a_version_that_was_not_published_is_free() {
 
 #[test]
 fn a_push_that_is_interrupted_while_it_takes_its_lease_withdraws_it() {
-    // It has put its lease, and waits for the list of all leases.
+    // It has created its lease, and waits for the list of all leases.
     let slow = Faults::new(1).with(Fault::Delay, 1.0).only("prefix=.depot%2Fleases");
     let env = TestEnv::failing(slow.longest_delay(Duration::from_secs(600)));
     env.write("m.bin", "weights");

@@ -1,4 +1,4 @@
-//! `--json`: every answer parses, and so does every error.
+//! `--json`: every result and every error parses.
 
 use crate::environment::TestEnv;
 

@@ -1,4 +1,4 @@
-//! `key`, and `up --keys`: several users of the embedded server.
+//! `key`, and `up --keys`: several key pairs for the embedded server.
 #![cfg(unix)]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -17,7 +17,7 @@ fn add(env: &TestEnv, name: &str, grants: &[&str]) -> (String, String) {
     (value("S3_ACCESS_KEY="), value("S3_SECRET_KEY="))
 }
 
-/// What a run printed, with the access keys taken out.
+/// The output of a run, without access keys.
 fn shown(output: &Output) -> String {
     let text = output.to_string();
     text.split_inclusive(' ').map(|word| if word.starts_with("MDK") { "$ACCESS_KEY " } else { word }).collect()
@@ -131,7 +131,7 @@ fn key_pairs_are_made_listed_and_revoked() {
     ");
 }
 
-/// What keeps everybody out is said without -v.
+/// A key file that locks everyone out is reported even without -v.
 #[test]
 fn a_file_without_a_key_pair_is_named_at_the_start() {
     let env = TestEnv::without_server("");
@@ -157,7 +157,7 @@ fn get(url: &str, path: &str) -> String {
     answer
 }
 
-/// Starts a server that knows one key, which may only read, and returns the key.
+/// Starts a server with a single read-only key, and returns the key.
 pub(crate) fn reader() -> (TestEnv, (String, String), Up) {
     let mut env = TestEnv::without_server("");
     let reader = add(&env, "ana", &["*=read"]);

@@ -1,4 +1,4 @@
-//! Pushes that are killed at any moment: each goes on when it is repeated, and nothing is left behind.
+//! Pushes killed at random moments: each resumes when repeated, and nothing is left behind.
 #![cfg(unix)]
 
 use std::collections::BTreeMap;
@@ -7,23 +7,23 @@ use std::time::{Duration, Instant};
 
 use crate::environment::{TestEnv, tree};
 
-/// One part of a multipart upload.
+/// The size of a part of a multipart upload.
 const PART: u64 = 8 << 20;
 const PARTS: u64 = 6;
 
-/// Kills in the suite; more by `MODELDEPOT_KILLS`.
+/// The number of kills; `MODELDEPOT_KILLS` changes it.
 fn kills() -> u64 {
     std::env::var("MODELDEPOT_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(10)
 }
 
-/// The server's files of just one part's size: parts that it has, or is about to have.
+/// The server's files with the size of a part: parts that it has or is about to have.
 fn parts_on_disk(env: &TestEnv) -> BTreeMap<std::path::PathBuf, u64> {
     let files = tree(&env.data()).into_iter().map(|file| env.data().join(file));
     let sized = files.filter_map(|file| Some((file.clone(), fs::metadata(&file).ok()?.len())));
     sized.filter(|(_, size)| *size == PART).collect()
 }
 
-/// Bytes of a model of which no two parts, and no two rounds, are the same.
+/// Model data in which no two parts are the same, nor any two rounds.
 fn content(round: u64) -> Vec<u8> {
     let mut bytes = vec![round as u8; (PARTS * PART) as usize];
     for part in 0..PARTS {
@@ -36,7 +36,7 @@ fn content(round: u64) -> Vec<u8> {
 #[test]
 fn a_push_killed_at_any_moment_resumes() {
     let env = TestEnv::new();
-    // How long a push takes here, undisturbed; the second one knows the server already.
+    // How long an undisturbed push takes here; by the second one the server has been probed.
     let mut whole = Duration::ZERO;
     for n in 0..2 {
         env.write("m.bin", content(1000 + n));
@@ -52,7 +52,7 @@ fn a_push_killed_at_any_moment_resumes() {
         env.write("h.json", format!("{{\"round\": {n}}}"));
         let version = format!("1.{n}");
         let mut args = vec!["push", "m", "m.bin", "--with", "h.json", "--json"];
-        // Every other one without a name, which must resume under the version that it had leased.
+        // Every other push names no version, and must resume under the version that it had leased.
         if n % 2 == 0 {
             args.extend(["--version", &version]);
         }
@@ -66,8 +66,8 @@ fn a_push_killed_at_any_moment_resumes() {
         let there = parts_on_disk(&env).keys().filter(|file| !before.contains_key(*file)).count() as u64;
         let versions = env.keys().iter().filter(|key| key.starts_with("m/") && key.ends_with("/manifest.json")).count();
 
-        // Killed after everything was done. Without a name, the next push then rightly publishes another version. A lease that is left
-        // shows that something was missing.
+        // Killed after everything was done. Without a name, the next push then rightly publishes another version. A
+        // lease that is left shows that something was missing.
         let done = versions as u64 == n + 1 && !env.all_keys().iter().any(|key| key.contains("/leases/"));
         if done && n % 2 == 1 {
             continue;
@@ -82,8 +82,8 @@ fn a_push_killed_at_any_moment_resumes() {
         assert!(now == n as usize + 1 && now - versions <= 1, "round {n}: one version each, {now} after {versions}");
     }
     assert!(kept_some > 0, "no push was killed in the middle of its parts");
-    // A push that dies between beginning an upload and recording its id leaves an upload that nothing shows to be
-    // modeldepot's. No part of it was sent: those wait for the record.
+    // A push that dies between starting an upload and recording its id leaves an upload that nothing identifies as
+    // modeldepot's. No part of it was sent, because parts wait for the record.
     let found = env.run(["gc", "--grace", "0s"]).success();
     let unrecorded = "unfinished uploads not started by modeldepot: not deleted (";
     let only_unrecorded = found.starts_with(unrecorded)

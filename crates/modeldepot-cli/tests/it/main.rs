@@ -1,4 +1,4 @@
-//! The command as its users meet it: the built binary, a real S3 server, and every word that it prints.
+//! The command as users see it: the built binary, a real S3 server, and every word that it prints.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 

@@ -1,4 +1,4 @@
-//! Takes out of an output what differs from run to run: places, times, throughputs, automatic versions.
+//! Normalizes output that differs from run to run: paths, times, throughputs, automatic versions.
 
 pub(crate) fn normalised(text: &str, places: &[(&str, &str)]) -> String {
     let mut text = text.to_owned();
@@ -17,7 +17,7 @@ pub(crate) fn normalised(text: &str, places: &[(&str, &str)]) -> String {
     text
 }
 
-/// Replaces what fits a mask, in which `#` is any digit.
+/// Replaces text that matches a mask, in which `#` is any digit.
 fn masked(text: &str, mask: &str, by: &str) -> String {
     let fits = |at: &str| {
         let mut at = at.chars();
@@ -37,7 +37,7 @@ fn masked(text: &str, mask: &str, by: &str) -> String {
     result
 }
 
-/// Replaces numbers that are followed by a space and the unit as a word.
+/// Replaces numbers followed by a space and the unit as a word.
 fn amounts(text: &str, unit: &str, by: &str) -> String {
     let pattern = format!(" {unit}");
     let mut result = String::new();

@@ -1,4 +1,4 @@
-//! What needs neither settings nor a server: help, version, completions, manual, and pipes that close.
+//! Verbs that need neither settings nor a server: help, version, completions, manual, and closed pipes.
 
 use std::process::Stdio;
 
@@ -51,10 +51,10 @@ fn version_and_help() {
       -V, --version  Print version
 
     Connection:
-          --endpoint <URL>          URL of the S3 service [S3_ENDPOINT]
+          --endpoint <URL>          Use the S3 service at this URL [S3_ENDPOINT]
           --region <NAME>           Sign requests for this region [S3_REGION]
           --profile <NAME>          Use this AWS profile and its credentials [AWS_PROFILE]
-          --bucket <NAME>           Bucket of the models [S3_BUCKET_MODELS]
+          --bucket <NAME>           Keep the models in this bucket [S3_BUCKET_MODELS]
           --prefix <FOLDER>         Keep the models in this folder of a shared bucket [S3_PREFIX]
           --addressing <STYLE>      Put the bucket into the path or the host name of requests
                                     [S3_ADDRESSING] [possible values: auto, path, virtual]

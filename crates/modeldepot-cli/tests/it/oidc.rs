@@ -1,4 +1,4 @@
-//! `serve` with a provider of logins, as far as the command line goes.
+//! The command line of `serve` with an OpenID Connect provider.
 
 use crate::environment::TestEnv;
 

@@ -1,4 +1,4 @@
-//! What modeldepot did not create is left and named; what others removed is noticed.
+//! Objects that modeldepot did not create are kept and listed; files removed by others are noticed.
 
 use crate::environment::TestEnv;
 
@@ -108,7 +108,7 @@ fn plain_verbs_leave_published_versions_alone() {
         assert_eq!(env.run(refused).code, Some(4), "{refused:?}");
     }
     env.run(["verify", "resnet"]).success();
-    // What is not part of the version can go.
+    // Objects that are not part of the version can be deleted.
     env.run(["s3", "rm", "s3://models/resnet/v1/notes.onnx"]).success();
     env.run(["s3", "cp", "h.json", "s3://models/resnet/v1/w.bin", "--force"]).success();
     env.run(["s3", "url", "s3://models/resnet/v1/w.bin", "--put", "--force"]).success();

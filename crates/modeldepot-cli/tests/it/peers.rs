@@ -1,4 +1,4 @@
-//! Servers that are not S3, or not as expected: each behaves on a real socket as what it is named after.
+//! Servers that are not S3, or not as expected: each behaves on a real socket like what it is named after.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -13,14 +13,14 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::server::{WebPkiClientVerifier, danger::ClientCertVerifier};
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
-/// A server on a port of its own. Its threads end with the process.
+/// A server on its own port. Its threads end with the process.
 pub(crate) struct Peer {
     pub(crate) port: u16,
     connections: Arc<AtomicUsize>,
 }
 
 impl Peer {
-    /// Takes connections and hands each to `serve`.
+    /// Accepts connections and passes each to `serve`.
     pub(crate) fn start(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Peer {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -40,7 +40,7 @@ impl Peer {
         format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
-    /// How many connections were taken.
+    /// The number of accepted connections.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
@@ -55,7 +55,7 @@ fn asked(stream: &mut impl Read) -> Option<String> {
             return None;
         }
         head.push(byte[0]);
-        // What is not HTTP has no end of a head: servers give up at the first line.
+        // Without HTTP there is no end of the head: servers give up after the first line.
         if head[0].is_ascii_control() && head.len() > 4 {
             return None;
         }
@@ -66,7 +66,7 @@ fn asked(stream: &mut impl Read) -> Option<String> {
 /// Answers a request by its first line, with a status line, headers and a body; a `HEAD` without the body.
 fn answer(stream: &mut (impl Read + Write), answers: impl Fn(&str) -> (String, String)) {
     let Some(line) = asked(stream) else {
-        // As nginx and Go answer what is no HTTP.
+        // As nginx and Go respond to anything that is not HTTP.
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
         return;
     };
@@ -78,31 +78,31 @@ fn answer(stream: &mut (impl Read + Write), answers: impl Fn(&str) -> (String, S
     let _ = stream.flush();
 }
 
-/// An HTTP server that gives every request the same answer: status and headers, and a body.
+/// An HTTP server that gives every request the same answer.
 pub(crate) fn http(head: &str, body: &str) -> Peer {
     let (head, body) = (head.to_owned(), body.to_owned());
     web(move |_| (head.clone(), body.clone()))
 }
 
-/// An HTTP server that answers by the request's first line.
+/// An HTTP server whose answer depends on the request's first line.
 pub(crate) fn web(answers: impl Fn(&str) -> (String, String) + Send + Sync + 'static) -> Peer {
     Peer::start(move |mut stream| answer(&mut stream, &answers))
 }
 
-/// A server that speaks first, or says the same to whatever it hears.
+/// A server that speaks first, or gives the same answer to everything.
 pub(crate) fn says(text: &'static [u8], first: bool) -> Peer {
     Peer::start(move |mut stream| {
         if !first {
             let _ = stream.read(&mut [0; 4096]);
         }
         let _ = stream.write_all(text);
-        // A reset would take back what was said.
+        // A reset could discard what was sent.
         let _ = stream.shutdown(std::net::Shutdown::Write);
         while stream.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {}
     })
 }
 
-/// A server that takes connections and nothing more.
+/// A server that accepts connections and does nothing else.
 pub(crate) fn silent() -> Peer {
     Peer::start(|stream| {
         thread::sleep(Duration::from_secs(120));
@@ -110,13 +110,13 @@ pub(crate) fn silent() -> Peer {
     })
 }
 
-/// A certificate, its key, and who signed it.
+/// A certificate, its key, and its issuer.
 pub(crate) struct Certified {
     pub(crate) pem: String,
     key: String,
 }
 
-/// Makes a certificate as told: self-signed, for 127.0.0.1 and localhost.
+/// Creates a self-signed certificate for 127.0.0.1 and localhost, with changes.
 pub(crate) fn certified(with: impl FnOnce(&mut CertificateParams)) -> Certified {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
@@ -124,7 +124,7 @@ pub(crate) fn certified(with: impl FnOnce(&mut CertificateParams)) -> Certified 
     Certified { pem: params.self_signed(&key).unwrap().pem(), key: key.serialize_pem() }
 }
 
-/// Makes an authority, and a certificate that it signed.
+/// Creates an authority, and a certificate signed by it.
 pub(crate) fn signed(with: impl FnOnce(&mut CertificateParams)) -> (String, Certified) {
     let ca_key = KeyPair::generate().unwrap();
     let mut ca = CertificateParams::new(Vec::new()).unwrap();
@@ -138,7 +138,7 @@ pub(crate) fn signed(with: impl FnOnce(&mut CertificateParams)) -> (String, Cert
     (ca_pem, Certified { pem, key: key.serialize_pem() })
 }
 
-/// An HTTPS server. With `clients`, only for those who show a certificate of that authority.
+/// An HTTPS server. With `clients`, it requires a certificate of that authority.
 pub(crate) fn https(certified: &Certified, clients: Option<&str>, head: &str, body: &str) -> Peer {
     let (head, body) = (head.to_owned(), body.to_owned());
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -1,4 +1,4 @@
-//! What a pull does to a folder, and what it says of it.
+//! What a pull does to a folder, and what it reports.
 #![cfg(unix)]
 
 use std::process::Command;
@@ -67,7 +67,7 @@ fn files_of_the_user_are_not_replaced() {
     [exit status: 0]
     ");
     assert_eq!(env.read("out/train.py"), b"theirs");
-    // Something that no flag moves.
+    // Something that no flag overwrites.
     env.write("folder/model.bin/x", "mine");
     insta::assert_snapshot!(env.run(["pull", "m", "folder"]), @r"
     ------- stderr -------
@@ -75,7 +75,7 @@ fn files_of_the_user_are_not_replaced() {
     hint: pull into another folder, or move these files away
     [exit status: 4]
     ");
-    // Many are not all named.
+    // Only the first few are named.
     for n in 0..9 {
         env.write(&format!("many/{n}.bin"), [n]);
         env.write(&format!("here/{n}.bin"), [n + 1]);
@@ -112,7 +112,7 @@ fn a_folder_holds_one_model() {
     ");
 }
 
-/// What three lines of JSON make of a bucket.
+/// Three lines of JSON can create such a version.
 #[test]
 fn what_has_no_digest_is_not_called_verified() {
     let env = TestEnv::new();
@@ -172,7 +172,7 @@ fn what_has_no_digest_is_not_called_verified() {
     assert_eq!(env.run(["verify", "m", "--json"]).json()["intact"], true);
 }
 
-/// As many files as one likes, with few descriptors.
+/// Any number of files, with few descriptors.
 #[test]
 fn descriptors_are_bounded() {
     let env = TestEnv::new();
@@ -196,7 +196,7 @@ fn descriptors_are_bounded() {
     with_few(&["pull", "m", "out"]).success();
     with_few(&["verify", "m"]).success();
     assert_eq!(tree(&env.path("out")).len(), 71);
-    // With a file of an older version beside each.
+    // With a file of an older version next to each.
     for n in 0..70u8 {
         env.write(&format!("m/{n:02}.bin"), vec![n; (8 << 20) + 2]);
     }
@@ -262,7 +262,7 @@ fn an_object_is_not_put_in_place_of_a_device() {
     ");
 }
 
-/// Versions of many files, one put in place of the other, killed at any moment.
+/// Switches between versions with many files, killed at random moments.
 #[test]
 fn a_switch_that_is_killed_is_completed_by_the_next_pull() {
     let env = TestEnv::new();
@@ -288,7 +288,7 @@ fn a_switch_that_is_killed_is_completed_by_the_next_pull() {
     for n in 0..8 {
         let version = 3 - holds;
         let mut pull = env.start(["pull", &format!("m@{version}"), "out", "--no-sync"]);
-        // There is none while files are put in place.
+        // There is no manifest while files are put in place.
         while manifest.exists() && pull.try_wait().unwrap().is_none() {
             std::hint::spin_loop();
         }
@@ -296,7 +296,7 @@ fn a_switch_that_is_killed_is_completed_by_the_next_pull() {
         pull.kill().unwrap();
         pull.wait().unwrap();
         mixed += u32::from(!manifest.exists());
-        // The same again, or back.
+        // The same version again, or back to the other.
         holds = if n % 3 == 0 { holds } else { version };
         env.run(["pull", &format!("m@{holds}"), "out", "--no-sync"]).success();
         let mut expected = content(&format!("v{holds}"));

@@ -1,4 +1,4 @@
-//! Push and pull: what comes back is what was sent.
+//! Push and pull: the pulled files equal the pushed ones.
 
 use std::fs;
 
@@ -201,7 +201,7 @@ fn a_pull_replaces_what_an_earlier_one_left() {
     assert!(fs::read_to_string(env.path("out/manifest.json")).unwrap().contains("\"version\": \"2\""));
 }
 
-/// A process may hold 1,024 files open on most systems; a version may have more.
+/// Most systems limit a process to 1,024 open files; a version may have more.
 #[cfg(unix)]
 #[test]
 fn a_folder_of_more_files_than_may_be_open() {
@@ -232,7 +232,7 @@ fn existing_data_is_not_transferred_again() {
     env.write("m.bin", &weights);
     env.run(["push", "m", "m.bin", "--version", "1"]).success();
     env.run(["pull", "m"]).success();
-    // The last of three parts is another.
+    // The last of three parts differs.
     weights[19_999_999] ^= 1;
     env.write("m.bin", &weights);
     insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--version", "2"]), @r"
@@ -294,6 +294,6 @@ fn a_version_says_who_published_it() {
     "#);
     let shown = env.run(["show", "m@1"]).success();
     assert!(shown.contains("by         the plant team\n"), "{shown}");
-    // By somebody else it is the same version.
+    // From someone else it is the same version.
     assert_eq!(push("1", &[("USER", "bo")]).json()["already"], true);
 }

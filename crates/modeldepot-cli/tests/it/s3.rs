@@ -103,14 +103,14 @@ fn a_type_of_ones_own() {
     assert_eq!(stat["content_type"], "application/json");
 }
 
-/// Writes to stdin of a run, and returns what it printed.
+/// Writes to a run's stdin, and returns its output.
 fn piped(env: &TestEnv, args: &[&str], input: &[u8]) -> Output {
     let mut command = env.command(args);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_vec();
     let writer = std::thread::spawn(move || {
-        // A run that refuses its arguments does not read.
+        // A run that refuses its arguments does not read stdin.
         let _ = stdin.write_all(&input);
     });
     let ended = env.finish(child);
@@ -132,12 +132,12 @@ fn a_dash_is_stdin_or_stdout() {
     [exit status: 0]
     ");
     assert_eq!(env.run(["s3", "stat", "s3://data/notes.txt", "--json"]).json()["content_type"], "text/plain");
-    // Larger than one part, and than what a pipe holds.
+    // Larger than a part, and than the buffer of a pipe.
     let line = "0123456789abcdef".repeat(1 << 16) + "\n";
     let long = line.repeat(20);
     piped(&env, &["s3", "cp", "-", "s3://data/long"], long.as_bytes()).success();
     assert!(env.run(["s3", "cp", "s3://data/long", "-"]).success() == long);
-    // Nothing is left in the folder for temporary files, and no file is called `-`.
+    // Nothing is left in the temporary folder, and no file is called `-`.
     assert_eq!((tree(&env.tmp()), tree(&env.folder())), (Vec::new(), Vec::new()));
     piped(&env, &["s3", "cp", "-", "s3://data/empty"], b"").success();
     assert_eq!(env.run(["s3", "cp", "s3://data/empty", "-"]).success(), "");
@@ -251,7 +251,7 @@ fn an_object_that_is_replaced_while_it_is_read() {
     let env = TestEnv::new();
     env.put("large", vec![7; 96 << 20]);
     let child = env.start(["s3", "cp", "s3://models/large", "large", "--limit-rate", "16M"]);
-    // Its staged file is made once its ETag is known.
+    // Its staged file is created once the ETag is known.
     while tree(&env.folder()).is_empty() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }

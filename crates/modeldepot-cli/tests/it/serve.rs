@@ -65,7 +65,7 @@ fn tokens_expire_are_rotated_and_are_for_models() {
     let add = |more: &[&str]| env.run(["token", "add", "--tokens", "tokens"].iter().chain(more));
     add(&["ci", "--scope", "read,publish:plant-*", "--expires", "90d"]).success();
     add(&["old", "--scope", "share", "--expires", "1h"]).success();
-    // Time passes.
+    // Let the tokens expire.
     let expire = || {
         let text = String::from_utf8(env.read("tokens")).unwrap();
         let age = |line: &str| match line.split_once(" expires=").filter(|_| !line.starts_with("ci ")) {
@@ -125,7 +125,7 @@ fn tokens_expire_are_rotated_and_are_for_models() {
     let names: Vec<&String> = listed[0].as_object().unwrap().keys().collect();
     insta::assert_snapshot!(format!("{names:?}"), @r#"["name", "grants", "created", "expires", "expired", "old_secret_until", "last_used"]"#);
     assert!(listed[0]["old_secret_until"].is_string() && listed[2]["expired"] == true, "{listed}");
-    // What the service has noted is shown, and no hash ever.
+    // Recorded uses are shown, hashes never.
     std::fs::write(env.path("tokens.used"), "ci 2999-01-01T00:00:00Z\nold 2020-01-01T00:00:00Z\n").unwrap();
     let text = env.run(["token", "list", "--tokens", "tokens"]).success();
     assert_eq!(text.matches("2999-01-01").count(), 1, "{text}");
@@ -179,7 +179,7 @@ fn a_host_with_other_users_is_asked_for_a_token_of_this_run() {
     }
 }
 
-/// Reads what a command says in JSON once it serves.
+/// Reads the JSON that a command prints when it serves.
 fn told(child: &mut std::process::Child) -> serde_json::Value {
     let mut told = String::new();
     loop {
@@ -193,7 +193,7 @@ fn told(child: &mut std::process::Child) -> serde_json::Value {
 #[test]
 fn with_a_login_the_s3_port_has_keys_of_its_own_and_its_requests_are_logged() {
     let example = std::fs::read_to_string("../../.env.example").unwrap();
-    // As it was: logins that everybody knows, written down.
+    // The public default credentials, written down.
     let known = format!("{example}\nS3_ACCESS_KEY=minioadmin\nS3_SECRET_KEY=minioadmin\n");
     for (endpoint, dotenv) in [(None, ""), (None, example.as_str()), (None, known.as_str()), (Some(""), "")] {
         the_s3_port_has_keys_of_its_own(endpoint, dotenv);
@@ -220,7 +220,7 @@ fn the_s3_port_has_keys_of_its_own(configured: Option<&str>, dotenv: &str) {
         command.env("S3_ENDPOINT", &endpoint).envs(keys.iter().copied());
         env.output(command).code
     };
-    // Everybody knows `minioadmin`.
+    // Everyone knows `minioadmin`.
     assert_eq!(push(&[]), Some(5));
     assert_eq!(push(&[("S3_ACCESS_KEY", &access), ("S3_SECRET_KEY", "wrong")]), Some(5));
     assert_eq!(push(&[("S3_ACCESS_KEY", &access), ("S3_SECRET_KEY", &secret)]), Some(0));
@@ -274,7 +274,7 @@ fn the_operator_sees_without_v_what_becomes_of_the_file_of_tokens() {
         }
         panic!("never {status}: {}", ask());
     };
-    // Anybody could have written themselves a token.
+    // Anyone could have added a token.
     mode(0o666);
     let refused = until("503");
     assert!(refused.contains("the token file cannot be used") && refused.contains("log has the reason"), "{refused}");

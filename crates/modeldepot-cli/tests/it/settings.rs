@@ -1,4 +1,4 @@
-//! Settings that cannot be used, and servers that say no.
+//! Invalid settings, and servers that refuse.
 
 use crate::environment::TestEnv;
 
@@ -148,14 +148,14 @@ fn a_login_that_the_server_does_not_know() {
     hint: the secret key does not fit the access key: check S3_SECRET_KEY (in `.env`, one with `$` or `#` needs '…')
     [exit status: 5]
     ");
-    // Two requests are on their way at once, and either may be the one that is refused first.
+    // Two requests are sent at once, and either may be refused first.
     assert_eq!(env.run_with(["pull", "m@1"], &wrong).code, Some(5));
 }
 
 #[test]
 fn no_login_at_all() {
     let env = TestEnv::without_server("http://s3.invalid:9000");
-    // Without a metadata service to ask, the chain ends at once.
+    // Without a metadata service, the chain ends at once.
     let refused = env.run_with(["models"], &[("AWS_EC2_METADATA_DISABLED", "true")]);
     insta::assert_snapshot!(refused, @r"
     ------- stderr -------
@@ -216,7 +216,7 @@ fn minio_wrong_region() {
     let endpoint = std::env::var("MODELDEPOT_TEST_MINIO").unwrap();
     let env = TestEnv::without_server(&endpoint).with_own_buckets();
     env.write("m.bin", "weights");
-    // The server names the right one with its refusal, and it is followed.
+    // The server names the right region with its refusal, and the client uses it.
     env.run(["push", "m", "m.bin", "--region", "eu-west-9"]).success();
     insta::assert_snapshot!(env.run(["models", "--region", "eu-west-9"]), @r"
     ------- stdout -------
@@ -226,7 +226,7 @@ fn minio_wrong_region() {
     ");
 }
 
-/// A server that takes connections and says nothing, as many a wrong port does.
+/// A server that accepts connections and does not respond, like many a wrong port.
 #[test]
 fn nobody_says_anything() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

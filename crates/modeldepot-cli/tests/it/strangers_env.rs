@@ -1,14 +1,14 @@
-//! A `.env` that others could have written is not read, and named.
+//! A `.env` that others could have written is not read, and a warning names it.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 
 use crate::environment::TestEnv;
 
-/// A user that no test runs as.
+/// A user id that no test runs as.
 const STRANGER: u32 = 54321;
 
-/// Returns an environment in which the folder of the runs lies below that of the file.
+/// Returns an environment whose working folder is below that of the file.
 fn below() -> TestEnv {
     let env = TestEnv::new();
     fs::write(env.folder().parent().unwrap().join(".env"), "S3_REGION=eu-stranger-1\n").unwrap();
@@ -19,7 +19,7 @@ fn set(path: &std::path::Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// Says which region a run uses, as the doctor has it.
+/// Returns the region in use, as reported by `doctor`.
 fn region(env: &TestEnv, variables: &[(&str, &str)]) -> (String, String) {
     let ran = env.run_with(["doctor", "--json"], variables);
     let checks: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
@@ -35,7 +35,7 @@ fn ones_own_is_read() {
     assert!(!shown.contains("ignoring"), "{shown}");
 }
 
-/// A file of a folder that was downloaded chooses the address that requests go to, and must not choose what is said there.
+/// A file in a downloaded folder chooses the address of requests, and must not choose their content.
 #[test]
 fn a_file_takes_no_variable_out_of_the_environment() {
     let env = TestEnv::new();
@@ -80,7 +80,7 @@ fn what_belongs_to_somebody_else_is_not_read() {
     let env = below();
     let file = env.folder().parent().unwrap().join(".env");
     if chown(&file, Some(STRANGER), None).is_err() {
-        // Only root gives files away. The rule itself is tested where it stands, for every user.
+        // Only root can change the owner of files. Unit tests cover the rule for every user.
         return;
     }
     let (found, shown) = region(&env, &[]);

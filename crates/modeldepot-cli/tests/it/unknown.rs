@@ -1,4 +1,4 @@
-//! Verbs of other tools: an error, with the command that is meant.
+//! Verbs of other tools cause an error that names the right command.
 
 use crate::environment::TestEnv;
 
@@ -170,7 +170,7 @@ fn versions_as_other_tools_write_them() {
     error: `m:1` is not a model or one of its versions
     hint: a version follows `@`: `m@1`
     ");
-    // Only where it would be a version.
+    // Only if it would be a version.
     assert!(refused("pull s3://models/m").contains("is not a valid model name"));
     assert!(refused("push a:b:c m.bin").contains("is not a valid model name"));
 }

@@ -1,14 +1,14 @@
-//! What strangers write into a bucket steers no terminal, turns no writing around and hides nothing, whatever verb shows
-//! it.
+//! Text that strangers write into a bucket cannot control the terminal, change the direction of text or hide anything,
+//! with any verb.
 
 use modeldepot::is_unseen;
 
 use crate::environment::{Output, TestEnv};
 
-/// A character of each kind that a name may hold.
+/// A name with a character of each kind that names may contain.
 const NAME: &str = "a\u{202e}gpj\u{200b}\u{feff}\u{2028}\u{2066}\u{e0041}\u{ad}.bin";
 
-/// The same, with what only metadata and manifests may hold.
+/// The same, with characters that only metadata and manifests may contain.
 const TEXT: &str =
     "\u{1b}[2J\u{1b}[1mHOSTILE\u{1b}]0;title\u{7}\u{9b}31m\r\nerror: forged\u{202e}\u{200d}\u{e0041}\u{7f}";
 
@@ -23,7 +23,7 @@ fn harmless(verb: &[&str], ran: &Output) {
     }
 }
 
-/// Returns text without the codes of our styles.
+/// Returns text without our styling codes.
 fn bare(text: &str) -> String {
     let mut pieces = text.split("\u{1b}[");
     let mut bare = pieces.next().unwrap_or_default().to_owned();

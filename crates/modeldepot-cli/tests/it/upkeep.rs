@@ -1,4 +1,4 @@
-//! `gc` and `fsck`: what is left behind, and what is damaged.
+//! `gc` and `fsck`: orphans and damage.
 
 use crate::environment::TestEnv;
 
@@ -9,7 +9,7 @@ fn with_orphans() -> TestEnv {
     env.run(["push", "m", "m.bin", "--version", "2"]).success();
     env.run(["push", "m", "m.bin", "--version", "3"]).success();
     env.run(["rm", "m@3", "--yes"]).success();
-    // What a push leaves that died, a delete that was cut off, and somebody else's file.
+    // Orphans of a dead push, an interrupted delete, and another tool's file.
     env.put_own("m/v1/part.bin", "half of the weights");
     env.put_own("m/v1/m.bin", "weights");
     env.run(["s3", "cp", "m.bin", "s3://models/m/v3/m.bin"]).success();

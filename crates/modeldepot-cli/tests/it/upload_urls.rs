@@ -1,8 +1,8 @@
-//! URLs for uploads on a server where their holders could do more: refused, unless asked for.
+//! Upload URLs on a server where their holders could do more: refused unless forced.
 
 use crate::environment::TestEnv;
 
-/// Returns a bucket whose server was found to do this with headers that nobody signed.
+/// Returns a bucket whose server was found to treat unsigned headers this way.
 fn found(unsigned_headers: &str) -> TestEnv {
     let env = TestEnv::new();
     env.run(["url", "m@1", "--file", "w.bin", "--put"]).success();
@@ -47,7 +47,7 @@ fn where_nothing_is_copied() {
     }
 }
 
-/// A record of before this was looked for is not believed: the server is probed again.
+/// A record from before this was tested is not trusted: the server is probed again.
 #[test]
 fn an_old_record_does_not_count() {
     let env = TestEnv::new();

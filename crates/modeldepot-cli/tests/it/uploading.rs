@@ -1,4 +1,4 @@
-//! Uploads through `serve`: with few files that may be open, and after the service was killed.
+//! Uploads through `serve`: with a low limit of open files, and after the service was killed.
 #![cfg(unix)]
 
 use std::fs;

@@ -1,4 +1,4 @@
-//! Web pages that reach for the server: what browsers send for them, byte for byte.
+//! Requests that browsers send for web pages, byte for byte.
 
 use modeldepot_embedded::{Config, Server};
 
@@ -47,7 +47,7 @@ async fn a_form_of_another_site_deletes_nothing_though_it_signs_itself() {
             assert_eq!((answer.status, answer.code()), (403, "AccessDenied".into()), "{marks}");
             assert!(answer.text().contains("web page of another origin"), "{}", answer.text());
         }
-        // With no mark at all it is refused for its missing digest, which a form cannot send.
+        // With no mark at all it is refused because it lacks a digest, which a form cannot send.
         let answer = ask(&client, "POST", &link, &own, "", DELETE);
         assert_eq!((answer.status, answer.code()), (400, "InvalidRequest".into()), "{}", answer.text());
         assert!(answer.text().contains("Content-MD5"));
@@ -64,7 +64,7 @@ async fn a_rebound_name_reads_and_writes_nothing() {
         client.put("/models/k", b"precious");
         let port = client.address.port();
         for host in [format!("evil.example:{port}"), "evil.example".into(), format!("127.0.0.1.evil.example:{port}")] {
-            // Its own origin, to the browser: nothing but the name gives it away.
+            // To the browser this is its own origin: only the host name gives it away.
             let marks = format!("origin: http://{host}\r\nsec-fetch-site: same-origin\r\n");
             for marks in ["", &marks] {
                 for (method, target) in [
@@ -99,7 +99,7 @@ async fn other_names_are_answered_once_the_login_is_a_secret() {
         let host = "depot.example.com";
         let link = client.link_for(host, "GET", "/models/k");
         assert_eq!(ask(&client, "GET", &link, host, "", "").body, b"x");
-        // Pages stay out all the same.
+        // Pages of other origins are still refused.
         assert_eq!(ask(&client, "GET", &link, host, "origin: https://evil.example\r\n", "").status, 403);
         assert_eq!(ask(&client, "GET", &link, host, "origin: https://depot.example.com\r\n", "").status, 200);
     })
@@ -117,7 +117,7 @@ async fn a_link_opens_in_a_tab_and_nowhere_else() {
         client.send("PUT", "/models/page", &head, b"<script>alert(1)</script>");
         let own = client.address.to_string();
         let tab = "sec-fetch-site: cross-site\r\nsec-fetch-mode: navigate\r\nsec-fetch-dest: document\r\n";
-        // What the console redirects to: it signs with a key that no page knows.
+        // As in the console's redirects, signed with a key that no page knows.
         let link = owner.link("GET", "/models/page", "", "600", &[]);
         let answer = ask(&client, "GET", &link, &own, tab, "");
         assert_eq!(answer.status, 200);
@@ -135,7 +135,7 @@ async fn a_link_opens_in_a_tab_and_nowhere_else() {
         ] {
             assert_eq!(ask(&client, "GET", &link, &own, &marks, "").status, 403, "{marks}");
         }
-        // A page that signs for itself does not even learn whether there is such an object.
+        // A page that signs for itself does not even learn whether the object exists.
         let forged = client.link("GET", "/models/page", "", "600", &[]);
         assert_eq!(ask(&client, "GET", &forged, &own, tab, "").status, 403);
         let from_here = tab.replace("cross-site", "same-site");
@@ -173,7 +173,7 @@ async fn an_allowed_origin_gets_cors_and_every_other_stays_out() {
         for name in ["etag", "x-amz-meta-who", "x-amz-request-id", "accept-ranges"] {
             assert!(exposed.split(", ").any(|one| one == name), "{name} is not in {exposed}");
         }
-        // Errors can be read, too.
+        // Errors can be read as well.
         let answer = ask(&client, "GET", &client.link("GET", "/models/none", "", "600", &[]), &own, page, "");
         assert_eq!((answer.status, answer.code()), (404, "NoSuchKey".into()));
         assert_eq!(answer.header("access-control-allow-origin"), Some("https://notebooks.example.com"));
@@ -185,7 +185,7 @@ async fn an_allowed_origin_gets_cors_and_every_other_stays_out() {
         let answer = ask(&client, "OPTIONS", "/models/k", &own, &other, "");
         assert_eq!((answer.status, answer.header("access-control-allow-origin")), (403, None));
         assert!(answer.head.contains("vary: Origin"), "{}", answer.head);
-        // Responses to requests without an origin say that they depend on it.
+        // Responses to requests without an origin declare that they depend on it.
         assert!(client.get("/models/k").head.contains("vary: Origin"));
     })
     .await;
@@ -214,7 +214,7 @@ async fn deletes_are_compared_with_their_digest() {
         assert_eq!(delete(&[("x-amz-checksum-crc32", "AAAAAA==")]), kept(400, "BadDigest"));
         assert_eq!(delete(&[("x-amz-checksum-crc32", "x")]), kept(400, "InvalidRequest"));
         assert_eq!(delete(&[("content-md5", &md5), ("x-amz-checksum-crc32", "AAAAAA==")]), kept(400, "BadDigest"));
-        // Spelled so that it might be taken for the path of an object.
+        // Written so that it could be mistaken for the path of an object.
         let answer = client.send("POST", "/models/?delete=", &[("content-md5", &md5_of("other"))], DELETE.as_bytes());
         assert_eq!((answer.status, answer.code()), (400, "BadDigest".into()));
         assert_eq!(client.get("/models/k").status, 200);

@@ -1,4 +1,4 @@
-//! XML with CDATA sections, which would be read as if they were not there.
+//! XML with CDATA sections, which the protocol layer would drop.
 
 use crate::browsers::md5_of;
 use crate::client::Client;
@@ -19,7 +19,7 @@ async fn a_cdata_section_is_refused_and_not_passed_over() {
         set(&client, "models", "Enabled");
         let old = id(&client.put("/models/k", b"old"));
         client.put("/models/k", b"new");
-        // Each of these would do something else than it says: expire the whole bucket, delete the current version.
+        // Each of these would do something other than it says: expire the whole bucket, delete the current version.
         let rule = "<LifecycleConfiguration><Rule><ID>r</ID><Status>Enabled</Status><Filter><Prefix><![CDATA[logs/]]>\
                     </Prefix></Filter><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>";
         refused(&client, "PUT", "/models?lifecycle=", rule);
@@ -33,13 +33,13 @@ async fn a_cdata_section_is_refused_and_not_passed_over() {
         assert!(!client.get("/models/k?tagging=").text().contains("<Key>"));
         let plain = tags.replace("<![CDATA[c]]>", "c");
         assert_eq!(client.send("PUT", "/models/k?tagging=", &[], plain.as_bytes()).status, 200);
-        // Its digest is compared, as that of every document.
+        // Its digest is verified, as for every document.
         let other = client.send("PUT", "/models/k?tagging=", &[("content-md5", &md5_of("other"))], plain.as_bytes());
         assert_eq!((other.status, other.code()), (400, "BadDigest".into()));
-        // Nor does a longer one pass.
+        // A longer one is refused as well.
         let long = [plain.as_bytes(), &vec![b' '; 9 << 20]].concat();
         assert_eq!(client.send("PUT", "/models/k?tagging=", &[], &long).code(), "MaxMessageLengthExceeded");
-        // An object may hold what it likes.
+        // An object may contain anything.
         assert_eq!(client.put("/models/xml", tags.as_bytes()).status, 200);
         assert_eq!(client.get("/models/xml").body, tags.as_bytes());
     })

@@ -14,7 +14,7 @@ pub(crate) struct Client {
     pub(crate) secret_key: String,
 }
 
-/// What later signatures of the same request follow from.
+/// The state from which the signatures of later chunks follow.
 #[derive(Clone)]
 pub(crate) struct Seed {
     key: Vec<u8>,
@@ -110,7 +110,7 @@ impl Client {
         self.head_of(method, target, "UNSIGNED-PAYLOAD", headers, len)
     }
 
-    /// As [`Client::head`], for a body of another kind.
+    /// Like [`Client::head`], for another kind of body.
     pub(crate) fn head_of(
         &self,
         method: &str,
@@ -181,7 +181,7 @@ impl Client {
         format!("{path}?{query}&X-Amz-Signature={signature}")
     }
 
-    /// Returns the target of a presigned link that is signed for another `Host`.
+    /// Returns the target of a presigned link signed for another `Host`.
     pub(crate) fn link_for(&self, host: &str, method: &str, path: &str) -> String {
         let stamp = stamp();
         let seed = self.seed(&stamp, "s3");
@@ -223,11 +223,11 @@ impl Client {
         Seed { key, stamp: stamp.to_owned(), scope, signature: String::new() }
     }
 
-    /// Sends a head and a body as they are, and reads the whole answer.
+    /// Sends a head and a body unchanged, and reads the whole answer.
     pub(crate) fn raw(&self, head: &str, body: &[u8]) -> Answer {
         let mut stream = self.connect().unwrap();
         stream.write_all(head.as_bytes()).unwrap();
-        // A server that refuses by the head alone need not read the body.
+        // A server that refuses by the head need not read the body.
         let _ = stream.write_all(body);
         if head.starts_with("HEAD ") { read_head(stream).unwrap() } else { read(stream).unwrap() }
     }
@@ -274,11 +274,11 @@ pub(crate) fn read(stream: TcpStream) -> io::Result<Answer> {
     }
 }
 
-/// Reads an answer whose `Content-Length` speaks of a body that does not come.
+/// Reads an answer whose `Content-Length` announces a body that is not sent.
 fn read_head(mut stream: TcpStream) -> io::Result<Answer> {
     let mut bytes = Vec::new();
     match stream.read_to_end(&mut bytes) {
-        // Some servers end a connection so, after the whole answer.
+        // Some servers end a connection this way after a complete answer.
         Err(error) if error.kind() == io::ErrorKind::ConnectionReset && !bytes.is_empty() => {}
         done => drop(done?),
     }

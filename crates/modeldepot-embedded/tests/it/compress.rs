@@ -1,4 +1,4 @@
-//! Objects that are compressed on the disk, and nowhere else.
+//! Objects that are compressed on disk, invisibly to clients.
 
 use modeldepot_embedded::{Config, Saving, Server};
 
@@ -29,7 +29,7 @@ async fn compressing(folder: &std::path::Path) -> (Server, Client) {
     (server, client)
 }
 
-/// Sends the same to a server that compresses and to one that does not, and compares every answer.
+/// Sends the same requests to a server that compresses and to one that does not, and compares all answers.
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_notice_nothing() {
     let folders = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -92,7 +92,7 @@ async fn clients_notice_nothing() {
     let saving = server.saving().unwrap();
     assert!(saving.bytes > 8_000_000 && saving.stored * 3 < saving.bytes, "{saving:?}");
     assert_eq!(plain.saving().unwrap(), Saving::default());
-    // Noise is left as it is, byte for byte; the log is not.
+    // Noise is stored unchanged; the log is not.
     let files = |key: &str| server.stored_files("models", key).unwrap();
     assert!(std::fs::read(&files("weights.pth")[0]).unwrap() == noise(2_000_000));
     assert!(files("log.jsonl")[0].metadata().unwrap().len() < 1_000_000);

@@ -1,4 +1,4 @@
-//! What is configured of buckets and objects: tags, attributes, ACLs, CORS and lifecycle rules.
+//! Configuration of buckets and objects: tags, attributes, ACLs, CORS and lifecycle rules.
 
 use modeldepot_embedded::{Keys, Server, Swept};
 
@@ -35,7 +35,7 @@ async fn tags_go_with_objects() {
         assert_eq!(put.status, 200, "{}", put.text());
         assert!(tags("k").contains("<Key>c</Key>") && !tags("k").contains("<Key>a</Key>"));
         assert_eq!(client.get("/models/k").header("last-modified"), Some(&*before));
-        // Copies take them along, unless others are given.
+        // Copies keep the tags unless others are given.
         let copy = |to: &str, more: &[(&str, &str)]| {
             let headers = [&[("x-amz-copy-source", "/models/k")], more].concat();
             let answer = client.send("PUT", &format!("/models/{to}"), &headers, b"");
@@ -55,7 +55,7 @@ async fn tags_go_with_objects() {
         );
         assert_eq!(client.send("POST", &format!("/models/up?uploadId={id}"), &[], parts.as_bytes()).status, 200);
         assert!(tags("up").contains("<Key>e</Key>"));
-        // A put without tags has none.
+        // A put without tags removes them.
         client.put("/models/copied", b"y");
         assert!(!tags("copied").contains("<Key>"));
         assert_eq!(client.send("DELETE", "/models/k?tagging=", &[], b"").status, 204);
@@ -88,7 +88,7 @@ async fn tags_go_with_objects() {
         assert!(client.get("/models/up?tagging=").text().contains("<Key>e</Key>"));
         assert_eq!(client.send("DELETE", "/models?tagging=", &[], b"").status, 204);
         assert_eq!(client.get("/models?tagging=").code(), "NoSuchTagSet");
-        // A bucket that is made again has nothing of the one before.
+        // A recreated bucket has nothing of the previous one.
         client.send("PUT", "/again", &[], b"");
         assert_eq!(client.send("PUT", "/again?tagging=", &[], tagging(&[("a", "b")]).as_bytes()).status, 200);
         assert_eq!(client.send("DELETE", "/again", &[], b"").status, 204);
@@ -259,7 +259,7 @@ async fn cors_rules_let_pages_ask_and_signatures_decide() {
         assert_eq!((got.status, got.header("access-control-allow-origin")), (200, Some("https://app.example")));
         assert_eq!(got.header("access-control-expose-headers"), Some("ETag"));
         assert!(got.header("access-control-allow-credentials").is_none());
-        // A rule is no signature, and no rule of another bucket, origin or method.
+        // A rule does not replace a signature, and does not apply to another bucket, origin or method.
         let unsigned = browse(&client, "GET", "/models/k", page);
         assert_eq!((unsigned.status, unsigned.code()), (403, "AccessDenied".into()));
         assert_eq!(browse(&client, "GET", &client.link("GET", "/other/k", "", "600", &[]), page).status, 403);
@@ -279,7 +279,7 @@ async fn cors_rules_let_pages_ask_and_signatures_decide() {
         let page = "origin: https://app.example\r\nsec-fetch-site: cross-site\r\n";
         let link = client.link("GET", "/models/k", "", "600", &[]);
         assert_eq!(browse(&client, "GET", &link, page).status, 200, "rules outlive a restart");
-        // With the login that everybody knows, a rule for everyone is one for nobody.
+        // With the default login, a rule for any origin allows nothing.
         let any = CORS.replace("https://app.example", "*");
         assert_eq!(client.send("PUT", "/models?cors=", &[], any.as_bytes()).status, 200);
         assert_eq!(browse(&client, "GET", &link, page).status, 403);
@@ -315,11 +315,11 @@ async fn a_rule_lets_a_page_into_its_own_bucket_alone() {
         assert_eq!(client.get("/models/copy").body, b"x");
         assert_eq!(client.send("PUT", "/other?cors=", &[], CORS.as_bytes()).status, 200);
         assert_eq!(copy("/other/secret"), 200);
-        // What the bucket itself is stays the owner's.
+        // Configuring the bucket remains the owner's right.
         let page = [("origin", "https://app.example"), ("sec-fetch-site", "cross-site")];
         let any = CORS.replace("app.example", "evil.example");
         assert_eq!(client.send("PUT", "/models?cors=", &page, any.as_bytes()).status, 403);
-        // Every site has frames of this origin.
+        // Every site has frames with this origin.
         let null = CORS.replace("https://app.example", "null");
         assert_eq!(client.send("PUT", "/models?cors=", &[], null.as_bytes()).status, 200);
         let page = [("origin", "null"), ("sec-fetch-site", "cross-site")];
@@ -411,7 +411,7 @@ async fn objects_expire_and_uploads_are_given_up() {
     .await;
     assert_eq!(r.server.sweep_as_of(now() + 9 * DAY).await.unwrap(), Swept::default());
     blocking(move || {
-        // The older form is answered as it was given.
+        // The deprecated form is returned as it was given.
         let legacy =
             lifecycle("", "<Expiration><Days>1</Days></Expiration>").replace("<Filter></Filter>", "<Prefix>a</Prefix>");
         assert_eq!(client.send("PUT", "/models?lifecycle=", &[], legacy.as_bytes()).status, 200);

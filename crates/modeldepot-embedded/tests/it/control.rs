@@ -1,4 +1,4 @@
-//! Keys and headers with characters that an answer cannot hold.
+//! Keys and headers with characters that an answer cannot contain.
 
 use modeldepot_embedded::Server;
 
@@ -6,13 +6,13 @@ use crate::browsers::md5_of;
 use crate::client::{Answer, Client};
 use crate::serve::{blocking, config, running};
 
-/// Every character that XML 1.0 cannot write, percent-encoded.
+/// Every character that XML 1.0 cannot express, percent-encoded.
 fn unwritable() -> impl Iterator<Item = String> {
     let low = (0u8..0x20).filter(|byte| !matches!(byte, b'\t' | b'\n' | b'\r')).map(|byte| format!("%{byte:02X}"));
     low.chain(["%EF%BF%BE".into(), "%EF%BF%BF".into()])
 }
 
-/// Fails unless an answer is XML that any parser takes.
+/// Fails unless an answer is XML that any parser accepts.
 fn check_xml(answer: &Answer) {
     let text = String::from_utf8(answer.body.clone()).unwrap();
     let bad = text.chars().find(|c| matches!(c, '\0'..='\u{8}' | '\u{b}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}'));
@@ -99,7 +99,7 @@ async fn a_folder_that_has_such_keys_stays_readable() {
         check_xml(&uploads);
         assert!(uploads.text().contains("<Key>up\u{fffd}</Key>"), "{}", uploads.text());
         assert!(client.get("/models?encoding-type=url&uploads=").text().contains("<Key>up%02</Key>"));
-        // An error that repeats what was asked.
+        // An error that repeats the request.
         check_xml(&client.get("/models?list-type=2&prefix=%01"));
         check_xml(&client.get("/models?delimiter=%01&list-type=2"));
         // It can be read, copied away and removed.
@@ -115,7 +115,7 @@ async fn a_folder_that_has_such_keys_stays_readable() {
     .await;
 }
 
-/// Gives an object another key, straight in the index.
+/// Changes the key of an object directly in the index.
 fn rename(folder: &std::path::Path, from: &str, to: &str) {
     use redb::{ReadableTable as _, TableDefinition};
 
@@ -167,7 +167,7 @@ async fn headers_that_no_answer_can_hold_are_refused() {
             assert_eq!(client.get(&format!("/models/k?{name}=a%20b")).status, 200, "{name}");
         }
         assert_eq!(client.get("/models/k?response-cache-control=a%0D%0Ab").status, 400);
-        // Whatever metadata could be stored can be read.
+        // All metadata that could be stored can be read.
         for value in
             ["=?UTF-8?B?YQ0KYg==?=", "=?UTF-8?Q?a=00=0D=0Ab?=", "=?UTF-8?B?AQ==?=", "tab\there", "=?x?=", "\u{fc}"]
         {
@@ -180,7 +180,7 @@ async fn headers_that_no_answer_can_hold_are_refused() {
             }
             client.send("DELETE", "/models/m", &[], b"");
         }
-        // An object is what it is, whatever its type says.
+        // An object's bytes are unchanged, whatever its type says.
         let body = b"<K>a\x01\r\n\xef\xbf\xbe</K>";
         client.send("PUT", "/models/x.xml", &[("content-type", "application/xml")], body);
         assert_eq!(client.get("/models/x.xml").body, body);

@@ -14,7 +14,7 @@ use crate::serve::{Process, blocking, config, files};
 
 const ROUNDS: u64 = 12;
 
-/// What is known of an object: the last number that was acknowledged, and the last that was sent.
+/// What is known about an object: the last number that was acknowledged, and the last that was sent.
 #[derive(Clone, Copy, Debug, Default)]
 struct Known {
     acknowledged: Option<u64>,
@@ -23,7 +23,7 @@ struct Known {
 
 type Ledger = Arc<Mutex<BTreeMap<String, Known>>>;
 
-/// The bytes of a version of a key. They say which version they are, and their length follows from it.
+/// The content of a version of a key. It names the version and determines the length.
 fn content(key: &str, number: u64) -> Vec<u8> {
     let mut state = key.bytes().fold(number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1, |state, byte| {
         (state ^ u64::from(byte)).wrapping_mul(0x1000_0000_01b3)
@@ -41,7 +41,7 @@ fn note(ledger: &Ledger, key: &str, change: impl FnOnce(&mut Known)) {
     change(ledger.lock().unwrap().entry(key.to_owned()).or_default());
 }
 
-/// Puts until the server is gone: every key new, or one key over and over.
+/// Puts until the server is gone: always new keys, or one key repeatedly.
 fn put(address: SocketAddr, ledger: Ledger, stop: Arc<AtomicBool>, name: String, fresh: bool) -> JoinHandle<()> {
     thread::spawn(move || {
         let client = Client::new(address);
@@ -100,7 +100,7 @@ fn check(client: &Client, ledger: &Ledger) {
             404 => assert_eq!(known.acknowledged, None, "{key} was acknowledged and is gone"),
             200 => {
                 let number = u64::from_be_bytes(answer.body[..8].try_into().unwrap());
-                // One that was sent but whose answer was lost may be there, if it is whole.
+                // One that was sent but whose answer was lost may exist, if it is complete.
                 assert!(known.acknowledged.is_none_or(|acknowledged| acknowledged <= number), "{key} went back");
                 assert!(number <= known.sent, "{key} was never sent");
                 assert!(answer.body == content(key, number), "{key} is not what was sent");

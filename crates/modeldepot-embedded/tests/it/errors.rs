@@ -1,6 +1,6 @@
-//! What is answered to requests that are wrong: one table, for this server and for a real MinIO.
+//! Answers to invalid requests: one table, for this server and for a real MinIO.
 //!
-//! AWS is followed. Where MinIO answers otherwise, the row says what.
+//! The answers are AWS's. Where MinIO differs, the row says how.
 
 use crate::client::{Answer, Client};
 use crate::serve::{blocking, running};
@@ -13,13 +13,13 @@ enum Sign {
     None,
     /// With another secret.
     Wrong,
-    /// By a key that nobody has.
+    /// With an unknown access key.
     Unknown,
-    /// With this in the place of the `Authorization` header.
+    /// With this text in place of the `Authorization` header.
     Header(&'static str),
-    /// Signed right, with the date changed in every place.
+    /// Correctly, but with this date everywhere.
     Date(&'static str),
-    /// Signed, but this header is left out.
+    /// Correctly, but without sending this header.
     Without(&'static str),
 }
 
@@ -32,7 +32,7 @@ struct Row {
     sign: Sign,
     status: u16,
     code: &'static str,
-    /// What MinIO answers, where it is something else.
+    /// MinIO's answer, if it differs.
     minio: Option<(u16, &'static str)>,
 }
 
@@ -98,7 +98,7 @@ impl Row {
             }
             _ => signed(),
         };
-        // In one piece: a server that refuses by the head may close before more comes.
+        // In one write: a server that refuses by the head may close before more arrives.
         client.raw(&(head + self.body), b"")
     }
 }
@@ -106,7 +106,7 @@ impl Row {
 const MD5_OF_X: &str = "ndTkYSaMgDT1yFZOFVxnpg==";
 
 const TABLE: &[Row] = &[
-    // Who asks.
+    // Credentials.
     row("not signed", ("GET", "/errors/k"), 403, "AccessDenied").sign(Sign::None),
     row("a listing not signed", ("GET", "/errors"), 403, "AccessDenied").sign(Sign::None),
     row("a put not signed", ("PUT", "/errors/k"), 403, "AccessDenied").sign(Sign::None).body("x"),
@@ -206,7 +206,7 @@ const TABLE: &[Row] = &[
     ),
     row("no parts", ("POST", "/errors/up?uploadId=UPLOAD"), 400, "MalformedXML")
         .body("<CompleteMultipartUpload></CompleteMultipartUpload>").minio(400, "InvalidRequest"),
-    // Methods, and what there is nothing of.
+    // Methods, and things that do not exist.
     row("a method that is none of S3", ("PATCH", "/errors/k"), 405, "MethodNotAllowed").minio(400, "BadRequest"),
     row("a put to all buckets", ("PUT", "/"), 405, "MethodNotAllowed").minio(400, "BadRequest"),
     row("a post to an object", ("POST", "/errors/k"), 405, "MethodNotAllowed").minio(400, "BadRequest"),
@@ -281,7 +281,7 @@ async fn a_head_has_no_body_and_says_what_is_wrong_by_its_status() {
             assert_eq!((answer.status, answer.body.len()), (status, 0), "{target}");
             assert!(answer.header("x-amz-request-id").is_some());
         }
-        // Whatever ends a request early has an id, too.
+        // Requests that end early have an id, too.
         let answer = client.raw("GET /models/k HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n", b"");
         assert_eq!(answer.status, 403);
         assert_eq!(answer.element("RequestId").as_deref(), answer.header("x-amz-request-id"));

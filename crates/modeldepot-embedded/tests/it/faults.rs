@@ -1,4 +1,4 @@
-//! Faults by plan, each as a client sees it.
+//! Planned faults, as a client sees them.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ async fn failing(faults: Faults) -> Running {
     Running { server, client, folder }
 }
 
-/// A plan in which one fault befalls the first request of each kind.
+/// A plan in which one fault hits the first request of each kind.
 fn first(fault: Fault) -> Faults {
     Faults::new(7).with(fault, 1.0).times(1)
 }
@@ -30,7 +30,7 @@ fn put(client: &Client) -> io::Result<Answer> {
     client.try_send("PUT", "/models/k", &[], b"bytes")
 }
 
-/// Lets the fault befall a PUT. Returns its outcome and what a GET finds afterwards.
+/// Applies a fault to a PUT. Returns its outcome and the status of a GET afterwards.
 async fn put_under(fault: Fault) -> (io::Result<Answer>, u16) {
     let r = failing(first(fault).only("PUT /models/k")).await;
     let client = r.client;
@@ -87,7 +87,7 @@ async fn a_cut_body_ends_after_its_head_and_before_its_end() {
         let cut = client.try_send("GET", "/models/k", &[], b"").unwrap_err();
         assert_eq!(cut.kind(), io::ErrorKind::UnexpectedEof);
         assert_eq!(client.get("/models/k").body, bytes);
-        // Listings break off as well.
+        // Listings are cut off as well.
         assert!(client.try_send("GET", "/models?list-type=2", &[], b"").is_err());
         assert_eq!(client.get("/models?list-type=2").element("KeyCount").as_deref(), Some("1"));
         assert_eq!(client.send("HEAD", "/models/k", &[], b"").status, 200, "what has no body cannot break off");
@@ -109,7 +109,7 @@ async fn what_arrives_of_a_cut_body_is_a_part_of_it() {
             let mut stream = client.connect().unwrap();
             stream.write_all(client.head("GET", "/models/k", &[], 0).as_bytes()).unwrap();
             let mut read = Vec::new();
-            // The connection may be reset; what came before that counts.
+            // The connection may be reset; what arrived before counts.
             let _ = stream.read_to_end(&mut read);
             let start = read.windows(4).position(|four| four == b"\r\n\r\n").expect("a head") + 4;
             assert!(bytes.starts_with(&read[start..]));

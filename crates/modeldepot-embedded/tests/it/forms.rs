@@ -1,4 +1,4 @@
-//! Uploads by HTML form, with policies as boto3's `generate_presigned_post` makes them.
+//! Uploads by HTML form, with policies as created by boto3's `generate_presigned_post`.
 
 use std::io::Write as _;
 
@@ -94,7 +94,7 @@ async fn a_form_uploads_what_its_policy_allows() {
         assert_eq!(redirected.status, 303, "{}", redirected.text());
         let location = redirected.header("location").unwrap();
         assert!(location.starts_with("https://app.example/done?a=b&bucket=models&key=in%2Fr&etag="), "{location}");
-        // Where the policy leaves the host open, or the address is none, nobody is sent on.
+        // If the policy leaves the host open, or the address is invalid, there is no redirect.
         for (condition, address) in [
             (",[\"starts-with\",\"$success_action_redirect\",\"\"]", "https://evil.example/"),
             (",[\"starts-with\",\"$success_action_redirect\",\"https://app.example\"]", "https://app.example.evil/"),
@@ -194,7 +194,7 @@ async fn a_form_uploads_nothing_else() {
         assert_eq!(post(&client, "/models", "", b"nonsense").code(), "IncompleteBody");
         assert_eq!(post(&client, "/models", "", b"--XX--\r\n").code(), "IncorrectNumberOfFilesInPostRequest");
         assert_eq!(post(&client, "/models", "", &body[..body.len() / 2]).code(), "IncompleteBody");
-        // A form cut short inside its file leaves nothing.
+        // A form that is cut off inside its file leaves nothing.
         let cut = body.len() - 100;
         let head = post(&client, "/models", "", &body[..cut]);
         assert_eq!(head.code(), "IncompleteBody", "{}", head.text());
@@ -232,7 +232,7 @@ async fn forms_are_for_pages_of_other_sites_where_the_key_is_a_secret() {
             let answer = post(&writer, "/models", marks, &body(&writer));
             assert_eq!(answer.status, 204, "{marks}: {}", answer.text());
             assert_eq!(post(&reader, "/models", marks, &body(&reader)).code(), "AccessDenied", "{marks}");
-            // With the login that everybody knows any page could sign one.
+            // With the default login any page could sign one.
             let refused = post(&open.client, "/models", marks, &body(&open.client));
             assert_eq!(refused.status, 403, "{marks}");
             assert!(refused.text().contains("web page of another origin"), "{}", refused.text());
@@ -260,7 +260,7 @@ fn a_large_file_of_a_form_is_not_held_in_memory() {
     );
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(&body[..at]).unwrap();
-    // What looks like the beginning of a boundary is a part of the file until it is one.
+    // Bytes that resemble the start of a boundary belong to the file until it is complete.
     let mut piece = vec![b'\r'; 1_000_000];
     piece[500_000..500_004].copy_from_slice(b"\n--X");
     for _ in 0..MEGABYTES {

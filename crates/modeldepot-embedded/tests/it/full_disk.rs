@@ -1,4 +1,4 @@
-//! A disk that is full: a file system of 24 MiB, made for the test in a mount namespace that ends with the server.
+//! A full disk: a file system of 24 MiB, created for the test in a mount namespace that ends with the server.
 
 #![cfg(target_os = "linux")]
 
@@ -12,12 +12,12 @@ use crate::versions::{id, set};
 
 const SIZE: u64 = 24 << 20;
 
-/// A server on a small file system, and the folder as this process reaches it.
+/// A server on a small file system, and its folder as seen by this process.
 fn small() -> (Process, PathBuf, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let mount = folder.path().join("small");
     std::fs::create_dir(&mount).unwrap();
-    // Root mounts in a namespace of its own; anybody else needs a user namespace first.
+    // Root mounts in a namespace of its own; other users need a user namespace first.
     let is_root = std::fs::metadata("/proc/self").map(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0).unwrap();
     let namespaces = if is_root { "--mount" } else { "--mount --map-root-user" };
     let script = format!(
@@ -41,7 +41,7 @@ async fn a_full_disk_refuses_what_is_new_and_serves_the_rest() {
         let (server, seen, _folder) = small();
         let client = server.client();
         let data = seen.join("data");
-        // More than there will ever be: refused by the length alone, before the body is asked for.
+        // More than the disk holds: refused by the length, before the body is sent.
         let head = client.head("PUT", "/models/huge", &[("expect", "100-continue")], 100 << 20);
         let answer = client.raw(&head, b"");
         no_room(&answer);
@@ -65,7 +65,7 @@ async fn a_full_disk_refuses_what_is_new_and_serves_the_rest() {
         }
         assert_eq!(files(&data), kept.len(), "nothing is half stored");
 
-        // Something else takes the very last byte.
+        // Another program takes the last byte.
         let filler = seen.join("filler");
         let mut file = std::fs::File::create(&filler).unwrap();
         while file.write(&[0; 4096]).is_ok_and(|written| written > 0) {}
@@ -76,7 +76,7 @@ async fn a_full_disk_refuses_what_is_new_and_serves_the_rest() {
         no_room(&client.put(&format!("/models/{}", kept[0]), b"another"));
         assert!(client.get(&format!("/models/{}", kept[0])).body == body(kept[0]), "it is as it was");
 
-        // Deletes work without a byte to spare, one by one and by list.
+        // Deletes work without a free byte, one by one and in bulk.
         let (first, rest) = kept.split_at(3);
         for n in first {
             let answer = client.send("DELETE", &format!("/models/{n}"), &[], b"");
@@ -84,13 +84,13 @@ async fn a_full_disk_refuses_what_is_new_and_serves_the_rest() {
             assert_eq!(client.get(&format!("/models/{n}")).status, 404);
         }
         assert_eq!(files(&data), rest.len());
-        // What was freed is room, first for the reserve.
+        // Freed space goes to the reserve first.
         drop(file);
         std::fs::remove_file(&filler).unwrap();
         assert_eq!(client.put("/models/again", &body(7)).status, 200);
         assert!(client.get("/models/again").body == body(7));
 
-        // And all of that is what the next server finds.
+        // The next server finds all of it.
         drop(server);
     })
     .await;
@@ -109,11 +109,11 @@ async fn delete_markers_need_room_and_deletes_for_good_do_not() {
             let body = format!("<Delete>{}</Delete>", objects.collect::<String>());
             client.send("POST", "/models?delete=", &[("content-md5", &md5_of(&body))], body.as_bytes())
         };
-        // A marker is one more row of the index, and there is no end of them.
+        // A marker is another row of the index, and their number is unbounded.
         no_room(&client.send("DELETE", "/models/0", &[], b""));
         no_room(&list(&mut (0..500).map(|n| format!("<Object><Key>none{n}</Key></Object>"))));
         assert_eq!(client.get("/models/0").body, b"x");
-        // More than are deleted at once.
+        // More than are deleted in one transaction.
         let named = versions.iter().enumerate();
         let answer =
             list(&mut named.map(|(n, id)| format!("<Object><Key>{n}</Key><VersionId>{id}</VersionId></Object>")));
@@ -139,7 +139,7 @@ async fn a_body_that_fills_the_disk_on_its_way_is_told_so() {
             &[("x-amz-decoded-content-length", "14680064")],
             "s3",
         );
-        // 14 MiB fit now; then something else takes the room.
+        // 14 MiB fit now; then another program takes the space.
         let mut stream = client.connect().unwrap();
         let mut chunks: Vec<_> = (0..28).map(|_| seed.chunk(&[1; 512 << 10])).collect();
         chunks.push(seed.chunk(b""));

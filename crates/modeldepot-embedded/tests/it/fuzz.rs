@@ -1,4 +1,4 @@
-//! The frames of `aws-chunked` bodies, on inputs that nobody meant: see `fuzz/harness.rs`.
+//! Fuzzes the framing of `aws-chunked` bodies: see `fuzz/harness.rs`.
 
 #[path = "../../src/body/budget.rs"]
 #[allow(dead_code, unreachable_pub, reason = "a part of the server")]
@@ -36,7 +36,7 @@ fn reframed(body: &[u8], piece: usize) -> (String, usize) {
 
 #[test]
 fn aws_chunked() {
-    // A large chunk has only so much time.
+    // Large chunks have a time limit, which needs a timer.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let _entered = runtime.enter();
     fuzz("aws_chunked", |body| {

@@ -1,4 +1,4 @@
-//! Requests that no client sends.
+//! Requests that no normal client sends.
 
 use std::io::Write;
 
@@ -95,7 +95,7 @@ async fn signed_nonsense_is_refused_by_name() {
         assert_eq!(send("PUT", "/models/k2", &[source], b"").1, "NoSuchKey");
         let source = ("x-amz-copy-source", "no slash");
         assert_eq!(send("PUT", "/models/k2", &[source], b"").0, 400);
-        // Conditions of every odd shape must not stop a read.
+        // Odd conditions must not prevent a read.
         for value in ["", "*", "\"\"", ",,,", "W/\"", "\"a\", \"b\""] {
             assert!(send("GET", "/models/k", &[("if-none-match", value)], b"").0 < 500, "{value}");
         }

@@ -48,7 +48,7 @@ fn add(file: &std::path::Path, name: &str, grants: &str) -> Key {
 /// The right that is needed, method, target, headers, body.
 type Operation = (&'static str, &'static str, String, Vec<(&'static str, String)>, String);
 
-/// Every operation on a bucket, with the least right that it needs.
+/// Every operation on a bucket, with the smallest right that it needs.
 fn operations(bucket: &str, id: &str) -> Vec<Operation> {
     let delete = "<Delete><Object><Key>none</Key></Object></Delete>".to_owned();
     let source = vec![("x-amz-copy-source", format!("/{bucket}/k"))];
@@ -103,7 +103,7 @@ async fn each_operation_needs_its_right_on_its_bucket() {
                 } else {
                     assert_ne!(answer.status, 403, "{held}: {method} {target}: {}", answer.text());
                 }
-                // A link is worth what its key is.
+                // A link has the rights of its key.
                 if headers.is_empty() && body.is_empty() && needed == "read" {
                     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
                     let link = client.link(method, path, query, "600", &[]);
@@ -159,9 +159,9 @@ async fn a_listing_of_buckets_shows_what_may_be_read() {
         assert_eq!(listed(&clients[0]), ["data", "models", "secret"]);
         assert_eq!(listed(&clients[1]), ["models", "secret"]);
         assert!(listed(&clients[2]).is_empty());
-        // Whether a bucket exists is nobody's business who may not read it.
+        // Without the right to read, a caller does not learn whether a bucket exists.
         assert_eq!(clients[1].get("/absent?list-type=2").status, clients[1].get("/data?list-type=2").status);
-        // What is not served is not served to anybody.
+        // Unsupported operations are refused for everyone.
         assert_eq!(clients[2].send("PUT", "/models?policy=", &[], b"{}").code(), "NotImplemented");
     })
     .await;
@@ -216,7 +216,7 @@ async fn keys_come_and_go_while_the_server_runs() {
         Keys::remove(&file, "ci").unwrap();
         until(ci, 403);
         assert_eq!(ana.get("/models/k").status, 200);
-        // A file that cannot be used lets nobody in.
+        // If the file cannot be used, nobody has access.
         let text = std::fs::read_to_string(&file).unwrap();
         std::fs::write(&file, "ci broken\n").unwrap();
         until(&ana, 403);
@@ -261,7 +261,7 @@ async fn a_key_that_may_write_cannot_delete_versions() {
         let [_, ci, keeper] = &clients[..] else { panic!("three") };
         let versioning = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
         assert_eq!(ci.send("PUT", "/models?versioning=", &[], versioning.as_bytes()).status, 403);
-        // There is one version of everything while there are no versions, and a plain delete of it.
+        // Without versioning there is one version of everything, which a plain delete removes.
         assert_eq!(ci.send("DELETE", "/models/k?versionId=null", &[], b"").status, 204);
         set(keeper, "models", "Enabled");
         let first = id(&ci.put("/models/k", b"precious"));

@@ -1,4 +1,4 @@
-//! Presigned URLs of signature version 2, as boto3 and the `aws` command make them for an endpoint of one's own.
+//! Presigned URLs of signature version 2, as created by boto3 and the `aws` command for custom endpoints.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
@@ -19,8 +19,8 @@ pub(crate) fn in_a_minute() -> i64 {
     time::OffsetDateTime::now_utc().unix_timestamp() + 60
 }
 
-/// Returns the target of a link. `resource` is the path with the parameters that are signed, `signed` the lines of the
-/// signed headers.
+/// Returns the target of a link. `resource` is the path with the signed parameters, `signed` the lines of the signed
+/// headers.
 fn link(client: &Client, method: &str, resource: &str, signed: &str, expires: i64) -> String {
     let text = format!("{method}\n\n\n{expires}\n{signed}{resource}");
     let signature = hmac_sha1(&client.secret_key, &text).replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
@@ -45,7 +45,7 @@ async fn each_verb_works_by_a_link_of_version_2() {
         let id = client.send("POST", "/models/up?uploads=", &[], b"").element("UploadId").unwrap();
         let part = of("PUT", &format!("/models/up?partNumber=1&uploadId={id}"));
         assert_eq!(ask(&client, "PUT", &part, &[], b"part").status, 200);
-        // The SDKs add the name of the operation, which means nothing.
+        // The SDKs add the name of the operation, which has no effect.
         let named = format!("{}&x-id=GetObject", of("GET", "/models/a%20k"));
         assert_eq!(ask(&client, "GET", &named, &[], b"").status, 200);
         assert_eq!(ask(&client, "DELETE", &of("DELETE", "/models/a%20k"), &[], b"").status, 204);
@@ -86,11 +86,11 @@ async fn a_link_of_version_2_opens_only_what_was_signed() {
             assert!(answer.status == 403 || answer.status == 400);
         }
         assert_eq!(client.get("/models/k").body, b"x");
-        // What it signs it may send.
+        // It may send what it signs.
         let signed = link(&client, "PUT", "/models/k", "x-amz-meta-a:b\n", in_a_minute());
         assert_eq!(ask(&client, "PUT", &signed, &[("x-amz-meta-a", "b")], b"y").status, 200);
         assert_eq!(client.get("/models/k").header("x-amz-meta-a"), Some("b"));
-        // In the header, nothing bounds how long a signature of version 2 is good for.
+        // In the header, nothing limits how long a signature of version 2 is valid.
         let date = "Thu, 26 Nov 2026 00:00:00 GMT";
         let signature = hmac_sha1("minioadmin", &format!("GET\n\n\n{date}\n/models/k"));
         let old = ask(
@@ -125,7 +125,7 @@ async fn rights_of_key_pairs_hold_for_links_of_version_2() {
         }
         let other = link(&client.signing_with("minioadmin", "minioadmin"), "GET", "/models/k", "", in_a_minute());
         assert_eq!(ask(&client, "GET", &other, &[], b"").code(), "InvalidAccessKeyId");
-        // A browser opens such a link, as it does those of version 4.
+        // A browser opens such a link like one of version 4.
         let tab = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
         assert_eq!(ask(&client, "GET", &of("GET"), &tab, b"").status, 200);
         assert_eq!(ask(&client, "GET", &of("GET"), &tab[..2], b"").status, 403);

@@ -1,7 +1,7 @@
-//! The server over its socket.
+//! Tests of the server over sockets.
 //!
-//! Tests that are not ignored need nothing but this crate: they speak through the small client in `client.rs`. The
-//! others drive real S3 clients (`outside.rs`).
+//! Tests that are not ignored only need this crate: they use the small client in `client.rs`. The others run real S3
+//! clients (`outside.rs`).
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, helpers included")]
 

@@ -1,4 +1,4 @@
-//! Objects: whole or absent, and read as they were when the reading began.
+//! Objects are complete or absent, and a read returns one version.
 
 use std::io::{Read, Write};
 
@@ -58,7 +58,7 @@ async fn a_body_that_fails_leaves_the_old_object() {
         let answer = client.send("PUT", "/models/k", &[("x-amz-checksum-crc32", "AAAA")], b"new");
         assert_eq!(answer.code(), "InvalidRequest");
 
-        // The client goes away in the middle of the body.
+        // The client disconnects in the middle of the body.
         let mut stream = client.connect().unwrap();
         stream.write_all(client.head("PUT", "/models/k", &[], 3_000_000).as_bytes()).unwrap();
         stream.write_all(&vec![7; 2_500_000]).unwrap();
@@ -72,7 +72,7 @@ async fn a_body_that_fails_leaves_the_old_object() {
     .await;
 }
 
-/// Puts `hello world` in two chunks, with a trailer behind it.
+/// Puts `hello world` in two chunks, followed by a trailer.
 fn put_with_trailer(client: &Client, announced: &str, trailer: &str, end: &str) -> Answer {
     let body = format!("6\r\nhello \r\n5\r\nworld\r\n{end}{trailer}\r\n");
     let headers = [
@@ -209,7 +209,7 @@ async fn damaged_files_are_errors_and_never_answers() {
     .await;
 }
 
-/// The client sends all of a large body as one chunk: the memory promise must not depend on its manners.
+/// The client sends a large body as a single chunk: memory stays bounded in any case.
 #[test]
 fn one_chunk_of_any_size_takes_no_memory() {
     const LEN: usize = 600_000_000;

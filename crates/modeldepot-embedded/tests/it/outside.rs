@@ -1,6 +1,6 @@
-//! Real S3 clients against a server in a process of its own.
+//! Real S3 clients against a server in a separate process.
 //!
-//! `cargo xtask test` installs them and says where they are.
+//! `cargo xtask test` installs them and passes their paths.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -9,13 +9,13 @@ use std::process::Command;
 
 use crate::serve::Process;
 
-/// What the server may hold in memory, whatever is put and got.
+/// The most memory the server may use, whatever is transferred.
 const MEMORY: u64 = 200 << 20;
 
 struct Outside {
     server: Process,
     tools: PathBuf,
-    /// Holds the data folder, and what clients read and write.
+    /// Holds the data folder, and files that clients read and write.
     folder: tempfile::TempDir,
 }
 
@@ -33,7 +33,7 @@ impl Outside {
     fn tool(&self, name: &str) -> Command {
         let place = ["bin", "venv/bin"].iter().map(|dir| self.tools.join(dir).join(name)).find(|path| path.exists());
         let mut command = Command::new(place.unwrap_or_else(|| panic!("`{name}` is not installed")));
-        // Nothing of the user's own configuration, and no proxy on the way to this machine.
+        // None of the user's own configuration, and no proxy for this machine.
         command
             .env("HOME", self.folder.path())
             .env("NO_PROXY", "127.0.0.1")
@@ -52,7 +52,7 @@ impl Outside {
         run(self.tool("python").arg("-B").arg(path).arg(self.endpoint()).args(args))
     }
 
-    /// A file of 132 MB that no compression shortens.
+    /// A file of 132 MB that does not compress.
     fn large(&self) -> PathBuf {
         let path = self.folder.path().join("large.bin");
         let mut file = std::io::BufWriter::new(std::fs::File::create(&path).unwrap());

@@ -1,6 +1,6 @@
-//! Conditional requests, one table: what is sent, and what Amazon S3 documents as the answer.
+//! Conditional requests in one table: each request, and the answer that Amazon S3 documents.
 //!
-//! The same table is tried on MinIO, without the rows where it is known to differ.
+//! The same table is tried on MinIO, without the rows in which it is known to differ.
 
 use crate::browsers::md5_of;
 use crate::client::{Answer, Client};
@@ -19,7 +19,7 @@ const NONE_MATCH: &str = "if-none-match";
 const MODIFIED: &str = "if-modified-since";
 const UNMODIFIED: &str = "if-unmodified-since";
 
-/// What is done to a key.
+/// The operation on a key.
 #[derive(Clone, Copy, Debug)]
 enum Do {
     Get,
@@ -28,16 +28,16 @@ enum Do {
     Complete,
     /// Copies another object onto the key.
     CopyTo,
-    /// Copies the key; the names of conditions get the prefix of those on a source.
+    /// Copies the key; condition names get the prefix for a source.
     CopyFrom,
     PartFrom,
     Delete,
-    /// Deletes by a list; the value of `if-match` is the entry's tag.
+    /// Deletes in bulk; the value of `if-match` is the entry's tag.
     DeleteListed,
 }
 use Do::{Complete, CopyFrom, CopyTo, Delete, DeleteListed, Get, Head, PartFrom, Put};
 
-/// Whether MinIO answers the same.
+/// Whether MinIO gives the same answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Minio {
     Agrees,
@@ -50,7 +50,7 @@ type Row = (Do, bool, &'static [(&'static str, &'static str)], u16, &'static str
 /// Operation, whether the object exists, conditions, status, code.
 #[rustfmt::skip]
 const TABLE: &[Row] = &[
-    // Reads: tags in every spelling.
+    // Reads: all spellings of tags.
     (Get, true, &[(MATCH, CURRENT)], 200, "", Agrees),
     (Get, true, &[(MATCH, ETAG)], 200, "", Agrees),
     (Get, true, &[(MATCH, "*")], 200, "", Agrees),
@@ -65,7 +65,7 @@ const TABLE: &[Row] = &[
     (Get, true, &[(NONE_MATCH, OTHER)], 200, "", Agrees),
     (Get, false, &[(MATCH, CURRENT)], 404, "NoSuchKey", Agrees),
     (Get, false, &[(NONE_MATCH, "*")], 404, "NoSuchKey", Agrees),
-    // Reads: dates, and which of two conditions counts.
+    // Reads: dates, and which of two conditions takes precedence.
     (Get, true, &[(MODIFIED, PAST)], 200, "", Agrees),
     (Get, true, &[(MODIFIED, FUTURE)], 304, "", Differs),
     (Get, true, &[(UNMODIFIED, PAST)], 412, "PreconditionFailed", Agrees),
@@ -140,7 +140,7 @@ const TABLE: &[Row] = &[
     (DeleteListed, false, &[(MATCH, CURRENT)], 200, "NoSuchKey", Differs),
 ];
 
-/// Sends a row's request to a key that exists or not, and returns the answer and whether the key held what it did before.
+/// Sends a row's request to an existing or missing key, and returns the answer and whether the key is unchanged.
 fn ask(client: &Client, row: &Row) -> (Answer, bool) {
     let (what, exists, conditions, ..) = *row;
     let key = format!("/{BUCKET}/key");
@@ -191,7 +191,7 @@ fn ask(client: &Client, row: &Row) -> (Answer, bool) {
 }
 
 fn try_all(client: &Client, rows: impl Iterator<Item = &'static Row>) {
-    // A server that others use too may have it from an earlier run.
+    // On a shared server it may exist from an earlier run.
     assert!(matches!(client.put(&format!("/{BUCKET}"), b"").status, 200 | 409));
     let mut wrong = String::new();
     for row in rows {
@@ -199,7 +199,7 @@ fn try_all(client: &Client, rows: impl Iterator<Item = &'static Row>) {
         let (answer, same) = ask(client, row);
         let refused = status >= 300 || !code.is_empty();
         let writes = !matches!(what, Get | Head | CopyFrom | PartFrom);
-        // A delete of nothing changes nothing.
+        // Deleting a missing key changes nothing.
         let changes = writes && !refused && (exists || !matches!(what, Delete | DeleteListed));
         if (answer.status, answer.code().as_str(), same) != (status, code, !changes) {
             wrong.push_str(&format!(

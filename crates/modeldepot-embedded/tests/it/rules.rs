@@ -1,4 +1,4 @@
-//! AWS's rules, each refused as AWS refuses it, and with what it asks for done.
+//! AWS's rules: each refuses as AWS does, and accepts a request that complies.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -16,7 +16,7 @@ async fn ruled(rules: AwsRules) -> Running {
     Running { server, client, folder }
 }
 
-/// Starts a server with these rules and asks it once.
+/// Starts a server with these rules and sends one request.
 async fn asked(rules: AwsRules, ask: impl FnOnce(&Client) -> Answer + Send + 'static) -> (u16, String, Answer) {
     let r = ruled(rules).await;
     let client = r.client;
@@ -100,7 +100,7 @@ async fn a_range_is_copied_only_from_what_is_larger_than_five_mebibytes() {
             let target = format!("/models/copy?partNumber=1&uploadId={id}");
             let range = [("x-amz-copy-source", "models/source"), ("x-amz-copy-source-range", "bytes=2-7")];
             assert_eq!(client.send("PUT", &target, &range, b"").status, expected, "{len}");
-            // All of it may be as small as it likes.
+            // A whole object may be copied whatever its size.
             assert_eq!(client.send("PUT", &target, &range[..1], b"").status, 200, "{len}");
         }
     })

@@ -1,4 +1,4 @@
-//! Servers for the tests: one in this process, or one in a process of its own that may be killed.
+//! Servers for the tests: in this process, or in a separate one that can be killed.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ pub(crate) fn config(data: impl Into<PathBuf>) -> Config {
     Config { buckets: vec!["models".into()], ..Config::new(data, "minioadmin", "minioadmin") }
 }
 
-/// A server, its folder and a client for it.
+/// A server, its folder and a client.
 pub(crate) struct Running {
     pub(crate) server: Server,
     pub(crate) client: Client,
@@ -28,7 +28,7 @@ pub(crate) async fn running() -> Running {
     Running { server, client, folder }
 }
 
-/// Runs blocking client code while the server's runtime goes on.
+/// Runs blocking client code while the server's runtime continues.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.unwrap()
 }
@@ -38,7 +38,7 @@ pub(crate) fn files(folder: &Path) -> usize {
     (0..=255).map(|n| folder.join(format!("blobs/{n:02x}")).read_dir().unwrap().count()).sum()
 }
 
-/// Waits until so many files hold bytes: those that are let go go a moment after the answer.
+/// Waits until this many files hold bytes: files are removed shortly after the answer.
 pub(crate) fn settle_at(count: usize, folder: &Path) {
     for _ in 0..500 {
         if files(folder) == count {
@@ -49,19 +49,19 @@ pub(crate) fn settle_at(count: usize, folder: &Path) {
     panic!("{} files instead of {count}", files(folder));
 }
 
-/// A server in a process of its own. Dropping it kills it, without warning.
+/// A server in a separate process. Dropping it kills it without warning.
 pub(crate) struct Process {
     child: Child,
     pub(crate) address: SocketAddr,
 }
 
 impl Process {
-    /// Starts this test binary again, as a server.
+    /// Starts this test binary as a server.
     pub(crate) fn start(folder: &Path) -> Self {
         Self::start_under(&[], folder)
     }
 
-    /// Starts a server by way of a command that runs what follows it, in its own process.
+    /// Starts a server through a command that runs its arguments as a process.
     pub(crate) fn start_under(command: &[&str], folder: &Path) -> Self {
         let own = std::env::current_exe().unwrap();
         let mut process = match command {
@@ -79,9 +79,9 @@ impl Process {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        // The test harness may have written in the same line before.
+        // The test harness may have written to the same line before.
         let address = lines.find_map(|line| line.split_once("listening on ")?.1.parse().ok()).unwrap();
-        // The harness reports a test that has run for 60 seconds, and ends the server if nobody reads it.
+        // The harness reports tests that run for 60 seconds, and blocks the server if nobody reads.
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, address }
     }
@@ -95,7 +95,7 @@ impl Process {
         self.child.id()
     }
 
-    /// The most memory that the process ever held, in bytes. Only Linux tells.
+    /// The most memory that the process has used, in bytes. Linux only.
     pub(crate) fn peak_memory(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -110,7 +110,7 @@ impl Drop for Process {
     }
 }
 
-/// Not a test: the body of [`Process`]. Does nothing unless it is started as one.
+/// Not a test, but the body of [`Process`]. Does nothing unless started as one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn as_a_process() {
     let Some(folder) = std::env::var_os("MODELDEPOT_TEST_SERVE") else { return };

@@ -1,4 +1,4 @@
-//! Requests whose signature is right and does not cover all that they ask.
+//! Requests with a valid signature that does not cover everything they ask for.
 
 use std::io::Write;
 
@@ -9,7 +9,7 @@ use crate::serve::{blocking, running};
 
 const NOT_SIGNED: &str = "There were headers present in the request which were not signed";
 
-/// Sends a target with these headers and nothing else.
+/// Sends a target with these headers only.
 pub(crate) fn ask(client: &Client, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     let mut head = format!(
         "{method} {target} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-length: {}\r\n",
@@ -53,13 +53,13 @@ async fn a_link_to_upload_copies_nothing() {
             }
         }
         assert_eq!(client.get("/models/up").status, 404);
-        // What the link is for works, with a digest of the body as well.
+        // The link works for its purpose, even with a digest of the body.
         let digest = hex::encode(Sha256::checksum(b"mine"));
         assert_eq!(ask(&client, "PUT", &put, &[("x-amz-content-sha256", &digest)], b"mine").status, 200);
         assert_eq!(ask(&client, "PUT", &put, &[("x-amz-content-sha256", &digest)], b"other").status, 400);
         assert_eq!(ask(&client, "PUT", &put, &[("content-type", "text/x")], b"mine").status, 200);
         assert_eq!(client.get("/models/up").body, b"mine");
-        // And a link that signs the header may send it.
+        // A link that signs the header may send it.
         let headers = [("x-amz-meta-a", "b")];
         let link = client.link("PUT", "/models/meta", "", "600", &headers);
         assert_eq!(ask(&client, "PUT", &link, &headers, b"x").status, 200);
@@ -85,12 +85,12 @@ async fn a_signed_request_takes_no_header_more() {
             let answer = client.raw(&format!("{head}content-length: 0\r\n{header}\r\n\r\n"), b"");
             assert_eq!((answer.status, answer.code()), (403, "AccessDenied".into()), "{header}");
             assert!(answer.text().contains(NOT_SIGNED), "{}", answer.text());
-            // The name in another spelling is no name that the signature covers.
+            // Another spelling of the name is not covered by the signature.
             let head = head.replace("SignedHeaders=host;", "SignedHeaders=X-Amz-Meta-A;host;");
             let answer = client.raw(&format!("{head}content-length: 0\r\nx-amz-meta-a: b\r\n\r\n"), b"");
             assert_eq!(answer.status, 403, "{}", answer.text());
         }
-        // Without the host, a signature would be good for any server.
+        // Without the host, a signature would be valid on any server.
         let (head, _) = client.signed_head("GET", "/models/from", "UNSIGNED-PAYLOAD", &[], "s3");
         let answer = client.raw(&format!("{}\r\n", head.replace("SignedHeaders=host;", "SignedHeaders=")), b"");
         assert_eq!(answer.status, 403);
@@ -140,7 +140,7 @@ async fn what_no_signature_can_be_right_for_waits_for_no_body() {
         for key in ["modeldepot-console", "minioadmin", "unknown"] {
             let other = client.signing_with(key, "no secret");
             let (head, _) = other.signed_head("POST", "/", "UNSIGNED-PAYLOAD", &[], "sts");
-            // So much is announced, and none of it comes.
+            // This length is announced, but nothing is sent.
             let answer = client.raw(&format!("{head}content-length: 8000\r\n\r\n"), b"");
             assert_eq!((answer.status, answer.code()), (400, "AuthorizationHeaderMalformed".into()), "{key}");
             let head = head.replace("x-amz-content-sha256: UNSIGNED-PAYLOAD\r\n", "");
@@ -162,7 +162,7 @@ async fn a_link_that_lives_no_time_or_too_long_is_refused() {
         {
             let link = client.link("GET", "/models/k", "", expires, &[]);
             let answer = ask(&client, "GET", &link, &[], b"");
-            // The shortest may have ended by the time that a busy machine sends it.
+            // The shortest may have expired by the time a busy machine sends it.
             assert!(
                 answer.status == status || (matches!(expires, "0" | "1") && answer.status == 403),
                 "{expires}: {}",
@@ -268,12 +268,12 @@ async fn xml_that_is_too_long_or_cut_short_is_the_clients_fault() {
             stream.write_all(client.head(method, target, &[md5], 100).as_bytes()).unwrap();
             stream.write_all(b"<Delete>").unwrap();
             stream.shutdown(std::net::Shutdown::Write).unwrap();
-            // There may be nobody left to answer.
+            // The connection may be closed already.
             if let Ok(answer) = read(stream) {
                 assert_eq!(answer.status, 400, "{method} {target}: {}", answer.text());
             }
         }
-        // A body whose digest was signed is another one.
+        // The body is not the one whose digest was signed.
         let other = "0".repeat(64);
         for (method, target) in [("POST", "/models?delete="), ("POST", &*complete), ("PUT", "/fresh-bucket")] {
             let (head, _) = client.signed_head(method, target, &other, &[], "s3");
@@ -281,7 +281,7 @@ async fn xml_that_is_too_long_or_cut_short_is_the_clients_fault() {
             let answer = client.raw(&head, b"<a>");
             assert_eq!((answer.status, answer.code()), (400, "XAmzContentSHA256Mismatch".into()), "{method} {target}");
         }
-        // Without a length the bytes are counted.
+        // Without a length, the bytes are counted.
         let (head, _) = client.signed_head("POST", "/models?delete=", "UNSIGNED-PAYLOAD", &[], "s3");
         let head = format!("{head}content-md5: {}\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n", md5.1, long.len());
         let answer = client.raw(&head, &[&long[..], b"\r\n0\r\n\r\n"].concat());

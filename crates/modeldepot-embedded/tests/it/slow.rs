@@ -1,4 +1,4 @@
-//! Clients that are slow, large or many.
+//! Slow, large and numerous clients.
 
 use std::io::{Read, Write};
 use std::time::Duration;
@@ -29,7 +29,7 @@ async fn a_put_that_stands_still_or_drips_ends_and_leaves_nothing() {
             let mut stream = client.connect().unwrap();
             stream.write_all(client.head("PUT", "/models/k", &[], 100_000_000).as_bytes()).unwrap();
             stream.write_all(&vec![b'x'; first]).unwrap();
-            // Ten bytes a second, each within the patience.
+            // Ten bytes a second, each in time.
             let mut drips = 0;
             while drips < 1000 && stream.write_all(b"x").is_ok() {
                 std::thread::sleep(Duration::from_millis(100));
@@ -90,7 +90,7 @@ async fn where_all_connections_are_at_work_the_next_is_told_to_slow_down() {
                 let mut stream = client.connect().unwrap();
                 let waits = [("expect", "100-continue")];
                 stream.write_all(client.head("PUT", &format!("/models/{n}"), &waits, 10).as_bytes()).unwrap();
-                // It is at work once it asks for more.
+                // The request is in progress once it asks for more.
                 stream.read_exact(&mut [0; 12]).unwrap();
                 stream
             })

@@ -1,4 +1,4 @@
-//! Multipart uploads: what is assembled, what is refused, what is left.
+//! Multipart uploads: what is assembled, refused and left over.
 
 use std::slice::from_ref;
 
@@ -37,7 +37,7 @@ async fn completing_moves_no_bytes() {
     let sent = (first.clone(), last.clone());
     let left = blocking(move || {
         let id = begin(&client, "k", &[]);
-        // Numbers may have gaps, parts may be sent again and left out.
+        // Numbers may have gaps, and parts may be sent again or left out.
         let one = part(&client, "k", &id, 3, b"replaced");
         assert_ne!(one, part(&client, "k", &id, 3, &sent.0));
         let one = part(&client, "k", &id, 3, &sent.0);

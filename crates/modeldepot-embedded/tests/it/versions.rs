@@ -43,7 +43,7 @@ fn list(client: &Client) -> Vec<(String, String, bool, bool)> {
     rows(&client.get("/models?versions="))
 }
 
-/// What every S3 server does with the versions of a key. Shared with MinIO.
+/// What every S3 server does with the versions of a key. Also run on MinIO.
 fn a_life(client: &Client, bucket: &str) {
     let at = format!("/{bucket}/k");
     let version = |id: &str| format!("{at}?versionId={id}");
@@ -95,7 +95,7 @@ fn a_life(client: &Client, bucket: &str) {
     assert_eq!(client.get(&version(&first)).text(), "first", "a marker hides, it deletes nothing");
     assert_eq!(client.send("DELETE", &format!("/{bucket}"), &[], b"").code(), "BucketNotEmpty");
 
-    // Without its marker the object is back; without its newest version it is as it was before that.
+    // Without its marker the object is back; without its newest version the one before is.
     let undone = client.send("DELETE", &version(&marker), &[], b"");
     assert_eq!((undone.status, undone.header("x-amz-delete-marker")), (204, Some("true")));
     assert_eq!(client.get(&at).text(), "third");
@@ -105,13 +105,13 @@ fn a_life(client: &Client, bucket: &str) {
     assert_eq!(client.send("DELETE", &version(&third), &[], b"").status, 204, "a second time is no error");
     assert_eq!(client.get(&version("nonsense")).code(), "InvalidArgument");
 
-    // A create is possible over a marker, and only there.
+    // A create is possible over a marker only.
     let create = |_| client.send("PUT", &at, &[("if-none-match", "*")], b"created");
     assert_eq!(create(()).status, 412);
     client.send("DELETE", &at, &[], b"");
     assert_eq!(create(()).status, 200);
 
-    // Suspended: what is written takes the place of the null version, and no other's.
+    // Suspended: new objects replace only the null version.
     set(client, bucket, "Suspended");
     assert_eq!(client.put(&at, b"suspended").status, 200);
     assert_eq!((client.get(&at).text(), client.get(&version("null")).text()), ("suspended".into(), "suspended".into()));
@@ -119,7 +119,7 @@ fn a_life(client: &Client, bucket: &str) {
     client.send("DELETE", &at, &[], b"");
     assert_eq!((client.get(&at).status, client.get(&version("null")).status), (404, 405));
 
-    // Everything by its id, in one request.
+    // Deletes everything by id in one request.
     let all = rows(&client.get(&format!("/{bucket}?versions=")));
     assert_eq!(all.iter().filter(|row| row.2).count(), 1);
     let objects: String = all
@@ -174,11 +174,11 @@ async fn listings_of_versions_page_by_key_and_version() {
         client.send("DELETE", "/models/dir/x", &[], b"");
         assert_eq!(list(&client).len(), 13);
 
-        // Pages of every size are the whole.
+        // Pages of every size add up to the whole.
         for max in 1..6 {
             let (mut found, mut after) = (Vec::new(), None);
             loop {
-                // The signature wants the query sorted.
+                // The signature requires a sorted query.
                 let target = match after.take() {
                     None => format!("/models?max-keys={max}&versions="),
                     Some((key, id)) => {

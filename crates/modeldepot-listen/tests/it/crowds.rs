@@ -1,4 +1,4 @@
-//! More connections than there is room for.
+//! More connections than the limit.
 
 use modeldepot_listen::Limits;
 use tokio::io::AsyncReadExt as _;
@@ -10,7 +10,7 @@ fn small() -> Limits {
     Limits { connections: 10, crowded: 3, ..Limits::default() }
 }
 
-/// Begins requests that stay at work, and waits until they are.
+/// Begins requests that stay in progress, and waits until they do.
 async fn busy(stage: &Stage, count: usize) -> Vec<TcpStream> {
     let mut all = Vec::new();
     for _ in 0..count {
@@ -43,10 +43,10 @@ async fn where_all_are_at_work_the_next_is_told_so_and_nothing_blocks() {
         let told = stage.ask("/").await;
         assert!(told.starts_with("HTTP/1.1 503") && told.contains("connection: close"), "{told}");
     }
-    // What is asked for there may still be answered.
+    // A service may still answer a crowded request.
     let told = stage.ask("/refuse").await;
     assert!(told.starts_with("HTTP/1.1 401"), "{told}");
-    // Those who hold a place there make room, too.
+    // Crowded connections make room, too.
     let silent = [stage.connect().await, stage.connect().await, stage.connect().await, stage.connect().await];
     assert!(stage.ask("/").await.starts_with("HTTP/1.1 503"));
     drop((silent, busy));

@@ -21,7 +21,7 @@ async fn a_head_has_its_size() {
         let told = rest(stage.say(&head(size)).await).await;
         assert!(told.starts_with("HTTP/1.1 431"), "{size}: {told}");
     }
-    // As many small lines as make a large one.
+    // Many small lines that add up to a large head.
     let many: String = (0..10_000).map(|n| format!("x{n}: y\r\n")).collect();
     let told = rest(stage.say(&format!("GET / HTTP/1.1\r\nhost: x\r\n{many}\r\n")).await).await;
     assert!(told.starts_with("HTTP/1.1 431"), "{told}");
@@ -44,7 +44,7 @@ async fn a_connection_may_be_kept_but_not_for_ever() {
         Stage::with(Limits { head: Duration::from_secs(600), idle: Duration::from_millis(300), ..short() }).await;
     let kept = stage.say("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
     assert!(rest(kept).await.starts_with("HTTP/1.1 200"));
-    // A second head that stands still has the time of a head, no more.
+    // The second request's head has the time limit of a head, too.
     let limits = Limits { head: Duration::from_millis(300), idle: Duration::from_secs(600), ..short() };
     let stage = Stage::with(limits).await;
     let mut kept = stage.say("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;

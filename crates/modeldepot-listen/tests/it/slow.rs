@@ -1,4 +1,4 @@
-//! Bodies and answers that do not move.
+//! Bodies and answers that stall.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ async fn a_body_that_stands_still_or_drips_ends() {
     let stage = Stage::with(short()).await;
     let told = rest(stage.say(TAKE).await).await;
     assert!(told.starts_with("HTTP/1.1 408"), "{told}");
-    // A byte every 50 ms is 20 a second, and each is news.
+    // A byte every 50 ms is 20 bytes a second.
     let mut drips = stage.say(TAKE).await;
     let mut sent = 0;
     while sent < 1000 && drips.write_all(b"x").await.is_ok() {
@@ -22,7 +22,7 @@ async fn a_body_that_stands_still_or_drips_ends() {
         sent += 1;
     }
     assert!(sent < 1000, "it dripped on");
-    // What came fast at first buys no time.
+    // A fast start earns no credit.
     let mut drips = stage.say(TAKE).await;
     drips.write_all(&[b'x'; 500_000]).await.unwrap();
     let mut sent = 0;
@@ -64,7 +64,7 @@ async fn an_answer_that_is_not_read_ends() {
     tokio::time::sleep(Duration::from_secs(3)).await;
     let came = rest(stands).await.len();
     assert!(came < 64 << 20, "{came} bytes came all the same");
-    // One that reads it slowly, but reads it, gets all of it.
+    // One that reads slowly but steadily gets everything.
     let mut slow = stage.say("GET /bulk HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
     let (mut came, mut piece) = (0, vec![0; 1 << 20]);
     loop {
@@ -82,7 +82,7 @@ async fn who_is_refused_while_sending_gets_to_read_why() {
     let stage = Stage::with(Limits::default()).await;
     for _ in 0..20 {
         let mut stream = stage.say("POST /refuse HTTP/1.1\r\nhost: x\r\ncontent-length: 4000000\r\n\r\n").await;
-        // Whether all of it is taken is another matter.
+        // It may not be read completely.
         let _ = stream.write_all(&vec![b'x'; 4_000_000]).await;
         let told = rest(stream).await;
         assert!(told.starts_with("HTTP/1.1 401"), "{told}");

@@ -1,4 +1,4 @@
-//! A server of a few paths.
+//! A server with a few paths.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ pub(crate) struct Stage {
     pub(crate) serving: Serving,
 }
 
-/// Limits that a test need not wait for.
+/// Limits short enough for tests.
 pub(crate) fn short() -> Limits {
     let short = Duration::from_millis(400);
     Limits { head: short, idle: short, handshake: short, body: short, answer: short, ..Limits::default() }
@@ -43,14 +43,14 @@ impl Stage {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    /// Connects, and sends what is given.
+    /// Connects, and sends a text.
     pub(crate) async fn say(&self, text: &str) -> TcpStream {
         let mut stream = self.connect().await;
         stream.write_all(text.as_bytes()).await.unwrap();
         stream
     }
 
-    /// Asks on a connection of its own, and returns all that comes.
+    /// Sends a request on a new connection, and returns everything that arrives.
     pub(crate) async fn ask(&self, path: &str) -> String {
         rest(self.say(&format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).await).await
     }
@@ -59,12 +59,12 @@ impl Stage {
 /// Reads until the other side closes.
 pub(crate) async fn rest(mut stream: TcpStream) -> String {
     let mut all = Vec::new();
-    // A connection that is reset is closed as well.
+    // A reset connection is closed as well.
     let _ = stream.read_to_end(&mut all).await;
     String::from_utf8_lossy(&all).into_owned()
 }
 
-/// Bytes of this many kibibytes.
+/// A body of this many kibibytes.
 pub(crate) struct Bulk(pub(crate) usize);
 
 impl Body for Bulk {
@@ -86,7 +86,7 @@ async fn play(request: Request<RequestBody>) -> Result<Response<Bulk>, &'static 
     let mut status = StatusCode::OK;
     let mut kibibytes = 1;
     match request.uri().path() {
-        // Takes the whole body.
+        // Reads the whole body.
         "/take" => {
             let mut body = request.into_body();
             while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {

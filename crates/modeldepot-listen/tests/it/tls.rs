@@ -1,4 +1,4 @@
-//! Certificates, and what is not encrypted.
+//! Certificates, and plain HTTP on a TLS port.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -117,14 +117,14 @@ async fn what_is_not_tls_is_told_so_or_ended() {
     assert_eq!(rest(stage.connect().await).await, "", "nothing at all");
     assert_eq!(rest(stage.say("\x16").await).await, "", "half a handshake");
     assert!(!rest(stage.say("\x16\x03\x01\0\x05hello and more").await).await.contains("HTTP"));
-    // And a client that then asks nothing ends as well.
+    // A client that sends nothing afterwards is closed as well.
     let mut silent = connect(&stage, &[certificate], |_| {}).await.unwrap();
     let mut all = Vec::new();
     let _ = silent.read_to_end(&mut all).await;
     assert!(all.is_empty());
 }
 
-/// Waits until a connection shows this certificate.
+/// Waits until a connection gets this certificate.
 async fn shows(stage: &Stage, all: &[CertificateDer<'static>], expected: &CertificateDer<'static>) -> bool {
     for _ in 0..100 {
         if shown(stage, all).await == *expected {
@@ -144,7 +144,7 @@ async fn a_renewed_certificate_is_shown_and_a_broken_one_is_not() {
     let mut all = vec![first, second];
     assert!(shows(&stage, &all, &all[1]).await, "the renewed one");
 
-    // Half a renewal, in every order in which a tool may write: the last whole one is kept.
+    // Half a renewal, in every order in which a tool may write: the last complete one stays in use.
     let (third, key) = Certs::made();
     let pem = third.pem();
     all.push(third.der().clone());

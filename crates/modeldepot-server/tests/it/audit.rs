@@ -18,13 +18,13 @@ struct Logged {
 }
 
 impl Logged {
-    /// A service with a token file, and tokens of these names and scopes.
+    /// A service with a token file, and tokens with these names and scopes.
     async fn new<const N: usize>(names: [(&str, Scope); N]) -> (Logged, [String; N]) {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let (tokens, audit, access) = (path("tokens"), path("audit.log"), path("access.log"));
         Tokens::add(&tokens, "first", Scope::Read).unwrap();
-        // Before the service starts: one that is added later is only known from its next look at the file on.
+        // Before the service starts: a token added later is only known after the next check of the file.
         let secrets = names.map(|(name, scope)| Tokens::add(&tokens, name, scope).unwrap());
         let logs = [&audit, &access].map(|path| Log::open(&LogTarget::File(path.to_owned())).unwrap());
         let place = Place::with(|config| {
@@ -39,7 +39,7 @@ impl Logged {
     }
 }
 
-/// Returns the lines of a log, without what differs from run to run.
+/// Returns the lines of a log, without values that change from run to run.
 fn lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap();
     let line = |line: &str| {
@@ -75,7 +75,7 @@ async fn what_changes_something_and_what_is_refused_is_written_down() {
         let bearer = format!("Bearer {token}");
         place.send(method, path, &[("authorization", &bearer), ("content-type", kind)], body).await
     };
-    // Reading is not written down, unless it is refused.
+    // Reads are not logged unless they are refused.
     ask(Method::GET, "/api/v1/models", &read, "", b"").await.is(200);
     ask(Method::GET, "/api/v1/models", "mdt_wrong", "", b"").await.is(401);
     ask(Method::DELETE, "/api/v1/models/m/versions/1", &read, "", b"").await.is(403);
@@ -96,7 +96,7 @@ async fn what_changes_something_and_what_is_refused_is_written_down() {
     let headers = [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")];
     place.send(Method::POST, "/models/m/versions/1/delete", &headers, b"").await.is(403);
     place.send(Method::POST, "/models/m/versions/1/delete", &[], b"").await.is(303);
-    // Logins, and one that fails.
+    // Successful and failed logins.
     place
         .send(Method::POST, "/login", &[("content-type", urlencoded)], format!("token={all}").as_bytes())
         .await
@@ -197,7 +197,7 @@ async fn every_request_is_in_the_access_log() {
     "#);
 }
 
-/// Every kind of request there is, with secrets wherever one may stand: none of them is in a log.
+/// Sends all kinds of requests with secrets in every possible place, and finds none in a log.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_in_a_log() {
     let (logged, [token]) = Logged::new([("ci", Scope::Delete)]).await;
@@ -232,7 +232,7 @@ async fn no_secret_is_in_a_log() {
         }
     }
     place.get(&format!("/{token}/x")).await.is(404);
-    // The last line of the access log is written when its answer is read.
+    // The last line of the access log is written once its answer has been read.
     let folder = logged.folder.path().to_owned();
     logged.place.server.stop().await;
     let logs = std::fs::read_to_string(folder.join("audit.log")).unwrap()
@@ -257,7 +257,7 @@ async fn a_version_says_which_token_published_it() {
     assert_eq!(found["manifest"]["published_by"], "ci");
     let page = place.send(Method::GET, "/models/m/versions/2", &headers, b"").await.is(200);
     assert!(String::from_utf8(page.body.to_vec()).unwrap().contains("by <bdi>ci</bdi>"));
-    // The same content by somebody else is the same version.
+    // The same content from someone else is the same version.
     let headers = [("authorization", other.as_str()), ("content-type", &kind)];
     place.send(Method::POST, "/api/v1/models/m/versions", &headers, &body).await.is(200);
 }
@@ -273,7 +273,7 @@ async fn a_token_for_one_run_is_asked_for_where_there_is_no_file() {
     place.send(Method::GET, "/api/v1/models", &[("authorization", &bearer)], b"").await.is(200);
     let kind = [("content-type", "application/x-www-form-urlencoded")];
     place.send(Method::POST, "/login", &kind, format!("token={}", login.reveal()).as_bytes()).await.is(303);
-    // The names of others are answered no more than before.
+    // Other host names are refused as before.
     let rebound = [("authorization", bearer.as_str()), ("host", "rebound.example")];
     place.send(Method::GET, "/api/v1/models", &rebound, b"").await.is(421);
 }

@@ -1,4 +1,4 @@
-//! Who is let in.
+//! Authentication.
 
 use hyper::Method;
 use modeldepot_server::{Config, Scope, Server, Tokens};
@@ -43,7 +43,7 @@ async fn tokens_let_in_as_far_as_their_scope_goes() {
         .await
         .is(200);
 
-    // A token that is revoked is known no more, as soon as the file is looked at again.
+    // A revoked token is refused once the file has been checked again.
     Tokens::remove(&file, "read").unwrap();
     while ask(Method::GET, "/api/v1/models", &read).await.status == 200 {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -58,7 +58,7 @@ async fn tokens_let_in_as_far_as_their_scope_goes() {
     place.get("/api/v1/models").await.is(401);
 }
 
-/// Times and lengths are as before; who may write it is not.
+/// Time and length are unchanged; only the permissions differ.
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_of_tokens_that_everybody_may_write_from_now_on_is_noticed() {

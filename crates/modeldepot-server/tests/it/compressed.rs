@@ -15,7 +15,7 @@ fn unpacked(answer: &Answer) -> Vec<u8> {
     bytes
 }
 
-/// A service with a version whose document is long, and whose one file is text that would compress well.
+/// A service with a version whose document is long, and whose only file is text that would compress well.
 async fn place() -> Place {
     let place = Place::new().await;
     let metadata = json!({"note": "a word and another. ".repeat(200)});
@@ -33,7 +33,7 @@ async fn a_long_document_is_compressed_and_can_be_validated() {
     assert_eq!((packed.header("content-encoding"), packed.header("vary")), ("gzip", "accept-encoding"));
     assert!(packed.body.len() < plain.body.len() / 3);
     assert_eq!(unpacked(&packed), plain.body);
-    // Its bytes are others, so its ETag is a weak one; it is as good for asking again.
+    // Its bytes differ, so its ETag is weak; it is still good for revalidation.
     assert_eq!(packed.header("etag"), format!("W/{}", plain.header("etag")));
     for etag in [packed.header("etag"), plain.header("etag")] {
         place.send(Method::GET, path, &[GZIP, ("if-none-match", etag)], b"").await.is(304);
@@ -56,14 +56,14 @@ async fn files_pages_and_secrets_are_not_compressed() {
     let part = place.send(Method::GET, path, &range, b"").await.is(206);
     assert_eq!((part.header("content-encoding"), part.body.len()), ("", 10_000));
     let long = format!("/nowhere/{}", "x".repeat(3000));
-    // A page with a CSRF token, a link that is a secret, and a problem that repeats what was asked for.
+    // A page with a CSRF token, a secret link, and a problem that repeats the request.
     for path in ["/models/m/versions/1", "/api/v1/models/m/versions/1/link", long.as_str()] {
         let answer = place.send(Method::GET, path, &[GZIP], b"").await;
         assert_eq!(answer.header("content-encoding"), "", "{path}: {answer:?}");
     }
 }
 
-/// What was done is not reported as a failure because of the encoding of its report.
+/// Success is not reported as a failure because of the encoding of the response.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_accepts_no_known_encoding_can_publish() {
     let place = place().await;

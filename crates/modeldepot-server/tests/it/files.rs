@@ -35,7 +35,7 @@ async fn a_file_comes_whole_and_by_range() {
     let saved = "attachment; filename=\"mod_le _x_.txt\"; filename*=UTF-8''mod%C3%A8le%20%22x%22.txt";
     assert_eq!(small.header("content-disposition"), saved);
     assert!(place.get(&format!("{FILES}/empty")).await.is(200).body.is_empty());
-    // Within a part, over the edge of two, and the end.
+    // Within a part, across two parts, and at the end.
     let ranges = [(0, 10), (8 << 20, 100), ((8 << 20) - 50, 100), ((4 << 20) + 7, 9 << 20), (LARGE - 5, 5)];
     for (from, len) in ranges {
         let range = format!("bytes={from}-{}", from + len - 1);
@@ -136,7 +136,7 @@ async fn a_damaged_file_never_comes_whole() {
         }
     }
     assert!(broke && came < 16 << 20, "{came} bytes came, and the damaged part ends at 16 MiB");
-    // The parts that are whole can still be had.
+    // The undamaged parts can still be read.
     let path = format!("{FILES}/model.bin?stream");
     let first = place.send(Method::GET, &path, &[("range", "bytes=0-8388607")], b"").await.is(206);
     assert!(first.body == large[..8 << 20]);

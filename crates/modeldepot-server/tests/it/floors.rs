@@ -1,4 +1,4 @@
-//! Which part of the service may use which: `cargo xtask circles` finds circles, these tests the arrows that point up.
+//! Which part of the service may use which: `cargo xtask circles` finds circles, these tests find arrows that point up.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ fn sources(path: &Path) -> Vec<PathBuf> {
 /// Returns the files of a part that name one of these modules of the crate.
 fn naming(part: &str, modules: &[&str]) -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    // A unit test may use what it wants. It stands at the end of its file.
+    // Unit tests, at the end of a file, may use anything.
     let own = |text: &str| text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned();
     let names = |text: &str| modules.iter().any(|module| text.contains(&format!("crate::{module}")));
     let files = sources(&root.join(part)).into_iter().filter(|file| names(&own(&fs::read_to_string(file).unwrap())));

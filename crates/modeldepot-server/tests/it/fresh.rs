@@ -1,4 +1,4 @@
-//! The bucket is the truth: what changes elsewhere shows.
+//! The bucket is the source of truth: changes made elsewhere appear.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use crate::place::{Answer, Place};
 
 const VERSIONS: &str = "/api/v1/models/m/versions";
 
-/// Asks until the answer is as expected. The limit only ends a test that would never end.
+/// Asks until the answer is as expected. The limit only ends a hanging test.
 async fn until(place: &Place, path: &str, expected: impl Fn(&Answer) -> bool) {
     let begun = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! What a token whose grants are for some models may do.
+//! Tokens with grants for certain models.
 
 use hyper::Method;
 use modeldepot_server::{Grants, Scope, Tokens, routes};
@@ -7,14 +7,14 @@ use serde_json::json;
 use crate::place::{Answer, Place, form};
 use crate::routes::path_of;
 
-/// A service with models `plant-a` and `soil`, and a token of these grants.
+/// A service with the models `plant-a` and `soil`, and a token with these grants.
 async fn place(grants: &str) -> (Place, String, tempfile::TempDir) {
     let (place, [token], folder) = place_for([grants]).await;
     (place, token, folder)
 }
 
-/// The same with several tokens, made before the service starts: one that is added later is only known from its next look
-/// at the file on.
+/// The same with several tokens, created before the service starts: a token added later is only known after the next
+/// check of the file.
 async fn place_for<const N: usize>(grants: [&str; N]) -> (Place, [String; N], tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tokens");
@@ -34,8 +34,7 @@ async fn ask(place: &Place, method: Method, path: &str, token: &str) -> Answer {
     place.send(method, path, &[("authorization", token)], b"").await
 }
 
-/// The class: no route of a model, or of a bucket, serves a token that has no grant for it. The path of `path_of` is that of
-/// model `m`.
+/// No route of a model or a bucket serves a token without a grant for it. The path of `path_of` is that of model `m`.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_route_of_a_model_asks_for_a_grant_for_it() {
     let (place, token, _folder) = place("delete:plant-*").await;
@@ -71,7 +70,7 @@ async fn lists_and_pages_show_only_what_the_token_may_see() {
     {
         let answer = ask(&place, Method::GET, path, &token).await;
         let text = String::from_utf8(answer.body.to_vec()).unwrap();
-        // What was asked for is shown again in the field it was typed in.
+        // The input is shown again in its field.
         assert!(!text.replace("value=\"soil\"", "").contains("soil"), "{path}: {text}");
         assert!(!text.contains("href=\"/buckets\"") && !text.contains("href=\"/health\""), "{path}: {text}");
     }
@@ -140,7 +139,7 @@ async fn expired_and_rotated_tokens_end_with_their_sessions_and_links() {
     let place = Place::with(|config| config.tokens = Some(file.clone())).await;
     place.push("m", "1", &[("f", b"x")], json!({})).await;
     let bearer = format!("Bearer {token}");
-    // A link ends with the token.
+    // A link expires with the token.
     let link = ask(&place, Method::GET, "/api/v1/models/m/versions/1/link?expires=3600", &bearer).await.is(200).json();
     let url = link["url"].as_str().unwrap();
     let seconds: u64 = url.split("X-Amz-Expires=").nth(1).unwrap().split('&').next().unwrap().parse().unwrap();
@@ -148,7 +147,7 @@ async fn expired_and_rotated_tokens_end_with_their_sessions_and_links() {
     let log_in = async |token: &str| {
         let kind = [("content-type", "application/x-www-form-urlencoded")];
         loop {
-            // Only so many logins are taken at once.
+            // The number of concurrent logins is limited.
             let answer = place.send(Method::POST, "/login", &kind, format!("token={token}").as_bytes()).await;
             if answer.status != 429 {
                 break answer;
@@ -160,10 +159,10 @@ async fn expired_and_rotated_tokens_end_with_their_sessions_and_links() {
     let page = async || place.send(Method::GET, "/", &[("cookie", &cookie)], b"").await.status.as_u16();
     assert_eq!(page().await, 200);
 
-    // With a grace the old secret and its session live on; without they end, and the new secret works.
+    // During the grace period the old secret and its session work; without one they end, and the new secret works.
     Tokens::rotate(&file, "ci", std::time::Duration::from_secs(60), None).unwrap();
     Tokens::remove(&file, "removed").unwrap();
-    // Once this one is unknown, the service has read the file again.
+    // Once this token is unknown, the service has reloaded the file.
     while ask(&place, Method::GET, "/api/v1/models", &removed).await.status == 200 {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }

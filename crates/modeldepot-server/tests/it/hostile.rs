@@ -1,4 +1,4 @@
-//! Whatever an address asks for, the answer is never that the service failed.
+//! Whatever the URL, the answer is never that the service failed.
 
 use hyper::Method;
 use modeldepot_server::routes;
@@ -85,7 +85,7 @@ async fn no_parameter_is_answered_with_a_failure_of_the_service() {
             for name in NAMES {
                 failed.extend(ask(format!("{}?{name}={value}", path_of(&route))).await);
             }
-            // Two at once are read by other ways.
+            // Two parameters at once take other code paths.
             failed.extend(
                 ask(format!("{}?prefix={value}&next={value}&version=1&version={value}", path_of(&route))).await,
             );
@@ -139,7 +139,7 @@ fn path_with(path: &'static str, name: &str, value: &str) -> String {
     segments.collect::<Vec<_>>().join("/")
 }
 
-/// Listings are XML, which has no way to spell some characters: one such key would break all of them.
+/// Listings are XML, which cannot express some characters: one such key would make all of them unreadable.
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_that_listings_cannot_show_are_not_made() {
     let place = Place::new().await;
@@ -149,7 +149,7 @@ async fn keys_that_listings_cannot_show_are_not_made() {
         let answer = place.send(Method::POST, "/buckets/data/upload", &[("content-type", &kind)], &body).await.is(400);
         let page = String::from_utf8(answer.body.to_vec()).unwrap();
         assert!(page.contains("control character") && !page.contains(bad), "{page}");
-        // The same as the name of a file, by both ways.
+        // The same as a file name, in both ways.
         let (kind, body) = form(&[("file", Some(bad), b"x"), ("version", None, b"9")]);
         for path in ["/buckets/data/upload", "/api/v1/models/m/versions"] {
             place.send(Method::POST, path, &[("content-type", &kind)], &body).await.is(400);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::place::{Place, begin, bytes};
 
-/// Reads events until one says how it ended.
+/// Reads events until the final one.
 async fn events(place: &Place, id: &str) -> Vec<(String, Value)> {
     let answer = place.get(&format!("/api/v1/jobs/{id}/events")).await.is(200);
     assert_eq!(answer.header("content-type"), "text/event-stream");
@@ -39,7 +39,7 @@ async fn a_version_is_verified_while_one_watches() {
     place.post("/api/v1/models/m/versions/2/verify", &Value::Null).await.is(404);
 }
 
-/// A version of the Python pipeline, or of anybody who writes a line of JSON.
+/// A version of the Python pipeline, or of anyone who writes a line of JSON.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_has_no_digest_is_not_called_verified() {
     let place = Place::new().await;

@@ -1,4 +1,4 @@
-//! Slow, many and large requests hold nothing up.
+//! Slow, large and numerous requests delay nothing else.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ async fn impatient() -> Place {
 /// Reads until the other side closes.
 async fn rest(mut stream: TcpStream) -> Vec<u8> {
     let mut all = Vec::new();
-    // A connection that is reset is closed as well.
+    // A reset connection is closed as well.
     let _ = stream.read_to_end(&mut all).await;
     all
 }
@@ -37,13 +37,13 @@ async fn a_slow_head_is_cut_off_and_others_are_answered_meanwhile() {
     for stream in slow {
         assert_eq!(String::from_utf8_lossy(&rest(stream).await), "", "no answer, only an end");
     }
-    // One that drips is cut off as well: it is the whole head that is waited for.
+    // One that drips is cut off as well: the limit is for the whole head.
     let mut stream = TcpStream::connect(place.address()).await.unwrap();
     stream.write_all(b"GET /healthz HTTP/1.1\r\n").await.unwrap();
     while stream.write_all(b"x: y\r\n").await.is_ok() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    // So is one that keeps a connection and asks nothing.
+    // So is an idle connection.
     let mut stream = TcpStream::connect(place.address()).await.unwrap();
     stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     assert!(rest(stream).await.starts_with(b"HTTP/1.1 200"));
@@ -63,7 +63,7 @@ async fn a_slow_body_is_cut_off_and_publishes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_reads_nothing_is_cut_off() {
     let place = impatient().await;
-    // More than the buffers of both ends hold.
+    // More than the buffers on both ends hold.
     place.push("m", "1", &[("f", &bytes(48 << 20))], json!({})).await;
     let mut stream = TcpStream::connect(place.address()).await.unwrap();
     let head = "GET /api/v1/models/m/versions/1/files/f?stream HTTP/1.1\r\nhost: localhost\r\n\r\n";

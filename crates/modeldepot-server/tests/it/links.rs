@@ -1,4 +1,4 @@
-//! Presigned links that the service makes: how long they live, and what browsers do with what they lead to.
+//! Presigned links created by the service: their lifetimes, and how browsers treat their targets.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ fn life(url: &str) -> u64 {
     expires.unwrap().1.parse().unwrap()
 }
 
-/// Fetches what a link leads to, as a browser does.
+/// Fetches the target of a link, as a browser does.
 async fn follow(url: &str) -> Answer {
     let url: Url = url.parse().unwrap();
     let path = format!("{}?{}", url.path(), url.query().unwrap());
@@ -68,7 +68,7 @@ async fn links_live_as_long_as_the_scope_allows() {
     let refused = link(&read, "?expires=3600").await.is(403).json();
     insta::assert_snapshot!(refused["detail"].as_str().unwrap(), @"token `read` may create links valid for at most 15 minutes");
     insta::assert_snapshot!(refused["hint"].as_str().unwrap(), @"request a shorter lifetime, or use a token with scope `share`");
-    // A redirect is a link as well, of the shortest kind for everybody.
+    // A redirect is a link as well, with the shortest lifetime for everyone.
     for token in [&read, &publish] {
         let moved = ask(&place, token, &format!("{VERSION}/files/m.bin")).await.is(302);
         assert_eq!(life(moved.header("location")), 900);
@@ -113,7 +113,7 @@ async fn what_a_link_leads_to_is_saved_and_never_shown() {
             assert_eq!(answer.body, PAGE);
             assert_eq!(answer.header("content-type"), "application/octet-stream", "{url}");
             assert_eq!(answer.header("content-disposition"), saved);
-            // It is signed, so nobody can take it out.
+            // It is signed, so it cannot be removed.
             let parsed: Url = url.parse().unwrap();
             let kept: Vec<_> = parsed.query_pairs().filter(|(name, _)| !name.starts_with("response-")).collect();
             let mut bare = parsed.clone();
@@ -123,7 +123,7 @@ async fn what_a_link_leads_to_is_saved_and_never_shown() {
     }
 }
 
-/// The page offers what it grants.
+/// The page only offers lifetimes that it can grant.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_console_caps_links_like_the_api() {
     let folder = tempfile::tempdir().unwrap();

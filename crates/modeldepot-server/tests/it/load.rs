@@ -1,4 +1,4 @@
-//! Many at once: every answer is right.
+//! Many requests at once: every answer is right.
 
 use std::sync::Arc;
 

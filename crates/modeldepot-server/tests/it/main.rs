@@ -1,4 +1,4 @@
-//! Tests of the service over sockets: on the embedded S3 server always, on MinIO where `cargo xtask test` starts one.
+//! Tests of the service over sockets, on the embedded S3 server and, with `cargo xtask test`, on MinIO.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod audit;

@@ -110,7 +110,7 @@ async fn what_the_original_wrote() {
     let version = place.get("/api/v1/models/plant/versions/latest").await.is(200).json();
     assert_eq!((version["files"].as_array().unwrap().len(), &version["history"]), (2, &json!("training_history.json")));
     place.get("/api/v1/models/plant/versions/latest/history").await.is(200);
-    // The checksum is of other bytes: the file does not come, and says why.
+    // The checksum does not match: the file is withheld, and the answer says why.
     let refused = place.get("/api/v1/models/plant/versions/latest/files/best_model.pth").await.is(502);
     assert_eq!(refused.json()["kind"], "corrupt");
     place.get("/api/v1/models/plant/versions/latest/files/training_history.json").await.is(200);

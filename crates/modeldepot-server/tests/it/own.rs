@@ -1,4 +1,4 @@
-//! What modeldepot did not create is left and named; what others removed is noticed.
+//! Objects that modeldepot did not create are kept and listed; files removed by others are noticed.
 
 use hyper::Method;
 use modeldepot_server::{Scope, Tokens};
@@ -48,7 +48,7 @@ async fn missing_files_show_in_lists_and_pages() {
     assert_eq!(one["damaged"], json!([{"path": "h.txt", "size": 1}]));
     let latest = place.get(&format!("{VERSIONS}/latest")).await.is(200).json();
     assert_eq!((&latest["version"], latest["damaged"].as_array().unwrap().len()), (&json!("3"), 1));
-    // The pages of the console say so before anybody fetches it.
+    // The console shows it before anyone fetches the version.
     for (path, expected) in [("/models/m", ">damaged<"), ("/models/m/versions/3", "This version is damaged")] {
         let page = place.get(path).await.is(200);
         let text = String::from_utf8(page.body.to_vec()).unwrap();
@@ -82,7 +82,7 @@ async fn pages_of_a_shared_bucket_delete_nothing_that_is_another_depots() {
         config.settings.prefix = "team".parse().unwrap();
     })
     .await;
-    // At the root of the bucket, whose folder `team` is the service's.
+    // At the root of the bucket; the service uses the folder `team`.
     place.push("m", "1", &[("w.bin", b"weights")], json!({})).await;
     put(&place, "notes.txt").await;
     put(&place, "team/notes.txt").await;

@@ -1,4 +1,4 @@
-//! A service on an S3 server of its own, and a client of it.
+//! A service with its own S3 server, and a client for it.
 
 use std::net::SocketAddr;
 
@@ -20,7 +20,7 @@ pub(crate) struct Place {
     pub(crate) s3: Option<S3>,
 }
 
-/// An answer, read to its end.
+/// A complete answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -52,7 +52,7 @@ impl Place {
         Place::failing(None, change).await
     }
 
-    /// A service on a server that fails by a plan.
+    /// A service on a server that fails according to a plan.
     pub(crate) async fn failing(
         faults: Option<modeldepot_embedded::Faults>,
         change: impl FnOnce(&mut Config),
@@ -92,7 +92,7 @@ impl Place {
         Place { storage, server, folder, s3: None }
     }
 
-    /// Returns the folders of uploads that are on their way through the service.
+    /// Returns the folders of uploads in progress.
     pub(crate) fn staged(&self) -> Vec<std::path::PathBuf> {
         let entries = |folder: std::path::PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten();
         let services = entries(self.folder.path().join("staging")).map(|entry| entry.path());
@@ -134,7 +134,7 @@ impl Place {
     }
 }
 
-/// Begins a request on a connection of its own, and returns the answer as it begins.
+/// Sends a request on a new connection, and returns the answer as soon as it begins.
 pub(crate) async fn begin(
     to: SocketAddr,
     method: Method,
@@ -179,7 +179,7 @@ pub(crate) fn form(fields: &[(&str, Option<&str>, &[u8])]) -> (String, Vec<u8>) 
     (format!("multipart/form-data; boundary={boundary}"), body)
 }
 
-/// Bytes that no two offsets share.
+/// Bytes that are different at every offset.
 pub(crate) fn bytes(len: usize) -> Vec<u8> {
     let mut state = 7u64;
     let mut bytes = Vec::with_capacity(len + 8);

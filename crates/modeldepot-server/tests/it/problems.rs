@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::place::{Answer, Place, form, urlencoded};
 
-/// Returns what an answer says, without what is another each time.
+/// Formats an answer, without values that change from run to run.
 fn told(place: &Place, what: &str, answer: &Answer) -> String {
     assert_eq!(answer.header("content-type"), "application/problem+json", "{what}: {answer:?}");
     let problem = answer.json();
@@ -153,7 +153,7 @@ async fn an_endpoint_that_is_not_s3() {
             all += &told(&place, &format!("{what}: {path}"), &place.get(path).await);
         }
     }
-    // Ports are of this run.
+    // Ports differ from run to run.
     let mut steady = String::new();
     let mut rest = all.as_str();
     while let Some(at) = rest.find("127.0.0.1:") {

@@ -45,7 +45,7 @@ async fn a_form_becomes_a_version() {
     assert!(left.is_empty(), "{left:?}");
 }
 
-/// Not the one that a name suggests, when another is named; and the model file is known by its name.
+/// Not a file whose name suggests a history if another is named; and the model file is detected by its name.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_history_that_was_named_is_the_one_that_is_drawn() {
     let place = Place::new().await;
@@ -64,7 +64,7 @@ async fn the_history_that_was_named_is_the_one_that_is_drawn() {
     assert_eq!(version["manifest"]["metadata"]["val_accuracy"], 0.9);
     let history = place.get(&format!("{VERSIONS}/1/history")).await.is(200).json();
     assert_eq!(history["total_epochs"], 3);
-    // One that is no history is refused when it is named, and a file like any other when it is not.
+    // A file that is not a history is refused if it is named as one, and otherwise an ordinary file.
     let notes: [(&str, Option<&str>, &[u8]); 2] =
         [("file", Some("history.json"), b"\"it went well\""), ("file", Some("m.bin"), b"x")];
     let (kind, body) = form(&notes);
@@ -77,7 +77,7 @@ async fn the_history_that_was_named_is_the_one_that_is_drawn() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_file_becomes_a_version() {
     let place = Place::new().await;
-    // No file system takes a longer name, so nobody could fetch it.
+    // File systems do not support longer names, so nobody could fetch it.
     let long = "n".repeat(255);
     let longer = format!("deep/n{long}");
     let path = format!("{VERSIONS}/1/files/deep/{long}");

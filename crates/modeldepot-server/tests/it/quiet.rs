@@ -1,4 +1,4 @@
-//! A request that only reads writes nothing to the bucket, for any caller.
+//! Read requests write nothing to the bucket, for any caller.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::place::Place;
 use crate::routes::path_of;
 
-/// A plan that lets everything through and remembers it.
+/// A plan without faults that records all requests.
 fn recorder() -> Faults {
     Faults::new(1).with(Fault::Delay, 1.0).longest_delay(Duration::ZERO)
 }
@@ -36,7 +36,7 @@ fn check(name: &'static str) -> Check {
     }
 }
 
-/// A doctor, and how often it looked and probed.
+/// A doctor, and counters of how often it looked and probed.
 fn doctor() -> (Doctor, Arc<[AtomicUsize; 2]>) {
     let count: Arc<[AtomicUsize; 2]> = Arc::default();
     let of = |index: usize, name| {
@@ -70,7 +70,7 @@ async fn what_only_reads_writes_nothing() {
                 place.send(Method::HEAD, &path, &cross_site, b"").await;
             }
         }
-        // Verifying reads as well.
+        // Verifying only reads as well.
         let job = place.post("/api/v1/models/m/versions/1/verify", &json!({})).await.is(202).json();
         let job = format!("/api/v1/jobs/{}", job["id"].as_str().unwrap());
         while place.get(&job).await.is(200).json()["state"] == "running" {

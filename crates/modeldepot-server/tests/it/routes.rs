@@ -1,4 +1,4 @@
-//! Who may call which route: all routes of the table that the router is built from, with every scope and without.
+//! Who may call which route: all routes of the router's table, with every scope and without a token.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ fn media_type(takes: Takes) -> &'static str {
     }
 }
 
-/// A service with a token of each scope.
+/// A service with one token per scope.
 struct Closed {
     place: Place,
     file: PathBuf,
@@ -94,7 +94,7 @@ async fn endless(place: &Place, route: &Route, headers: &[(&str, &str)]) -> u16 
     let status = String::from_utf8(answer).unwrap()[9..].parse().unwrap();
     let chunk = [b"10000\r\n".as_slice(), &[b'x'; 0x10000], b"\r\n"].concat();
     let mut sent = 0;
-    // What both ends of a connection buffer is less.
+    // More than both ends of a connection buffer.
     while sent < 64 << 20 && stream.write_all(&chunk).await.is_ok() {
         sent += chunk.len();
     }
@@ -105,7 +105,7 @@ async fn endless(place: &Place, route: &Route, headers: &[(&str, &str)]) -> u16 
 fn is_refused(route: &Route, status: u16, known: bool) -> bool {
     match (known, route.page) {
         (true, _) => status == 403,
-        // A page sends callers whom it does not know to the login.
+        // Pages redirect unknown callers to the login.
         (false, true) => status == 303,
         (false, false) => status == 401,
     }
@@ -120,7 +120,7 @@ async fn each_route_refuses_smaller_scopes_before_it_reads_a_body() {
         let status = endless(&closed.place, &route, &[]).await;
         assert!(is_refused(&route, status, false), "{route:?} without a token: {status}");
         let status = endless(&closed.place, &route, &[("authorization", "Bearer mdt_wrong")]).await;
-        // Callers with too many failed logins are told so.
+        // Callers with too many failed logins get 429.
         assert!(status == 429 || is_refused(&route, status, false), "{route:?} with an unknown token: {status}");
         for (scope, token) in &closed.tokens {
             let bearer = format!("Bearer {token}");
@@ -145,7 +145,7 @@ async fn what_changes_something_must_come_from_a_page_of_the_service() {
     let closed = Closed::new(false).await;
     let mut asked = 0;
     for route in routes().into_iter().filter(|route| !route.is_safe() && route.needs.is_some()) {
-        // The log-out among them ends a session.
+        // The log-out route ends a session.
         let (cookie, csrf) = closed.log_in().await;
         asked += 1;
         let method: Method = route.method.parse().unwrap();
@@ -169,7 +169,7 @@ async fn what_changes_something_must_come_from_a_page_of_the_service() {
             let answer = closed.place.send(method.clone(), &path, &[cookie, kind, wrong], &body).await;
             assert_eq!(answer.status.as_u16(), 403, "{route:?}: {answer:?}");
         }
-        // Only a form may bring the token in its body; everything else is refused by its head.
+        // Only a form may carry the CSRF token in its body; all others are refused by their headers.
         if matches!(route.takes, Takes::Nothing | Takes::Json | Takes::File) {
             assert_eq!(endless(&closed.place, &route, &[cookie]).await, 403, "{route:?}");
         }
@@ -216,14 +216,14 @@ fn described() -> BTreeSet<(String, String, bool)> {
 #[test]
 fn the_table_and_the_description_of_the_api_know_the_same_routes() {
     let of_api = routes().into_iter().filter(|route| !route.page);
-    // The description itself is in no description.
+    // The document does not describe itself.
     let of_api = of_api.filter(|route| !route.path.starts_with("/docs") && route.path != "/api/v1/openapi.json");
     let table: BTreeSet<_> =
         of_api.map(|route| (route.method.to_owned(), route.path.replace("{*", "{"), route.needs.is_some())).collect();
     assert_eq!(table, described());
 }
 
-/// Nothing that is open does anything, but for the login.
+/// Open routes change nothing, except the login.
 #[test]
 fn what_is_open_reads() {
     let open: Vec<_> = routes().into_iter().filter(|route| route.needs.is_none() && !route.is_safe()).collect();

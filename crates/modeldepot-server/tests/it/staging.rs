@@ -1,4 +1,4 @@
-//! Uploads on their way through the service: private, within a quota, and none locks the others out.
+//! Uploads in progress: private, within a quota, and without blocking others.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::place::{Place, bytes, form};
 
 const FILE: &str = "/api/v1/models/m/versions/1/files/f";
 
-/// Begins to send a file, and waits until some of it is on the service's disk.
+/// Starts to send a file, and waits until some of it is on the service's disk.
 async fn begun(place: &Place, path: &str) -> TcpStream {
     let mut stream = TcpStream::connect(place.address()).await.unwrap();
     let head = format!("PUT {path} HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n3\r\n123\r\n");
@@ -38,7 +38,7 @@ async fn nobody_else_on_the_machine_reads_what_is_uploaded() {
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     let modes = [mode(&file), mode(upload), mode(upload.parent().unwrap()), mode(&place.folder.path().join("staging"))];
     assert_eq!(modes, [0o600, 0o700, 0o700, 0o700]);
-    // A folder that everybody may change is none to keep uploads in.
+    // A folder that everyone may change is not safe for uploads.
     let shared = place.folder.path().join("shared");
     std::fs::create_dir(&shared).unwrap();
     std::fs::set_permissions(&shared, std::fs::Permissions::from_mode(0o777)).unwrap();
@@ -59,7 +59,7 @@ async fn all_uploads_together_are_within_the_quota() {
     let refused = put(FILE, &[], 1_000_001).await.is(413).json();
     insta::assert_snapshot!(refused["detail"].as_str().unwrap(), @"the request is larger than the quota for uploads: 1.0 MB");
     insta::assert_snapshot!(refused["hint"].as_str().unwrap(), @"send the files directly to the S3 endpoint, with `POST …/uploads`");
-    // One that does not say how long it is ends where there is no more room, whichever way it comes.
+    // One without a declared length ends when the space is used up, in both ways.
     let chunked = [("transfer-encoding", "chunked")];
     let full = put(FILE, &chunked, 1_500_000).await.is(507);
     assert_eq!(full.header("retry-after"), "1");
@@ -74,7 +74,7 @@ async fn all_uploads_together_are_within_the_quota() {
     let (_, large) = form(&[("file", Some("a"), &bytes(1_100_000))]);
     place.send(Method::POST, "/buckets/data/upload", &headers, &large).await.is(507);
     assert!(place.staged().is_empty());
-    // What others have on the way counts, until it is gone.
+    // Others' uploads in progress count until they are gone.
     let other = begun(&place, "/api/v1/models/m/versions/2/files/f").await;
     put(FILE, &[], 999_998).await.is(507);
     put(FILE, &[], 999_997).await.is(201);

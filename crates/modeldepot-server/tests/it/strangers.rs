@@ -1,4 +1,4 @@
-//! Clients that nobody knows yet: floods of logins, addresses behind proxies, and what strangers are told.
+//! Unknown clients: floods of logins, addresses behind proxies, and what strangers learn.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -45,7 +45,7 @@ async fn a_new_login_ends_the_session_before_it() {
     let first = cookie(log_in(&place, "", &known.token).await.is(303));
     place.send(Method::GET, "/api/v1/models", &[("cookie", &first)], b"").await.is(200);
     let form = format!("token={}", known.token);
-    // One that fails ends nothing.
+    // A failed login ends no session.
     place.send(Method::POST, "/login", &[FORM, ("cookie", &first)], b"token=mdt_wrong").await.is(401);
     place.send(Method::GET, "/api/v1/models", &[("cookie", &first)], b"").await.is(200);
     let second = place.send(Method::POST, "/login", &[FORM, ("cookie", &first)], form.as_bytes()).await;
@@ -54,7 +54,7 @@ async fn a_new_login_ends_the_session_before_it() {
     place.send(Method::GET, "/api/v1/models", &[("cookie", &second)], b"").await.is(200);
 }
 
-/// Logs in as a client that a proxy on this machine speaks for.
+/// Logs in as a client behind a proxy on this machine.
 async fn log_in(place: &Place, client: &str, token: &str) -> Answer {
     let body = format!("token={token}&next=/");
     place.send(Method::POST, "/login", &[FORM, ("x-forwarded-for", client)], body.as_bytes()).await
@@ -81,7 +81,7 @@ async fn stalled_logins_keep_nobody_out() {
     place.send(Method::GET, "/metrics", &bearer, b"").await.is(200);
     place.send(Method::GET, "/api/v1/models", &bearer, b"").await.is(200);
     log_in(&place, "", &known.token).await.is(303);
-    // None of them was answered meanwhile, so they are all still there.
+    // None of them was answered meanwhile, so they are all still open.
     for stream in &mut stalled {
         assert!(stream.try_read(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock));
     }
@@ -114,18 +114,18 @@ async fn who_is_wrong_too_often_waits_and_nobody_else_does() {
     let waits: Vec<_> = refused.headers.get_all("retry-after").iter().collect();
     assert!(waits.len() == 1 && waits[0].to_str().unwrap().parse::<u32>().unwrap() >= 1, "{refused:?}");
     assert!(refused.header("content-type").starts_with("text/html"), "a browser gets a page: {refused:?}");
-    // What the client says of itself changes nothing.
+    // The client's own claim changes nothing.
     log_in(&place, "198.51.100.7, 192.0.2.1", "mdt_wrong").await.is(429);
     log_in(&place, "192.0.2.2", "mdt_wrong").await.is(401);
-    // A token that somebody has is not refused for what others guess behind the same address.
+    // A valid token is not refused because others behind the same address guess.
     log_in(&place, "192.0.2.1", &known.token).await.is(303);
-    // A whole network is one client of IPv6.
+    // In IPv6 a whole network is one client.
     for n in 0..11 {
         log_in(&place, &format!("2001:db8::{n:x}"), "mdt_wrong").await;
     }
     log_in(&place, "2001:db8::ffff", "mdt_wrong").await.is(429);
     log_in(&place, "2001:db8:0:1::1", "mdt_wrong").await.is(401);
-    // Programs that keep sending a token that nobody knows are told, too; those with a token that somebody knows are not.
+    // Programs that keep sending an unknown token get 429; those with a valid token do not.
     let ask = async |token: &str| {
         let bearer = format!("Bearer {token}");
         let headers = [("authorization", bearer.as_str()), ("x-forwarded-for", "192.0.2.3")];
@@ -137,7 +137,7 @@ async fn who_is_wrong_too_often_waits_and_nobody_else_does() {
     }
     assert!(told[..10].iter().all(|status| *status == 401) && told[11] == 429, "{told:?}");
     assert_eq!(ask(&known.token).await, 200);
-    // Programs that are wrong keep nobody from the login.
+    // Programs with wrong tokens do not block the login.
     log_in(&place, "192.0.2.3", "mdt_wrong").await.is(401);
 }
 
@@ -183,14 +183,14 @@ async fn clients_behind_a_proxy_have_a_limit_each() {
     for n in 0..100 {
         assert_eq!(ask(&behind, &format!("198.51.100.{n}")).await, 200, "another client");
     }
-    // Nobody is believed who is not trusted.
+    // Only trusted proxies are believed.
     let direct = known.place(rate).await;
     let mut refused = 0;
     for n in 0..100 {
         refused += usize::from(ask(&direct, &format!("198.51.100.{n}")).await == 429);
     }
     assert!(refused > 0);
-    // How the service is may be asked as often as one likes.
+    // Health can be requested without limit.
     for path in ["/healthz", "/readyz"] {
         for _ in 0..50 {
             direct.get(path).await.is(200);
@@ -217,7 +217,7 @@ async fn strangers_are_not_told_where_the_bucket_is() {
         assert!(!stranger.contains(inside), "{stranger}");
     }
     let bearer = format!("Bearer {}", known.token);
-    // On a busy machine the first answers may say no more than that the server took too long.
+    // On a busy machine, the first answers may only say that the server took too long.
     for tries in 0.. {
         let known = place.send(Method::GET, "/readyz", &[("authorization", &bearer)], b"").await.is(503);
         let known = String::from_utf8(known.body.to_vec()).unwrap();
@@ -256,6 +256,6 @@ async fn browsers_are_told_to_stay_with_https_where_they_came_by_it() {
         let answer = place.send(Method::POST, "/login", &headers, form.as_bytes()).await.is(303);
         assert_eq!(answer.header("set-cookie").contains("; Secure"), secure, "{answer:?}");
     }
-    // Every port of this machine would have to speak HTTPS from then on.
+    // Every port of this machine would have to support HTTPS from then on.
     assert_eq!(told(&[("host", "localhost:9001"), ("x-forwarded-proto", "https")]).await, "");
 }

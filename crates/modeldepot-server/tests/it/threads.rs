@@ -1,4 +1,4 @@
-//! Many large uploads at once, with few threads that may block: the service goes on.
+//! Many large uploads at once, with few blocking threads: the service does not deadlock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::place::{Place, bytes, form};
 
-/// Generous: it fails by standing still, and not by being slow.
+/// Generous: it fails by deadlock, not by slowness.
 const PATIENCE: Duration = Duration::from_secs(240);
 
 const UPLOADS: usize = 6;

@@ -1,4 +1,4 @@
-//! Publishing in three steps, the bytes sent to the S3 endpoint itself.
+//! Publishing in three steps, with the data sent directly to the S3 endpoint.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::place::{Place, bytes, send};
 
 const UPLOADS: &str = "/api/v1/models/plant/uploads";
 
-/// Sends parts to where the service says.
+/// Sends parts to the URLs from the service.
 async fn send_parts(place: &Place, id: &str, path: &str, parts: &[u64], bytes: &[u8], part_size: usize) {
     let asked = json!({"path": path, "parts": parts});
     let told = place.post(&format!("/api/v1/uploads/{id}/parts"), &asked).await.is(200).json();
@@ -116,7 +116,7 @@ async fn an_upload_that_is_given_up_leaves_nothing() {
     }
 }
 
-/// Waits until nobody holds a lease any more.
+/// Waits until there is no lease.
 async fn no_lease(place: &Place) {
     let (client, bucket) = (place.storage.client(), place.storage.bucket());
     for _ in 0..400 {
@@ -203,7 +203,7 @@ async fn a_client_that_goes_away_frees_what_it_had_staged() {
     no_lease(&place).await;
 }
 
-/// Has the bucket's record of the server say that it copies what a header names that nobody signed.
+/// Records in the bucket that the server obeys an unsigned copy source.
 async fn unsafe_server(change: impl FnOnce(&mut modeldepot_server::Config)) -> Place {
     let place = Place::with(change).await;
     place.storage.probe().await.unwrap();
@@ -225,7 +225,7 @@ async fn where_a_url_would_copy_other_objects_none_is_handed_out() {
     insta::assert_snapshot!(detail, @"upload URLs are not safe at `$ENDPOINT`: the server obeys unsigned headers, so anyone with such a URL can copy any object that its signer can read");
     insta::assert_snapshot!(refused["hint"].as_str().unwrap(), @"publish with a form; or start the service with `--allow-unsafe-upload-urls`, if everyone who may publish may also read every object that the service can read");
     no_lease(&place).await;
-    // Through the service nobody gets a URL.
+    // No URL is issued for uploads through the service.
     place.send(Method::PUT, "/api/v1/models/plant/versions/1/files/m", &[], b"weights").await.is(201);
 
     let place = unsafe_server(|config| config.unsafe_upload_urls = true).await;

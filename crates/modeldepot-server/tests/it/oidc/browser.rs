@@ -1,4 +1,4 @@
-//! A browser, as far as a login needs one: it keeps cookies and follows what it is told.
+//! The parts of a browser that a login needs: it stores cookies and follows redirects.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -8,19 +8,19 @@ use url::Url;
 
 use crate::place::{Answer, Place, send};
 
-/// A browser with cookies for one service.
+/// A browser with the cookies of one service.
 #[derive(Default, Clone)]
 pub(crate) struct Browser {
     pub(crate) cookies: BTreeMap<String, String>,
 }
 
-/// Where a browser is sent to log in.
+/// The URL that a browser is sent to for logging in.
 pub(crate) struct Sent {
     pub(crate) url: Url,
 }
 
 impl Sent {
-    /// Returns a part of the question that the provider is asked.
+    /// Returns a parameter of the authorization request.
     pub(crate) fn part(&self, name: &str) -> String {
         self.url.query_pairs().find(|(part, _)| part == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
     }
@@ -58,14 +58,14 @@ impl Browser {
         answer
     }
 
-    /// Begins a login, and returns where the provider is asked.
+    /// Begins a login, and returns the authorization request.
     pub(crate) async fn begin(&mut self, place: &Place, next: &str) -> Sent {
         let path = format!("/login/oidc?next={}", crate::place::urlencoded(next));
         let answer = self.get(place, &path).await.is(303);
         Sent { url: Url::parse(answer.header("location")).unwrap() }
     }
 
-    /// Comes back from the provider.
+    /// Returns from the provider.
     pub(crate) async fn back(&mut self, place: &Place, parts: &[(&str, &str)]) -> Answer {
         let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parts).finish();
         self.get(place, &format!("/login/oidc/callback?{query}")).await
@@ -75,7 +75,7 @@ impl Browser {
         self.cookies.contains_key("modeldepot_session")
     }
 
-    /// Returns the token that pages send along.
+    /// Returns the CSRF token of the pages.
     pub(crate) async fn csrf(&mut self, place: &Place) -> String {
         let page = text(&self.get(place, "/").await.is(200));
         page.split("name=\"csrf\" content=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()

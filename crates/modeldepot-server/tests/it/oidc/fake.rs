@@ -1,4 +1,4 @@
-//! A provider that signs and serves what a test wants.
+//! A provider that signs and serves whatever a test wants.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,7 +33,7 @@ impl Key {
         Key { id, pair: Arc::new(pair) }
     }
 
-    /// Returns the point of the public key: 64 bytes.
+    /// Returns the public key as a point of 64 bytes.
     pub(crate) fn public(&self) -> &[u8] {
         &self.pair.public_key().as_ref()[1..]
     }
@@ -51,7 +51,7 @@ impl Key {
     }
 }
 
-/// Returns head and claims of a token.
+/// Returns the header and claims of a token.
 pub(crate) fn unsigned(head: &Value, claims: &Value) -> String {
     format!("{}.{}", encode(head.to_string().as_bytes()), encode(claims.to_string().as_bytes()))
 }
@@ -65,10 +65,10 @@ pub(crate) fn now() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
 }
 
-/// What it answers a request with.
+/// Creates a response to a request.
 type Says = Box<dyn Fn(&Fake) -> Response + Send + Sync>;
 
-/// A provider that serves what a test wants.
+/// A provider that serves whatever a test wants.
 #[derive(Clone)]
 pub(crate) struct Fake(Arc<Inner>);
 
@@ -94,7 +94,7 @@ impl Drop for Inner {
     }
 }
 
-/// What can be asked of it, in the order of the counters.
+/// Its paths, in the order of the counters.
 pub(crate) const PATHS: [&str; 5] = ["/.well-known/openid-configuration", "/keys", "/token", "/userinfo", "/internal"];
 
 impl Fake {
@@ -117,7 +117,7 @@ impl Fake {
             authorization: Mutex::default(),
             task: Mutex::default(),
         }));
-        // Weak, so that dropping the last handle of a test ends it.
+        // Weak, so that dropping a test's last handle ends it.
         let router = Router::new().fallback(answer).with_state(Arc::downgrade(&fake.0));
         let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         *fake.0.task.lock().unwrap() = Some(task);
@@ -132,17 +132,17 @@ impl Fake {
         self.0.key.lock().unwrap().clone()
     }
 
-    /// Signs with another key from now on, and publishes it alone.
+    /// Signs with another key from now on, and publishes only that.
     pub(crate) fn rotate(&self, id: &'static str) {
         *self.0.key.lock().unwrap() = Key::new(id);
     }
 
-    /// The nonce that it was asked to put into the token.
+    /// Stores the nonce requested for the token.
     pub(crate) fn remember(&self, nonce: String) {
         *self.0.nonce.lock().unwrap() = nonce;
     }
 
-    /// Sets claims of everybody who logs in from now on.
+    /// Sets the claims of all later logins.
     pub(crate) fn claim(&self, claims: Value) {
         *self.0.claims.lock().unwrap() = claims;
     }
@@ -151,12 +151,12 @@ impl Fake {
         self.0.asked[PATHS.iter().position(|known| *known == path).unwrap()].load(Ordering::SeqCst)
     }
 
-    /// Returns the login that was last sent to the token endpoint.
+    /// Returns the credentials last sent to the token endpoint.
     pub(crate) fn authorization(&self) -> String {
         self.0.authorization.lock().unwrap().clone()
     }
 
-    /// Answers at one of its paths by other rules.
+    /// Answers differently at one of its paths.
     pub(crate) fn says(&self, path: &str, says: impl Fn(&Fake) -> Response + Send + Sync + 'static) {
         let place = match path {
             "/.well-known/openid-configuration" => &self.0.discovery,
@@ -168,7 +168,7 @@ impl Fake {
         *place.lock().unwrap() = Some(Box::new(says));
     }
 
-    /// Gives out this ID token.
+    /// Issues this ID token.
     pub(crate) fn gives(&self, token: impl Fn(&Fake) -> String + Send + Sync + 'static) {
         self.says("/token", move |fake| tokens(&json!({"id_token": token(fake)})));
     }
@@ -184,12 +184,12 @@ impl Fake {
             "end_session_endpoint": format!("{issuer}/end"),
             "response_types_supported": ["code"],
             "subject_types_supported": ["public"],
-            // More than it should: what is taken is for us to say.
+            // More than acceptable: the service decides what it accepts.
             "id_token_signing_alg_values_supported": ["RS256", "ES256", "HS256", "none"],
         })
     }
 
-    /// Returns the claims of a good token.
+    /// Returns the claims of a valid token.
     pub(crate) fn good(&self) -> Value {
         let mut claims = json!({
             "iss": self.issuer(), "aud": "depot", "sub": "248289761001", "iat": now(), "exp": now() + 300,
@@ -202,12 +202,12 @@ impl Fake {
     }
 }
 
-/// Returns an answer of JSON.
+/// Returns a JSON response.
 pub(crate) fn said(value: &Value) -> Response {
     ([("content-type", "application/json")], value.to_string()).into_response()
 }
 
-/// Returns an answer of a token endpoint, with some parts other than usual.
+/// Returns a response of the token endpoint, with some fields replaced.
 pub(crate) fn tokens(other: &Value) -> Response {
     let mut all = json!({"access_token": "access-secret", "token_type": "Bearer", "expires_in": 300});
     for (name, value) in other.as_object().unwrap() {
@@ -216,14 +216,14 @@ pub(crate) fn tokens(other: &Value) -> Response {
     said(&all)
 }
 
-/// Returns an answer that never ends.
+/// Returns a response that never ends.
 pub(crate) fn endless() -> Response {
     let chunk = Bytes::from(vec![b' '; 16 * 1024]);
     let body = futures_util::stream::repeat_with(move || Ok::<_, std::io::Error>(chunk.clone()));
     ([("content-type", "application/json")], Body::from_stream(body)).into_response()
 }
 
-/// Returns an answer of which nothing comes.
+/// Returns a response that sends nothing.
 pub(crate) fn silent() -> Response {
     let body = futures_util::stream::pending::<Result<Bytes, std::io::Error>>();
     ([("content-type", "application/json")], Body::from_stream(body)).into_response()
@@ -250,5 +250,5 @@ async fn answer(State(inner): State<std::sync::Weak<Inner>>, uri: Uri, headers: 
     }
 }
 
-/// How long a test lets a provider be silent.
+/// How long a silent provider is waited for in tests.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);

@@ -1,4 +1,4 @@
-//! What a provider, or somebody in its place, may send: none of it logs anybody in, and none of it holds the service.
+//! What a provider, or an impostor, may send: none of it logs anyone in or blocks the service.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect};
@@ -11,7 +11,7 @@ use super::browser::{Browser, text};
 use super::fake::{Fake, Key, PATIENCE, encode, endless, now, said, silent, tokens, unsigned};
 use crate::place::{Answer, Place};
 
-/// Has somebody try to log in.
+/// Tries to log in.
 async fn tried(place: &Place, fake: &Fake) -> (Browser, Answer) {
     let mut browser = Browser::default();
     let sent = browser.begin(place, "/").await;
@@ -20,7 +20,7 @@ async fn tried(place: &Place, fake: &Fake) -> (Browser, Answer) {
     (browser, answer)
 }
 
-/// Makes sure that nobody was logged in, and that the page says this.
+/// Asserts that nobody was logged in, and that the page says so.
 async fn refused(place: &Place, fake: &Fake, status: u16, word: &str) {
     let (browser, answer) = tried(place, fake).await;
     let page = text(&answer);
@@ -63,7 +63,7 @@ async fn tokens_that_are_not_the_providers_for_us_and_of_now() {
         fake.gives(move |fake| fake.key().sign(&with(fake, name, value.clone())));
         refused(&place, &fake, 502, word).await;
     }
-    // Signed by nobody, by everybody, by somebody else.
+    // Unsigned, signed with a known secret, or signed by someone else.
     fake.gives(|fake| format!("{}.", unsigned(&json!({"alg": "none"}), &fake.good())));
     refused(&place, &fake, 502, "cannot be trusted").await;
     fake.gives(|fake| unsigned(&json!({"alg": "none"}), &fake.good()));
@@ -87,10 +87,10 @@ async fn tokens_that_are_not_the_providers_for_us_and_of_now() {
         format!("{head}.{claims}.{signature}")
     });
     refused(&place, &fake, 502, "cannot be trusted").await;
-    // It was none of the above that the rest was refused for.
+    // A valid token is accepted: the refusals above had the intended reasons.
     fake.gives(|fake| fake.key().sign(&fake.good()));
     assert!(tried(&place, &fake).await.0.is_logged_in());
-    // A clock that is a little behind is no reason, nor one that is a little ahead.
+    // A clock that is slightly behind or ahead is accepted.
     fake.gives(|fake| fake.key().sign(&with(fake, "exp", json!(now() - 20))));
     assert!(tried(&place, &fake).await.0.is_logged_in());
     fake.gives(|fake| fake.key().sign(&with(fake, "iat", json!(now() + 20))));
@@ -162,7 +162,7 @@ async fn answers_of_the_userinfo_endpoint() {
     refused(&place, &fake, 502, "Invalid subject").await;
     fake.says("/userinfo", |_| endless());
     refused(&place, &fake, 503, "longer than 256 KiB").await;
-    // The library would panic at such a token.
+    // The library would panic on such a token.
     fake.says("/userinfo", |_| said(&json!({"sub": "248289761001", "groups": ["ops"]})));
     fake.says("/token", |fake| {
         tokens(&json!({"id_token": fake.key().sign(&fake.good()), "access_token": "a\r\nb: c"}))
@@ -211,7 +211,7 @@ async fn what_a_provider_says_of_itself() {
     let many = |_: &Fake| said(&json!({"keys": vec![json!({"kty": "oct", "k": "A".repeat(1000)}); 1000]}));
     begun(&|fake| fake.says("/keys", many), 503, "longer than 256 KiB").await;
     begun(&|fake| fake.says("/keys", |_| endless()), 503, "longer than 256 KiB").await;
-    // An end of session that leads elsewhere is not offered, and no reason to refuse a login.
+    // A logout URL that leads elsewhere is not offered, but is no reason to refuse a login.
     begun(&other("end_session_endpoint", json!("javascript:alert(1)")), 303, "").await;
 }
 
@@ -230,7 +230,7 @@ async fn refusals_of_the_provider_are_shown_as_text() {
     let page = text(&browser.back(&place, &parts).await.is(403));
     assert!(page.contains("access_denied&lt;img") && page.contains("\\u{202e}&lt;script"), "{page}");
     assert!(!page.contains("<img") && !page.contains("<script>alert"), "{page}");
-    // Not even that is told without the state: anybody could put words into our pages.
+    // Without the right state, not even the error is shown: anyone could put words into our pages.
     let page = text(&browser.back(&place, &[("error", "call 555 now")]).await.is(400));
     assert!(!page.contains("555"), "{page}");
     let mixed = [("code", "c"), ("state", state.as_str()), ("iss", "https://evil.example")];
@@ -257,7 +257,7 @@ async fn returns_that_nobody_began_count_for_nothing_and_others_apart() {
     for _ in 0..30 {
         stranger.back(&place, &[("code", "c"), ("state", "s")]).await.is(400);
     }
-    // A browser that did begin to log in is told to wait, by a page, and logs in with a token all the same.
+    // A browser that has begun to log in is told to wait, by a page, and can still log in with a token.
     let mut browser = Browser::default();
     browser.begin(&place, "/").await;
     let mut told = browser.back(&place, &[("code", "c"), ("state", "s")]).await.is(400);

@@ -1,4 +1,4 @@
-//! Good logins, and what people may do then; logins that a browser cannot bring to an end.
+//! Successful logins and the resulting permissions; logins that a browser cannot complete.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::browser::{Browser, text};
 use super::fake::{Fake, said};
 use crate::place::{Place, send};
 
-/// Logs somebody in, and returns the page that they see then.
+/// Logs in, and returns the resulting page.
 async fn log_in(place: &Place, fake: &Fake, next: &str) -> (Browser, String) {
     let mut browser = Browser::default();
     let sent = browser.begin(place, next).await;
@@ -48,7 +48,7 @@ async fn groups_say_what_a_person_may() {
     assert_eq!(published["manifest"]["published_by"], "bo@127.0.0.1", "a token may be called `bo` too");
     ask(&mut publisher, Method::PUT, "/api/v1/models/other/versions/2/files/m").await.is(403);
     ask(&mut publisher, Method::DELETE, "/api/v1/models/plant-a/versions/1").await.is(403);
-    // What a page of another site asks with the cookie alone is not done.
+    // A request from another site's page, with only the cookie, is refused.
     let stray = publisher.ask(place.address(), Method::PUT, "/api/v1/models/plant-a/versions/3/files/m", &[], b"x");
     stray.await.is(403);
 
@@ -89,7 +89,7 @@ async fn tokens_and_people_side_by_side() {
     place.send(Method::GET, "/api/v1/models", &[("authorization", &bearer)], b"").await.is(200);
     let (mut browser, _) = log_in(&place, &fake, "/").await;
     browser.get(&place, "/api/v1/models").await.is(200);
-    // The tokens' file is not what a person's session hangs on.
+    // A person's session does not depend on the token file.
     std::fs::remove_file(&file).unwrap();
     while place.send(Method::GET, "/api/v1/models", &[("authorization", &bearer)], b"").await.status == 200 {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -118,7 +118,7 @@ async fn the_provider_is_asked_with_pkce_and_the_secret_stays_out_of_the_address
     assert_eq!(sent.part("redirect_uri"), format!("http://{host}/login/oidc/callback"));
     let (state, nonce) = (sent.part("state"), sent.part("nonce"));
     assert!(!sent.url.as_str().contains("secret") && state.len() == 43 && nonce.len() == 43 && state != nonce);
-    // What the cookie holds gives none of it away.
+    // The cookie reveals none of it.
     let cookie = browser.cookies["modeldepot_login"].clone();
     assert!(!cookie.contains(&state) && !cookie.contains(&nonce));
     fake.remember(nonce);
@@ -149,7 +149,7 @@ async fn behind_a_proxy_the_provider_knows_the_public_address_alone() {
     assert_eq!(sent.part("redirect_uri"), "https://models.example.com/login/oidc/callback");
     let set = begun.header("set-cookie");
     assert!(set.starts_with("__Host-modeldepot_login=") && set.contains("Path=/; Secure; HttpOnly"), "{set}");
-    // Without a public address, it is sent back to this machine or nowhere.
+    // Without a public URL, the browser is only sent back to this machine.
     let place = Place::with(at(&fake.issuer())).await;
     for host in ["evil.example", "localhost.evil.example", "evil.example@localhost", "localhost/x"] {
         let page = text(&place.send(Method::GET, "/login/oidc", &[("host", host)], b"").await.is(400));
@@ -183,7 +183,7 @@ async fn a_browser_that_did_not_begin_the_login_does_not_end_it() {
         assert!(page.contains(word) && page.contains("Log in again"), "{page}");
         assert!(!browser.is_logged_in());
     };
-    // No cookie, a cookie that is no more than text, one of another service, and one with a bit turned.
+    // No cookie, an arbitrary one, one of another service, and one with a flipped bit.
     failed(&mut Browser::default(), &good, "not started in this browser").await;
     let other = Place::with(at(&fake.issuer())).await;
     let mut elsewhere = Browser::default();
@@ -195,7 +195,7 @@ async fn a_browser_that_did_not_begin_the_login_does_not_end_it() {
         tampered.cookies.insert("modeldepot_login".to_owned(), bad);
         failed(&mut tampered, &good, "not started in this browser").await;
     }
-    // The attacker's own attempt with the victim's answer, and the other way round.
+    // The attacker's attempt with the victim's answer, and the reverse.
     let mut attacker = Browser::default();
     let own = attacker.begin(&place, "/").await;
     failed(&mut attacker, &good, "belongs to another login").await;
@@ -248,7 +248,7 @@ async fn a_person_without_a_group_is_told_what_is_missing() {
         let page = browser.back(&place, &[("code", "c"), ("state", &sent.part("state"))]).await.is(403);
         assert!(!browser.is_logged_in());
         let page = text(&page);
-        // What stands in the notice, a paragraph a line.
+        // The lines of the notice.
         let notice =
             page.split("role=\"alert\">").nth(1).unwrap().split("</div>").next().unwrap().replace("</p>", "\n");
         notice.split(['<', '>']).step_by(2).collect::<String>()
@@ -312,7 +312,7 @@ async fn a_session_ends_when_it_was_set_to() {
     })
     .await;
     let (mut browser, _) = log_in(&place, &fake, "/").await;
-    // Far longer than it takes, for a busy machine.
+    // Far longer than it takes, for busy machines.
     for _ in 0..600 {
         if browser.get(&place, "/api/v1/models").await.status != 200 {
             break;

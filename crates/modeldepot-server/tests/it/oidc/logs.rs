@@ -1,4 +1,4 @@
-//! Logins are in the logs, and what opens a door is not.
+//! Logins are logged, and secrets are not.
 
 use std::fmt::Write as _;
 use std::sync::{Mutex, Once};
@@ -14,10 +14,10 @@ use super::browser::{Browser, text};
 use super::fake::{Fake, tokens};
 use crate::place::Place;
 
-/// All that the process says, at every level.
+/// Everything that the process logs, at every level.
 static SAID: Mutex<String> = Mutex::new(String::new());
 
-/// So much of it is kept.
+/// The most that is kept.
 const MOST: usize = 64 << 20;
 
 struct Listener;
@@ -32,7 +32,7 @@ impl Visit for Fields {
 
 impl Subscriber for Listener {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        // Nothing of a login passes there, and it is most of what is said.
+        // It contains nothing about logins, but most of the log.
         !metadata.target().starts_with("aws")
     }
     fn new_span(&self, span: &Attributes<'_>) -> Id {
@@ -101,7 +101,7 @@ async fn a_login_is_in_the_logs_and_its_secrets_are_not() {
         assert!(secrets.iter().all(|secret| !page.contains(secret)), "{page}");
     }
     let read = |file: &std::path::Path| std::fs::read_to_string(file).unwrap();
-    // The access log has its line when the answer has been sent.
+    // The access log gets its line when the answer has been sent.
     while read(&files[1]).lines().count() < 4 || read(&files[0]).lines().count() < 2 {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }

@@ -1,8 +1,8 @@
-//! Logging in through an OpenID Connect provider.
+//! Login through an OpenID Connect provider.
 //!
-//! - `fake`: a provider that serves what a test wants. `browser`: what a browser does.
-//! - `login`: the flow on the fake one. `hostile`: what a provider may send that must not log anybody in.
-//! - `real`: npm's `oidc-provider`, where `cargo xtask ci` has installed it.
+//! - `fake`: a provider that serves whatever a test wants. `browser`: what a browser does.
+//! - `login`: the flow on the fake one. `hostile`: what a provider may send that must not log anyone in.
+//! - `real`: npm's `oidc-provider`, if `cargo xtask ci` has installed it.
 
 mod browser;
 mod fake;

@@ -12,11 +12,11 @@ use super::at;
 use super::browser::{Browser, Sent, text};
 use crate::place::Place;
 
-/// The provider, in a process of its own.
+/// The provider in a separate process.
 struct Provider {
     issuer: String,
     process: Child,
-    /// Kept open: it may have more to say, and would fail if nobody listened.
+    /// Kept open: writing to a closed pipe would end it.
     _said: BufReader<ChildStdout>,
 }
 
@@ -32,7 +32,7 @@ impl Provider {
         let tools = std::env::var_os("MODELDEPOT_TOOLS").expect("run by `cargo xtask ci`, which sets MODELDEPOT_TOOLS");
         let mut command = Command::new("node");
         command.arg(PathBuf::from(tools).join("oidc/provider.mjs")).args(arguments);
-        // It ends with us, whose end of its stdin is closed then.
+        // It ends with this process, when its stdin is closed.
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let (mut said, mut issuer) = (BufReader::new(process.stdout.take().unwrap()), String::new());
         said.read_line(&mut issuer).unwrap();
@@ -40,7 +40,7 @@ impl Provider {
         Provider { issuer: issuer.trim().to_owned(), process, _said: said }
     }
 
-    /// Logs somebody in there, and returns where the browser is sent back to.
+    /// Logs in there, and returns where the browser is sent back to.
     async fn log_in(&self, sent: &Sent, name: &str) -> Sent {
         let address = self.issuer.strip_prefix("http://").unwrap().parse().unwrap();
         let (mut browser, mut url) = (Browser::default(), sent.url.clone());
@@ -69,7 +69,7 @@ impl Provider {
     }
 }
 
-/// Comes back from the provider as it says.
+/// Returns from the provider to the given URL.
 async fn back(browser: &mut Browser, place: &Place, url: &Url) -> crate::place::Answer {
     browser.get(place, &url[url::Position::BeforePath..]).await
 }
@@ -125,12 +125,12 @@ async fn a_real_provider_takes_a_code_once_and_from_who_asked_for_it() {
     let sent = victim.begin(&place, "/").await;
     let answer = provider.log_in(&sent, "operator").await;
     let code = answer.part("code");
-    // A code that was stolen on its way, put into the thief's own login: the provider asks for the verifier.
+    // A code stolen in transit, used in the thief's own login: the provider requires the verifier.
     let mut thief = Browser::default();
     let own = thief.begin(&place, "/").await;
     let page = text(&thief.back(&place, &[("code", &code), ("state", &own.part("state"))]).await.is(403));
     assert!(page.contains("invalid_grant") && !thief.is_logged_in(), "{page}");
-    // A code that was used.
+    // A code that was used before.
     let mut other = Browser::default();
     let sent = other.begin(&place, "/").await;
     let answer = provider.log_in(&sent, "operator").await;
