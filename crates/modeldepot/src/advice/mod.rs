@@ -8,6 +8,7 @@ pub(crate) mod endpoint;
 pub(crate) mod note;
 mod of;
 mod samples;
+mod similar;
 
 use crate::model::name::{ArtifactPath, BucketName, ModelName, Version};
 use crate::model::prefix::KeyPrefix;
@@ -20,6 +21,8 @@ pub use self::of::setting;
 pub(crate) use self::of::{damaged, history};
 #[doc(hidden)]
 pub use self::samples::samples;
+pub use self::similar::misspelled;
+pub(crate) use self::similar::similar;
 
 /// What to do next.
 ///

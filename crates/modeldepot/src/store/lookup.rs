@@ -1,7 +1,7 @@
 //! Lookups in the bucket: models, versions, and one version in full.
 
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use super::ModelStorage;
 use super::counts::Counted;
+use crate::advice::similar;
 use crate::error::{Error, Result};
 use crate::model::digest::{Blake3, Md5};
 use crate::model::history::history_file;
@@ -488,21 +489,6 @@ fn similar_versions(version: &Version, versions: Vec<VersionSummary>) -> Vec<Ver
     if close.is_empty() { latest.into_iter().collect() } else { close }
 }
 
-/// Returns up to three names that are a typing error away from `wanted`, closest first.
-fn similar<T: Ord>(wanted: &str, names: Vec<T>, text: impl Fn(&T) -> &str) -> Vec<T> {
-    let wanted = wanted.to_lowercase();
-    let scored: BTreeSet<(usize, T)> = names
-        .into_iter()
-        .filter_map(|name| {
-            let other = text(&name).to_lowercase();
-            let inside = other.contains(&wanted) || wanted.contains(&other);
-            let distance = strsim::damerau_levenshtein(&wanted, &other);
-            (inside || distance <= 1 + wanted.len() / 5).then_some((distance, name))
-        })
-        .collect();
-    scored.into_iter().take(3).map(|(_, name)| name).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -539,13 +525,5 @@ mod tests {
         assert_eq!(shown.len(), 1);
         assert_eq!((shown[0].version.as_str(), shown[0].files, shown[0].size), ("1", 2, 4));
         assert!(models.is_empty());
-    }
-
-    #[test]
-    fn typing_errors_are_guessed() {
-        let names = || vec!["plant_classifier", "plant_segmenter", "whale"];
-        assert_eq!(similar("plant_clasifier", names(), |n| n), ["plant_classifier"]);
-        assert_eq!(similar("plant", names(), |n| n), ["plant_segmenter", "plant_classifier"]);
-        assert_eq!(similar("zebra", names(), |n| n), [""; 0]);
     }
 }
